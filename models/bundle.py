@@ -1,0 +1,294 @@
+"""A bundle on disk: an exported model's graphs, tokenizer, manifest and checksums. Needs neither torch nor ONNX.
+
+    bundle/
+        manifest.json           the Manifest below
+        tokenizer.json          of the training (text models)
+        int8/encode.onnx        one folder a precision
+        int8/step.onnx
+
+`docs/bundle.md` describes the graphs' contract. `Bundle.load` refuses a bundle that is not exactly what its
+manifest says, and lists every reason at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+
+Task = Literal["translation", "summarization", "captioning"]
+Precision = Literal["float32", "float16", "int8", "int4"]
+Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
+Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "bool"]
+TokenId = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class BundleError(Exception):
+    """A bundle that cannot be served.
+
+    Attributes:
+        reasons: every reason found, each naming the file or field.
+    """
+
+    def __init__(self, folder: Path, reasons: list[str]) -> None:
+        super().__init__(f"bundle {folder.name!r} is refused: " + "; ".join(reasons))
+        self.reasons = reasons
+
+
+class Schema(BaseModel):
+    """Frozen, and strict about unknown fields: a typing error in a manifest is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TensorSpec(Schema):
+    """A graph's input or output.
+
+    Attributes:
+        shape: sizes; a string names an axis that changes from call to call: `requests`, `slots` (requests x
+            beams), `source` (padded source length), `tokens` (source tokens of all requests), `capacity`
+            (longest target the caches hold), `candidates`.
+    """
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int | str, ...]
+
+
+class StateSpec(Schema):
+    """What a step hands to the next one.
+
+    Attributes:
+        input: the tensor that goes in; its first axis is `slots`.
+        output: name of the tensor that comes out, of the same shape.
+        in_place: input and output are bound to one buffer (a KV cache), which the step writes at `lengths`;
+            otherwise the output replaces the input (an LSTM's h and c).
+    """
+
+    input: TensorSpec
+    output: str
+    in_place: bool
+
+
+class GraphSpec(Schema):
+    """One ONNX file. `external_data` names the weights' files beside it, if any."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    external_data: tuple[str, ...] = ()
+
+
+class Variant(Schema):
+    """The graphs of one precision and the execution providers that can run them, best first."""
+
+    precision: Precision
+    providers: tuple[Provider, ...] = Field(min_length=1)
+    encode: GraphSpec
+    step: GraphSpec
+    trace: GraphSpec | None = None
+
+
+class TextSource(Schema):
+    """How text becomes the encoder's ids: prefix of the target language, pieces, suffix.
+
+    Attributes:
+        tokenizer: file of the `tokenizers` library.
+        prefix_ids: ids in front of the pieces, by target language or style; the key "" stands for any.
+        suffix_ids: ids behind the pieces, customarily the end token.
+    """
+
+    tokenizer: str
+    prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    suffix_ids: tuple[TokenId, ...] = ()
+
+
+class ImageSource(Schema):
+    """How a picture becomes `pixels`: float32 [requests, 3, height, width], (value - mean) / std, RGB.
+
+    Attributes:
+        resize: "squash" changes the aspect ratio; "crop" scales the shorter side and cuts the middle out.
+        grid: rows and columns of the source axis, row by row.
+    """
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Literal["squash", "crop"]
+    grid: tuple[int, int]
+
+
+class Target(Schema):
+    """How the decoder starts and ends, and how its ids become text.
+
+    Attributes:
+        tokenizer: file of the `tokenizers` library.
+        start_id: the token that stands before the first one.
+        forced_first_ids: the first token that a target language or style forces, by its name.
+        end_ids: tokens that end a hypothesis.
+        special_ids: tokens that are never text.
+    """
+
+    tokenizer: str
+    vocab_size: int = Field(gt=0)
+    start_id: TokenId
+    pad_id: TokenId
+    end_ids: tuple[TokenId, ...] = Field(min_length=1)
+    forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
+    special_ids: tuple[TokenId, ...] = ()
+
+
+class GenerationDefaults(Schema):
+    """The model's own generation settings; the meaning of each is `transformers` generate's."""
+
+    num_beams: int = Field(default=1, ge=1, le=16)
+    max_new_tokens: int = Field(gt=0)
+    min_new_tokens: int = Field(default=0, ge=0)
+    length_penalty: float = 1.0
+    early_stopping: Literal["heuristic", "first", "never"] = "heuristic"
+    no_repeat_ngram_size: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+
+
+class AttentionLayout(Schema):
+    """What the step graph's cross-attention looks like.
+
+    Attributes:
+        layers, heads: sizes; the step graph has one output a layer, `cross_attention_0` and so on, each
+            float [requests, heads, beams, source].
+        alignment_heads: the (layer, head) pairs whose mean is the alignment by default.
+    """
+
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
+    alignment_method: str = "mean of all heads of the last layer"
+
+    @model_validator(mode="after")
+    def _heads_exist(self) -> "AttentionLayout":
+        for layer, head in self.alignment_heads:
+            if not (0 <= layer < self.layers and 0 <= head < self.heads):
+                raise ValueError(f"alignment head {layer, head} is not among {self.layers} layers x {self.heads} heads")
+        return self
+
+
+class Provenance(Schema):
+    """Where weights and data come from, and under which terms."""
+
+    source: str
+    recipe: str = ""
+    data: str = ""
+    data_license: str = ""
+    weights_license: str = ""
+    notes: str = ""
+
+
+class Manifest(Schema):
+    """What a bundle says of itself. `memory` tensors leave encode and enter step under the same name."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: str = Field(min_length=1, max_length=64)
+    task: Task
+    family: str
+    description: str = ""
+    source_languages: tuple[str, ...] = ()
+    target_languages: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    source: TextSource | ImageSource
+    target: Target
+    max_source_tokens: int = Field(gt=0)
+    max_target_tokens: int = Field(gt=0)
+    generation: GenerationDefaults
+    attention: AttentionLayout
+    memory: tuple[TensorSpec, ...] = Field(min_length=1)
+    state: tuple[StateSpec, ...]
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    provenance: Provenance
+    scores: dict[str, float] = Field(default_factory=dict)
+    verification: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str]
+
+    def graphs(self) -> Iterator[GraphSpec]:
+        """Every graph of every variant."""
+        for variant in self.variants:
+            yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+
+    def named_files(self) -> set[str]:
+        """Every file that the manifest refers to, relative to the bundle."""
+        tokenizers = {self.target.tokenizer} | (
+            {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
+        )
+        graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
+        return tokenizers | graphs
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that passed every check of `load`."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, file: str) -> Path:
+        return self.folder / file
+
+    @classmethod
+    def load(cls, folder: Path) -> "Bundle":
+        """Reads and checks a bundle.
+
+        Raises:
+            BundleError: with every reason: no or malformed manifest, files missing, outside the bundle,
+                reached over a link, not listed, or with another checksum.
+        """
+        try:
+            manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        except OSError as error:
+            raise BundleError(folder, [f"{MANIFEST}: {error.strerror}"]) from error
+        except ValidationError as error:
+            reasons = [f"{MANIFEST}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise BundleError(folder, reasons) from error
+        reasons = list(_file_faults(folder, manifest))
+        if reasons:
+            raise BundleError(folder, reasons)
+        return cls(folder, manifest)
+
+    @classmethod
+    def write_manifest(cls, folder: Path, manifest: Manifest) -> "Bundle":
+        """Writes the manifest last, with the checksums of the files it names, and loads the bundle back."""
+        files = {name: sha256(folder / name) for name in sorted(manifest.named_files())}
+        complete = manifest.model_copy(update={"files": files})
+        text = json.dumps(complete.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+        return cls.load(folder)
+
+
+def sha256(file: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _file_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yields what is wrong with the files that a manifest names or lists."""
+    for name in sorted(manifest.named_files() - manifest.files.keys()):
+        yield f"{name}: has no checksum in the manifest"
+    root = folder.resolve()
+    for name, checksum in manifest.files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            yield f"{name}: names a file outside the bundle"
+        elif not (folder / name).is_file():
+            yield f"{name}: is missing"
+        elif (folder / name).resolve() != root / name:
+            yield f"{name}: is reached over a link"
+        elif sha256(folder / name) != checksum:
+            yield f"{name}: does not match its checksum"

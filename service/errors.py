@@ -1,0 +1,71 @@
+"""What can go wrong with a request, in the domain's words; `interceptors.py` turns it into gRPC statuses.
+
+    ServiceError
+    ├── InvalidInput        bad fields, each with its limit
+    ├── ModelNotFound       no such model, language or style
+    ├── Unsupported         the model or this version cannot do what is asked
+    ├── Overloaded          the queue is full; come back later
+    ├── NotReady            the model is loading or failed to load
+    ├── Draining            the server is going away
+    └── DeadlinePassed      the caller's time is up
+"""
+
+from dataclasses import dataclass
+
+
+class ServiceError(Exception):
+    """Base of all errors that a caller may see; `str(error)` is written for the caller."""
+
+    reason = "INTERNAL"
+
+
+@dataclass(frozen=True)
+class FieldViolation:
+    """One bad field: its path in the request ("generation.num_beams") and what is wrong with its value."""
+
+    field: str
+    description: str
+
+
+class InvalidInput(ServiceError):
+    """One or several bad fields; every violation is listed."""
+
+    reason = "INVALID_INPUT"
+
+    def __init__(self, violations: list[FieldViolation]) -> None:
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
+        self.violations = violations
+
+    @classmethod
+    def of(cls, field: str, description: str) -> "InvalidInput":
+        return cls([FieldViolation(field, description)])
+
+
+class ModelNotFound(ServiceError):
+    reason = "MODEL_NOT_FOUND"
+
+
+class Unsupported(ServiceError):
+    reason = "UNSUPPORTED"
+
+
+class Overloaded(ServiceError):
+    """The queue is full; `retry_after_s` is an estimate of when there will be room."""
+
+    reason = "OVERLOADED"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(ServiceError):
+    reason = "NOT_READY"
+
+
+class Draining(ServiceError):
+    reason = "DRAINING"
+
+
+class DeadlinePassed(ServiceError):
+    reason = "DEADLINE_PASSED"
