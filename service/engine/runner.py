@@ -1,0 +1,186 @@
+"""Runs a bundle's graphs. The only module that imports ONNX Runtime."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from onnxruntime import InferenceSession, OrtValue
+
+from models.bundle import Bundle, GraphSpec, Provider, TextSource, Variant
+from service.engine.request import Float32Array, Int64Array
+from service.engine.slots import Array, Slots
+from service.errors import NotReady
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one step tells of every live slot; views of buffers that the next step overwrites.
+
+    Attributes:
+        candidate_logits: float32 [slots, candidates], descending.
+        candidate_ids: int64 [slots, candidates].
+        log_normalizer: float32 [slots].
+        cross_attention: one float32 [requests, heads, beams, source] a layer; `source` is the bucket's.
+    """
+
+    candidate_logits: Float32Array
+    candidate_ids: Int64Array
+    log_normalizer: Float32Array
+    cross_attention: list[Float32Array]
+
+
+class Runner:
+    """A bundle's encode and step graphs on one execution provider. Calls may come from several threads.
+
+    Args:
+        provider: must be available and in the variant's list.
+
+    Raises:
+        NotReady: the provider is missing, or a graph cannot be loaded or differs from the manifest.
+    """
+
+    def __init__(self, bundle: Bundle, variant: Variant, provider: Provider = "CPUExecutionProvider") -> None:
+        self.manifest = bundle.manifest
+        self.variant = variant
+        self.provider = provider
+        if provider not in onnxruntime.get_available_providers():
+            raise NotReady(
+                f"model {self.manifest.name!r}: provider {provider} is not available here; "
+                f"there are {', '.join(onnxruntime.get_available_providers())}"
+            )
+        self._encode = self._session(bundle, variant.encode)
+        self._step = self._session(bundle, variant.step)
+        self._encode_inputs = {spec.name for spec in variant.encode.inputs}
+        self._step_inputs = {spec.name for spec in variant.step.inputs}
+        self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
+        self._is_text = isinstance(self.manifest.source, TextSource)
+
+    def _session(self, bundle: Bundle, graph: GraphSpec) -> InferenceSession:
+        """One intra-op thread: the cores are kept busy by several workers instead."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False
+        try:
+            session = InferenceSession(bundle.path(graph.file), options, providers=[self.provider])
+        except Exception as error:  # ONNX Runtime raises a type of its own for each status
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} cannot be loaded: {error}") from error
+        faults = _signature_faults(session, graph)
+        if faults:
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} differs from its manifest: {'; '.join(faults)}")
+        return session
+
+    def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
+        """Encodes requests, in one call.
+
+        Args:
+            sources: int64 [source] ids a request, lengths may differ; or float32 [3, height, width].
+
+        Returns:
+            the memory, by name; [requests, ...], padded to the longest source.
+        """
+        inputs = _packed(sources) if self._is_text else {"pixels": np.stack(sources)}
+        names = [spec.name for spec in self.manifest.memory]
+        values = self._encode.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
+        return dict(zip(names, values, strict=True))
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: "StepBindings") -> StepOutput:
+        """Runs one decoder position for the first `num_live` requests; updates the state in place."""
+        binding = bindings.get(self, slots, num_live, num_candidates)
+        binding.total_length[...] = slots.lengths[: num_live * slots.shape.num_beams].max() + 1
+        self._step.run_with_iobinding(binding.io)
+        return binding.output
+
+    def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "_Binding":
+        """Binds the step graph's inputs and outputs to the live prefix of a running batch's buffers."""
+        num_slots = num_live * slots.shape.num_beams
+        total_length = np.zeros((), np.int32)
+        io = self._step.io_binding()
+        inputs: dict[str, Array] = {
+            "tokens": slots.tokens[:num_slots],
+            "lengths": slots.lengths[:num_slots],
+            "total_length": total_length,
+            "source_lengths": slots.source_lengths[:num_live],
+            "num_candidates": np.array([num_candidates], np.int64),
+            **{name: buffer[:num_live] for name, buffer in slots.memory.items()},
+            **{name: buffer[:num_slots] for name, buffer in slots.state.items()},
+        }
+        values = {name: OrtValue.ortvalue_from_numpy(x) for name, x in inputs.items() if name in self._step_inputs}
+        for name, value in values.items():
+            io.bind_ortvalue_input(name, value)
+        outputs: dict[str, Array] = {
+            "candidate_logits": np.empty((num_slots, num_candidates), np.float32),
+            "candidate_ids": np.empty((num_slots, num_candidates), np.int64),
+            "log_normalizer": np.empty(num_slots, np.float32),
+        }
+        for name in self._cross_outputs:
+            shape = (num_live, self.manifest.attention.heads, slots.shape.num_beams, slots.shape.source)
+            outputs[name] = np.empty(shape, np.float32)
+        for spec in self.manifest.state:
+            if spec.in_place:
+                io.bind_ortvalue_output(spec.output, values[spec.input.name])
+            else:
+                outputs[spec.output] = slots.next_state[spec.input.name][:num_slots]
+        for name, array in outputs.items():
+            io.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        output = StepOutput(
+            outputs["candidate_logits"],
+            outputs["candidate_ids"],
+            outputs["log_normalizer"],
+            [outputs[name] for name in self._cross_outputs],
+        )
+        return _Binding(io, total_length, output, inputs)
+
+
+@dataclass(frozen=True)
+class _Binding:
+    """A bound step call; `inputs` keeps the arrays alive that ONNX Runtime points into."""
+
+    io: onnxruntime.IOBinding
+    total_length: Array
+    output: StepOutput
+    inputs: Mapping[str, Array]
+
+
+class StepBindings:
+    """Bindings of one running batch by its number of live requests: made once, since binding costs more than a call."""
+
+    def __init__(self) -> None:
+        self._bindings: dict[tuple[int, int], _Binding] = {}
+
+    def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> _Binding:
+        key = num_live, num_candidates
+        if key not in self._bindings:
+            self._bindings[key] = runner.bind(slots, num_live, num_candidates)
+        return self._bindings[key]
+
+
+def _packed(sources: Sequence[Array]) -> dict[str, Array]:
+    """Lays sources end to end, with the indexes that lead there from a padded layout and back."""
+    lengths = np.array([len(source) for source in sources])
+    present = np.arange(lengths.max()) < lengths[:, None]  # [requests, source]
+    padded_to_packed = np.zeros(present.shape, np.int64)
+    padded_to_packed[present] = np.arange(lengths.sum())
+    packed_to_padded = np.flatnonzero(present)
+    return {
+        "source_ids": np.concatenate(sources),
+        "source_positions": packed_to_padded % present.shape[1],
+        "padded_to_packed": padded_to_packed,
+        "packed_to_padded": packed_to_padded,
+        "source_lengths": lengths.astype(np.int32),
+    }
+
+
+def _signature_faults(session: InferenceSession, graph: GraphSpec) -> list[str]:
+    """How a graph's inputs and outputs differ from what the manifest says."""
+    faults = []
+    for kind, actual, stated in (
+        ("inputs", session.get_inputs(), graph.inputs),
+        ("outputs", session.get_outputs(), graph.outputs),
+    ):
+        found, named = {x.name for x in actual}, {spec.name for spec in stated}
+        if found != named:
+            faults.append(f"{kind} {sorted(found ^ named)} are in one of the two only")
+    return faults

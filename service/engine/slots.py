@@ -1,0 +1,138 @@
+"""The buffers of one running batch: every request's memory, every slot's state.
+
+Allocated once and never cleared: lengths mask what is stale. Live requests are always rows 0 to n - 1, so that
+a prefix of each buffer is what a step works on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Manifest, TensorSpec
+from service.engine.request import Int64Array
+
+Array = NDArray[np.generic]
+Int32Array = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class SlotsShape:
+    """Sizes of a running batch.
+
+    Attributes:
+        max_requests: rows; `max_requests * num_beams` slots.
+        source: longest source, in positions.
+        capacity: longest target, in positions.
+    """
+
+    max_requests: int
+    num_beams: int
+    source: int
+    capacity: int
+
+    @property
+    def max_slots(self) -> int:
+        return self.max_requests * self.num_beams
+
+    def allocate(self, spec: TensorSpec) -> Array:
+        """Zeros of a tensor's full size; the system hands out the pages when they are first written."""
+        sizes = {
+            "requests": self.max_requests,
+            "slots": self.max_slots,
+            "source": self.source,
+            "capacity": self.capacity,
+        }
+        return np.zeros([sizes[axis] if isinstance(axis, str) else axis for axis in spec.shape], spec.dtype)
+
+
+class Slots:
+    """Memory and state of up to `shape.max_requests` requests.
+
+    Attributes:
+        tokens: int64 [slots], each slot's last token.
+        lengths: int32 [slots], tokens before the last one.
+        source_lengths: int32 [requests].
+        memory: by name, [requests, ...].
+        state: by the step graph's input name, [slots, ...].
+        next_state: by input name, where a step's output is not written in place.
+    """
+
+    def __init__(self, manifest: Manifest, shape: SlotsShape) -> None:
+        self.shape = shape
+        self.tokens: Int64Array = np.zeros(shape.max_slots, np.int64)
+        self.lengths: Int32Array = np.zeros(shape.max_slots, np.int32)
+        self.source_lengths: Int32Array = np.zeros(shape.max_requests, np.int32)
+        self.memory = {spec.name: shape.allocate(spec) for spec in manifest.memory}
+        self.state = {spec.input.name: shape.allocate(spec.input) for spec in manifest.state}
+        self.next_state = {spec.input.name: shape.allocate(spec.input) for spec in manifest.state if not spec.in_place}
+        self._source_axes = {spec.name: _axis(spec, "source") for spec in manifest.memory}
+        self._capacity_axes = {spec.input.name: _axis(spec.input, "capacity") for spec in manifest.state}
+
+    def write(self, row: int, memory: Mapping[str, Array], index: int, source_length: int, start_id: int) -> None:
+        """Puts an encoded request into a row: item `index` of `memory`, with fresh state."""
+        for name, values in memory.items():
+            buffer = self.memory[name][row]
+            _prefix(buffer, self._source_axes[name], source_length)[...] = _prefix(
+                values[index], self._source_axes[name], source_length
+            )
+        self.source_lengths[row] = source_length
+        slots = self._slots(row)
+        self.tokens[slots] = start_id
+        self.lengths[slots] = 0
+        for name in self.next_state:
+            self.state[name][slots] = 0
+
+    def move(self, source_row: int, target_row: int) -> None:
+        """Copies a request to another row, as far as it is used."""
+        length = int(self.source_lengths[source_row])
+        for name, buffer in self.memory.items():
+            axis = self._source_axes[name]
+            _prefix(buffer[target_row], axis, length)[...] = _prefix(buffer[source_row], axis, length)
+        self.source_lengths[target_row] = length
+        sources, targets = self._slots(source_row), self._slots(target_row)
+        used = int(self.lengths[sources].max())
+        for name, buffer in self.state.items():
+            axis = self._capacity_axes[name]
+            _rows_prefix(buffer, targets, axis, used)[...] = _rows_prefix(buffer, sources, axis, used)
+        self.tokens[targets] = self.tokens[sources]
+        self.lengths[targets] = self.lengths[sources]
+
+    def advance(self, tokens: Int64Array, parents: Int64Array) -> None:
+        """Goes on with the next tokens: each slot continues the state of its parent.
+
+        Args:
+            tokens: int64 [slots], for the live slots.
+            parents: int64 [slots]; the slot whose state each slot continues.
+        """
+        num_slots = len(tokens)
+        self.lengths[:num_slots] += 1
+        for name, values in self.next_state.items():
+            self.state[name][:num_slots] = values[parents]
+        moved = np.flatnonzero(parents != np.arange(num_slots))
+        if len(moved):
+            used = int(self.lengths[moved].max())
+            for name in self.state.keys() - self.next_state.keys():
+                cache = _prefix(self.state[name], self._capacity_axes[name], used)
+                cache[moved] = cache[parents[moved]]  # the right side is a copy, so cycles are safe
+        self.tokens[:num_slots] = tokens
+
+    def _slots(self, row: int) -> slice:
+        return slice(row * self.shape.num_beams, (row + 1) * self.shape.num_beams)
+
+
+def _axis(spec: TensorSpec, name: str) -> int | None:
+    """Position of a named axis, counted from the end; None where the tensor has none."""
+    return spec.shape.index(name) - len(spec.shape) if name in spec.shape else None
+
+
+def _prefix(values: Array, axis: int | None, length: int) -> Array:
+    """A view of the first `length` positions of an axis (counted from the end)."""
+    if axis is None:
+        return values
+    return values[(..., slice(length), *([slice(None)] * (-axis - 1)))]
+
+
+def _rows_prefix(buffer: Array, rows: slice, axis: int | None, length: int) -> Array:
+    return _prefix(buffer[rows], axis, length)
