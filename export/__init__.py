@@ -1,0 +1,1 @@
+"""From trained checkpoints to bundles that the server serves."""

@@ -1,0 +1,84 @@
+"""Writes a bundle: graphs of every precision, tokenizers and, last, the manifest."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from onnx import save_model
+
+from export.families.source import SourceModel
+from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.encode import build_encode
+from export.graph.step import build_step
+from export.graph.weights_file import WeightsFile
+from export.quantize import FORMS
+from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Variant
+
+WEIGHTS = "weights.bin"
+
+
+def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
+    """Builds the graphs of one precision into a folder of its own, with one file of weights for both."""
+    (folder / precision).mkdir()
+    form, description = FORMS[precision], model.description
+    with WeightsFile(folder / precision / WEIGHTS) as weights:
+        encode = _save(folder, f"{precision}/encode.onnx", build_encode(description, form), weights)
+        step = _save(folder, f"{precision}/step.onnx", build_step(description, form), weights)
+    return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step)
+
+
+def write_tokenizers(folder: Path, model: SourceModel) -> None:
+    for file, content in model.tokenizers.items():
+        (folder / file).write_text(content, encoding="utf-8")
+
+
+def write_manifest(
+    folder: Path,
+    model: SourceModel,
+    variants: Sequence[Variant],
+    *,
+    name: str,
+    version: str,
+    verification: Mapping[str, Any],
+) -> Bundle:
+    """Writes the manifest, with checksums of all that is there, and loads the bundle back."""
+    manifest = Manifest(
+        name=name,
+        version=version,
+        task=model.task,
+        family=model.family,
+        description=model.summary,
+        source_languages=model.source_languages,
+        target_languages=model.target_languages,
+        styles=model.styles,
+        source=model.source,
+        target=model.target,
+        max_source_tokens=model.max_source_tokens,
+        max_target_tokens=model.max_target_tokens,
+        generation=model.generation,
+        attention=_attention(model),
+        memory=memory_specs(model.description.config),
+        state=state_specs(model.description.config),
+        variants=tuple(variants),
+        provenance=model.provenance,
+        scores=dict(model.scores),
+        verification=dict(verification),
+        files={},
+    )
+    return Bundle.write_manifest(folder, manifest)
+
+
+def _attention(model: SourceModel) -> AttentionLayout:
+    layers, heads = model.description.config.decoder_layers, model.description.config.num_heads
+    if not model.alignment_heads:
+        last = tuple((layers - 1, head) for head in range(heads))
+        return AttentionLayout(layers=layers, heads=heads, alignment_heads=last)
+    method = "mean of chosen heads"
+    return AttentionLayout(layers=layers, heads=heads, alignment_heads=model.alignment_heads, alignment_method=method)
+
+
+def _save(folder: Path, file: str, graph: Graph, weights: WeightsFile) -> GraphSpec:
+    external = weights.take_from(graph.model)
+    save_model(graph.model, folder / file)
+    external_data = (str(Path(file).with_name(WEIGHTS)),) if external else ()
+    return GraphSpec(file=file, inputs=graph.inputs, outputs=graph.outputs, external_data=external_data)

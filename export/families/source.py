@@ -1,0 +1,34 @@
+"""What every family hands to the export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from export.description import Description
+from models.bundle import GenerationDefaults, Provenance, Target, Task, TextSource
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A trained model, whichever family it comes from.
+
+    Attributes:
+        tokenizers: content of the tokenizers' files that `source` and `target` name.
+        alignment_heads: (layer, head) pairs whose mean is the alignment; empty means all heads of the last layer.
+    """
+
+    family: str
+    task: Task
+    description: Description
+    source: TextSource
+    target: Target
+    tokenizers: Mapping[str, str]
+    max_source_tokens: int
+    max_target_tokens: int
+    generation: GenerationDefaults
+    provenance: Provenance
+    source_languages: tuple[str, ...] = ()
+    target_languages: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    summary: str = ""
+    alignment_heads: tuple[tuple[int, int], ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)

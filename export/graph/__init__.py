@@ -1,0 +1,1 @@
+"""Builds a bundle's graphs: one builder for every family of checkpoints."""

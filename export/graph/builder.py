@@ -1,0 +1,91 @@
+"""A thin layer over `onnx.helper`: nodes, constants, named inputs and outputs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from models.bundle import TensorSpec
+
+OPSET = 21
+IR_VERSION = 10
+CONTRIB = "com.microsoft"
+
+
+class GraphBuilder:
+    """Collects a graph node by node; values are known by their names.
+
+    Equal constants are stored once.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inputs: list[TensorSpec] = []
+        self.outputs: list[TensorSpec] = []
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._initializers: list[onnx.TensorProto] = []
+        self._named = 0
+
+    def input(self, spec: TensorSpec) -> str:
+        """Declares an input; returns its name."""
+        self.inputs.append(spec)
+        return spec.name
+
+    def output(self, spec: TensorSpec) -> None:
+        """Declares that the value of this name is an output."""
+        self.outputs.append(spec)
+
+    def constant(self, array: NDArray[Any], name: str = "constant") -> str:
+        """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
+        array = np.ascontiguousarray(array) if array.ndim else array
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self.name_value(name)
+            self._initializers.append(numpy_helper.from_array(array, self._constants[key]))
+        return self._constants[key]
+
+    def nodes(self, op: str, inputs: Sequence[str], outputs: int | Sequence[str], **attributes: Any) -> list[str]:
+        """Adds a node with several outputs.
+
+        Args:
+            op: such as "MatMul", or "com.microsoft.MatMulNBits".
+            inputs: names of values; "" leaves an optional input out.
+            outputs: how many, or their names; "" leaves an optional output out.
+        """
+        domain, _, op_type = op.rpartition(".")
+        if isinstance(outputs, int):
+            outputs = [self.name_value(op_type) for _ in range(outputs)]
+        node = helper.make_node(
+            op_type, inputs, outputs, name=f"{op_type}_{len(self._nodes)}", domain=domain, **attributes
+        )
+        self._nodes.append(node)
+        return list(outputs)
+
+    def node(self, op: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Adds a node with one output; returns its name."""
+        return self.nodes(op, inputs, 1 if output is None else [output], **attributes)[0]
+
+    def name_value(self, hint: str) -> str:
+        """A name that no other value has."""
+        self._named += 1
+        return f"{hint}:{self._named}"
+
+    def build(self) -> onnx.ModelProto:
+        """The finished model."""
+        graph = helper.make_graph(
+            self._nodes,
+            self.name,
+            [_value_info(s) for s in self.inputs],
+            [_value_info(s) for s in self.outputs],
+            self._initializers,
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        return helper.make_model(graph, producer_name="regard", opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(spec.name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), spec.shape)

@@ -1,0 +1,44 @@
+"""The tensors that encode and step exchange with the server (`docs/bundle.md`), as they are for a transformer."""
+
+from dataclasses import dataclass
+
+import onnx
+
+from models.bundle import StateSpec, TensorSpec
+from models.nets.transformer import TransformerConfig
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A finished graph with the names, types and shapes that the manifest states."""
+
+    model: onnx.ModelProto
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def memory_specs(config: TransformerConfig) -> tuple[TensorSpec, ...]:
+    """Keys and values of cross-attention, a pair a decoder layer; the keys stand ready for q K^T."""
+    heads, head_width = config.num_heads, config.width // config.num_heads
+    return tuple(
+        spec
+        for layer in range(config.decoder_layers)
+        for spec in (
+            TensorSpec(name=f"cross_key_{layer}", dtype="float32", shape=("requests", heads, head_width, "source")),
+            TensorSpec(name=f"cross_value_{layer}", dtype="float32", shape=("requests", heads, "source", head_width)),
+        )
+    )
+
+
+def state_specs(config: TransformerConfig) -> tuple[StateSpec, ...]:
+    """The caches of self-attention, which a step writes in place."""
+    shape = ("slots", config.num_heads, "capacity", config.width // config.num_heads)
+    return tuple(
+        StateSpec(
+            input=TensorSpec(name=f"self_{kind}_{layer}", dtype="float32", shape=shape),
+            output=f"present_{kind}_{layer}",
+            in_place=True,
+        )
+        for layer in range(config.decoder_layers)
+        for kind in ("key", "value")
+    )

@@ -1,0 +1,128 @@
+"""What encode and step are built of: embeddings, linear layers, residual connections with their normalizations.
+
+Made for few, cheap nodes, since with small models each node's call weighs as much as its arithmetic: scales are folded
+into weights, the sum and the normalization of a residual are one node, one product serves query, key and value.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.description import Description, Norm
+from export.graph.builder import GraphBuilder
+from export.quantize import Float32Array, Form, Linear
+
+Sublayer = Callable[[str], str]
+"""Draws a sublayer: from its input's name to its update's."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The residual stream between two sublayers.
+
+    Attributes:
+        x: what the next sublayer reads.
+        skip: what its update is added to; the same value unless normalization comes first.
+    """
+
+    x: str
+    skip: str
+
+
+class Stack:
+    """Layers of one side of a transformer, drawn into a graph.
+
+    Args:
+        graph: where nodes go.
+        description: the model.
+        form: how linear layers and embeddings are computed.
+    """
+
+    def __init__(self, graph: GraphBuilder, description: Description, form: Form) -> None:
+        self.graph = graph
+        self.description = description
+        self.config = description.config
+        self.form = form
+
+    @property
+    def embedding_scale(self) -> float:
+        """Factor that the stored embedding table carries, so that no node has to multiply."""
+        return math.sqrt(self.config.width) if self.config.scale_embeddings else 1.0
+
+    def table(self) -> Float32Array:
+        """The scaled embedding table, float32 [vocabulary, width]."""
+        return self.description.embedding * np.float32(self.embedding_scale)
+
+    def run(self, embedded: str, positions: str, sublayers: Sequence[Sublayer], norms: Sequence[Norm]) -> str:
+        """Runs the sublayers one after the other, each with its residual connection and normalization.
+
+        Args:
+            embedded, positions: the two summands of the first input.
+            norms: one a sublayer; with `final_norm`, one more.
+
+        Returns:
+            The last normalization's output, or the last sum where nothing normalizes it.
+        """
+        junctions: list[Norm | None] = [*norms]
+        final = junctions.pop() if self.config.final_norm else None
+        junctions = [*junctions, final] if self.config.norm == "pre" else [None, *junctions]
+        stream = self._join(embedded, positions, junctions[0])
+        for sublayer, norm in zip(sublayers, junctions[1:], strict=True):
+            stream = self._join(sublayer(stream.x), stream.skip, norm)
+        if final is not None and self.config.norm == "post":
+            return self.graph.node(
+                "LayerNormalization", stream.x, *self._constants(final), axis=-1, epsilon=final.epsilon
+            )
+        return stream.x
+
+    def _join(self, update: str, skip: str, norm: Norm | None) -> Residual:
+        """Adds an update to the stream and normalizes the sum, if a normalization stands here.
+
+        With "pre", the sum itself goes on as the stream; with "post", the normalized sum does.
+        """
+        if norm is None:
+            total = self.graph.node("Add", update, skip)
+            return Residual(total, total)
+        op, inputs = "com.microsoft.SkipLayerNormalization", [update, skip, *self._constants(norm)]
+        if self.config.norm == "post":
+            normalized = self.graph.node(op, *inputs, epsilon=norm.epsilon)
+            return Residual(normalized, normalized)
+        outputs = [self.graph.name_value("normalized"), "", "", self.graph.name_value("sum")]
+        self.graph.nodes(op, inputs, outputs, epsilon=norm.epsilon)
+        return Residual(outputs[0], outputs[3])
+
+    def _constants(self, norm: Norm) -> list[str]:
+        return [self.graph.constant(norm.gain, norm.name), self.graph.constant(norm.bias, f"{norm.name}.bias")]
+
+    def norm(self, sublayer: str) -> Norm:
+        return self.description.norm(f"{sublayer}_sublayer.norm")
+
+    def final_norms(self, side: str) -> list[Norm]:
+        """The normalization after the last layer, if there is one."""
+        return [self.description.norm(f"{side}_norm")] if self.config.final_norm else []
+
+    def projections(self, attention: str, *kinds: str) -> Linear:
+        """Some of an attention's "query", "key" and "value" projections as one product."""
+        parts = [self.description.linear(f"{attention}.{kind}") for kind in kinds]
+        return Linear.joined(f"{attention}.{'_'.join(kinds)}", parts)
+
+    def linear(self, x: str, layer: Linear) -> str:
+        return self.form.linear(self.graph, x, layer)
+
+    def output(self, x: str, attention: str) -> str:
+        """The output projection of an attention."""
+        return self.linear(x, self.description.linear(f"{attention}.output"))
+
+    def feed_forward(self, name: str, x: str) -> str:
+        """FFN(x) = activation(x W_1 + b_1) W_2 + b_2 (Vaswani et al. 2017, section 3.3)."""
+        x = self.linear(x, self.description.linear(f"{name}.inner"))
+        match self.config.activation:
+            case "relu":
+                x = self.graph.node("Relu", x)
+            case "gelu":
+                x = self.graph.node("Gelu", x)
+            case "silu":
+                x = self.graph.node("com.microsoft.QuickGelu", x, alpha=1.0)
+        return self.linear(x, self.description.linear(f"{name}.outer"))

@@ -1,0 +1,141 @@
+"""step.onnx: one decoder position for all slots."""
+
+from functools import partial
+
+import numpy as np
+
+from export.description import Description, Norm
+from export.graph.builder import GraphBuilder
+from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.stack import Stack
+from export.quantize import Form, Linear
+from models.bundle import TensorSpec
+
+# exp() of it beside any real score is exactly 0, and a row of nothing else stays finite.
+HIDDEN_SCORE = np.array(-1e30, np.float32)
+
+
+def build_step(description: Description, form: Form) -> Graph:
+    """Draws one position of the decoder, from the last tokens to the candidates for the next ones."""
+    return _StepGraph(description, form).draw()
+
+
+class _StepGraph(Stack):
+    """The residual stream is [slots, 1, width], the form that GroupQueryAttention reads."""
+
+    def __init__(self, description: Description, form: Form) -> None:
+        super().__init__(GraphBuilder("step"), description, form)
+        declare = self.graph.input
+        self.tokens = declare(TensorSpec(name="tokens", dtype="int64", shape=("slots",)))
+        self.lengths = declare(TensorSpec(name="lengths", dtype="int32", shape=("slots",)))
+        self.total_length = declare(TensorSpec(name="total_length", dtype="int32", shape=()))
+        self.source_lengths = declare(TensorSpec(name="source_lengths", dtype="int32", shape=("requests",)))
+        self.num_candidates = declare(TensorSpec(name="num_candidates", dtype="int64", shape=(1,)))
+        for spec in memory_specs(self.config):
+            declare(spec)
+        for state in state_specs(self.config):
+            declare(state.input)
+        self.source_bias = self._source_bias()
+        self.beams_shape = self._beams_shape()
+
+    def draw(self) -> Graph:
+        graph = self.graph
+        sublayers, norms = [], []
+        for layer in range(self.config.decoder_layers):
+            name = f"decoder.{layer}"
+            sublayers += [
+                partial(self._self_attention, layer),
+                partial(self._cross_attention, layer),
+                partial(self.feed_forward, f"{name}.feed_forward"),
+            ]
+            norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
+        head, norms = self._head(norms + self.final_norms("decoder"))
+        # Tables of [n, 1, width] give [slots, 1, width] without a node to reshape.
+        embedded = self.form.embed(graph, self.table()[:, None], self.tokens)
+        table = graph.constant(self.description.positions("decoder")[:, None], "positions")
+        states = self.run(embedded, graph.node("Gather", table, self.lengths), sublayers, norms)
+        self._candidates(states, head)
+        self._declare_outputs()
+        return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+    def _declare_outputs(self) -> None:
+        declare, config = self.graph.output, self.config
+        declare(TensorSpec(name="candidate_logits", dtype="float32", shape=("slots", "candidates")))
+        declare(TensorSpec(name="candidate_ids", dtype="int64", shape=("slots", "candidates")))
+        declare(TensorSpec(name="log_normalizer", dtype="float32", shape=("slots",)))
+        attention_shape = ("requests", config.num_heads, "beams", "source")
+        for layer in range(config.decoder_layers):
+            declare(TensorSpec(name=f"cross_attention_{layer}", dtype="float32", shape=attention_shape))
+        for state in state_specs(config):
+            declare(TensorSpec(name=state.output, dtype="float32", shape=state.input.shape))
+
+    def _source_bias(self) -> str:
+        """float32 [requests, 1, 1, source]: what hides the columns behind a request's source."""
+        graph, most = self.graph, 2 * self.config.max_positions  # the server's buckets may be longer than any source
+        positions = graph.constant(np.arange(most, dtype=np.int32).reshape(1, 1, 1, most), "source_positions")
+        # Slice, since ONNX Runtime rewrites a Gather over a Range into a Slice that fails.
+        end, axis, start = graph.node("Shape", "cross_key_0", start=3, end=4), np.array([3]), np.array([0])
+        columns = graph.node("Slice", positions, graph.constant(start), end, graph.constant(axis))
+        lengths = graph.node("Reshape", self.source_lengths, graph.constant(np.array([-1, 1, 1, 1])))
+        visible = graph.node("Less", columns, lengths)
+        return graph.node("Where", visible, graph.constant(np.array(0, np.float32)), graph.constant(HIDDEN_SCORE))
+
+    def _beams_shape(self) -> str:
+        """int64 [4]: requests, beams, heads, head width; the beams follow from the number of slots."""
+        requests = self.graph.node("Shape", self.source_lengths)
+        rest = np.array([-1, self.config.num_heads, self.config.width // self.config.num_heads])
+        return self.graph.node("Concat", requests, self.graph.constant(rest), axis=0)
+
+    def _self_attention(self, layer: int, x: str) -> str:
+        """Writes this position's key and value into the caches and attends to all up to here."""
+        name = f"decoder.{layer}.self_attention"
+        projected = self.linear(x, self.projections(name, "query", "key", "value"))
+        caches = [state for state in state_specs(self.config) if state.input.name.endswith(f"_{layer}")]
+        context, *_ = self.graph.nodes(
+            "com.microsoft.GroupQueryAttention",
+            [projected, "", "", *(cache.input.name for cache in caches), self.lengths, self.total_length],
+            [self.graph.name_value("context"), *(cache.output for cache in caches)],
+            num_heads=self.config.num_heads,
+            kv_num_heads=self.config.num_heads,
+        )
+        return self.output(context, name)
+
+    def _cross_attention(self, layer: int, x: str) -> str:
+        """softmax(q K^T + bias) V, drawn openly since the softmax's output is the attention map.
+
+        The hypotheses of a request stand as the query axis over its memory, which is therefore never repeated.
+        """
+        graph, name = self.graph, f"decoder.{layer}.cross_attention"
+        scale = (self.config.width // self.config.num_heads) ** -0.5
+        query = self.linear(x, self.projections(name, "query").scaled(scale))
+        query = graph.node("Transpose", graph.node("Reshape", query, self.beams_shape), perm=[0, 2, 1, 3])
+        scores = graph.node("MatMul", query, f"cross_key_{layer}")  # [requests, heads, beams, source]
+        hidden = graph.node("Add", scores, self.source_bias)
+        weights = graph.node("Softmax", hidden, output=f"cross_attention_{layer}", axis=-1)
+        context = graph.node("MatMul", weights, f"cross_value_{layer}")
+        merged = graph.node("Transpose", context, perm=[0, 2, 1, 3])
+        shape = graph.constant(np.array([-1, 1, self.config.width]))
+        return self.output(graph.node("Reshape", merged, shape), name)
+
+    def _head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
+        """The projection to the vocabulary, and the normalizations that suit it.
+
+        A tied one reads the embedding's scaled table; the last normalization takes the scale back.
+        """
+        head = self.description.head
+        if not self.config.tie_embeddings:
+            return head, norms
+        if self.config.final_norm or self.config.norm == "post":
+            norms = [*norms[:-1], norms[-1].scaled(1 / self.embedding_scale)]
+        return Linear(head.name, self.table(), head.bias), norms
+
+    def _candidates(self, states: str, head: Linear) -> None:
+        """The best logits with their ids, and what turns them into log-probabilities; states: [slots, 1, width]."""
+        graph, config = self.graph, self.config
+        x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
+        if config.tie_embeddings and not config.final_norm and config.norm == "pre":
+            x = graph.node("Mul", x, graph.constant(np.array(1 / self.embedding_scale, np.float32)))
+        logits = self.form.head(graph, x, head)
+        graph.nodes("TopK", [logits, self.num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
+        last_axis = graph.constant(np.array([-1]))
+        graph.node("ReduceLogSumExp", logits, last_axis, output="log_normalizer", keepdims=0)

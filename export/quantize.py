@@ -1,0 +1,140 @@
+"""How each precision computes a linear layer and reads an embedding; a form is a few small functions.
+
+Every form computes a row from that row alone. `DynamicQuantizeMatMul`, which is faster, scales activations by the
+largest of all rows, so that a caller's result would depend on who shares the batch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.graph.builder import GraphBuilder
+from models.bundle import Precision
+
+Float32Array = NDArray[np.float32]
+
+MAX_BLOCK_SIZE = 128
+MIN_BLOCK_SIZE = 16
+INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, one scale a row and block
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = x W^T + b.
+
+    Attributes:
+        weight: float32 [out, in], as PyTorch stores it.
+        bias: float32 [out].
+    """
+
+    name: str
+    weight: Float32Array
+    bias: Float32Array | None = None
+
+    @classmethod
+    def joined(cls, name: str, parts: "list[Linear]") -> "Linear":
+        """Several layers of one input as one; their outputs stand next to each other."""
+        biases = [part.bias for part in parts if part.bias is not None]
+        weight = np.concatenate([part.weight for part in parts])
+        return cls(name, weight, np.concatenate(biases) if biases else None)
+
+    def scaled(self, factor: float) -> "Linear":
+        bias = None if self.bias is None else self.bias * np.float32(factor)
+        return Linear(self.name, self.weight * np.float32(factor), bias)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a precision's graphs are made of.
+
+    Attributes:
+        linear: (graph, x, layer) -> y, of x's rank.
+        head: the same for the projection to the vocabulary, x of rank 2; if the layer's weight is an embedding's table,
+            both have the same bytes in the file.
+        embed: (graph, table float32 [vocabulary, ..., width], ids) -> rows, [ids, ..., width].
+    """
+
+    linear: Callable[[GraphBuilder, str, Linear], str]
+    head: Callable[[GraphBuilder, str, Linear], str]
+    embed: Callable[[GraphBuilder, Float32Array, str], str]
+
+
+def float_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    y = graph.node("MatMul", x, graph.constant(layer.weight.T, layer.name))
+    return y if layer.bias is None else graph.node("Add", y, graph.constant(layer.bias, f"{layer.name}.bias"))
+
+
+def float_head(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    bias = [] if layer.bias is None else [graph.constant(layer.bias, f"{layer.name}.bias")]
+    return graph.node("Gemm", x, graph.constant(layer.weight, layer.name), *bias, transB=1)
+
+
+def float_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
+    return graph.node("Gather", graph.constant(table, "embedding"), ids, axis=0)
+
+
+def block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    """8-bit weights with a scale a block; activations are quantized in the kernel, a scale a row and block."""
+    quantized, scales = quantize_blocks(layer.weight)
+    out, width = layer.weight.shape
+    bias = [] if layer.bias is None else ["", "", graph.constant(layer.bias, f"{layer.name}.bias")]
+    return graph.node(
+        "com.microsoft.MatMulNBits",
+        x,
+        graph.constant(quantized, layer.name),
+        graph.constant(scales, f"{layer.name}.scales"),
+        *bias,
+        K=width,
+        N=out,
+        bits=8,
+        block_size=quantized.shape[-1],
+        accuracy_level=INT8_ACTIVATIONS,
+    )
+
+
+def block_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
+    quantized, scales = quantize_blocks(table)
+    return graph.node(
+        "com.microsoft.GatherBlockQuantized",
+        graph.constant(quantized.reshape(table.shape), "embedding"),
+        ids,
+        graph.constant(scales, "embedding.scales"),
+        bits=8,
+        block_size=quantized.shape[-1],
+        gather_axis=0,
+        quantize_axis=table.ndim - 1,
+    )
+
+
+def block_size(width: int) -> int:
+    """The largest supported block that divides the width."""
+    size = MAX_BLOCK_SIZE
+    while width % size:
+        size //= 2
+    if size < MIN_BLOCK_SIZE:
+        raise ValueError(f"8-bit blocks need a width that is a multiple of {MIN_BLOCK_SIZE}, not {width}")
+    return size
+
+
+def quantize_blocks(weight: Float32Array) -> tuple[NDArray[np.uint8], Float32Array]:
+    """Symmetric 8-bit quantization along the last axis, a scale a block: weight = scale * (quantized - 128).
+
+    Args:
+        weight: float32 [..., width].
+
+    Returns:
+        quantized: uint8 [..., blocks, block_size].
+        scales: float32 [..., blocks].
+    """
+    blocks = weight.reshape(*weight.shape[:-1], -1, block_size(weight.shape[-1]))
+    scales = np.maximum(np.abs(blocks).max(-1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
+    quantized = np.rint(blocks / scales[..., None]) + 128
+    return quantized.astype(np.uint8), scales
+
+
+FORMS: dict[Precision, Form] = {
+    "float32": Form(float_linear, float_head, float_embed),
+    "int8": Form(block_linear, block_linear, block_embed),
+}
