@@ -44,10 +44,10 @@ class Runner:
         self.manifest = bundle.manifest
         self.variant = variant
         self.provider = provider
-        if provider not in onnxruntime.get_available_providers():
+        if provider not in self.available_providers():
             raise NotReady(
                 f"model {self.manifest.name!r}: provider {provider} is not available here; "
-                f"there are {', '.join(onnxruntime.get_available_providers())}"
+                f"there are {', '.join(self.available_providers())}"
             )
         self._encode = self._session(bundle, variant.encode)
         self._step = self._session(bundle, variant.step)
@@ -55,6 +55,10 @@ class Runner:
         self._step_inputs = {spec.name for spec in variant.step.inputs}
         self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
         self._is_text = isinstance(self.manifest.source, TextSource)
+
+    @staticmethod
+    def available_providers() -> list[str]:
+        return list(onnxruntime.get_available_providers())
 
     def _session(self, bundle: Bundle, graph: GraphSpec) -> InferenceSession:
         """One intra-op thread: the cores are kept busy by several workers instead."""
@@ -71,6 +75,11 @@ class Runner:
         if faults:
             raise NotReady(f"model {self.manifest.name!r}: {graph.file} differs from its manifest: {'; '.join(faults)}")
         return session
+
+    def source_length(self, source: Array) -> int:
+        """Positions of the source axis: tokens of a text, cells of a picture's grid."""
+        described = self.manifest.source
+        return len(source) if isinstance(described, TextSource) else described.grid[0] * described.grid[1]
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         """Encodes requests, in one call.

@@ -99,23 +99,24 @@ class Slots:
         self.tokens[targets] = self.tokens[sources]
         self.lengths[targets] = self.lengths[sources]
 
-    def advance(self, tokens: Int64Array, parents: Int64Array) -> None:
+    def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
         """Goes on with the next tokens: each slot continues the state of its parent.
 
         Args:
             tokens: int64 [slots], for the live slots.
             parents: int64 [slots]; the slot whose state each slot continues.
+            moved: whether any slot continues another one's state.
         """
         num_slots = len(tokens)
         self.lengths[:num_slots] += 1
         for name, values in self.next_state.items():
             self.state[name][:num_slots] = values[parents]
-        moved = np.flatnonzero(parents != np.arange(num_slots))
-        if len(moved):
-            used = int(self.lengths[moved].max())
+        if moved:
+            targets = np.flatnonzero(parents != np.arange(num_slots))
+            used = int(self.lengths[targets].max())
             for name in self.state.keys() - self.next_state.keys():
                 cache = _prefix(self.state[name], self._capacity_axes[name], used)
-                cache[moved] = cache[parents[moved]]  # the right side is a copy, so cycles are safe
+                cache[targets] = cache[parents[targets]]  # the right side is a copy, so cycles are safe
         self.tokens[:num_slots] = tokens
 
     def _slots(self, row: int) -> slice:

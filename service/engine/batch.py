@@ -1,0 +1,167 @@
+"""The running batch: requests of one model, one source-length bucket and one beam width, stepped together."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from service.decoding import new_search
+from service.engine.observer import EngineObserver
+from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
+from service.engine.runner import Runner, StepBindings, StepOutput
+from service.engine.slots import Slots, SlotsShape
+from service.engine.ticket import Delivery, Ticket
+from service.errors import DeadlinePassed
+
+
+class RunningBatch:
+    """Requests join and leave between steps; live ones are rows 0 to n - 1 of every buffer.
+
+    One worker at a time may call `admit` and `step`.
+    """
+
+    def __init__(self, runner: Runner, shape: SlotsShape, observer: EngineObserver) -> None:
+        self.runner = runner
+        self.shape = shape
+        self.observer = observer
+        self.tickets: list[Ticket] = []
+        self._slots = Slots(runner.manifest, shape)
+        self._bindings = StepBindings()
+        self._search = new_search(
+            shape.num_beams,
+            max_requests=shape.max_requests,
+            max_target_tokens=shape.capacity,
+            vocab_size=runner.manifest.target.vocab_size,
+            start_id=runner.manifest.target.start_id,
+            end_ids=runner.manifest.target.end_ids,
+        )
+
+    @property
+    def num_live(self) -> int:
+        return len(self.tickets)
+
+    @property
+    def num_free(self) -> int:
+        return self.shape.max_requests - self.num_live
+
+    def admit(self, tickets: list[Ticket]) -> None:
+        """Encodes requests together and gives each the next free row."""
+        started = time.monotonic()
+        memory = self.runner.encode([ticket.request.source for ticket in tickets])
+        encode_s = time.monotonic() - started
+        model = self.runner.manifest.name
+        self.observer.encoded(model, len(tickets), encode_s)
+        for index, ticket in enumerate(tickets):
+            ticket.admitted, ticket.encode_s = started, encode_s
+            num_source = self.runner.source_length(ticket.request.source)
+            self._slots.write(self.num_live, memory, index, num_source, self.runner.manifest.target.start_id)
+            self._search.admit(self.num_live, ticket.request.generation)
+            self.tickets.append(ticket)
+            self.observer.admitted(model, started - ticket.submitted, num_source)
+
+    def step(self) -> list[Delivery]:
+        """Runs one decoder position for every live request.
+
+        Returns:
+            what callers have to be told: tokens for streams, results, passed deadlines.
+        """
+        deliveries = list(self._evict_departed())
+        if not self.tickets:
+            return deliveries
+        started = time.monotonic()
+        output = self.runner.step(
+            self._slots, self.num_live, self._search.num_candidates(self.num_live), self._bindings
+        )
+        self._keep_attention(output)
+        advance = self._search.advance(
+            self.num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer
+        )
+        self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
+        num_slots = len(advance.tokens)
+        deliveries += self._committed()
+        deliveries += self._evict_finished(np.flatnonzero(advance.finished).tolist())
+        self.observer.stepped(self.runner.manifest.name, num_slots, time.monotonic() - started)
+        return deliveries
+
+    def _keep_attention(self, output: StepOutput) -> None:
+        """Copies this step's maps, once for all requests that want them."""
+        now = time.monotonic()
+        for ticket in self.tickets:
+            ticket.num_steps += 1
+            if ticket.num_steps == 1:
+                self.observer.first_token(self.runner.manifest.name, now - ticket.submitted)
+        if not any(ticket.request.attention for ticket in self.tickets):
+            return
+        maps = np.stack(output.cross_attention)  # [layers, requests, heads, beams, source]
+        for row, ticket in enumerate(self.tickets):
+            if ticket.request.attention:
+                ticket.maps.append(maps[:, row, :, :, : self._slots.source_lengths[row]])
+
+    def _committed(self) -> Iterator[Delivery]:
+        """Yields, for each stream, the tokens that became certain."""
+        for row, ticket in enumerate(self.tickets):
+            if ticket.on_tokens is None:
+                continue
+            choices = self._search.committed(row, ticket.num_committed)
+            if not choices:
+                continue
+            tokens = [
+                CommittedToken(
+                    choice.id,
+                    choice.logprob,
+                    ticket.maps[t][:, :, choice.beam] if ticket.request.attention else None,
+                )
+                for t, choice in enumerate(choices, ticket.num_committed)
+            ]
+            ticket.num_committed += len(choices)
+            yield Delivery(ticket, tokens)
+
+    def _evict_departed(self) -> Iterator[Delivery]:
+        """Frees the rows of requests whose caller has left or whose deadline has passed."""
+        for row in reversed(range(self.num_live)):
+            ticket = self.tickets[row]
+            if ticket.departed or ticket.overdue:
+                self._evict(row)
+                outcome = "cancelled" if ticket.departed else "deadline"
+                self.observer.finished(self.runner.manifest.name, outcome, ticket.num_steps)
+                yield Delivery(ticket, DeadlinePassed("the deadline passed while decoding"))
+
+    def _evict_finished(self, rows: list[int]) -> Iterator[Delivery]:
+        for row in reversed(rows):
+            ticket = self.tickets[row]
+            result = self._result(row, ticket)
+            self._evict(row)
+            self.observer.finished(self.runner.manifest.name, "done", len(result.hypotheses[0].tokens))
+            yield Delivery(ticket, result)
+
+    def _result(self, row: int, ticket: Ticket) -> EngineResult:
+        hypotheses = tuple(
+            EngineHypothesis(
+                h.tokens,
+                h.logprobs,
+                h.score,
+                h.finish_reason,
+                _follow(ticket.maps, h.path) if ticket.request.attention else None,
+            )
+            for h in self._search.hypotheses(row)
+        )
+        return EngineResult(
+            hypotheses,
+            queue_s=ticket.admitted - ticket.submitted,
+            encode_s=ticket.encode_s,
+            decode_s=time.monotonic() - ticket.admitted - ticket.encode_s,
+        )
+
+    def _evict(self, row: int) -> None:
+        """Frees a row; the last live request moves into it, so that live rows stay a prefix."""
+        last = self.num_live - 1
+        if row != last:
+            self._slots.move(last, row)
+            self._search.move(last, row)
+            self.tickets[row] = self.tickets[last]
+        self.tickets.pop()
+
+
+def _follow(maps: list[Float32Array], path: Int64Array) -> Float32Array:
+    """Picks, for each token, the map of the beam that made it: float32 [layers, heads, target, source]."""
+    return np.stack([maps[t][:, :, beam] for t, beam in enumerate(path)], axis=2)

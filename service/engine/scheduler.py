@@ -1,0 +1,268 @@
+"""Continuous batching: a bounded queue in front, workers behind, requests joining and leaving between steps.
+
+A *lane* holds what may share a batch: one model, one source-length bucket, one beam width. Every worker takes the
+next lane that has work, fairly, claims one of its running batches, admits what waits, and steps it once. So a lane
+under load has as many running batches as there are workers.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from service.engine.batch import RunningBatch
+from service.engine.observer import EngineObserver
+from service.engine.request import EngineRequest, EngineResult
+from service.engine.runner import Runner
+from service.engine.slots import SlotsShape
+from service.engine.ticket import Delivery, OnTokens, Ticket, deliver
+from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
+
+SOURCE_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+MAX_IDLE_BATCHES = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SchedulerConfig:
+    """Sizes of the engine.
+
+    Attributes:
+        num_workers: threads that run graphs, one a core.
+        max_slots: slots of a running batch; it holds `max_slots // num_beams` requests, at least one.
+        max_queue: requests that may wait, over all models.
+    """
+
+    num_workers: int
+    max_slots: int = 32
+    max_queue: int = 256
+
+
+@dataclass(eq=False)
+class Lane:
+    """Requests that may share a batch, and the batches they share."""
+
+    runner: Runner
+    shape: SlotsShape
+    interactive: deque[Ticket] = field(default_factory=deque)
+    bulk: deque[Ticket] = field(default_factory=deque)
+    batches: list[RunningBatch] = field(default_factory=list)
+    claimed: set[RunningBatch] = field(default_factory=set)
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self.interactive) + len(self.bulk)
+
+    def pop(self) -> Ticket:
+        return self.interactive.popleft() if self.interactive else self.bulk.popleft()
+
+
+class Scheduler:
+    """Takes requests from event loops, runs them on its worker threads.
+
+    `submit`, `cancel` and `drain` are called on an event loop; nothing here computes on one.
+    """
+
+    def __init__(self, config: SchedulerConfig, observer: EngineObserver | None = None) -> None:
+        self.config = config
+        self.observer = observer or EngineObserver()
+        self._lanes: dict[tuple[Runner, SlotsShape], Lane] = {}
+        self._turn: deque[Lane] = deque()
+        self._num_waiting = 0
+        self._num_active = 0
+        self._draining = False
+        self._closed = False
+        self._changed = threading.Condition()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"engine-{n}", daemon=True) for n in range(config.num_workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    async def generate(
+        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None
+    ) -> EngineResult:
+        """Runs a request to its end. Cancelling the caller frees its slots before the next step.
+
+        Raises:
+            Overloaded: the queue is full.
+            Draining: the server is going away.
+            DeadlinePassed: the request's deadline passed, waiting or decoding.
+        """
+        ticket = self.submit(runner, request, on_tokens)
+        try:
+            return await ticket.done
+        except asyncio.CancelledError:
+            self.cancel(ticket)
+            raise
+
+    def submit(self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None) -> Ticket:
+        """Puts a request into the queue; raises as `generate` does."""
+        ticket = Ticket(request, asyncio.get_running_loop().create_future(), on_tokens)
+        with self._changed:
+            if self._draining:
+                raise Draining("the server is shutting down")
+            if self._num_waiting >= self.config.max_queue:
+                raise Overloaded(
+                    f"the queue is full: {self._num_waiting} requests wait, the limit is {self.config.max_queue}",
+                    retry_after_s=1.0,
+                )
+            lane = self._lane(runner, request)
+            (lane.bulk if request.bulk else lane.interactive).append(ticket)
+            self._num_waiting += 1
+            self._num_active += 1
+            self._report_queue(runner)
+            self._changed.notify()
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Ends a request whose caller has left: at once if it waits, else before the next step."""
+        ticket.departed = True
+        with self._changed:
+            for lane in self._turn:
+                for queue in (lane.interactive, lane.bulk):
+                    if ticket in queue:
+                        queue.remove(ticket)
+                        self._num_waiting -= 1
+                        self._num_active -= 1
+                        self._report_queue(lane.runner)
+                        self.observer.finished(lane.runner.manifest.name, "cancelled", 0)
+
+    @property
+    def num_active(self) -> int:
+        """Requests that wait or run."""
+        return self._num_active
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Takes no more requests and waits for those it has; False if the time was too short."""
+        self._draining = True
+        end = time.monotonic() + timeout_s
+        while self.num_active and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        return not self.num_active
+
+    def close(self) -> None:
+        """Stops the workers; what still waits or runs is told that the server is shutting down."""
+        with self._changed:
+            self._draining = self._closed = True
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.join()
+        left = [t for lane in self._turn for t in (*lane.interactive, *lane.bulk)]
+        left += [t for lane in self._turn for batch in lane.batches for t in batch.tickets]
+        deliver([Delivery(ticket, Draining("the server is shutting down")) for ticket in left])
+
+    def _lane(self, runner: Runner, request: EngineRequest) -> Lane:
+        num_beams = request.generation.num_beams
+        length = runner.source_length(request.source)
+        shape = SlotsShape(
+            max_requests=max(1, self.config.max_slots // num_beams),
+            num_beams=num_beams,
+            source=next((bucket for bucket in SOURCE_BUCKETS if bucket >= length), length),
+            capacity=runner.manifest.max_target_tokens,
+        )
+        lane = self._lanes.get((runner, shape))
+        if lane is None:
+            lane = self._lanes[runner, shape] = Lane(runner, shape)
+            self._turn.append(lane)
+        return lane
+
+    def _work(self) -> None:
+        """A worker's life: claim a batch, run it once, give it back."""
+        while (claim := self._claim()) is not None:
+            lane, batch, admitted = claim
+            deliveries = self._run(lane, batch, admitted)
+            deliver(deliveries)
+            self._release(lane, batch, sum(delivery.is_last for delivery in deliveries))
+
+    def _run(self, lane: Lane, batch: RunningBatch, admitted: list[Ticket]) -> list[Delivery]:
+        """Admits and steps; a failure costs the requests of this batch and nothing else."""
+        try:
+            if admitted:
+                batch.admit(admitted)
+            return batch.step()
+        except Exception:
+            log.exception("a batch of model %r failed", lane.runner.manifest.name)
+            lost = {*batch.tickets, *admitted}
+            for _ in lost:
+                self.observer.finished(lane.runner.manifest.name, "failed", 0)
+            with self._changed:
+                lane.batches.remove(batch)
+            batch.tickets.clear()
+            return [Delivery(ticket, ServiceError("the engine failed on this batch")) for ticket in lost]
+
+    def _claim(self) -> tuple[Lane, RunningBatch, list[Ticket]] | None:
+        """Waits for work; None when the engine closes."""
+        with self._changed:
+            while not self._closed:
+                for _ in range(len(self._turn)):
+                    lane = self._turn[0]
+                    self._turn.rotate(-1)
+                    batch = self._claimable(lane)
+                    if batch is not None:
+                        lane.claimed.add(batch)
+                        return lane, batch, self._admissible(lane, batch)
+                self._changed.wait()
+        return None
+
+    def _claimable(self, lane: Lane) -> RunningBatch | None:
+        """A batch of the lane that nobody runs and that has work, the longest untouched first; or a new one."""
+        for batch in lane.batches:
+            if batch not in lane.claimed and (batch.num_live or lane.num_waiting):
+                return batch
+        if lane.num_waiting and len(lane.batches) < self.config.num_workers:
+            lane.batches.append(RunningBatch(lane.runner, lane.shape, self.observer))
+            return lane.batches[-1]
+        return None
+
+    def _admissible(self, lane: Lane, batch: RunningBatch) -> list[Ticket]:
+        """Takes this batch's share of what waits, so that all workers' batches fill evenly."""
+        num_live = sum(b.num_live for b in lane.batches)
+        share = -(-(num_live + lane.num_waiting) // self.config.num_workers) - batch.num_live
+        if not batch.num_live:
+            share = max(share, 1)
+        taken = [lane.pop() for _ in range(min(batch.num_free, lane.num_waiting, share))]
+        self._num_waiting -= len(taken)
+        admitted = []
+        for ticket in taken:
+            if ticket.overdue or ticket.departed:
+                self._num_active -= 1
+                self.observer.finished(lane.runner.manifest.name, "deadline" if ticket.overdue else "cancelled", 0)
+                deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
+            else:
+                admitted.append(ticket)
+        self._report_queue(lane.runner)
+        return admitted
+
+    def _release(self, lane: Lane, batch: RunningBatch, num_finished: int) -> None:
+        with self._changed:
+            lane.claimed.discard(batch)
+            self._num_active -= num_finished
+            if batch in lane.batches:
+                lane.batches.remove(batch)
+                lane.batches.append(batch)
+            self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
+            self._drop_idle()
+            self._changed.notify()
+
+    def _num_live_slots(self, runner: Runner) -> int:
+        lanes = (lane for lane in self._turn if lane.runner is runner)
+        return sum(batch.num_live * lane.shape.num_beams for lane in lanes for batch in lane.batches)
+
+    def _drop_idle(self) -> None:
+        """Frees the buffers of batches that have had nothing to do for the longest time."""
+        idle = [
+            (lane, batch)
+            for lane in self._turn
+            for batch in lane.batches
+            if not batch.num_live and batch not in lane.claimed and not lane.num_waiting
+        ]
+        for lane, batch in idle[: max(0, len(idle) - MAX_IDLE_BATCHES)]:
+            lane.batches.remove(batch)
+
+    def _report_queue(self, runner: Runner) -> None:
+        waiting = sum(lane.num_waiting for lane in self._turn if lane.runner is runner)
+        self.observer.queued(runner.manifest.name, waiting)

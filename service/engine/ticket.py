@@ -1,0 +1,78 @@
+"""One request on its way through the engine, from `submit` to its result."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.engine.request import CommittedToken, EngineRequest, EngineResult, Float32Array
+from service.errors import ServiceError
+
+OnTokens = Callable[[list[CommittedToken]], None]
+
+
+@dataclass(eq=False)
+class Ticket:
+    """What the engine knows of a request. The workers own it, save `departed`, which anybody may set.
+
+    Attributes:
+        done: resolved on the caller's event loop.
+        on_tokens: called on the caller's event loop, as tokens become certain; None for unary calls.
+        submitted: `time.monotonic()` of arrival.
+        departed: the caller has left; the request ends before the next step.
+        maps: one float32 [layers, heads, beams, source] a step, where attention is wanted.
+        num_committed: tokens that `on_tokens` has had.
+    """
+
+    request: EngineRequest
+    done: asyncio.Future[EngineResult]
+    on_tokens: OnTokens | None = None
+    submitted: float = field(default_factory=time.monotonic)
+    departed: bool = False
+    admitted: float = 0.0
+    encode_s: float = 0.0
+    maps: list[Float32Array] = field(default_factory=list)
+    num_steps: int = 0
+    num_committed: int = 0
+
+    @property
+    def overdue(self) -> bool:
+        return self.request.deadline is not None and time.monotonic() > self.request.deadline
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Something to tell a caller: tokens that are certain, or the end of it."""
+
+    ticket: Ticket
+    outcome: list[CommittedToken] | EngineResult | ServiceError
+
+    @property
+    def is_last(self) -> bool:
+        return not isinstance(self.outcome, list)
+
+    def arrive(self) -> None:
+        """Runs on the caller's event loop."""
+        if self.ticket.done.done():
+            return
+        if isinstance(self.outcome, EngineResult):
+            self.ticket.done.set_result(self.outcome)
+        elif isinstance(self.outcome, ServiceError):
+            self.ticket.done.set_exception(self.outcome)
+        elif self.ticket.on_tokens is not None:
+            self.ticket.on_tokens(self.outcome)
+
+
+def deliver(deliveries: list[Delivery]) -> None:
+    """Hands a step's deliveries to their callers, with one wake-up of each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Delivery]] = {}
+    for delivery in deliveries:
+        by_loop.setdefault(delivery.ticket.done.get_loop(), []).append(delivery)
+    for loop, group in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_arrive, group)
+
+
+def _arrive(deliveries: list[Delivery]) -> None:
+    for delivery in deliveries:
+        delivery.arrive()
