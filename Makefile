@@ -1,21 +1,70 @@
-# One command a purpose: `make demo`, `make serve`, `make test`, `make lint`, `make proto`.
+# Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
+# pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt.
 
 PYTHON ?= python3
+ARGS ?=
 DEV := .venv-dev
+BUF := npx --yes @bufbuild/buf@1.75.0
 PROTO := regard/v1/regard.proto
 
-# $(call generate,FOLDER): writes the stubs of the API below FOLDER.
+# Relative names would be looked up in pip's own build folders. The second is for pip 25.3 and later.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format proto proto-check proto-breaking constraints
+
+help:  ## Lists the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable '.[serve]'
+	@touch $@
+
+$(DEV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.installed  ## Starts a server, translates some sentences, shows their attention, stops. Needs no torch.
+	.venv/bin/python docs/examples/demo.py $(ARGS)
+
+serve: .venv/.installed  ## Serves the shipped models until stopped.
+	.venv/bin/regard serve $(ARGS)
+
+test: $(DEV)/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
+	$(DEV)/bin/python -m pytest $(ARGS)
+
+lint: $(DEV)/.installed  ## Checks style, types, who imports whom, and the .proto.
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports --no-logo
+	@if command -v npx >/dev/null; then echo '$(BUF) lint'; $(BUF) lint; else echo 'buf lint: left out, npm is missing'; fi
+
+format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+# $(call generate,FOLDER): writes the stubs of the API, and their types, below FOLDER.
 generate = $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
 	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(PROTO)
 
-.PHONY: proto proto-check
-
-proto:  ## Generates the stubs under regard/v1.
+proto: $(DEV)/.installed  ## Generates the stubs under regard/v1.
 	$(call generate,.)
 
-proto-check:  ## Fails if the stubs under regard/v1 are not what the .proto generates.
+proto-check: $(DEV)/.installed  ## Fails if the stubs under regard/v1 are not what the .proto generates.
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(call generate,"$$folder") && \
 	for stub in "$$folder"/regard/v1/*; do diff -u "regard/v1/$${stub##*/}" "$$stub" || drift=yes; done; \
 	if [ -n "$$drift" ]; then echo 'regard/v1 has drifted from proto/: run "make proto"' >&2; exit 1; fi
+
+proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
+	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'
+
+constraints:  ## Pins what .venv-dev holds now.
+	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
+	$(DEV)/bin/python -m pip freeze --all --exclude regard --exclude pip | sed 's/+cpu$$//'; } > constraints.txt
