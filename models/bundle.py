@@ -271,6 +271,11 @@ class Bundle:
         return cls.load(folder)
 
 
+def zoo_folder() -> Path:
+    """The bundles that ship with the package."""
+    return Path(__file__).parent / "zoo"
+
+
 def sha256(file: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with file.open("rb") as stream:
