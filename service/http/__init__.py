@@ -1,0 +1,1 @@
+"""The second door: metrics and health over HTTP."""

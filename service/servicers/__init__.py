@@ -1,0 +1,1 @@
+"""The gRPC services, thin: convert, call a handler, convert back."""

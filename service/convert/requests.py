@@ -1,0 +1,312 @@
+"""Requests: from protobuf to calls. Checks every bound that the .proto gives and no model is needed for.
+
+What only the model knows (its languages, its longest output, the kinds of map it offers) its handler checks.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError, Message
+
+from regard.v1 import regard_pb2 as pb
+from service.convert import enums
+from service.convert.enums import EnumTable, Name
+from service.convert.malformed import describe_malformed
+from service.domain import (
+    AttentionOptions,
+    Call,
+    CaptionCall,
+    GenerationOptions,
+    SummarizeCall,
+    TranslateCall,
+    Truncation,
+)
+from service.errors import DeadlinePassed, FieldViolation, InvalidInput
+from service.settings import Settings
+
+MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+MAX_NAME_CHARACTERS = 256
+MAX_INDEXES = 1024
+MAX_BEAMS = 16
+
+
+_TranslateRequest = pb.TranslateRequest | pb.StreamTranslateRequest
+_SummarizeRequest = pb.SummarizeRequest | pb.StreamSummarizeRequest
+_CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
+_AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
+
+
+@dataclass
+class Violations:
+    """Collects what is wrong with a request, so that one answer lists it all."""
+
+    found: list[FieldViolation] = field(default_factory=list)
+
+    def add(self, path: str, description: str) -> None:
+        self.found.append(FieldViolation(path, description))
+
+    def in_range(self, path: str, value: float, low: float, high: float) -> None:
+        """Checks a number; NaN is never in range."""
+        if not low <= value <= high:
+            self.add(path, f"must be in [{low:g}, {high:g}], but is {value:g}")
+
+    def at_least(self, path: str, value: int, low: int) -> None:
+        if value < low:
+            self.add(path, f"must be at least {low}, but is {value}")
+
+    def enum(self, path: str, table: EnumTable[Name], number: int) -> Name | None:
+        """The domain's name of an enum's value; None for unspecified, and for an unknown one, which is noted."""
+        try:
+            return table.name(number)
+        except ValueError as error:
+            self.add(path, str(error))
+            return None
+
+    def name(self, path: str, value: str) -> str:
+        """A model's, language's or style's name; which there are, the handler knows."""
+        if len(value) > MAX_NAME_CHARACTERS:
+            self.add(path, f"must have at most {MAX_NAME_CHARACTERS} characters, but has {len(value)}")
+        return value
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise InvalidInput(self.found)
+
+
+class RequestReader:
+    """Reads requests under a server's limits.
+
+    A stream's request gives the same call, with one input. Every method takes `time_remaining`, the seconds that gRPC
+    leaves the call (None: no deadline), and raises InvalidInput with every violation, or DeadlinePassed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
+        v = Violations()
+        call = TranslateCall(
+            **vars(self._call(v, request, time_remaining)),
+            texts=self._texts(v, request),
+            source_language=v.name("source_language", request.source_language),
+            target_language=v.name("target_language", request.target_language),
+            truncation=_truncation(v, request),
+        )
+        v.raise_if_any()
+        return call
+
+    def summarize(self, request: _SummarizeRequest, time_remaining: float | None) -> SummarizeCall:
+        v = Violations()
+        call = SummarizeCall(
+            **vars(self._call(v, request, time_remaining)),
+            texts=self._texts(v, request),
+            style=v.name("style", request.style),
+            truncation=_truncation(v, request),
+        )
+        v.raise_if_any()
+        return call
+
+    def caption(self, request: _CaptionRequest, time_remaining: float | None) -> CaptionCall:
+        v = Violations()
+        call = CaptionCall(**vars(self._call(v, request, time_remaining)), images=self._images(v, request))
+        v.raise_if_any()
+        return call
+
+    def _call(self, v: Violations, request: _AnyRequest, time_remaining: float | None) -> Call:
+        """What all calls have."""
+        return Call(
+            model=v.name("model", request.model),
+            generation=_generation(v, request.generation),
+            attention=_attention(v, request.attention),
+            bulk=v.enum("priority", enums.PRIORITY, request.priority) == "bulk",
+            deadline=self._deadline(time_remaining),
+        )
+
+    def _texts(self, v: Violations, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+        if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
+            self._text(v, "text", request.text)
+            return (request.text,)
+        self._num_inputs(v, "texts", len(request.texts))
+        for index, text in enumerate(request.texts):
+            self._text(v, f"texts[{index}]", text)
+        return tuple(request.texts)
+
+    def _images(self, v: Violations, request: _CaptionRequest) -> tuple[bytes, ...]:
+        if isinstance(request, pb.StreamCaptionRequest):
+            self._image(v, "image", request.image)
+            return (request.image,)
+        self._num_inputs(v, "images", len(request.images))
+        for index, image in enumerate(request.images):
+            self._image(v, f"images[{index}]", image)
+        return tuple(request.images)
+
+    def _num_inputs(self, v: Violations, path: str, num_inputs: int) -> None:
+        limit = self._settings.max_inputs_per_call
+        if num_inputs == 0:
+            v.add(path, "must hold at least 1 input, but is empty")
+        elif num_inputs > limit:
+            v.add(path, f"must hold at most {limit} inputs, but holds {num_inputs}")
+
+    def _text(self, v: Violations, path: str, text: str) -> None:
+        limit = self._settings.max_text_characters
+        if not text or text.isspace():
+            v.add(path, "must hold a character that is not white space")
+        elif len(text) > limit:
+            v.add(path, f"must have at most {limit} characters, but has {len(text)}")
+
+    def _image(self, v: Violations, path: str, image: bytes) -> None:
+        limit = self._settings.max_image_bytes
+        if not image:
+            v.add(path, "must be a JPEG, PNG or WebP file, but is empty")
+        elif len(image) > limit:
+            v.add(path, f"must have at most {limit} bytes, but has {len(image)}")
+
+    def _deadline(self, time_remaining: float | None) -> float | None:
+        """The call's deadline as `time.monotonic()`: the caller's or the default, never beyond the maximum."""
+        remaining = self._settings.default_deadline_s if time_remaining is None else time_remaining
+        if remaining is None:
+            return None
+        if remaining <= 0:
+            raise DeadlinePassed("the call's deadline had passed when it arrived")
+        return time.monotonic() + min(remaining, self._settings.max_deadline_s)
+
+
+def _truncation(v: Violations, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
+    truncation = v.enum("truncation", enums.TRUNCATION, request.truncation)
+    if truncation == "split" and isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
+        v.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams")
+    return truncation
+
+
+# Bounds of GenerationConfig as the .proto gives them: [lowest, highest].
+_GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
+    "num_beams": (1, MAX_BEAMS),
+    "length_penalty": (-10, 10),
+    "num_return_sequences": (1, MAX_BEAMS),
+    "no_repeat_ngram_size": (0, 32),
+    "repetition_penalty": (0.1, 10),
+    "top_k": (0, 1024),
+}
+_GENERATION_MINIMA = {"max_new_tokens": 1, "min_new_tokens": 0, "seed": 0}
+
+
+def _generation(v: Violations, config: pb.GenerationConfig) -> GenerationOptions:
+    """Reads GenerationConfig; a scalar that is not set becomes None, zero stays zero."""
+    set_values = {spec.name: value for spec, value in config.ListFields() if spec.name != "early_stopping"}
+    for name, (low, high) in _GENERATION_BOUNDS.items():
+        if name in set_values:
+            v.in_range(f"generation.{name}", set_values[name], low, high)
+    for name, low in _GENERATION_MINIMA.items():
+        if name in set_values:
+            v.at_least(f"generation.{name}", set_values[name], low)
+    options = GenerationOptions(
+        **set_values, early_stopping=v.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping)
+    )
+    _check_sampling(v, options)
+    _check_together(v, options)
+    return options
+
+
+def _check_sampling(v: Violations, options: GenerationOptions) -> None:
+    temperature, top_p = options.temperature, options.top_p
+    # Rounded, because float32's 0.01 is a little less than 0.01.
+    if temperature is not None and temperature != 0 and not 0.01 <= round(temperature, 6) <= 10:
+        v.add("generation.temperature", f"must be 0 or in [0.01, 10], but is {temperature:g}")
+    if top_p is not None and not 0 < top_p <= 1:
+        v.add("generation.top_p", f"must be in (0, 1], but is {top_p:g}")
+
+
+def _check_together(v: Violations, options: GenerationOptions) -> None:
+    """Checks the fields that bound each other, as far as the request itself sets them."""
+    fewest, most, num_beams = options.min_new_tokens, options.max_new_tokens, options.num_beams
+    if fewest is not None and most is not None and most >= 1 and fewest > most:
+        v.add("generation.min_new_tokens", f"must be at most max_new_tokens, {most}, but is {fewest}")
+    if num_beams is None or not 1 < num_beams <= MAX_BEAMS:
+        return
+    returned = options.num_return_sequences
+    if returned is not None and num_beams < returned <= MAX_BEAMS:
+        v.add("generation.num_return_sequences", f"must be at most num_beams, {num_beams}, but is {returned}")
+    sampling = [name for name in ("temperature", "top_k", "top_p") if getattr(options, name) is not None]
+    if sampling and options.temperature != 0:
+        v.add("generation.num_beams", f"must be 1 when sampling ({', '.join(sampling)}), but is {num_beams}")
+
+
+def _attention(v: Violations, config: pb.AttentionConfig) -> AttentionOptions:
+    kinds = [v.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
+    for index, kind in enumerate(config.kinds):
+        if kind == pb.ATTENTION_KIND_UNSPECIFIED:
+            v.add(f"attention.kinds[{index}]", "must name a kind, but is ATTENTION_KIND_UNSPECIFIED")
+    _check_unique(v, "attention.kinds", [kind for kind in config.kinds if kind])
+    for name, indexes in (("layers", config.layers), ("heads", config.heads)):
+        _check_indexes(v, f"attention.{name}", indexes)
+    if config.HasField("top_k"):
+        v.in_range("attention.top_k", config.top_k, 1, 1024)
+    encoding = v.enum("attention.encoding", enums.ENCODING, config.encoding)
+    granularity = v.enum("attention.granularity", enums.GRANULARITY, config.granularity)
+    method = v.enum("attention.alignment_method", enums.ALIGNMENT_METHOD, config.alignment_method)
+    weighting = v.enum("attention.weighting", enums.WEIGHTING, config.weighting)
+    return AttentionOptions(
+        kinds=tuple(kind for kind in kinds if kind is not None),
+        layers=tuple(config.layers),
+        heads=tuple(config.heads),
+        granularity=granularity or "token",
+        method=method or "plain",
+        encoding=encoding or "float32",
+        top_k=config.top_k if config.HasField("top_k") else None,
+        value_norms=weighting == "value_norm",
+    )
+
+
+def _check_indexes(v: Violations, path: str, indexes: Sequence[int]) -> None:
+    if len(indexes) > MAX_INDEXES:
+        v.add(path, f"must name at most {MAX_INDEXES}, but names {len(indexes)}")
+        return
+    for position, index in enumerate(indexes):
+        v.at_least(f"{path}[{position}]", index, 0)
+    _check_unique(v, path, indexes)
+
+
+def _check_unique(v: Violations, path: str, values: Sequence[int]) -> None:
+    seen: set[int] = set()
+    for value in values:
+        if value in seen:
+            v.add(path, f"must name each at most once, but names {value} again")
+        seen.add(value)
+
+
+def read_model_name(request: pb.GetModelRequest | pb.UnloadModelRequest) -> tuple[str, str | None]:
+    """Name and version; no version means the one that serves, or all."""
+    v = Violations()
+    if not request.name:
+        v.add("name", "must not be empty")
+    v.name("name", request.name)
+    v.name("version", request.version)
+    v.raise_if_any()
+    return request.name, request.version or None
+
+
+def read_load_model(request: pb.LoadModelRequest) -> tuple[str, str | None]:
+    """Name and version of a model to load; a name that could be a path is refused."""
+    v = Violations()
+    if not MODEL_NAME.fullmatch(request.name):
+        v.add("name", 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", beginning with a letter or digit')
+    v.name("version", request.version)
+    v.raise_if_any()
+    return request.name, request.version or None
+
+
+def parse(message_class: type[Message], raw: bytes) -> Message:
+    """Parses a request; raises InvalidInput that names the fields whose text is not valid UTF-8."""
+    try:
+        return message_class.FromString(raw)
+    except DecodeError as error:
+        raise InvalidInput(describe_malformed(message_class, raw)) from error
+
+
+def violations_of(error: InvalidInput) -> Iterator[FieldViolation]:
+    """The same violations, with the paths of a stream's request, which has one input: "texts[0]" is its "text"."""
+    for violation in error.violations:
+        path = violation.field.replace("texts[0]", "text").replace("images[0]", "image")
+        yield FieldViolation(path, violation.description)
