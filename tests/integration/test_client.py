@@ -1,0 +1,284 @@
+"""The two clients against a real gRPC server with made-up answers."""
+
+import asyncio
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import regard
+from regard.v1 import regard_pb2 as pb
+from tests.integration.fake_regard import FakeServer, alignment_of
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: FakeServer) -> Iterator[regard.Client]:
+    with regard.Client(server.target) as made:
+        yield made
+
+
+def test_one_text_gives_one_result(client: regard.Client) -> None:
+    result = client.translate("where is it", to="de")
+    assert result.text == "IT IS WHERE"
+    assert [token.piece for token in result.source_tokens] == ["▁where", "▁is", "▁it", "</s>"]
+    assert result.source_tokens[1].span == regard.Span(6, 8)
+    assert result.source_tokens[3].span is None
+    assert result.source_tokens[3].special
+    assert result.best.finish_reason == "end"
+    assert result.best.tokens[1].logprob == pytest.approx(-0.1)
+    assert result.best.tokens[0].copied_from is None
+    assert result.timings == regard.Timings(pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.3))
+    assert result.alignment is None
+    assert result.image_grid is None
+
+
+def test_several_texts_give_results_in_order(client: regard.Client) -> None:
+    assert [result.text for result in client.translate(["a b", "c"], to="de")] == ["B A", "C"]
+    assert client.translate([], to="de") == []
+
+
+def test_a_request_carries_what_was_asked(server: FakeServer, client: regard.Client) -> None:
+    client.translate(
+        ["x"],
+        to="fr",
+        source_language="en",
+        model="everyday@2",
+        num_beams=5,
+        length_penalty=0.0,
+        early_stopping="never",
+        seed=2**40,
+        attention=["alignment", "cross"],
+        words=True,
+        layers=[1, 0],
+        encoding="float16",
+        attention_top_k=3,
+        truncation="split_and_join",
+        priority="bulk",
+    )
+    expected = pb.TranslateRequest(
+        model="everyday@2",
+        texts=["x"],
+        source_language="en",
+        target_language="fr",
+        generation=pb.GenerationConfig(
+            num_beams=5, length_penalty=0.0, early_stopping=pb.EARLY_STOPPING_NEVER, seed=2**40
+        ),
+        attention=pb.AttentionConfig(
+            kinds=[pb.ATTENTION_KIND_ALIGNMENT, pb.ATTENTION_KIND_CROSS],
+            layers=[1, 0],
+            granularity=pb.GRANULARITY_WORD,
+            encoding=pb.ENCODING_FLOAT16,
+            top_k=3,
+        ),
+        truncation=pb.TRUNCATION_SPLIT_AND_JOIN,
+        priority=pb.PRIORITY_BULK,
+    )
+    assert server.fake.requests == [expected]
+
+
+def test_what_is_not_asked_for_stays_unset(server: FakeServer, client: regard.Client) -> None:
+    client.translate("x", to="de", num_beams=None, model=None, words=True)
+    [request] = server.fake.requests
+    assert request == pb.TranslateRequest(texts=["x"], target_language="de")
+    assert not request.HasField("generation")
+
+
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_maps_come_back_as_numbers(client: regard.Client, encoding: str, top_k: int | None) -> None:
+    result = client.translate("a b c", attention=["cross", "alignment"], encoding=encoding, attention_top_k=top_k)  # type: ignore[arg-type]
+    alignment = result.alignment
+    assert alignment is not None
+    assert alignment.values.dtype == np.float32
+    assert alignment.shape == alignment.values.shape == (4, 4)
+    full = alignment_of(4, 4)
+    kept = full if top_k is None else np.where(alignment.values > 0, full, 0)
+    np.testing.assert_allclose(alignment.values, kept, atol=full.max() / 255)
+    assert alignment.alignment_method == "plain"
+    assert alignment.granularity == "token"
+    cross = result.best.find_map("cross")
+    assert cross is not None
+    assert cross.values.shape == (2, 3, 4, 4)
+    assert cross.heads == (0, 1, 2)
+    assert result.best.links == (regard.Link(source=0, target=2),)
+
+
+def test_words_label_the_axes_where_asked_for(client: regard.Client) -> None:
+    result = client.translate("über Bücher", attention=True, words=True)
+    assert [word.text for word in result.source_words] == ["über", "Bücher", "</s>"]
+    assert result.best.words[0] == regard.Word("BÜCHER", regard.Span(0, 6), regard.Span(0, 1), False)
+    assert result.alignment is not None
+    assert result.alignment.granularity == "word"
+
+
+def test_summarize_and_caption(server: FakeServer, client: regard.Client, tmp_path: Path) -> None:
+    assert client.summarize("long story", style="headline").text == "headline: STORY LONG"
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(path)
+    [by_path, by_text, by_bytes] = client.caption([path, str(path), b"12345"])
+    assert by_path.text == by_text.text == f"BYTES {path.stat().st_size} OF PICTURE"
+    assert by_bytes.text == "BYTES 5 OF PICTURE"
+    assert client.caption(b"123").text == "BYTES 3 OF PICTURE"
+
+
+def test_a_pillow_image_is_sent_upright(server: FakeServer, client: regard.Client) -> None:
+    lying = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (4, 2)).save(lying, format="JPEG", exif=exif)
+    client.caption(Image.open(lying))
+    [sent] = server.fake.requests[0].images
+    assert Image.open(io.BytesIO(sent)).size == (2, 4)
+
+
+def test_a_stream_yields_events_and_ends_with_the_result(client: regard.Client) -> None:
+    events = list(client.stream_translate("a b", to="de", attention=True))
+    assert isinstance(events[0], regard.Started)
+    assert isinstance(events[-1], regard.Finished)
+    made = [event for event in events if isinstance(event, regard.TokenMade)]
+    assert len(made) == len(events) - 2 == 3
+    assert "".join(event.text_delta for event in made) == events[-1].result.text == "B A"
+    assert events[-1].result.alignment is not None
+
+
+def test_closing_a_stream_cancels_the_call(server: FakeServer, client: regard.Client) -> None:
+    stream = client.stream_translate("a b c", to="de")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert client.translate("still", to="de").text == "STILL"
+
+
+def test_models_come_from_all_pages(client: regard.Client) -> None:
+    everyday, broken = client.models()
+    assert (everyday.name, everyday.task, everyday.state, everyday.is_default) == (
+        "everyday",
+        "translation",
+        "ready",
+        True,
+    )
+    assert everyday.attention_kinds == ("cross",)
+    assert broken.state_reasons == ("step.onnx: checksum",)
+    assert client.model("everyday").version == "2"
+    assert client.model("everyday", "1").version == "1"
+    with pytest.raises(regard.NotFound, match="there is: everyday"):
+        client.model("other")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("NOT_FOUND", regard.NotFound),
+        ("FAILED_PRECONDITION", regard.FailedPrecondition),
+        ("DEADLINE_EXCEEDED", regard.DeadlineExceeded),
+        ("CANCELLED", regard.Cancelled),
+        ("UNAUTHENTICATED", regard.AccessDenied),
+        ("PERMISSION_DENIED", regard.AccessDenied),
+        ("UNIMPLEMENTED", regard.Unimplemented),
+        ("INTERNAL", regard.ServerFault),
+        ("DATA_LOSS", regard.ServerFault),
+        ("UNAVAILABLE", regard.Unavailable),
+    ],
+)
+def test_statuses_become_errors(client: regard.Client, code: str, error: type[regard.CallError]) -> None:
+    with pytest.raises(error) as caught:
+        client.translate(f"fail:{code}", to="de")
+    assert caught.value.code == code
+    assert caught.value.reason == f"FAKE_{code}"
+    assert caught.value.message == f"asked to fail with {code}"
+
+
+def test_every_violation_is_listed(client: regard.Client) -> None:
+    with pytest.raises(regard.InvalidArgument) as caught:
+        client.translate("fail:INVALID_ARGUMENT", to="de")
+    assert caught.value.violations == (
+        regard.FieldViolation("generation.num_beams", "must be in [1, 16], but is 99"),
+        regard.FieldViolation("texts[0]", "is empty"),
+    )
+
+
+def test_overload_says_when_to_return(client: regard.Client) -> None:
+    with pytest.raises(regard.Overloaded) as caught:
+        client.translate("busy:1", to="de")
+    assert caught.value.retry_after_s == pytest.approx(0.02)
+
+
+def test_unavailable_is_repeated(server: FakeServer, client: regard.Client) -> None:
+    with pytest.raises(regard.Unavailable):
+        client.translate("fail:UNAVAILABLE", to="de")
+    assert len(server.fake.requests) == 4
+
+
+def test_a_bad_request_is_not_repeated(server: FakeServer, client: regard.Client) -> None:
+    with pytest.raises(regard.NotFound):
+        client.translate("fail:NOT_FOUND", to="de")
+    assert len(server.fake.requests) == 1
+
+
+def test_a_deadline_passes_and_none_is_none(server: FakeServer) -> None:
+    with regard.Client(server.target, timeout=0.1) as client:
+        with pytest.raises(regard.DeadlineExceeded):
+            client.translate("slow:0.4 x", to="de")
+        assert client.translate("slow:0.2 x", to="de", timeout=math.inf).text == "X SLOW:0.2"
+
+
+def test_no_server_is_unavailable() -> None:
+    with regard.Client("127.0.0.1:1") as client, pytest.raises(regard.Unavailable):
+        client.translate("x", to="de", timeout=5)
+
+
+def test_what_cannot_be_sent_is_refused_at_once(server: FakeServer, client: regard.Client) -> None:
+    with pytest.raises(regard.InvalidArgument) as caught:
+        client.translate(["fine", "not \ud800 fine"], to="de")
+    assert [violation.field for violation in caught.value.violations] == ["texts[1]"]
+    with pytest.raises(regard.InvalidArgument) as caught:
+        client.translate("x", to="de", num_beams=2**40, attention=["alignment", "nonsense"])  # type: ignore[list-item]
+    assert [violation.field for violation in caught.value.violations] == ["generation.num_beams", "attention.kinds[1]"]
+    with pytest.raises(TypeError, match="num_beems"):
+        client.translate("x", to="de", num_beems=5)  # type: ignore[call-overload]
+    assert server.fake.requests == []
+
+
+def test_metadata_goes_with_every_call(server: FakeServer) -> None:
+    with regard.Client(server.target, metadata=[("authorization", "Bearer secret")]) as client:
+        client.translate("x", to="de")
+    assert server.fake.metadata[0]["authorization"] == "Bearer secret"
+
+
+def test_maps_above_grpcs_usual_size_arrive(client: regard.Client) -> None:
+    result = client.translate("w " * 600, attention=["cross"])
+    cross = result.best.find_map("cross")
+    assert cross is not None
+    assert cross.values.nbytes > 8 * 2**20
+
+
+async def test_the_async_client_does_the_same(server: FakeServer) -> None:
+    async with regard.AsyncClient(server.target) as client:
+        results = await asyncio.gather(*[client.translate(f"slow:0.1 {i}", to="de") for i in range(20)])
+        assert [result.text for result in results] == [f"{i} SLOW:0.1" for i in range(20)]
+        assert [result.text for result in await client.translate(["a b", "c"], to="de")] == ["B A", "C"]
+        assert (await client.summarize("a", style="subject")).text == "subject: A"
+        assert (await client.caption(b"12")).text == "BYTES 2 OF PICTURE"
+        assert [model.name for model in await client.models()] == ["everyday", "broken"]
+        assert (await client.model("everyday")).name == "everyday"
+        events = [event async for event in client.stream_translate("a b", to="de")]
+        assert isinstance(events[-1], regard.Finished)
+    assert server.fake.most_at_once > 5
+
+
+async def test_the_async_client_raises_the_same(server: FakeServer) -> None:
+    async with regard.AsyncClient(server.target) as client:
+        with pytest.raises(regard.InvalidArgument) as caught:
+            await client.translate("fail:INVALID_ARGUMENT", to="de")
+        assert len(caught.value.violations) == 2
+        with pytest.raises(regard.DeadlineExceeded):
+            await client.translate("wait", to="de", timeout=0.1)

@@ -1,0 +1,41 @@
+"""What becomes of a gRPC error's details, readable or not; the rest is in tests/integration/test_client.py."""
+
+import grpc
+
+from regard.errors import MissingExtra, Overloaded, ServerFault, from_rpc_error
+
+
+class FakeRpcError(grpc.RpcError):
+    def __init__(
+        self, code: grpc.StatusCode, details: str | None, metadata: tuple[tuple[str, bytes], ...] | None
+    ) -> None:
+        self._values = (code, details, metadata)
+
+    def code(self) -> grpc.StatusCode:
+        return self._values[0]
+
+    def details(self) -> str | None:
+        return self._values[1]
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...] | None:
+        return self._values[2]
+
+
+def test_details_that_cannot_be_read_leave_the_status() -> None:
+    metadata = (("grpc-status-details-bin", b"\xff\xff"),)
+    error = from_rpc_error(FakeRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", metadata))
+    assert isinstance(error, Overloaded)
+    assert (str(error), error.retry_after_s, error.violations) == ("full", None, ())
+
+
+def test_an_error_without_anything_still_says_its_status() -> None:
+    error = from_rpc_error(FakeRpcError(grpc.StatusCode.UNKNOWN, None, None))
+    assert isinstance(error, ServerFault)
+    assert str(error) == "UNKNOWN"
+    assert error.to_dict() == {"code": "UNKNOWN", "reason": "", "message": "", "violations": []}
+
+
+def test_a_missing_extra_says_how_to_install_it() -> None:
+    error = MissingExtra("an embedded server", "serve", "onnxruntime")
+    assert "pip install 'regard[serve]'" in str(error)
+    assert "onnxruntime" in str(error)
