@@ -1,10 +1,10 @@
 """A trained model on disk, before export: config, float16 weights, tokenizer, and how it came to be.
 
-    checkpoint/
-        config.json         architecture and options of the net
-        model.safetensors   weights, float16
-        tokenizer.json
-        card.json           task, languages, data, licence, scores
+checkpoint/
+    config.json         architecture and options of the net
+    model.safetensors   weights, float16
+    tokenizer.json
+    card.json           task, languages, data, licence, scores
 """
 
 import json
@@ -31,8 +31,9 @@ class Checkpoint:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.config, indent=2) + "\n", encoding="utf-8")
         (folder / "card.json").write_text(json.dumps(self.card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        save_file({name: x.to(torch.float16).contiguous() for name, x in self.weights.items()},
-                  folder / "model.safetensors")
+        save_file(
+            {name: x.to(torch.float16).contiguous() for name, x in self.weights.items()}, folder / "model.safetensors"
+        )
         self.tokenizer.save(str(folder / "tokenizer.json"))
 
     @classmethod

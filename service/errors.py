@@ -1,13 +1,13 @@
 """What can go wrong with a request, in the domain's words; `interceptors.py` turns it into gRPC statuses.
 
-    ServiceError
-    ├── InvalidInput        bad fields, each with its limit
-    ├── ModelNotFound       no such model, language or style
-    ├── Unsupported         the model or this version cannot do what is asked
-    ├── Overloaded          the queue is full; come back later
-    ├── NotReady            the model is loading or failed to load
-    ├── Draining            the server is going away
-    └── DeadlinePassed      the caller's time is up
+ServiceError
+├── InvalidInput        bad fields, each with its limit
+├── ModelNotFound       no such model, language or style
+├── Unsupported         the model or this version cannot do what is asked
+├── Overloaded          the queue is full; come back later
+├── NotReady            the model is loading or failed to load
+├── Draining            the server is going away
+└── DeadlinePassed      the caller's time is up
 """
 
 from dataclasses import dataclass

@@ -138,7 +138,9 @@ class Repository:
             raise NotReady(f"model {plain!r} failed to load; ListModels tells why")
         raise ModelNotFound(f"no model {name!r} for {task}; there are: {self._names(task)}")
 
-    def default(self, task: Task, *, source_language: str = "", target_language: str = "", style: str = "") -> LoadedModel:
+    def default(
+        self, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""
+    ) -> LoadedModel:
         """The model that answers where none is named; "" fits any language or style."""
         fitting = [
             model
@@ -174,9 +176,7 @@ class Repository:
                 m.name,
                 "ready",
                 manifest=m.manifest,
-                is_default=min(
-                    (o for o in self._models.values() if o.manifest.task == m.manifest.task), key=self._rank
-                )
+                is_default=min((o for o in self._models.values() if o.manifest.task == m.manifest.task), key=self._rank)
                 is m,
                 provider=m.provider,
                 precision=m.precision,

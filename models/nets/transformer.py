@@ -5,6 +5,7 @@ family of checkpoints; `export/` turns it into serving graphs.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,11 @@ from torch.nn import functional
 
 from models.attention.multi_head import MultiHeadAttention
 
-ACTIVATIONS = {"relu": functional.relu, "gelu": functional.gelu, "silu": functional.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,14 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, memory: Tensor, causal_mask: Tensor, source_mask: Tensor, *, need_weights: bool
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """x: float [batch, target, width]; memory: float [batch, source, width];
-        causal_mask: bool [target, target]; source_mask: bool [batch, 1, 1, source]."""
+        """Runs one layer.
+
+        Args:
+            x: float [batch, target, width].
+            memory: float [batch, source, width].
+            causal_mask: bool [target, target].
+            source_mask: bool [batch, 1, 1, source].
+        """
         y = self.self_attention_sublayer.before(x)
         update, self_weights = self.self_attention(y, y, causal_mask, need_weights=need_weights)
         x = self.self_attention_sublayer.after(x, update)
@@ -150,6 +161,8 @@ class Transformer(nn.Module):
         config: the architecture.
         dropout: probability, in training only: on embeddings and on every sublayer's output.
     """
+
+    sinusoids: Tensor
 
     def __init__(self, config: TransformerConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -181,15 +194,15 @@ class Transformer(nn.Module):
         x = self.embedding(ids)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.width)
-        if self.config.positions == "sinusoidal":
-            table = self.sinusoids
-        else:
-            table = (self.encoder_positions if side == "encoder" else self.decoder_positions).weight
-        return self.dropout(x + table[: ids.shape[1]])
+        return self.dropout(x + self._position_table(side)[: ids.shape[1]])
 
-    def encode(
-        self, source: Tensor, source_mask: Tensor, *, need_weights: bool = False
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _position_table(self, side: Literal["encoder", "decoder"]) -> Tensor:
+        """Float [max_positions, width]."""
+        if self.config.positions == "sinusoidal":
+            return self.sinusoids
+        return self.encoder_positions.weight if side == "encoder" else self.decoder_positions.weight
+
+    def encode(self, source: Tensor, source_mask: Tensor, *, need_weights: bool = False) -> tuple[Tensor, list[Tensor]]:
         """Encodes a batch of sources.
 
         Args:
@@ -236,9 +249,7 @@ class Transformer(nn.Module):
     ) -> TransformerOutput:
         """Runs one teacher-forced pass; arguments as in `encode` and `decode`."""
         memory, encoder_attention = self.encode(source, source_mask, need_weights=need_weights)
-        states, decoder_attention, cross_attention = self.decode(
-            target, memory, source_mask, need_weights=need_weights
-        )
+        states, decoder_attention, cross_attention = self.decode(target, memory, source_mask, need_weights=need_weights)
         return TransformerOutput(self.head(states), cross_attention, encoder_attention, decoder_attention)
 
 

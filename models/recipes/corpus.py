@@ -39,7 +39,8 @@ def read_pairs(folder: Path, split: str, language: str, *, source_language: str 
         with gzip.open(folder / f"{split}.{code}.gz", "rt", encoding="utf-8") as lines:
             sides.append([" ".join(line.split()) for line in lines])
     if len(sides[0]) != len(sides[1]):
-        raise ValueError(f"{folder}: {split} has {len(sides[0])} {source_language} and {len(sides[1])} {language} lines")
+        counts = f"{len(sides[0])} {source_language} and {len(sides[1])} {language} lines"
+        raise ValueError(f"{folder}: {split} has {counts}")
     return [Pair(source, target, language) for source, target in zip(*sides, strict=True)]
 
 
@@ -65,9 +66,7 @@ def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list
     for _ in range(int(share * len(pairs))):
         group = by_language[rng.choice(pairs).language]
         parts = [rng.choice(group) for _ in range(rng.choice((2, 2, 3)))]
-        joined.append(
-            Pair(" ".join(p.source for p in parts), " ".join(p.target for p in parts), parts[0].language)
-        )
+        joined.append(Pair(" ".join(p.source for p in parts), " ".join(p.target for p in parts), parts[0].language))
     return pairs + joined
 
 

@@ -92,9 +92,7 @@ def train(
     raise ValueError("the epochs ended before the plan's minutes did")
 
 
-def save_state(
-    file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, spent_s: float
-) -> None:
+def save_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, spent_s: float) -> None:
     """Writes what a later call needs to go on; a crash while writing leaves the earlier state whole."""
     partial = file.with_suffix(".partial")
     torch.save(

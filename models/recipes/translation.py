@@ -83,7 +83,13 @@ def fit(
 
 @torch.inference_mode()
 def translate(
-    model: Transformer, vocabulary: Vocabulary, texts: list[str], language: str, *, device: str, max_new_tokens: int = 80
+    model: Transformer,
+    vocabulary: Vocabulary,
+    texts: list[str],
+    language: str,
+    *,
+    device: str,
+    max_new_tokens: int = 80,
 ) -> list[str]:
     """Translates greedily, in batches of 100; the plain reference that the serving graphs are compared with."""
     model.eval()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from service.decoding import new_search
+from service.decoding.search import open_search
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
 from service.engine.runner import Runner, StepBindings, StepOutput
@@ -27,7 +27,7 @@ class RunningBatch:
         self.tickets: list[Ticket] = []
         self._slots = Slots(runner.manifest, shape)
         self._bindings = StepBindings()
-        self._search = new_search(
+        self._search = open_search(
             shape.num_beams,
             max_requests=shape.max_requests,
             max_target_tokens=shape.capacity,
@@ -102,19 +102,17 @@ class RunningBatch:
         for row, ticket in enumerate(self.tickets):
             if ticket.on_tokens is None:
                 continue
-            choices = self._search.committed(row, ticket.num_committed)
-            if not choices:
+            prefix = self._search.committed(row, ticket.num_committed)
+            if not len(prefix.tokens):
                 continue
-            tokens = [
-                CommittedToken(
-                    choice.id,
-                    choice.logprob,
-                    ticket.maps[t][:, :, choice.beam] if ticket.request.attention else None,
-                )
-                for t, choice in enumerate(choices, ticket.num_committed)
+            steps = range(ticket.num_committed, ticket.num_committed + len(prefix.tokens))
+            maps = [
+                ticket.maps[t][:, :, beam] if ticket.request.attention else None
+                for t, beam in zip(steps, prefix.path, strict=True)
             ]
-            ticket.num_committed += len(choices)
-            yield Delivery(ticket, tokens)
+            choices = zip(prefix.tokens.tolist(), prefix.logprobs.tolist(), maps, strict=True)
+            ticket.num_committed = steps.stop
+            yield Delivery(ticket, [CommittedToken(*choice) for choice in choices])
 
     def _evict_departed(self) -> Iterator[Delivery]:
         """Frees the rows of requests whose caller has left or whose deadline has passed."""

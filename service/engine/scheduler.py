@@ -8,7 +8,6 @@ under load has as many running batches as there are workers.
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -82,9 +81,7 @@ class Scheduler:
         for worker in self._workers:
             worker.start()
 
-    async def generate(
-        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None
-    ) -> EngineResult:
+    async def generate(self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None) -> EngineResult:
         """Runs a request to its end. Cancelling the caller frees its slots before the next step.
 
         Raises:
@@ -115,7 +112,7 @@ class Scheduler:
             self._num_waiting += 1
             self._num_active += 1
             self._report_queue(runner)
-            self._changed.notify()
+            self._changed.notify_all()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -139,10 +136,11 @@ class Scheduler:
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more requests and waits for those it has; False if the time was too short."""
         self._draining = True
-        end = time.monotonic() + timeout_s
-        while self.num_active and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        return not self.num_active
+        return await asyncio.to_thread(self._wait_until_idle, timeout_s)
+
+    def _wait_until_idle(self, timeout_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._num_active, timeout_s)
 
     def close(self) -> None:
         """Stops the workers; what still waits or runs is told that the server is shutting down."""
@@ -246,7 +244,7 @@ class Scheduler:
                 lane.batches.append(batch)
             self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
             self._drop_idle()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _num_live_slots(self, runner: Runner) -> int:
         lanes = (lane for lane in self._turn if lane.runner is runner)

@@ -6,6 +6,7 @@ a prefix of each buffer is what a step works on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from models.bundle import Manifest, TensorSpec
 from service.engine.request import Int64Array
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 Int32Array = NDArray[np.int32]
 
 
@@ -132,7 +133,9 @@ def _prefix(values: Array, axis: int | None, length: int) -> Array:
     """A view of the first `length` positions of an axis (counted from the end)."""
     if axis is None:
         return values
-    return values[(..., slice(length), *([slice(None)] * (-axis - 1)))]
+    index: tuple[Any, ...] = (..., slice(length), *([slice(None)] * (-axis - 1)))
+    view: Array = values[index]
+    return view
 
 
 def _rows_prefix(buffer: Array, rows: slice, axis: int | None, length: int) -> Array:
