@@ -1,0 +1,192 @@
+"""Continuous batching, with a model that needs no graphs: who joins, who leaves, and what it costs the others."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from service.engine.observer import EngineObserver
+from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
+from service.engine.scheduler import Scheduler, SchedulerConfig
+from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
+
+from .fake_runner import END_ID, FakeRunner
+
+
+def request(length: int, *, first: int = 5, beams: int = 1, **options: object) -> EngineRequest:
+    source = (first + np.arange(length)) % 30 + 5
+    generation = Generation(max_new_tokens=60, num_beams=beams)
+    return EngineRequest(source, generation, **options)  # type: ignore[arg-type]
+
+
+def said(result: EngineResult) -> list[int]:
+    return [int(token) for token in result.hypotheses[0].tokens]
+
+
+class Recorder(EngineObserver):
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+
+    def finished(self, model: str, outcome: str, num_tokens: int) -> None:
+        self.outcomes.append(outcome)
+
+
+@pytest.fixture
+def make_scheduler():
+    opened: list[Scheduler] = []
+
+    def make(observer: EngineObserver | None = None, **sizes: int) -> Scheduler:
+        config = SchedulerConfig(**{"num_workers": 1, "max_slots": 8, "max_queue": 64, **sizes})
+        opened.append(Scheduler(config, observer))
+        return opened[-1]
+
+    yield make
+    for scheduler in opened:
+        scheduler.close()
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("num_workers", [1, 2])
+async def test_everyone_gets_their_own_answer(make_scheduler, beams: int, num_workers: int) -> None:
+    scheduler, runner = make_scheduler(num_workers=num_workers), FakeRunner()
+    requests = [request(length=3 + 7 * n % 40, first=n, beams=beams) for n in range(50)]
+    results = await asyncio.gather(*(scheduler.generate(runner, r) for r in requests))
+    for asked, result in zip(requests, results, strict=True):
+        assert said(result) == [*asked.source.tolist(), END_ID]
+        assert result.hypotheses[0].finish_reason == "end"
+
+
+async def test_a_running_batch_takes_new_requests(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner(step_s=0.002)
+    long = asyncio.ensure_future(scheduler.generate(runner, request(50)))
+    while runner.num_steps < 3:
+        await asyncio.sleep(0.001)
+    short = await scheduler.generate(runner, request(40))
+    assert not long.done() or runner.num_steps < 95, "the second request waited for the first"
+    assert max(runner.batch_sizes) == 2
+    assert len(said(short)) == 41
+    assert len(said(await long)) == 51
+
+
+async def test_attention_follows_the_request_and_is_absent_unless_asked(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner()
+    with_maps, without = await asyncio.gather(
+        scheduler.generate(runner, request(6, attention=True, beams=2)), scheduler.generate(runner, request(6, beams=2))
+    )
+    attention = with_maps.hypotheses[0].cross_attention
+    assert attention is not None
+    assert attention.shape == (1, 1, 7, 6)
+    np.testing.assert_array_equal(attention[0, 0, :6], np.eye(6))
+    assert without.hypotheses[0].cross_attention is None
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+async def test_a_stream_gets_every_token_once_and_in_order(make_scheduler, beams: int) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner()
+    heard: list[CommittedToken] = []
+    result = await scheduler.generate(runner, request(9, beams=beams, attention=True), heard.extend)
+    assert [token.id for token in heard] == said(result)[: len(heard)]
+    assert heard[0].cross_attention is not None
+    assert heard[0].cross_attention.shape == (1, 1, 9)
+
+
+async def test_a_cancelled_request_frees_its_slots_before_the_next_step(make_scheduler) -> None:
+    observer = Recorder()
+    scheduler, runner = make_scheduler(observer, max_slots=1), FakeRunner()
+    runner.gate.clear()
+    running = asyncio.ensure_future(scheduler.generate(runner, request(50)))
+    waiting = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.sleep(0.01)
+    runner.gate.set()
+    assert len(said(await asyncio.wait_for(waiting, 5))) == 6
+    assert runner.num_steps <= 8, "the cancelled request was decoded on"
+    assert observer.outcomes == ["cancelled", "done"]
+
+
+async def test_a_cancelled_request_leaves_the_queue(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(max_slots=1), FakeRunner()
+    runner.gate.clear()
+    first = asyncio.ensure_future(scheduler.generate(runner, request(3)))
+    await asyncio.sleep(0.05)
+    waiting = asyncio.ensure_future(scheduler.generate(runner, request(3)))
+    await asyncio.sleep(0.01)
+    assert scheduler.num_active == 2
+    waiting.cancel()
+    await asyncio.sleep(0.01)
+    assert scheduler.num_active == 1
+    runner.gate.set()
+    await first
+
+
+async def test_a_deadline_ends_a_request_between_steps(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner(step_s=0.01)
+    with pytest.raises(DeadlinePassed):
+        await scheduler.generate(runner, request(50, deadline=time.monotonic() + 0.1))
+    steps = runner.num_steps
+    assert 1 <= steps < 40
+    assert len(said(await scheduler.generate(runner, request(4)))) == 5
+    assert runner.num_steps - steps == 5
+
+
+async def test_a_full_queue_refuses_and_says_when_to_return(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(max_slots=1, max_queue=2), FakeRunner()
+    runner.gate.clear()
+    held = [asyncio.ensure_future(scheduler.generate(runner, request(2)))]
+    await asyncio.sleep(0.05)
+    held += [asyncio.ensure_future(scheduler.generate(runner, request(2))) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded, match="the limit is 2") as refused:
+        await scheduler.generate(runner, request(2))
+    assert refused.value.retry_after_s > 0
+    runner.gate.set()
+    assert all(len(said(r)) == 3 for r in await asyncio.gather(*held))
+
+
+async def test_bulk_waits_behind_interactive(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(max_slots=1), FakeRunner()
+    runner.gate.clear()
+    order: list[str] = []
+    tasks = []
+    for name, bulk in (("running", False), ("bulk", True), ("interactive", False)):
+        task = asyncio.ensure_future(scheduler.generate(runner, request(3, bulk=bulk)))
+        task.add_done_callback(lambda _, name=name: order.append(name))
+        tasks.append(task)
+        await asyncio.sleep(0.05)
+    runner.gate.set()
+    await asyncio.gather(*tasks)
+    assert order == ["running", "interactive", "bulk"]
+
+
+async def test_a_failing_batch_costs_only_its_own_requests(make_scheduler, caplog) -> None:
+    scheduler, runner, other = make_scheduler(num_workers=2), FakeRunner(step_s=0.002), FakeRunner(step_s=0.002)
+    spared = asyncio.ensure_future(scheduler.generate(other, request(30)))
+    runner.fail = True
+    with pytest.raises(ServiceError, match="engine failed"):
+        await scheduler.generate(runner, request(5))
+    assert "a graph that fails" in caplog.text
+    assert len(said(await spared)) == 31
+    assert len(said(await scheduler.generate(runner, request(5)))) == 6
+
+
+async def test_drain_finishes_what_there_is_and_takes_no_more(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner(step_s=0.002)
+    accepted = [asyncio.ensure_future(scheduler.generate(runner, request(20))) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    drained = asyncio.ensure_future(scheduler.drain(timeout_s=10))
+    await asyncio.sleep(0.01)
+    with pytest.raises(Draining):
+        await scheduler.generate(runner, request(2))
+    assert await drained
+    assert all(len(said(r)) == 21 for r in await asyncio.gather(*accepted))
+
+
+async def test_close_tells_those_who_wait(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(max_slots=1), FakeRunner(step_s=0.01)
+    tasks = [asyncio.ensure_future(scheduler.generate(runner, request(40))) for _ in range(3)]
+    await asyncio.sleep(0.03)
+    await asyncio.to_thread(scheduler.close)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, Draining) for outcome in outcomes)
