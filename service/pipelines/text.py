@@ -18,11 +18,13 @@ class SourceText:
     """A text as the encoder reads it.
 
     Attributes:
+        text: as the caller sent it.
         ids: int64 [source], special tokens included.
-        tokens: one an id; spans are positions in the caller's text.
+        tokens: one an id; spans are positions in `text`.
         num_truncated: pieces that were cut off.
     """
 
+    text: str
     ids: Int64Array
     tokens: tuple[Token, ...]
     num_truncated: int
@@ -85,9 +87,8 @@ class SourceReader:
             for piece_id, piece, (start, end) in zip(ids, encoding.tokens, encoding.offsets, strict=False)
         ]
         tokens = (*self._special(prefix), *pieces, *self._special(self._source.suffix_ids))
-        return SourceText(
-            np.array([*prefix, *ids, *self._source.suffix_ids], np.int64), tokens, max(0, num_pieces - room)
-        )
+        all_ids = np.array([*prefix, *ids, *self._source.suffix_ids], np.int64)
+        return SourceText(text, all_ids, tokens, max(0, num_pieces - room))
 
     def _special(self, ids: Sequence[int]) -> list[Token]:
         return [Token(i, self._tokenizer.id_to_token(i) or "", None, special=True) for i in ids]
