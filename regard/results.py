@@ -286,6 +286,11 @@ class Started:
     image_grid: ImageGrid | None
     truncated: bool
     num_truncated_tokens: int
+    message: pb.StartedEvent = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON has it: {"started": ...}."""
+        return {"started": as_json.to_dict(self.message)}
 
     @classmethod
     def from_message(cls, message: pb.StartedEvent) -> "Started":
@@ -297,6 +302,7 @@ class Started:
             image_grid=_image_grid(message.image_grid) if message.HasField("image_grid") else None,
             truncated=message.truncated,
             num_truncated_tokens=message.num_truncated_tokens,
+            message=message,
         )
 
 
@@ -315,10 +321,16 @@ class TokenMade:
     token: Token
     text_delta: str
     attention: tuple[AttentionMap, ...]
+    message: pb.TokenEvent = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON has it: {"token": ...}."""
+        return {"token": as_json.to_dict(self.message)}
 
     @classmethod
     def from_message(cls, message: pb.TokenEvent) -> "TokenMade":
-        return cls(message.index, _target_token(message.token), message.text_delta, _maps(message.attention))
+        token = _target_token(message.token)
+        return cls(message.index, token, message.text_delta, _maps(message.attention), message)
 
 
 @dataclass(frozen=True)
@@ -326,6 +338,10 @@ class Finished:
     """Last event of a stream: the whole result, as the unary call gives it."""
 
     result: Result
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON has it: {"finished": {"result": ...}}."""
+        return {"finished": {"result": self.result.to_dict()}}
 
 
 Event = Started | TokenMade | Finished

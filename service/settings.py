@@ -233,7 +233,10 @@ def _flag(key: str) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for every setting; what argparse collects goes to `Settings.load(flags=vars(...))`."""
+    """Adds a flag for every setting; what argparse collects goes to `Settings.load(flags=vars(...))`.
+
+    argparse checks no values: `Settings.load` does, and lists all that is wrong at once.
+    """
     group = parser.add_argument_group("settings", "each can stand in the file and in the environment too")
     for key, spec in Settings.model_fields.items():
         help_text = (spec.description or "").replace("%", "%%") + _default_text(spec.default)
@@ -241,7 +244,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             group.add_argument(_flag(key), action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
             choices = get_args(spec.annotation) if isinstance(spec.default, str) else ()
-            group.add_argument(_flag(key), choices=choices or None, default=None, help=help_text)
+            metavar = "|".join(choices) or key.split("_")[-1].upper()
+            group.add_argument(_flag(key), metavar=metavar, default=None, help=help_text)
 
 
 def _default_text(default: Any) -> str:

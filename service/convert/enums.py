@@ -1,5 +1,7 @@
 """The API's enums and their names in the domain, both ways."""
 
+from __future__ import annotations  # the enums' ValueType is there for type checkers only
+
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -8,15 +10,16 @@ from regard.v1 import regard_pb2 as pb
 from service.domain import AlignmentMethod, AttentionKind, Granularity, MapEncoding, ModelState, Truncation
 from service.engine.request import EarlyStopping, FinishReason
 
+Number = TypeVar("Number", bound=int)
 Name = TypeVar("Name", bound=str)
 
 
-class EnumTable(Generic[Name]):
+class EnumTable(Generic[Number, Name]):
     """One enum: its numbers on the wire, its names in the domain. 0, "unspecified", has no name."""
 
-    def __init__(self, type_name: str, names: Mapping[int, Name]) -> None:
+    def __init__(self, type_name: str, names: Mapping[Number, Name]) -> None:
         self._type_name = type_name
-        self._names = dict(names)
+        self._names = {int(number): name for number, name in names.items()}
         self._numbers = {name: number for number, name in names.items()}
 
     def name(self, number: int) -> Name | None:
@@ -27,20 +30,22 @@ class EnumTable(Generic[Name]):
             raise ValueError(f"{number} is not a value of {self._type_name}")
         return self._names[number]
 
-    def number(self, name: Name) -> int:
+    def number(self, name: Name) -> Number:
         return self._numbers[name]
 
 
-EARLY_STOPPING: EnumTable[EarlyStopping] = EnumTable(
+EARLY_STOPPING: EnumTable[pb.EarlyStopping.ValueType, EarlyStopping] = EnumTable(
     "EarlyStopping",
     {pb.EARLY_STOPPING_FIRST: "first", pb.EARLY_STOPPING_HEURISTIC: "heuristic", pb.EARLY_STOPPING_NEVER: "never"},
 )
-TRUNCATION: EnumTable[Truncation] = EnumTable(
+TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(
     "Truncation",
     {pb.TRUNCATION_REJECT: "reject", pb.TRUNCATION_TRUNCATE: "truncate", pb.TRUNCATION_SPLIT_AND_JOIN: "split"},
 )
-PRIORITY: EnumTable[str] = EnumTable("Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"})
-ATTENTION_KIND: EnumTable[AttentionKind] = EnumTable(
+PRIORITY: EnumTable[pb.Priority.ValueType, str] = EnumTable(
+    "Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"}
+)
+ATTENTION_KIND: EnumTable[pb.AttentionKind.ValueType, AttentionKind] = EnumTable(
     "AttentionKind",
     {
         pb.ATTENTION_KIND_CROSS: "cross",
@@ -50,23 +55,23 @@ ATTENTION_KIND: EnumTable[AttentionKind] = EnumTable(
         pb.ATTENTION_KIND_ROLLOUT: "rollout",
     },
 )
-GRANULARITY: EnumTable[Granularity] = EnumTable(
+GRANULARITY: EnumTable[pb.Granularity.ValueType, Granularity] = EnumTable(
     "Granularity", {pb.GRANULARITY_TOKEN: "token", pb.GRANULARITY_WORD: "word"}
 )
-ENCODING: EnumTable[MapEncoding] = EnumTable(
+ENCODING: EnumTable[pb.Encoding.ValueType, MapEncoding] = EnumTable(
     "Encoding",
     {pb.ENCODING_FLOAT32: "float32", pb.ENCODING_FLOAT16: "float16", pb.ENCODING_UINT8: "uint8"},
 )
-ALIGNMENT_METHOD: EnumTable[AlignmentMethod] = EnumTable(
+ALIGNMENT_METHOD: EnumTable[pb.AlignmentMethod.ValueType, AlignmentMethod] = EnumTable(
     "AlignmentMethod", {pb.ALIGNMENT_METHOD_PLAIN: "plain", pb.ALIGNMENT_METHOD_SHIFTED: "shifted"}
 )
-WEIGHTING: EnumTable[str] = EnumTable(
+WEIGHTING: EnumTable[pb.Weighting.ValueType, str] = EnumTable(
     "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
 )
-FINISH_REASON: EnumTable[FinishReason] = EnumTable(
+FINISH_REASON: EnumTable[pb.FinishReason.ValueType, FinishReason] = EnumTable(
     "FinishReason", {pb.FINISH_REASON_END: "end", pb.FINISH_REASON_LENGTH: "length"}
 )
-TASK: EnumTable[Task] = EnumTable(
+TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
     "Task",
     {
         pb.TASK_TRANSLATION: "translation",
@@ -74,7 +79,7 @@ TASK: EnumTable[Task] = EnumTable(
         pb.TASK_CAPTIONING: "captioning",
     },
 )
-MODEL_STATE: EnumTable[ModelState] = EnumTable(
+MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
     "ModelState",
     {
         pb.MODEL_STATE_UNLOADED: "unloaded",

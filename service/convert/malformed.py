@@ -1,24 +1,25 @@
 """What is wrong with bytes that are no message: which text is not UTF-8, if that is it."""
 
 from collections.abc import Iterator
-from typing import cast
 
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from service.errors import FieldViolation
+from service.errors import FieldViolation, InvalidInput
 
 _LENGTH_DELIMITED = 2
 
 
-def describe_malformed(message_class: type[Message], raw: bytes) -> list[FieldViolation]:
-    """Why `raw` cannot be parsed as that message; at least one violation."""
-    message = cast(Descriptor, message_class.DESCRIPTOR)
-    return list(_bad_texts(message, raw, "")) or [
-        FieldViolation("request", f"these {len(raw)} bytes are not a {message.full_name}")
-    ]
+def describe_malformed(method: str, raw: bytes) -> InvalidInput:
+    """Why `raw` is not the request of a method, which is named "package.Service.Method"."""
+    message = descriptor_pool.Default().FindMethodByName(method).input_type
+    return InvalidInput(
+        list(_bad_texts(message, raw, ""))
+        or [FieldViolation("request", f"these {len(raw)} bytes are not a {message.full_name}")]
+    )
 
 
 def _bad_texts(message: Descriptor, raw: bytes, prefix: str) -> Iterator[FieldViolation]:

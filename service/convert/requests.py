@@ -1,19 +1,20 @@
-"""Requests: from protobuf to calls. Checks every bound that the .proto gives and no model is needed for.
+"""Requests: from protobuf to calls. Checks every bound that the .proto gives for a field by itself.
 
-What only the model knows (its languages, its longest output, the kinds of map it offers) its handler checks.
+What the model knows (its languages, its longest output, the kinds of map it offers) and what fields of its defaults
+mean together, the handlers check.
 """
 
+import base64
+import json
 import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError, Message
-
+from models.bundle import Task
 from regard.v1 import regard_pb2 as pb
 from service.convert import enums
-from service.convert.enums import EnumTable, Name
-from service.convert.malformed import describe_malformed
+from service.convert.enums import EnumTable, Name, Number
 from service.domain import (
     AttentionOptions,
     Call,
@@ -24,12 +25,15 @@ from service.domain import (
     Truncation,
 )
 from service.errors import DeadlinePassed, FieldViolation, InvalidInput
+from service.generation import Violations
 from service.settings import Settings
 
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 MAX_NAME_CHARACTERS = 256
 MAX_INDEXES = 1024
 MAX_BEAMS = 16
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
 
 
 _TranslateRequest = pb.TranslateRequest | pb.StreamTranslateRequest
@@ -38,14 +42,8 @@ _CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
 _AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
 
 
-@dataclass
-class Violations:
+class Checks(Violations):
     """Collects what is wrong with a request, so that one answer lists it all."""
-
-    found: list[FieldViolation] = field(default_factory=list)
-
-    def add(self, path: str, description: str) -> None:
-        self.found.append(FieldViolation(path, description))
 
     def in_range(self, path: str, value: float, low: float, high: float) -> None:
         """Checks a number; NaN is never in range."""
@@ -56,7 +54,7 @@ class Violations:
         if value < low:
             self.add(path, f"must be at least {low}, but is {value}")
 
-    def enum(self, path: str, table: EnumTable[Name], number: int) -> Name | None:
+    def enum(self, path: str, table: EnumTable[Number, Name], number: int) -> Name | None:
         """The domain's name of an enum's value; None for unspecified, and for an unknown one, which is noted."""
         try:
             return table.name(number)
@@ -70,10 +68,6 @@ class Violations:
             self.add(path, f"must have at most {MAX_NAME_CHARACTERS} characters, but has {len(value)}")
         return value
 
-    def raise_if_any(self) -> None:
-        if self.found:
-            raise InvalidInput(self.found)
-
 
 class RequestReader:
     """Reads requests under a server's limits.
@@ -86,7 +80,7 @@ class RequestReader:
         self._settings = settings
 
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
-        v = Violations()
+        v = Checks()
         call = TranslateCall(
             **vars(self._call(v, request, time_remaining)),
             texts=self._texts(v, request),
@@ -98,7 +92,7 @@ class RequestReader:
         return call
 
     def summarize(self, request: _SummarizeRequest, time_remaining: float | None) -> SummarizeCall:
-        v = Violations()
+        v = Checks()
         call = SummarizeCall(
             **vars(self._call(v, request, time_remaining)),
             texts=self._texts(v, request),
@@ -109,12 +103,12 @@ class RequestReader:
         return call
 
     def caption(self, request: _CaptionRequest, time_remaining: float | None) -> CaptionCall:
-        v = Violations()
+        v = Checks()
         call = CaptionCall(**vars(self._call(v, request, time_remaining)), images=self._images(v, request))
         v.raise_if_any()
         return call
 
-    def _call(self, v: Violations, request: _AnyRequest, time_remaining: float | None) -> Call:
+    def _call(self, v: Checks, request: _AnyRequest, time_remaining: float | None) -> Call:
         """What all calls have."""
         return Call(
             model=v.name("model", request.model),
@@ -124,7 +118,7 @@ class RequestReader:
             deadline=self._deadline(time_remaining),
         )
 
-    def _texts(self, v: Violations, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+    def _texts(self, v: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
             self._text(v, "text", request.text)
             return (request.text,)
@@ -133,7 +127,7 @@ class RequestReader:
             self._text(v, f"texts[{index}]", text)
         return tuple(request.texts)
 
-    def _images(self, v: Violations, request: _CaptionRequest) -> tuple[bytes, ...]:
+    def _images(self, v: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
         if isinstance(request, pb.StreamCaptionRequest):
             self._image(v, "image", request.image)
             return (request.image,)
@@ -142,21 +136,21 @@ class RequestReader:
             self._image(v, f"images[{index}]", image)
         return tuple(request.images)
 
-    def _num_inputs(self, v: Violations, path: str, num_inputs: int) -> None:
+    def _num_inputs(self, v: Checks, path: str, num_inputs: int) -> None:
         limit = self._settings.max_inputs_per_call
         if num_inputs == 0:
             v.add(path, "must hold at least 1 input, but is empty")
         elif num_inputs > limit:
             v.add(path, f"must hold at most {limit} inputs, but holds {num_inputs}")
 
-    def _text(self, v: Violations, path: str, text: str) -> None:
+    def _text(self, v: Checks, path: str, text: str) -> None:
         limit = self._settings.max_text_characters
         if not text or text.isspace():
             v.add(path, "must hold a character that is not white space")
         elif len(text) > limit:
             v.add(path, f"must have at most {limit} characters, but has {len(text)}")
 
-    def _image(self, v: Violations, path: str, image: bytes) -> None:
+    def _image(self, v: Checks, path: str, image: bytes) -> None:
         limit = self._settings.max_image_bytes
         if not image:
             v.add(path, "must be a JPEG, PNG or WebP file, but is empty")
@@ -173,7 +167,7 @@ class RequestReader:
         return time.monotonic() + min(remaining, self._settings.max_deadline_s)
 
 
-def _truncation(v: Violations, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
+def _truncation(v: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
     truncation = v.enum("truncation", enums.TRUNCATION, request.truncation)
     if truncation == "split" and isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
         v.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams")
@@ -192,7 +186,7 @@ _GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
 _GENERATION_MINIMA = {"max_new_tokens": 1, "min_new_tokens": 0, "seed": 0}
 
 
-def _generation(v: Violations, config: pb.GenerationConfig) -> GenerationOptions:
+def _generation(v: Checks, config: pb.GenerationConfig) -> GenerationOptions:
     """Reads GenerationConfig; a scalar that is not set becomes None, zero stays zero."""
     set_values = {spec.name: value for spec, value in config.ListFields() if spec.name != "early_stopping"}
     for name, (low, high) in _GENERATION_BOUNDS.items():
@@ -205,11 +199,10 @@ def _generation(v: Violations, config: pb.GenerationConfig) -> GenerationOptions
         **set_values, early_stopping=v.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping)
     )
     _check_sampling(v, options)
-    _check_together(v, options)
     return options
 
 
-def _check_sampling(v: Violations, options: GenerationOptions) -> None:
+def _check_sampling(v: Checks, options: GenerationOptions) -> None:
     temperature, top_p = options.temperature, options.top_p
     # Rounded, because float32's 0.01 is a little less than 0.01.
     if temperature is not None and temperature != 0 and not 0.01 <= round(temperature, 6) <= 10:
@@ -218,22 +211,7 @@ def _check_sampling(v: Violations, options: GenerationOptions) -> None:
         v.add("generation.top_p", f"must be in (0, 1], but is {top_p:g}")
 
 
-def _check_together(v: Violations, options: GenerationOptions) -> None:
-    """Checks the fields that bound each other, as far as the request itself sets them."""
-    fewest, most, num_beams = options.min_new_tokens, options.max_new_tokens, options.num_beams
-    if fewest is not None and most is not None and most >= 1 and fewest > most:
-        v.add("generation.min_new_tokens", f"must be at most max_new_tokens, {most}, but is {fewest}")
-    if num_beams is None or not 1 < num_beams <= MAX_BEAMS:
-        return
-    returned = options.num_return_sequences
-    if returned is not None and num_beams < returned <= MAX_BEAMS:
-        v.add("generation.num_return_sequences", f"must be at most num_beams, {num_beams}, but is {returned}")
-    sampling = [name for name in ("temperature", "top_k", "top_p") if getattr(options, name) is not None]
-    if sampling and options.temperature != 0:
-        v.add("generation.num_beams", f"must be 1 when sampling ({', '.join(sampling)}), but is {num_beams}")
-
-
-def _attention(v: Violations, config: pb.AttentionConfig) -> AttentionOptions:
+def _attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     kinds = [v.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
     for index, kind in enumerate(config.kinds):
         if kind == pb.ATTENTION_KIND_UNSPECIFIED:
@@ -259,7 +237,7 @@ def _attention(v: Violations, config: pb.AttentionConfig) -> AttentionOptions:
     )
 
 
-def _check_indexes(v: Violations, path: str, indexes: Sequence[int]) -> None:
+def _check_indexes(v: Checks, path: str, indexes: Sequence[int]) -> None:
     if len(indexes) > MAX_INDEXES:
         v.add(path, f"must name at most {MAX_INDEXES}, but names {len(indexes)}")
         return
@@ -268,7 +246,7 @@ def _check_indexes(v: Violations, path: str, indexes: Sequence[int]) -> None:
     _check_unique(v, path, indexes)
 
 
-def _check_unique(v: Violations, path: str, values: Sequence[int]) -> None:
+def _check_unique(v: Checks, path: str, values: Sequence[int]) -> None:
     seen: set[int] = set()
     for value in values:
         if value in seen:
@@ -276,9 +254,50 @@ def _check_unique(v: Violations, path: str, values: Sequence[int]) -> None:
         seen.add(value)
 
 
+@dataclass(frozen=True)
+class ModelPage:
+    """Which models to list.
+
+    Attributes:
+        task: None means every task.
+        after: name and version of the last model of the page before; None means from the beginning.
+    """
+
+    size: int
+    task: Task | None = None
+    after: tuple[str, str] | None = None
+
+
+def read_list_models(request: pb.ListModelsRequest) -> ModelPage:
+    v = Checks()
+    v.at_least("page_size", request.page_size, 0)
+    task = v.enum("task", enums.TASK, request.task)
+    after = None
+    if request.page_token:
+        try:
+            after = _read_page_token(request.page_token, task)
+        except ValueError:
+            v.add("page_token", "is not one that this server gave for the same filter")
+    v.raise_if_any()
+    return ModelPage(min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE), task, after)
+
+
+def write_page_token(task: Task | None, name: str, version: str) -> str:
+    """Where the next page goes on: after this model, under the same filter."""
+    return base64.urlsafe_b64encode(json.dumps([task, name, version]).encode()).decode()
+
+
+def _read_page_token(token: str, task: Task | None) -> tuple[str, str]:
+    """Name and version in a token; raises ValueError if it was not given for this filter."""
+    match json.loads(base64.b64decode(token, altchars=b"-_", validate=True)):
+        case [given_task, str(name), str(version)] if given_task == task:
+            return name, version
+    raise ValueError("of another filter")
+
+
 def read_model_name(request: pb.GetModelRequest | pb.UnloadModelRequest) -> tuple[str, str | None]:
     """Name and version; no version means the one that serves, or all."""
-    v = Violations()
+    v = Checks()
     if not request.name:
         v.add("name", "must not be empty")
     v.name("name", request.name)
@@ -289,7 +308,7 @@ def read_model_name(request: pb.GetModelRequest | pb.UnloadModelRequest) -> tupl
 
 def read_load_model(request: pb.LoadModelRequest) -> tuple[str, str | None]:
     """Name and version of a model to load; a name that could be a path is refused."""
-    v = Violations()
+    v = Checks()
     if not MODEL_NAME.fullmatch(request.name):
         v.add("name", 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", beginning with a letter or digit')
     v.name("version", request.version)
@@ -297,16 +316,7 @@ def read_load_model(request: pb.LoadModelRequest) -> tuple[str, str | None]:
     return request.name, request.version or None
 
 
-def parse(message_class: type[Message], raw: bytes) -> Message:
-    """Parses a request; raises InvalidInput that names the fields whose text is not valid UTF-8."""
-    try:
-        return message_class.FromString(raw)
-    except DecodeError as error:
-        raise InvalidInput(describe_malformed(message_class, raw)) from error
-
-
-def violations_of(error: InvalidInput) -> Iterator[FieldViolation]:
-    """The same violations, with the paths of a stream's request, which has one input: "texts[0]" is its "text"."""
-    for violation in error.violations:
-        path = violation.field.replace("texts[0]", "text").replace("images[0]", "image")
-        yield FieldViolation(path, violation.description)
+def as_stream_error(error: InvalidInput) -> InvalidInput:
+    """The same violations with the paths of a stream's request, which has one input: "texts[0]" is its "text"."""
+    paths = {"texts[0]": "text", "images[0]": "image"}
+    return InvalidInput([FieldViolation(paths.get(v.field, v.field), v.description) for v in error.violations])
