@@ -1,0 +1,99 @@
+"""Errors: from the domain's tree to gRPC statuses with google.rpc details."""
+
+from dataclasses import dataclass
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from grpc import StatusCode
+
+from service.errors import (
+    DeadlinePassed,
+    Draining,
+    FieldViolation,
+    InvalidInput,
+    ModelNotFound,
+    NotReady,
+    Overloaded,
+    ServiceError,
+    Unsupported,
+)
+
+DOMAIN = "regard"
+DETAILS_KEY = "grpc-status-details-bin"
+INTERNAL_MESSAGE = "internal error; the server's log has the cause"
+
+# Clients refuse trailers of more than 8 KiB, so both text and details are kept well below.
+MAX_MESSAGE_BYTES = 1024
+MAX_DETAILS_BYTES = 3072
+
+CODES: dict[type[ServiceError], StatusCode] = {
+    InvalidInput: StatusCode.INVALID_ARGUMENT,
+    ModelNotFound: StatusCode.NOT_FOUND,
+    Unsupported: StatusCode.UNIMPLEMENTED,
+    Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    NotReady: StatusCode.UNAVAILABLE,
+    Draining: StatusCode.UNAVAILABLE,
+    DeadlinePassed: StatusCode.DEADLINE_EXCEEDED,
+    ServiceError: StatusCode.INTERNAL,
+}
+
+
+@dataclass(frozen=True)
+class ErrorStatus:
+    """How a call ends that fails.
+
+    Attributes:
+        reason: UPPER_SNAKE, as in the ErrorInfo.
+        details: a serialized google.rpc.Status, for the trailer `grpc-status-details-bin`.
+    """
+
+    code: StatusCode
+    message: str
+    reason: str
+    details: bytes
+
+
+def write_error(error: BaseException) -> ErrorStatus:
+    """The status of an error. One that is not a ServiceError becomes INTERNAL and tells nothing of itself."""
+    code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), StatusCode.INTERNAL)
+    reason, message = ServiceError.reason, INTERNAL_MESSAGE
+    if isinstance(error, ServiceError) and code is not StatusCode.INTERNAL:
+        reason, message = error.reason, _shortened(str(error))
+    details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
+    if isinstance(error, InvalidInput):
+        details.append(_bad_request(error.violations))
+    if isinstance(error, Overloaded):
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
+        details.append(RetryInfo(retry_delay=delay))
+    status = Status(code=code.value[0], message=message, details=[_packed(detail) for detail in details])
+    return ErrorStatus(code, message, reason, status.SerializeToString())
+
+
+def _bad_request(violations: list[FieldViolation]) -> BadRequest:
+    """Every violation, or the first ones and how many more there are if they would not fit into the trailers."""
+    listed = BadRequest()
+    for position, violation in enumerate(violations):
+        entry = BadRequest.FieldViolation(field=violation.field, description=violation.description)
+        if listed.ByteSize() + entry.ByteSize() > MAX_DETAILS_BYTES:
+            num_more = len(violations) - position
+            listed.field_violations.add(field="request", description=f"and {num_more} more violations")
+            break
+        listed.field_violations.append(entry)
+    return listed
+
+
+def _shortened(message: str) -> str:
+    raw = message.encode("utf-8", errors="replace")
+    if len(raw) <= MAX_MESSAGE_BYTES:
+        return raw.decode("utf-8")
+    return raw[:MAX_MESSAGE_BYTES].decode("utf-8", errors="ignore") + " ..."
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed

@@ -1,0 +1,84 @@
+"""Models: from what the server knows of them to protobuf."""
+
+from dataclasses import fields
+
+from models.bundle import AttentionLayout, GenerationDefaults, Manifest, Provenance, Provider
+from regard.v1 import regard_pb2 as pb
+from service.convert import enums
+from service.domain import GenerationOptions, ModelInfo
+
+_PROVIDERS: dict[Provider, str] = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
+_GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
+
+
+def provider_name(provider: Provider | None) -> str:
+    """The API's word for an execution provider; empty for none."""
+    return "" if provider is None else _PROVIDERS[provider]
+
+
+def write_model(info: ModelInfo) -> pb.Model:
+    """A model as ListModels tells it; of one without a manifest only the name and why it was refused."""
+    model = pb.Model(
+        name=info.name,
+        is_default=info.is_default,
+        state=enums.MODEL_STATE.number(info.state),
+        state_reasons=info.reasons,
+        provider=provider_name(info.provider),
+        precision=info.precision or "",
+        size_bytes=info.size_bytes,
+    )
+    if info.manifest is not None:
+        model.MergeFrom(_described(info.manifest))
+    return model
+
+
+def _described(manifest: Manifest) -> pb.Model:
+    is_text = manifest.task != "captioning"
+    return pb.Model(
+        version=manifest.version,
+        task=enums.TASK.number(manifest.task),
+        family=manifest.family,
+        source_languages=manifest.source_languages,
+        target_languages=manifest.target_languages,
+        styles=manifest.styles,
+        default_style=manifest.styles[0] if manifest.styles else "",
+        max_source_tokens=manifest.max_source_tokens if is_text else 0,
+        max_new_tokens=manifest.max_target_tokens,
+        default_truncation=pb.TRUNCATION_REJECT if is_text else pb.TRUNCATION_UNSPECIFIED,
+        generation_defaults=_generation_defaults(manifest.generation),
+        generation_options=_GENERATION_OPTIONS,
+        attention_kinds=_attention_kinds(manifest.attention),
+        alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
+        alignment_method=pb.ALIGNMENT_METHOD_PLAIN,
+        provenance=_provenance(manifest.provenance),
+        scores=manifest.scores,
+    )
+
+
+def _generation_defaults(defaults: GenerationDefaults) -> pb.GenerationConfig:
+    return pb.GenerationConfig(
+        num_beams=defaults.num_beams,
+        max_new_tokens=defaults.max_new_tokens,
+        min_new_tokens=defaults.min_new_tokens,
+        length_penalty=defaults.length_penalty,
+        early_stopping=enums.EARLY_STOPPING.number(defaults.early_stopping),
+        no_repeat_ngram_size=defaults.no_repeat_ngram_size,
+        repetition_penalty=defaults.repetition_penalty,
+    )
+
+
+def _attention_kinds(layout: AttentionLayout) -> list[pb.AttentionLayout]:
+    """The maps that the step graph yields: cross-attention, and the alignment reduced from it."""
+    return [
+        pb.AttentionLayout(kind=kind, num_layers=layout.layers, num_heads=layout.heads)
+        for kind in (pb.ATTENTION_KIND_CROSS, pb.ATTENTION_KIND_ALIGNMENT)
+    ]
+
+
+def _provenance(provenance: Provenance) -> pb.Provenance:
+    return pb.Provenance(
+        source=provenance.source,
+        data=provenance.data,
+        data_license=provenance.data_license,
+        weights_license=provenance.weights_license,
+    )

@@ -1,0 +1,79 @@
+"""gRPC health: for the server, for each service, and for each model as "model/NAME"."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+
+from service.domain import ModelInfo
+
+MODEL_PREFIX = "model/"
+
+
+def unready_reasons(models: Iterable[ModelInfo]) -> list[str]:
+    """Why requests that name no model cannot be served; empty if they can."""
+    defaults = [model for model in models if model.is_default]
+    if not defaults:
+        return ["there is no default model"]
+    return [f"model {model.name} is {model.state}" for model in defaults if model.state != "ready"]
+
+
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """Tells who serves. Unlike grpcio's own servicer it ends its watches when the server drains.
+
+    A watch that stayed open would hold up a graceful stop until its time is over.
+    """
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._services = ("", *services)
+        self._statuses: dict[str, int] = dict.fromkeys(self._services, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self._is_closed = False
+
+    def update(self, models: list[ModelInfo]) -> None:
+        """Takes over the models' states. The services serve when the default models do."""
+        if self._is_closed:
+            return
+        serves = dict.fromkeys(self._services, not unready_reasons(models))
+        serves |= {MODEL_PREFIX + model.name: model.state == "ready" for model in models}
+        self._statuses = {
+            name: health_pb2.HealthCheckResponse.SERVING if ok else health_pb2.HealthCheckResponse.NOT_SERVING
+            for name, ok in serves.items()
+        }
+        self._announce()
+
+    def close(self) -> None:
+        """Says NOT_SERVING of everything, for good, and ends every watch."""
+        self._is_closed = True
+        self._statuses = dict.fromkeys(self._statuses, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._announce()
+
+    def _announce(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        status = self._statuses.get(request.service)
+        if status is None:
+            known = ", ".join(repr(name) for name in self._statuses)
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no health of that name; there are {known}")
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def List(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return health_pb2.HealthListResponse(
+            statuses={name: health_pb2.HealthCheckResponse(status=code) for name, code in self._statuses.items()}
+        )
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        last = None
+        while True:
+            changed = self._changed
+            status = self._statuses.get(request.service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            if status != last:
+                yield health_pb2.HealthCheckResponse(status=status)
+                last = status
+            if self._is_closed:
+                return
+            await changed.wait()

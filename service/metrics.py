@@ -1,0 +1,141 @@
+"""What Prometheus may ask: gRPC's usual counters, the engine's own, models and the process. See docs/metrics.md.
+
+Each server has a registry of its own: nothing here is global.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from service.convert.models import provider_name
+from service.domain import ModelInfo
+from service.engine.observer import EngineObserver
+
+# From a step of a small model to a call of many long texts.
+CALL_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+STEP_BUCKETS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1)
+SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+GRPC_LABELS = ("grpc_type", "grpc_service", "grpc_method")
+
+
+class GrpcMetrics:
+    """Calls, as go-grpc-prometheus counts them: the names and labels that dashboards expect."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.started = Counter("grpc_server_started", "Calls begun.", GRPC_LABELS, registry=registry)
+        self.handled = Counter("grpc_server_handled", "Calls ended.", (*GRPC_LABELS, "grpc_code"), registry=registry)
+        self.handling = Histogram(
+            "grpc_server_handling_seconds",
+            "How long calls took.",
+            GRPC_LABELS,
+            buckets=CALL_BUCKETS_S,
+            registry=registry,
+        )
+        self.received = Counter("grpc_server_msg_received", "Messages received.", GRPC_LABELS, registry=registry)
+        self.sent = Counter("grpc_server_msg_sent", "Messages sent.", GRPC_LABELS, registry=registry)
+
+    def expect(self, methods: Iterable[tuple[str, str, str]]) -> None:
+        """Shows a method's series, at 0, before its first call. Labels: type, service, method."""
+        for labels in methods:
+            self.started.labels(*labels)
+            self.handled.labels(*labels, "OK")
+            self.handling.labels(*labels)
+            self.received.labels(*labels)
+            self.sent.labels(*labels)
+
+
+class EngineMetrics(EngineObserver):
+    """What the engine does, by model. Called from the workers' threads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"regard_{name}", text, ("model",), registry=registry)
+
+        def counter(name: str, text: str) -> Counter:
+            return Counter(f"regard_{name}", text, ("model",), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"regard_{name}", text, ("model",), buckets=buckets, registry=registry)
+
+        self._queue_depth = gauge("queue_depth", "Requests that wait for a slot.")
+        self._queue_wait = histogram("queue_wait_seconds", "How long requests waited.", CALL_BUCKETS_S)
+        self._live_slots = gauge("live_slots", "Slots in use, over all running batches.")
+        self._encode = histogram("encode_seconds", "One run of the encode graph.", STEP_BUCKETS_S)
+        self._encode_requests = histogram("encode_requests", "Requests encoded in one run.", SIZE_BUCKETS)
+        self._step = histogram("step_seconds", "One step: graph and search.", STEP_BUCKETS_S)
+        self._step_slots = histogram("step_slots", "Live slots in one step.", SIZE_BUCKETS)
+        self._first_token = histogram("first_token_seconds", "From submission to the first token.", CALL_BUCKETS_S)
+        self._source_tokens = counter("source_tokens", "Source tokens of the requests admitted.")
+        self._generated_tokens = counter("generated_tokens", "Tokens generated, by requests that ended.")
+        self._finished = Counter(
+            "regard_requests", "Requests that ended, by outcome.", ("model", "outcome"), registry=registry
+        )
+
+    def queued(self, model: str, num_waiting: int) -> None:
+        self._queue_depth.labels(model).set(num_waiting)
+
+    def admitted(self, model: str, queue_s: float, num_source_tokens: int) -> None:
+        self._queue_wait.labels(model).observe(queue_s)
+        self._source_tokens.labels(model).inc(num_source_tokens)
+
+    def encoded(self, model: str, num_requests: int, seconds: float) -> None:
+        self._encode.labels(model).observe(seconds)
+        self._encode_requests.labels(model).observe(num_requests)
+
+    def stepped(self, model: str, num_slots: int, seconds: float) -> None:
+        self._step.labels(model).observe(seconds)
+        self._step_slots.labels(model).observe(num_slots)
+
+    def first_token(self, model: str, seconds: float) -> None:
+        self._first_token.labels(model).observe(seconds)
+
+    def live(self, model: str, num_slots: int) -> None:
+        self._live_slots.labels(model).set(num_slots)
+
+    def finished(self, model: str, outcome: str, num_tokens: int) -> None:
+        self._finished.labels(model, outcome).inc()
+        self._generated_tokens.labels(model).inc(num_tokens)
+
+
+class ModelCollector(Collector):
+    """The models there are, asked for at every scrape: what is unloaded is gone from the next one."""
+
+    def __init__(self, models: Callable[[], Iterable[ModelInfo]]) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "regard_model_info",
+            "1 for each model in memory; its labels tell which.",
+            labels=("model", "version", "task", "provider", "precision"),
+        )
+        ready = GaugeMetricFamily("regard_model_ready", "1 if the model serves, 0 if not.", labels=("model",))
+        for model in self._models():
+            ready.add_metric((model.name,), model.state == "ready")
+            if model.manifest is not None and model.provider is not None:
+                labels = (model.name, model.manifest.version, model.manifest.task, provider_name(model.provider))
+                info.add_metric((*labels, model.precision or ""), 1)
+        yield info
+        yield ready
+
+
+class Metrics:
+    """All metrics of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.grpc = GrpcMetrics(self.registry)
+        self.engine = EngineMetrics(self.registry)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def watch_models(self, models: Callable[[], Iterable[ModelInfo]]) -> None:
+        """Tells of these models from now on."""
+        self.registry.register(ModelCollector(models))

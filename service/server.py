@@ -1,0 +1,243 @@
+"""The server: binds its ports, loads its models, serves, and drains. Wiring only."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
+from service import logs
+from service.convert.requests import RequestReader
+from service.engine.observer import EngineObserver
+from service.errors import ServiceError
+from service.handlers import Handlers
+from service.health import Health, unready_reasons
+from service.http.app import create_app
+from service.http.server import HttpServer
+from service.interceptors import ErrorInterceptor, MetricsInterceptor, RequestLog
+from service.metrics import Metrics
+from service.servicers.attention import AttentionServicer
+from service.servicers.model import ModelServicer
+from service.settings import Settings, SettingsError, add_flags
+
+SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
+SERVICE_NAMES = tuple(service.full_name for service in SERVICES)
+REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
+MIN_ENGINE_DRAIN_S = 1.0
+
+OpenHandlers = Callable[[Settings, EngineObserver], Handlers]
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start, and why."""
+
+
+class Server:
+    """One server: gRPC, health and HTTP on their ports, in one event loop.
+
+        async with Server(settings) as server:
+            ...  # server.grpc_port answers
+
+    Args:
+        open_handlers: loads the models; runs in a thread, so that HTTP tells meanwhile that it is not ready.
+    """
+
+    def __init__(self, settings: Settings, open_handlers: OpenHandlers = Handlers.open) -> None:
+        self._settings = settings
+        self._open_handlers = open_handlers
+        self._metrics = Metrics()
+        self._health = Health(SERVICE_NAMES)
+        self._handlers: Handlers | None = None
+        self._grpc: grpc.aio.Server | None = None
+        self._probes: grpc.aio.Server | None = None
+        self._http: HttpServer | None = None
+        self._is_draining = False
+        self.grpc_port = 0
+        self.http_port = 0
+        self.health_port: int | None = None
+
+    async def __aenter__(self) -> "Server":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Takes the ports, loads the models, serves.
+
+        Raises:
+            StartError: a port is taken.
+            ServiceError: a model that the settings name cannot be served.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(drain_timeout_s=0)
+            raise
+        log.info("serving", extra=logs.fields(**self._addresses()))
+
+    async def _start(self) -> None:
+        self._take_ports()
+        self._handlers = await asyncio.to_thread(self._open_handlers, self._settings, self._metrics.engine)
+        self._metrics.watch_models(self._handlers.models)
+        self._add_services(self._handlers)
+        for server in (self._grpc, self._probes):
+            if server is not None:
+                await server.start()
+        self._refresh_health()
+
+    def _take_ports(self) -> None:
+        """Binds every port before any model is loaded, so that a taken one is told at once."""
+        settings = self._settings
+        try:
+            self._http = HttpServer(
+                create_app(self._metrics.registry, self._unready), settings.host, settings.http_port
+            )
+        except OSError as error:
+            raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
+        self.http_port = self._http.port
+        self._http.start()
+        interceptors = (RequestLog(), MetricsInterceptor(self._metrics.grpc), ErrorInterceptor())
+        self._grpc = grpc.aio.server(interceptors=interceptors, options=grpc_options(settings))
+        self.grpc_port = _bind(self._grpc, settings.host, settings.grpc_port, "grpc_port")
+        if settings.health_port is not None:
+            self._probes = grpc.aio.server(options=grpc_options(settings))
+            self.health_port = _bind(self._probes, settings.host, settings.health_port, "health_port")
+
+    def _add_services(self, handlers: Handlers) -> None:
+        servers = [server for server in (self._grpc, self._probes) if server is not None]
+        for server in servers:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        main = servers[0]
+        pb_grpc.add_AttentionServiceServicer_to_server(AttentionServicer(handlers, RequestReader(self._settings)), main)
+        pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), main)
+        self._metrics.grpc.expect(_method_labels())
+        if self._settings.reflection:
+            _add_reflection(main)
+
+    def _refresh_health(self) -> None:
+        if self._handlers is not None:
+            self._health.update(self._handlers.models())
+
+    def _unready(self) -> list[str]:
+        if self._is_draining:
+            return ["the server is draining"]
+        if self._handlers is None:
+            return ["the models are loading"]
+        return unready_reasons(self._handlers.models())
+
+    def _addresses(self) -> dict[str, object]:
+        addresses = {"grpc_port": self.grpc_port, "http_port": self.http_port, "health_port": self.health_port}
+        return {"host": self._settings.host} | {name: port for name, port in addresses.items() if port is not None}
+
+    async def stop(self, drain_timeout_s: float | None = None) -> None:
+        """Finishes the calls there are, takes no more, and stops: health first, the engine after gRPC, HTTP last."""
+        budget = self._settings.drain_timeout_s if drain_timeout_s is None else drain_timeout_s
+        end = time.monotonic() + budget
+        self._is_draining = True
+        self._health.close()
+        if self._grpc is not None:
+            await self._grpc.stop(budget)
+        if self._handlers is not None:
+            await self._handlers.drain(max(end - time.monotonic(), MIN_ENGINE_DRAIN_S))
+            self._handlers.close()
+        if self._probes is not None:
+            await self._probes.stop(0)
+        if self._http is not None:
+            await self._http.stop()
+
+
+def grpc_options(settings: Settings) -> list[tuple[str, int]]:
+    """Channel arguments of the server."""
+    options = [
+        ("grpc.so_reuseport", 0),  # a taken port is an error, not half of the connections
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    if settings.max_connection_age_s is not None:
+        options += [
+            ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(settings.max_deadline_s * 1000)),
+        ]
+    return options
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int, setting: str) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:  # gRPC tells no more than that it failed
+        raise StartError(f"{setting}: cannot listen on {address}; is another server running there?") from error
+
+
+def _add_reflection(server: grpc.aio.Server) -> None:
+    from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # where it is wanted only
+
+    reflection.enable_server_reflection((*SERVICE_NAMES, "grpc.health.v1.Health", REFLECTION_NAME), server)
+
+
+def _method_labels() -> Iterator[tuple[str, str, str]]:
+    """Type, service and name of every method of the API."""
+    for service in SERVICES:
+        for method in service.methods:
+            yield "server_stream" if method.server_streaming else "unary", service.full_name, method.name
+
+
+async def _serve_until_stopped(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stopping.set)
+    async with Server(settings):
+        await stopping.wait()
+        log.info("draining")
+        for number in signals:
+            loop.remove_signal_handler(number)  # a second signal ends the process at once
+    log.info("stopped")
+
+
+def serve(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT, then drains. Returns the process' exit status."""
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_serve_until_stopped(settings))
+    except (StartError, ServiceError) as error:
+        log.error("cannot start: %s", error)
+        return 1
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`regard serve`: reads flags, environment and file, and serves. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="regard serve", description="Serves attention models over gRPC, with metrics and health over HTTP."
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
+    add_flags(parser)
+    flags = vars(parser.parse_args(arguments))
+    try:
+        settings = Settings.load(flags.pop("config"), flags=flags)
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)  # noqa: T201
+        return 2
+    return serve(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""AttentionService: translate, summarize, caption; unary and streaming."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import grpc
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
+from service import logs
+from service.convert.answers import Event, write_event, write_results
+from service.convert.requests import RequestReader, as_stream_error
+from service.domain import Call, Result, Started, StreamEvent
+from service.errors import InvalidInput
+from service.handlers import Handlers
+
+Context = grpc.aio.ServicerContext[Any, Any]
+AnyCall = TypeVar("AnyCall", bound=Call)
+
+
+class AttentionServicer(pb_grpc.AttentionServiceServicer):
+    """Converts, calls a handler, converts back."""
+
+    def __init__(self, handlers: Handlers, reader: RequestReader) -> None:
+        self._handlers = handlers
+        self._reader = reader
+
+    async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:  # noqa: N802
+        call = self._reader.translate(request, context.time_remaining())
+        results = _noted(await self._handlers.translate(call))
+        return pb.TranslateResponse(results=write_results(results, call.attention))
+
+    async def StreamTranslate(  # noqa: N802
+        self, request: pb.StreamTranslateRequest, context: Context
+    ) -> AsyncIterator[pb.StreamTranslateResponse]:
+        call = self._reader.translate(request, context.time_remaining())
+        async with _stream(self._handlers.stream_translate, call, pb.StreamTranslateResponse) as events:
+            async for event in events:
+                yield event
+
+    async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
+        call = self._reader.summarize(request, context.time_remaining())
+        results = _noted(await self._handlers.summarize(call))
+        return pb.SummarizeResponse(results=write_results(results, call.attention))
+
+    async def StreamSummarize(  # noqa: N802
+        self, request: pb.StreamSummarizeRequest, context: Context
+    ) -> AsyncIterator[pb.StreamSummarizeResponse]:
+        call = self._reader.summarize(request, context.time_remaining())
+        async with _stream(self._handlers.stream_summarize, call, pb.StreamSummarizeResponse) as events:
+            async for event in events:
+                yield event
+
+    async def Caption(self, request: pb.CaptionRequest, context: Context) -> pb.CaptionResponse:  # noqa: N802
+        call = self._reader.caption(request, context.time_remaining())
+        results = _noted(await self._handlers.caption(call))
+        return pb.CaptionResponse(results=write_results(results, call.attention))
+
+    async def StreamCaption(  # noqa: N802
+        self, request: pb.StreamCaptionRequest, context: Context
+    ) -> AsyncIterator[pb.StreamCaptionResponse]:
+        call = self._reader.caption(request, context.time_remaining())
+        async with _stream(self._handlers.stream_caption, call, pb.StreamCaptionResponse) as events:
+            async for event in events:
+                yield event
+
+
+@asynccontextmanager
+async def _stream(
+    handle: Callable[[AnyCall], AsyncIterator[StreamEvent]], call: AnyCall, event_class: type[Event]
+) -> AsyncIterator[AsyncIterator[Event]]:
+    """A handler's events as messages. The handler's generator ends with the block, also when the client leaves."""
+    try:
+        events = handle(call)
+        try:
+            yield _written(events, call, event_class)
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+    except InvalidInput as error:
+        raise as_stream_error(error) from error
+
+
+async def _written(events: AsyncIterator[StreamEvent], call: Call, event_class: type[Event]) -> AsyncIterator[Event]:
+    async for event in events:
+        if isinstance(event, Started):
+            logs.note(model=f"{event.model}@{event.version}", num_inputs=1)
+        elif isinstance(event, Result):
+            _noted([event])
+        yield write_event(event, call.attention, event_class)
+
+
+def _noted(results: Sequence[Result]) -> Sequence[Result]:
+    """Puts what the results took on the call's line in the log: names and numbers, no text."""
+    if results:
+        logs.note(
+            model=f"{results[0].model}@{results[0].version}",
+            num_inputs=len(results),
+            num_source_tokens=sum(len(result.source.tokens) for result in results),
+            num_target_tokens=sum(len(result.hypotheses[0].tokens) for result in results),
+        )
+    return results
