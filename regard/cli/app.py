@@ -1,0 +1,128 @@
+"""The group of commands, and how a command ends: errors in one line, exit statuses.
+
+Exit statuses: 0 all went well; 1 a call, an input or a file failed, and standard error says why; 2 the command was used
+wrongly; 130 interrupted (Ctrl-C); 141 whoever read the output has left.
+"""
+
+import importlib
+import importlib.metadata
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from regard.errors import CallError, RegardError
+
+# Name -> where it is, and its one line of help: `regard --help` need not load it.
+_COMMANDS = {
+    "translate": ("regard.cli.tasks:translate", "Translate texts."),
+    "summarize": ("regard.cli.tasks:summarize", "Summarize a text."),
+    "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
+    "models": ("regard.cli.models:models", "List the models that a server has."),
+    "serve": ("regard.cli.serve:serve", "Serve models."),
+    "export": ("regard.cli.exporting:export", "Export a trained model as a bundle."),
+    "verify": ("regard.cli.exporting:verify", "Check a bundle against the model it was exported from."),
+    "inspect": ("regard.cli.exporting:inspect", "Show what is in a bundle."),
+}
+
+# What to do about it, where the message alone does not say.
+_ADVICE = {
+    "UNAVAILABLE": "is a server running there? `regard serve` starts one, --server names another",
+    "DEADLINE_EXCEEDED": "--timeout gives more time",
+    "RESOURCE_EXHAUSTED": "try again later",
+    "NOT_FOUND": "`regard models` lists what there is",
+    "UNIMPLEMENTED": "this server does not offer that",
+    "UNAUTHENTICATED": "the server wants a token",
+}
+
+
+class Group(click.Group):
+    """A group whose commands are loaded when called, and which ends them in an orderly way."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101, this file's own table
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except RegardError as error:
+            _say(describe(error))
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except BrokenPipeError:
+            _forget_output()
+            ctx.exit(141)
+        except OSError as error:
+            _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            ctx.exit(1)
+
+
+def describe(error: RegardError) -> str:
+    """An error in one line: what is wrong, every violation, and what to do."""
+    if not isinstance(error, CallError):
+        return " ".join(str(error).split())
+    violations = "; ".join(f"{v.field}: {v.description}" for v in error.violations)
+    parts = [violations or error.message or error.code]
+    if error.retry_after_s is not None:
+        parts.append(f"try again in {error.retry_after_s:.1f} s")
+    elif error.code in _ADVICE:
+        parts.append(_ADVICE[error.code])
+    return " ".join(f"{error.code}: {'; '.join(parts)}".split())
+
+
+def _say(message: str) -> None:
+    click.echo(f"regard: {message}", err=True)
+
+
+def _forget_output() -> None:
+    """Keeps the interpreter from complaining, when it ends, that it cannot write what is left."""
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("regard")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"regard {_version()}")
+        ctx.exit()
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def main() -> None:
+    """Translate, summarize and caption with attention models, and see what they regard.
+
+    Without --server (or REGARD_SERVER) a command asks the server on localhost:50051, and where none is running it
+    starts one inside itself for the call.
+
+    \b
+    Exit status: 0 all went well; 1 something failed, standard error says what;
+    2 wrong usage; 130 interrupted; 141 the reader of the output has left.
+    """  # noqa: D301, click's mark for lines to keep
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character shows its escape.
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,0 +1,388 @@
+"""The command line against a real gRPC server with made-up answers, in this process and in one of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from regard.cli import main, servers
+from regard.v1 import regard_pb2 as pb
+from tests.integration.fake_regard import FakeServer
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        monkeypatch.setenv("REGARD_SERVER", running.target)
+        yield running
+
+
+def regard(*arguments: str, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(main, arguments, input=stdin)
+
+
+def jsonl(items: Sequence[object]) -> str:
+    return "".join(json.dumps(item) + "\n" for item in items)
+
+
+def test_it_prints_a_translation_a_line(server: FakeServer) -> None:
+    result = regard("translate", "where is it", "a b", "--to", "de")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "IT IS WHERE\nB A\n", "")
+    assert server.fake.requests == [pb.TranslateRequest(texts=["where is it", "a b"], target_language="de")]
+
+
+def test_options_reach_the_request(server: FakeServer) -> None:
+    options = (
+        "--to fr --from en --beams 5 --max-new-tokens 30 --min-new-tokens 2 --length-penalty 0 --early-stopping first"
+    )
+    more = "--no-repeat-ngram-size 3 --repetition-penalty 1.5 --seed 7 --model everyday@2 --truncation truncate"
+    assert regard("translate", "x", *options.split(), *more.split()).exit_code == 0
+    [request] = server.fake.requests
+    assert request == pb.TranslateRequest(
+        texts=["x"],
+        target_language="fr",
+        source_language="en",
+        model="everyday@2",
+        truncation=pb.TRUNCATION_TRUNCATE,
+        generation=pb.GenerationConfig(
+            num_beams=5,
+            max_new_tokens=30,
+            min_new_tokens=2,
+            length_penalty=0,
+            early_stopping=pb.EARLY_STOPPING_FIRST,
+            no_repeat_ngram_size=3,
+            repetition_penalty=1.5,
+            seed=7,
+        ),
+    )
+
+
+def test_several_hypotheses_come_with_their_scores(server: FakeServer) -> None:
+    result = regard("translate", "a b", "--num-return-sequences", "2", "--beams", "2")
+    assert result.stdout == "-0.250\tB A\n-0.250\tB A\n"
+
+
+def test_attention_is_a_grid_of_words_without_colour_where_nobody_looks(server: FakeServer) -> None:
+    result = regard("translate", "where is it", "--attention")
+    assert result.stdout.splitlines() == [
+        "IT IS WHERE",
+        "      where  is  it </s>",
+        "   IT     4   4  87    4",
+        "   IS     4  87   4    4",
+        "WHERE    87   4   4    4",
+    ]
+    [request] = server.fake.requests
+    assert request.attention.granularity == pb.GRANULARITY_WORD
+
+
+def test_tokens_where_asked_for(server: FakeServer) -> None:
+    result = regard("translate", "where is", "--attention", "--tokens")
+    assert "▁where" in result.stdout
+
+
+def test_one_text_as_json_is_an_object_with_tokens_and_alignment(server: FakeServer) -> None:
+    result = regard("translate", "where is it", "--to", "de", "--attention", "--json")
+    printed = json.loads(result.stdout)
+    [hypothesis] = printed["hypotheses"]
+    [alignment] = hypothesis["attention"]
+    assert hypothesis["text"] == "IT IS WHERE"
+    assert alignment["shape"] == [len(hypothesis["tokens"]), len(printed["source_tokens"])]
+    np.testing.assert_allclose(np.sum(alignment["data"], axis=1), 1, atol=1e-6)
+    assert hypothesis["links"] == [{"source": 0, "target": 2}]
+    assert result.stdout.count("\n") == 1
+
+
+def test_several_texts_as_json_are_an_array(server: FakeServer) -> None:
+    printed = json.loads(regard("translate", "a", "b", "--json", "--kind", "cross").stdout)
+    assert [each["hypotheses"][0]["text"] for each in printed] == ["A", "B"]
+    assert printed[0]["hypotheses"][0]["attention"][0]["kind"] == "ATTENTION_KIND_CROSS"
+
+
+def test_a_stream_prints_what_is_certain(server: FakeServer) -> None:
+    assert regard("translate", "a b", "--stream").stdout == "B A\n"
+    events = [json.loads(line) for line in regard("translate", "a b", "--stream", "--json").stdout.splitlines()]
+    assert [next(iter(event)) for event in events] == ["started", "token", "token", "token", "finished"]
+    assert events[-1]["finished"]["result"]["hypotheses"][0]["text"] == "B A"
+    assert events[1]["token"]["token"]["span"] == {"start": 0, "end": 1}
+
+
+def test_standard_input_is_a_text_a_line(server: FakeServer) -> None:
+    result = regard("translate", "-", "--to", "de", stdin=b"a b\nc d\nno end")
+    assert (result.exit_code, result.stdout) == (0, "B A\nD C\nEND NO\n")
+    assert {request.priority for request in server.fake.requests} == {pb.PRIORITY_BULK}
+
+
+def test_a_line_that_fails_leaves_an_empty_one(server: FakeServer) -> None:
+    result = regard("translate", "-", stdin=b"a\nfail:NOT_FOUND\n\xff\nb\n")
+    assert (result.exit_code, result.stdout) == (1, "A\n\n\nB\n")
+    assert "line 2: NOT_FOUND" in result.stderr
+    assert "line 3: INVALID_ARGUMENT: the line is not UTF-8: byte 0 is 0xff" in result.stderr
+
+
+def test_jsonl_keeps_the_order_whatever_the_server_takes(server: FakeServer) -> None:
+    delays = np.random.default_rng(1).uniform(0, 0.05, 120)
+    texts = [f"slow:{delay:.3f} {number}" for number, delay in enumerate(delays)]
+    result = regard("translate", "-", "--jsonl", "--concurrency", "16", stdin=jsonl([{"text": text} for text in texts]))
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["hypotheses"][0]["text"].split()[0] for line in lines] == [str(i) for i in range(120)]
+    assert result.exit_code == 0
+    assert 4 < server.fake.most_at_once <= 16
+
+
+def test_a_slow_line_does_not_hold_up_the_others(server: FakeServer) -> None:
+    texts = ["slow:0.5 first"] + ["slow:0.01 x"] * 30
+    started = time.monotonic()
+    result = regard("translate", "-", "--jsonl", "--concurrency", "4", stdin=jsonl([{"text": text} for text in texts]))
+    assert "FIRST" in result.stdout.splitlines()[0]
+    assert time.monotonic() - started < 2
+    assert len(server.fake.requests) == 31
+
+
+def test_failed_lines_are_error_objects_at_their_place(server: FakeServer) -> None:
+    lines = [
+        '{"text": "a"}',
+        '{"text": "fail:INVALID_ARGUMENT"}',
+        "not json",
+        "[]",
+        '{"texts": 1}',
+        "",
+        '{"text": "\\ud800"}',
+        '{"text": "b", "id": 7}',
+    ]
+    result = regard("translate", "-", "--jsonl", stdin="\n".join(lines))
+    printed = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert ["error" in line for line in printed] == [False, True, True, True, True, True, True, False]
+    error = printed[1]["error"]
+    assert error["code"] == "INVALID_ARGUMENT"
+    assert error["violations"][1] == {"field": "texts[0]", "description": "is empty"}
+    assert "not JSON" in printed[2]["error"]["message"]
+    assert printed[6]["error"]["violations"][0]["field"] == "texts[0]"
+
+
+def test_an_overloaded_server_is_asked_again(server: FakeServer) -> None:
+    result = regard("translate", "-", "--jsonl", stdin=jsonl([{"text": "busy:3 x"}, {"text": "y"}]))
+    assert result.exit_code == 0
+    assert [json.loads(line)["hypotheses"][0]["text"] for line in result.stdout.splitlines()] == ["X BUSY:3", "Y"]
+
+
+def test_no_lines_are_no_error(server: FakeServer) -> None:
+    result = regard("translate", "-", "--jsonl", stdin="")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_summarize_reads_a_file_or_standard_input_whole(server: FakeServer, tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text("first line\nsecond line\n")
+    assert regard("summarize", str(tmp_path / "story.txt"), "--style", "headline").stdout == (
+        "headline: LINE SECOND LINE FIRST\n"
+    )
+    assert regard("summarize", stdin="one\ntwo").stdout == ": TWO ONE\n"
+    bulk = regard("summarize", "-", "--jsonl", "--style", "subject", stdin=jsonl([{"text": "a\nb"}]))
+    assert json.loads(bulk.stdout)["hypotheses"][0]["text"] == "subject: B A"
+
+
+def test_caption_takes_paths(server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (2, 2)).save(path)
+    size = path.stat().st_size
+    assert regard("caption", str(path), str(path)).stdout == f"BYTES {size} OF PICTURE\n" * 2
+    assert regard("caption", "-", stdin=b"123").stdout == "BYTES 3 OF PICTURE\n"
+    bulk = regard("caption", "-", "--jsonl", stdin=jsonl([{"image": str(path)}, {"image": str(tmp_path / "none.png")}]))
+    good, bad = [json.loads(line) for line in bulk.stdout.splitlines()]
+    assert good["hypotheses"][0]["text"] == f"BYTES {size} OF PICTURE"
+    assert "No such file" in bad["error"]["message"]
+    assert bulk.exit_code == 1
+
+
+def test_models_are_listed(server: FakeServer) -> None:
+    result = regard("models")
+    assert result.stdout.splitlines()[1].split() == "everyday* 2 translation ready en de,fr cpu int8".split()
+    assert "broken@1: step.onnx: checksum" in result.stderr
+    printed = json.loads(regard("models", "--json").stdout)
+    assert [model["name"] for model in printed] == ["everyday", "broken"]
+    assert printed[0]["size_bytes"] == 2**33
+    assert printed[0]["scores"] == {"bleu/de": 38.5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("translate", "fail:INVALID_ARGUMENT"),
+            "generation.num_beams: must be in [1, 16], but is 99; texts[0]: is empty",
+        ),
+        (("translate", "fail:NOT_FOUND"), "asked to fail with NOT_FOUND; `regard models` lists what there is"),
+        (("translate", "busy:1"), "RESOURCE_EXHAUSTED: the queue is full; try again in 0.0 s"),
+        (("translate", "wait", "--timeout", "0.1"), "DEADLINE_EXCEEDED: Deadline Exceeded; --timeout gives more time"),
+        (("translate", "x", "--server", "127.0.0.1:1"), "`regard serve` starts one"),
+        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: Value out of range"),
+        (("translate", "\udcff"), "texts[0]: is not valid Unicode"),
+        (("caption", "missing.png"), "missing.png: No such file or directory"),
+        (("summarize", "missing.txt"), "missing.txt: No such file or directory"),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(server: FakeServer, arguments: tuple[str, ...], message: str) -> None:
+    result = regard(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("regard: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("translate",),
+        ("translate", "x", "--jsonl"),
+        ("translate", "x", "-", "--jsonl"),
+        ("translate", "a", "b", "--stream"),
+        ("translate", "-", "--stream"),
+        ("translate", "-", "--attention"),
+        ("translate", "x", "--concurrency", "0"),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage_is_status_2(server: FakeServer, arguments: tuple[str, ...]) -> None:
+    result = regard(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+
+
+def test_the_version_is_printed() -> None:
+    assert regard("--version").stdout.startswith("regard ")
+
+
+def test_help_names_every_command() -> None:
+    shown = regard("--help").stdout
+    assert all(name in shown for name in "translate summarize caption models serve export verify inspect".split())
+
+
+def test_a_server_on_the_usual_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeServer() as running:
+        monkeypatch.delenv("REGARD_SERVER", raising=False)
+        monkeypatch.setattr(servers, "DEFAULT_SERVER", running.target)
+        result = regard("translate", "x", "-v")
+    assert result.stdout == "X\n"
+    assert result.stderr == f"regard: asking {running.target}\n"
+
+
+def test_a_probe_is_short(tmp_path: Path) -> None:
+    import socket
+
+    assert not servers.is_healthy("127.0.0.1:1", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        started = time.monotonic()
+        assert not servers.is_healthy(f"127.0.0.1:{mute.getsockname()[1]}", 0.2)
+        assert time.monotonic() - started < 1
+
+
+# In a process of its own
+
+
+def popen(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONWARNINGS": "error", **options.pop("env", {})}  # type: ignore[dict-item]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([sys.executable, "-m", "regard", *arguments], env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def test_results_come_before_the_input_ends(server: FakeServer) -> None:
+    with popen("translate", "-", "--jsonl") as process:
+        assert process.stdin
+        assert process.stdout
+        for number in range(3):
+            process.stdin.write(jsonl([{"text": f"{number}"}]).encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["hypotheses"][0]["text"] == f"{number}"
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [("translate", "wait"), ("translate", "-"), ("translate", "wait", "--stream")])
+def test_an_interrupt_ends_it_quietly(server: FakeServer, arguments: tuple[str, ...]) -> None:
+    with popen(*arguments) as process:
+        assert process.stdin
+        process.stdin.write(b"wait\n")
+        process.stdin.flush()
+        while not server.fake.in_hand:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr
+        assert process.stderr.read() == b""
+
+
+def test_a_reader_who_leaves_ends_it_quietly(server: FakeServer) -> None:
+    with popen("translate", "-", "--jsonl", bufsize=0) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(jsonl([{"text": "x"}] * 50).encode())
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        for _ in range(200):
+            try:
+                process.stdin.write(jsonl([{"text": "x"}] * 50).encode())
+                process.stdin.flush()
+            except BrokenPipeError:
+                break
+            time.sleep(0.02)
+        assert process.wait(10) == 141
+        assert process.stderr
+        assert process.stderr.read() == b""
+
+
+def test_a_long_input_is_read_as_results_leave(server: FakeServer) -> None:
+    with popen("translate", "-", "--jsonl", "--concurrency", "2") as process:
+        assert process.stdin
+        os.set_blocking(process.stdin.fileno(), False)
+        text = jsonl([{"text": "slow:0.05 " + "x" * 4000}] * 200).encode()
+        time.sleep(1)
+        written = process.stdin.raw.write(text)  # type: ignore[attr-defined]
+        time.sleep(1)
+        taken = len(server.fake.requests)
+        process.kill()
+    assert written < len(text)
+    assert taken < 100
+
+
+def test_colours_on_a_terminal_unless_unwanted(server: FakeServer) -> None:
+    assert "\x1b[" in on_a_terminal({"TERM": "xterm-256color"})
+    assert "\x1b[4" not in on_a_terminal({"TERM": "xterm-256color", "NO_COLOR": "1"})
+
+
+def on_a_terminal(environment: dict[str, str]) -> str:
+    """What `regard translate --attention` writes to a terminal."""
+    import pty
+
+    master, slave = pty.openpty()
+    with popen("translate", "where is it", "--attention", stdout=slave, env=environment) as process:
+        process.communicate()
+    os.close(slave)
+    with os.fdopen(master, "rb") as terminal:
+        try:
+            return terminal.read1(100_000).decode()
+        except OSError:
+            return ""
+
+
+@pytest.mark.parametrize("arguments", [["translate", "x"], ["serve"]])
+def test_what_is_not_installed_is_an_error_that_names_the_extra(arguments: list[str]) -> None:
+    program = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "from regard.cli import main, servers; servers.DEFAULT_SERVER = '127.0.0.1:1'\n"
+        f"main({arguments!r})"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "REGARD_SERVER"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'regard[serve]'" in done.stderr
+    assert "Traceback" not in done.stderr
