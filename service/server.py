@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -22,7 +23,7 @@ from service.handlers import Handlers
 from service.health import Health, unready_reasons
 from service.http.app import create_app
 from service.http.server import HttpServer
-from service.interceptors import ErrorInterceptor, MetricsInterceptor, RequestLog
+from service.interceptors import ErrorInterceptor, Gate, MetricsInterceptor, RequestLog
 from service.metrics import Metrics
 from service.servicers.attention import AttentionServicer
 from service.servicers.model import ModelServicer
@@ -31,7 +32,7 @@ from service.settings import Settings, SettingsError, add_flags
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 SERVICE_NAMES = tuple(service.full_name for service in SERVICES)
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
-MIN_ENGINE_DRAIN_S = 1.0
+LAME_DUCK_S = 0.2  # for callers who have just got an answer, to be refused their next call
 
 OpenHandlers = Callable[[Settings, EngineObserver], Handlers]
 
@@ -57,11 +58,13 @@ class Server:
         self._open_handlers = open_handlers
         self._metrics = Metrics()
         self._health = Health(SERVICE_NAMES)
+        self._gate = Gate(SERVICE_NAMES)
         self._handlers: Handlers | None = None
         self._grpc: grpc.aio.Server | None = None
         self._probes: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
         self._is_draining = False
+        self._stopping: asyncio.Task[None] | None = None
         self.grpc_port = 0
         self.http_port = 0
         self.health_port: int | None = None
@@ -108,7 +111,7 @@ class Server:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
         self._http.start()
-        interceptors = (RequestLog(), MetricsInterceptor(self._metrics.grpc), ErrorInterceptor())
+        interceptors = (RequestLog(), MetricsInterceptor(self._metrics.grpc), ErrorInterceptor(), self._gate)
         self._grpc = grpc.aio.server(interceptors=interceptors, options=grpc_options(settings))
         self.grpc_port = _bind(self._grpc, settings.host, settings.grpc_port, "grpc_port")
         if settings.health_port is not None:
@@ -142,20 +145,39 @@ class Server:
         return {"host": self._settings.host} | {name: port for name, port in addresses.items() if port is not None}
 
     async def stop(self, drain_timeout_s: float | None = None) -> None:
-        """Finishes the calls there are, takes no more, and stops: health first, the engine after gRPC, HTTP last."""
-        budget = self._settings.drain_timeout_s if drain_timeout_s is None else drain_timeout_s
+        """Finishes the calls there are, takes no more, and stops. Called again, it waits for the first to end."""
+        if self._stopping is None:
+            budget = self._settings.drain_timeout_s if drain_timeout_s is None else drain_timeout_s
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(budget))
+        await self._stopping
+
+    async def _stop(self, budget: float) -> None:
+        """Health first, the engine after gRPC, HTTP last."""
         end = time.monotonic() + budget
         self._is_draining = True
         self._health.close()
+        if self._handlers is not None and budget:
+            # New calls are refused by the engine, in words, while the old ones go on. Were gRPC stopped first, calls
+            # that had just arrived would end as CANCELLED, which no client retries.
+            await self._handlers.drain(budget)
+            await asyncio.sleep(LAME_DUCK_S)
         if self._grpc is not None:
-            await self._grpc.stop(budget)
+            await self._grpc.stop(max(end - time.monotonic(), 0))
         if self._handlers is not None:
-            await self._handlers.drain(max(end - time.monotonic(), MIN_ENGINE_DRAIN_S))
             self._handlers.close()
         if self._probes is not None:
             await self._probes.stop(0)
         if self._http is not None:
             await self._http.stop()
+
+    async def _drain_grpc(self, server: grpc.aio.Server, budget: float) -> None:
+        """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(budget):
+                await asyncio.sleep(self._settings.drain_delay_s)
+                self._gate.close()
+                await self._gate.wait_until_empty(QUIET_S)
+        await server.stop(CLOSE_GRACE_S if budget else 0)
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:

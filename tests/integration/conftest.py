@@ -1,0 +1,41 @@
+"""A real server with the shipped models, on free loopback ports, for as long as the tests of this folder run."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import regard
+from service.server import Server
+from service.settings import Settings
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Server]:
+    """A server on an event loop of its own, in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = Server(settings)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def shipped_server() -> Iterator[Server]:
+    with running(Settings(grpc_port=0, http_port=0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(shipped_server: Server) -> Iterator[regard.Client]:
+    with regard.Client(f"127.0.0.1:{shipped_server.grpc_port}") as client:
+        yield client

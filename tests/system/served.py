@@ -1,0 +1,39 @@
+"""A `regard serve` process for tests: real command line, real signals, free loopback ports."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Served:
+    """A server process that answers, and where."""
+
+    process: "subprocess.Popen[str]"
+    grpc_port: int
+    http_port: int
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+
+@contextmanager
+def served(*flags: str) -> Iterator[Served]:
+    """Starts a server and waits until it serves; kills what is left of it at the end."""
+    command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json", *flags]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                entry = json.loads(line)
+                if "grpc_port" in entry:
+                    yield Served(process, entry["grpc_port"], entry["http_port"])
+                    break
+            else:
+                raise AssertionError(f"the server ended with status {process.wait()}")
+        finally:
+            process.kill()
