@@ -15,7 +15,7 @@ from models.bundle import Precision
 
 Float32Array = NDArray[np.float32]
 
-MAX_BLOCK_SIZE = 128
+MAX_BLOCK_SIZE = 64  # with 128, one row and several take kernels that round differently, and differences grow
 MIN_BLOCK_SIZE = 16
 INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, one scale a row and block
 

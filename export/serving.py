@@ -1,0 +1,162 @@
+"""Drives a bundle's graphs with the server's own runner, slots and search: what is verified is what serves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.quantize import Float32Array
+from export.reference import Forced
+from models.bundle import Bundle, Precision, Variant
+from service.decoding.outcome import Hypothesis
+from service.decoding.search import Search, open_search
+from service.engine.request import Generation
+from service.engine.runner import Runner, StepBindings, StepOutput
+from service.engine.slots import Array, Slots, SlotsShape
+
+Ids = Sequence[int]
+
+MAX_REQUESTS = 32  # side by side
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The best hypothesis of a request; `cross_attention` is float32 [layers, heads, target, source]."""
+
+    hypothesis: Hypothesis
+    cross_attention: Float32Array
+
+
+class ServingGraphs:
+    """One precision of a bundle, on the CPU."""
+
+    def __init__(self, bundle: Bundle, precision: Precision) -> None:
+        self.manifest = bundle.manifest
+        self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
+        self._runner = Runner(bundle, self.variant)
+
+    def encode(self, sources: Sequence[Ids]) -> dict[str, Array]:
+        """The memory by name, [requests, ...], padded to the longest source."""
+        return self._runner.encode([np.array(source, np.int64) for source in sources])
+
+    def force(self, sources: Sequence[Ids], targets: Sequence[Ids], *, hostile_neighbours: int = 0) -> list[Forced]:
+        """Decodes given targets, which begin with the start token, all requests in one batch.
+
+        Args:
+            hostile_neighbours: further rows in the batch, whose memory and state are NaN; the sources' own rows then
+                hold NaN in what they have not written and garbage behind their sources.
+        """
+        slots = self._admit(sources, num_beams=1, capacity=max(map(len, targets)), spare=hostile_neighbours)
+        if hostile_neighbours:
+            self._poison(slots, len(sources))
+        num_live, bindings = len(sources) + hostile_neighbours, StepBindings()
+        outputs = []
+        for t in range(max(map(len, targets))):
+            slots.tokens[: len(sources)] = [target[min(t, len(target) - 1)] for target in targets]
+            outputs.append(
+                _forced_step(self._runner.step(slots, num_live, self.manifest.target.vocab_size, bindings))
+            )
+            slots.advance(slots.tokens[:num_live].copy(), np.arange(num_live), moved=False)
+        return [
+            Forced(
+                np.stack([step.logits[row] for step in outputs[: len(target)]]),
+                np.stack([step.log_normalizer[row] for step in outputs[: len(target)]]),
+                np.stack([step.cross_attention[:, row, :, : len(source)] for step in outputs[: len(target)]], axis=2),
+            )
+            for row, (source, target) in enumerate(zip(sources, targets, strict=True))
+        ]
+
+    def decode(self, sources: Sequence[Ids], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
+        """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
+        for first in range(0, len(sources), MAX_REQUESTS):
+            group = sources[first : first + MAX_REQUESTS]
+            slots = self._admit(group, num_beams=num_beams, capacity=max_new_tokens)
+            yield from _Batch(self._runner, slots, group, max_new_tokens).run()
+
+    def _admit(self, sources: Sequence[Ids], *, num_beams: int, capacity: int, spare: int = 0) -> Slots:
+        """Slots with every source in a row of its own, and `spare` more rows."""
+        bucket = max(map(len, sources)) + 3  # longer than any source, as on the server
+        shape = SlotsShape(len(sources) + spare, num_beams, source=bucket, capacity=capacity)
+        slots, memory = Slots(self.manifest, shape), self.encode(sources)
+        for row, source in enumerate(sources):
+            slots.write(row, memory, row, len(source), self.manifest.target.start_id)
+        return slots
+
+    def _poison(self, slots: Slots, num_rows: int) -> None:
+        """Fills all that the first rows must not read."""
+        slots.source_lengths[num_rows:] = slots.shape.source
+        for state in self.manifest.state:
+            first = 0 if state.in_place else num_rows * slots.shape.num_beams
+            slots.state[state.input.name][first:] = np.nan
+        for spec in self.manifest.memory:
+            memory = slots.memory[spec.name]
+            memory[num_rows:] = np.nan
+            for row in range(num_rows if "source" in spec.shape else 0):
+                behind = np.moveaxis(memory[row], spec.shape.index("source") - 1, 0)[slots.source_lengths[row] :]
+                behind[...] = 1000  # finite, by the contract
+
+
+class _Batch:
+    """Requests that are decoded side by side; a finished one leaves at once, as in the engine."""
+
+    def __init__(self, runner: Runner, slots: Slots, sources: Sequence[Ids], max_new_tokens: int) -> None:
+        self._runner = runner
+        self._slots = slots
+        self._sources = sources
+        self._search = _search(runner, slots)
+        for row in range(len(sources)):
+            self._search.admit(row, Generation(max_new_tokens=max_new_tokens, num_beams=slots.shape.num_beams))
+        self._requests = list(range(len(sources)))  # by live row
+        self._maps: list[list[Float32Array]] = [[] for _ in sources]
+        self._results: dict[int, Decoded] = {}
+
+    def run(self) -> list[Decoded]:
+        """The best hypothesis of every source, in the sources' order."""
+        bindings = StepBindings()
+        while self._requests:
+            num_live = len(self._requests)
+            output = self._runner.step(self._slots, num_live, self._search.num_candidates(num_live), bindings)
+            self._keep_maps(output)
+            advance = self._search.advance(
+                num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer
+            )
+            self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
+            for row in reversed(np.flatnonzero(advance.finished).tolist()):
+                self._finish(row)
+        return [self._results[request] for request in range(len(self._sources))]
+
+    def _keep_maps(self, output: StepOutput) -> None:
+        stacked = np.stack(output.cross_attention)  # [layers, requests, heads, beams, source]
+        for row, request in enumerate(self._requests):
+            self._maps[request].append(stacked[:, row, :, :, : len(self._sources[request])])
+
+    def _finish(self, row: int) -> None:
+        """Takes a request's result; the last live row moves into its place."""
+        best, request = self._search.hypotheses(row)[0], self._requests[row]
+        path = [self._maps[request][t][:, :, beam] for t, beam in enumerate(best.path)]
+        self._results[request] = Decoded(best, np.stack(path, axis=2))
+        last = len(self._requests) - 1
+        if row != last:
+            self._slots.move(last, row)
+            self._search.move(last, row)
+            self._requests[row] = self._requests[last]
+        self._requests.pop()
+
+
+def _search(runner: Runner, slots: Slots) -> Search:
+    target = runner.manifest.target
+    return open_search(
+        slots.shape.num_beams,
+        max_requests=slots.shape.max_requests,
+        max_target_tokens=slots.shape.capacity,
+        vocab_size=target.vocab_size,
+        start_id=target.start_id,
+        end_ids=target.end_ids,
+    )
+
+
+def _forced_step(output: StepOutput) -> Forced:
+    """One step of all rows, copied: candidates that are the whole vocabulary, put in its order."""
+    logits = np.empty_like(output.candidate_logits)
+    np.put_along_axis(logits, output.candidate_ids, output.candidate_logits, axis=1)
+    return Forced(logits, output.log_normalizer.copy(), np.stack(output.cross_attention)[:, :, :, 0])
