@@ -1,6 +1,6 @@
 """What happens around every call, unary and streaming alike: the log's line, metrics, errors.
 
-They nest in this order: `RequestLog` around `MetricsInterceptor` around `ErrorInterceptor` around the servicer.
+They nest in this order: `RequestLog`, `MetricsInterceptor`, `ErrorInterceptor`, `Gate`, the servicer.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -21,7 +21,7 @@ from grpc import StatusCode
 from service import logs
 from service.convert.errors import DETAILS_KEY, write_error
 from service.convert.malformed import describe_malformed
-from service.errors import InvalidInput, ServiceError
+from service.errors import Draining, InvalidInput, ServiceError
 from service.metrics import GrpcMetrics
 
 REQUEST_ID = "x-request-id"
@@ -177,6 +177,54 @@ class ErrorInterceptor(CallInterceptor):
                 return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
 
         return read if method.kind in ("unary", "server_stream") else deserialize
+
+
+class Gate(CallInterceptor):
+    """Knows the API's calls in flight, and refuses new ones once it is closed.
+
+    gRPC's own stop is too rough for that: calls that have reached the process, but not yet Python, it cancels, and
+    their clients cannot tell that from a fault. Closing the gate first gives them UNAVAILABLE, which is safe to retry.
+
+    Args:
+        services: whose calls count; a health check is always let in.
+    """
+
+    def __init__(self, services: Collection[str]) -> None:
+        self._services = frozenset(services)
+        self._num_in_flight = 0
+        self._emptied = asyncio.Event()
+        self._last_arrival = 0.0
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def around(self, method: Method, context: Context) -> AsyncIterator[None]:
+        if method.service not in self._services:
+            yield
+            return
+        self._last_arrival = time.monotonic()
+        if self._is_closed:
+            raise Draining("the server is shutting down")
+        self._num_in_flight += 1
+        try:
+            yield
+        finally:
+            self._num_in_flight -= 1
+            if not self._num_in_flight:
+                self._emptied.set()
+
+    def close(self) -> None:
+        self._is_closed = True
+
+    async def wait_until_empty(self) -> None:
+        """Returns once no call is in flight."""
+        while self._num_in_flight:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    async def wait_until_quiet(self, seconds: float) -> None:
+        """Returns once no call has come for so long."""
+        while (left := self._last_arrival + seconds - time.monotonic()) > 0:  # noqa: ASYNC110  only time to wait for
+            await asyncio.sleep(left)
 
 
 class MetricsInterceptor(CallInterceptor):

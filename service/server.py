@@ -32,7 +32,10 @@ from service.settings import Settings, SettingsError, add_flags
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 SERVICE_NAMES = tuple(service.full_name for service in SERVICES)
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
-LAME_DUCK_S = 0.2  # for callers who have just got an answer, to be refused their next call
+QUIET_S = 0.1  # without a new call, before connections are closed: who has just got an answer may call again
+MAX_QUIET_S = 1.0  # for callers who keep calling
+CLOSE_GRACE_S = 0.2  # for what is no call of the API, such as an open reflection stream
+MIN_ENGINE_DRAIN_S = 1.0
 
 OpenHandlers = Callable[[Settings, EngineObserver], Handlers]
 
@@ -156,14 +159,10 @@ class Server:
         end = time.monotonic() + budget
         self._is_draining = True
         self._health.close()
-        if self._handlers is not None and budget:
-            # New calls are refused by the engine, in words, while the old ones go on. Were gRPC stopped first, calls
-            # that had just arrived would end as CANCELLED, which no client retries.
-            await self._handlers.drain(budget)
-            await asyncio.sleep(LAME_DUCK_S)
         if self._grpc is not None:
-            await self._grpc.stop(max(end - time.monotonic(), 0))
+            await self._drain_grpc(self._grpc, budget)
         if self._handlers is not None:
+            await self._handlers.drain(max(end - time.monotonic(), MIN_ENGINE_DRAIN_S))
             self._handlers.close()
         if self._probes is not None:
             await self._probes.stop(0)
@@ -171,12 +170,18 @@ class Server:
             await self._http.stop()
 
     async def _drain_grpc(self, server: grpc.aio.Server, budget: float) -> None:
-        """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections."""
+        """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections.
+
+        Were the connections closed first, calls that had just arrived would end as CANCELLED, which no client retries.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(budget):
                 await asyncio.sleep(self._settings.drain_delay_s)
                 self._gate.close()
-                await self._gate.wait_until_empty(QUIET_S)
+                await self._gate.wait_until_empty()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(MAX_QUIET_S):
+                        await self._gate.wait_until_quiet(QUIET_S)
         await server.stop(CLOSE_GRACE_S if budget else 0)
 
 

@@ -103,7 +103,10 @@ class Settings(BaseModel):
         default=None, gt=0, description="time for a call that sets no deadline; unset: no end"
     )
     max_deadline_s: float = Field(default=600.0, gt=0, description="most time that a call may ask for")
-    drain_timeout_s: float = Field(default=30.0, ge=0, description="time to finish calls after SIGTERM")
+    drain_delay_s: float = Field(
+        default=0.1, ge=0, description="time after SIGTERM in which new calls are still served"
+    )
+    drain_timeout_s: float = Field(default=30.0, ge=0, description="time after SIGTERM to finish calls, delay included")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level to log")
     log_format: Literal["text", "json"] = Field(default="text", description="form of a line of the log")

@@ -1,0 +1,187 @@
+"""Handlers without models: canned results, and whatever a test wants to go wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.bundle import (
+    AttentionLayout,
+    GenerationDefaults,
+    GraphSpec,
+    Manifest,
+    Provenance,
+    Target,
+    TensorSpec,
+    TextSource,
+    Variant,
+)
+from service.domain import (
+    AttentionMap,
+    CaptionCall,
+    Hypothesis,
+    Link,
+    ModelInfo,
+    Result,
+    Source,
+    Span,
+    Started,
+    StreamEvent,
+    SummarizeCall,
+    Timings,
+    Token,
+    TokenEvent,
+    TranslateCall,
+    Word,
+)
+from service.handlers import Handlers
+
+AnyCall = TranslateCall | SummarizeCall | CaptionCall
+
+GRAPH = GraphSpec(file="int8/graph.onnx", inputs=(), outputs=())
+MANIFEST = Manifest(
+    name="everyday",
+    version="2",
+    task="translation",
+    family="transformer",
+    source_languages=("en",),
+    target_languages=("de", "fr"),
+    source=TextSource(tokenizer="tokenizer.json"),
+    target=Target(tokenizer="tokenizer.json", vocab_size=8, start_id=0, pad_id=0, end_ids=(2,)),
+    max_source_tokens=256,
+    max_target_tokens=200,
+    generation=GenerationDefaults(num_beams=4, max_new_tokens=128),
+    attention=AttentionLayout(layers=2, heads=4, alignment_heads=((1, 0),)),
+    memory=(TensorSpec(name="memory", dtype="float32", shape=("requests", "source", 8)),),
+    state=(),
+    variants=(Variant(precision="int8", providers=("CPUExecutionProvider",), encode=GRAPH, step=GRAPH),),
+    provenance=Provenance(source="recipe everyday", data="Tatoeba", data_license="CC-BY-2.0-FR"),
+    scores={"bleu/tatoeba-dev/de": 38.5},
+    files={},
+)
+READY = ModelInfo(
+    name="everyday",
+    state="ready",
+    manifest=MANIFEST,
+    is_default=True,
+    provider="CPUExecutionProvider",
+    precision="int8",
+    size_bytes=1000,
+)
+DAMAGED = ModelInfo(name="damaged", state="failed", reasons=("int8/step.onnx: is missing",))
+
+ALIGNMENT = np.array([[0.75, 0.25], [0.25, 0.75]], np.float32)
+RESULT = Result(
+    hypotheses=(
+        Hypothesis(
+            text="Hallo",
+            tokens=(Token(5, "▁Hallo", Span(0, 5), logprob=-0.5), Token(2, "</s>", None, special=True)),
+            score=-0.25,
+            finish_reason="end",
+            words=(Word("Hallo", Span(0, 5), Span(0, 1)),),
+            maps=(AttentionMap("alignment", ALIGNMENT, layers=(1,), heads=(0,)),),
+            links=(Link(0, 0),),
+            entropy=(0.5, 0.25),
+            coverage=(0.0, 0.5),
+            source_coverage=(1.0, 1.0),
+        ),
+    ),
+    source=Source(
+        tokens=(Token(3, "▁Hello", Span(0, 5)), Token(2, "</s>", None, special=True)), num_truncated_tokens=3
+    ),
+    timings=Timings(1.0, 2.0, 3.0),
+    model="everyday",
+    version="2",
+)
+EVENTS: tuple[StreamEvent, ...] = (
+    Started(RESULT.source, "everyday", "2"),
+    TokenEvent(0, RESULT.hypotheses[0].tokens[0], "Hallo"),
+    TokenEvent(1, RESULT.hypotheses[0].tokens[1], ""),
+    RESULT,
+)
+
+
+@dataclass
+class Script:
+    """What the handlers shall do, and what was done to them.
+
+    Attributes:
+        error: raised by every call.
+        gate: calls wait for it.
+        expected, entered: `entered` is set once so many calls have come.
+        cancelled: set when a waiting call is cancelled.
+        order: "call" and "drain" and "close" as they end.
+    """
+
+    error: Exception | None = None
+    expected: int = 1
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: list[AnyCall] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    infos: list[ModelInfo] = field(default_factory=lambda: [READY, DAMAGED])
+
+
+class FakeHandlers(Handlers):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def _run(self, call: AnyCall) -> None:
+        script = self._script
+        script.calls.append(call)
+        if len(script.calls) == script.expected:
+            script.entered.set()
+        if script.error is not None:
+            raise script.error
+        try:
+            await script.gate.wait()
+        except asyncio.CancelledError:
+            script.cancelled.set()
+            raise
+        script.order.append("call")
+
+    async def _answer(self, call: AnyCall) -> list[Result]:  # type: ignore[override]
+        await self._run(call)
+        inputs = call.images if isinstance(call, CaptionCall) else call.texts
+        return [RESULT for _ in inputs]
+
+    async def _events(self, call: AnyCall) -> AsyncIterator[StreamEvent]:
+        """The first event comes at once, the others once the gate is open."""
+        if self._script.error is None:
+            yield EVENTS[0]
+        await self._run(call)
+        for event in EVENTS[1:]:
+            yield event
+
+    async def translate(self, call: TranslateCall) -> list[Result]:
+        return await self._answer(call)
+
+    def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
+        return self._events(call)
+
+    async def summarize(self, call: SummarizeCall) -> list[Result]:
+        return await self._answer(call)
+
+    def stream_summarize(self, call: SummarizeCall) -> AsyncIterator[StreamEvent]:
+        return self._events(call)
+
+    async def caption(self, call: CaptionCall) -> list[Result]:
+        return await self._answer(call)
+
+    def stream_caption(self, call: CaptionCall) -> AsyncIterator[StreamEvent]:
+        return self._events(call)
+
+    def models(self) -> list[ModelInfo]:
+        return self._script.infos
+
+    async def unload_model(self, name: str, version: str | None) -> None:
+        self._script.infos = [info for info in self._script.infos if info.name != name]
+
+    async def drain(self, timeout_s: float) -> bool:
+        self._script.order.append("drain")
+        return True
+
+    def close(self) -> None:
+        self._script.order.append("close")
