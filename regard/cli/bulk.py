@@ -57,7 +57,9 @@ async def _run(
         async def outcome(line: tuple[int, bytes]) -> Outcome:
             return Outcome(line[0], len(line[1]), await _came_of(line[1], read, lambda item: call(client, item)))
 
-        with Progress(stdin, shown=not asked.quiet and sys.stderr.isatty()) as progress:
+        # Where results go to the same terminal, they show the progress themselves.
+        with_bar = sys.stderr.isatty() and not sys.stdout.isatty() and not asked.quiet
+        with Progress(stdin, shown=with_bar) as progress:
             async with aclosing(in_order(lines, outcome, asked.concurrency)) as outcomes:
                 async for each in outcomes:
                     failed = isinstance(each.came, RegardError)

@@ -32,6 +32,7 @@ class Progress:
             _Rate(),
             rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
             console=Console(stderr=True),
+            redirect_stdout=False,  # the results are no part of the display
             disable=not shown,
         )
         self._done = self._failed = 0

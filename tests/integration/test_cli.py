@@ -1,7 +1,9 @@
 """The command line against a real gRPC server with made-up answers, in this process and in one of its own."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -361,17 +363,62 @@ def test_colours_on_a_terminal_unless_unwanted(server: FakeServer) -> None:
 
 def on_a_terminal(environment: dict[str, str]) -> str:
     """What `regard translate --attention` writes to a terminal."""
-    import pty
-
     master, slave = pty.openpty()
     with popen("translate", "where is it", "--attention", stdout=slave, env=environment) as process:
         process.communicate()
+    return all_of(master, slave)
+
+
+def all_of(master: int, slave: int) -> str:
+    """What was written to a terminal; the writer has ended."""
     os.close(slave)
-    with os.fdopen(master, "rb") as terminal:
-        try:
-            return terminal.read1(100_000).decode()
-        except OSError:
-            return ""
+    written = b""
+    # Linux ends a terminal without a writer with an error.
+    with os.fdopen(master, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while part := terminal.read(100_000):
+            written += part
+    return written.decode()
+
+
+def test_progress_is_shown_beside_the_results_and_not_among_them(server: FakeServer) -> None:
+    lines = jsonl([{"text": "a"}, {"text": "fail:NOT_FOUND"}]).encode()
+    for flags, shown in [([], True), (["--quiet"], False)]:
+        master, slave = pty.openpty()
+        with popen("translate", "-", "--jsonl", *flags, stderr=slave, env={"TERM": "xterm-256color"}) as process:
+            results, _ = process.communicate(lines)
+        assert [next(iter(json.loads(line))) for line in results.splitlines()] == ["hypotheses", "error"]
+        assert ("2 lines" in all_of(master, slave)) == shown
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No server is named, none is running, and there are no models."""
+    monkeypatch.delenv("REGARD_SERVER", raising=False)
+    monkeypatch.setattr(servers, "DEFAULT_SERVER", "127.0.0.1:1")
+    monkeypatch.setenv("REGARD_MODEL_DIRECTORIES", str(tmp_path))
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_a_server_one_is_started_for_the_call() -> None:
+    result = regard("models")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.split() == "NAME VERSION TASK STATE FROM TO RUNS ON".split()
+    result = regard("translate", "x", "--to", "de")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("regard: NOT_FOUND: ")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_server_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = regard("translate", "x", "--model", "nothing")
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert "nothing" in line
+    monkeypatch.setenv("REGARD_MAX_QUEUE", "many")
+    result = regard("translate", "x")
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert "REGARD_MAX_QUEUE" in line
 
 
 @pytest.mark.parametrize("arguments", [["translate", "x"], ["serve"]])
