@@ -193,7 +193,7 @@ class Gate(CallInterceptor):
         self._services = frozenset(services)
         self._num_in_flight = 0
         self._emptied = asyncio.Event()
-        self._last_arrival = 0.0
+        self._last_change = 0.0
         self._is_closed = False
 
     @asynccontextmanager
@@ -201,7 +201,7 @@ class Gate(CallInterceptor):
         if method.service not in self._services:
             yield
             return
-        self._last_arrival = time.monotonic()
+        self._last_change = time.monotonic()
         if self._is_closed:
             raise Draining("the server is shutting down")
         self._num_in_flight += 1
@@ -209,6 +209,7 @@ class Gate(CallInterceptor):
             yield
         finally:
             self._num_in_flight -= 1
+            self._last_change = time.monotonic()
             if not self._num_in_flight:
                 self._emptied.set()
 
@@ -222,8 +223,8 @@ class Gate(CallInterceptor):
             await self._emptied.wait()
 
     async def wait_until_quiet(self, seconds: float) -> None:
-        """Returns once no call has come for so long."""
-        while (left := self._last_arrival + seconds - time.monotonic()) > 0:  # noqa: ASYNC110  only time to wait for
+        """Returns once no call has come or gone for so long."""
+        while (left := self._last_change + seconds - time.monotonic()) > 0:  # noqa: ASYNC110  only time to wait for
             await asyncio.sleep(left)
 
 

@@ -32,7 +32,7 @@ from service.settings import Settings, SettingsError, add_flags
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 SERVICE_NAMES = tuple(service.full_name for service in SERVICES)
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
-QUIET_S = 0.1  # without a new call, before connections are closed: who has just got an answer may call again
+QUIET_S = 0.25  # without a call, before connections are closed: who has just got an answer may call again
 MAX_QUIET_S = 1.0  # for callers who keep calling
 CLOSE_GRACE_S = 0.2  # for what is no call of the API, such as an open reflection stream
 MIN_ENGINE_DRAIN_S = 1.0

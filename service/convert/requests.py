@@ -48,11 +48,11 @@ class Checks(Violations):
     def in_range(self, path: str, value: float, low: float, high: float) -> None:
         """Checks a number; NaN is never in range."""
         if not low <= value <= high:
-            self.add(path, f"must be in [{low:g}, {high:g}], but is {value:g}")
+            self.add(path, f"must be in [{low:g}, {high:g}]; it is {value:g}")
 
     def at_least(self, path: str, value: int, low: int) -> None:
         if value < low:
-            self.add(path, f"must be at least {low}, but is {value}")
+            self.add(path, f"must be at least {low}; it is {value}")
 
     def enum(self, path: str, table: EnumTable[Number, Name], number: int) -> Name | None:
         """The domain's name of an enum's value; None for unspecified, and for an unknown one, which is noted."""
@@ -65,7 +65,7 @@ class Checks(Violations):
     def name(self, path: str, value: str) -> str:
         """A model's, language's or style's name; which there are, the handler knows."""
         if len(value) > MAX_NAME_CHARACTERS:
-            self.add(path, f"must have at most {MAX_NAME_CHARACTERS} characters, but has {len(value)}")
+            self.add(path, f"has {len(value)} characters; the limit is {MAX_NAME_CHARACTERS}")
         return value
 
 
@@ -139,23 +139,25 @@ class RequestReader:
     def _num_inputs(self, v: Checks, path: str, num_inputs: int) -> None:
         limit = self._settings.max_inputs_per_call
         if num_inputs == 0:
-            v.add(path, "must hold at least 1 input, but is empty")
+            v.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
-            v.add(path, f"must hold at most {limit} inputs, but holds {num_inputs}")
+            v.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
 
     def _text(self, v: Checks, path: str, text: str) -> None:
         limit = self._settings.max_text_characters
-        if not text or text.isspace():
-            v.add(path, "must hold a character that is not white space")
+        if not text:
+            v.add(path, "is empty")
+        elif text.isspace():
+            v.add(path, "holds only white space")
         elif len(text) > limit:
-            v.add(path, f"must have at most {limit} characters, but has {len(text)}")
+            v.add(path, f"has {len(text)} characters; the limit is {limit}")
 
     def _image(self, v: Checks, path: str, image: bytes) -> None:
         limit = self._settings.max_image_bytes
         if not image:
-            v.add(path, "must be a JPEG, PNG or WebP file, but is empty")
+            v.add(path, "is empty; it must be a JPEG, PNG or WebP file")
         elif len(image) > limit:
-            v.add(path, f"must have at most {limit} bytes, but has {len(image)}")
+            v.add(path, f"has {len(image)} bytes; the limit is {limit}")
 
     def _deadline(self, time_remaining: float | None) -> float | None:
         """The call's deadline as `time.monotonic()`: the caller's or the default, never beyond the maximum."""
@@ -206,16 +208,16 @@ def _check_sampling(v: Checks, options: GenerationOptions) -> None:
     temperature, top_p = options.temperature, options.top_p
     # Rounded, because float32's 0.01 is a little less than 0.01.
     if temperature is not None and temperature != 0 and not 0.01 <= round(temperature, 6) <= 10:
-        v.add("generation.temperature", f"must be 0 or in [0.01, 10], but is {temperature:g}")
+        v.add("generation.temperature", f"must be 0 or in [0.01, 10]; it is {temperature:g}")
     if top_p is not None and not 0 < top_p <= 1:
-        v.add("generation.top_p", f"must be in (0, 1], but is {top_p:g}")
+        v.add("generation.top_p", f"must be in (0, 1]; it is {top_p:g}")
 
 
 def _attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     kinds = [v.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
     for index, kind in enumerate(config.kinds):
         if kind == pb.ATTENTION_KIND_UNSPECIFIED:
-            v.add(f"attention.kinds[{index}]", "must name a kind, but is ATTENTION_KIND_UNSPECIFIED")
+            v.add(f"attention.kinds[{index}]", "names no kind")
     _check_unique(v, "attention.kinds", [kind for kind in config.kinds if kind])
     for name, indexes in (("layers", config.layers), ("heads", config.heads)):
         _check_indexes(v, f"attention.{name}", indexes)
@@ -239,7 +241,7 @@ def _attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
 
 def _check_indexes(v: Checks, path: str, indexes: Sequence[int]) -> None:
     if len(indexes) > MAX_INDEXES:
-        v.add(path, f"must name at most {MAX_INDEXES}, but names {len(indexes)}")
+        v.add(path, f"names {len(indexes)}; the limit is {MAX_INDEXES}")
         return
     for position, index in enumerate(indexes):
         v.at_least(f"{path}[{position}]", index, 0)
@@ -250,7 +252,7 @@ def _check_unique(v: Checks, path: str, values: Sequence[int]) -> None:
     seen: set[int] = set()
     for value in values:
         if value in seen:
-            v.add(path, f"must name each at most once, but names {value} again")
+            v.add(path, f"names {value} more than once")
         seen.add(value)
 
 
@@ -299,7 +301,7 @@ def read_model_name(request: pb.GetModelRequest | pb.UnloadModelRequest) -> tupl
     """Name and version; no version means the one that serves, or all."""
     v = Checks()
     if not request.name:
-        v.add("name", "must not be empty")
+        v.add("name", "is empty")
     v.name("name", request.name)
     v.name("version", request.version)
     v.raise_if_any()

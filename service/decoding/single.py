@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.decoding.constraints import Candidates, Constraints, is_constrained
+from service.decoding.constraints import BANNED, Candidates, Constraints, is_constrained
 from service.decoding.outcome import Advance, Hypothesis, Prefix
 from service.decoding.sampling import draw, probabilities
 from service.engine.request import Float32Array, Generation, Int64Array
@@ -34,7 +34,8 @@ class Chooser:
         if self._constraints is not None:
             candidates = self._constraints.apply(candidates)
         index = int(candidates.scores[0].argmax())
-        if self._sampling is not None:
+        # Where everything is banned nothing can be drawn, and any token goes on, as in the reference's greedy search.
+        if self._sampling is not None and candidates.scores[0, index] > BANNED:
             candidates = candidates.best(candidates.ids.shape[1])
             index = draw(probabilities(candidates.scores[0], self._sampling), self._generator)
         if self._constraints is not None:

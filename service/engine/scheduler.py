@@ -58,6 +58,18 @@ class Lane:
     def pop(self) -> Ticket:
         return self.interactive.popleft() if self.interactive else self.bulk.popleft()
 
+    def is_runnable(self, batch: RunningBatch) -> bool:
+        return batch not in self.claimed and bool(batch.num_live or self.num_waiting)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch that one worker has to itself for one step, and the requests that join it first."""
+
+    lane: Lane
+    batch: RunningBatch
+    admitted: list[Ticket]
+
 
 class Scheduler:
     """Takes requests from event loops, runs them on its worker threads.
@@ -74,7 +86,10 @@ class Scheduler:
         self._num_active = 0
         self._draining = False
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._work_there = threading.Condition(self._lock)
+        self._all_done = threading.Condition(self._lock)
+        self._num_idle = 0
         self._workers = [
             threading.Thread(target=self._work, name=f"engine-{n}", daemon=True) for n in range(config.num_workers)
         ]
@@ -99,7 +114,7 @@ class Scheduler:
     def submit(self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None) -> Ticket:
         """Puts a request into the queue; raises as `generate` does."""
         ticket = Ticket(request, asyncio.get_running_loop().create_future(), on_tokens)
-        with self._changed:
+        with self._lock:
             if self._draining:
                 raise Draining("the server is shutting down")
             if self._num_waiting >= self.config.max_queue:
@@ -112,19 +127,19 @@ class Scheduler:
             self._num_waiting += 1
             self._num_active += 1
             self._report_queue(runner)
-            self._changed.notify_all()
+            self._work_there.notify()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
         """Ends a request whose caller has left: at once if it waits, else before the next step."""
         ticket.departed = True
-        with self._changed:
+        with self._lock:
             for lane in self._turn:
                 for queue in (lane.interactive, lane.bulk):
                     if ticket in queue:
                         queue.remove(ticket)
                         self._num_waiting -= 1
-                        self._num_active -= 1
+                        self._end(1)
                         self._report_queue(lane.runner)
                         self.observer.finished(lane.runner.manifest.name, "cancelled", 0)
 
@@ -139,14 +154,14 @@ class Scheduler:
         return await asyncio.to_thread(self._wait_until_idle, timeout_s)
 
     def _wait_until_idle(self, timeout_s: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._num_active, timeout_s)
+        with self._lock:
+            return self._all_done.wait_for(lambda: not self._num_active, timeout_s)
 
     def close(self) -> None:
         """Stops the workers; what still waits or runs is told that the server is shutting down."""
-        with self._changed:
+        with self._lock:
             self._draining = self._closed = True
-            self._changed.notify_all()
+            self._work_there.notify_all()
         for worker in self._workers:
             worker.join()
         left = [t for lane in self._turn for t in (*lane.interactive, *lane.bulk)]
@@ -169,52 +184,63 @@ class Scheduler:
         return lane
 
     def _work(self) -> None:
-        """A worker's life: claim a batch, run it once, give it back."""
-        while (claim := self._claim()) is not None:
-            lane, batch, admitted = claim
-            deliveries = self._run(lane, batch, admitted)
+        """A worker's life: claim a batch, run it once, exchange it for the next."""
+        claim = self._exchange(None, 0)
+        while claim is not None:
+            deliveries = self._run(claim)
             deliver(deliveries)
-            self._release(lane, batch, sum(delivery.is_last for delivery in deliveries))
+            claim = self._exchange(claim, sum(delivery.is_last for delivery in deliveries))
 
-    def _run(self, lane: Lane, batch: RunningBatch, admitted: list[Ticket]) -> list[Delivery]:
+    def _run(self, claim: Claim) -> list[Delivery]:
         """Admits and steps; a failure costs the requests of this batch and nothing else."""
+        lane, batch = claim.lane, claim.batch
         try:
-            if admitted:
-                batch.admit(admitted)
+            if claim.admitted:
+                batch.admit(claim.admitted)
             return batch.step()
         except Exception:
             log.exception("a batch of model %r failed", lane.runner.manifest.name)
-            lost = {*batch.tickets, *admitted}
+            lost = {*batch.tickets, *claim.admitted}
             for _ in lost:
                 self.observer.finished(lane.runner.manifest.name, "failed", 0)
-            with self._changed:
+            with self._lock:
                 lane.batches.remove(batch)
             batch.tickets.clear()
             return [Delivery(ticket, ServiceError("the engine failed on this batch")) for ticket in lost]
 
-    def _claim(self) -> tuple[Lane, RunningBatch, list[Ticket]] | None:
-        """Waits for work; None when the engine closes."""
-        with self._changed:
+    def _exchange(self, done: Claim | None, num_finished: int) -> Claim | None:
+        """Gives a batch back and waits for the next; None when the engine closes."""
+        with self._lock:
+            if done is not None:
+                self._give_back(done, num_finished)
             while not self._closed:
-                for _ in range(len(self._turn)):
-                    lane = self._turn[0]
-                    self._turn.rotate(-1)
-                    batch = self._claimable(lane)
-                    if batch is not None:
-                        lane.claimed.add(batch)
-                        return lane, batch, self._admissible(lane, batch)
-                self._changed.wait()
+                claim = self._claim()
+                if claim is not None:
+                    if self._num_idle and any(self._has_work(lane) for lane in self._turn):
+                        self._work_there.notify()
+                    return claim
+                self._num_idle += 1
+                self._work_there.wait()
+                self._num_idle -= 1
         return None
 
-    def _claimable(self, lane: Lane) -> RunningBatch | None:
-        """A batch of the lane that nobody runs and that has work, the longest untouched first; or a new one."""
-        for batch in lane.batches:
-            if batch not in lane.claimed and (batch.num_live or lane.num_waiting):
-                return batch
-        if lane.num_waiting and len(lane.batches) < self.config.num_workers:
-            lane.batches.append(RunningBatch(lane.runner, lane.shape, self.observer))
-            return lane.batches[-1]
+    def _claim(self) -> Claim | None:
+        """The next lane's batch that nobody runs and that has work, the longest untouched first; or a new one."""
+        for _ in range(len(self._turn)):
+            lane = self._turn[0]
+            self._turn.rotate(-1)
+            if self._has_work(lane):
+                batch = next((b for b in lane.batches if lane.is_runnable(b)), None)
+                if batch is None:
+                    batch = RunningBatch(lane.runner, lane.shape, self.observer)
+                    lane.batches.append(batch)
+                lane.claimed.add(batch)
+                return Claim(lane, batch, self._admissible(lane, batch))
         return None
+
+    def _has_work(self, lane: Lane) -> bool:
+        may_grow = len(lane.batches) < self.config.num_workers
+        return any(map(lane.is_runnable, lane.batches)) or bool(lane.num_waiting and may_grow)
 
     def _admissible(self, lane: Lane, batch: RunningBatch) -> list[Ticket]:
         """Takes this batch's share of what waits, so that all workers' batches fill evenly."""
@@ -227,7 +253,7 @@ class Scheduler:
         admitted = []
         for ticket in taken:
             if ticket.overdue or ticket.departed:
-                self._num_active -= 1
+                self._end(1)
                 self.observer.finished(lane.runner.manifest.name, "deadline" if ticket.overdue else "cancelled", 0)
                 deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
             else:
@@ -235,16 +261,23 @@ class Scheduler:
         self._report_queue(lane.runner)
         return admitted
 
-    def _release(self, lane: Lane, batch: RunningBatch, num_finished: int) -> None:
-        with self._changed:
-            lane.claimed.discard(batch)
-            self._num_active -= num_finished
-            if batch in lane.batches:
-                lane.batches.remove(batch)
-                lane.batches.append(batch)
+    def _give_back(self, claim: Claim, num_finished: int) -> None:
+        lane, batch = claim.lane, claim.batch
+        lane.claimed.discard(batch)
+        if batch in lane.batches:  # it has not failed
+            lane.batches.remove(batch)
+            lane.batches.append(batch)
+        if num_finished or claim.admitted:
+            self._end(num_finished)
             self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
+        if not batch.num_live:
             self._drop_idle()
-            self._changed.notify_all()
+
+    def _end(self, num_requests: int) -> None:
+        """Counts requests that are over."""
+        self._num_active -= num_requests
+        if not self._num_active:
+            self._all_done.notify_all()
 
     def _num_live_slots(self, runner: Runner) -> int:
         lanes = (lane for lane in self._turn if lane.runner is runner)

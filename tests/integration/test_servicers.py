@@ -183,7 +183,7 @@ async def test_one_model_by_name_and_version() -> None:
     assert (model.version, model.provider, model.precision, model.is_default) == ("2", "cpu", "int8", True)
     assert missing.code() == StatusCode.NOT_FOUND
     assert "everyday@2" in (missing.details() or "")
-    assert violations(unnamed) == {"name": "must not be empty"}
+    assert violations(unnamed) == {"name": "is empty"}
 
 
 # Errors
@@ -241,11 +241,11 @@ async def test_every_violation_is_listed() -> None:
         caught = await failure(server.attention.Translate(request))
     assert caught.code() == StatusCode.INVALID_ARGUMENT
     assert violations(caught) == {
-        "texts[0]": "must hold a character that is not white space",
-        "texts[2]": "must have at most 20 characters, but has 21",
-        "generation.num_beams": "must be in [1, 16], but is 99",
-        "generation.top_p": "must be in (0, 1], but is 0",
-        "attention.kinds[0]": "must name a kind, but is ATTENTION_KIND_UNSPECIFIED",
+        "texts[0]": "is empty",
+        "texts[2]": "has 21 characters; the limit is 20",
+        "generation.num_beams": "must be in [1, 16]; it is 99",
+        "generation.top_p": "must be in (0, 1]; it is 0",
+        "attention.kinds[0]": "names no kind",
     }
 
 

@@ -60,3 +60,10 @@ def test_first_tokens_of_many_seeds_follow_the_models_distribution() -> None:
     expected = np.zeros(VOCAB_SIZE)
     expected[order] = probabilities(logits[order], sampling)
     np.testing.assert_allclose(np.bincount(drawn, minlength=VOCAB_SIZE) / 4000, expected, atol=0.03)
+
+
+def test_a_request_without_any_allowed_token_still_gets_an_output() -> None:
+    everything_banned = Generation(12, min_new_tokens=12, no_repeat_ngram_size=1, sampling=Sampling())
+    [hypothesis] = serve(Job(0, everything_banned)).hypotheses
+    assert len(hypothesis.tokens) == 12 or hypothesis.finish_reason == "end"
+    assert np.isfinite(hypothesis.score)

@@ -1,0 +1,180 @@
+"""What every mechanism is put through: gradients, rows that allow nothing, export. And the plain softmax to compare with."""
+
+import logging
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+Array = npt.NDArray[Any]
+Sizes = Mapping[str, int]
+
+# What is traced, and the lengths at which the graph has to agree. One position is what a decoder's step has.
+TRACED: Sizes = {"batch": 2, "target": 3, "source": 5, "n": 7, "height": 4, "width": 5}
+OTHERS: Sequence[Sizes] = (
+    {"batch": 3, "target": 6, "source": 11, "n": 12, "height": 7, "width": 3},
+    {"batch": 1, "target": 1, "source": 2, "n": 1, "height": 2, "width": 2},
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One input: its axes, by name where they may change, and what it holds.
+
+    Attributes:
+        axes: names out of `TRACED`, or fixed sizes.
+        kind: "float" is normally distributed; "bool" is a mask, one of whose rows allows nothing; "int" is 0 to `high`.
+    """
+
+    axes: tuple[str | int, ...]
+    kind: Literal["float", "bool", "int"] = "float"
+    high: int = 0
+
+    def draw(self, sizes: Sizes, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+        shape = tuple(sizes[axis] if isinstance(axis, str) else axis for axis in self.axes)
+        if self.kind == "float":
+            return torch.randn(shape, generator=generator, dtype=dtype)
+        if self.kind == "int":
+            return torch.randint(self.high, shape, generator=generator)
+        mask = torch.rand(shape, generator=generator) < 0.7
+        rows = mask.view(-1, mask.shape[-1])
+        rows[:, 0] = True
+        if len(rows) > 1:
+            rows[0] = False
+        return mask
+
+
+Specs = Mapping[str, Spec]
+
+
+def draw(specs: Specs, sizes: Sizes = TRACED, *, seed: int = 0, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """Random inputs of these specifications."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: spec.draw(sizes, generator, dtype) for name, spec in specs.items()}
+
+
+def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """The same as NumPy arrays; also of a module's `state_dict()`."""
+    return {name: x.detach().numpy() for name, x in tensors.items()}
+
+
+def seeded(module: nn.Module, seed: int = 1) -> nn.Module:
+    """The module in float64 and inference, every parameter random: zeros and ones would hide mistakes."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+    return module.double().eval()
+
+
+def softmax(scores: Array, mask: Array | None = None) -> Array:
+    """Row by row, as it is written in a textbook; 0 where not allowed."""
+    mask = np.broadcast_to(True if mask is None else mask, scores.shape)
+    weights = np.zeros_like(scores)
+    for row in np.ndindex(scores.shape[:-1]):
+        allowed = [s for s in range(scores.shape[-1]) if mask[row][s]]
+        total = sum(math.exp(scores[row][s]) for s in allowed)
+        for s in allowed:
+            weights[row][s] = math.exp(scores[row][s]) / total
+    return weights
+
+
+def check_equal(results: Sequence[Tensor | None], expected: Sequence[Array], tolerance: float = 1e-10) -> None:
+    """Compares float64 results of a module with those of its reference."""
+    for result, reference in zip(results, expected, strict=True):
+        assert result is not None
+        np.testing.assert_allclose(result.detach().numpy(), reference, rtol=tolerance, atol=tolerance)
+
+
+def check_gradients(module: nn.Module, inputs: Mapping[str, Tensor], **options: Any) -> None:
+    """Compares the gradients of all float inputs and parameters with finite differences.
+
+    Args:
+        module: in float64.
+        inputs: keyword arguments of its `forward`; at least one row of a mask should allow nothing.
+        options: further ones, not tensors.
+    """
+    constants = {name: x for name, x in inputs.items() if not x.is_floating_point()}
+    variables = {name: x.clone().requires_grad_() for name, x in inputs.items() if x.is_floating_point()}
+    parameters = {name: x.detach().clone().requires_grad_() for name, x in module.named_parameters()}
+
+    def call(*values: Tensor) -> tuple[Tensor, ...]:
+        named = dict(zip([*variables, *parameters], values, strict=True))
+        kwargs = {**constants, **{name: named[name] for name in variables}, **options}
+        outputs = torch.func.functional_call(module, {name: named[name] for name in parameters}, (), kwargs)
+        return tuple(x for x in outputs if x is not None)
+
+    assert torch.autograd.gradcheck(call, (*variables.values(), *parameters.values()))
+
+
+def check_nothing_allowed(module: nn.Module, inputs: Mapping[str, Tensor], mask: str = "mask", **options: Any) -> None:
+    """A mask that allows nothing at all gives finite contexts, weights of zero and finite gradients."""
+    inputs = {name: x.clone().requires_grad_(x.is_floating_point()) for name, x in inputs.items()}
+    inputs[mask] = torch.zeros_like(inputs[mask])
+    context, weights = module(**inputs, **options)
+    assert context.isfinite().all()
+    if weights is not None:
+        assert (weights == 0).all()
+    context.sum().backward()
+    for x in [*inputs.values(), *module.parameters()]:
+        assert x.grad is None or x.grad.isfinite().all()
+
+
+class Call(nn.Module):
+    """A module with some arguments fixed, that takes the others by position and returns what is a tensor."""
+
+    def __init__(self, module: nn.Module, names: Sequence[str], options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.module, self.names, self.options = module, names, options
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.module(**dict(zip(self.names, inputs, strict=True)), **self.options)
+        return tuple(x for x in outputs if x is not None)
+
+
+def check_export(
+    module: nn.Module, specs: Specs, *, others: Sequence[Sizes] = OTHERS, tolerance: float = 2e-5, **options: Any
+) -> None:
+    """Exports with dynamic axes; ONNX Runtime has to agree at lengths other than the traced ones, in float32.
+
+    Args:
+        module: any; it is made float32.
+        specs: the tensors among the keyword arguments of its `forward`.
+        others: the sizes to compare at.
+        tolerance: absolute, on numbers around 1.
+        options: the other keyword arguments.
+    """
+    call = Call(module.float().eval(), list(specs), options)
+    session = _session(call, specs)
+    names = [x.name for x in session.get_inputs()]
+    for seed, sizes in enumerate(others):
+        inputs = list(draw(specs, sizes, seed=seed, dtype=torch.float32).values())
+        results = session.run(None, dict(zip(names, [x.numpy() for x in inputs], strict=True)))
+        with torch.inference_mode():
+            for result, expected in zip(results, call(*inputs), strict=True):
+                np.testing.assert_allclose(result, expected.numpy(), rtol=1e-4, atol=tolerance)
+
+
+def _session(call: Call, specs: Specs) -> onnxruntime.InferenceSession:
+    inputs = tuple(draw(specs, dtype=torch.float32).values())
+    dynamic = tuple(
+        {i: torch.export.Dim.DYNAMIC for i, axis in enumerate(spec.axes) if isinstance(axis, str)}
+        for spec in specs.values()
+    )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # says of every export which packages it did not find
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about its insides
+        program = torch.onnx.export(call, inputs, dynamo=True, dynamic_shapes={"inputs": dynamic}, verbose=False)
+    assert program is not None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
