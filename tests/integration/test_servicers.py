@@ -251,7 +251,7 @@ async def test_every_violation_is_listed() -> None:
 
 async def test_more_violations_than_trailers_hold_are_counted() -> None:
     async with running() as server:
-        caught = await failure(server.attention.Translate(pb.TranslateRequest(texts=[""] * 128)))
+        caught = await failure(server.attention.Translate(pb.TranslateRequest(texts=[" "] * 128)))
     found = violations(caught)
     assert caught.code() == StatusCode.INVALID_ARGUMENT
     assert found["request"] == f"and {128 - len(found) + 1} more violations"
