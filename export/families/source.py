@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from export.description import Description
+from export.reference import Reference
 from models.bundle import GenerationDefaults, Provenance, Target, Task, TextSource
 
 
@@ -13,12 +14,14 @@ class SourceModel:
 
     Attributes:
         tokenizers: content of the tokenizers' files that `source` and `target` name.
+        reference: the original, to verify against.
         alignment_heads: (layer, head) pairs whose mean is the alignment; empty means all heads of the last layer.
     """
 
     family: str
     task: Task
     description: Description
+    reference: Reference
     source: TextSource
     target: Target
     tokenizers: Mapping[str, str]

@@ -6,12 +6,14 @@
 Self-attention when the memory is the query itself, cross-attention when it is the encoder's output.
 """
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
+
+from models.attention.fused import fused_attention
+from models.attention.heads import HeadProjections
+from models.attention.soft import attend
 
 
-class MultiHeadAttention(nn.Module):
+class MultiHeadAttention(HeadProjections):
     """Scaled dot-product attention in several heads, side by side.
 
     Args:
@@ -22,18 +24,16 @@ class MultiHeadAttention(nn.Module):
     """
 
     def __init__(self, width: int, num_heads: int, *, bias: bool = True, scale: float | None = None) -> None:
-        super().__init__()
-        if width % num_heads:
-            raise ValueError(f"width {width} is not a multiple of num_heads {num_heads}")
-        self.num_heads = num_heads
-        self.scale = scale if scale is not None else (width // num_heads) ** -0.5
-        self.query = nn.Linear(width, width, bias=bias)
-        self.key = nn.Linear(width, width, bias=bias)
-        self.value = nn.Linear(width, width, bias=bias)
-        self.output = nn.Linear(width, width, bias=bias)
+        super().__init__(width, num_heads, bias=bias, scale=scale)
 
     def forward(
-        self, query: Tensor, memory: Tensor, mask: Tensor | None = None, *, need_weights: bool = True
+        self,
+        query: Tensor,
+        memory: Tensor,
+        mask: Tensor | None = None,
+        *,
+        score_bias: Tensor | None = None,
+        need_weights: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """Lets every query position attend to the memory.
 
@@ -41,29 +41,18 @@ class MultiHeadAttention(nn.Module):
             query: float [batch, target, width].
             memory: float [batch, source, width].
             mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
-                Every query needs at least one allowed position.
+            score_bias: float, broadcastable likewise; added to the scores (see `relative_position.py`).
             need_weights: False takes the framework's fused kernel, which never forms the weights.
 
         Returns:
-            context: float [batch, target, width].
+            context: float [batch, target, width]; the output projection's bias in rows that allow nothing.
             weights: float [batch, heads, target, source]; each row sums to 1 over the allowed
-                positions. None unless `need_weights`.
+                positions, or is 0 if there are none. None unless `need_weights`.
         """
-        q, k, v = (self._split(project(x)) for project, x in
-                   ((self.query, query), (self.key, memory), (self.value, memory)))
+        q, k, v = self.project(query, memory)
         if not need_weights:
-            context = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-            return self.output(self._merge(context)), None
+            context, _ = fused_attention(q, k, v, mask, score_bias=score_bias, scale=self.scale)
+            return self.finish(context), None
         scores = q @ k.transpose(-1, -2) * self.scale  # [batch, heads, target, source]
-        if mask is not None:
-            scores = scores.masked_fill(~mask, float("-inf"))
-        weights = torch.softmax(scores, dim=-1)
-        return self.output(self._merge(weights @ v)), weights
-
-    def _split(self, x: Tensor) -> Tensor:
-        """[batch, n, width] -> [batch, heads, n, width / heads]."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-
-    def _merge(self, x: Tensor) -> Tensor:
-        """[batch, heads, n, width / heads] -> [batch, n, width]."""
-        return x.transpose(1, 2).flatten(2)
+        context, weights = attend(scores if score_bias is None else scores + score_bias, v, mask)
+        return self.finish(context), weights
