@@ -89,7 +89,11 @@ def _version(model: ModelInfo) -> str:
     return "" if model.manifest is None else model.manifest.version
 
 
-def _version_key(version: str) -> list[tuple[int, int, str]]:
-    """Orders versions as people do: numbers by value, so that 10 comes after 9."""
-    parts = re.findall(r"\d+|[^\d.]+", version)
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
+def _version_key(version: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Orders versions as people do: 10 after 9, 2-rc1 before 2, 2 before 2.1."""
+    word, end, number = range(3)
+    parts = [
+        (number, int(part), "") if part[0] in "0123456789" else (word, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9.]+", version)
+    ]
+    return [*parts, (end, 0, "")], version
