@@ -20,10 +20,10 @@ WEIGHTS = "weights.bin"
 def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
     """Builds the graphs of one precision into a folder of its own, with one file of weights for both."""
     (folder / precision).mkdir()
-    form, description = FORMS[precision], model.description
+    forms, description = FORMS[precision], model.description
     with WeightsFile(folder / precision / WEIGHTS) as weights:
-        encode = _save(folder, f"{precision}/encode.onnx", build_encode(description, form), weights)
-        step = _save(folder, f"{precision}/step.onnx", build_step(description, form), weights)
+        encode = _save(folder, f"{precision}/encode.onnx", build_encode(description, forms.encode), weights)
+        step = _save(folder, f"{precision}/step.onnx", build_step(description, forms.step), weights)
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step)
 
 

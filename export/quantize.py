@@ -94,6 +94,28 @@ def block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
     )
 
 
+def row_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    """8-bit weights with a scale an output; activations are quantized by a scale a row.
+
+    More operators than `block_linear`, but a faster product: the form for many rows or many outputs.
+    """
+    quantized, scales = quantize_outputs(layer.weight)
+    largest = graph.node("ReduceMax", graph.node("Abs", x), graph.constant(np.array([-1])), keepdims=1)
+    largest = graph.node("Max", largest, graph.constant(np.float32(np.finfo(np.float32).tiny)))
+    unit, zero = graph.constant(np.float32(1 / 127)), graph.constant(np.uint8(128))
+    rows = graph.node("QuantizeLinear", graph.node("Div", x, largest), unit, zero)
+    y = graph.node(
+        "com.microsoft.MatMulIntegerToFloat",
+        rows,
+        graph.constant(quantized, f"{layer.name}.outputs"),
+        unit,
+        graph.constant(scales, f"{layer.name}.outputs.scales"),
+        zero,
+    )
+    y = graph.node("Mul", y, largest)
+    return y if layer.bias is None else graph.node("Add", y, graph.constant(layer.bias, f"{layer.name}.bias"))
+
+
 def block_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
     quantized, scales = quantize_blocks(table)
     return graph.node(
@@ -134,7 +156,34 @@ def quantize_blocks(weight: Float32Array) -> tuple[NDArray[np.uint8], Float32Arr
     return quantized.astype(np.uint8), scales
 
 
-FORMS: dict[Precision, Form] = {
-    "float32": Form(float_linear, float_head, float_embed),
-    "int8": Form(block_linear, block_linear, block_embed),
+def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Array]:
+    """Symmetric 8-bit quantization with a scale an output: weight^T = scale * quantized.
+
+    Args:
+        weight: float32 [out, in].
+
+    Returns:
+        quantized: int8 [in, out].
+        scales: float32 [out].
+    """
+    scales = np.maximum(np.abs(weight).max(-1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
+    return np.ascontiguousarray(np.rint(weight / scales[:, None]).astype(np.int8).T), scales
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The forms of a precision's two graphs: encode has a row a source token, step but a row a slot."""
+
+    encode: Form
+    step: Form
+
+
+_FLOAT = Form(float_linear, float_head, float_embed)
+
+FORMS: dict[Precision, Forms] = {
+    "float32": Forms(_FLOAT, _FLOAT),
+    "int8": Forms(
+        encode=Form(row_linear, row_linear, block_embed),
+        step=Form(block_linear, row_linear, block_embed),
+    ),
 }
