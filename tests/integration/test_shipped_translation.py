@@ -121,7 +121,13 @@ def test_sampling_repeats_with_its_seed(client: regard.Client) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["</s> <de> <0x41>", "日本語 😀 مرحبا", "a\u0000b\u0007c", "x" * 3000, "\U0001f468\u200d\U0001f469\u200d\U0001f467 hi"],
+    [
+        "</s> <de> <0x41>",
+        "日本語 😀 مرحبا",
+        "a\u0000b\u0007c",
+        "x" * 3000,
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467 hi",
+    ],
     ids=["special tokens", "scripts", "control characters", "one long word", "joined emoji"],
 )
 def test_odd_text_is_translated_like_any_other(client: regard.Client, text: str) -> None:

@@ -1,0 +1,78 @@
+import asyncio
+import gzip
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from rich.progress import Progress
+
+from benchmarks.quality import metrics
+from benchmarks.quality.multi30k import Multi30k
+from benchmarks.quality.run import ask
+from benchmarks.quality.task import Call, LeftOut
+from benchmarks.quality.tatoeba import Tatoeba
+from regard import AsyncClient, Model, Overloaded, Result
+
+SENTENCES = ["Der kleine Hund läuft über die Wiese.", "Wo ist denn hier der Bahnhof?", "Ich habe Hunger und Durst."]
+TOKENS = ["der kleine hund läuft über die wiese .", "wo ist denn hier der bahnhof ?", "ich habe hunger und durst ."]
+
+GERMAN_ONLY = cast(Model, SimpleNamespace(name="some", target_languages=("de",)))
+
+
+def write(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+
+
+def test_tatoeba_takes_further_references(tmp_path: Path) -> None:
+    folder = tmp_path / "tatoeba" / "en-de"
+    write(folder / "dev.en.gz", ["one", "two", "three"])
+    write(folder / "dev.de.gz", ["Hier steht etwas ganz anderes.", *SENTENCES[1:]])
+    write(folder / "dev.de.alt.gz", [f"Noch etwas.\t{SENTENCES[0]}", "", ""])
+    (part,) = Tatoeba().parts(tmp_path, GERMAN_ONLY, None)
+    scores = part.score(SENTENCES)
+    assert (part.variant, len(part.calls)) == ("de", 3)
+    assert scores["bleu_all_references"] == 100
+    assert scores["bleu"] < 100
+
+
+def test_multi30k_scores_tokens_without_case(tmp_path: Path) -> None:
+    folder = tmp_path / "multi30k"
+    for split in ("val", "test_2016_flickr"):
+        write(folder / f"{split}.en.gz", ["one", "two", "three"])
+        write(folder / f"{split}.de.gz", SENTENCES)
+        write(folder / "tok" / f"{split}.lc.norm.tok.de.gz", TOKENS)
+    parts = list(Multi30k().parts(tmp_path, GERMAN_ONLY, 2))
+    scores = parts[0].score([sentence.upper() for sentence in SENTENCES[:2]])
+    assert [part.split for part in parts] == ["val", "test_2016_flickr"]
+    assert scores["bleu_tokenized_lowercased"] == scores["bleu_lowercased"] == 100
+    assert scores["bleu"] < 50
+
+
+def test_missing_data_is_left_out(tmp_path: Path) -> None:
+    with pytest.raises(LeftOut, match="tatoeba"):
+        list(Tatoeba().parts(tmp_path, GERMAN_ONLY, None))
+
+
+def test_bleu_of_tokens_does_not_tokenize_again() -> None:
+    assert metrics.bleu_of_tokens(["d&apos; un pas à un autre"], ["d&apos; un pas à un autre"]) == 100
+
+
+async def test_outputs_keep_the_order_of_the_calls() -> None:
+    refused = set[int]()
+
+    def call(number: int) -> Call:
+        async def answer(client: AsyncClient, num_beams: int) -> Result:
+            await asyncio.sleep((7 * number % 5) / 1000)
+            if number % 3 == 0 and number not in refused:
+                refused.add(number)
+                raise Overloaded("RESOURCE_EXHAUSTED", "", retry_after_s=0.001)
+            return cast(Result, SimpleNamespace(text=f"{number} {num_beams}"))
+
+        return answer
+
+    client: Any = None
+    with Progress(disable=True) as progress:
+        outputs = await ask(client, [call(n) for n in range(100)], 4, progress, progress.add_task(""))
+    assert outputs == [f"{n} 4" for n in range(100)]
