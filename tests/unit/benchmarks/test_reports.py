@@ -29,13 +29,12 @@ REPORT = QualityReport(
 
 def test_the_readme_shows_what_the_results_say(tmp_path: Path) -> None:
     REPORT.write(tmp_path / "quality.json")
-    text = render(
-        "Before.\n<!-- results: quality -->\nold\n<!-- end -->\n<!-- results: other -->\n<!-- end -->", tmp_path
-    )
+    before = "Text.\n<!-- results: quality -->\nstale\n<!-- end -->\n<!-- results: other -->\n<!-- end -->"
+    text = render(before, tmp_path)
     assert read_report(tmp_path / "quality.json") == REPORT
     assert "| everyday 1 (int8) | dev | de | 4 | 1,000 | 12.3 | 56.8 |" in text
     assert "Left out: captions" in text
-    assert "old" not in text
+    assert "stale" not in text
     assert f"<!-- results: other -->\n{NOT_MEASURED}\n<!-- end -->" in text
     assert render(text, tmp_path) == text
 

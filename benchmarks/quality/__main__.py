@@ -1,0 +1,99 @@
+"""`python -m benchmarks.quality --data DIR`: how good the outputs of the served bundles are."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import sacrebleu
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.quality.multi30k import Multi30k
+from benchmarks.quality.report import QualityReport
+from benchmarks.quality.run import Options, Outcome, measure
+from benchmarks.quality.task import Task
+from benchmarks.quality.tatoeba import Tatoeba
+from benchmarks.results import circumstances
+from benchmarks.servers import ServerFailed, serve
+from benchmarks.tables import show
+from regard import RegardError
+
+TASKS: dict[str, Task] = {task.name: task for task in (Tatoeba(), Multi30k())}
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR", required=True)
+@click.option("--server", metavar="HOST:PORT", help="Measure this server; without it one is started and stopped.")
+@click.option(
+    "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
+    help="Serve the bundles in this folder instead of the shipped ones.",
+)  # fmt: skip
+@click.option("--tasks", type=click.Choice(list(TASKS)), multiple=True, help="Data sets; all if not given.")
+@click.option("--models", metavar="NAME", multiple=True, help="Models; if not given, those made for the data sets.")
+@click.option("--beams", type=click.IntRange(1, 16), help="Number of beams; if not given, the task's own.")
+@click.option("--limit", type=click.IntRange(1), help="Measure only the first so many inputs of each set.")
+@click.option(
+    "--outputs", type=click.Path(file_okay=False, path_type=Path), metavar="OUTPUTS",
+    help="Write the outputs into this folder.",
+)  # fmt: skip
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the results to this file.",
+)  # fmt: skip
+@click.pass_context
+def main(
+    context: click.Context,
+    data: Path,
+    server: str | None,
+    bundles: Path | None,
+    tasks: tuple[str, ...],
+    models: tuple[str, ...],
+    beams: int | None,
+    limit: int | None,
+    outputs: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Sends data sets through a server and scores what comes back.
+
+    DIR holds the data sets' folders: tatoeba, multi30k. What is missing is left out, and said so; if nothing could
+    be measured, the exit status is 1.
+    """
+    options = Options(data, [TASKS[name] for name in tasks or TASKS], models, beams, limit, outputs)
+    before = circumstances(context, "benchmarks.quality")
+    try:
+        outcome = _measure(server, bundles, options)
+    except* (RegardError, ServerFailed) as failed:
+        raise click.ClickException("\n".join(dict.fromkeys(map(str, failed.exceptions)))) from failed
+    report = QualityReport(
+        **before,
+        sacrebleu=f"nrefs:1, case:mixed, tok:13a, smooth:exp, version:{sacrebleu.__version__}",
+        scores=tuple(outcome.scores),
+        left_out=tuple(outcome.left_out),
+    )
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+    sys.exit(0 if report.scores else 1)
+
+
+def _measure(server: str | None, bundles: Path | None, options: Options) -> Outcome:
+    with _target(server, bundles) as target, Progress(console=Console(stderr=True)) as progress:
+        return asyncio.run(measure(target, options, progress))
+
+
+@contextmanager
+def _target(server: str | None, bundles: Path | None) -> Iterator[str]:
+    """The address of the server named, or of one that runs meanwhile."""
+    if server is not None:
+        yield server
+        return
+    with serve(bundles) as started:
+        started.wait_until_healthy()
+        yield started.target
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What the tasks that translate share."""
+
+from collections.abc import Sequence
+
+from benchmarks.quality.task import Call
+from regard import AsyncClient, Result
+
+
+def translations(texts: Sequence[str], language: str, model: str) -> list[Call]:
+    """A call for each text."""
+    return [_translation(text, language, model) for text in texts]
+
+
+def _translation(text: str, language: str, model: str) -> Call:
+    async def call(client: AsyncClient, num_beams: int) -> Result:
+        return await client.translate(text, language, model=model, num_beams=num_beams)
+
+    return call

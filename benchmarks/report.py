@@ -1,0 +1,65 @@
+"""`python -m benchmarks.report`: writes the tables of README.md from the files in results/.
+
+A block of the README from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from benchmarks.quality.report import QualityReport
+from benchmarks.serving.report import ServingReport
+
+FOLDER = Path(__file__).parent
+README = FOLDER / "README.md"
+RESULTS = FOLDER / "results"
+
+NOT_MEASURED = "Not measured yet."
+BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+Report = QualityReport | ServingReport
+REPORTS: dict[str, type[QualityReport] | type[ServingReport]] = {"quality": QualityReport, "serving": ServingReport}
+
+
+def render(text: str, results: Path) -> str:
+    """The text with every block made anew."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"{match['begin']}{_content(results / (match['name'] + '.json'))}\n{match['end']}"
+
+    return BLOCK.sub(block, text)
+
+
+def _content(path: Path) -> str:
+    return markdown(read_report(path)) if path.exists() else NOT_MEASURED
+
+
+def read_report(path: Path) -> Report:
+    """A results file of any benchmark."""
+    text = path.read_text(encoding="utf-8")
+    return REPORTS[json.loads(text)["benchmark"]].model_validate_json(text)
+
+
+def markdown(report: Report) -> str:
+    """A report as the README shows it."""
+    tables = [table.to_markdown() for table in report.tables()]
+    notes = "\n".join(f"- {note}" for note in report.notes())
+    return "\n\n".join(part for part in (report.heading(), *tables, notes) if part)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail if the README is not what the results say.")
+def main(check: bool) -> None:
+    """Writes the tables of benchmarks/README.md from benchmarks/results."""
+    before = README.read_text(encoding="utf-8")
+    after = render(before, RESULTS)
+    if check and after != before:
+        raise click.ClickException("benchmarks/README.md differs from the results: run python -m benchmarks.report")
+    if not check:
+        README.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

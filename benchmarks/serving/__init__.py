@@ -1,0 +1,1 @@
+"""How fast and how large the server is: `python -m benchmarks.serving`."""

@@ -1,0 +1,103 @@
+"""`python -m benchmarks.serving`: how fast and how large the server is."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.process import resident_mb
+from benchmarks.results import circumstances
+from benchmarks.served import ServedModel
+from benchmarks.servers import Server, ServerFailed, serve
+from benchmarks.serving.cold_start import measure_cold_start
+from benchmarks.serving.latency import measure_latency
+from benchmarks.serving.load import Load
+from benchmarks.serving.report import ServingReport
+from benchmarks.serving.throughput import QUICK, LoadFailed, Plan, Report, compare
+from benchmarks.tables import show
+from regard import Client, RegardError
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--quick", is_flag=True, help="A short run, for a glance.")
+@click.option("--model", default="everyday", help="The model to serve and to measure.")
+@click.option("--language", default="de", help="Language to translate into.")
+@click.option(
+    "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
+    help="Serve a bundle of this folder instead of the shipped ones.",
+)  # fmt: skip
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the results to this file.",
+)  # fmt: skip
+@click.pass_context
+def main(
+    context: click.Context, quick: bool, model: str, language: str, bundles: Path | None, json_file: Path | None
+) -> None:
+    """Starts `regard serve` on loopback and measures start, memory, latency and throughput."""
+    before = circumstances(context, "benchmarks.serving")
+    try:
+        measured = _measure(bundles, model, language, quick)
+    except (ServerFailed, LoadFailed, RegardError) as error:
+        raise click.ClickException(str(error)) from error
+    report = ServingReport(**before, quick=quick, language=language, **measured)
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+
+
+def _measure(bundles: Path | None, model: str, language: str, quick: bool) -> dict[str, Any]:
+    """The report's fields, measured one after the other."""
+    plan = QUICK if quick else Plan()
+    with Progress(console=Console(stderr=True)) as progress:
+        total = 2 + len(plan.clients) * plan.scaling_rounds + 2 * plan.alignment_rounds
+        bar = progress.add_task("starts", total=total)
+        cold_start = measure_cold_start(bundles, model, language, 2 if quick else 7)
+        progress.update(bar, advance=1, description="latency")
+        with serve(bundles, models=(model,)) as server:
+            server.wait_until_healthy()
+            latency = measure_latency(server.target, model, language, 40 if quick else 400)
+            progress.update(bar, advance=1, description="throughput")
+            comparisons = _compare(server, model, language, plan, lambda: progress.advance(bar))
+            return {
+                "model": _served(server.target, model),
+                "cold_start": cold_start,
+                "latency": latency,
+                **comparisons,
+                "resident_after_load_mb": _rounded(resident_mb(server.process.pid)),
+            }
+
+
+def _compare(server: Server, model: str, language: str, plan: Plan, report: Report) -> dict[str, Any]:
+    def load(num_clients: int, alignment: bool = False) -> Load:
+        return Load(
+            target=server.target,
+            model=model,
+            language=language,
+            num_clients=num_clients,
+            alignment=alignment,
+            warmup_s=plan.warmup_s,
+            duration_s=plan.duration_s,
+            server_pid=server.process.pid,
+        )
+
+    most = plan.clients[-1]
+    return {
+        "scaling": compare([load(count) for count in plan.clients], plan.scaling_rounds, report),
+        "alignment": compare([load(most), load(most, alignment=True)], plan.alignment_rounds, report),
+    }
+
+
+def _served(target: str, model: str) -> ServedModel:
+    with Client(target) as client:
+        return ServedModel.of(client.model(model))
+
+
+def _rounded(megabytes: float | None) -> float | None:
+    return None if megabytes is None else round(megabytes, 1)
+
+
+if __name__ == "__main__":
+    main()

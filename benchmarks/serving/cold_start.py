@@ -1,0 +1,52 @@
+"""How long `regard serve` takes from its start to the first healthy answer and the first translation."""
+
+import time
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.process import resident_mb
+from benchmarks.servers import serve
+from benchmarks.serving.sentences import SENTENCES
+from benchmarks.spread import Spread
+from regard import Client
+
+
+class ColdStart(BaseModel):
+    """Starts one after the other; files are in the system's cache after the first.
+
+    Attributes:
+        first_healthy_s: the first start, for which the system may have had to read files.
+        healthy_s: until health says SERVING.
+        translation_s: until the first translation is there, asked for as soon as the server is healthy.
+        resident_mb: memory in RAM when healthy, before any request; None where it cannot be read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    first_healthy_s: float
+    healthy_s: Spread
+    translation_s: Spread
+    resident_mb: Spread | None
+
+
+def measure_cold_start(bundles: Path | None, model: str, language: str, repetitions: int) -> ColdStart:
+    """Starts and stops the server so often, with that model alone."""
+    starts = [_start(bundles, model, language) for _ in range(repetitions)]
+    memory = [resident for _, _, resident in starts if resident is not None]
+    return ColdStart(
+        first_healthy_s=round(starts[0][0], 3),
+        healthy_s=Spread.of([healthy for healthy, _, _ in starts], 3),
+        translation_s=Spread.of([translation for _, translation, _ in starts], 3),
+        resident_mb=Spread.of(memory, 1) if memory else None,
+    )
+
+
+def _start(bundles: Path | None, model: str, language: str) -> tuple[float, float, float | None]:
+    with serve(bundles, models=(model,)) as server:
+        server.wait_until_healthy()
+        healthy = time.perf_counter() - server.started
+        memory = resident_mb(server.process.pid)
+        with Client(server.target) as client:
+            client.translate(SENTENCES[0], to=language, model=model, num_beams=1)
+        return healthy, time.perf_counter() - server.started, memory

@@ -1,0 +1,124 @@
+"""How many requests a second are answered: by the number of clients, and with and without the alignment.
+
+What is compared is measured in rounds that hold every variant once, so that a machine that slows down or speeds up
+touches all alike; ratios are taken within a round.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.serving.load import Load, LoadResult
+from benchmarks.spread import Spread
+
+PROCESS_TIMEOUT_S = 120.0  # beside the load's own time
+
+Report = Callable[[], None]
+
+
+class LoadFailed(Exception):
+    """A load in which a request failed, with what the generator says."""
+
+
+class Level(BaseModel):
+    """A number of clients, over all rounds; latencies and CPU times are the rounds' medians."""
+
+    model_config = ConfigDict(frozen=True)
+
+    num_clients: int
+    alignment: bool
+    requests_per_s: Spread
+    tokens_per_s: float
+    tokens_per_request: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+    server_cpu_ms: float | None
+    generator_cpu_ms: float
+
+    @classmethod
+    def of(cls, load: Load, results: Sequence[LoadResult]) -> Self:
+        cpu = [each.server_cpu_ms for each in results if each.server_cpu_ms is not None]
+        return cls(
+            num_clients=load.num_clients,
+            alignment=load.alignment,
+            requests_per_s=Spread.of([each.requests_per_s for each in results], 2),
+            tokens_per_s=median(each.tokens_per_s for each in results),
+            tokens_per_request=round(median(each.tokens_per_request for each in results), 2),
+            latency_p50_ms=round(median(each.latency_p50_ms for each in results), 2),
+            latency_p95_ms=round(median(each.latency_p95_ms for each in results), 2),
+            server_cpu_ms=round(median(cpu), 3) if cpu else None,
+            generator_cpu_ms=round(median(each.generator_cpu_ms for each in results), 3),
+        )
+
+
+class Comparison(BaseModel):
+    """Loads that were measured in the same rounds.
+
+    Attributes:
+        levels: one a load.
+        ratio: requests a second of the last load over those of the first, a value a round.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    levels: tuple[Level, ...]
+    ratio: Spread
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long everything takes.
+
+    Attributes:
+        clients: numbers of clients, ascending; the alignment is compared at the last.
+    """
+
+    clients: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    scaling_rounds: int = 5
+    alignment_rounds: int = 10
+    warmup_s: float = 1.0
+    duration_s: float = 4.0
+
+
+QUICK = Plan(clients=(1, 4, 32), scaling_rounds=1, alignment_rounds=2, warmup_s=0.5, duration_s=1.5)
+
+
+def compare(loads: Sequence[Load], rounds: int, report: Report) -> Comparison:
+    """Runs every load once a round; every second round runs them in reverse order.
+
+    Args:
+        report: is called after each load.
+    """
+    results: list[list[LoadResult]] = [[] for _ in loads]
+    for number in range(rounds):
+        order = range(len(loads)) if number % 2 == 0 else reversed(range(len(loads)))
+        for index in order:
+            results[index].append(run(loads[index]))
+            report()
+    ratios = [last.requests_per_s / first.requests_per_s for first, last in zip(results[0], results[-1], strict=True)]
+    levels = tuple(Level.of(load, each) for load, each in zip(loads, results, strict=True))
+    return Comparison(levels=levels, ratio=Spread.of(ratios))
+
+
+def run(load: Load) -> LoadResult:
+    """Runs a load in a process of its own.
+
+    Raises:
+        LoadFailed: a request failed, or the generator did not end in time.
+    """
+    command = [sys.executable, "-m", "benchmarks.serving.load"]
+    timeout = load.warmup_s + load.duration_s + PROCESS_TIMEOUT_S
+    try:
+        done = subprocess.run(
+            command, input=load.model_dump_json(), capture_output=True, text=True, timeout=timeout, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        raise LoadFailed(f"the load of {load.num_clients} clients failed:\n{error.stderr[-2000:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"the load of {load.num_clients} clients did not end in {timeout:.0f} s") from error
+    return LoadResult.model_validate_json(done.stdout)
