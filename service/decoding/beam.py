@@ -11,6 +11,8 @@ from service.decoding.prefixes import PrefixTree
 from service.decoding.ranking import NONE, FinishedPool, StoppingRules, length_penalized
 from service.engine.request import Float32Array, Generation, Int64Array
 
+HOPELESS = np.float32(-1e30)  # the score of a banned token while scores are compared
+
 
 class Continuations(NamedTuple):
     """Running prefixes with one more token, several a row.
@@ -125,6 +127,7 @@ class BeamSearch:
         at_limit = lengths >= self._rules.max_new_tokens[:num_live]
         ended = self._is_end[best.tokens] | at_limit[:, None]
         self._keep_ended(best, ended, lengths)
+        self._keep_dead_ends(best, lengths)
 
         running = best._replace(scores=np.where(ended, NONE, best.scores))
         running = running.take(np.argsort(ended, axis=1, kind="stable")[:, : self.num_beams])  # the best that go on
@@ -139,8 +142,6 @@ class BeamSearch:
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         num_kept = int((self._pool.scores[row] > NONE).sum())
-        if num_kept == 0:
-            return [self._dead_end(row)]
         return [self._hypothesis(row, rank) for rank in range(min(num_kept, self._num_returned[row]))]
 
     def committed(self, row: int, start: int = 0) -> Prefix:
@@ -159,7 +160,7 @@ class BeamSearch:
         width = min(self._num_continuations, ids.shape[2])  # more of one beam never win
         best_ids, best_logprobs = ids[:, :, :width], logprobs[:, :, :width]
         best_scores = best_logprobs
-        constrained = self._constrained_rows(len(ids))
+        constrained = [(row, c) for row, c in self._constraints_of(len(ids)) if c.is_active]
         if constrained:
             best_ids, best_scores, best_logprobs = best_ids.copy(), best_scores.copy(), best_logprobs.copy()
         for row, constraints in constrained:
@@ -167,13 +168,16 @@ class BeamSearch:
             best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
 
         flat = (len(ids), self.num_beams * width)
-        scores = (best_scores + self._scores[: len(ids), :, None]).reshape(flat)
+        # A running beam's banned tokens still come before those of a beam that has ended, for `_keep_dead_ends`.
+        scores = (np.maximum(best_scores, HOPELESS) + self._scores[: len(ids), :, None]).reshape(flat)
         # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
         parents = np.broadcast_to(np.repeat(np.arange(self.num_beams), width), flat)
+        scores = np.where(scores > HOPELESS / 2, scores, NONE)
         return Continuations(parents, best_ids.reshape(flat), scores, best_logprobs.reshape(flat)).take(order)
 
-    def _constrained_rows(self, num_live: int) -> list[tuple[int, Constraints]]:
+    def _constraints_of(self, num_live: int) -> list[tuple[int, Constraints]]:
+        """Those live rows that have constraints; rows that were left without a move may linger behind."""
         return [(row, constraints) for row, constraints in self._constraints.items() if row < num_live]
 
     def _keep_ended(self, best: Continuations, ended: BoolArray, lengths: Int64Array) -> None:
@@ -181,13 +185,25 @@ class BeamSearch:
         top = slice(self.num_beams)
         offered = ended[:, top] & (best.scores[:, top] > NONE)
         rows = np.flatnonzero(offered.any(axis=1))
-        if not rows.size:
-            return
-        penalty = self._rules.length_penalty[rows, None]
-        penalized = length_penalized(best.scores[rows, top], lengths[rows, None], penalty)
+        if rows.size:
+            self._offer(rows, np.where(offered[rows], best.scores[rows, top], NONE), best, lengths)
+
+    def _keep_dead_ends(self, best: Continuations, lengths: Int64Array) -> None:
+        """Where constraints leave no token at all before anything has ended, any token ends a row's best beam.
+
+        So a caller gets an output, as from the reference's greedy search.
+        """
+        rows = np.flatnonzero((best.scores[:, 0] == NONE) & (self._pool.scores[: len(lengths), 0] == NONE))
+        if rows.size:
+            before = self._scores[rows[:, None], best.parents[rows, :1]]
+            self._offer(rows, before + np.maximum(best.logprobs[rows, :1], HOPELESS), best, lengths)
+
+    def _offer(self, rows: Int64Array, scores: Float32Array, best: Continuations, lengths: Int64Array) -> None:
+        """Offers the pool the best continuations of the given rows, with these scores, float32 [rows, n]."""
+        top = slice(scores.shape[1])
         self._pool.offer(
             rows,
-            scores=np.where(offered[rows], penalized, NONE),
+            scores=length_penalized(scores, lengths[rows, None], self._rules.length_penalty[rows, None]),
             lengths=lengths[rows],
             beams=best.parents[rows, top],
             tokens=best.tokens[rows, top],
@@ -195,7 +211,7 @@ class BeamSearch:
         )
 
     def _extend_constraints(self, running: Continuations) -> None:
-        for row, constraints in self._constrained_rows(len(running.tokens)):
+        for row, constraints in self._constraints_of(len(running.tokens)):
             constraints.extend(running.parents[row], running.tokens[row])
             self._needed[row] = self._num_continuations + constraints.num_affected(self._vocab_size)
 
@@ -218,13 +234,6 @@ class BeamSearch:
             score=float(self._pool.scores[row, rank]),
             finish_reason="end" if self._is_end[last] else "length",
         )
-
-    def _dead_end(self, row: int) -> Hypothesis:
-        """What there is where constraints left no token at all before anything had ended: a caller gets an output."""
-        length = int(self._lengths[row])
-        tokens, logprobs, path = self._prefixes.prefix(row, length, beam=0)
-        score = float(logprobs.sum()) / length ** float(self._rules.length_penalty[row])
-        return Hypothesis(tokens, logprobs, path, score, finish_reason="length")
 
     def _shared_prefix(self, row: int) -> tuple[int, int]:
         """Length and a beam of the prefix that all running beams and the best finished hypothesis have.

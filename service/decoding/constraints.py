@@ -89,6 +89,11 @@ class Constraints:
         self._end_ids = np.asarray(end_ids, np.int64)
         self._banned = self._banned_ids()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether the next step's candidates are touched at all; most n-grams do not repeat."""
+        return self._banned.size > 0 or self._generation.repetition_penalty != 1.0 or self._forced_id is not None
+
     def num_affected(self, vocab_size: int) -> int:
         """How many of a beam's candidates the next step may ban or penalize: so many more than usual must be seen."""
         penalty = self._generation.repetition_penalty
@@ -99,9 +104,8 @@ class Constraints:
 
     def apply(self, candidates: Candidates) -> Candidates:
         """The candidates with new scores, in the reference's order: penalty, bans, forced token."""
-        forced_id = self._generation.forced_first_id
-        if forced_id is not None and self._history.shape[1] == 1:
-            return _only(forced_id, candidates)
+        if self._forced_id is not None:
+            return _only(self._forced_id, candidates)
         scores = candidates.scores
         if self._generation.repetition_penalty != 1.0:
             scores = penalize(scores, listed(candidates.ids, self._history), self._generation.repetition_penalty)
@@ -113,6 +117,11 @@ class Constraints:
         """Notes what a step chose: both int64 [beams]; beam b continues beam `parents[b]` of this request."""
         self._history = np.concatenate([self._history[parents], tokens[:, None]], axis=1)
         self._banned = self._banned_ids()
+
+    @property
+    def _forced_id(self) -> int | None:
+        """What the next token must be."""
+        return self._generation.forced_first_id if self._history.shape[1] == 1 else None
 
     def _banned_ids(self) -> Int64Array:
         """What no beam may take next: int64 [beams, n], filled with NO_ID."""
