@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
@@ -20,8 +20,14 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, language_tokens: l
         language_tokens: such as "<de>"; one stands in front of each source to name the target language.
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, byte_fallback=True, fuse_unk=False))
-    # A typed "▁" would come back as a space, since it marks a word's start.
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace("▁", "_")])
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace("▁", "_"),  # would come back as a space, since it marks a word's start
+            normalizers.Replace(Regex(r"\s+"), " "),  # a line's end is no more than a space to these models
+            normalizers.Strip(),
+        ]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
     )

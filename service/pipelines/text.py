@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
 from models.bundle import Bundle, TextSource
 from service.domain import Span, Token, Truncation
 from service.engine.request import Float32Array, Int64Array
 from service.errors import InvalidInput, Unsupported
+
+INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+MAX_CHARACTER_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ class TargetStream:
         self.text = ""
         self._tokenizer = tokenizer
         self._special_ids = special_ids
-        self._decoder = DecodeStream(skip_special_tokens=False)
+        self._shown: list[int] = []  # the last ids that made text, which say whether a space comes first
+        self._shown_length = 0
+        self._held: list[int] = []  # the bytes of a character that is not complete
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is what it adds to the text."""
@@ -131,8 +135,16 @@ class TargetStream:
         if token_id in self._special_ids:
             return Token(token_id, piece, None, special=True, logprob=logprob)
         start = len(self.text)
-        self.text += self._decoder.step(self._tokenizer, token_id) or ""
+        self._held.append(token_id)
+        text = self._decode(self._shown + self._held)
+        if not text.endswith(INCOMPLETE) or len(self._held) >= MAX_CHARACTER_BYTES:
+            self.text += text[self._shown_length :]
+            self._shown, self._held = self._held, []
+            self._shown_length = len(self._decode(self._shown))
         return Token(token_id, piece, _without_space(self.text, start, len(self.text)), logprob=logprob)
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
 
 def _without_space(text: str, start: int, end: int) -> Span:

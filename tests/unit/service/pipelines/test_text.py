@@ -1,0 +1,95 @@
+"""Text to ids and back: spans, special tokens, truncation, and text that grows token by token."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.bundle import Bundle, zoo_folder
+from service.errors import InvalidInput, Unsupported
+from service.pipelines.text import SourceReader, TargetWriter
+
+BUNDLE = Bundle.load(zoo_folder() / "everyday")
+READER = SourceReader(BUNDLE)
+WRITER = TargetWriter(BUNDLE)
+VOCAB_SIZE = BUNDLE.manifest.target.vocab_size
+
+
+def read(text: str, truncation: str = "reject"):
+    return READER.read(text, field="texts[0]", key="de", truncation=truncation)  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1, max_size=40).filter(str.strip))
+def test_every_character_is_covered_by_a_token(text: str) -> None:
+    """No input character is lost silently: what no span covers is white space."""
+    source = read(text)
+    assert len(source.ids) == len(source.tokens)
+    covered = {i for token in source.tokens if token.span for i in range(token.span.start, token.span.end)}
+    assert all(character.isspace() for i, character in enumerate(text) if i not in covered)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=30))
+def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
+    """Also ids that no sane model makes: half characters, bytes that are no UTF-8."""
+    written = WRITER.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
+    assert len(written.tokens) == len(ids)
+    end = 0
+    for token in written.tokens:
+        if token.span is not None:
+            assert end <= token.span.start <= token.span.end <= len(written.text)
+            end = token.span.end
+    assert "".join(written.text.split()) == "".join(
+        "".join(written.text[t.span.start : t.span.end].split()) for t in written.tokens if t.span
+    )
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30))
+def test_text_that_went_through_ids_comes_back(text: str) -> None:
+    normal = " ".join(text.replace("▁", "_").split())
+    encoding = WRITER._tokenizer.encode(normal, add_special_tokens=False)
+    written = WRITER.write(np.array(encoding.ids, np.int64), np.zeros(len(encoding.ids), np.float32))
+    assert written.text == WRITER._tokenizer.normalizer.normalize_str(normal)
+
+
+def test_white_space_is_one_space() -> None:
+    odd, plain = read("  Where is\n\tmy book?\n"), read("Where is my book?")
+    assert odd.ids.tolist() == plain.ids.tolist()
+    spans = [(t.span.start, t.span.end) for t in odd.tokens if t.span]
+    assert odd.text[spans[2][0] : spans[2][1]] == "my"
+
+
+def test_special_tokens_that_a_user_types_are_text() -> None:
+    source = read("</s> <de> <s>")
+    assert [token.special for token in source.tokens] == [True, *[False] * (len(source.tokens) - 2), True]
+
+
+def test_a_character_of_several_tokens_adds_its_text_with_the_last() -> None:
+    stream = WRITER.stream()
+    ids = WRITER._tokenizer.encode("日", add_special_tokens=False).ids
+    lengths = []
+    for token_id in ids:
+        stream.add(token_id, 0.0)
+        lengths.append(len(stream.text))
+    assert stream.text == "日"
+    assert lengths == [0] * (len(ids) - 1) + [1]
+
+
+def test_too_long_a_text_is_refused_or_cut_and_said_so() -> None:
+    long, limit = " ".join(["word"] * 1000), BUNDLE.manifest.max_source_tokens
+    with pytest.raises(InvalidInput, match=r"texts\[0\].*1000 tokens.*at most"):
+        read(long)
+    cut = read(long, "truncate")
+    assert len(cut.ids) == limit
+    assert cut.num_truncated == 1000 - (limit - 2)
+    with pytest.raises(Unsupported):
+        read(long, "split")
+
+
+def test_a_bundle_without_its_language_token_reads_the_text_alone(tmp_path: Path) -> None:
+    source = READER.read("Yes.", field="texts[0]", key="zz", truncation="reject")
+    assert not source.tokens[0].special
