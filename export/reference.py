@@ -1,6 +1,7 @@
 """The original model, as verification asks it: the graphs must compute what it computes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -87,9 +88,10 @@ class TransformerReference:
 
     @torch.inference_mode()
     def generate(self, source: Sequence[int], *, num_beams: int, max_new_tokens: int) -> Generated:
-        inputs = {"encoder_outputs": BaseModelOutput(last_hidden_state=self._states(source))}
         config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
-        return generated(self._generating.generate(**inputs, generation_config=config), self._target)
+        return generate(
+            self._generating, config, encoder_outputs=BaseModelOutput(last_hidden_state=self._states(source))
+        )
 
 
 def forced(logits: Tensor, cross_attention: Tensor) -> Forced:
@@ -97,9 +99,20 @@ def forced(logits: Tensor, cross_attention: Tensor) -> Forced:
     return Forced(logits.numpy(), torch.logsumexp(logits, dim=-1).numpy(), cross_attention.numpy())
 
 
+@contextmanager
+def half_of_the_threads() -> Iterator[None]:
+    """Gives PyTorch half of its threads: beside other work, threads that wait for each other take many times longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def generation_config(target: Target, **options: Any) -> GenerationConfig:
     """Plain search, whatever defaults a model has: what is compared is the search, not the settings."""
-    return GenerationConfig(
+    return GenerationConfig(  # type: ignore[no-untyped-call]
         decoder_start_token_id=target.start_id,
         eos_token_id=list(target.end_ids),
         pad_token_id=target.pad_id,
@@ -110,25 +123,32 @@ def generation_config(target: Target, **options: Any) -> GenerationConfig:
     )
 
 
-def generated(output: Any, target: Target) -> Generated:
-    """Reads the one sequence that `generate` returns."""
+def generate(model: Any, config: GenerationConfig, **inputs: Any) -> Generated:
+    """What `transformers` generates for one source.
+
+    Args:
+        model: a model that generates, which `transformers` does not type.
+        inputs: such as input_ids, int64 [1, source].
+    """
+    output = model.generate(generation_config=config, **inputs)
     tokens = output.sequences[0, 1:].tolist()
-    ends = [position for position, token in enumerate(tokens) if token in target.end_ids]
+    ends = [position for position, token in enumerate(tokens) if token in config.eos_token_id]
     scores = getattr(output, "sequences_scores", None)
     return Generated(tokens[: ends[0] + 1] if ends else tokens, None if scores is None else float(scores[0]))
 
 
-class _GeneratingTransformer(PreTrainedModel, GenerationMixin):
+class _GeneratingTransformer(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """Our transformer as one of `transformers`, as far as `generate` needs it: no cache, the source already encoded."""
 
     main_input_name = "input_ids"
 
     def __init__(self, net: Transformer) -> None:
-        super().__init__(PretrainedConfig(is_encoder_decoder=True, vocab_size=net.config.vocab_size))
+        super().__init__(PretrainedConfig(is_encoder_decoder=True))
+        self.config.vocab_size = net.config.vocab_size
         self.net = net
 
-    def forward(self, *, encoder_outputs: BaseModelOutput, decoder_input_ids: Tensor, **_: Any) -> Seq2SeqLMOutput:
-        """encoder_outputs: float [batch, source, width]; decoder_input_ids: int64 [batch, target]."""
-        states = encoder_outputs.last_hidden_state
-        decoded, _, _ = self.net.decode(decoder_input_ids, states, torch.ones(states.shape[:2], dtype=torch.bool))
+    def forward(self, *, encoder_outputs: Any, decoder_input_ids: Tensor, **_: Any) -> Seq2SeqLMOutput:
+        """encoder_outputs: a BaseModelOutput, [batch, source, width]; decoder_input_ids: int64 [batch, target]."""
+        states: Tensor = encoder_outputs.last_hidden_state
+        decoded = self.net.decode(decoder_input_ids, states, torch.ones(states.shape[:2], dtype=torch.bool))[0]
         return Seq2SeqLMOutput(logits=self.net.head(decoded[:, -1:]))

@@ -53,9 +53,7 @@ class ServingGraphs:
         outputs = []
         for t in range(max(map(len, targets))):
             slots.tokens[: len(sources)] = [target[min(t, len(target) - 1)] for target in targets]
-            outputs.append(
-                _forced_step(self._runner.step(slots, num_live, self.manifest.target.vocab_size, bindings))
-            )
+            outputs.append(_forced_step(self._runner.step(slots, num_live, self.manifest.target.vocab_size, bindings)))
             slots.advance(slots.tokens[:num_live].copy(), np.arange(num_live), moved=False)
         return [
             Forced(

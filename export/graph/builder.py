@@ -39,9 +39,9 @@ class GraphBuilder:
         """Declares that the value of this name is an output."""
         self.outputs.append(spec)
 
-    def constant(self, array: NDArray[Any], name: str = "constant") -> str:
+    def constant(self, value: NDArray[Any] | np.generic, name: str = "constant") -> str:
         """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
-        array = np.ascontiguousarray(array) if array.ndim else array
+        array = np.array(value, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self.name_value(name)

@@ -12,7 +12,7 @@ from export.quantize import Form, Linear
 from models.bundle import TensorSpec
 
 # exp() of it beside any real score is exactly 0, and a row of nothing else stays finite.
-HIDDEN_SCORE = np.array(-1e30, np.float32)
+HIDDEN_SCORE = np.float32(-1e30)
 
 
 def build_step(description: Description, form: Form) -> Graph:
@@ -78,7 +78,7 @@ class _StepGraph(Stack):
         columns = graph.node("Slice", positions, graph.constant(start), end, graph.constant(axis))
         lengths = graph.node("Reshape", self.source_lengths, graph.constant(np.array([-1, 1, 1, 1])))
         visible = graph.node("Less", columns, lengths)
-        return graph.node("Where", visible, graph.constant(np.array(0, np.float32)), graph.constant(HIDDEN_SCORE))
+        return graph.node("Where", visible, graph.constant(np.float32(0)), graph.constant(HIDDEN_SCORE))
 
     def _beams_shape(self) -> str:
         """int64 [4]: requests, beams, heads, head width; the beams follow from the number of slots."""
@@ -134,7 +134,7 @@ class _StepGraph(Stack):
         graph, config = self.graph, self.config
         x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
         if config.tie_embeddings and not config.final_norm and config.norm == "pre":
-            x = graph.node("Mul", x, graph.constant(np.array(1 / self.embedding_scale, np.float32)))
+            x = graph.node("Mul", x, graph.constant(np.float32(1 / self.embedding_scale)))
         logits = self.form.head(graph, x, head)
         graph.nodes("TopK", [logits, self.num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
         # log-sum-exp = logit - log-softmax, for any token: a tenth of what ReduceLogSumExp takes.

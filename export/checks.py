@@ -1,0 +1,187 @@
+"""What is checked of a bundle's graphs, one function a property; each yields checks with their limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.description import Description
+from export.quantize import Float32Array, Linear
+from export.reference import Forced, Generated, Reference
+from export.serving import Decoded, Ids, ServingGraphs
+from service.pipelines.text import SourceReader, TargetWriter
+
+# Of float32 against the original, whose sums run in another order.
+MEMORY_TOLERANCE = 1e-3
+LOGITS_TOLERANCE = 1e-3
+ATTENTION_TOLERANCE = 1e-4
+SCORE_TOLERANCE = 1e-4
+# Of a row in a crowd against the same row alone.
+INDEPENDENCE_TOLERANCE = 1e-4
+# Of float16 sums, the coarsest.
+ROW_SUM_TOLERANCE = 1e-3
+# Of a quantized precision against float32: nats a token that float32 chose, on average.
+MAX_LOGPROB_DROP = 0.05
+
+NUM_BEAMS = 4
+NUM_NEIGHBOURS = 32
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: passes while `value` is at most `limit`; without a limit it is only told."""
+
+    name: str
+    value: float
+    limit: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.limit is None or bool(self.value <= self.limit)  # NaN fails
+
+    def to_json(self) -> dict[str, Any]:
+        value = float(f"{self.value:.4g}") if np.isfinite(self.value) else str(self.value)
+        return {"value": value, "limit": self.limit, "passed": self.passed}
+
+
+def memory_equals(
+    graphs: ServingGraphs, reference: Reference, description: Description, sources: Sequence[Ids]
+) -> Iterator[Check]:
+    """Cross-attention's keys and values against the original encoder's states, projected."""
+    memory, worst = graphs.encode(sources), 0.0
+    for row, source in enumerate(sources):
+        states = reference.encode(source)
+        for layer in range(description.config.decoder_layers):
+            name = f"decoder.{layer}.cross_attention"
+            key = _heads(states, description.linear(f"{name}.key"), description.config.num_heads)
+            value = _heads(states, description.linear(f"{name}.value"), description.config.num_heads)
+            actual = memory[f"cross_key_{layer}"][row, ..., : len(source)]
+            worst = max(worst, difference(actual, key.transpose(0, 2, 1)))
+            worst = max(worst, difference(memory[f"cross_value_{layer}"][row, :, : len(source)], value))
+    yield Check("memory: largest difference from the original", worst, MEMORY_TOLERANCE)
+
+
+def _heads(states: Float32Array, layer: Linear, num_heads: int) -> Float32Array:
+    """states: [source, width] -> [heads, source, head width]."""
+    projected = states @ layer.weight.T + (0 if layer.bias is None else layer.bias)
+    heads: Float32Array = projected.reshape(len(states), num_heads, -1).transpose(1, 0, 2)
+    return heads
+
+
+def steps_equal(expected: Sequence[Forced], actual: Sequence[Forced]) -> Iterator[Check]:
+    """Every position of whole decodes, teacher-forced along the original's own outputs."""
+    pairs = list(zip(expected, actual, strict=True))
+    logits = max(difference(a.logits, e.logits) for e, a in pairs)
+    normalizer = max(difference(a.log_normalizer, e.log_normalizer) for e, a in pairs)
+    attention = max(difference(a.cross_attention, e.cross_attention) for e, a in pairs)
+    yield Check("step: largest difference of logits", logits, LOGITS_TOLERANCE)
+    yield Check("step: largest difference of log-normalizers", normalizer, LOGITS_TOLERANCE)
+    yield Check("step: largest difference of cross-attention", attention, ATTENTION_TOLERANCE)
+
+
+def greedy_equals(
+    reference: Reference,
+    start_id: int,
+    sources: Sequence[Ids],
+    expected: Sequence[Generated],
+    actual: Sequence[Decoded],
+) -> Iterator[Check]:
+    """Greedy outputs, token for token; where the original's two best are equal, either will do."""
+    num_wrong = 0
+    for source, e, a in zip(sources, expected, actual, strict=True):
+        tokens = a.hypothesis.tokens.tolist()
+        if tokens != e.tokens:
+            shared = next((t for t, (x, y) in enumerate(zip(tokens, e.tokens, strict=False)) if x != y), None)
+            if shared is None:
+                num_wrong += 1
+                continue
+            logits = reference.force(source, [start_id, *e.tokens[:shared]]).logits[-1]
+            num_wrong += abs(logits[tokens[shared]] - logits[e.tokens[shared]]) > LOGITS_TOLERANCE
+    yield Check("greedy: outputs that differ", num_wrong, 0)
+
+
+def beams_equal(
+    reference: Reference,
+    start_id: int,
+    sources: Sequence[Ids],
+    expected: Sequence[Generated],
+    actual: Sequence[Decoded],
+) -> Iterator[Check]:
+    """Beam search's best hypotheses with their scores, and their attention along the beams that made them."""
+    num_wrong, score, attention = 0, 0.0, 0.0
+    for source, e, a in zip(sources, expected, actual, strict=True):
+        off = abs(a.hypothesis.score - (e.score or 0.0))
+        score = max(score, off)
+        num_wrong += a.hypothesis.tokens.tolist() != e.tokens and off > SCORE_TOLERANCE
+        forced = reference.force(source, [start_id, *a.hypothesis.tokens.tolist()[:-1]])
+        attention = max(attention, difference(a.cross_attention, forced.cross_attention))
+    yield Check("beams: outputs that differ", num_wrong, 0)
+    yield Check("beams: largest difference of scores", score, SCORE_TOLERANCE)
+    yield Check("beams: largest difference of cross-attention", attention, ATTENTION_TOLERANCE)
+
+
+def texts_equal(
+    reference: Reference, reader: SourceReader, writer: TargetWriter, texts: Sequence[str], keys: Sequence[str]
+) -> Iterator[Check]:
+    """The shipped tokenizer against the training's: ids of a text, and text of ids.
+
+    Texts hold special tokens as a user may type them, which must be text.
+    """
+    num_wrong_ids = num_wrong_texts = 0
+    for text in texts:
+        for key in keys:
+            ids = reference.tokenize(text, key)
+            read = reader.read(text, field="text", key=key, truncation="truncate")
+            num_wrong_ids += read.num_truncated == 0 and read.ids.tolist() != ids
+        written = writer.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
+        num_wrong_texts += written.text != reference.detokenize(ids)
+    yield Check("text: inputs tokenized differently", num_wrong_ids, 0)
+    yield Check("text: outputs written differently", num_wrong_texts, 0)
+
+
+def sound(graphs: ServingGraphs, sources: Sequence[Ids], forced: Sequence[Forced]) -> Iterator[Check]:
+    """Numbers are finite, and attention is a distribution over the source."""
+    arrays = [array for f in forced for array in (f.logits, f.log_normalizer, f.cross_attention)]
+    # Banned tokens have a logit of -inf; nothing else may be infinite.
+    not_finite = sum(int(np.isnan(array).sum() + np.isposinf(array).sum()) for array in arrays)
+    not_finite += sum(int((~np.isfinite(array)).sum()) for array in graphs.encode(sources).values())
+    off = max(difference(f.cross_attention.sum(-1), np.ones(1, np.float32)) for f in forced)
+    yield Check("numbers that are not finite", not_finite, 0)
+    yield Check("cross-attention: largest distance of a row's sum from 1", off, ROW_SUM_TOLERANCE)
+
+
+def rows_independent(graphs: ServingGraphs, sources: Sequence[Ids], targets: Sequence[Ids]) -> Iterator[Check]:
+    """Each source alone against all of them in a crowd whose other rows hold NaN."""
+    crowd = graphs.force(sources, targets, hostile_neighbours=NUM_NEIGHBOURS)
+    worst, num_other = 0.0, 0
+    for source, target, among in zip(sources, targets, crowd, strict=True):
+        alone = graphs.force([source], [target])[0]
+        worst = max(worst, difference(among.logits, alone.logits))
+        num_other += int((among.logits.argmax(-1) != alone.logits.argmax(-1)).sum())
+    yield Check("rows: largest difference of logits, alone and in a crowd", worst, INDEPENDENCE_TOLERANCE)
+    yield Check("rows: best tokens that differ, alone and in a crowd", num_other, 0)
+
+
+def agrees(plain: Sequence[Forced], quantized: Sequence[Forced], targets: Sequence[Ids]) -> Iterator[Check]:
+    """A quantized precision against float32, along the same outputs.
+
+    Args:
+        targets: start token first; position t's logits are for token t + 1.
+    """
+    drops, same = [], []
+    for p, q, target in zip(plain, quantized, targets, strict=True):
+        chosen = np.array(target[1:])[:, None]
+        before, after = (np.take_along_axis(f.logits[:-1], chosen, 1)[:, 0] - f.log_normalizer[:-1] for f in (p, q))
+        drops.append(before - after)
+        same.append(p.logits.argmax(-1) == q.logits.argmax(-1))
+    yield Check("average loss of log-probability a token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
+    yield Check("share of tokens that differ from float32", 1 - float(np.concatenate(same).mean()))
+
+
+def difference(actual: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest absolute difference; equal infinities do not differ."""
+    with np.errstate(invalid="ignore"):
+        off = np.where(actual == expected, 0, np.abs(actual - expected))
+    return float(off.max(initial=0))

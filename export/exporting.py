@@ -1,0 +1,108 @@
+"""From a checkpoint to a verified bundle: all of it, or nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.bundle import write_graphs, write_manifest, write_tokenizers
+from export.description import ExportError
+from export.families.source import SourceModel
+from export.quantize import FORMS
+from export.verify import DevPairs, Report, Stage, VerificationFailed, Verifier
+from models.bundle import Bundle, Precision
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the caller wants.
+
+    Attributes:
+        precisions: the server takes the first that it can run.
+        pairs: dev sentences for the quality gate, by target language or style.
+        allow_mismatch: write the bundle even if verification fails; the manifest says so.
+    """
+
+    name: str
+    version: str
+    precisions: Sequence[Precision]
+    pairs: DevPairs
+    allow_mismatch: bool = False
+
+
+def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) -> Bundle:
+    """Writes a bundle that passed its verification.
+
+    The float32 graphs are always built, being what the original is compared with; they go into the bundle only if
+    they are wanted. Everything is made in a folder beside `out` and takes its name last, so that an interrupted
+    export leaves nothing that loads.
+
+    Raises:
+        VerificationFailed: a gate did not hold; nothing is written.
+        ExportError: `out` is not empty, or there is no room on the disk.
+    """
+    _refuse_unwritable(model, out)
+    precisions: list[Precision] = list(dict.fromkeys(options.precisions))
+    with _folder_beside(out) as folder:
+        write_tokenizers(folder, model)
+        variants = []
+        for precision in dict.fromkeys([*precisions, "float32"]):
+            stage(f"{precision}: building graphs")
+            variants.append(write_graphs(folder, model, precision))
+        candidate = write_manifest(folder, model, variants, name=options.name, version=options.version, verification={})
+        report = Verifier(candidate, model, options.pairs, stage).run()
+        if report.failures and not options.allow_mismatch:
+            raise VerificationFailed(report)
+        stage("writing the bundle")
+        if "float32" not in precisions:
+            shutil.rmtree(folder / "float32")
+        wanted = [variant for variant in variants if variant.precision in precisions]
+        write_manifest(folder, model, wanted, name=options.name, version=options.version, verification=report.to_json())
+        os.replace(folder, out)
+    return Bundle.load(out)
+
+
+def verify(bundle: Bundle, model: SourceModel | None, pairs: DevPairs, stage: Stage) -> Report:
+    """Checks a finished bundle again.
+
+    Args:
+        model: what it was exported from; float32 graphs are built anew for it where the bundle has none.
+    """
+    if model is None or any(variant.precision == "float32" for variant in bundle.manifest.variants):
+        return Verifier(bundle, model, pairs, stage).run()
+    with _folder_beside(bundle.folder) as folder:
+        shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
+        stage("float32: building graphs")
+        variants = [*bundle.manifest.variants, write_graphs(folder, model, "float32")]
+        manifest = bundle.manifest.model_copy(update={"variants": tuple(variants)})
+        return Verifier(Bundle.write_manifest(folder, manifest), model, pairs, stage).run()
+
+
+def _refuse_unwritable(model: SourceModel, out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} exists and is not an empty folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # float32 and everything smaller, with a little for tables and tokenizers.
+    needed = 2 * sum(weight.nbytes for weight in model.description.weights.values()) + 2**24
+    free = shutil.disk_usage(out.parent).free
+    if free < needed:
+        raise ExportError(f"no room for the bundle in {out.parent}: {free >> 20} MiB are free, {needed >> 20} needed")
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Iterator[Path]:
+    """A folder on the same file system, removed in the end; two levels down, where no server looks for bundles."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.resolve().parent))
+    try:
+        folder = temporary / "bundle"
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def known_precisions() -> list[Precision]:
+    return list(FORMS)
