@@ -1,20 +1,22 @@
-"""What every mechanism is put through: gradients, rows that allow nothing, export. And the plain softmax to compare with."""
+"""What every mechanism is put through (masks, gradients, export), and plain NumPy to compare with."""
 
 import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Array = npt.NDArray[Any]
 Sizes = Mapping[str, int]
+Module = TypeVar("Module", bound=nn.Module)
 
 # What is traced, and the lengths at which the graph has to agree. One position is what a decoder's step has.
 TRACED: Sizes = {"batch": 2, "target": 3, "source": 5, "n": 7, "height": 4, "width": 5}
@@ -53,8 +55,29 @@ class Spec:
 
 Specs = Mapping[str, Spec]
 
+IMAGE: Specs = {
+    "features": Spec(("batch", 4, "height", "width")),
+    "mask": Spec(("batch", 1, "height", "width"), "bool"),
+}
 
-def draw(specs: Specs, sizes: Sizes = TRACED, *, seed: int = 0, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+
+def sequence(query_width: int, memory_width: int) -> Specs:
+    """What attention from one sequence to another takes."""
+    return {
+        "query": Spec(("batch", "target", query_width)),
+        "memory": Spec(("batch", "source", memory_width)),
+        "mask": Spec(("batch", "target", "source"), "bool"),
+    }
+
+
+def in_heads(width: int) -> Specs:
+    """The same for attention in several heads."""
+    return {**sequence(width, width), "mask": Spec(("batch", 1, "target", "source"), "bool")}
+
+
+def draw(
+    specs: Specs, sizes: Sizes = TRACED, *, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
     """Random inputs of these specifications."""
     generator = torch.Generator().manual_seed(seed)
     return {name: spec.draw(sizes, generator, dtype) for name, spec in specs.items()}
@@ -65,7 +88,7 @@ def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     return {name: x.detach().numpy() for name, x in tensors.items()}
 
 
-def seeded(module: nn.Module, seed: int = 1) -> nn.Module:
+def seeded(module: Module, seed: int = 1) -> Module:
     """The module in float64 and inference, every parameter random: zeros and ones would hide mistakes."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -84,6 +107,35 @@ def softmax(scores: Array, mask: Array | None = None) -> Array:
         for s in allowed:
             weights[row][s] = math.exp(scores[row][s]) / total
     return weights
+
+
+def multi_head(
+    parameters: Mapping[str, Array], inputs: Mapping[str, Array], num_heads: int, *, bias: Array | None = None
+) -> tuple[Array, Array]:
+    """Vaswani et al. 2017, section 3.2.2, a head at a time.
+
+    Args:
+        parameters: of `HeadProjections`, as `arrays(module.state_dict())`.
+        inputs: query [batch, target, width], memory [batch, source, width], mask [batch, 1, target, source] or none.
+        bias: [heads, target, source], added to the scores.
+
+    Returns:
+        context: [batch, target, width].
+        weights: [batch, heads, target, source].
+    """
+    names = {"query": "query", "key": "memory", "value": "memory"}
+    q, k, v = (inputs[x] @ parameters[f"{name}.weight"].T + parameters[f"{name}.bias"] for name, x in names.items())
+    head_width = q.shape[-1] // num_heads
+    contexts, all_weights = [], []
+    for head in range(num_heads):
+        columns = slice(head * head_width, (head + 1) * head_width)
+        scores = q[..., columns] @ k[..., columns].swapaxes(1, 2) / math.sqrt(head_width)
+        mask = inputs["mask"][:, 0] if "mask" in inputs else None
+        weights = softmax(scores if bias is None else scores + bias[head], mask)
+        contexts.append(weights @ v[..., columns])
+        all_weights.append(weights)
+    context = np.concatenate(contexts, axis=-1) @ parameters["output.weight"].T + parameters["output.bias"]
+    return context, np.stack(all_weights, axis=1)
 
 
 def check_equal(results: Sequence[Tensor | None], expected: Sequence[Array], tolerance: float = 1e-10) -> None:
@@ -125,6 +177,54 @@ def check_nothing_allowed(module: nn.Module, inputs: Mapping[str, Tensor], mask:
     context.sum().backward()
     for x in [*inputs.values(), *module.parameters()]:
         assert x.grad is None or x.grad.isfinite().all()
+
+
+def check_masked_is_ignored(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    *,
+    source: str = "memory",
+    axis: int = 1,
+    mask: str = "mask",
+    **options: Any,
+) -> None:
+    """What lies where nothing may attend to changes no context elsewhere.
+
+    Args:
+        source: the input that is attended to.
+        axis: of that input; the mask's last one.
+        mask: the input that says where attention is allowed.
+    """
+    inputs = {**inputs, mask: inputs[mask].clone()}
+    inputs[mask][..., -2:] = False
+    others = {**inputs, source: inputs[source].clone()}
+    others[source].narrow(axis, -2, 2).mul_(-3).add_(1)
+    context, other = module(**inputs, **options)[0], module(**others, **options)[0]
+    if source != "memory":  # the masked positions are queries, too
+        kept = context.shape[axis] - 2
+        context, other = context.narrow(axis, 0, kept), other.narrow(axis, 0, kept)
+    torch.testing.assert_close(context, other, rtol=1e-12, atol=1e-12)
+
+
+def largest_tensor(module: nn.Module, **inputs: Any) -> int:
+    """Elements of the largest tensor that a call makes on its way, inputs and views aside."""
+    with torch.no_grad(), _Sizes() as sizes:
+        module(**inputs)
+    return int(sizes.largest)
+
+
+class _Sizes(TorchDispatchMode):
+    largest: int
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.largest = max(self.largest, result.untyped_storage().nbytes() // result.element_size())
+        return result
 
 
 class Call(nn.Module):

@@ -1,0 +1,77 @@
+"""Cutting a width into heads, and the four projections around attention in several heads.
+
+Mechanisms that differ only in how the heads attend share these parameters (`query`, `key`, `value`, `output`), so a
+checkpoint of one loads into another.
+"""
+
+from torch import Tensor, nn
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """[batch, n, width] -> [batch, heads, n, width / heads]."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """[batch, heads, n, width / heads] -> [batch, n, width]."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class HeadProjections(nn.Module):
+    """The projections W_q, W_k, W_v and W_o; what happens in between is a subclass's.
+
+    Args:
+        width: model width; a multiple of `num_heads`.
+        num_heads: heads; each is `width / num_heads` wide.
+        num_key_heads: heads of the keys and values; a divisor of `num_heads`; None means as many.
+        bias: whether the four projections add a bias.
+        scale: factor on the scores; None means 1 / sqrt(head width).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        *,
+        num_key_heads: int | None = None,
+        bias: bool = True,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        num_key_heads = num_heads if num_key_heads is None else num_key_heads
+        if width % num_heads:
+            raise ValueError(f"width {width} is not a multiple of num_heads {num_heads}")
+        if num_heads % num_key_heads:
+            raise ValueError(f"num_heads {num_heads} is not a multiple of num_key_heads {num_key_heads}")
+        head_width = width // num_heads
+        self.num_heads = num_heads
+        self.num_key_heads = num_key_heads
+        self.scale = scale if scale is not None else head_width**-0.5
+        self.query = nn.Linear(width, width, bias=bias)
+        self.key = nn.Linear(width, num_key_heads * head_width, bias=bias)
+        self.value = nn.Linear(width, num_key_heads * head_width, bias=bias)
+        self.output = nn.Linear(width, width, bias=bias)
+
+    def project(self, query: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Projects and cuts into heads.
+
+        Args:
+            query: float [batch, target, width].
+            memory: float [batch, source, width].
+
+        Returns:
+            q: float [batch, heads, target, head_width].
+            k, v: float [batch, key_heads, source, head_width].
+        """
+        return (
+            split_heads(self.query(query), self.num_heads),
+            split_heads(self.key(memory), self.num_key_heads),
+            split_heads(self.value(memory), self.num_key_heads),
+        )
+
+    def finish(self, context: Tensor) -> Tensor:
+        """context: float [batch, heads, target, head_width] -> float [batch, target, width].
+
+        A row that may attend to nothing comes in as 0 and so goes out as the output projection's bias.
+        """
+        return self.output(merge_heads(context))

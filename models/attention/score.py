@@ -1,0 +1,33 @@
+"""What a score is: how well a query and a key go together, as one number.
+
+Soft, hard and local attention take any score of this form: `dot.py`, `scaled_dot.py`, `general.py`, `additive.py`.
+"""
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Score(Protocol):
+    """e_ts = score(q_t, k_s), in two parts, because a decoder asks about the same memory once a step."""
+
+    def prepare(self, memory: Tensor) -> Tensor:
+        """Computes what depends on the memory alone.
+
+        Args:
+            memory: float [batch, source, memory_width].
+
+        Returns:
+            keys: float [batch, source, key_width].
+        """
+
+    def __call__(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Compares every query with every key.
+
+        Args:
+            query: float [batch, target, query_width].
+            keys: float [batch, source, key_width], from `prepare`.
+
+        Returns:
+            scores: float [batch, target, source].
+        """
