@@ -97,7 +97,8 @@ class Verifier:
             sections["text"] = list(
                 checks.texts_equal(reference, self._reader, self._writer, TRICKY_TEXTS + EXAMPLES, self._keys)
             )
-            sections["float32"] = list(self._parity(self._model))
+            with half_of_the_threads():
+                sections["float32"] = list(self._parity(self._model))
         for title, section in self._soundness():
             sections.setdefault(title, []).extend(section)
         if self._pairs:
@@ -123,9 +124,8 @@ class Verifier:
         reference, graphs, sources = model.reference, self._graphs["float32"], self._sources
         start_id, limit = self._manifest.target.start_id, self._max_new_tokens
         self._stage("float32: outputs of the original")
-        with half_of_the_threads():
-            greedy = [reference.generate(source, num_beams=1, max_new_tokens=limit) for source in sources]
-            beams = [reference.generate(source, num_beams=NUM_BEAMS, max_new_tokens=limit) for source in sources]
+        greedy = [reference.generate(source, num_beams=1, max_new_tokens=limit) for source in sources]
+        beams = [reference.generate(source, num_beams=NUM_BEAMS, max_new_tokens=limit) for source in sources]
         self._stage("float32: comparison with the original")
         yield from checks.memory_equals(graphs, reference, model.description, sources)
         targets = [[start_id, *output.tokens] for output in greedy]
