@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-
 from service.attention.links import coverage, entropy, hard_links, source_coverage
 from service.attention.reduce import align, select, shift
 from service.attention.words import group_words, merge_words
@@ -140,15 +139,13 @@ class EventAssembler:
 
 
 def _words(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
-    """Groups tokens to words."""
+    """Groups tokens to words; a special token is a word by itself."""
     spans = [None if t.span is None else (t.span.start, t.span.end) for t in tokens]
     words = []
     for first, last in group_words(text, spans):
-        if tokens[first].special:
+        start, end = spans[first], spans[last - 1]
+        if start is None or end is None:
             words.append(Word(tokens[first].piece, None, Span(first, last), special=True))
-            continue
-        start, end = tokens[first].span.start, tokens[last - 1].span.end
-        words.append(Word(text[start:end], Span(start, end), Span(first, last)))
+        else:
+            words.append(Word(text[start[0] : end[1]], Span(start[0], end[1]), Span(first, last)))
     return tuple(words)
-
-

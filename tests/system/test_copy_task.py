@@ -17,8 +17,7 @@ from models.recipes.corpus import Pair
 from models.recipes.tokenizer import train_tokenizer
 from models.recipes.training import TrainingPlan
 from models.recipes.translation import Vocabulary, fit, write_checkpoint
-
-from .served import Served, served
+from tests.system.served import Served, served
 
 WORDS = "amber birch cedar daisy elder fern grape hazel iris jade kelp lily maple nettle oak poppy".split()
 LANGUAGE = "xx"

@@ -8,8 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import regard
-
-from .served import served
+from tests.system.served import served
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 

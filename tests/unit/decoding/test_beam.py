@@ -50,3 +50,35 @@ def test_banned_by_the_model_itself() -> None:
     for hypothesis in search.hypotheses(0):
         assert set(hypothesis.tokens) <= {2, 3}
         assert np.isfinite(hypothesis.score)
+
+
+def test_a_dead_end_continues_a_beam_that_was_running() -> None:
+    """The slot of a beam that died earlier must not become the output, nor take back what was committed."""
+    search = open_search(2, max_requests=1, max_target_tokens=9, vocab_size=4, start_id=0, end_ids=(1,))
+    search.admit(0, Generation(9, num_beams=2))
+    ids = np.tile(np.array([2, 3, 0, 1]), (2, 1))
+    nothing = [-np.inf] * 4
+    steps = [
+        [[1.0, 0.5, -np.inf, -np.inf]] * 2,  # token 2 to slot 0, token 3 to slot 1
+        [nothing, [0.0, -np.inf, -np.inf, -np.inf]],  # only slot 1 goes on, with token 2
+        [[1.0, 0.5, 0.0, -1.0], nothing],
+    ]
+    for logits in steps:
+        advance = search.advance(1, np.array(logits, np.float32), ids, np.zeros(2, np.float32))
+        committed = search.committed(0)
+    assert advance.finished.all()
+    [hypothesis] = search.hypotheses(0)
+    assert hypothesis.tokens.tolist()[:2] == [3, 2]
+    assert np.isfinite(hypothesis.score)
+    np.testing.assert_array_equal(committed.tokens, hypothesis.tokens)
+
+
+def test_running_beams_remain_when_all_end_tokens_are_likeliest() -> None:
+    """With n end tokens, num_beams * n of the best continuations may end; as many as there are beams must go on."""
+    search = open_search(2, max_requests=1, max_target_tokens=9, vocab_size=8, start_id=0, end_ids=(1, 2, 3))
+    search.admit(0, Generation(2, num_beams=2, num_return_sequences=2, early_stopping="never", length_penalty=10.0))
+    ids = np.tile(np.array([1, 2, 3, 4, 5, 6, 7, 0]), (2, 1))
+    logits = np.tile(np.array([5, 4.9, 4.8, 1, 0.9, 0, 0, 0], np.float32), (2, 1))
+    advance = search.advance(1, logits, ids, np.full(2, 6.5, np.float32))
+    assert sorted(advance.tokens.tolist()) == [4, 5]
+    assert not advance.finished.any()

@@ -10,8 +10,7 @@ from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
 from service.engine.scheduler import Scheduler, SchedulerConfig
 from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
-
-from .fake_runner import END_ID, FakeRunner
+from tests.unit.engine.fake_runner import END_ID, FakeRunner
 
 
 def request(length: int, *, first: int = 5, beams: int = 1, **options: object) -> EngineRequest:

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from models.bundle import Manifest
 from service.engine.slots import Slots, SlotsShape
-
-from .fake_runner import fake_manifest
+from tests.unit.engine.fake_runner import fake_manifest
 
 SHAPE = SlotsShape(max_requests=4, num_beams=2, source=6, capacity=5)
 

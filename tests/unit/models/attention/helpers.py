@@ -228,33 +228,33 @@ class _Sizes(TorchDispatchMode):
 
 
 class Call(nn.Module):
-    """A module with some arguments fixed, that takes the others by position and returns what is a tensor."""
+    """A module that takes tensors by position and returns those of several calls, each with other options."""
 
-    def __init__(self, module: nn.Module, names: Sequence[str], options: Mapping[str, Any]) -> None:
+    def __init__(self, module: nn.Module, names: Sequence[str], calls: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
-        self.module, self.names, self.options = module, names, options
+        self.module, self.names, self.calls = module, names, calls
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.module(**dict(zip(self.names, inputs, strict=True)), **self.options)
-        return tuple(x for x in outputs if x is not None)
+        tensors = dict(zip(self.names, inputs, strict=True))
+        outputs = [self.module(**tensors, **options) for options in self.calls]
+        return tuple(x for output in outputs for x in output if x is not None)
 
 
 def check_export(
-    module: nn.Module, specs: Specs, *, others: Sequence[Sizes] = OTHERS, tolerance: float = 2e-5, **options: Any
+    module: nn.Module, specs: Specs, calls: Sequence[Mapping[str, Any]] = ({},), *, tolerance: float = 2e-5
 ) -> None:
     """Exports with dynamic axes; ONNX Runtime has to agree at lengths other than the traced ones, in float32.
 
     Args:
         module: any; it is made float32.
         specs: the tensors among the keyword arguments of its `forward`.
-        others: the sizes to compare at.
+        calls: the other keyword arguments, once for each call; one graph holds them all, because exports are slow.
         tolerance: absolute, on numbers around 1.
-        options: the other keyword arguments.
     """
-    call = Call(module.float().eval(), list(specs), options)
+    call = Call(module.float().eval(), list(specs), calls)
     session = _session(call, specs)
     names = [x.name for x in session.get_inputs()]
-    for seed, sizes in enumerate(others):
+    for seed, sizes in enumerate(OTHERS):
         inputs = list(draw(specs, sizes, seed=seed, dtype=torch.float32).values())
         results = session.run(None, dict(zip(names, [x.numpy() for x in inputs], strict=True)))
         with torch.inference_mode():

@@ -10,7 +10,6 @@ from tests.unit.models.attention.helpers import (
     check_export,
     check_gradients,
     draw,
-    in_heads,
     largest_tensor,
     softmax,
 )
@@ -55,4 +54,4 @@ def test_gradients() -> None:
 
 
 def test_export() -> None:
-    check_export(MultiHeadAttention(8, 4), in_heads(8), need_weights=False)
+    check_export(Fused(), SPECS)

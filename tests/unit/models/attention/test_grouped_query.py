@@ -77,6 +77,5 @@ def test_gradients(need_weights: bool) -> None:
     check_gradients(grouped(), draw(SPECS), need_weights=need_weights)
 
 
-@both_ways
-def test_export(need_weights: bool) -> None:
-    check_export(grouped(), SPECS, need_weights=need_weights)
+def test_export() -> None:
+    check_export(grouped(), SPECS, ({"need_weights": True}, {"need_weights": False}))

@@ -92,6 +92,6 @@ def test_gradients(causal: bool, need_weights: bool) -> None:
     check_gradients(linear(causal), draw(specs(causal)), need_weights=need_weights)
 
 
-@pytest.mark.parametrize(("causal", "need_weights"), [(False, False), (True, False), (True, True)])
-def test_export(causal: bool, need_weights: bool) -> None:
-    check_export(linear(causal), specs(causal), need_weights=need_weights)
+@both_forms
+def test_export(causal: bool) -> None:
+    check_export(linear(causal), specs(causal), ({"need_weights": True}, {"need_weights": False}))

@@ -82,4 +82,4 @@ def test_gradients(need_weights: bool) -> None:
 
 
 def test_export() -> None:
-    check_export(attention(), SPECS)  # of the fused form: test_fused.py
+    check_export(attention(), SPECS, ({"need_weights": True}, {"need_weights": False}))

@@ -108,8 +108,4 @@ EXPORTED = {name: Spec((2, *spec.axes[1:]), spec.kind) for name, spec in SPECS.i
 
 @patterns
 def test_export(pattern: Pattern) -> None:
-    check_export(sparse(pattern), EXPORTED)
-
-
-def test_export_with_weights() -> None:
-    check_export(sparse("strided"), EXPORTED, need_weights=True)
+    check_export(sparse(pattern), EXPORTED, ({"need_weights": True}, {"need_weights": False}))
