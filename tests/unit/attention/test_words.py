@@ -61,6 +61,7 @@ def test_empty_span_belongs_to_the_token_that_completes_it() -> None:
 
 
 def test_bytes_of_one_character_share_their_span() -> None:
+    assert group_words("龘字", [(0, 1), (0, 1), (0, 1), (1, 2)]) == [(0, 3), (3, 4)]
     assert group_words("a 😀!", [(0, 1), (2, 3), (2, 3), (2, 3), (3, 4)]) == [(0, 1), (1, 4), (4, 5)]
 
 
