@@ -30,7 +30,4 @@ def load(folder: Path) -> SourceModel:
     family = config.get("family") or config.get("model_type") or "none named"
     if family not in FAMILIES:
         raise ExportError(f"{config_file}: unknown architecture {family!r}; known are {', '.join(sorted(FAMILIES))}")
-    try:
-        return FAMILIES[family](folder)
-    except FileNotFoundError as error:
-        raise ExportError(f"{folder}: {Path(error.filename).name} is missing") from error
+    return FAMILIES[family](folder)

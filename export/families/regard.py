@@ -1,13 +1,14 @@
 """The project's own checkpoints (`models/checkpoint.py`): recipes write them, export reads them."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from export.description import Description
-from export.families.source import SourceModel
+from export.description import Description, ExportError
+from export.families.source import SourceModel, require_files
 from export.reference import TransformerReference
 from models.bundle import GenerationDefaults, Provenance, Target, TextSource
 from models.checkpoint import Checkpoint
@@ -21,12 +22,13 @@ MAX_TOKENS = 256  # longest source and target by default; training saw shorter o
 
 def load(folder: Path) -> SourceModel:
     """Reads a checkpoint's folder."""
+    require_files(folder, "model.safetensors", TOKENIZER, "card.json")
     return from_checkpoint(Checkpoint.load(folder))
 
 
 def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     """Maps a checkpoint to the description and to what the manifest says of a model."""
-    config = TransformerConfig(**{name: value for name, value in checkpoint.config.items() if name != "family"})
+    config = _config(checkpoint.config)
     card, limit = checkpoint.card, min(config.max_positions, MAX_TOKENS)
     description = Description(config, {name: x.numpy() for name, x in checkpoint.weights.items()})
     source, target = _source(checkpoint), _target(checkpoint, config)
@@ -65,6 +67,14 @@ class RegardReference(TransformerReference):
     def detokenize(self, ids: Sequence[int]) -> str:
         pieces = [i for i in ids if i not in self._special_ids]
         return str(self._tokenizer.decode(pieces, skip_special_tokens=False))
+
+
+def _config(options: dict[str, Any]) -> TransformerConfig:
+    """The architecture that config.json states, beside its family."""
+    unknown = options.keys() - {field.name for field in fields(TransformerConfig)} - {"family"}
+    if unknown:
+        raise ExportError(f"config.json asks for what is not supported: {', '.join(sorted(unknown))}")
+    return TransformerConfig(**{name: value for name, value in options.items() if name != "family"})
 
 
 def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from export.description import Description
+from export.description import Description, ExportError
 from export.reference import Reference
 from models.bundle import GenerationDefaults, Provenance, Target, Task, TextSource
 
@@ -35,3 +36,10 @@ class SourceModel:
     summary: str = ""
     alignment_heads: tuple[tuple[int, int], ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def require_files(folder: Path, *names: str) -> None:
+    """Raises ExportError with every file that a checkpoint lacks."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ExportError(f"{folder} lacks {', '.join(missing)}")

@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from export.reference import half_of_the_threads
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    """Tiny products on several threads spend their time waiting, beside other work minutes."""
+    with half_of_the_threads():
+        yield

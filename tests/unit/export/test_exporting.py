@@ -1,0 +1,165 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export import families
+from export.description import Description, ExportError
+from export.exporting import ExportOptions, export, verify
+from export.families import regard
+from export.families.source import SourceModel
+from export.verify import VerificationFailed
+from models.bundle import MANIFEST, Bundle
+from tests.unit.export.checkpoints import tiny_checkpoint
+
+OPTIONS = ExportOptions("tiny", "1", ("int8",), {})
+
+
+@pytest.fixture(autouse=True)
+def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 6)
+
+
+@pytest.fixture
+def model() -> SourceModel:
+    return regard.from_checkpoint(tiny_checkpoint())
+
+
+def _damaged(model: SourceModel) -> SourceModel:
+    """The same original, but a description that lost a bias on its way."""
+    weights = dict(model.description.weights)
+    weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
+    return replace(model, description=Description(model.description.config, weights))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> None:
+    stages: list[str] = []
+    bundle = export(model, tmp_path / "out", OPTIONS, stages.append)
+    assert bundle.folder == tmp_path / "out"
+    assert [variant.precision for variant in bundle.manifest.variants] == ["int8"]
+    assert {path.name for path in bundle.folder.iterdir()} == {"int8", MANIFEST, "tokenizer.json"}
+    report = bundle.manifest.verification
+    assert report["passed"]
+    assert set(report["checks"]) == {"text", "float32", "int8"}
+    assert all(check["passed"] for section in report["checks"].values() for check in section.values())
+    assert "int8: building graphs" in stages
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_precisions_stand_in_the_order_asked_for(tmp_path, model) -> None:
+    options = replace(OPTIONS, precisions=("int8", "float32", "int8"))
+    bundle = export(model, tmp_path / "out", options, _silent)
+    assert [variant.precision for variant in bundle.manifest.variants] == ["int8", "float32"]
+
+
+def test_a_failed_gate_writes_nothing(tmp_path, model) -> None:
+    with pytest.raises(VerificationFailed, match="largest difference of logits"):
+        export(_damaged(model), tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mismatch_can_be_allowed_and_is_marked(tmp_path, model) -> None:
+    bundle = export(_damaged(model), tmp_path / "out", replace(OPTIONS, allow_mismatch=True), _silent)
+    assert bundle.manifest.verification["passed"] is False
+
+
+def test_an_interrupted_export_leaves_nothing(tmp_path, model) -> None:
+    def interrupt(stage: str) -> None:
+        # By now a whole bundle lies in the temporary folder, where a server must not find it.
+        if stage.startswith("int8: soundness"):
+            assert list(tmp_path.glob(f"*/{MANIFEST}")) == []
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(model, tmp_path / "out", OPTIONS, interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path, model) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(ExportError, match="not an empty folder"):
+        export(model, tmp_path, OPTIONS, _silent)
+    with pytest.raises(ExportError, match="not an empty folder"):
+        export(model, tmp_path / "note.txt", OPTIONS, _silent)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_an_empty_folder_is_taken(tmp_path, model) -> None:
+    (tmp_path / "out").mkdir()
+    assert export(model, tmp_path / "out", OPTIONS, _silent).manifest.name == "tiny"
+
+
+def test_a_full_disk_is_noticed_first(tmp_path, model, monkeypatch) -> None:
+    usage = type("Usage", (), {"free": 2**20})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ExportError, match="1 MiB are free"):
+        export(model, tmp_path / "out", OPTIONS, _silent)
+
+
+def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
+    bundle = export(model, tmp_path / "out", OPTIONS, _silent)
+    with_source = verify(bundle, model, {}, _silent)
+    assert not with_source.failures
+    assert set(with_source.sections) == {"text", "float32", "int8"}
+    alone = verify(bundle, None, {}, _silent)
+    assert not alone.failures
+    assert set(alone.sections) == {"int8"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
+    options = replace(OPTIONS, precisions=("float32",))
+    bundle = export(regard.from_checkpoint(tiny_checkpoint(seed=1)), tmp_path / "out", options, _silent)
+    assert verify(bundle, model, {}, _silent).failures
+
+
+def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> None:
+    pairs = {"de": [("Thank you!", "Danke!"), ("He is ill.", "Er ist krank.")]}
+    bundle = export(model, tmp_path / "good", replace(OPTIONS, pairs=pairs), _silent)
+    assert set(bundle.manifest.verification["dev"]) == {"num_sentences", "float32_bleu", "int8_bleu"}
+
+    scores = iter([40.0, 39.6])
+    monkeypatch.setattr("export.verify.Verifier._bleu", lambda *_: next(scores))
+    with pytest.raises(VerificationFailed, match=r"drop in dev BLEU against float32 is 0.4, more than 0.3"):
+        export(model, tmp_path / "bad", replace(OPTIONS, pairs=pairs), _silent)
+
+
+def test_a_checkpoints_folder_is_read(tmp_path) -> None:
+    tiny_checkpoint().save(tmp_path)
+    model = families.load(tmp_path)
+    assert (model.family, model.target_languages) == (regard.FAMILY, ("de", "fr"))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "there is no config.json"),
+        ("{", "is not JSON"),
+        (json.dumps({"model_type": "mamba"}), "unknown architecture 'mamba'; known are .*regard-transformer"),
+        (json.dumps({"family": regard.FAMILY}), "lacks model.safetensors, tokenizer.json, card.json"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, config: str | None, message: str) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ExportError, match=message):
+        families.load(tmp_path)
+
+
+def test_options_that_are_not_known_are_named() -> None:
+    checkpoint = tiny_checkpoint()
+    checkpoint.config.update(rotary=True, experts=8)
+    with pytest.raises(ExportError, match="not supported: experts, rotary"):
+        regard.from_checkpoint(checkpoint)
+
+
+def test_bundles_load_where_they_are_moved(tmp_path, model) -> None:
+    export(model, tmp_path / "out", OPTIONS, _silent).folder.rename(tmp_path / "elsewhere")
+    assert Bundle.load(tmp_path / "elsewhere").manifest.name == "tiny"

@@ -1,0 +1,135 @@
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from export.graph.builder import GraphBuilder
+from export.quantize import (
+    Linear,
+    block_embed,
+    block_linear,
+    block_size,
+    float_embed,
+    float_head,
+    float_linear,
+    quantize_blocks,
+    quantize_outputs,
+    row_linear,
+)
+from models.bundle import TensorSpec
+
+Draw = Callable[[GraphBuilder, str, Linear], str]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def _run(draw: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.ndarray) -> np.ndarray:
+    """Runs a graph of one input."""
+    graph = GraphBuilder("one")
+    result = draw(graph, graph.input(spec))
+    graph.node("Identity", result, output="y")
+    graph.output(TensorSpec(name="y", dtype="float32", shape=("a", "b", "c")[: value.ndim]))
+    model = graph.build()
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {spec.name: value})[0]
+
+
+def _product(draw: Draw, layer: Linear, x: np.ndarray) -> np.ndarray:
+    spec = TensorSpec(name="x", dtype="float32", shape=("a", "b", "c")[: x.ndim])
+    return _run(lambda graph, name: draw(graph, name, layer), spec, x)
+
+
+def _layer(rng: np.random.Generator, out: int, width: int, *, bias: bool = True) -> Linear:
+    weight = rng.standard_normal((out, width)).astype(np.float32)
+    return Linear("layer", weight, rng.standard_normal(out).astype(np.float32) if bias else None)
+
+
+@pytest.mark.parametrize("draw", [float_linear, float_head])
+@pytest.mark.parametrize("bias", [True, False])
+def test_float_forms_are_exact(rng, draw: Draw, bias: bool) -> None:
+    layer, x = _layer(rng, 5, 8, bias=bias), rng.standard_normal((3, 8)).astype(np.float32)
+    expected = x @ layer.weight.T + (layer.bias if bias else 0)
+    assert np.allclose(_product(draw, layer, x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("draw", [block_linear, row_linear])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
+def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ...]) -> None:
+    layer, x = _layer(rng, 48, 128, bias=bias), rng.standard_normal(shape).astype(np.float32)
+    expected = x @ layer.weight.T + (layer.bias if bias else 0)
+    actual = _product(draw, layer, x)
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() < 0.05 * expected.std()
+
+
+@pytest.mark.parametrize("draw", [block_linear, row_linear])
+@pytest.mark.parametrize("width", [48, 128, 256])
+def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
+    layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
+    alone = _product(draw, layer, x[:1])
+    x[1:11], x[11:22], x[22:] = np.nan, np.inf, 1e30
+    assert np.array_equal(_product(draw, layer, x)[:1], alone)
+
+
+@pytest.mark.parametrize("draw", [block_linear, row_linear])
+def test_a_row_of_zeros_gives_the_bias(rng, draw: Draw) -> None:
+    layer = _layer(rng, 16, 64)
+    assert np.allclose(_product(draw, layer, np.zeros((2, 64), np.float32)), layer.bias)
+
+
+def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
+    weight = rng.standard_normal((5, 2, 96)).astype(np.float32)
+    quantized, scales = quantize_blocks(weight)
+    assert (quantized.shape, scales.shape) == ((5, 2, 3, 32), (5, 2, 3))
+    restored = (scales[..., None] * (quantized.astype(np.float32) - 128)).reshape(weight.shape)
+    assert (np.abs(restored - weight) <= np.repeat(scales, 32, axis=-1) * 0.501).all()
+
+
+def test_outputs_are_off_by_half_a_step_at_most(rng) -> None:
+    weight = rng.standard_normal((5, 30)).astype(np.float32)
+    quantized, scales = quantize_outputs(weight)
+    assert (quantized.shape, quantized.dtype, scales.shape) == ((30, 5), np.int8, (5,))
+    assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
+
+
+def test_weights_of_zero_stay_zero() -> None:
+    quantized, scales = quantize_blocks(np.zeros((2, 32), np.float32))
+    assert (quantized == 128).all()
+    assert np.isfinite(scales).all()
+
+
+def test_the_embedding_reads_the_bytes_of_the_blocks(rng) -> None:
+    table = rng.standard_normal((50, 1, 64)).astype(np.float32)
+    quantized, scales = quantize_blocks(table)
+    ids = TensorSpec(name="ids", dtype="int64", shape=("tokens",))
+    rows = _run(lambda graph, name: block_embed(graph, table, name), ids, np.array([3, 0, 49]))
+    restored = (scales[..., None] * (quantized.astype(np.float32) - 128)).reshape(table.shape)
+    assert np.allclose(rows, restored[[3, 0, 49]], atol=1e-6)
+    exact = _run(lambda graph, name: float_embed(graph, table, name), ids, np.array([3, 0, 49]))
+    assert np.array_equal(exact, table[[3, 0, 49]])
+
+
+@pytest.mark.parametrize(("width", "size"), [(256, 64), (512, 64), (96, 32), (48, 16)])
+def test_the_largest_block_that_divides(width: int, size: int) -> None:
+    assert block_size(width) == size
+
+
+def test_widths_without_a_block_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 16, not 40"):
+        block_size(40)
+
+
+def test_joined_layers_keep_their_order_and_scaled_ones_their_bias(rng) -> None:
+    layers = [_layer(rng, 2, 4), _layer(rng, 3, 4)]
+    joined = Linear.joined("both", layers)
+    assert np.array_equal(joined.weight, np.concatenate([layer.weight for layer in layers]))
+    assert np.array_equal(joined.bias, np.concatenate([layer.bias for layer in layers]))
+    assert np.allclose(joined.scaled(0.5).bias, joined.bias / 2)
+    assert Linear.joined("none", [_layer(rng, 2, 4, bias=False)]).bias is None
