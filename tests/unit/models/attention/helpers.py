@@ -269,8 +269,9 @@ def _session(call: Call, specs: Specs) -> onnxruntime.InferenceSession:
         for spec in specs.values()
     )
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # says of every export which packages it did not find
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about its insides
+    # The cache costs a third of the time, and one export profits little from it. The warnings are the exporter's own.
+    with torch._dynamo.config.patch(fake_tensor_cache_enabled=False), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(call, inputs, dynamo=True, dynamic_shapes={"inputs": dynamic}, verbose=False)
     assert program is not None
     options = onnxruntime.SessionOptions()
