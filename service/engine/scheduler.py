@@ -19,8 +19,12 @@ from service.engine.slots import SlotsShape
 from service.engine.ticket import Delivery, OnTokens, Ticket, deliver
 from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
 
-SOURCE_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 MAX_IDLE_BATCHES = 8
+
+# A step costs little more for several slots than for one, and a further batch costs a core: a lane gets a second batch
+# when its first has this many slots, a third when both have, and so on.
+ENOUGH_SLOTS = 8
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +62,18 @@ class Lane:
     def pop(self) -> Ticket:
         return self.interactive.popleft() if self.interactive else self.bulk.popleft()
 
-    def is_runnable(self, batch: RunningBatch) -> bool:
-        return batch not in self.claimed and bool(batch.num_live or self.num_waiting)
+    @property
+    def num_live(self) -> int:
+        return sum(batch.num_live for batch in self.batches)
+
+    @property
+    def num_busy(self) -> int:
+        """Batches that have requests, or are about to."""
+        return sum(1 for batch in self.batches if batch.num_live or batch in self.claimed)
+
+    def unclaimed_live(self) -> RunningBatch | None:
+        """The batch with requests that nobody runs, the longest untouched first."""
+        return next((batch for batch in self.batches if batch.num_live and batch not in self.claimed), None)
 
 
 @dataclass(frozen=True)
@@ -87,9 +101,8 @@ class Scheduler:
         self._draining = False
         self._closed = False
         self._lock = threading.Lock()
-        self._work_there = threading.Condition(self._lock)
         self._all_done = threading.Condition(self._lock)
-        self._num_idle = 0
+        self._idle: list[threading.Condition] = []  # of the workers that wait; the last to fall idle is woken first
         self._workers = [
             threading.Thread(target=self._work, name=f"engine-{n}", daemon=True) for n in range(config.num_workers)
         ]
@@ -127,7 +140,7 @@ class Scheduler:
             self._num_waiting += 1
             self._num_active += 1
             self._report_queue(runner)
-            self._work_there.notify()
+            self._wake_one()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -161,7 +174,8 @@ class Scheduler:
         """Stops the workers; what still waits or runs is told that the server is shutting down."""
         with self._lock:
             self._draining = self._closed = True
-            self._work_there.notify_all()
+            while self._idle:
+                self._wake_one()
         for worker in self._workers:
             worker.join()
         left = [t for lane in self._turn for t in (*lane.interactive, *lane.bulk)]
@@ -185,11 +199,12 @@ class Scheduler:
 
     def _work(self) -> None:
         """A worker's life: claim a batch, run it once, exchange it for the next."""
-        claim = self._exchange(None, 0)
+        bell = threading.Condition(self._lock)
+        claim = self._exchange(None, 0, bell)
         while claim is not None:
             deliveries = self._run(claim)
             deliver(deliveries)
-            claim = self._exchange(claim, sum(delivery.is_last for delivery in deliveries))
+            claim = self._exchange(claim, sum(delivery.is_last for delivery in deliveries), bell)
 
     def _run(self, claim: Claim) -> list[Delivery]:
         """Admits and steps; a failure costs the requests of this batch and nothing else."""
@@ -208,7 +223,7 @@ class Scheduler:
             batch.tickets.clear()
             return [Delivery(ticket, ServiceError("the engine failed on this batch")) for ticket in lost]
 
-    def _exchange(self, done: Claim | None, num_finished: int) -> Claim | None:
+    def _exchange(self, done: Claim | None, num_finished: int, bell: threading.Condition) -> Claim | None:
         """Gives a batch back and waits for the next; None when the engine closes."""
         with self._lock:
             if done is not None:
@@ -216,36 +231,52 @@ class Scheduler:
             while not self._closed:
                 claim = self._claim()
                 if claim is not None:
-                    if self._num_idle and any(self._has_work(lane) for lane in self._turn):
-                        self._work_there.notify()
+                    if self._idle and any(self._has_work(lane) for lane in self._turn):
+                        self._wake_one()
                     return claim
-                self._num_idle += 1
-                self._work_there.wait()
-                self._num_idle -= 1
+                self._idle.append(bell)
+                bell.wait()
         return None
 
+    def _wake_one(self) -> None:
+        """Wakes the worker whose caches are warmest."""
+        if self._idle:
+            self._idle.pop().notify()
+
     def _claim(self) -> Claim | None:
-        """The next lane's batch that nobody runs and that has work, the longest untouched first; or a new one."""
+        """The next lane's batch that nobody runs and that has work."""
         for _ in range(len(self._turn)):
             lane = self._turn[0]
             self._turn.rotate(-1)
-            if self._has_work(lane):
-                batch = next((b for b in lane.batches if lane.is_runnable(b)), None)
-                if batch is None:
-                    batch = RunningBatch(lane.runner, lane.shape, self.observer)
-                    lane.batches.append(batch)
+            batch = lane.unclaimed_live() or (self._spare(lane) if self._may_grow(lane) else None)
+            if batch is not None:
                 lane.claimed.add(batch)
                 return Claim(lane, batch, self._admissible(lane, batch))
         return None
 
     def _has_work(self, lane: Lane) -> bool:
-        may_grow = len(lane.batches) < self.config.num_workers
-        return any(map(lane.is_runnable, lane.batches)) or bool(lane.num_waiting and may_grow)
+        return lane.unclaimed_live() is not None or self._may_grow(lane)
+
+    def _may_grow(self, lane: Lane) -> bool:
+        """Whether waiting requests deserve one more batch."""
+        return bool(lane.num_waiting) and lane.num_busy < self._num_deserved(lane)
+
+    def _num_deserved(self, lane: Lane) -> int:
+        """How many batches the lane's requests, waiting ones included, should be spread over."""
+        num_slots = (lane.num_live + lane.num_waiting) * lane.shape.num_beams
+        return min(self.config.num_workers, max(1, num_slots // ENOUGH_SLOTS))
+
+    def _spare(self, lane: Lane) -> RunningBatch:
+        """An empty batch of the lane, a new one if it has none."""
+        for batch in lane.batches:
+            if batch not in lane.claimed and not batch.num_live:
+                return batch
+        lane.batches.append(RunningBatch(lane.runner, lane.shape, self.observer))
+        return lane.batches[-1]
 
     def _admissible(self, lane: Lane, batch: RunningBatch) -> list[Ticket]:
         """Takes this batch's share of what waits, so that all workers' batches fill evenly."""
-        num_live = sum(b.num_live for b in lane.batches)
-        share = -(-(num_live + lane.num_waiting) // self.config.num_workers) - batch.num_live
+        share = -(-(lane.num_live + lane.num_waiting) // self._num_deserved(lane)) - batch.num_live
         if not batch.num_live:
             share = max(share, 1)
         taken = [lane.pop() for _ in range(min(batch.num_free, lane.num_waiting, share))]

@@ -13,6 +13,7 @@ from service.errors import InvalidInput, Unsupported
 
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_BYTES = 4
+MAX_ADDITIONS = 50_000  # remembered; a few megabytes
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class TargetWriter:
         self._tokenizer = load_tokenizer(bundle, bundle.manifest.target.tokenizer)
         target = bundle.manifest.target
         self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
+        self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array) -> TargetText:
         """Args: ids int64 [target]; logprobs float32 [target]."""
@@ -111,7 +113,26 @@ class TargetWriter:
         return TargetText(stream.text, tuple(tokens))
 
     def stream(self) -> "TargetStream":
-        return TargetStream(self._tokenizer, self._special_ids)
+        return TargetStream(self)
+
+    def piece(self, token_id: int) -> str:
+        return self._tokenizer.id_to_token(token_id) or ""
+
+    def is_special(self, token_id: int) -> bool:
+        return token_id in self._special_ids
+
+    def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> str:
+        """What `held` adds to the text that `shown` ends; remembered, since the same pieces follow each other often."""
+        added = self._additions.get((shown, held))
+        if added is None:
+            added = self._decode(shown + held)[len(self._decode(shown)) :]
+            if len(self._additions) >= MAX_ADDITIONS:
+                self._additions.clear()
+            self._additions[shown, held] = added
+        return added
+
+    def _decode(self, ids: tuple[int, ...]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
 class TargetStream:
@@ -121,30 +142,24 @@ class TargetStream:
         text: what is certain so far.
     """
 
-    def __init__(self, tokenizer: Tokenizer, special_ids: set[int]) -> None:
+    def __init__(self, writer: TargetWriter) -> None:
         self.text = ""
-        self._tokenizer = tokenizer
-        self._special_ids = special_ids
-        self._shown: list[int] = []  # the last ids that made text, which say whether a space comes first
-        self._shown_length = 0
-        self._held: list[int] = []  # the bytes of a character that is not complete
+        self._writer = writer
+        self._shown: tuple[int, ...] = ()  # the last ids that made text, which say whether a space comes first
+        self._held: tuple[int, ...] = ()  # the bytes of a character that is not complete
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is what it adds to the text."""
-        piece = self._tokenizer.id_to_token(token_id) or ""
-        if token_id in self._special_ids:
+        piece = self._writer.piece(token_id)
+        if self._writer.is_special(token_id):
             return Token(token_id, piece, None, special=True, logprob=logprob)
         start = len(self.text)
-        self._held.append(token_id)
-        text = self._decode(self._shown + self._held)
-        if not text.endswith(INCOMPLETE) or len(self._held) >= MAX_CHARACTER_BYTES:
-            self.text += text[self._shown_length :]
-            self._shown, self._held = self._held, []
-            self._shown_length = len(self._decode(self._shown))
+        self._held += (token_id,)
+        added = self._writer.addition(self._shown, self._held)
+        if not added.endswith(INCOMPLETE) or len(self._held) >= MAX_CHARACTER_BYTES:
+            self.text += added
+            self._shown, self._held = self._held, ()
         return Token(token_id, piece, _without_space(self.text, start, len(self.text)), logprob=logprob)
-
-    def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
 
 def _without_space(text: str, start: int, end: int) -> Span:
