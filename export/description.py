@@ -36,10 +36,12 @@ class Description:
 
     Attributes:
         weights: float32, by the parameter names of `Transformer`; "head.weight" only where it is not tied.
+        banned_ids: tokens that are never generated, such as the padding of models that start with it.
     """
 
     config: TransformerConfig
     weights: Mapping[str, Float32Array]
+    banned_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         faults = list(_weight_faults(self.config, self.weights))
@@ -59,10 +61,13 @@ class Description:
 
     @property
     def head(self) -> Linear:
-        """The projection to the vocabulary."""
-        tied = self.config.tie_embeddings
-        weight = self.weights["embedding.weight" if tied else "head.weight"]
-        return Linear("embedding" if tied else "head", weight, self.weights.get("head.bias"))
+        """The projection to the vocabulary; banned tokens have a bias of minus infinity."""
+        name = "embedding" if self.config.tie_embeddings else "head"
+        bias = self.weights.get("head.bias")
+        if self.banned_ids:
+            bias = np.zeros(self.config.vocab_size, np.float32) if bias is None else bias.copy()
+            bias[list(self.banned_ids)] = -np.inf
+        return Linear(name, self.weights[f"{name}.weight"], bias)
 
     def positions(self, side: str) -> Float32Array:
         """float32 [max_positions, width] of the "encoder" or the "decoder"."""

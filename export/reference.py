@@ -45,6 +45,10 @@ class Reference(Protocol):
     def name(self) -> str:
         """What the graphs are compared with: class and library."""
 
+    @property
+    def unknown_id(self) -> int | None:
+        """What the tokenizer makes of characters that it does not know; None if it knows all."""
+
     def encode(self, source: Sequence[int]) -> Float32Array:
         """The encoder's states, float32 [source, width]."""
 
@@ -63,6 +67,8 @@ class Reference(Protocol):
 
 class TransformerReference:
     """The project's own transformer in PyTorch; its search is `transformers` generate. Reads and writes no text."""
+
+    unknown_id: int | None = None
 
     def __init__(self, net: Transformer, target: Target) -> None:
         self.name = f"models.nets.transformer.Transformer, PyTorch {torch.__version__}"
