@@ -43,6 +43,10 @@ def load(folder: Path) -> SourceModel:
     require_files(folder, "source.spm", "target.spm", "vocab.json")
     settings, vocabulary = _json(folder / "config.json"), _json(folder / "vocab.json")
     _refuse_unsupported(settings, vocabulary)
+    tokenizers = {
+        SOURCE_TOKENIZER: source_tokenizer(folder / "source.spm", vocabulary),
+        TARGET_TOKENIZER: target_tokenizer(vocabulary),
+    }
     net = load_net(MarianMTModel, folder)
     config = _config(settings)
     tokenizer_settings = _json(folder / "tokenizer_config.json")
@@ -61,10 +65,7 @@ def load(folder: Path) -> SourceModel:
         reference=MarianReference(net, target, banned_ids, folder, source),
         source=source,
         target=target,
-        tokenizers={
-            SOURCE_TOKENIZER: source_tokenizer(folder / "source.spm", vocabulary),
-            TARGET_TOKENIZER: target_tokenizer(vocabulary),
-        },
+        tokenizers=tokenizers,
         max_source_tokens=config.max_positions,
         max_target_tokens=config.max_positions,
         generation=generation_defaults(_generation_settings(settings, folder), config.max_positions),
@@ -82,6 +83,7 @@ class MarianReference(HuggingFaceReference):
     ) -> None:
         super().__init__(net, target, banned_ids)
         self._source = source
+        self._special_ids = set(target.special_ids)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")  # unused by the tokenizer
             self._tokenizer: Any = MarianTokenizer.from_pretrained(folder, local_files_only=True)
@@ -92,7 +94,7 @@ class MarianReference(HuggingFaceReference):
         return [*self._source.prefix_ids.get(key, ()), *ids, *self._source.suffix_ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -72,28 +72,33 @@ def _model(proto: Any, ids: Mapping[str, int]) -> models.Model:
             raise ExportError(f"SentencePiece models of type {other} are not supported; unigram and BPE are")
 
 
-def _unigram_vocabulary(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Pieces with their scores, by id.
+def _foreign(scores: Mapping[str, float], ids: Mapping[str, int]) -> set[str]:
+    """Pieces that only the other side's model knows, made of characters that this one does not know at all.
 
-    Of pieces that only the other side's model knows, text may become those whose characters this one does not know at
-    all: the original looks them up too. The rest gets a name with a space, which no text matches.
+    The original looks such runs of characters up too.
     """
-    lowest, characters = min(scores.values()), set("".join(scores))
-    vocabulary = []
-    for piece in sorted(ids, key=ids.__getitem__):
-        matches = piece in scores or not (SPECIAL.fullmatch(piece) or characters & set(piece))
-        vocabulary.append((piece if matches else f"{piece} ", scores.get(piece, lowest)))
-    return vocabulary
+    characters = set("".join(scores))
+    return {piece for piece in ids if not (piece in scores or characters & set(piece) or SPECIAL.fullmatch(piece))}
+
+
+def _unigram_vocabulary(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, float]]:
+    """Pieces with their scores, by id; what text must not become gets a name with a space, which nothing matches."""
+    lowest, possible = min(scores.values()), scores.keys() | _foreign(scores, ids)
+    return [
+        (piece if piece in possible else f"{piece} ", scores.get(piece, lowest))
+        for piece in sorted(ids, key=ids.__getitem__)
+    ]
 
 
 def _merges(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, str]]:
     """Every way to put a piece together, the best piece's first: SentencePiece merges by the result's score."""
-    known = scores.keys() & ids.keys()
+    known, foreign = scores.keys() & ids.keys(), _foreign(scores, ids)
     return [
         (piece[:cut], piece[cut:])
-        for piece in sorted(known, key=lambda piece: -scores[piece])
+        for pieces in (sorted(known, key=lambda piece: (-scores[piece], piece)), sorted(foreign, key=len))
+        for piece in pieces
         for cut in range(1, len(piece))
-        if piece[:cut] in known and piece[cut:] in known
+        if {piece[:cut], piece[cut:]} <= (known if piece in known else foreign)
     ]
 
 
