@@ -1,5 +1,6 @@
 """From model directories to loaded models: which there are, which serve, which were refused and why."""
 
+import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
@@ -76,11 +77,13 @@ class Repository:
         wanted = set(names) if names is not None else None
         for folder in folders:
             for bundle_folder in sorted(path.parent for path in Path(folder).glob(f"*/{MANIFEST}")):
-                if wanted is None or bundle_folder.name in wanted:
+                if wanted is None or _name_of(bundle_folder) in wanted:
                     self._add(bundle_folder)
         missing = (wanted or set()) - self._models.keys() - self._refused.keys()
         if missing:
             raise NotReady(f"no model {', '.join(sorted(missing))} in {', '.join(map(str, folders))}")
+        if not self._models:
+            log.warning("there is no model to serve in %s", ", ".join(map(str, folders)))
 
     def _add(self, folder: Path) -> None:
         """Loads a bundle; a bad one is refused, and the others keep serving."""
@@ -90,8 +93,9 @@ class Repository:
                 raise BundleError(folder, [f"another bundle is named {model.name!r} too"])
         except (BundleError, NotReady) as error:
             reasons = tuple(error.reasons) if isinstance(error, BundleError) else (str(error),)
-            self._refused[folder.name] = RefusedModel(folder.name, reasons)
-            log.error("model %s is refused: %s", folder.name, "; ".join(reasons))
+            name = _name_of(folder)
+            self._refused[name] = RefusedModel(name, reasons)
+            log.error("model %s is refused: %s", name, "; ".join(reasons))
             return
         self._models[model.name] = model
         log.info("model %s %s is ready (%s, %s)", model.name, model.manifest.version, model.provider, model.precision)
@@ -186,3 +190,12 @@ class Repository:
         ]
         refused = [ModelInfo(r.name, "failed", reasons=r.reasons) for r in self._refused.values()]
         return sorted(ready + refused, key=lambda info: info.name)
+
+
+def _name_of(folder: Path) -> str:
+    """The name that a bundle's manifest gives it; the folder's where that cannot be read."""
+    try:
+        name = json.loads((folder / MANIFEST).read_bytes())["name"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return folder.name
+    return name if isinstance(name, str) else folder.name

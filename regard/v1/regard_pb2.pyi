@@ -1307,7 +1307,9 @@ class Hypothesis(_message.Message):
     text: _builtins.str
     """The output as a person reads it."""
     score: _builtins.float
-    """What hypotheses are ranked by: the sum of the tokens' `logprob` divided by (number of tokens)^length_penalty."""
+    """What hypotheses are ranked by. With beams: the sum of the tokens' log-probabilities, after penalties, divided by
+    (number of tokens)^length_penalty. With one beam: the sum of the tokens' `logprob`.
+    """
     finish_reason: Global___FinishReason.ValueType
     """Why the output ended."""
     pharaoh: _builtins.str
@@ -1425,8 +1427,8 @@ class TargetToken(_message.Message):
     piece: _builtins.str
     """Its entry in that vocabulary, with the tokenizer's own marks; or the source's, if it was copied."""
     logprob: _builtins.float
-    """Natural logarithm of its probability, as the search added it up: after penalties and bans. At most 0.
-    A forced token has 0.
+    """Natural logarithm of the probability that the model gave it, whatever penalties and bans the search applied. At most
+    0. A forced token has 0.
     """
     special: _builtins.bool
     """Whether it is the model's own (end of sentence, a language) and not the text's."""
