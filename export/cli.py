@@ -174,6 +174,8 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
     for title, value in manifest.provenance.model_dump().items():
         yield title.replace("_", " "), value
     yield "verification", _verdict(manifest)
+    for precision, times in manifest.verification.get("step_ms", {}).items():
+        yield f"{precision} step", ", ".join(f"{ms:g} ms for {n} at a time" for n, ms in times.items())
 
 
 def _settings(values: Mapping[str, Any]) -> str:

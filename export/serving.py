@@ -1,5 +1,6 @@
 """Drives a bundle's graphs with the server's own runner, slots and search: what is verified is what serves."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from service.engine.slots import Array, Slots, SlotsShape
 Ids = Sequence[int]
 
 MAX_REQUESTS = 32  # side by side
+NUM_TIMED_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,17 @@ class ServingGraphs:
             group = sources[first : first + MAX_REQUESTS]
             slots = self._admit(group, num_beams=num_beams, capacity=max_new_tokens)
             yield from _Batch(self._runner, slots, group, max_new_tokens).run()
+
+    def step_seconds(self, source: Ids, num_requests: int) -> float:
+        """How long a step of so many requests takes, the best of some: others may be at work on this machine."""
+        slots, bindings = self._admit([source] * num_requests, num_beams=1, capacity=NUM_TIMED_STEPS), StepBindings()
+        seconds = []
+        for _ in range(NUM_TIMED_STEPS):
+            started = time.perf_counter()
+            self._runner.step(slots, num_requests, 1, bindings)
+            seconds.append(time.perf_counter() - started)
+            slots.advance(slots.tokens[:num_requests].copy(), np.arange(num_requests), moved=False)
+        return min(seconds)
 
     def _admit(self, sources: Sequence[Ids], *, num_beams: int, capacity: int, spare: int = 0) -> Slots:
         """Slots with every source in a row of its own, and `spare` more rows."""

@@ -1,4 +1,4 @@
-"""For all tests: one thread for tiny products, and no hurry for Hypothesis, since a shared machine may pause anything."""
+"""For all tests: one thread for tiny products, and no deadline for Hypothesis, since a shared machine may pause."""
 
 import os
 

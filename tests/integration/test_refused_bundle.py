@@ -21,11 +21,11 @@ def test_the_others_keep_serving(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
 
-    with running(Settings(grpc_port=0, http_port=0, model_directories=(tmp_path,))) as server:
-        with regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
-            states = {model.name: (model.state, list(model.message.state_reasons)) for model in client.models()}
-            assert states["everyday"] == ("ready", [])
-            assert states["damaged"] == ("failed", ["int8/weights.bin: does not match its checksum"])
-            assert client.translate("Thank you.", to="de").text
-            with pytest.raises(regard.Unavailable, match=r"damaged.*failed to load"):
-                client.translate("Thank you.", to="de", model="damaged")
+    settings = Settings(grpc_port=0, http_port=0, model_directories=(tmp_path,))
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        states = {model.name: (model.state, list(model.message.state_reasons)) for model in client.models()}
+        assert states["everyday"] == ("ready", [])
+        assert states["damaged"] == ("failed", ["int8/weights.bin: does not match its checksum"])
+        assert client.translate("Thank you.", to="de").text
+        with pytest.raises(regard.Unavailable, match=r"damaged.*failed to load"):
+            client.translate("Thank you.", to="de", model="damaged")
