@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import grpc
+import uvloop
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
 
 from regard.v1 import regard_pb2 as pb
@@ -243,7 +244,8 @@ def serve(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the process' exit status."""
     logs.configure(settings.log_level, settings.log_format)
     try:
-        asyncio.run(_serve_until_stopped(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_stopped(settings))
     except (StartError, ServiceError) as error:
         log.error("cannot start: %s", error)
         return 1
