@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from service.decoding.search import open_search
+from service.engine.maps import MapHistory
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
 from service.engine.runner import Runner, StepBindings, StepOutput
@@ -27,6 +28,7 @@ class RunningBatch:
         self.tickets: list[Ticket] = []
         self._slots = Slots(runner.manifest, shape)
         self._bindings = StepBindings()
+        self._maps: MapHistory | None = None  # until somebody wants maps
         self._search = open_search(
             shape.num_beams,
             max_requests=shape.max_requests,
@@ -72,30 +74,35 @@ class RunningBatch:
         output = self.runner.step(
             self._slots, self.num_live, self._search.num_candidates(self.num_live), self._bindings
         )
-        self._keep_attention(output)
+        self._keep_maps(output)
         advance = self._search.advance(
             self.num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer
         )
         self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
         num_slots = len(advance.tokens)
+        self._count_steps()
         deliveries += self._committed()
         deliveries += self._evict_finished(np.flatnonzero(advance.finished).tolist())
         self.observer.stepped(self.runner.manifest.name, num_slots, time.monotonic() - started)
         return deliveries
 
-    def _keep_attention(self, output: StepOutput) -> None:
-        """Copies this step's maps, once for all requests that want them."""
+    def _keep_maps(self, output: StepOutput) -> None:
+        """Copies this step's maps, for the requests that want them."""
+        rows = [row for row, ticket in enumerate(self.tickets) if ticket.request.attention]
+        if not rows:
+            return
+        if self._maps is None:
+            layout = self.runner.manifest.attention
+            self._maps = MapHistory(self.shape, layout.layers, layout.heads)
+        steps = [self.tickets[row].num_steps for row in rows]
+        self._maps.keep(np.array(rows), np.array(steps), output.cross_attention)
+
+    def _count_steps(self) -> None:
         now = time.monotonic()
         for ticket in self.tickets:
             ticket.num_steps += 1
             if ticket.num_steps == 1:
                 self.observer.first_token(self.runner.manifest.name, now - ticket.submitted)
-        if not any(ticket.request.attention for ticket in self.tickets):
-            return
-        maps = np.stack(output.cross_attention)  # [layers, requests, heads, beams, source]
-        for row, ticket in enumerate(self.tickets):
-            if ticket.request.attention:
-                ticket.maps.append(maps[:, row, :, :, : self._slots.source_lengths[row]])
 
     def _committed(self) -> Iterator[Delivery]:
         """Yields, for each stream, the tokens that became certain."""
@@ -105,13 +112,10 @@ class RunningBatch:
             prefix = self._search.committed(row, ticket.num_committed)
             if not len(prefix.tokens):
                 continue
-            steps = range(ticket.num_committed, ticket.num_committed + len(prefix.tokens))
-            maps = [
-                ticket.maps[t][:, :, beam] if ticket.request.attention else None
-                for t, beam in zip(steps, prefix.path, strict=True)
-            ]
-            choices = zip(prefix.tokens.tolist(), prefix.logprobs.tolist(), maps, strict=True)
-            ticket.num_committed = steps.stop
+            maps = self._followed(row, prefix.path, ticket.num_committed)
+            rows = [None] * len(prefix.tokens) if maps is None else np.moveaxis(maps, 2, 0)
+            choices = zip(prefix.tokens.tolist(), prefix.logprobs.tolist(), rows, strict=True)
+            ticket.num_committed += len(prefix.tokens)
             yield Delivery(ticket, [CommittedToken(*choice) for choice in choices])
 
     def _evict_departed(self) -> Iterator[Delivery]:
@@ -134,13 +138,7 @@ class RunningBatch:
 
     def _result(self, row: int, ticket: Ticket) -> EngineResult:
         hypotheses = tuple(
-            EngineHypothesis(
-                h.tokens,
-                h.logprobs,
-                h.score,
-                h.finish_reason,
-                _follow(ticket.maps, h.path) if ticket.request.attention else None,
-            )
+            EngineHypothesis(h.tokens, h.logprobs, h.score, h.finish_reason, self._followed(row, h.path))
             for h in self._search.hypotheses(row)
         )
         return EngineResult(
@@ -150,16 +148,19 @@ class RunningBatch:
             decode_s=time.monotonic() - ticket.admitted - ticket.encode_s,
         )
 
+    def _followed(self, row: int, path: Int64Array, first: int = 0) -> Float32Array | None:
+        """The maps of a hypothesis' tokens, float32 [layers, heads, target, source]; None unless asked for."""
+        if self._maps is None or not self.tickets[row].request.attention:
+            return None
+        return self._maps.follow(row, path, int(self._slots.source_lengths[row]), first)
+
     def _evict(self, row: int) -> None:
         """Frees a row; the last live request moves into it, so that live rows stay a prefix."""
         last = self.num_live - 1
         if row != last:
             self._slots.move(last, row)
             self._search.move(last, row)
+            if self._maps is not None and self.tickets[last].request.attention:
+                self._maps.move(last, row, self.tickets[last].num_steps)
             self.tickets[row] = self.tickets[last]
         self.tickets.pop()
-
-
-def _follow(maps: list[Float32Array], path: Int64Array) -> Float32Array:
-    """Picks, for each token, the map of the beam that made it: float32 [layers, heads, target, source]."""
-    return np.stack([maps[t][:, :, beam] for t, beam in enumerate(path)], axis=2)

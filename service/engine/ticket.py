@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from service.engine.request import CommittedToken, EngineRequest, EngineResult, Float32Array
+from service.engine.request import CommittedToken, EngineRequest, EngineResult
 from service.errors import ServiceError
 
 OnTokens = Callable[[list[CommittedToken]], None]
@@ -20,7 +20,7 @@ class Ticket:
         on_tokens: called on the caller's event loop, as tokens become certain; None for unary calls.
         submitted: `time.monotonic()` of arrival.
         departed: the caller has left; the request ends before the next step.
-        maps: one float32 [layers, heads, beams, source] a step, where attention is wanted.
+        num_steps: steps it has had.
         num_committed: tokens that `on_tokens` has had.
     """
 
@@ -31,7 +31,6 @@ class Ticket:
     departed: bool = False
     admitted: float = 0.0
     encode_s: float = 0.0
-    maps: list[Float32Array] = field(default_factory=list)
     num_steps: int = 0
     num_committed: int = 0
 
