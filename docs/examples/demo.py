@@ -19,7 +19,7 @@ from regard.terminal import print_alignment
 
 # None of these sentences is in the training data.
 EVERYDAY = {
-    "de": ("Could you tell me where the library is?", "My sister works in a small bookshop near the station."),
+    "de": ("Could you tell me where the library is?", "My neighbour bought a new bicycle last week."),
     "fr": ("I would like a cup of tea without sugar, please.",),
     "es": ("The children are playing in the garden behind the house.",),
 }
