@@ -1,22 +1,25 @@
-"""`regard export`, `regard verify` and `regard inspect`."""
+"""`regard export`, `regard verify` and `regard inspect`.
+
+What needs PyTorch is imported when a command runs: help and `inspect` answer at once.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from export import families
-from export.description import ExportError
-from export.exporting import ExportOptions, export, known_precisions, verify
-from export.pairs import dev_pairs
-from export.verify import DevPairs, Report, VerificationFailed
+from export.errors import ExportError
 from models.bundle import Bundle, BundleError, Manifest, Precision
 
+if TYPE_CHECKING:
+    from export.verify import Report
+
+PRECISIONS = ("float32", "int8")
 FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -50,16 +53,14 @@ class Progress:
             self._end("[green]✓[/green]")
         except (ExportError, BundleError) as error:
             self._end("[red]✗[/red]")
-            if isinstance(error, VerificationFailed):
-                print_report(error.report, self._console)
             raise click.ClickException(str(error)) from error
 
 
 def _precisions(context: click.Context, parameter: click.Parameter, value: str) -> list[Precision]:
     names = [name.strip() for name in value.split(",") if name.strip()]
-    unknown = [name for name in names if name not in known_precisions()]
+    unknown = [name for name in names if name not in PRECISIONS]
     if unknown or not names:
-        raise click.BadParameter(f"{value!r}; known are {', '.join(known_precisions())}")
+        raise click.BadParameter(f"{value!r}; known are {', '.join(PRECISIONS)}")
     return cast(list[Precision], names)
 
 
@@ -91,8 +92,12 @@ def export_command(
     progress = Progress()
     with progress.running():
         progress.stage("reading the checkpoint")
+        from export import families
+        from export.exporting import ExportOptions, export
+        from export.pairs import dev_pairs
+
         model = families.load(source)
-        pairs: DevPairs = dev_pairs(data, model) if data else {}
+        pairs = dev_pairs(data, model) if data else {}
         options = ExportOptions(name or output.resolve().name, version, precisions, pairs, allow_mismatch)
         bundle = export(model, output, options, progress.stage)
     size = sum(bundle.path(file).stat().st_size for file in bundle.manifest.files)
@@ -113,8 +118,13 @@ def verify_command(bundle_folder: Path, source: Path | None, data: Path | None) 
     with progress.running():
         progress.stage("checksums")
         bundle = Bundle.load(bundle_folder)
+        from export import families
+        from export.exporting import verify
+        from export.pairs import dev_pairs
+        from export.verify import VerificationFailed
+
         model = families.load(source) if source else None
-        pairs: DevPairs = dev_pairs(data, model) if data and model else {}
+        pairs = dev_pairs(data, model) if data and model else {}
         report = verify(bundle, model, pairs, progress.stage)
         if report.failures:
             raise VerificationFailed(report)
@@ -143,7 +153,7 @@ def inspect_command(bundle_folder: Path, as_json: bool) -> None:
         console.print(_sizes(bundle, variant.precision))
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: "Report", console: Console) -> None:
     """Prints every check of a report as a table."""
     table = Table("", "check", "value", "at most")
     for title, section in report.sections.items():

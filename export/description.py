@@ -7,14 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.errors import ExportError
 from export.quantize import Linear
 from models.nets.transformer import Transformer, TransformerConfig, sinusoids
 
 Float32Array = NDArray[np.float32]
-
-
-class ExportError(Exception):
-    """A checkpoint that cannot be exported; the message names the cause, every one that was found."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.bundle import write_graphs, write_manifest, write_tokenizers
-from export.description import ExportError
+from export.errors import ExportError
 from export.families.source import SourceModel
-from export.quantize import FORMS
 from export.verify import DevPairs, Report, Stage, VerificationFailed, Verifier
 from models.bundle import Bundle, Precision
 
@@ -102,7 +101,3 @@ def _folder_beside(out: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def known_precisions() -> list[Precision]:
-    return list(FORMS)

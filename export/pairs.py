@@ -3,7 +3,7 @@
 from itertools import product
 from pathlib import Path
 
-from export.description import ExportError
+from export.errors import ExportError
 from export.families.source import SourceModel
 from export.verify import DevPairs
 from models.recipes.corpus import read_pairs

@@ -75,9 +75,10 @@ class ServingGraphs:
 
     def step_seconds(self, source: Ids, num_requests: int) -> float:
         """How long a step of so many requests takes, the best of some: others may be at work on this machine."""
-        slots, bindings = self._admit([source] * num_requests, num_beams=1, capacity=NUM_TIMED_STEPS), StepBindings()
+        num_steps = min(NUM_TIMED_STEPS, self.manifest.max_target_tokens)
+        slots, bindings = self._admit([source] * num_requests, num_beams=1, capacity=num_steps), StepBindings()
         seconds = []
-        for _ in range(NUM_TIMED_STEPS):
+        for _ in range(num_steps):
             started = time.perf_counter()
             self._runner.step(slots, num_requests, 1, bindings)
             seconds.append(time.perf_counter() - started)

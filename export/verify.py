@@ -13,7 +13,7 @@ import sacrebleu
 
 from export import checks
 from export.checks import NUM_BEAMS, Check
-from export.description import ExportError
+from export.errors import ExportError
 from export.families.source import SourceModel
 from export.reference import Forced, half_of_the_threads
 from export.sentences import EXAMPLES, TRICKY_TEXTS
@@ -85,7 +85,8 @@ class Verifier:
         self._keys = self._manifest.target_languages or self._manifest.styles or ("",)
         precisions = sorted((v.precision for v in bundle.manifest.variants), key=lambda p: p != "float32")
         self._graphs = {precision: ServingGraphs(bundle, precision) for precision in precisions}  # float32 first
-        self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens)
+        # One less, since the outputs are also read, behind the start token.
+        self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens - 1)
         self._sources = list(self._samples())
 
     def run(self) -> Report:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from export.description import ExportError
+from export.errors import ExportError
 from export.families import marian, regard
 from export.families.source import SourceModel
 

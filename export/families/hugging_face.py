@@ -8,7 +8,7 @@ import torch
 import transformers
 from transformers import GenerationConfig
 
-from export.description import ExportError
+from export.errors import ExportError
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, forced, generate, generation_config
 from models.bundle import GenerationDefaults, Target

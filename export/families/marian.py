@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from transformers import MarianMTModel, MarianTokenizer
 
-from export.description import Description, ExportError
+from export.description import Description
+from export.errors import ExportError
 from export.families.hugging_face import HuggingFaceReference, generation_defaults, load_net
 from export.families.sentencepiece import source_tokenizer, target_tokenizer
 from export.families.source import SourceModel, require_files

@@ -7,7 +7,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from export.description import Description, ExportError
+from export.description import Description
+from export.errors import ExportError
 from export.families.source import SourceModel, require_files
 from export.reference import TransformerReference
 from models.bundle import GenerationDefaults, Provenance, Target, TextSource

@@ -12,7 +12,7 @@ from typing import Any
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from export.description import ExportError
+from export.errors import ExportError
 
 UNIGRAM, BPE = 1, 2  # TrainerSpec.ModelType
 NORMAL, USER_DEFINED, BYTE = 1, 4, 6  # SentencePiece.Type: the pieces that text may become

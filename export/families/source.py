@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.description import Description, ExportError
+from export.description import Description
+from export.errors import ExportError
 from export.reference import Reference
 from models.bundle import GenerationDefaults, Provenance, Target, Task, TextSource
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from export.description import Description, ExportError
+from export.description import Description
+from export.errors import ExportError
 from export.families import regard
 from tests.unit.export.checkpoints import tiny_checkpoint
 

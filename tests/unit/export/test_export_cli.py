@@ -1,11 +1,14 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from export.cli import export_command, inspect_command, verify_command
+from export.cli import PRECISIONS, export_command, inspect_command, verify_command
+from export.quantize import FORMS
 from models.bundle import MANIFEST
 from tests.unit.export.checkpoints import tiny_checkpoint
 
@@ -49,6 +52,15 @@ def test_export_verify_inspect(checkpoint, tmp_path) -> None:
 def test_a_name_of_its_own(checkpoint, tmp_path) -> None:
     assert _export(checkpoint, tmp_path / "out", "--name", "talker").exit_code == 0
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["name"] == "talker"
+
+
+def test_the_precisions_that_are_offered_can_be_built() -> None:
+    assert tuple(FORMS) == PRECISIONS
+
+
+def test_help_and_inspect_wait_for_no_torch() -> None:
+    code = "import sys, export.cli; print({'torch', 'transformers', 'onnxruntime'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("precision", ["int3", "", "int8,float8"])

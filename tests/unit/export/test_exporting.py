@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from export import families
-from export.description import Description, ExportError
+from export.description import Description
+from export.errors import ExportError
 from export.exporting import ExportOptions, export, verify
 from export.families import regard
 from export.families.source import SourceModel
@@ -158,6 +159,14 @@ def test_options_that_are_not_known_are_named() -> None:
     checkpoint.config.update(rotary=True, experts=8)
     with pytest.raises(ExportError, match="not supported: experts, rotary"):
         regard.from_checkpoint(checkpoint)
+
+
+def test_models_with_few_positions_are_verified_within_them(tmp_path) -> None:
+    checkpoint = tiny_checkpoint(max_positions=5)
+    del checkpoint.card["max_target_tokens"]
+    assert (
+        export(regard.from_checkpoint(checkpoint), tmp_path / "out", OPTIONS, _silent).manifest.max_target_tokens == 5
+    )
 
 
 def test_bundles_load_where_they_are_moved(tmp_path, model) -> None:

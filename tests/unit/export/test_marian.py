@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from export import families
-from export.description import ExportError
+from export.errors import ExportError
 from export.families import marian
 from export.sentences import EXAMPLES, TRICKY_TEXTS
 from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
