@@ -69,6 +69,9 @@ class Method:
 class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
     """Base: puts `around` around every call, whatever its kind."""
 
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Handler, Handler]] = {}  # by path: what is wrapped, and the wrapped
+
     @abstractmethod
     def around(self, method: Method, context: Context) -> AbstractAsyncContextManager[None]:
         """What surrounds the call; sees the exception that ends it."""
@@ -90,7 +93,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor, ABC):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None  # gRPC answers UNIMPLEMENTED
-        return self._wrapped(handler, Method.of(handler_call_details.method, handler))
+        path = handler_call_details.method
+        known = self._known.get(path)
+        if known is None or known[0] is not handler:
+            known = self._known[path] = (handler, self._wrapped(handler, Method.of(path, handler)))
+        return known[1]
 
     def _wrapped(self, handler: Handler, method: Method) -> Handler:
         behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
@@ -190,6 +197,7 @@ class Gate(CallInterceptor):
     """
 
     def __init__(self, services: Collection[str]) -> None:
+        super().__init__()
         self._services = frozenset(services)
         self._num_in_flight = 0
         self._emptied = asyncio.Event()
@@ -232,6 +240,7 @@ class MetricsInterceptor(CallInterceptor):
     """Counts and times calls and messages."""
 
     def __init__(self, metrics: GrpcMetrics) -> None:
+        super().__init__()
         self._metrics = metrics
 
     @asynccontextmanager
