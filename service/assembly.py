@@ -1,6 +1,9 @@
 """From what the engine decoded to what the caller reads: text, tokens, words, and the attention maps asked for."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from service.attention.links import coverage, entropy, hard_links, source_coverage
 from service.attention.reduce import align, select, shift
@@ -47,7 +50,8 @@ class Assembler:
         )
 
     def events(self) -> "EventAssembler":
-        return EventAssembler(self._model, self)
+        shifted = self._options.method == "shifted" and "alignment" in self._options.kinds
+        return EventAssembler(self._model, self, shifted=shifted)
 
     def _hypothesis(self, decoded: EngineHypothesis) -> Hypothesis:
         written = self._model.writer.write(decoded.tokens, decoded.logprobs)
@@ -60,17 +64,13 @@ class Assembler:
         """Adds the maps asked for; cross is float32 [layers, heads, target, source]."""
         words = _words(written.text, written.tokens) if self._by_words else ()
         maps = tuple(self._by_granularity(m, words) for m in self.maps(cross))
-        hypothesis = Hypothesis(plain.text, plain.tokens, plain.score, plain.finish_reason, words=words, maps=maps)
         alignment = next((m.values for m in maps if m.kind == "alignment"), None)
         if alignment is None:
-            return hypothesis
+            return replace(plain, words=words, maps=maps)
         target_special = [u.special for u in (words or written.tokens)]
         source_special = [u.special for u in (self.source.words or self.source.tokens)]
-        return Hypothesis(
-            plain.text,
-            plain.tokens,
-            plain.score,
-            plain.finish_reason,
+        return replace(
+            plain,
             words=words,
             maps=maps,
             links=tuple(Link(s, t) for s, t in hard_links(alignment, source_special, target_special)),
@@ -109,33 +109,56 @@ class Assembler:
 
 
 class EventAssembler:
-    """Turns tokens, as they become certain, into a stream's events."""
+    """Turns tokens, as they become certain, into a stream's events.
 
-    def __init__(self, model: LoadedModel, assembler: Assembler) -> None:
+    With the shifted alignment a token's row is the next step's, so that its event waits for the next token.
+    """
+
+    def __init__(self, model: LoadedModel, assembler: Assembler, *, shifted: bool) -> None:
         self._assembler = assembler
         self._stream = model.writer.stream()
+        self._shifted = shifted
+        self._waiting: CommittedToken | None = None
+        self._num_tokens = 0
         self._num_events = 0
 
     def add(self, tokens: Sequence[CommittedToken]) -> Iterator[TokenEvent]:
-        for committed in tokens:
-            before = len(self._stream.text)
-            token = self._stream.add(committed.id, committed.logprob)
-            cross = committed.cross_attention
-            maps = () if cross is None else tuple(self._assembler.maps(cross[:, :, None]))
-            yield TokenEvent(self._num_events, token, self._stream.text[before:], maps)
-            self._num_events += 1
+        self._num_tokens += len(tokens)
+        for token in tokens:
+            if not self._shifted:
+                yield self._event(token)
+                continue
+            if self._waiting is not None:
+                yield self._event(self._waiting, token)
+            self._waiting = token
 
     def finish(self, best: EngineHypothesis) -> Iterator[TokenEvent]:
         """Yields what the best hypothesis has beyond the tokens so far."""
-        first = self._num_events
+        first, cross = self._num_tokens, best.cross_attention
         rest = zip(best.tokens[first:].tolist(), best.logprobs[first:].tolist(), strict=True)
-        cross = best.cross_attention
-        return self.add(
+        yield from self.add(
             [
                 CommittedToken(token_id, logprob, None if cross is None else cross[:, :, position])
                 for position, (token_id, logprob) in enumerate(rest, first)
             ]
         )
+        if self._waiting is not None:
+            yield self._event(self._waiting)
+
+    def _event(self, committed: CommittedToken, following: CommittedToken | None = None) -> TokenEvent:
+        before = len(self._stream.text)
+        token = self._stream.add(committed.id, committed.logprob)
+        maps = tuple(self._maps(committed, following))
+        self._num_events += 1
+        return TokenEvent(self._num_events - 1, token, self._stream.text[before:], maps)
+
+    def _maps(self, committed: CommittedToken, following: CommittedToken | None) -> Iterator[AttentionMap]:
+        """The token's row of each map, with a target axis of length 1."""
+        steps = [c.cross_attention for c in (committed, following) if c is not None and c.cross_attention is not None]
+        if not steps:
+            return
+        for found in self._assembler.maps(np.stack(steps, axis=2)):
+            yield replace(found, values=found.values[..., :1, :])
 
 
 def _words(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:

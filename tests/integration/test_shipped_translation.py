@@ -89,10 +89,12 @@ async def test_alone_equals_batched(shipped_server: Server, client: regard.Clien
         assert one.best.score == pytest.approx(other.best.score, abs=1e-4)
 
 
+@pytest.mark.parametrize("method", ["plain", "shifted"])
 @pytest.mark.parametrize("beams", [1, 4])
-def test_a_stream_ends_with_what_the_unary_call_gives(client: regard.Client, beams: int) -> None:
-    unary = client.translate(FIFTY[8], to="de", num_beams=beams, attention=["alignment"])
-    events = list(client.stream_translate(FIFTY[8], to="de", num_beams=beams, attention=["alignment"]))
+def test_a_stream_ends_with_what_the_unary_call_gives(client: regard.Client, beams: int, method: str) -> None:
+    options = {"to": "de", "num_beams": beams, "attention": ["alignment"], "alignment_method": method}
+    unary = client.translate(FIFTY[8], **options)
+    events = list(client.stream_translate(FIFTY[8], **options))
     tokens = [event for event in events if isinstance(event, regard.TokenMade)]
     assert [event.index for event in tokens] == list(range(len(unary.best.tokens)))
     assert "".join(event.text_delta for event in tokens) == unary.text
@@ -186,12 +188,14 @@ def test_bytes_that_are_no_text_are_refused(shipped_server: Server, client: rega
 
 
 def test_a_client_that_leaves_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
+    cancelled = 'regard_requests_total{model="everyday",outcome="cancelled"}'
+    before = metric(shipped_server, cancelled)
     stream = client.stream_translate(FIFTY[3], to="de", min_new_tokens=200, max_new_tokens=250)
     for _ in range(3):
         next(stream)
     stream.close()
     wait_until_idle(shipped_server)
-    assert metric(shipped_server, 'regard_requests_total{model="everyday",outcome="cancelled"}') >= 0
+    assert metric(shipped_server, cancelled) == before + 1
 
 
 def test_a_deadline_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
