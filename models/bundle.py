@@ -135,6 +135,8 @@ class Target(Schema):
         forced_first_ids: the first token that a target language or style forces, by its name.
         end_ids: tokens that end a hypothesis.
         special_ids: tokens that are never text.
+        copies: candidate ids from `vocab_size` on are words of the source: `vocab_size + p` stands for the word
+            at position p of the source's tokens, see "Copying" in docs/bundle.md.
     """
 
     tokenizer: str
@@ -144,6 +146,7 @@ class Target(Schema):
     end_ids: tuple[TokenId, ...] = Field(min_length=1)
     forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
     special_ids: tuple[TokenId, ...] = ()
+    copies: bool = False
 
 
 class GenerationDefaults(Schema):
