@@ -1,4 +1,4 @@
-"""gRPC health: for the server, for each service, and for each model as "model/NAME"."""
+"""gRPC health: for the server, each service, each model as "model/NAME", and "live" for the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from service.domain import ModelInfo
 
 MODEL_PREFIX = "model/"
+LIVE = "live"  # what a liveness probe asks: not whether to send calls, but whether to restart
 
 
 def unready_reasons(models: Iterable[ModelInfo]) -> list[str]:
@@ -29,6 +30,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     def __init__(self, services: Iterable[str]) -> None:
         self._services = ("", *services)
         self._statuses: dict[str, int] = dict.fromkeys(self._services, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._statuses[LIVE] = health_pb2.HealthCheckResponse.SERVING
         self._changed = asyncio.Event()
         self._is_closed = False
 
@@ -38,6 +40,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             return
         serves = dict.fromkeys(self._services, not unready_reasons(models))
         serves |= {MODEL_PREFIX + model.name: model.state == "ready" for model in models}
+        serves[LIVE] = True
         self._statuses = {
             name: health_pb2.HealthCheckResponse.SERVING if ok else health_pb2.HealthCheckResponse.NOT_SERVING
             for name, ok in serves.items()
@@ -45,9 +48,13 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._announce()
 
     def close(self) -> None:
-        """Says NOT_SERVING of everything, for good, and ends every watch."""
+        """Says NOT_SERVING of everything that takes calls, for good, and ends every watch.
+
+        The process stays live: a server that drains must not be restarted for it.
+        """
         self._is_closed = True
-        self._statuses = dict.fromkeys(self._statuses, health_pb2.HealthCheckResponse.NOT_SERVING)
+        for name in self._statuses.keys() - {LIVE}:
+            self._statuses[name] = health_pb2.HealthCheckResponse.NOT_SERVING
         self._announce()
 
     def _announce(self) -> None:

@@ -132,6 +132,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.grpc = GrpcMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
+        self.queue_limit = Gauge(
+            "regard_queue_limit", "Requests that may wait, over all models; more are refused.", registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)

@@ -61,6 +61,7 @@ class Server:
         self._settings = settings
         self._open_handlers = open_handlers
         self._metrics = Metrics()
+        self._metrics.queue_limit.set(settings.max_queue)
         self._health = Health(SERVICE_NAMES)
         self._gate = Gate(SERVICE_NAMES)
         self._handlers: Handlers | None = None
