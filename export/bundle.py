@@ -7,9 +7,7 @@ from typing import Any
 from onnx import save_model
 
 from export.families.source import SourceModel
-from export.graph.contract import Graph, memory_specs, state_specs
-from export.graph.encode import build_encode
-from export.graph.step import build_step
+from export.graph.contract import Graph
 from export.graph.weights_file import WeightsFile
 from export.quantize import FORMS
 from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Variant
@@ -20,10 +18,10 @@ WEIGHTS = "weights.bin"
 def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
     """Builds the graphs of one precision into a folder of its own, with one file of weights for both."""
     (folder / precision).mkdir()
-    forms, description = FORMS[precision], model.description
+    forms, architecture = FORMS[precision], model.architecture
     with WeightsFile(folder / precision / WEIGHTS) as weights:
-        encode = _save(folder, f"{precision}/encode.onnx", build_encode(description, forms.encode), weights)
-        step = _save(folder, f"{precision}/step.onnx", build_step(description, forms.step), weights)
+        encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
+        step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step)
 
 
@@ -57,8 +55,8 @@ def write_manifest(
         max_target_tokens=model.max_target_tokens,
         generation=model.generation,
         attention=_attention(model),
-        memory=memory_specs(model.description.config),
-        state=state_specs(model.description.config),
+        memory=model.architecture.memory,
+        state=model.architecture.state,
         variants=tuple(variants),
         provenance=model.provenance,
         scores=dict(model.scores),
@@ -69,7 +67,7 @@ def write_manifest(
 
 
 def _attention(model: SourceModel) -> AttentionLayout:
-    layers, heads = model.description.config.decoder_layers, model.description.config.num_heads
+    layers, heads = model.architecture.attention_layers, model.architecture.attention_heads
     if not model.alignment_heads:
         last = tuple((layers - 1, head) for head in range(heads))
         return AttentionLayout(layers=layers, heads=heads, alignment_heads=last)

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.description import Description
-from export.quantize import Float32Array, Linear
-from export.reference import Forced, Generated, Reference
+from export.reference import Forced, Generated, Reference, Source, TextReference
 from export.serving import Decoded, Ids, ServingGraphs
 from service.pipelines.text import SourceReader, TargetWriter
 
@@ -46,28 +44,14 @@ class Check:
         return {"value": value, "limit": self.limit, "passed": self.passed}
 
 
-def memory_equals(
-    graphs: ServingGraphs, reference: Reference, description: Description, sources: Sequence[Ids]
-) -> Iterator[Check]:
-    """Cross-attention's keys and values against the original encoder's states, projected."""
+def memory_equals(graphs: ServingGraphs, reference: Reference, sources: Sequence[Source]) -> Iterator[Check]:
+    """What encode computes, all sources in one batch, against the original's, one by one."""
     memory, worst = graphs.encode(sources), 0.0
     for row, source in enumerate(sources):
-        states = reference.encode(source)
-        for layer in range(description.config.decoder_layers):
-            name = f"decoder.{layer}.cross_attention"
-            key = _heads(states, description.linear(f"{name}.key"), description.config.num_heads)
-            value = _heads(states, description.linear(f"{name}.value"), description.config.num_heads)
-            actual = memory[f"cross_key_{layer}"][row, ..., : len(source)]
-            worst = max(worst, difference(actual, key.transpose(0, 2, 1)))
-            worst = max(worst, difference(memory[f"cross_value_{layer}"][row, :, : len(source)], value))
+        for name, expected in reference.memory(source).items():
+            within = tuple(slice(size) for size in expected.shape)  # behind a source's length stands anything
+            worst = max(worst, difference(memory[name][row][within], expected))
     yield Check("memory: largest difference from the original", worst, MEMORY_TOLERANCE)
-
-
-def _heads(states: Float32Array, layer: Linear, num_heads: int) -> Float32Array:
-    """states: [source, width] -> [heads, source, head width]."""
-    projected = states @ layer.weight.T + (0 if layer.bias is None else layer.bias)
-    heads: Float32Array = projected.reshape(len(states), num_heads, -1).transpose(1, 0, 2)
-    return heads
 
 
 def steps_equal(expected: Sequence[Forced], actual: Sequence[Forced]) -> Iterator[Check]:
@@ -84,7 +68,7 @@ def steps_equal(expected: Sequence[Forced], actual: Sequence[Forced]) -> Iterato
 def greedy_equals(
     reference: Reference,
     start_id: int,
-    sources: Sequence[Ids],
+    sources: Sequence[Source],
     expected: Sequence[Generated],
     actual: Sequence[Decoded],
 ) -> Iterator[Check]:
@@ -105,7 +89,7 @@ def greedy_equals(
 def beams_equal(
     reference: Reference,
     start_id: int,
-    sources: Sequence[Ids],
+    sources: Sequence[Source],
     expected: Sequence[Generated],
     actual: Sequence[Decoded],
 ) -> Iterator[Check]:
@@ -123,7 +107,7 @@ def beams_equal(
 
 
 def texts_equal(
-    reference: Reference, reader: SourceReader, writer: TargetWriter, texts: Sequence[str], keys: Sequence[str]
+    reference: TextReference, reader: SourceReader, writer: TargetWriter, texts: Sequence[str], keys: Sequence[str]
 ) -> Iterator[Check]:
     """The shipped tokenizer against the training's: ids of a text, and text of ids.
 
@@ -147,7 +131,7 @@ def texts_equal(
     yield Check("outputs written differently", num_wrong_texts, 0)
 
 
-def sound(graphs: ServingGraphs, sources: Sequence[Ids], forced: Sequence[Forced]) -> Iterator[Check]:
+def sound(graphs: ServingGraphs, sources: Sequence[Source], forced: Sequence[Forced]) -> Iterator[Check]:
     """Numbers are finite, and attention is a distribution over the source."""
     arrays = [array for f in forced for array in (f.logits, f.log_normalizer, f.cross_attention)]
     # Banned tokens have a logit of -inf; nothing else may be infinite.
@@ -158,7 +142,7 @@ def sound(graphs: ServingGraphs, sources: Sequence[Ids], forced: Sequence[Forced
     yield Check("cross-attention: largest distance of a row's sum from 1", off, ROW_SUM_TOLERANCE)
 
 
-def rows_independent(graphs: ServingGraphs, sources: Sequence[Ids], targets: Sequence[Ids]) -> Iterator[Check]:
+def rows_independent(graphs: ServingGraphs, sources: Sequence[Source], targets: Sequence[Ids]) -> Iterator[Check]:
     """Each source alone against all of them in a crowd whose other rows hold NaN."""
     crowd = graphs.force(sources, targets, hostile_neighbours=NUM_NEIGHBOURS)
     worst, num_other = 0.0, 0

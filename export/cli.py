@@ -77,7 +77,7 @@ def _precisions(context: click.Context, parameter: click.Parameter, value: str) 
     callback=_precisions,
     help="Comma-separated; a server takes the first that it can run. int8, float32.",
 )
-@click.option("--data", type=EXISTING, help="Folder with dev sentences, for the quality gate in BLEU.")
+@click.option("--data", type=EXISTING, help="Folder with dev examples, for the quality gate.")
 @click.option("--allow-mismatch", is_flag=True, help="Write the bundle even if verification fails, and mark it.")
 def export_command(
     source: Path,
@@ -93,12 +93,12 @@ def export_command(
     with progress.running():
         progress.stage("reading the checkpoint")
         from export import families
+        from export.dev import dev_set
         from export.exporting import ExportOptions, export
-        from export.pairs import dev_pairs
 
         model = families.load(source)
-        pairs = dev_pairs(data, model) if data else {}
-        options = ExportOptions(name or output.resolve().name, version, precisions, pairs, allow_mismatch)
+        dev = dev_set(data, model) if data else {}
+        options = ExportOptions(name or output.resolve().name, version, precisions, dev, allow_mismatch)
         bundle = export(model, output, options, progress.stage)
     size = sum(bundle.path(file).stat().st_size for file in bundle.manifest.files)
     click.echo(f"{output}: {bundle.manifest.name} {bundle.manifest.version}, {size / 1e6:.1f} MB")
@@ -119,13 +119,13 @@ def verify_command(bundle_folder: Path, source: Path | None, data: Path | None) 
         progress.stage("checksums")
         bundle = Bundle.load(bundle_folder)
         from export import families
+        from export.dev import dev_set
         from export.exporting import verify
-        from export.pairs import dev_pairs
         from export.verify import VerificationFailed
 
         model = families.load(source) if source else None
-        pairs = dev_pairs(data, model) if data and model else {}
-        report = verify(bundle, model, pairs, progress.stage)
+        dev = dev_set(data, model) if data and model else {}
+        report = verify(bundle, model, dev, progress.stage)
         if report.failures:
             raise VerificationFailed(report)
     print_report(report, Console(highlight=False))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.bundle import write_graphs, write_manifest, write_tokenizers
+from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
-from export.verify import DevPairs, Report, Stage, VerificationFailed, Verifier
+from export.verify import Report, Stage, VerificationFailed, Verifier
 from models.bundle import Bundle, Precision
 
 
@@ -21,14 +22,14 @@ class ExportOptions:
 
     Attributes:
         precisions: the server takes the first that it can run.
-        pairs: dev sentences for the quality gate, by target language or style.
+        dev: examples for the quality gate.
         allow_mismatch: write the bundle even if verification fails; the manifest says so.
     """
 
     name: str
     version: str
     precisions: Sequence[Precision]
-    pairs: DevPairs
+    dev: DevSet
     allow_mismatch: bool = False
 
 
@@ -52,7 +53,7 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
             stage(f"{precision}: building graphs")
             variants.append(write_graphs(folder, model, precision))
         candidate = write_manifest(folder, model, variants, name=options.name, version=options.version, verification={})
-        report = Verifier(candidate, model, options.pairs, stage).run()
+        report = Verifier(candidate, model, options.dev, stage).run()
         if report.failures and not options.allow_mismatch:
             raise VerificationFailed(report)
         stage("writing the bundle")
@@ -64,20 +65,20 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
     return Bundle.load(out)
 
 
-def verify(bundle: Bundle, model: SourceModel | None, pairs: DevPairs, stage: Stage) -> Report:
+def verify(bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage) -> Report:
     """Checks a finished bundle again.
 
     Args:
         model: what it was exported from; float32 graphs are built anew for it where the bundle has none.
     """
     if model is None or any(variant.precision == "float32" for variant in bundle.manifest.variants):
-        return Verifier(bundle, model, pairs, stage).run()
+        return Verifier(bundle, model, dev, stage).run()
     with _folder_beside(bundle.folder) as folder:
         shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
         stage("float32: building graphs")
         variants = [*bundle.manifest.variants, write_graphs(folder, model, "float32")]
         manifest = bundle.manifest.model_copy(update={"variants": tuple(variants)})
-        return Verifier(Bundle.write_manifest(folder, manifest), model, pairs, stage).run()
+        return Verifier(Bundle.write_manifest(folder, manifest), model, dev, stage).run()
 
 
 def _refuse_unwritable(model: SourceModel, out: Path) -> None:
@@ -85,7 +86,7 @@ def _refuse_unwritable(model: SourceModel, out: Path) -> None:
         raise ExportError(f"{out} exists and is not an empty folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     # float32 and everything smaller, with a little for tables and tokenizers.
-    needed = 2 * sum(weight.nbytes for weight in model.description.weights.values()) + 2**24
+    needed = 2 * model.architecture.nbytes + 2**24
     free = shutil.disk_usage(out.parent).free
     if free < needed:
         raise ExportError(f"no room for the bundle in {out.parent}: {free >> 20} MiB are free, {needed >> 20} needed")

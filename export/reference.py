@@ -1,18 +1,18 @@
 """The original model, as verification asks it: the graphs must compute what it computes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from export.description import Description
 from export.quantize import Float32Array
 from models.bundle import Target
-from models.nets.transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Generated:
     score: float | None
 
 
+Source = Sequence[int] | Float32Array
+"""What an encoder takes: the ids of a text, or float32 [3, height, width], a picture's pixels."""
+
+
 class Reference(Protocol):
     """An original model. Every call is about one source, so that padding plays no part."""
 
@@ -45,18 +49,23 @@ class Reference(Protocol):
     def name(self) -> str:
         """What the graphs are compared with: class and library."""
 
+    def memory(self, source: Source) -> dict[str, Float32Array]:
+        """What the decoder needs of a source, by the memory's names, without their axis of requests."""
+
+    def force(self, source: Source, target: Sequence[int]) -> Forced:
+        """Decodes a given target, which begins with the start token."""
+
+    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
+        """Decodes freely; with beams, score = sum of log-probabilities / length."""
+
+
+@runtime_checkable
+class TextReference(Reference, Protocol):
+    """An original model of texts."""
+
     @property
     def unknown_id(self) -> int | None:
         """What the tokenizer makes of characters that it does not know; None if it knows all."""
-
-    def encode(self, source: Sequence[int]) -> Float32Array:
-        """The encoder's states, float32 [source, width]."""
-
-    def force(self, source: Sequence[int], target: Sequence[int]) -> Forced:
-        """Decodes a given target, which begins with the start token."""
-
-    def generate(self, source: Sequence[int], *, num_beams: int, max_new_tokens: int) -> Generated:
-        """Decodes freely; with beams, score = sum of log-probabilities / length."""
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """The encoder's ids of a text; `key` is the target language or style."""
@@ -70,34 +79,57 @@ class TransformerReference:
 
     unknown_id: int | None = None
 
-    def __init__(self, net: Transformer, target: Target) -> None:
+    def __init__(self, description: Description, target: Target) -> None:
         self.name = f"models.nets.transformer.Transformer, PyTorch {torch.__version__}"
-        self._net = net
+        self._description = description
+        self._net = description.module()
         self._target = target
-        self._generating = _GeneratingTransformer(net)
 
     @torch.inference_mode()
-    def encode(self, source: Sequence[int]) -> Float32Array:
-        states: Float32Array = self._states(source)[0].numpy()
-        return states
+    def memory(self, source: Source) -> dict[str, Float32Array]:
+        return cross_attention_memory(self._description, self._states(source)[0].numpy())
 
-    def _states(self, source: Sequence[int]) -> Tensor:
+    def _states(self, source: Source) -> Tensor:
         """float [1, source, width]."""
         states, _ = self._net.encode(torch.tensor([source]), torch.ones(1, len(source), dtype=torch.bool))
         return states
 
     @torch.inference_mode()
-    def force(self, source: Sequence[int], target: Sequence[int]) -> Forced:
+    def force(self, source: Source, target: Sequence[int]) -> Forced:
         mask = torch.ones(1, len(source), dtype=torch.bool)
         output = self._net(torch.tensor([source]), mask, torch.tensor([target]), need_weights=True)
         return forced(output.logits[0], torch.cat(output.cross_attention))
 
     @torch.inference_mode()
-    def generate(self, source: Sequence[int], *, num_beams: int, max_new_tokens: int) -> Generated:
+    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
         config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
-        return generate(
-            self._generating, config, encoder_outputs=BaseModelOutput(last_hidden_state=self._states(source))
-        )
+        states = self._states(source)
+        mask = torch.ones(states.shape[:2], dtype=torch.bool)
+
+        def next_logits(ids: Tensor) -> Tensor:
+            decoded = self._net.decode(ids, states.expand(len(ids), -1, -1), mask.expand(len(ids), -1))[0]
+            logits: Tensor = self._net.head(decoded[:, -1])
+            return logits
+
+        return search(next_logits, self._target.vocab_size, config)
+
+
+def cross_attention_memory(description: Description, states: Float32Array) -> dict[str, Float32Array]:
+    """A transformer's memory: keys and values of every decoder layer; states: float32 [source, width]."""
+    memory: dict[str, Float32Array] = {}
+    for layer in range(description.config.decoder_layers):
+        name = f"decoder.{layer}.cross_attention"
+        key, value = (_heads(states, description, f"{name}.{kind}") for kind in ("key", "value"))
+        memory |= {f"cross_key_{layer}": key.transpose(0, 2, 1), f"cross_value_{layer}": value}
+    return memory
+
+
+def _heads(states: Float32Array, description: Description, name: str) -> Float32Array:
+    """states: [source, width] -> [heads, source, head width]."""
+    layer = description.linear(name)
+    projected = states @ layer.weight.T + (0 if layer.bias is None else layer.bias)
+    heads: Float32Array = projected.reshape(len(states), description.config.num_heads, -1).transpose(1, 0, 2)
+    return heads
 
 
 def forced(logits: Tensor, cross_attention: Tensor) -> Forced:
@@ -143,18 +175,27 @@ def generate(model: Any, config: GenerationConfig, **inputs: Any) -> Generated:
     return Generated(tokens[: ends[0] + 1] if ends else tokens, None if scores is None else float(scores[0]))
 
 
-class _GeneratingTransformer(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
-    """Our transformer as one of `transformers`, as far as `generate` needs it: no cache, the source already encoded."""
+def search(next_logits: Callable[[Tensor], Tensor], vocab_size: int, config: GenerationConfig) -> Generated:
+    """What `transformers` generates with a net of our own, for one source.
+
+    Args:
+        next_logits: int64 [hypotheses, target] -> float [hypotheses, vocabulary], what follows each hypothesis.
+    """
+    encoded = BaseModelOutput(last_hidden_state=torch.zeros(1, 1, 1))  # `next_logits` knows its source
+    return generate(_Generating(next_logits, vocab_size), config, encoder_outputs=encoded)
+
+
+class _Generating(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+    """A function as a model of `transformers`, as far as `generate` needs it: no cache, no encoder."""
 
     main_input_name = "input_ids"
 
-    def __init__(self, net: Transformer) -> None:
+    def __init__(self, next_logits: Callable[[Tensor], Tensor], vocab_size: int) -> None:
         super().__init__(PretrainedConfig(is_encoder_decoder=True))
-        self.config.vocab_size = net.config.vocab_size
-        self.net = net
+        self.config.vocab_size = vocab_size
+        self.next_logits = next_logits
+        self.device_holder = nn.Parameter(torch.zeros(1))  # `generate` asks the parameters where they are
 
-    def forward(self, *, encoder_outputs: Any, decoder_input_ids: Tensor, **_: Any) -> Seq2SeqLMOutput:
-        """encoder_outputs: a BaseModelOutput, [batch, source, width]; decoder_input_ids: int64 [batch, target]."""
-        states: Tensor = encoder_outputs.last_hidden_state
-        decoded = self.net.decode(decoder_input_ids, states, torch.ones(states.shape[:2], dtype=torch.bool))[0]
-        return Seq2SeqLMOutput(logits=self.net.head(decoded[:, -1:]))
+    def forward(self, *, decoder_input_ids: Tensor, encoder_outputs: Any, **_: Any) -> Seq2SeqLMOutput:
+        """decoder_input_ids: int64 [hypotheses, target]; `encoder_outputs` is only there for `generate` to pass it."""
+        return Seq2SeqLMOutput(logits=self.next_logits(decoder_input_ids)[:, None])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.quantize import Float32Array
-from export.reference import Forced
+from export.reference import Forced, Source
 from models.bundle import Bundle, Precision, Variant
 from service.decoding.outcome import Hypothesis
 from service.decoding.search import Search, open_search
@@ -37,11 +37,11 @@ class ServingGraphs:
         self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
         self._runner = Runner(bundle, self.variant)
 
-    def encode(self, sources: Sequence[Ids]) -> dict[str, Array]:
+    def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
         """The memory by name, [requests, ...], padded to the longest source."""
-        return self._runner.encode([np.array(source, np.int64) for source in sources])
+        return self._runner.encode([_array(source) for source in sources])
 
-    def force(self, sources: Sequence[Ids], targets: Sequence[Ids], *, hostile_neighbours: int = 0) -> list[Forced]:
+    def force(self, sources: Sequence[Source], targets: Sequence[Ids], *, hostile_neighbours: int = 0) -> list[Forced]:
         """Decodes given targets, which begin with the start token, all requests in one batch.
 
         Args:
@@ -61,19 +61,19 @@ class ServingGraphs:
             Forced(
                 np.stack([step.logits[row] for step in outputs[: len(target)]]),
                 np.stack([step.log_normalizer[row] for step in outputs[: len(target)]]),
-                np.stack([step.cross_attention[:, row, :, : len(source)] for step in outputs[: len(target)]], axis=2),
+                np.stack([step.cross_attention[:, row, :, :num_source] for step in outputs[: len(target)]], axis=2),
             )
-            for row, (source, target) in enumerate(zip(sources, targets, strict=True))
+            for row, (target, num_source) in enumerate(zip(targets, map(self._length, sources), strict=True))
         ]
 
-    def decode(self, sources: Sequence[Ids], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
+    def decode(self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
         """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
         for first in range(0, len(sources), MAX_REQUESTS):
             group = sources[first : first + MAX_REQUESTS]
             slots = self._admit(group, num_beams=num_beams, capacity=max_new_tokens)
-            yield from _Batch(self._runner, slots, group, max_new_tokens).run()
+            yield from _Batch(self._runner, slots, len(group), max_new_tokens).run()
 
-    def step_seconds(self, source: Ids, num_requests: int) -> float:
+    def step_seconds(self, source: Source, num_requests: int) -> float:
         """How long a step of so many requests takes, the best of some: others may be at work on this machine."""
         num_steps = min(NUM_TIMED_STEPS, self.manifest.max_target_tokens)
         slots, bindings = self._admit([source] * num_requests, num_beams=1, capacity=num_steps), StepBindings()
@@ -85,13 +85,17 @@ class ServingGraphs:
             slots.advance(slots.tokens[:num_requests].copy(), np.arange(num_requests), moved=False)
         return min(seconds)
 
-    def _admit(self, sources: Sequence[Ids], *, num_beams: int, capacity: int, spare: int = 0) -> Slots:
+    def _length(self, source: Source) -> int:
+        """Positions of the source axis."""
+        return self._runner.source_length(_array(source))
+
+    def _admit(self, sources: Sequence[Source], *, num_beams: int, capacity: int, spare: int = 0) -> Slots:
         """Slots with every source in a row of its own, and `spare` more rows."""
-        bucket = max(map(len, sources)) + 3  # longer than any source, as on the server
+        bucket = max(map(self._length, sources)) + 3  # longer than any source, as on the server
         shape = SlotsShape(len(sources) + spare, num_beams, source=bucket, capacity=capacity)
         slots, memory = Slots(self.manifest, shape), self.encode(sources)
         for row, source in enumerate(sources):
-            slots.write(row, memory, row, len(source), self.manifest.target.start_id)
+            slots.write(row, memory, row, self._length(source), self.manifest.target.start_id)
         return slots
 
     def _poison(self, slots: Slots, num_rows: int) -> None:
@@ -111,15 +115,15 @@ class ServingGraphs:
 class _Batch:
     """Requests that are decoded side by side; a finished one leaves at once, as in the engine."""
 
-    def __init__(self, runner: Runner, slots: Slots, sources: Sequence[Ids], max_new_tokens: int) -> None:
+    def __init__(self, runner: Runner, slots: Slots, num_requests: int, max_new_tokens: int) -> None:
         self._runner = runner
         self._slots = slots
-        self._sources = sources
+        self._num_requests = num_requests
         self._search = _search(runner, slots)
-        for row in range(len(sources)):
+        for row in range(num_requests):
             self._search.admit(row, Generation(max_new_tokens=max_new_tokens, num_beams=slots.shape.num_beams))
-        self._requests = list(range(len(sources)))  # by live row
-        self._maps: list[list[Float32Array]] = [[] for _ in sources]
+        self._requests = list(range(num_requests))  # by live row
+        self._maps: list[list[Float32Array]] = [[] for _ in range(num_requests)]
         self._results: dict[int, Decoded] = {}
 
     def run(self) -> list[Decoded]:
@@ -135,12 +139,12 @@ class _Batch:
             self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
             for row in reversed(np.flatnonzero(advance.finished).tolist()):
                 self._finish(row)
-        return [self._results[request] for request in range(len(self._sources))]
+        return [self._results[request] for request in range(self._num_requests)]
 
     def _keep_maps(self, output: StepOutput) -> None:
         stacked = np.stack(output.cross_attention)  # [layers, requests, heads, beams, source]
         for row, request in enumerate(self._requests):
-            self._maps[request].append(stacked[:, row, :, :, : len(self._sources[request])])
+            self._maps[request].append(stacked[:, row, :, :, : self._slots.source_lengths[row]])
 
     def _finish(self, row: int) -> None:
         """Takes a request's result; the last live row moves into its place."""
@@ -153,6 +157,10 @@ class _Batch:
             self._search.move(last, row)
             self._requests[row] = self._requests[last]
         self._requests.pop()
+
+
+def _array(source: Source) -> Array:
+    return source if isinstance(source, np.ndarray) else np.array(source, np.int64)
 
 
 def _search(runner: Runner, slots: Slots) -> Search:

@@ -9,27 +9,23 @@ from importlib.metadata import version
 from itertools import cycle, islice
 from typing import Any
 
-import sacrebleu
-
 from export import checks
 from export.checks import NUM_BEAMS, Check
+from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
-from export.reference import Forced, half_of_the_threads
-from export.sentences import EXAMPLES, TRICKY_TEXTS
+from export.inputs import open_inputs
+from export.quality import METRICS
+from export.reference import Forced, Source, half_of_the_threads
 from export.serving import Ids, ServingGraphs
 from models.bundle import Bundle, Precision
-from service.pipelines.text import SourceReader, TargetWriter
+from service.pipelines.text import TargetWriter
 
-MAX_BLEU_DROP = 0.3
 MAX_NEW_TOKENS = 64
 NUM_SENTENCES = 16  # whose outputs are compared with the original's, which is slow
 MAX_LOGITS = 2**25  # that are held at a time: all of every step's, of as many of these sentences as fit
 TIMED_BATCHES = (1, 32)
 NUM_CROWD_SENTENCES = 4  # that are compared alone and in a crowd
-
-DevPairs = Mapping[str, Sequence[tuple[str, str]]]
-"""Sentences with their translations (or texts with their summaries), by target language or style."""
 
 Stage = Callable[[str], None]
 """Is told what begins."""
@@ -37,7 +33,7 @@ Stage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Report:
-    """All checks, by precision ("text" for the tokenizer's), and what else was measured."""
+    """All checks, by precision ("inputs" for the way there), and what else was measured."""
 
     sections: Mapping[str, Sequence[Check]]
     facts: Mapping[str, Any]
@@ -72,16 +68,17 @@ class Verifier:
     Args:
         bundle: with `model`, it must hold a float32 variant, which the original is compared with.
         model: brings the original in its `reference`.
-        pairs: dev sentences for the quality gate; without any, examples stand in and only outputs are compared.
+        dev: examples for the quality gate; without any, others stand in and only outputs are compared.
         stage: is told what begins.
     """
 
-    def __init__(self, bundle: Bundle, model: SourceModel | None, pairs: DevPairs, stage: Stage) -> None:
+    def __init__(self, bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage) -> None:
         self._manifest = bundle.manifest
         self._model = model
-        self._pairs = pairs
+        self._dev = dev
         self._stage = stage
-        self._reader, self._writer = SourceReader(bundle), TargetWriter(bundle)
+        self._inputs, self._writer = open_inputs(bundle), TargetWriter(bundle)
+        self._metric = METRICS[self._manifest.task]
         self._keys = self._manifest.target_languages or self._manifest.styles or ("",)
         precisions = sorted((v.precision for v in bundle.manifest.variants), key=lambda p: p != "float32")
         self._graphs = {precision: ServingGraphs(bundle, precision) for precision in precisions}  # float32 first
@@ -94,34 +91,27 @@ class Verifier:
         sections: dict[str, list[Check]] = {}
         facts: dict[str, Any] = {"num_sentences": len(self._sources), "versions": _versions()}
         if self._model is not None:
-            self._stage("text")
-            reference = self._model.reference
-            facts["reference"] = reference.name
-            sections["text"] = list(
-                checks.texts_equal(reference, self._reader, self._writer, TRICKY_TEXTS + EXAMPLES, self._keys)
-            )
+            self._stage("inputs")
+            facts["reference"] = self._model.reference.name
+            sections["inputs"] = list(self._inputs.equal(self._model.reference))
             with half_of_the_threads():
                 sections["float32"] = list(self._parity(self._model))
         facts["step_ms"] = {precision: self._speed(graphs) for precision, graphs in self._graphs.items()}
         for title, section in self._soundness():
             sections.setdefault(title, []).extend(section)
-        if self._pairs:
-            facts["dev"] = {"num_sentences": {key: len(pairs) for key, pairs in self._pairs.items()}}
+        if self._dev:
+            facts["dev"] = {"num_examples": {key: len(examples) for key, examples in self._dev.items()}}
             for title, scores, section in self._quality():
-                facts["dev"][f"{title}_bleu"] = scores
+                facts["dev"][f"{title}_{self._metric.name}"] = scores
                 sections[title].extend(section)
         return Report(sections, facts)
 
-    def _samples(self) -> Iterator[Ids]:
+    def _samples(self) -> Iterator[Source]:
         """Sources to decode, languages or styles in turn."""
-        texts = {key: [source for source, _ in pairs] for key, pairs in self._pairs.items()}
-        streams = {key: cycle(texts.get(key) or EXAMPLES) for key in self._keys}
+        raw = {key: [example.source for example in examples] for key, examples in self._dev.items()}
+        streams = {key: cycle(raw.get(key) or self._inputs.examples) for key in self._keys}
         for key in islice(cycle(self._keys), NUM_SENTENCES):
-            yield self._read(next(streams[key]), key)
-
-    def _read(self, text: str, key: str) -> list[int]:
-        ids: list[int] = self._reader.read(text, field="text", key=key, truncation="truncate").ids.tolist()
-        return ids
+            yield self._inputs.read(next(streams[key]), key)
 
     def _parity(self, model: SourceModel) -> Iterator[Check]:
         """The float32 graphs against the original."""
@@ -131,7 +121,7 @@ class Verifier:
         greedy = [reference.generate(source, num_beams=1, max_new_tokens=limit) for source in sources]
         beams = [reference.generate(source, num_beams=NUM_BEAMS, max_new_tokens=limit) for source in sources]
         self._stage("float32: comparison with the original")
-        yield from checks.memory_equals(graphs, reference, model.description, sources)
+        yield from checks.memory_equals(graphs, reference, sources)
         targets = self._fitting([[start_id, *output.tokens] for output in greedy])
         forced = [reference.force(source, target) for source, target in zip(sources, targets, strict=False)]
         yield from checks.steps_equal(forced, graphs.force(sources[: len(targets)], targets))
@@ -171,25 +161,26 @@ class Verifier:
         return targets[: max(1, MAX_LOGITS // (longest * self._manifest.target.vocab_size))]
 
     def _quality(self) -> Iterator[tuple[Precision, dict[str, float], list[Check]]]:
-        """BLEU of every precision on dev sentences, decoded as is the model's default."""
+        """The task's metric of every precision on dev examples, decoded as is the model's default."""
         plain: float | None = None
         for precision, graphs in self._graphs.items():
-            self._stage(f"{precision}: quality on dev sentences")
-            scores = {key: round(self._bleu(graphs, key), 2) for key in self._pairs}
+            self._stage(f"{precision}: quality on dev examples")
+            scores = {key: round(self._score(graphs, key), 2) for key in self._dev}
             mean = sum(scores.values()) / len(scores)
             if precision == "float32":
                 plain = mean
-            drop = [] if plain is None else [Check("drop in dev BLEU against float32", plain - mean, MAX_BLEU_DROP)]
+            title = f"drop in dev {self._metric.name} against float32"
+            drop = [] if plain is None else [Check(title, plain - mean, self._metric.max_drop)]
             yield precision, scores, drop
 
-    def _bleu(self, graphs: ServingGraphs, key: str) -> float:
-        """SacreBLEU on the dev sentences of one target language or style."""
-        sources = [self._read(source, key) for source, _ in self._pairs[key]]
+    def _score(self, graphs: ServingGraphs, key: str) -> float:
+        """The metric on the dev examples of one target language or style."""
+        sources = [self._inputs.read(example.source, key) for example in self._dev[key]]
         options = self._manifest.generation
         limit = min(options.max_new_tokens, self._manifest.max_target_tokens)
         outputs = graphs.decode(sources, num_beams=options.num_beams, max_new_tokens=limit)
         texts = [self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs).text for d in outputs]
-        return sacrebleu.corpus_bleu(texts, [[target for _, target in self._pairs[key]]]).score
+        return self._metric.score(texts, [example.references for example in self._dev[key]])
 
 
 def _versions() -> dict[str, str]:

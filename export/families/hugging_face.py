@@ -8,9 +8,18 @@ import torch
 import transformers
 from transformers import GenerationConfig
 
+from export.description import Description
 from export.errors import ExportError
 from export.quantize import Float32Array
-from export.reference import Forced, Generated, forced, generate, generation_config
+from export.reference import (
+    Forced,
+    Generated,
+    Source,
+    cross_attention_memory,
+    forced,
+    generate,
+    generation_config,
+)
 from models.bundle import GenerationDefaults, Target
 
 EARLY_STOPPING = {False: "heuristic", True: "first", "never": "never"}
@@ -21,24 +30,25 @@ class HuggingFaceReference:
 
     Args:
         net: with "eager" attention, which alone tells its weights.
-        banned_ids: tokens that are never generated; the others' probabilities sum to 1.
+        description: what it was mapped to; its banned tokens are never generated, the others' probabilities sum to 1.
     """
 
     unknown_id: int | None = None
 
-    def __init__(self, net: Any, target: Target, banned_ids: Sequence[int]) -> None:
+    def __init__(self, net: Any, description: Description, target: Target) -> None:
         self.name = f"{type(net).__name__}, transformers {transformers.__version__}, PyTorch {torch.__version__}"
         self._net = net
+        self._description = description
         self._target = target
-        self._banned_ids = list(banned_ids)
+        self._banned_ids = list(description.banned_ids)
 
     @torch.inference_mode()
-    def encode(self, source: Sequence[int]) -> Float32Array:
-        states: Float32Array = self._net.get_encoder()(torch.tensor([source])).last_hidden_state[0].numpy()
-        return states
+    def memory(self, source: Source) -> dict[str, Float32Array]:
+        states = self._net.get_encoder()(torch.tensor([source])).last_hidden_state[0]
+        return cross_attention_memory(self._description, states.numpy())
 
     @torch.inference_mode()
-    def force(self, source: Sequence[int], target: Sequence[int]) -> Forced:
+    def force(self, source: Source, target: Sequence[int]) -> Forced:
         output = self._net(
             input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([target]), output_attentions=True
         )
@@ -47,7 +57,7 @@ class HuggingFaceReference:
         return forced(logits, torch.cat(output.cross_attentions))
 
     @torch.inference_mode()
-    def generate(self, source: Sequence[int], *, num_beams: int, max_new_tokens: int) -> Generated:
+    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
         config = generation_config(
             self._target,
             num_beams=num_beams,

@@ -14,6 +14,7 @@ from export.errors import ExportError
 from export.families.hugging_face import HuggingFaceReference, generation_defaults, load_net
 from export.families.sentencepiece import source_tokenizer, target_tokenizer
 from export.families.source import SourceModel, require_files
+from export.graph.transformer import TransformerArchitecture
 from export.quantize import Float32Array
 from models.bundle import Provenance, Target, TextSource
 from models.nets.transformer import TransformerConfig, sinusoids
@@ -52,7 +53,7 @@ def load(folder: Path) -> SourceModel:
     config = _config(settings)
     tokenizer_settings = _json(folder / "tokenizer_config.json")
     languages = _target_languages(vocabulary, tokenizer_settings)
-    banned_ids = _banned_ids(settings, folder)
+    description = Description(config, _weights(net, config), _banned_ids(settings, folder))
     target = _target(settings, vocabulary)
     source = TextSource(
         tokenizer=SOURCE_TOKENIZER,
@@ -62,8 +63,8 @@ def load(folder: Path) -> SourceModel:
     return SourceModel(
         family=FAMILY,
         task="translation",
-        description=Description(config, _weights(net, config), banned_ids),
-        reference=MarianReference(net, target, banned_ids, folder, source),
+        architecture=TransformerArchitecture(description),
+        reference=MarianReference(net, description, target, folder, source),
         source=source,
         target=target,
         tokenizers=tokenizers,
@@ -80,9 +81,9 @@ class MarianReference(HuggingFaceReference):
     """MarianMTModel with MarianTokenizer; special tokens in a text are text."""
 
     def __init__(
-        self, net: MarianMTModel, target: Target, banned_ids: Sequence[int], folder: Path, source: TextSource
+        self, net: MarianMTModel, description: Description, target: Target, folder: Path, source: TextSource
     ) -> None:
-        super().__init__(net, target, banned_ids)
+        super().__init__(net, description, target)
         self._source = source
         self._special_ids = set(target.special_ids)
         with warnings.catch_warnings():

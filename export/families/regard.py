@@ -10,10 +10,11 @@ from tokenizers import Tokenizer
 from export.description import Description
 from export.errors import ExportError
 from export.families.source import SourceModel, require_files
+from export.graph.transformer import TransformerArchitecture
 from export.reference import TransformerReference
 from models.bundle import GenerationDefaults, Provenance, Target, TextSource
 from models.checkpoint import Checkpoint
-from models.nets.transformer import Transformer, TransformerConfig
+from models.nets.transformer import TransformerConfig
 from models.recipes.tokenizer import END, PAD, START
 
 FAMILY = "regard-transformer"
@@ -36,8 +37,8 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     return SourceModel(
         family=FAMILY,
         task=card.get("task", "translation"),
-        description=description,
-        reference=RegardReference(description.module(), source, target, checkpoint.tokenizer),
+        architecture=TransformerArchitecture(description),
+        reference=RegardReference(description, source, target, checkpoint.tokenizer),
         source=source,
         target=target,
         tokenizers={TOKENIZER: checkpoint.tokenizer.to_str()},
@@ -56,8 +57,8 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
 class RegardReference(TransformerReference):
     """The checkpoint in PyTorch, with the tokenizer of its training."""
 
-    def __init__(self, net: Transformer, source: TextSource, target: Target, tokenizer: Tokenizer) -> None:
-        super().__init__(net, target)
+    def __init__(self, description: Description, source: TextSource, target: Target, tokenizer: Tokenizer) -> None:
+        super().__init__(description, target)
         self._source = source
         self._special_ids = set(target.special_ids)
         self._tokenizer = tokenizer

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.description import Description
+from export.architecture import Architecture
 from export.errors import ExportError
 from export.reference import Reference
-from models.bundle import GenerationDefaults, Provenance, Target, Task, TextSource
+from models.bundle import GenerationDefaults, ImageSource, Provenance, Target, Task, TextSource
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class SourceModel:
 
     family: str
     task: Task
-    description: Description
+    architecture: Architecture
     reference: Reference
-    source: TextSource
+    source: TextSource | ImageSource
     target: Target
     tokenizers: Mapping[str, str]
     max_source_tokens: int

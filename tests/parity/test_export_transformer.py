@@ -71,7 +71,7 @@ def _assert_all(found: Iterator[Check]) -> None:
 def test_every_step_equals(model, graphs, inputs) -> None:
     sources, targets = inputs
     expected = [model.reference.force(s, t) for s, t in zip(sources, targets, strict=True)]
-    _assert_all(checks.memory_equals(graphs["float32"], model.reference, model.description, sources))
+    _assert_all(checks.memory_equals(graphs["float32"], model.reference, sources))
     _assert_all(checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
 
 

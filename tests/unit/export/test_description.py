@@ -10,7 +10,7 @@ from tests.unit.export.checkpoints import tiny_checkpoint
 def _weights(**options: object) -> tuple:
     checkpoint = tiny_checkpoint(**options)
     model = regard.from_checkpoint(checkpoint)
-    return model.description.config, dict(model.description.weights)
+    return model.architecture.description.config, dict(model.architecture.description.weights)
 
 
 def test_every_fault_is_named_at_once() -> None:

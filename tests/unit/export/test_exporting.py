@@ -7,10 +7,12 @@ import pytest
 
 from export import families
 from export.description import Description
+from export.dev import DevExample
 from export.errors import ExportError
 from export.exporting import ExportOptions, export, verify
 from export.families import regard
 from export.families.source import SourceModel
+from export.graph.transformer import TransformerArchitecture
 from export.verify import VerificationFailed
 from models.bundle import MANIFEST, Bundle
 from tests.unit.export.checkpoints import tiny_checkpoint
@@ -31,9 +33,10 @@ def model() -> SourceModel:
 
 def _damaged(model: SourceModel) -> SourceModel:
     """The same original, but a description that lost a bias on its way."""
-    weights = dict(model.description.weights)
+    weights = dict(model.architecture.description.weights)
     weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
-    return replace(model, description=Description(model.description.config, weights))
+    damaged = Description(model.architecture.description.config, weights)
+    return replace(model, architecture=TransformerArchitecture(damaged))
 
 
 def _silent(_: str) -> None:
@@ -48,7 +51,7 @@ def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> No
     assert {path.name for path in bundle.folder.iterdir()} == {"int8", MANIFEST, "tokenizer.json"}
     report = bundle.manifest.verification
     assert report["passed"]
-    assert set(report["checks"]) == {"text", "float32", "int8"}
+    assert set(report["checks"]) == {"inputs", "float32", "int8"}
     assert all(check["passed"] for section in report["checks"].values() for check in section.values())
     assert "int8: building graphs" in stages
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -108,7 +111,7 @@ def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
     bundle = export(model, tmp_path / "out", OPTIONS, _silent)
     with_source = verify(bundle, model, {}, _silent)
     assert not with_source.failures
-    assert set(with_source.sections) == {"text", "float32", "int8"}
+    assert set(with_source.sections) == {"inputs", "float32", "int8"}
     alone = verify(bundle, None, {}, _silent)
     assert not alone.failures
     assert set(alone.sections) == {"int8"}
@@ -122,14 +125,14 @@ def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
 
 
 def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> None:
-    pairs = {"de": [("Thank you!", "Danke!"), ("He is ill.", "Er ist krank.")]}
-    bundle = export(model, tmp_path / "good", replace(OPTIONS, pairs=pairs), _silent)
-    assert set(bundle.manifest.verification["dev"]) == {"num_sentences", "float32_bleu", "int8_bleu"}
+    dev = {"de": [DevExample("Thank you!", ("Danke!",)), DevExample("He is ill.", ("Er ist krank.",))]}
+    bundle = export(model, tmp_path / "good", replace(OPTIONS, dev=dev), _silent)
+    assert set(bundle.manifest.verification["dev"]) == {"num_examples", "float32_BLEU", "int8_BLEU"}
 
     scores = iter([40.0, 39.6])
-    monkeypatch.setattr("export.verify.Verifier._bleu", lambda *_: next(scores))
+    monkeypatch.setattr("export.verify.Verifier._score", lambda *_: next(scores))
     with pytest.raises(VerificationFailed, match=r"drop in dev BLEU against float32 is 0.4, more than 0.3"):
-        export(model, tmp_path / "bad", replace(OPTIONS, pairs=pairs), _silent)
+        export(model, tmp_path / "bad", replace(OPTIONS, dev=dev), _silent)
 
 
 def test_a_checkpoints_folder_is_read(tmp_path) -> None:

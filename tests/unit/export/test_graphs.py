@@ -17,7 +17,7 @@ PRECISIONS: list[Precision] = ["float32", "int8"]
 
 @pytest.fixture(scope="module", params=PRECISIONS)
 def graphs(request) -> tuple[Graph, Graph]:
-    description, forms = regard.from_checkpoint(tiny_checkpoint()).description, FORMS[request.param]
+    description, forms = regard.from_checkpoint(tiny_checkpoint()).architecture.description, FORMS[request.param]
     return build_encode(description, forms.encode), build_step(description, forms.step)
 
 
@@ -51,7 +51,7 @@ def test_graphs_are_plain(graphs) -> None:
 
 def test_a_layer_of_the_step_takes_few_nodes() -> None:
     def count(decoder_layers: int) -> int:
-        description = regard.from_checkpoint(tiny_checkpoint(decoder_layers=decoder_layers)).description
+        description = regard.from_checkpoint(tiny_checkpoint(decoder_layers=decoder_layers)).architecture.description
         return len(build_step(description, FORMS["int8"].step).model.graph.node)
 
     assert count(3) - count(2) <= 22
@@ -71,7 +71,7 @@ def test_a_tied_float_table_is_in_the_file_once(tmp_path) -> None:
         bundle = write_tiny_bundle(tmp_path / str(options), model, "float32")
         return (bundle.folder / "float32" / "weights.bin").stat().st_size
 
-    table = regard.from_checkpoint(tiny_checkpoint()).description.embedding
+    table = regard.from_checkpoint(tiny_checkpoint()).architecture.description.embedding
     assert abs(size(tie_embeddings=False) - size(tie_embeddings=True) - table.nbytes) < 256
 
 
@@ -83,7 +83,7 @@ def test_int8_graphs_are_much_smaller(tmp_path) -> None:
 
 
 def test_source_lengths_hide_columns_exactly() -> None:
-    description = regard.from_checkpoint(tiny_checkpoint()).description
+    description = regard.from_checkpoint(tiny_checkpoint()).architecture.description
     graph = build_step(description, FORMS["float32"].step)
     session = onnxruntime.InferenceSession(graph.model.SerializeToString())
     sizes = {"requests": 3, "slots": 3, "source": 9, "capacity": 4}

@@ -35,7 +35,7 @@ def test_what_the_manifest_says(checkpoint) -> None:
     assert model.target.start_id == model.target.pad_id == vocabulary["<pad>"]
     assert model.target.end_ids == model.source.suffix_ids == (vocabulary["</s>"],)
     assert set(model.target.special_ids) == {vocabulary[piece] for piece in ("</s>", "<unk>", "<pad>")}
-    assert model.description.banned_ids == (vocabulary["<pad>"],)
+    assert model.architecture.description.banned_ids == (vocabulary["<pad>"],)
     assert model.source.prefix_ids == {}
 
 
@@ -84,7 +84,7 @@ def test_banned_tokens_are_never_written(tmp_path) -> None:
     """Also not where the weights want nothing else, as with opus-mt's padding."""
     model = marian.load(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
     pad_id = model.target.pad_id
-    assert np.isneginf(model.description.head.bias[pad_id])
+    assert np.isneginf(model.architecture.description.head.bias[pad_id])
     source = model.reference.tokenize(EXAMPLES[0], "de")
     assert pad_id not in model.reference.generate(source, num_beams=1, max_new_tokens=8).tokens
     forced = model.reference.force(source, [pad_id])
@@ -102,7 +102,7 @@ def test_own_bans_and_generation_settings_are_kept(copy) -> None:
     }
     change_json(copy / "generation_config.json", **settings)
     model = marian.load(copy)
-    assert set(model.description.banned_ids) == {7, model.target.pad_id}
+    assert set(model.architecture.description.banned_ids) == {7, model.target.pad_id}
     generation = model.generation
     assert (generation.num_beams, generation.max_new_tokens) == (6, 99)
     assert (generation.length_penalty, generation.early_stopping) == (0.8, "first")

@@ -1,0 +1,37 @@
+"""The seam between a trained net and its bundle: what an architecture must tell and draw to be served."""
+
+from typing import Protocol
+
+from export.graph.contract import Graph
+from export.quantize import Form
+from models.bundle import StateSpec, TensorSpec
+
+
+class Architecture(Protocol):
+    """A net with its weights, as the export sees it. The graphs follow the contract of `docs/bundle.md`."""
+
+    @property
+    def memory(self) -> tuple[TensorSpec, ...]:
+        """What encode hands to every step."""
+
+    @property
+    def state(self) -> tuple[StateSpec, ...]:
+        """What a step hands to the next one."""
+
+    @property
+    def attention_layers(self) -> int:
+        """Outputs `cross_attention_L` of the step graph."""
+
+    @property
+    def attention_heads(self) -> int:
+        """Heads of each of them."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the weights in float32."""
+
+    def encode(self, form: Form) -> Graph:
+        """Draws encode.onnx."""
+
+    def step(self, form: Form) -> Graph:
+        """Draws step.onnx."""

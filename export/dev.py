@@ -1,0 +1,56 @@
+"""Dev examples from a data folder, for the quality gate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from export.errors import ExportError
+from export.families.source import SourceModel
+from models.recipes.corpus import read_pairs
+
+SPLITS = ("dev", "val", "valid")
+
+
+@dataclass(frozen=True)
+class DevExample:
+    """An input with the outputs that people gave it.
+
+    Attributes:
+        source: a text, or a picture's file content.
+    """
+
+    source: str | bytes
+    references: tuple[str, ...]
+
+
+DevSet = Mapping[str, Sequence[DevExample]]
+"""Examples by target language or style; "" where the model has neither."""
+
+
+def dev_set(folder: Path, model: SourceModel) -> DevSet:
+    """Reads a task's dev examples.
+
+    Raises:
+        ExportError: there are none that suit the model.
+    """
+    match model.task:
+        case "translation":
+            return _translations(folder, model)
+        case task:
+            raise ExportError(f"the quality gate of {task} is not known")
+
+
+def _translations(folder: Path, model: SourceModel) -> DevSet:
+    """Reads `SPLIT.LANGUAGE.gz`, SPLIT being dev, val or valid, in the folder or in its `SOURCE-TARGET` folder."""
+    examples = {}
+    for source, target in product(model.source_languages, model.target_languages):
+        for place, split in product((folder / f"{source}-{target}", folder), SPLITS):
+            if all((place / f"{split}.{code}.gz").is_file() for code in (source, target)):
+                found = read_pairs(place, split, target, source_language=source)
+                examples[target] = [DevExample(pair.source, (pair.target,)) for pair in found]
+                break
+    if not examples:
+        languages = ", ".join(model.target_languages) or "none"
+        raise ExportError(f"{folder} holds no dev sentences (dev.LANGUAGE.gz) for the target languages: {languages}")
+    return examples

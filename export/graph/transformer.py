@@ -1,0 +1,43 @@
+"""The encoder-decoder transformer as an architecture that can be served."""
+
+from dataclasses import dataclass
+
+from export.description import Description
+from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.encode import build_encode
+from export.graph.step import build_step
+from export.quantize import Form
+from models.bundle import StateSpec, TensorSpec
+
+
+@dataclass(frozen=True)
+class TransformerArchitecture:
+    """Whatever a family maps to a description."""
+
+    description: Description
+
+    @property
+    def memory(self) -> tuple[TensorSpec, ...]:
+        return memory_specs(self.description.config)
+
+    @property
+    def state(self) -> tuple[StateSpec, ...]:
+        return state_specs(self.description.config)
+
+    @property
+    def attention_layers(self) -> int:
+        return self.description.config.decoder_layers
+
+    @property
+    def attention_heads(self) -> int:
+        return self.description.config.num_heads
+
+    @property
+    def nbytes(self) -> int:
+        return sum(weight.nbytes for weight in self.description.weights.values())
+
+    def encode(self, form: Form) -> Graph:
+        return build_encode(self.description, form)
+
+    def step(self, form: Form) -> Graph:
+        return build_step(self.description, form)

@@ -1,0 +1,41 @@
+"""By what a task's outputs are judged, and how much of it a precision may lose."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sacrebleu
+
+from models.bundle import Task
+
+References = Sequence[Sequence[str]]
+"""One or more an output."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Attributes: `max_drop`, in points, is what a precision may lose against float32."""
+
+    name: str
+    score: Callable[[Sequence[str], References], float]
+    max_drop: float
+
+
+def bleu(outputs: Sequence[str], references: References) -> float:
+    """SacreBLEU of cased text (Papineni et al. 2002; Post 2018)."""
+    return sacrebleu.corpus_bleu(list(outputs), _by_position(references)).score
+
+
+def caption_bleu(outputs: Sequence[str], references: References) -> float:
+    """BLEU-4 of lower-cased text, against all of a picture's captions."""
+    return sacrebleu.corpus_bleu(list(outputs), _by_position(references), lowercase=True).score
+
+
+def _by_position(references: References) -> list[list[str]]:
+    """First references, second references and so on, as sacreBLEU wants them."""
+    return [list(column) for column in zip(*references, strict=True)]
+
+
+METRICS: dict[Task, Metric] = {
+    "translation": Metric("BLEU", bleu, max_drop=0.3),
+    "captioning": Metric("BLEU-4", caption_bleu, max_drop=0.3),
+}
