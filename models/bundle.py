@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -111,11 +111,14 @@ class TextSource(Schema):
 
 
 class ImageSource(Schema):
-    """How a picture becomes `pixels`: float32 [requests, 3, height, width], (value - mean) / std, RGB.
+    """How a picture becomes `pixels`: float32 [requests, 3, height, width], (value - mean) / std, RGB, values from 0
+    to 255.
 
     Attributes:
         resize: "squash" changes the aspect ratio; "crop" scales the shorter side and cuts the middle out.
         grid: rows and columns of the source axis, row by row.
+        first_position: of the grid on that axis; before it stand positions that are no part of the picture, such as
+            a class token.
     """
 
     height: int = Field(gt=0)
@@ -123,7 +126,13 @@ class ImageSource(Schema):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resize: Literal["squash", "crop"]
-    grid: tuple[int, int]
+    grid: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    first_position: int = Field(default=0, ge=0)
+
+    @property
+    def num_positions(self) -> int:
+        """Length of the source axis."""
+        return self.first_position + self.grid[0] * self.grid[1]
 
 
 class Target(Schema):
@@ -184,7 +193,7 @@ class AttentionLayout(Schema):
 
 
 class Provenance(Schema):
-    """Where weights and data come from, and under which terms."""
+    """Where weights and data come from, under which terms, and which version of Regard exported them when."""
 
     source: str
     recipe: str = ""
@@ -192,10 +201,18 @@ class Provenance(Schema):
     data_license: str = ""
     weights_license: str = ""
     notes: str = ""
+    exporter_version: str = ""
+    export_time: AwareDatetime | None = None
 
 
 class Manifest(Schema):
-    """What a bundle says of itself. `memory` tensors leave encode and enter step under the same name."""
+    """What a bundle says of itself.
+
+    Attributes:
+        memory: tensors that leave encode and enter step under the same name.
+        default_truncation: what happens to a text that is too long where a request does not say.
+        num_parameters: how many numbers were trained; 0 if unknown.
+    """
 
     schema_version: Literal[1] = 1
     name: Name
@@ -210,6 +227,8 @@ class Manifest(Schema):
     target: Target
     max_source_tokens: int = Field(gt=0)
     max_target_tokens: int = Field(gt=0)
+    default_truncation: Literal["reject", "truncate"] = "reject"
+    num_parameters: int = Field(default=0, ge=0)
     generation: GenerationDefaults
     attention: AttentionLayout
     memory: tuple[TensorSpec, ...] = Field(min_length=1)

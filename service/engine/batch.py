@@ -29,13 +29,14 @@ class RunningBatch:
         self._slots = Slots(runner.manifest, shape)
         self._bindings = StepBindings()
         self._maps: MapHistory | None = None  # until somebody wants maps
+        target = runner.manifest.target
         self._search = open_search(
             shape.num_beams,
             max_requests=shape.max_requests,
             max_target_tokens=shape.capacity,
-            vocab_size=runner.manifest.target.vocab_size,
-            start_id=runner.manifest.target.start_id,
-            end_ids=runner.manifest.target.end_ids,
+            vocab_size=target.vocab_size + (shape.source if target.copies else 0),
+            start_id=target.start_id,
+            end_ids=target.end_ids,
         )
 
     @property

@@ -49,7 +49,8 @@ class EngineRequest:
     """One input for one model.
 
     Attributes:
-        source: int64 [source] token ids, or float32 [3, height, width] pixels.
+        source: int64 [source] token ids; for models that copy, int64 [2, source], the ids and below them the
+            words (`source_words` of docs/bundle.md); or float32 [3, height, width] pixels.
         attention: whether cross-attention is kept; it costs nothing when False.
         deadline: `time.monotonic()` after which nobody waits for the result; None means never.
         bulk: waits behind interactive requests.

@@ -79,13 +79,13 @@ class Runner:
     def source_length(self, source: Array) -> int:
         """Positions of the source axis: tokens of a text, cells of a picture's grid."""
         described = self.manifest.source
-        return len(source) if isinstance(described, TextSource) else described.grid[0] * described.grid[1]
+        return source.shape[-1] if isinstance(described, TextSource) else described.num_positions
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         """Encodes requests, in one call.
 
         Args:
-            sources: int64 [source] ids a request, lengths may differ; or float32 [3, height, width].
+            sources: as in `EngineRequest`, one a request; lengths of texts may differ.
 
         Returns:
             the memory, by name; [requests, ...], padded to the longest source.
@@ -168,13 +168,15 @@ class StepBindings:
 
 def _packed(sources: Sequence[Array]) -> dict[str, Array]:
     """Lays sources end to end, with the indexes that lead there from a padded layout and back."""
-    lengths = np.array([len(source) for source in sources])
+    packed = np.atleast_2d(np.concatenate(sources, axis=-1))
+    lengths = np.array([source.shape[-1] for source in sources])
     present = np.arange(lengths.max()) < lengths[:, None]  # [requests, source]
     padded_to_packed = np.zeros(present.shape, np.int64)
     padded_to_packed[present] = np.arange(lengths.sum())
     packed_to_padded = np.flatnonzero(present)
     return {
-        "source_ids": np.concatenate(sources),
+        "source_ids": packed[0],
+        "source_words": packed[-1],  # read by models that copy, whose sources have a second row
         "source_positions": packed_to_padded % present.shape[1],
         "padded_to_packed": padded_to_packed,
         "packed_to_padded": packed_to_padded,

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
+from models.bundle import ImageSource
 from service.engine.batch import RunningBatch
 from service.engine.observer import EngineObserver
 from service.engine.request import EngineRequest, EngineResult
@@ -27,6 +28,11 @@ MAX_IDLE_BATCHES = 8
 ENOUGH_SLOTS = 8
 
 log = logging.getLogger(__name__)
+
+
+def bucket_of(length: int) -> int:
+    """The positions that a batch has for texts of this length."""
+    return next((bucket for bucket in SOURCE_BUCKETS if bucket >= length), length)
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ class Scheduler:
         shape = SlotsShape(
             max_requests=max(1, self.config.max_slots // num_beams),
             num_beams=num_beams,
-            source=next((bucket for bucket in SOURCE_BUCKETS if bucket >= length), length),
+            source=length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length),
             capacity=runner.manifest.max_target_tokens,
         )
         lane = self._lanes.get((runner, shape))
