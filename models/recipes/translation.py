@@ -9,7 +9,7 @@ from typing import Any
 import sacrebleu
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.checkpoint import Checkpoint
@@ -50,7 +50,7 @@ class Vocabulary:
 
 
 def fit(
-    model: Transformer,
+    model: nn.Module,
     vocabulary: Vocabulary,
     epochs: Iterator[list[Pair]],
     plan: TrainingPlan,
@@ -63,6 +63,7 @@ def fit(
     """Trains a translator on pairs that each epoch draws anew; returns the number of steps.
 
     Label smoothing is 0.1 (Vaswani et al. 2017, section 5.4); longer examples than `max_pieces` are left out.
+    The model is called as `Transformer.forward` is, and returns what has `logits`.
     """
     start_id, pad_id, rng = vocabulary.id(START), vocabulary.id(PAD), random.Random(1)
 
