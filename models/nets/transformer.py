@@ -114,7 +114,7 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_sublayer = Sublayer(config, dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, *, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, mask: Tensor | None, *, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """x: float [batch, source, width]; mask: bool [batch, 1, 1, source]."""
         y = self.self_attention_sublayer.before(x)
         update, weights = self.self_attention(y, y, mask, need_weights=need_weights)
@@ -134,7 +134,7 @@ class DecoderLayer(nn.Module):
         self.feed_forward_sublayer = Sublayer(config, dropout)
 
     def forward(
-        self, x: Tensor, memory: Tensor, causal_mask: Tensor, source_mask: Tensor, *, need_weights: bool
+        self, x: Tensor, memory: Tensor, causal_mask: Tensor, source_mask: Tensor | None, *, need_weights: bool
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Runs one layer.
 
@@ -189,12 +189,12 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
         nn.init.normal_(self.embedding.weight, std=self.config.width**-0.5)
 
-    def embed(self, ids: Tensor, side: Literal["encoder", "decoder"]) -> Tensor:
-        """ids: int64 [batch, n] -> float [batch, n, width]."""
+    def embed(self, ids: Tensor, side: Literal["encoder", "decoder"], *, first_position: int = 0) -> Tensor:
+        """ids: int64 [batch, n], of positions `first_position` and on -> float [batch, n, width]."""
         x = self.embedding(ids)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.width)
-        return self.dropout(x + self._position_table(side)[: ids.shape[1]])
+        return self.dropout(x + self._position_table(side)[first_position : first_position + ids.shape[1]])
 
     def _position_table(self, side: Literal["encoder", "decoder"]) -> Tensor:
         """Float [max_positions, width]."""
@@ -213,9 +213,15 @@ class Transformer(nn.Module):
             memory: float [batch, source, width].
             weights: one float [batch, heads, source, source] a layer, if asked for.
         """
-        x, all_weights = self.embed(source, "encoder"), []
+        return self.encode_embedded(self.embed(source, "encoder"), source_mask, need_weights=need_weights)
+
+    def encode_embedded(
+        self, x: Tensor, source_mask: Tensor | None, *, need_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As `encode`, of a source that is no text; x: float [batch, source, width], positions added."""
+        mask, all_weights = None if source_mask is None else source_mask[:, None, None], []
         for layer in self.encoder:
-            x, weights = layer(x, source_mask[:, None, None], need_weights=need_weights)
+            x, weights = layer(x, mask, need_weights=need_weights)
             all_weights += [weights] if need_weights else []
         return self.encoder_norm(x), all_weights
 

@@ -4,12 +4,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models.recipes.corpus import Batch
+
+class TrainingBatch(Protocol):
+    """What the loop asks of a batch; what is in it, only the loss knows."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Labels that count."""
+
+    def to(self, device: str) -> Self:
+        """The same on a device."""
+
+
+Batch = TypeVar("Batch", bound=TrainingBatch)
 
 
 @dataclass(frozen=True)
