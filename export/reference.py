@@ -108,7 +108,7 @@ class TransformerReference:
 
         def next_logits(ids: Tensor) -> Tensor:
             decoded = self._net.decode(ids, states.expand(len(ids), -1, -1), mask.expand(len(ids), -1))[0]
-            logits: Tensor = self._net.head(decoded[:, -1])
+            logits: Tensor = self._net.logits(decoded[:, -1])
             return logits
 
         return search(next_logits, self._target.vocab_size, config)

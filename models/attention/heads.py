@@ -21,9 +21,11 @@ class HeadProjections(nn.Module):
     """The projections W_q, W_k, W_v and W_o; what happens in between is a subclass's.
 
     Args:
-        width: model width; a multiple of `num_heads`.
-        num_heads: heads; each is `width / num_heads` wide.
+        width: model width; a multiple of `num_heads` unless `head_width` is given.
+        num_heads: heads.
         num_key_heads: heads of the keys and values; a divisor of `num_heads`; None means as many.
+        head_width: width of each head; None means `width / num_heads`.
+        memory_width: width of the memory; None means `width`.
         bias: whether the four projections add a bias.
         scale: factor on the scores; None means 1 / sqrt(head width).
     """
@@ -34,30 +36,32 @@ class HeadProjections(nn.Module):
         num_heads: int,
         *,
         num_key_heads: int | None = None,
+        head_width: int | None = None,
+        memory_width: int | None = None,
         bias: bool = True,
         scale: float | None = None,
     ) -> None:
         super().__init__()
         num_key_heads = num_heads if num_key_heads is None else num_key_heads
-        if width % num_heads:
+        if head_width is None and width % num_heads:
             raise ValueError(f"width {width} is not a multiple of num_heads {num_heads}")
         if num_heads % num_key_heads:
             raise ValueError(f"num_heads {num_heads} is not a multiple of num_key_heads {num_key_heads}")
-        head_width = width // num_heads
+        head_width = width // num_heads if head_width is None else head_width
         self.num_heads = num_heads
         self.num_key_heads = num_key_heads
         self.scale = scale if scale is not None else head_width**-0.5
-        self.query = nn.Linear(width, width, bias=bias)
-        self.key = nn.Linear(width, num_key_heads * head_width, bias=bias)
-        self.value = nn.Linear(width, num_key_heads * head_width, bias=bias)
-        self.output = nn.Linear(width, width, bias=bias)
+        self.query = nn.Linear(width, num_heads * head_width, bias=bias)
+        self.key = nn.Linear(memory_width or width, num_key_heads * head_width, bias=bias)
+        self.value = nn.Linear(memory_width or width, num_key_heads * head_width, bias=bias)
+        self.output = nn.Linear(num_heads * head_width, width, bias=bias)
 
     def project(self, query: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Projects and cuts into heads.
 
         Args:
             query: float [batch, target, width].
-            memory: float [batch, source, width].
+            memory: float [batch, source, memory width].
 
         Returns:
             q: float [batch, heads, target, head_width].

@@ -17,14 +17,25 @@ class MultiHeadAttention(HeadProjections):
     """Scaled dot-product attention in several heads, side by side.
 
     Args:
-        width: model width; a multiple of `num_heads`.
-        num_heads: heads; each is `width / num_heads` wide.
+        width: model width; a multiple of `num_heads` unless `head_width` is given.
+        num_heads: heads.
+        head_width: width of each head; None means `width / num_heads`.
+        memory_width: width of the memory; None means `width`.
         bias: whether the four projections add a bias.
         scale: factor on the scores; None means 1 / sqrt(head width), equation 1.
     """
 
-    def __init__(self, width: int, num_heads: int, *, bias: bool = True, scale: float | None = None) -> None:
-        super().__init__(width, num_heads, bias=bias, scale=scale)
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        *,
+        head_width: int | None = None,
+        memory_width: int | None = None,
+        bias: bool = True,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__(width, num_heads, head_width=head_width, memory_width=memory_width, bias=bias, scale=scale)
 
     def forward(
         self,
@@ -39,7 +50,7 @@ class MultiHeadAttention(HeadProjections):
 
         Args:
             query: float [batch, target, width].
-            memory: float [batch, source, width].
+            memory: float [batch, source, memory width].
             mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
             score_bias: float, broadcastable likewise; added to the scores (see `relative_position.py`).
             need_weights: False takes the framework's fused kernel, which never forms the weights.
