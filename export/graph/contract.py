@@ -1,11 +1,22 @@
-"""The tensors that encode and step exchange with the server (`docs/bundle.md`), as they are for a transformer."""
+"""The tensors that encode and step exchange with the server (`docs/bundle.md`), and a transformer's among them."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 
 from models.bundle import StateSpec, TensorSpec
 from models.nets.transformer import TransformerConfig
+
+# What a step graph of any architecture may read, beside its memory and state.
+TOKENS = TensorSpec(name="tokens", dtype="int64", shape=("slots",))
+LENGTHS = TensorSpec(name="lengths", dtype="int32", shape=("slots",))
+TOTAL_LENGTH = TensorSpec(name="total_length", dtype="int32", shape=())
+SOURCE_LENGTHS = TensorSpec(name="source_lengths", dtype="int32", shape=("requests",))
+NUM_CANDIDATES = TensorSpec(name="num_candidates", dtype="int64", shape=(1,))
+
+# exp() of it beside any real score is exactly 0, and a row of nothing else stays finite.
+HIDDEN_SCORE = np.float32(-1e30)
 
 
 @dataclass(frozen=True)

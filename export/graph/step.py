@@ -6,13 +6,21 @@ import numpy as np
 
 from export.description import Description, Norm
 from export.graph.builder import GraphBuilder
-from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.candidates import rank_candidates
+from export.graph.contract import (
+    HIDDEN_SCORE,
+    LENGTHS,
+    NUM_CANDIDATES,
+    SOURCE_LENGTHS,
+    TOKENS,
+    TOTAL_LENGTH,
+    Graph,
+    memory_specs,
+    state_specs,
+)
 from export.graph.stack import Stack
 from export.quantize import Form, Linear
 from models.bundle import TensorSpec
-
-# exp() of it beside any real score is exactly 0, and a row of nothing else stays finite.
-HIDDEN_SCORE = np.float32(-1e30)
 
 
 def build_step(description: Description, form: Form) -> Graph:
@@ -26,11 +34,11 @@ class _StepGraph(Stack):
     def __init__(self, description: Description, form: Form) -> None:
         super().__init__(GraphBuilder("step"), description, form)
         declare = self.graph.input
-        self.tokens = declare(TensorSpec(name="tokens", dtype="int64", shape=("slots",)))
-        self.lengths = declare(TensorSpec(name="lengths", dtype="int32", shape=("slots",)))
-        self.total_length = declare(TensorSpec(name="total_length", dtype="int32", shape=()))
-        self.source_lengths = declare(TensorSpec(name="source_lengths", dtype="int32", shape=("requests",)))
-        self.num_candidates = declare(TensorSpec(name="num_candidates", dtype="int64", shape=(1,)))
+        self.tokens = declare(TOKENS)
+        self.lengths = declare(LENGTHS)
+        self.total_length = declare(TOTAL_LENGTH)
+        self.source_lengths = declare(SOURCE_LENGTHS)
+        self.num_candidates = declare(NUM_CANDIDATES)
         for spec in memory_specs(self.config):
             declare(spec)
         for state in state_specs(self.config):
@@ -60,9 +68,6 @@ class _StepGraph(Stack):
 
     def _declare_outputs(self) -> None:
         declare, config = self.graph.output, self.config
-        declare(TensorSpec(name="candidate_logits", dtype="float32", shape=("slots", "candidates")))
-        declare(TensorSpec(name="candidate_ids", dtype="int64", shape=("slots", "candidates")))
-        declare(TensorSpec(name="log_normalizer", dtype="float32", shape=("slots",)))
         attention_shape = ("requests", config.num_heads, "beams", "source")
         for layer in range(config.decoder_layers):
             declare(TensorSpec(name=f"cross_attention_{layer}", dtype="float32", shape=attention_shape))
@@ -135,9 +140,4 @@ class _StepGraph(Stack):
         x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
         if config.tie_embeddings and not config.final_norm and config.norm == "pre":
             x = graph.node("Mul", x, graph.constant(np.float32(1 / self.embedding_scale)))
-        logits = self.form.head(graph, x, head)
-        graph.nodes("TopK", [logits, self.num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
-        # log-sum-exp = logit - log-softmax, for any token: a tenth of what ReduceLogSumExp takes.
-        first, log_softmax = graph.constant(np.array(0)), graph.node("LogSoftmax", logits, axis=-1)
-        columns = [graph.node("Gather", values, first, axis=1) for values in (logits, log_softmax)]
-        graph.node("Sub", *columns, output="log_normalizer")
+        rank_candidates(graph, self.form.head(graph, x, head), self.num_candidates)
