@@ -13,7 +13,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format proto proto-check proto-breaking constraints
+.PHONY: help demo serve test lint format prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +37,12 @@ serve: .venv/.installed  ## Serves the shipped models until stopped.
 test: $(DEV)/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
 	$(DEV)/bin/python -m pytest $(ARGS)
 
-lint: $(DEV)/.installed  ## Checks style, types, who imports whom, and the .proto.
+lint: $(DEV)/.installed  ## Checks style, types, who imports whom, deploy/, and the .proto.
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-logo
+	$(DEV)/bin/yamllint --strict deploy
 	@if command -v npx >/dev/null; then echo '$(BUF) lint'; $(BUF) lint; else echo 'buf lint: left out, npm is missing'; fi
 
 format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
@@ -52,6 +53,9 @@ format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
 generate = $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
 	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(PROTO)
+
+prometheus-rule: $(DEV)/.installed  ## Writes the alert rules in the form that the Prometheus operator takes.
+	$(DEV)/bin/python -m deploy.prometheus.operator
 
 proto: $(DEV)/.installed  ## Generates the stubs under regard/v1.
 	$(call generate,.)

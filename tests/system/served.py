@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ def served(*flags: str) -> Iterator[Served]:
             for line in process.stderr:
                 entry = json.loads(line)
                 if "grpc_port" in entry:
+                    # A pipe that nobody empties would stop the server once it is full.
+                    threading.Thread(target=process.stderr.read, daemon=True).start()
                     yield Served(process, entry["grpc_port"], entry["http_port"])
                     break
             else:

@@ -1,0 +1,119 @@
+"""The rules and the dashboard, against the real server's metrics in a real Prometheus."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+import regard
+from deploy.prometheus.operator import RESOURCE, RULES, resource
+from tests.deploy.prometheus import Prometheus, running_prometheus
+from tests.deploy.tools import DEPLOY, ROOT, free_port, program, wait_for
+from tests.system.served import Served, served
+
+TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
+DASHBOARD = json.loads((DEPLOY / "grafana" / "regard.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+RULE_GROUPS = yaml.safe_load(RULES.read_text())["groups"]
+RECORDED = [rule["record"] for group in RULE_GROUPS for rule in group["rules"] if "record" in rule]
+ALERTS = [rule["alert"] for group in RULE_GROUPS for rule in group["rules"] if "alert" in rule]
+
+
+def test_alerts_fire_when_they_should() -> None:
+    """promtool's unit tests of every alert."""
+    promtool = program("promtool", "Debian's package prometheus")
+    folder = DEPLOY / "prometheus"
+    for command in (["check", "config", "prometheus.yml"], ["test", "rules", "rules_test.yaml"]):
+        done = subprocess.run([promtool, *command], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_test_and_a_page() -> None:
+    tested = yaml.safe_load((DEPLOY / "prometheus" / "rules_test.yaml").read_text())["tests"]
+    fired = {case["alertname"] for test in tested for case in test.get("alert_rule_test", []) if case["exp_alerts"]}
+    assert fired == set(ALERTS)
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert [alert for alert in ALERTS if f"### {alert}\n" not in operations] == []
+
+
+def test_the_operators_resource_holds_the_rules() -> None:
+    text = RESOURCE.read_text()
+    assert text == resource(RULES.read_text()), "run `make prometheus-rule`"
+    assert yaml.safe_load(text)["spec"]["groups"] == RULE_GROUPS
+
+
+def ask(server: Served, stopping: threading.Event) -> None:
+    """Unary calls, streams and a wrong call, until told to stop."""
+    with regard.Client(server.target) as client:
+        while not stopping.is_set():
+            client.translate([TEXT] * 4, to="de", attention=["alignment"])
+            list(client.stream_translate(TEXT, to="fr"))
+            with pytest.raises(regard.RegardError):
+                client.translate(TEXT, to="xx")
+            stopping.wait(0.05)
+
+
+@pytest.fixture(scope="module")
+def closed_port() -> int:
+    """A target that nobody listens on."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Prometheus]:
+    """Has scraped a server under a light load for some intervals."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    with served("--models=everyday") as server:
+        targets = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{closed_port}"]
+        stopping = threading.Event()
+        caller = threading.Thread(target=ask, args=(server, stopping))
+        caller.start()
+        try:
+            with running_prometheus(folder, targets) as prometheus:
+                wait_for(lambda: prometheus.query("model:regard_step_slots:mean5m"), 20)
+                wait_for(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()), 20)
+                yield prometheus
+        finally:
+            stopping.set()
+            caller.join(20)
+
+
+def test_every_rule_evaluates(prometheus: Prometheus) -> None:
+    rules = prometheus.rules()
+    assert {rule["name"] for rule in rules} == {*RECORDED, *ALERTS}
+    assert {rule["name"]: rule.get("lastError", "") for rule in rules if rule["health"] != "ok"} == {}
+
+
+@pytest.mark.parametrize("record", RECORDED)
+def test_every_recorded_series_has_data(prometheus: Prometheus, record: str) -> None:
+    wait_for(lambda: prometheus.query(record), 10)
+
+
+def test_only_the_replica_that_is_down_alerts(prometheus: Prometheus, closed_port: int) -> None:
+    def alerts() -> list[dict[str, dict[str, str]]]:
+        return list(prometheus.get("alerts")["alerts"])
+
+    wait_for(alerts, 10)
+    assert [(a["labels"]["alertname"], a["labels"]["instance"]) for a in alerts()] == [
+        ("RegardDown", f"127.0.0.1:{closed_port}")
+    ]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus, panel: dict[str, list[dict[str, str]]]) -> None:
+    for target in panel["targets"]:
+        query = target["expr"]
+        for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
+            query = query.replace(variable, value)
+        wait_for(lambda query=query: prometheus.query(query), 10)
+
+
+def test_the_dashboard_asks_by_its_own_variables() -> None:
+    """A datasource with a fixed id would be missing in every other Grafana."""
+    assert {panel["datasource"]["uid"] for panel in PANELS} == {"${datasource}"}
+    names = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
+    assert names == {"datasource", "instance", "model"}
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
