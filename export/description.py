@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError
 from export.quantize import Linear
-from models.nets.transformer import Transformer, TransformerConfig, sinusoids
+from models.nets.transformer import Transformer, TransformerConfig, TransformerDecoder, sinusoids
 
 Float32Array = NDArray[np.float32]
 
@@ -40,8 +41,10 @@ class Description:
     weights: Mapping[str, Float32Array]
     banned_ids: tuple[int, ...] = ()
 
+    net: ClassVar[type[TransformerDecoder]] = Transformer
+
     def __post_init__(self) -> None:
-        faults = list(_weight_faults(self.config, self.weights))
+        faults = _weight_faults(self.net, self.config, self.weights)
         if faults:
             raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))
 
@@ -49,7 +52,7 @@ class Description:
         return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
 
     def norm(self, name: str) -> Norm:
-        return Norm(name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+        return Norm(name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], self.config.norm_epsilon)
 
     @property
     def embedding(self) -> Float32Array:
@@ -75,18 +78,31 @@ class Description:
 
     def module(self) -> Transformer:
         """The same model in PyTorch, ready to run."""
-        model = Transformer(self.config)
+        net = Transformer(self.config)
+        self.fill(net)
+        return net
+
+    def fill(self, net: TransformerDecoder) -> None:
+        """Gives a net of this architecture these weights."""
         weights = {name: torch.from_numpy(np.array(x)) for name, x in self.weights.items()}
         if self.config.tie_embeddings:
             weights["head.weight"] = weights["embedding.weight"]
-        model.load_state_dict(weights)
-        return model.eval()
+        net.load_state_dict(weights)
+        net.eval()
 
 
-def _weight_faults(config: TransformerConfig, weights: Mapping[str, Float32Array]) -> list[str]:
+class DecoderDescription(Description):
+    """A decoder alone, by the parameter names of `TransformerDecoder`; what it attends to is any encoder's."""
+
+    net: ClassVar[type[TransformerDecoder]] = TransformerDecoder
+
+
+def _weight_faults(
+    net: type[TransformerDecoder], config: TransformerConfig, weights: Mapping[str, Float32Array]
+) -> list[str]:
     """Names every missing, unexpected, misshapen or non-finite weight."""
     with torch.device("meta"):
-        expected = {name: tuple(x.shape) for name, x in Transformer(config).state_dict().items()}
+        expected = {name: tuple(x.shape) for name, x in net(config).state_dict().items()}
     if config.tie_embeddings:
         del expected["head.weight"]
     faults = [f"{name} is missing" for name in expected if name not in weights]
