@@ -1,14 +1,12 @@
 """encode.onnx: source tokens in, cross-attention's keys and values out."""
 
-from functools import partial
-
 import numpy as np
 
 from export.description import Description
 from export.graph.builder import GraphBuilder
-from export.graph.contract import Graph, memory_specs
+from export.graph.contract import Graph
 from export.graph.stack import Stack
-from export.quantize import Form, Linear
+from export.quantize import Form
 from models.bundle import TensorSpec
 
 
@@ -32,14 +30,9 @@ class _EncodeGraph(Stack):
     def draw(self) -> Graph:
         graph = self.graph
         table = graph.constant(self.description.positions("encoder"), "positions")
-        sublayers, norms = [], []
-        for layer in range(self.config.encoder_layers):
-            attention, feed_forward = f"encoder.{layer}.self_attention", f"encoder.{layer}.feed_forward"
-            sublayers += [partial(self._attention, attention), partial(self.feed_forward, feed_forward)]
-            norms += [self.norm(attention), self.norm(feed_forward)]
         embedded = self.form.embed(graph, self.table(), self.ids)
         positions = graph.node("Gather", table, self.positions)
-        self._memory(self.run(embedded, positions, sublayers, norms + self.final_norms("encoder")))
+        self._memory(self.run(embedded, positions, *self.encoder_layers(self._attention)))
         return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
     def _attention(self, name: str, x: str) -> str:
@@ -55,17 +48,5 @@ class _EncodeGraph(Stack):
         return self.output(graph.node("Gather", flat, self.to_padded), name)
 
     def _memory(self, states: str) -> None:
-        """Keys and values of all decoder layers, in one product; states: [tokens, width]."""
-        graph, config, specs = self.graph, self.config, memory_specs(self.config)
-        layers = range(config.decoder_layers)
-        parts = [self.projections(f"decoder.{layer}.cross_attention", "key", "value") for layer in layers]
-        projected = self.linear(states, Linear.joined("decoder.cross_attention", parts))
-        padded = graph.node("Gather", projected, self.to_packed)  # [requests, source, 2 x layers x width]
-        shape = graph.constant(np.array([0, 0, len(specs) * config.num_heads, config.width // config.num_heads]))
-        heads = graph.node("Reshape", padded, shape)
-        for spec, part in zip(
-            specs, graph.nodes("Split", [heads], len(specs), axis=2, num_outputs=len(specs)), strict=True
-        ):
-            key = spec.name.startswith("cross_key")
-            graph.node("Transpose", part, output=spec.name, perm=[0, 2, 3, 1] if key else [0, 2, 1, 3])
-            graph.output(spec)
+        """Keys and values of cross-attention; states: [tokens, width]."""
+        self.memory_outputs(self.graph.node("Gather", self.project_memory(states), self.to_packed))

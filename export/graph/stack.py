@@ -7,11 +7,13 @@ into weights, one product serves query, key and value, and of equal forms the fa
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from export.description import Description, Norm
 from export.graph.builder import GraphBuilder
+from export.graph.contract import memory_specs
 from export.quantize import Float32Array, Form, Linear
 
 Sublayer = Callable[[str], str]
@@ -91,6 +93,23 @@ class Stack:
         gain, bias = self.graph.constant(norm.gain, norm.name), self.graph.constant(norm.bias, f"{norm.name}.bias")
         return self.graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.epsilon)
 
+    def encoder_layers(self, attention: Callable[[str, str], str]) -> tuple[list[Sublayer], list[Norm]]:
+        """The encoder's sublayers and their normalizations, for `run`.
+
+        Args:
+            attention: draws self-attention, from its name and its input to its update.
+        """
+        sublayers: list[Sublayer] = []
+        norms = []
+        for layer in range(self.config.encoder_layers):
+            name = f"encoder.{layer}"
+            sublayers += [
+                partial(attention, f"{name}.self_attention"),
+                partial(self.feed_forward, f"{name}.feed_forward"),
+            ]
+            norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.feed_forward")]
+        return sublayers, norms + self.final_norms("encoder")
+
     def norm(self, sublayer: str) -> Norm:
         return self.description.norm(f"{sublayer}_sublayer.norm")
 
@@ -109,6 +128,24 @@ class Stack:
     def output(self, x: str, attention: str) -> str:
         """The output projection of an attention."""
         return self.linear(x, self.description.linear(f"{attention}.output"))
+
+    def project_memory(self, states: str) -> str:
+        """Keys and values of all decoder layers' cross-attention, in one product; states: [..., width]."""
+        layers = range(self.config.decoder_layers)
+        parts = [self.projections(f"decoder.{layer}.cross_attention", "key", "value") for layer in layers]
+        return self.linear(states, Linear.joined("decoder.cross_attention", parts))
+
+    def memory_outputs(self, projected: str) -> None:
+        """Declares the memory; projected: what `project_memory` made, [requests, source, 2 x layers x width]."""
+        graph, config, specs = self.graph, self.config, memory_specs(self.config)
+        shape = graph.constant(np.array([0, 0, len(specs) * config.num_heads, config.width // config.num_heads]))
+        heads = graph.node("Reshape", projected, shape)
+        for spec, part in zip(
+            specs, graph.nodes("Split", [heads], len(specs), axis=2, num_outputs=len(specs)), strict=True
+        ):
+            key = spec.name.startswith("cross_key")
+            graph.node("Transpose", part, output=spec.name, perm=[0, 2, 3, 1] if key else [0, 2, 1, 3])
+            graph.output(spec)
 
     def feed_forward(self, name: str, x: str) -> str:
         """FFN(x) = activation(x W_1 + b_1) W_2 + b_2 (Vaswani et al. 2017, section 3.3)."""

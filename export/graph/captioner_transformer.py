@@ -1,0 +1,86 @@
+"""The captioner with a transformer decoder: an encode graph of its own, and the transformer's step graph."""
+
+from export.description import Description
+from export.graph.builder import GraphBuilder
+from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.image import ImageGraph, Weights, pixels_spec
+from export.graph.stack import Stack
+from export.graph.step import build_step
+from export.quantize import Form, Linear
+from models.bundle import StateSpec, TensorSpec
+from models.nets.captioner_transformer import TransformerCaptionerConfig
+
+PREFIX = "transformer."
+
+
+class TransformerCaptionerArchitecture:
+    """A `TransformerCaptioner` as it is served.
+
+    Args:
+        weights: float32, by the parameter names of the net, the tied "transformer.head.weight" left out.
+    """
+
+    def __init__(self, config: TransformerCaptionerConfig, weights: Weights) -> None:
+        self._config = config
+        self._weights = weights
+        self._description = Description(
+            config.transformer,
+            {name.removeprefix(PREFIX): weight for name, weight in weights.items() if name.startswith(PREFIX)},
+        )
+
+    @property
+    def memory(self) -> tuple[TensorSpec, ...]:
+        return memory_specs(self._config.transformer)
+
+    @property
+    def state(self) -> tuple[StateSpec, ...]:
+        return state_specs(self._config.transformer)
+
+    @property
+    def attention_layers(self) -> int:
+        return self._config.transformer.decoder_layers
+
+    @property
+    def attention_heads(self) -> int:
+        return self._config.transformer.num_heads
+
+    @property
+    def nbytes(self) -> int:
+        return sum(weight.nbytes for weight in self._weights.values())
+
+    def encode(self, form: Form) -> Graph:
+        return _EncodeGraph(self._config, self._weights, self._description, form).draw()
+
+    def step(self, form: Form) -> Graph:
+        return build_step(self._description, form)
+
+
+class _EncodeGraph(Stack):
+    """Pixels to cross-attention's keys and values; convolutions are float32 in every form."""
+
+    def __init__(
+        self, config: TransformerCaptionerConfig, weights: Weights, description: Description, form: Form
+    ) -> None:
+        super().__init__(GraphBuilder("encode"), description, form)
+        self._captioner = config
+        self._weights = weights
+
+    def draw(self) -> Graph:
+        graph, image = self.graph, ImageGraph(self.graph, self._weights)
+        pixels = graph.input(pixels_spec(self._captioner.encoder))
+        features = image.blocks(self._captioner.blocks, image.encoder(self._captioner.encoder, pixels))
+        bridge = Linear("bridge", self._weights["bridge.weight"], self._weights["bridge.bias"])
+        embedded = self.linear(image.positions(features), bridge)  # [requests, positions, width]
+        positions = graph.constant(self._weights["grid_positions"], "grid_positions")
+        states = self.run(embedded, positions, *self.encoder_layers(self._attention))
+        self.memory_outputs(self.project_memory(states))
+        return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+    def _attention(self, name: str, x: str) -> str:
+        """Self-attention over the grid; x: [requests, positions, width]."""
+        projected = self.linear(x, self.projections(name, "query", "key", "value"))
+        query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
+        context = self.graph.node(
+            "com.microsoft.MultiHeadAttention", query, key, value, num_heads=self.config.num_heads
+        )
+        return self.output(context, name)
