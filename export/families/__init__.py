@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.errors import ExportError
-from export.families import marian, regard
+from export.families import marian, recurrent, regard
 from export.families.source import SourceModel
 
 # By "family" (ours) or "model_type" (of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     regard.FAMILY: regard.load,
+    recurrent.FAMILY: recurrent.load,
     marian.FAMILY: marian.load,
 }
 

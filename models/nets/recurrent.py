@@ -15,6 +15,7 @@ Either way r_t is as wide as an embedding, and the logits are its products with 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -329,6 +330,23 @@ class RecurrentTranslator(nn.Module):
         """Runs one teacher-forced pass; arguments as in `encode` and `decode`."""
         readouts, weights = self.decode(target, self.encode(source, source_mask))
         return RecurrentOutput(self.head(readouts), [weights[:, None]] if need_weights else [])
+
+
+def load_translator(options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> RecurrentTranslator:
+    """Puts a saved net together again, ready to run.
+
+    Args:
+        options: of `RecurrentConfig`, as `to_json` tells them.
+        weights: the `state_dict()`, without the head's weight, which is the embedding table.
+
+    Raises:
+        TypeError, ValueError: no such option, or options that do not go together.
+        RuntimeError: weights are missing, unexpected or misshapen; the message names them all.
+    """
+    net = RecurrentTranslator(RecurrentConfig(**options))
+    tied = {"head.weight": weights["embedding.weight"]} if "embedding.weight" in weights else {}
+    net.load_state_dict({**weights, **tied})
+    return net.eval()
 
 
 def make_score(config: RecurrentConfig) -> Score:

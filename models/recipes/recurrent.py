@@ -24,7 +24,6 @@ from models.recipes.translation import Vocabulary, fit
 
 LANGUAGE = "de"
 VOCAB_SIZE = 4000  # few and short pieces: 29,000 sentences show each of them often enough
-FAMILY = "regard-recurrent"
 
 # As in the papers: a GRU that looks with the additive score, an LSTM that looks with the general one.
 CONFIGS: dict[Style, RecurrentConfig] = {
@@ -90,16 +89,7 @@ def save(out: Path, net: RecurrentTranslator, vocabulary: Vocabulary, card: dict
     """Writes the finished checkpoint beside the training state."""
     weights = net.state_dict()
     del weights["head.weight"]  # the embedding table
-    Checkpoint({"family": FAMILY, **net.config.to_json()}, weights, vocabulary.tokenizer, card).save(out)
-
-
-def load(folder: Path) -> tuple[RecurrentTranslator, Vocabulary]:
-    """Reads a checkpoint of `save` back."""
-    checkpoint = Checkpoint.load(folder)
-    options = {name: value for name, value in checkpoint.config.items() if name != "family"}
-    net = RecurrentTranslator(RecurrentConfig(**options))
-    net.load_state_dict({**checkpoint.weights, "head.weight": checkpoint.weights["embedding.weight"]})
-    return net, Vocabulary(checkpoint.tokenizer)
+    Checkpoint({"family": "regard-recurrent", **net.config.to_json()}, weights, vocabulary.tokenizer, card).save(out)
 
 
 @torch.inference_mode()

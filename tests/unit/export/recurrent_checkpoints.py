@@ -1,0 +1,34 @@
+"""Small recurrent checkpoints, with random weights and the tiny tokenizer."""
+
+from typing import Any
+
+import torch
+
+from export.families import recurrent
+from models.checkpoint import Checkpoint
+from models.nets.recurrent import RecurrentConfig, RecurrentTranslator
+from tests.unit.export.checkpoints import LANGUAGES, MAX_TARGET_TOKENS, tiny_tokenizer
+
+SIZES = {"width": 32, "encoder_width": 16, "decoder_width": 32, "score_width": 16}
+
+
+def tiny_recurrent_checkpoint(**options: Any) -> Checkpoint:
+    """A checkpoint whose every parameter is drawn, biases too, so that none can be left out."""
+    torch.manual_seed(0)
+    defaults = {"style": "bahdanau", "score": "additive", "cell": "gru"}
+    vocab_size = tiny_tokenizer().get_vocab_size()
+    config = RecurrentConfig(**{"vocab_size": vocab_size, **SIZES, **defaults, **options})
+    net = RecurrentTranslator(config)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    weights = net.state_dict()
+    del weights["head.weight"]
+    card = {
+        "name": "tiny",
+        "task": "translation",
+        "source_languages": ["en"],
+        "target_languages": list(LANGUAGES),
+        "max_target_tokens": MAX_TARGET_TOKENS,
+        "generation": {"max_new_tokens": MAX_TARGET_TOKENS},
+    }
+    return Checkpoint({"family": recurrent.FAMILY, **config.to_json()}, weights, tiny_tokenizer(), card)
