@@ -71,3 +71,23 @@ def _read(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], name: str) 
     if len(data) != expected:
         raise BadResponse(f"an attention map's {name} has {len(data)} bytes, but its shape asks for {expected}")
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def encode(values: Float32Array, encoding: int, top_k: int, scale: float) -> tuple[bytes, bytes]:
+    """What `data` and `indices` of a map hold for these weights: the way back from `decode`.
+
+    Args:
+        values: float32, the last axis being the one that `top_k` counts along.
+        top_k: how many of the largest weights each row keeps; 0 keeps all.
+        scale: of ENCODING_UINT8.
+    """
+    if encoding not in _DTYPES:
+        raise BadResponse(f"an attention map has the unknown encoding {encoding}")
+    indices = b""
+    if top_k:
+        positions = np.argsort(-values, axis=-1, kind="stable")[..., :top_k]
+        values = np.take_along_axis(values, positions, axis=-1)
+        indices = positions.astype(_INDEX_DTYPE).tobytes()
+    if encoding == pb.ENCODING_UINT8:
+        values = np.rint(values / (np.float32(scale) or np.float32(1)))
+    return values.astype(_DTYPES[encoding]).tobytes(), indices

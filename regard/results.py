@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, cast
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
-from regard import as_json, encoding
+from regard import as_json, encoding, from_json
 from regard.encoding import Float32Array
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from regard.plots import PlotOptions, Style, ThemeName
+    from regard.requests import ImageLike
 
 AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
 Granularity = Literal["token", "word"]
@@ -255,6 +262,32 @@ class Result:
     def to_json(self) -> str:
         """The result as one line of JSON."""
         return as_json.to_json(self.message)
+
+    @classmethod
+    def from_json(cls, saved: str | bytes | dict[str, Any]) -> "Result":
+        """The result in what `to_json`, `regard ... --json` or the server's JSON API wrote.
+
+        Raises:
+            BadResponse: it is not a result.
+        """
+        return cls.from_message(from_json.read_result(saved))
+
+    def plot(self, style: "Style | None" = None, **options: "Unpack[PlotOptions]") -> "Figure":
+        """Draws a map as a matplotlib figure; see `regard.plots.plot_result`. Needs the extra 'plot'."""
+        from regard.plots import plot_result
+
+        return plot_result(self, style, **options)
+
+    def save_plot(
+        self, path: str | PathLike[str], *, picture: "ImageLike | None" = None, theme: "ThemeName" = "light"
+    ) -> None:
+        """Writes a map as a PNG, SVG or PDF, or as an animated GIF or WebP, by the file's ending.
+
+        Needs the extra 'plot'. A caption is drawn over `picture`, which results do not carry.
+        """
+        from regard.plots import save_plot
+
+        save_plot(self, path, picture=picture, theme=theme)
 
     @classmethod
     def from_message(cls, message: pb.Result) -> "Result":

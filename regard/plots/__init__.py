@@ -1,0 +1,42 @@
+"""Pictures of attention, with matplotlib and Pillow: `pip install 'regard[plot]'`. No server is needed.
+
+    figure = plot_attention_weights(weights, input_tokens, output_tokens)
+    figure.savefig("heatmap.svg")
+
+Weights are [target, source], rows summing to 1. Every function returns a matplotlib Figure that belongs to no window;
+`figure.savefig` writes PNG, SVG or PDF. What a result has to show is drawn by `plot_result`, and by `result.plot()`.
+"""
+
+from regard.errors import MissingExtra
+
+try:
+    import matplotlib  # noqa: F401
+    import PIL  # noqa: F401
+except ModuleNotFoundError as error:  # pragma: no cover, the tests have both
+    raise MissingExtra("drawing attention", "plot", error.name) from None
+
+from regard.plots.flow import plot_attention_flow
+from regard.plots.heads import plot_heads
+from regard.plots.heatmap import plot_attention_weights
+from regard.plots.movie import save_animation
+from regard.plots.of_result import PlotOptions, Style, animate_result, plot_result, save_plot
+from regard.plots.overlay import plot_caption
+from regard.plots.theme import DARK, LIGHT, Theme, ThemeName, theme_named
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "PlotOptions",
+    "Style",
+    "Theme",
+    "ThemeName",
+    "animate_result",
+    "plot_attention_flow",
+    "plot_attention_weights",
+    "plot_caption",
+    "plot_heads",
+    "plot_result",
+    "save_animation",
+    "save_plot",
+    "theme_named",
+]

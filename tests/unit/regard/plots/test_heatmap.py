@@ -1,0 +1,105 @@
+"""The heatmap: its cells have the weights' colours, its labels are all there, long ones become panels."""
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from regard.axes import Label
+from regard.plots import DARK, LIGHT, Theme, plot_attention_weights
+from tests.unit.regard.plots.drawn import Drawn
+from tests.unit.regard.results_made_up import rows
+
+SCRIPTS = ["the", "שלום", "مرحبا", "文字", "日本語", "한국어", "ไทย", "नमस्ते", "😀", "👩‍👩‍👧", "$x^2$", "<b>", ""]
+
+
+def maps_of(figure: Figure) -> list[object]:
+    """The axes that hold cells: all but the scale."""
+    return figure.axes[:-1]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_each_cell_has_its_weights_colour(theme: Theme) -> None:
+    weights = rows(15, 17)  # so many that cells hold no numbers
+    figure = plot_attention_weights(weights, ["s"] * 17, ["t"] * 15, theme=theme)
+    drawn, axes = Drawn(figure), figure.axes[0]
+    for (row, column), weight in np.ndenumerate(weights):
+        expected = theme.colormap(weight / weights.max())[:3]
+        np.testing.assert_allclose(drawn.at(axes, column + 0.5, row + 0.5), expected, atol=0.01)
+    np.testing.assert_allclose(drawn.pixels[2, 2] * 255, [int(theme.paper[i : i + 2], 16) for i in (1, 3, 5)], atol=1)
+
+
+def test_the_first_row_is_above_and_the_first_column_at_the_left() -> None:
+    figure = plot_attention_weights(np.eye(2), ["a", "b"], ["c", "d"])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "d"]
+    left, top = axes.transData.transform((0, 0))
+    right, bottom = axes.transData.transform((2, 2))
+    assert left < right
+    assert top > bottom
+
+
+def test_a_weight_may_be_drawn_on_a_given_scale() -> None:
+    figure = plot_attention_weights(np.full((15, 15), 0.5), ["s"] * 15, ["t"] * 15, largest=1.0)
+    np.testing.assert_allclose(Drawn(figure).at(figure.axes[0], 7.5, 7.5), LIGHT.colormap(0.5)[:3], atol=0.01)
+
+
+def test_every_script_is_drawn_without_a_warning(tmp_path: object) -> None:
+    figure = plot_attention_weights(rows(len(SCRIPTS), len(SCRIPTS)), SCRIPTS, SCRIPTS, title="文字 and $ signs")
+    figure.savefig(f"{tmp_path}/heatmap.png")
+    figure.savefig(f"{tmp_path}/heatmap.svg")
+
+
+def test_eighty_tokens_become_panels_that_hold_every_cell() -> None:
+    weights = rows(80, 70)
+    tokens = [f"word{i}" for i in range(80)]
+    figure = plot_attention_weights(weights, tokens[:70], tokens)
+    panels = maps_of(figure)
+    assert len(panels) == 4
+    drawn = np.block([[panels[0].collections[0].get_array(), panels[1].collections[0].get_array()],  # type: ignore[attr-defined]
+                      [panels[2].collections[0].get_array(), panels[3].collections[0].get_array()]])  # type: ignore[attr-defined]  # fmt: skip
+    np.testing.assert_allclose(drawn, weights, atol=1e-6)
+    labels = [t.get_text() for panel in (panels[0], panels[1]) for t in panel.get_xticklabels()]  # type: ignore[attr-defined]
+    assert labels == tokens[:70]
+
+
+@pytest.mark.parametrize("length", [1, 5, 40, 80])
+def test_labels_do_not_overlap_and_stay_on_the_sheet(length: int) -> None:
+    tokens = [("extraordinarily", "a", "middle")[i % 3] for i in range(length)]
+    figure = plot_attention_weights(rows(length, length), tokens, tokens)
+    drawn = Drawn(figure)
+    height, width = drawn.pixels.shape[:2]
+    for axes in maps_of(figure):
+        boxes = [tick.label1.get_window_extent() for tick in axes.yaxis.get_major_ticks()]  # type: ignore[attr-defined]
+        assert all(upper.y0 >= lower.y1 - 1 for upper, lower in itertools.pairwise(boxes))
+        headings = [tick.label2.get_window_extent() for tick in axes.xaxis.get_major_ticks()]  # type: ignore[attr-defined]
+        assert all(box.x0 >= 0 and box.x1 <= width and box.y1 <= height for box in [*boxes, *headings])
+
+
+def test_special_tokens_are_quiet() -> None:
+    figure = plot_attention_weights([[1.0]], [Label("</s>", special=True)], ["x"])
+    axes = figure.axes[0]
+    assert axes.xaxis.get_major_ticks()[0].label2.get_color() == LIGHT.quiet
+    assert axes.yaxis.get_major_ticks()[0].label1.get_color() == LIGHT.ink
+
+
+@pytest.mark.parametrize(
+    ("weights", "sources", "targets"),
+    [([[1.0]], ["a", "b"], ["c"]), ([[np.nan]], ["a"], ["c"]), (np.zeros((0, 1)), ["a"], []), ([1.0], ["a"], ["c"])],
+)
+def test_weights_that_do_not_fit_are_refused(weights: object, sources: list[str], targets: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"weights|nothing"):
+        plot_attention_weights(weights, sources, targets)  # type: ignore[arg-type]
+
+
+def test_forty_by_forty_takes_less_than_half_a_second() -> None:
+    tokens = [f"word{i}" for i in range(40)]
+    spent = []
+    for _ in range(3):
+        begin = time.process_time()  # of this process alone: the machine may be busy
+        Drawn(plot_attention_weights(rows(40, 40), tokens, tokens))
+        spent.append(time.process_time() - begin)
+    assert min(spent) < 0.5
