@@ -1,4 +1,4 @@
-"""What can go wrong with a request, in the domain's words; `interceptors.py` turns it into gRPC statuses.
+"""What can go wrong with a request, in the domain's words; `convert/errors.py` turns it into gRPC statuses.
 
 ServiceError
 ├── InvalidInput        bad fields, each with its limit

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Literal, TextIO
 
 LogFields = dict[str, object]
@@ -38,8 +39,12 @@ def _record_fields(record: logging.LogRecord) -> LogFields:
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-    return f"{seconds}.{int(record.msecs):03d}Z"
+    return f"{_date_and_time(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _date_and_time(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 class JsonFormatter(logging.Formatter):
@@ -75,6 +80,8 @@ def _plain(value: object) -> str:
 
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Sends every logger of the process, libraries included, to `stream` (standard error)."""
+    # What no line of ours shows need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import grpc
 import uvloop
@@ -24,7 +25,11 @@ from service.handlers import Handlers
 from service.health import Health, unready_reasons
 from service.http.app import create_app
 from service.http.server import HttpServer
-from service.interceptors import ErrorInterceptor, Gate, MetricsInterceptor, RequestLog
+from service.layers.errors import ErrorLayer
+from service.layers.gate import Gate
+from service.layers.metrics import MetricsLayer
+from service.layers.request_log import RequestLog
+from service.layers.routes import Routes
 from service.metrics import Metrics
 from service.servicers.attention import AttentionServicer
 from service.servicers.model import ModelServicer
@@ -116,23 +121,26 @@ class Server:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
         self._http.start()
-        interceptors = (RequestLog(), MetricsInterceptor(self._metrics.grpc), ErrorInterceptor(), self._gate)
-        self._grpc = grpc.aio.server(interceptors=interceptors, options=grpc_options(settings))
+        self._grpc = grpc.aio.server(options=grpc_options(settings))
         self.grpc_port = _bind(self._grpc, settings.host, settings.grpc_port, "grpc_port")
         if settings.health_port is not None:
             self._probes = grpc.aio.server(options=grpc_options(settings))
             self.health_port = _bind(self._probes, settings.host, settings.health_port, "health_port")
 
     def _add_services(self, handlers: Handlers) -> None:
-        servers = [server for server in (self._grpc, self._probes) if server is not None]
-        for server in servers:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        main = servers[0]
-        pb_grpc.add_AttentionServiceServicer_to_server(AttentionServicer(handlers, RequestReader(self._settings)), main)
-        pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), main)
+        attention = AttentionServicer(handlers, RequestReader(self._settings))
+        routes = Routes(RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(), self._gate)
+        registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
+        pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
+        pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), registry)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels())
         if self._settings.reflection:
-            _add_reflection(main)
+            _add_reflection(routes)
+        if self._grpc is not None:
+            self._grpc.add_generic_rpc_handlers((routes,))
+        if self._probes is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
 
     def _refresh_health(self) -> None:
         if self._handlers is not None:
@@ -214,10 +222,12 @@ def _bind(server: grpc.aio.Server, host: str, port: int, setting: str) -> int:
         raise StartError(f"{setting}: cannot listen on {address}; is another server running there?") from error
 
 
-def _add_reflection(server: grpc.aio.Server) -> None:
-    from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]  # where it is wanted only
+def _add_reflection(routes: Routes) -> None:
+    # Where it is wanted only.
+    from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
 
-    reflection.enable_server_reflection((*SERVICE_NAMES, "grpc.health.v1.Health", REFLECTION_NAME), server)
+    servicer = reflection.aio.ReflectionServicer((*SERVICE_NAMES, "grpc.health.v1.Health", REFLECTION_NAME))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, routes)
 
 
 def _method_labels() -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The parts of the interceptors that need no server; tests/integration/test_servicers.py has the rest."""
+"""The parts of the layers that need no server; tests/integration/test_servicers.py has the rest."""
 
 import asyncio
 import json
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from service import logs
 from service.convert.errors import INTERNAL_MESSAGE, write_error
 from service.errors import FieldViolation, InvalidInput, ModelNotFound, Overloaded, ServiceError
-from service.interceptors import Gate, Method, code_label
+from service.layers.gate import Gate
+from service.layers.layer import Method
+from service.layers.status import code_label
 
 MAX_TRAILERS = 8192  # what clients accept by default
 API = "regard.v1.AttentionService"
@@ -79,16 +81,18 @@ def test_a_method_knows_its_kind() -> None:
     def behaviour() -> None: ...
 
     handler = grpc.unary_stream_rpc_method_handler(behaviour)
-    assert Method.of(f"/{API}/StreamTranslate", handler).labels == ("server_stream", API, "StreamTranslate")
+    assert Method.of(API, "StreamTranslate", handler).labels == ("server_stream", API, "StreamTranslate")
 
 
 async def test_a_gate_counts_the_calls_of_its_services() -> None:
     gate = Gate([API])
     leave = asyncio.Event()
 
+    async def answer(request: object, context: object) -> None:
+        await leave.wait()
+
     async def call(service: str) -> None:
-        async with gate.around(Method("unary", service, "Any"), context=None):  # type: ignore[arg-type]
-            await leave.wait()
+        await gate.around(Method("unary", service, "Any"), answer)(None, None)  # type: ignore[arg-type]
 
     inside = asyncio.create_task(call(API))
     watch = asyncio.create_task(call("grpc.health.v1.Health"))

@@ -1,0 +1,62 @@
+"""Calls that fail end with the status of their error."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from service import logs
+from service.convert.errors import DETAILS_KEY, write_error
+from service.convert.malformed import describe_malformed
+from service.errors import InvalidInput, ServiceError
+from service.layers.layer import Answer, Codec, Context, Layer, Method
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """Stands in for a request whose bytes could not be parsed, until somebody can answer that."""
+
+    error: InvalidInput
+
+
+class ErrorLayer(Layer):
+    """Turns errors into statuses; what is no ServiceError is told to the log only."""
+
+    def around(self, method: Method, answer: Answer) -> Answer:
+        async def guarded(request: Any, context: Context) -> Any:
+            try:
+                if isinstance(request, Malformed):
+                    raise request.error
+                return await answer(request, context)
+            except grpc.aio.BaseError:  # gRPC's own: the call has been aborted, or its client is gone
+                raise
+            except Exception as error:
+                if not isinstance(error, ServiceError):
+                    log.exception("%s/%s failed", method.service, method.name)
+                await _abort(context, error)
+
+        return guarded
+
+    def deserializer(self, method: Method, deserialize: Codec) -> Codec:
+        """Bytes that are no message would be an INTERNAL error to gRPC; here they become the caller's."""
+
+        def read(raw: bytes) -> Any:
+            try:
+                return deserialize(raw)
+            except DecodeError:
+                return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
+
+        return read if method.kind in ("unary", "server_stream") else deserialize
+
+
+async def _abort(context: Context, error: Exception) -> None:
+    status = write_error(error)
+    logs.note(reason=status.reason)
+    if isinstance(error, InvalidInput):
+        logs.note(fields=[violation.field for violation in error.violations[:8]])
+    trailers = (*(context.trailing_metadata() or ()), (DETAILS_KEY, status.details))
+    await context.abort(status.code, status.message, trailers)
