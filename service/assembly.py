@@ -1,10 +1,12 @@
 """From what the engine decoded to what the caller reads: text, tokens, words, and the attention maps asked for."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from service.attention.blocks import block_diagonal
 from service.attention.links import coverage, entropy, hard_links, source_coverage
 from service.attention.reduce import align, select, shift
 from service.attention.words import group_words, merge_words
@@ -21,9 +23,17 @@ from service.domain import (
     TokenEvent,
     Word,
 )
-from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array
-from service.pipelines.text import SourceText, TargetText
+from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Generation
+from service.errors import InvalidInput
+from service.pipelines.image import SourceImage
+from service.pipelines.text import SourceText, TargetStream, join_texts
 from service.repository import LoadedModel
+
+# Numbers of a map; of a long text that was split, a dense one grows with the square of its length.
+MAX_MAP_SIZE = 2**26
+
+Parts = tuple[SourceImage | SourceText, ...]
+"""An input as it was read: a picture, a text, or the parts of a text that was split."""
 
 
 class Assembler:
@@ -33,47 +43,73 @@ class Assembler:
         source: the input as the model read it.
     """
 
-    def __init__(self, model: LoadedModel, source: SourceText, options: AttentionOptions) -> None:
+    def __init__(self, model: LoadedModel, parts: Parts, options: AttentionOptions, generation: Generation) -> None:
         self._model = model
+        self._parts = parts
         self._options = options
+        self._length_penalty = generation.length_penalty if generation.num_beams > 1 else 0.0
         self._by_words = options.granularity == "word" and bool(options.kinds)
-        words = _words(source.text, source.tokens) if self._by_words else ()
-        self.source = Source(source.tokens, words, source.num_truncated)
+        self.source = _source(parts, with_words=self._by_words)
 
-    def result(self, result: EngineResult) -> Result:
+    def result(self, results: Sequence[EngineResult]) -> Result:
+        """The answer, from one result a part; of a text that was split, each part's best hypothesis counts."""
+        best = [tuple(result.hypotheses[0] for result in results)]
+        candidates = best if len(results) > 1 else [(hypothesis,) for hypothesis in results[0].hypotheses]
         return Result(
-            hypotheses=tuple(self._hypothesis(hypothesis) for hypothesis in result.hypotheses),
+            hypotheses=tuple(self._hypothesis(each) for each in candidates),
             source=self.source,
-            timings=Timings(1000 * result.queue_s, 1000 * result.encode_s, 1000 * result.decode_s),
+            timings=Timings(
+                queue_ms=1000 * max(result.queue_s for result in results),
+                encode_ms=1000 * max(result.encode_s for result in results),
+                decode_ms=1000 * max(result.decode_s for result in results),
+            ),
             model=self._model.name,
             version=self._model.manifest.version,
+            num_parts=len(results),
         )
 
     def events(self) -> "EventAssembler":
         shifted = self._options.method == "shifted" and "alignment" in self._options.kinds
-        return EventAssembler(self._model, self, shifted=shifted)
+        return EventAssembler(self._model.writer.stream(_text(self._parts[0])), self, shifted=shifted)
 
-    def _hypothesis(self, decoded: EngineHypothesis) -> Hypothesis:
-        written = self._model.writer.write(decoded.tokens, decoded.logprobs)
-        plain = Hypothesis(written.text, written.tokens, decoded.score, decoded.finish_reason)
-        if decoded.cross_attention is None:
-            return plain
-        return self._with_maps(plain, written, decoded.cross_attention)
+    def _hypothesis(self, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
+        """Args: decoded: what was made of each part."""
+        written = [
+            self._model.writer.write(each.tokens, each.logprobs, _text(part))
+            for each, part in zip(decoded, self._parts, strict=True)
+        ]
+        joined = join_texts(written, [part.array.shape[-1] for part in self._parts])
+        has_ended = all(each.finish_reason == "end" for each in decoded)
+        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
+        cross = [each.cross_attention for each in decoded if each.cross_attention is not None]
+        return self._with_maps(plain, cross) if cross else plain
 
-    def _with_maps(self, plain: Hypothesis, written: TargetText, cross: Float32Array) -> Hypothesis:
-        """Adds the maps asked for; cross is float32 [layers, heads, target, source]."""
-        words = _words(written.text, written.tokens) if self._by_words else ()
-        maps = tuple(self._by_granularity(m, words) for m in self.maps(cross))
+    def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
+        """The sum of all parts' log-probabilities, divided by what the search divides by."""
+        if len(decoded) == 1:
+            return decoded[0].score
+        penalties = [float(len(each.tokens) ** self._length_penalty) for each in decoded]
+        total = sum(each.score * penalty for each, penalty in zip(decoded, penalties, strict=True))
+        return total / float(sum(len(each.tokens) for each in decoded) ** self._length_penalty)
+
+    def _with_maps(self, plain: Hypothesis, cross: Sequence[Float32Array]) -> Hypothesis:
+        """Adds the maps asked for.
+
+        Args:
+            cross: one float32 [layers, heads, target, source] a part.
+        """
+        words = _words(plain.text, plain.tokens) if self._by_words else ()
+        by_part = zip(*(self.maps(each) for each in cross), strict=True)
+        maps = tuple(self._by_granularity(_joined(parts), words) for parts in by_part)
         alignment = next((m.values for m in maps if m.kind == "alignment"), None)
         if alignment is None:
             return replace(plain, words=words, maps=maps)
-        target_special = [u.special for u in (words or written.tokens)]
-        source_special = [u.special for u in (self.source.words or self.source.tokens)]
+        target_special = [unit.special for unit in (words or plain.tokens)]
         return replace(
             plain,
             words=words,
             maps=maps,
-            links=tuple(Link(s, t) for s, t in hard_links(alignment, source_special, target_special)),
+            links=tuple(Link(s, t) for s, t in hard_links(alignment, _special_units(self.source), target_special)),
             entropy=tuple(entropy(alignment).tolist()),
             coverage=tuple(coverage(alignment).tolist()),
             source_coverage=tuple(source_coverage(alignment).tolist()),
@@ -104,7 +140,9 @@ class Assembler:
     def _by_granularity(self, tokens: AttentionMap, words: Sequence[Word]) -> AttentionMap:
         if not self._by_words:
             return tokens
-        values = merge_words(tokens.values, [w.tokens for w in words], [w.tokens for w in self.source.words])
+        # A picture has no words: its regions stay.
+        sources = None if self.source.image_grid is not None else [word.tokens for word in self.source.words]
+        values = merge_words(tokens.values, [word.tokens for word in words], sources)
         return AttentionMap(tokens.kind, values, tokens.layers, tokens.heads, "word")
 
 
@@ -114,9 +152,9 @@ class EventAssembler:
     With the shifted alignment a token's row is the next step's, so that its event waits for the next token.
     """
 
-    def __init__(self, model: LoadedModel, assembler: Assembler, *, shifted: bool) -> None:
+    def __init__(self, stream: TargetStream, assembler: Assembler, *, shifted: bool) -> None:
         self._assembler = assembler
-        self._stream = model.writer.stream()
+        self._stream = stream
         self._shifted = shifted
         self._waiting: CommittedToken | None = None
         self._num_tokens = 0
@@ -159,6 +197,38 @@ class EventAssembler:
             return
         for found in self._assembler.maps(np.stack(steps, axis=2)):
             yield replace(found, values=found.values[..., :1, :])
+
+
+def _source(parts: Parts, *, with_words: bool) -> Source:
+    """What is told of the source; all parts of a text together are the text."""
+    first = parts[0]
+    if isinstance(first, SourceImage):
+        return Source(image_grid=first.grid)
+    texts = [part for part in parts if isinstance(part, SourceText)]
+    tokens = tuple(token for part in texts for token in part.tokens)
+    return Source(tokens, _words(first.text, tokens) if with_words else (), first.num_truncated)
+
+
+def _text(part: SourceText | SourceImage) -> SourceText | None:
+    """What a hypothesis may copy from."""
+    return part if isinstance(part, SourceText) else None
+
+
+def _special_units(source: Source) -> list[bool]:
+    """Which units of the source axis are the model's own."""
+    grid = source.image_grid
+    if grid is None:
+        return [unit.special for unit in (source.words or source.tokens)]
+    return [True] * grid.first_position + [False] * (grid.rows * grid.columns)
+
+
+def _joined(parts: Sequence[AttentionMap]) -> AttentionMap:
+    """The same kind of map of consecutive parts, as one."""
+    size = math.prod(np.sum([part.values.shape[-2:] for part in parts], axis=0).tolist())
+    size *= math.prod(parts[0].values.shape[:-2])
+    if len(parts) > 1 and size > MAX_MAP_SIZE:
+        raise InvalidInput.of("attention.kinds", f"{parts[0].kind}: {size} weights; the limit is {MAX_MAP_SIZE}")
+    return replace(parts[0], values=block_diagonal([part.values for part in parts]))
 
 
 def _words(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:

@@ -180,13 +180,19 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """Where the source axis lies on a picture; `box` is left, top, right, bottom in its pixels."""
+    """Where the source axis lies on a picture, upright.
+
+    Attributes:
+        box: left, top, right and bottom of what the model saw, in the picture's pixels.
+        first_position: of the grid on the source axis; before it stand positions that are no part of the picture.
+    """
 
     rows: int
     columns: int
     image_width: int
     image_height: int
     box: tuple[float, float, float, float]
+    first_position: int = 0
 
 
 @dataclass(frozen=True)

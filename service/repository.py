@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle import MANIFEST, Bundle, BundleError, Manifest, Precision, Provider, Task, TextSource, Variant
+from models.bundle import MANIFEST, Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
 from service.domain import ModelInfo
 from service.engine.runner import Runner
 from service.errors import ModelNotFound, NotReady
+from service.pipelines.image import ImageLimits, ImageReader
 from service.pipelines.text import SourceReader, TargetWriter
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,12 @@ PREFERRED = ("everyday",)  # the default among equals; otherwise the first by na
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model that serves: its graphs and its way from and to text."""
+    """A model that serves: its graphs, and its way from inputs and to text."""
 
     manifest: Manifest
     runner: Runner
     writer: TargetWriter
-    reader: SourceReader | None
+    reader: SourceReader | ImageReader
     size_bytes: int
 
     @property
@@ -58,6 +59,7 @@ class Repository:
         provider: None takes the best that is available; one that is missing is an error.
         precision: None takes the variant's first that the provider can run.
         defaults: default model by task.
+        image_limits: how large a picture may be; None takes the defaults.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Repository:
         provider: Provider | None = None,
         precision: Precision | None = None,
         defaults: dict[Task, str] | None = None,
+        image_limits: ImageLimits | None = None,
     ) -> None:
+        self._image_limits = image_limits
         self._provider = provider
         self._precision = precision
         self._defaults = defaults or {}
@@ -106,11 +110,15 @@ class Repository:
         runner = Runner(bundle, variant, provider)
         try:
             writer = TargetWriter(bundle)
-            reader = SourceReader(bundle) if isinstance(bundle.manifest.source, TextSource) else None
+            reader = self._open_reader(bundle)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(folder, [f"tokenizer: {error}"]) from error
         size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
         return LoadedModel(bundle.manifest, runner, writer, reader, size)
+
+    def _open_reader(self, bundle: Bundle) -> SourceReader | ImageReader:
+        source = bundle.manifest.source
+        return ImageReader(source, self._image_limits) if isinstance(source, ImageSource) else SourceReader(bundle)
 
     def _choose(self, bundle: Bundle) -> tuple[Variant, Provider]:
         """The first variant that the wanted provider and precision allow."""

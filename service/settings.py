@@ -97,7 +97,10 @@ class Settings(BaseModel):
     max_inputs_per_call: int = Field(default=128, ge=1, description="texts or pictures in a call")
     max_text_characters: int = Field(default=20_000, ge=1, description="characters of a text, truncated or not")
     max_image_bytes: int = Field(default=10 * 2**20, ge=1, description="size of a picture's file")
-    max_image_pixels: int = Field(default=40_000_000, ge=1, description="width times height of a picture")
+    max_image_pixels: int = Field(
+        default=40_000_000, ge=1, le=89_000_000, description="width times height of a picture"
+    )  # Pillow's own guard begins there
+    max_image_side: int = Field(default=16_384, ge=1, description="width of a picture, and its height")
     max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="size of a gRPC message")
     default_deadline_s: float | None = Field(
         default=None, gt=0, description="time for a call that sets no deadline; unset: no end"

@@ -138,6 +138,7 @@ def _image_grid(grid: ImageGrid | None) -> pb.ImageGrid | None:
     return pb.ImageGrid(
         rows=grid.rows,
         columns=grid.columns,
+        first_position=grid.first_position,
         image_width=grid.image_width,
         image_height=grid.image_height,
         box=pb.Box(left=left, top=top, right=right, bottom=bottom),

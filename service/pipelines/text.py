@@ -1,15 +1,17 @@
 """Raw text to encoder ids, and decoder ids to text, with the span of every token."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from models.bundle import Bundle, TextSource
-from service.domain import Span, Token, Truncation
+from service.domain import Span, Token
 from service.engine.request import Float32Array, Int64Array
-from service.errors import InvalidInput, Unsupported
+from service.errors import InvalidInput
+from service.pipelines.parts import cut
 
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_BYTES = 4
@@ -18,19 +20,29 @@ MAX_ADDITIONS = 50_000  # remembered; a few megabytes
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text as the encoder reads it.
+    """A text, or a part of one, as the encoder reads it.
 
     Attributes:
-        text: as the caller sent it.
-        ids: int64 [source], special tokens included.
-        tokens: one an id; spans are positions in `text`.
+        text: all of it, as the caller sent it.
+        tokens: what is read of it, special tokens included; spans are positions in `text`.
+        words: int64 [source], of each token the first one of the same word; None unless the model copies.
         num_truncated: pieces that were cut off.
     """
 
     text: str
-    ids: Int64Array
     tokens: tuple[Token, ...]
-    num_truncated: int
+    words: Int64Array | None = None
+    num_truncated: int = 0
+
+    @property
+    def ids(self) -> Int64Array:
+        """int64 [source]."""
+        return np.array([token.id for token in self.tokens], np.int64)
+
+    @property
+    def array(self) -> Int64Array:
+        """What the engine takes: int64 [source], or [2, source] with the words."""
+        return self.ids if self.words is None else np.stack([self.ids, self.words])
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,14 @@ def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
     return tokenizer
 
 
+@dataclass(frozen=True)
+class _Pieces:
+    """A text's tokens, without special ones, and the word that each stands for."""
+
+    tokens: list[Token]
+    words: list[str]
+
+
 class SourceReader:
     """Turns texts into encoder ids: prefix of the language or style, pieces, suffix."""
 
@@ -59,9 +79,11 @@ class SourceReader:
             raise TypeError(f"model {bundle.manifest.name!r} reads no text")
         self._source = source
         self._max_tokens = bundle.manifest.max_source_tokens
+        self._copies = bundle.manifest.target.copies
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
+        self._unknown_id = unknown_id(self._tokenizer)
 
-    def read(self, text: str, *, field: str, key: str, truncation: Truncation) -> SourceText:
+    def read(self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"]) -> SourceText:
         """Tokenizes one text.
 
         Args:
@@ -70,31 +92,76 @@ class SourceReader:
 
         Raises:
             InvalidInput: the text is blank, or too long and to be rejected.
-            Unsupported: the text is too long and to be split.
         """
-        if not text.strip():
-            raise InvalidInput.of(field, "is empty; a text holds at least one character that is not white space")
-        prefix = self._source.prefix_ids.get(key, self._source.prefix_ids.get("", ()))
-        room = self._max_tokens - len(prefix) - len(self._source.suffix_ids)
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        num_pieces = len(encoding.ids)
+        pieces, room = self._pieces(text, field), self._room(key)
+        num_pieces = len(pieces.tokens)
         if num_pieces > room and truncation == "reject":
             raise InvalidInput.of(
                 field, f"has {num_pieces} tokens; this model takes at most {room} (or ask for truncation)"
             )
-        if num_pieces > room and truncation == "split":
-            raise Unsupported("splitting a long text into parts is not offered for this task")
-        ids = encoding.ids[:room]
-        pieces = [
-            Token(piece_id, piece, _without_space(text, start, end))
-            for piece_id, piece, (start, end) in zip(ids, encoding.tokens, encoding.offsets, strict=False)
-        ]
-        tokens = (*self._special(prefix), *pieces, *self._special(self._source.suffix_ids))
-        all_ids = np.array([*prefix, *ids, *self._source.suffix_ids], np.int64)
-        return SourceText(text, all_ids, tokens, max(0, num_pieces - room))
+        return self._part(text, key, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
+
+    def read_parts(self, text: str, *, field: str, key: str) -> tuple[SourceText, ...]:
+        """Tokenizes one text and cuts it, between sentences where it can, into parts that the model takes.
+
+        Raises:
+            InvalidInput: the text is blank.
+        """
+        pieces = self._pieces(text, field)
+        spans = [token.span for token in pieces.tokens if token.span is not None]  # all of them
+        return tuple(self._part(text, key, pieces, part) for part in cut(text, spans, self._room(key)))
+
+    def _pieces(self, text: str, field: str) -> _Pieces:
+        if not text.strip():
+            raise InvalidInput.of(field, "is empty; a text holds at least one character that is not white space")
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        if not encoding.ids:
+            raise InvalidInput.of(field, "holds nothing that this model reads")
+        tokens, words = [], []
+        for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
+            span = _without_space(text, start, end)
+            is_unknown = token_id == self._unknown_id
+            surface = text[span.start : span.end]
+            tokens.append(Token(token_id, surface if is_unknown else piece, span))
+            words.append(self._normalized(surface) if is_unknown else piece)
+        return _Pieces(tokens, words)
+
+    def _normalized(self, text: str) -> str:
+        normalizer = self._tokenizer.normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(text))
+
+    def _part(self, text: str, key: str, pieces: _Pieces, part: range, num_truncated: int = 0) -> SourceText:
+        """The tokens of a range, between prefix and suffix."""
+        prefix, suffix = self._special(self._prefix(key)), self._special(self._source.suffix_ids)
+        chosen = slice(part.start, part.stop)
+        words = None
+        if self._copies:
+            # A special token is a word of its own.
+            before, after = [object() for _ in prefix], [object() for _ in suffix]
+            words = first_positions([*before, *pieces.words[chosen], *after])
+        return SourceText(text, (*prefix, *pieces.tokens[chosen], *suffix), words, num_truncated)
+
+    def _room(self, key: str) -> int:
+        """The pieces that a text may have, beside special tokens."""
+        return self._max_tokens - len(self._prefix(key)) - len(self._source.suffix_ids)
+
+    def _prefix(self, key: str) -> tuple[int, ...]:
+        return self._source.prefix_ids.get(key, self._source.prefix_ids.get("", ()))
 
     def _special(self, ids: Sequence[int]) -> list[Token]:
         return [Token(i, self._tokenizer.id_to_token(i) or "", None, special=True) for i in ids]
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The token that stands for what the vocabulary lacks; None if nothing does."""
+    piece = getattr(tokenizer.model, "unk_token", None)
+    return None if piece is None else tokenizer.token_to_id(piece)
+
+
+def first_positions(words: Sequence[object]) -> Int64Array:
+    """The position of the first word that equals each: int64 [words]."""
+    first: dict[object, int] = {}
+    return np.array([first.setdefault(word, position) for position, word in enumerate(words)], np.int64)
 
 
 class TargetWriter:
@@ -103,20 +170,33 @@ class TargetWriter:
     def __init__(self, bundle: Bundle) -> None:
         self._tokenizer = load_tokenizer(bundle, bundle.manifest.target.tokenizer)
         target = bundle.manifest.target
+        self.vocab_size = target.vocab_size
+        self._unknown_id = unknown_id(self._tokenizer)
         self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {}
 
-    def write(self, ids: Int64Array, logprobs: Float32Array) -> TargetText:
-        """Args: ids int64 [target]; logprobs float32 [target]."""
-        stream = self.stream()
+    def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
+        """Writes a hypothesis.
+
+        Args:
+            ids: int64 [target].
+            logprobs: float32 [target].
+            source: what ids from `vocab_size` on copy from.
+        """
+        stream = self.stream(source)
         tokens = [stream.add(i, logprob) for i, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True)]
         return TargetText(stream.text, tuple(tokens))
 
-    def stream(self) -> "TargetStream":
-        return TargetStream(self)
+    def stream(self, source: SourceText | None = None) -> "TargetStream":
+        return TargetStream(self, source)
 
     def piece(self, token_id: int) -> str:
         return self._tokenizer.id_to_token(token_id) or ""
+
+    def id_of(self, piece: str) -> int:
+        """A piece's id in the target vocabulary, the unknown token's if it is not in there."""
+        found = self._tokenizer.token_to_id(piece)
+        return found if found is not None else self._unknown_id or 0
 
     def is_special(self, token_id: int) -> bool:
         return token_id in self._special_ids
@@ -142,14 +222,17 @@ class TargetStream:
         text: what is certain so far.
     """
 
-    def __init__(self, writer: TargetWriter) -> None:
+    def __init__(self, writer: TargetWriter, source: SourceText | None = None) -> None:
         self.text = ""
         self._writer = writer
+        self._source = source
         self._shown: tuple[int, ...] = ()  # the last ids that made text, which say whether a space comes first
         self._held: tuple[int, ...] = ()  # the bytes of a character that is not complete
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is what it adds to the text."""
+        if self._source is not None and token_id >= self._writer.vocab_size:
+            return self._copy(self._source, token_id - self._writer.vocab_size, logprob)
         piece = self._writer.piece(token_id)
         if self._writer.is_special(token_id):
             return Token(token_id, piece, None, special=True, logprob=logprob)
@@ -157,9 +240,51 @@ class TargetStream:
         self._held += (token_id,)
         added = self._writer.addition(self._shown, self._held)
         if not added.endswith(INCOMPLETE) or len(self._held) >= MAX_CHARACTER_BYTES:
-            self.text += added
-            self._shown, self._held = self._held, ()
+            self._show(added)
         return Token(token_id, piece, _without_space(self.text, start, len(self.text)), logprob=logprob)
+
+    def _copy(self, source: SourceText, position: int, logprob: float) -> Token:
+        """Appends what stands at a position of the source, spelled and spaced as it is there."""
+        original = source.tokens[position]
+        if self._held:  # no byte of a character comes after this
+            self._show(self._writer.addition(self._shown, self._held))
+        token_id, start = self._writer.id_of(original.piece), len(self.text)
+        if original.span is not None:
+            apart = self.text and _begins_word(source.text, original.span.start)
+            self.text += " " * bool(apart) + source.text[original.span.start : original.span.end]
+            self._shown = (token_id,)
+        span = _without_space(self.text, start, len(self.text))
+        return Token(token_id, original.piece, span, logprob=logprob, copied_from=position)
+
+    def _show(self, added: str) -> None:
+        self.text += added
+        self._shown, self._held = self._held, ()
+
+
+def join_texts(parts: Sequence[TargetText], source_lengths: Sequence[int]) -> TargetText:
+    """The answers to consecutive parts of a source as one, with a space between them.
+
+    Args:
+        source_lengths: tokens of each part of the source.
+    """
+    text, tokens, num_source = "", [], 0
+    for part, source_length in zip(parts, source_lengths, strict=True):
+        text += " " * bool(text and part.text)
+        tokens += [_moved(token, len(text), num_source) for token in part.tokens]
+        text += part.text
+        num_source += source_length
+    return TargetText(text, tuple(tokens))
+
+
+def _moved(token: Token, characters: int, source_tokens: int) -> Token:
+    """A token as it stands behind so many characters, and copied from behind so many tokens."""
+    span = None if token.span is None else Span(token.span.start + characters, token.span.end + characters)
+    copied_from = None if token.copied_from is None else token.copied_from + source_tokens
+    return replace(token, span=span, copied_from=copied_from)
+
+
+def _begins_word(text: str, position: int) -> bool:
+    return position == 0 or text[position - 1].isspace()
 
 
 def _without_space(text: str, start: int, end: int) -> Span:

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bundle import Bundle, zoo_folder
-from service.errors import InvalidInput, Unsupported
-from service.pipelines.text import SourceReader, TargetWriter
+from service.domain import Span, Token
+from service.errors import InvalidInput
+from service.pipelines.text import SourceReader, TargetText, TargetWriter, join_texts
+from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
 READER = SourceReader(BUNDLE)
@@ -86,10 +88,73 @@ def test_too_long_a_text_is_refused_or_cut_and_said_so() -> None:
     cut = read(long, "truncate")
     assert len(cut.ids) == limit
     assert cut.num_truncated == 1000 - (limit - 2)
-    with pytest.raises(Unsupported):
-        read(long, "split")
 
 
 def test_a_bundle_without_its_language_token_reads_the_text_alone(tmp_path: Path) -> None:
     source = READER.read("Yes.", field="texts[0]", key="zz", truncation="reject")
     assert not source.tokens[0].special
+
+
+def test_parts_are_the_text_between_the_special_tokens() -> None:
+    text = " ".join(f"Sentence number {number} is here." for number in range(200))
+    parts = READER.read_parts(text, field="texts[0]", key="de")
+    whole = READER._tokenizer.encode(text, add_special_tokens=False).ids
+    assert len(parts) > 1
+    assert [token.id for part in parts for token in part.tokens if not token.special] == whole
+    for part in parts:
+        assert len(part.tokens) <= BUNDLE.manifest.max_source_tokens
+        assert [token.special for token in part.tokens] == [True, *[False] * (len(part.tokens) - 2), True]
+        assert text[part.tokens[1].span.start :].startswith("Sentence")
+
+
+def test_a_text_that_fits_is_one_part() -> None:
+    [part] = READER.read_parts("Yes. No.", field="texts[0]", key="de")
+    assert part.ids.tolist() == read("Yes. No.").ids.tolist()
+
+
+@pytest.fixture(scope="module")
+def copier(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return write_summarizer(tmp_path_factory.mktemp("bundles") / "copier")
+
+
+def test_words_are_told_apart_by_what_the_tokenizer_makes_of_them(copier: Bundle) -> None:
+    source = SourceReader(copier).read("The IBM, the ibm and XYZ", field="t", key="subject", truncation="reject")
+    assert [t.piece for t in source.tokens] == ["<subject>", "the", "IBM", ",", "the", "ibm", "and", "XYZ", "</s>"]
+    assert source.words is not None
+    assert source.words.tolist() == [0, 1, 2, 3, 1, 2, 6, 7, 8]
+    assert source.array.shape == (2, 9)
+
+
+def test_copies_are_spelled_and_spaced_as_in_the_source(copier: Bundle) -> None:
+    source = SourceReader(copier).read("Zoë-Ann, of the NATO", field="t", key="subject", truncation="reject")
+    size = copier.manifest.target.vocab_size
+    pieces = [token.piece for token in source.tokens]
+    of = source.tokens[pieces.index("of")].id
+    ids = [size + pieces.index("NATO"), of, *(size + pieces.index(piece) for piece in ("Zoë", "-", "Ann", ",")), 2]
+    written = TargetWriter(copier).write(np.array(ids), np.zeros(len(ids), np.float32), source)
+    assert written.text == "NATO of Zoë-Ann,"
+    assert [token.copied_from for token in written.tokens] == [7, None, 1, 2, 3, 4, None]
+    assert [written.text[t.span.start : t.span.end] for t in written.tokens if t.span] == [
+        "NATO", "of", "Zoë", "-", "Ann", ","
+    ]  # fmt: skip
+    unknown = 3
+    assert [token.id for token in written.tokens] == [unknown, of, *[unknown] * 4, 2]
+
+
+def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
+    source = read("Haus")
+    stream = WRITER.stream(source)
+    first_byte = WRITER._tokenizer.encode("日", add_special_tokens=False).ids[-3]
+    stream.add(first_byte, 0.0)
+    token = stream.add(VOCAB_SIZE + 1, 0.0)
+    assert stream.text.endswith("Haus"[: token.span.end - token.span.start])
+    assert "\N{REPLACEMENT CHARACTER}" in stream.text
+
+
+def test_answers_to_parts_are_joined_by_a_space() -> None:
+    first = TargetText("Ja.", (Token(5, "▁Ja", Span(0, 2)), Token(6, ".", Span(2, 3)), Token(2, "</s>", None, True)))
+    second = TargetText("Nein", (Token(7, "▁Nein", Span(0, 4), copied_from=1), Token(2, "</s>", None, True)))
+    joined = join_texts([first, TargetText("", ()), second], [10, 4, 20])
+    assert joined.text == "Ja. Nein"
+    assert [joined.text[t.span.start : t.span.end] for t in joined.tokens if t.span] == ["Ja", ".", "Nein"]
+    assert joined.tokens[3].copied_from == 15

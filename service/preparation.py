@@ -1,0 +1,168 @@
+"""From a call to what the engine runs: the model is chosen, options are resolved, inputs are read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from models.bundle import Task
+from service.assembly import Assembler, Parts
+from service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
+from service.engine.request import EngineRequest, Generation
+from service.errors import InvalidInput, ModelNotFound, Unsupported
+from service.generation import Violations, check_attention, resolve_generation
+from service.pipelines.image import ImageReader
+from service.pipelines.pool import Pool
+from service.pipelines.text import SourceReader
+from service.repository import LoadedModel, Repository
+
+# Fewer characters are tokenized in about a millisecond, which a thread would not repay.
+MANY_CHARACTERS = 4_000
+
+Reading = Callable[[], Parts]
+"""Reads an input, or raises InvalidInput."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call whose model is known and whose inputs are read; nothing has been submitted yet.
+
+    Attributes:
+        inputs: each a text or a picture, or the parts of a text that had to be split.
+    """
+
+    model: LoadedModel
+    generation: Generation
+    inputs: tuple[Parts, ...]
+    call: Call
+
+    def requests(self) -> Iterator[EngineRequest]:
+        """Yields what the engine has to run: of every input every part, and of that every sequence."""
+        for parts in self.inputs:
+            for part in parts:
+                for generation in self.sequences(parts):
+                    yield EngineRequest(
+                        source=part.array,
+                        generation=generation,
+                        attention=bool(self.call.attention.kinds),
+                        deadline=self.call.deadline,
+                        bulk=self.call.bulk,
+                    )
+
+    def sequences(self, parts: Parts) -> list[Generation]:
+        """How each part is decoded: once, or if it is sampled, as often as sequences are wanted, with other seeds."""
+        generation, sampling = self.generation, self.generation.sampling
+        count = 1 if len(parts) > 1 else generation.num_return_sequences
+        if sampling is None:
+            return [replace(generation, num_return_sequences=count)]
+        seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
+        return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
+
+    def assembler(self, index: int) -> Assembler:
+        return Assembler(self.model, self.inputs[index], self.call.attention, self.generation)
+
+
+class Preparer:
+    """Prepares calls for the models of a repository.
+
+    Every method lists all that is wrong with a call at once, as InvalidInput.
+    """
+
+    def __init__(self, repository: Repository, pool: Pool, *, max_text_characters: int) -> None:
+        self._repository = repository
+        self._pool = pool
+        self._max_text_characters = max_text_characters
+
+    async def translation(self, call: TranslateCall) -> Prepared:
+        model = self._model(
+            call, "translation", source_language=call.source_language, target_language=call.target_language
+        )
+        if call.source_language:
+            _among("source language", call.source_language, model, model.manifest.source_languages)
+        targets = model.manifest.target_languages
+        if not call.target_language and len(targets) != 1:
+            raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
+        target = call.target_language or targets[0]
+        _among("target language", target, model, targets)
+        readings = self._texts(model, call.texts, target, call.truncation)
+        return await self._prepare(call, model, target, readings, _are_long(call.texts))
+
+    async def summary(self, call: SummarizeCall) -> Prepared:
+        model = self._model(call, "summarization", style=call.style)
+        styles = model.manifest.styles
+        if call.style:
+            _among("style", call.style, model, styles)
+        style = call.style or (styles[0] if styles else "")
+        readings = self._texts(model, call.texts, style, call.truncation)
+        return await self._prepare(call, model, style, readings, _are_long(call.texts))
+
+    async def caption(self, call: CaptionCall) -> Prepared:
+        model = self._model(call, "captioning")
+        return await self._prepare(call, model, "", self._images(model, call.images), in_threads=True)
+
+    def _model(
+        self, call: Call, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""
+    ) -> LoadedModel:
+        if call.model:
+            return self._repository.get(call.model, task)
+        return self._repository.default(
+            task, source_language=source_language, target_language=target_language, style=style
+        )
+
+    def _texts(
+        self, model: LoadedModel, texts: Sequence[str], key: str, truncation: Truncation | None
+    ) -> Sequence[Reading]:
+        reader = model.reader
+        if not isinstance(reader, SourceReader):
+            raise Unsupported(f"model {model.name!r} reads no text")
+        chosen = truncation or model.manifest.default_truncation
+        return [
+            partial(self._read_text, reader, text, field=f"texts[{index}]", key=key, truncation=chosen)
+            for index, text in enumerate(texts)
+        ]
+
+    def _read_text(self, reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation) -> Parts:
+        if len(text) > self._max_text_characters:
+            raise InvalidInput.of(field, f"has {len(text)} characters; the limit is {self._max_text_characters}")
+        if truncation == "split":
+            return reader.read_parts(text, field=field, key=key)
+        return (reader.read(text, field=field, key=key, truncation=truncation),)
+
+    def _images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
+        reader = model.reader
+        if not isinstance(reader, ImageReader):
+            raise Unsupported(f"model {model.name!r} reads no pictures")
+        return [partial(_read_image, reader, image, f"images[{index}]") for index, image in enumerate(images)]
+
+    async def _prepare(
+        self, call: Call, model: LoadedModel, key: str, readings: Sequence[Reading], in_threads: bool
+    ) -> Prepared:
+        violations = Violations()
+        generation = resolve_generation(call.generation, model.manifest, key, violations)
+        check_attention(call.attention, model.manifest, violations)
+        attempts = [partial(_attempt, reading) for reading in readings]
+        outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]
+        for outcome in outcomes:
+            if isinstance(outcome, InvalidInput):
+                violations.found += outcome.violations
+        violations.raise_if_any()
+        return Prepared(model, generation, tuple(o for o in outcomes if not isinstance(o, InvalidInput)), call)
+
+
+def _are_long(texts: Sequence[str]) -> bool:
+    return sum(map(len, texts)) > MANY_CHARACTERS
+
+
+def _read_image(reader: ImageReader, image: bytes, field: str) -> Parts:
+    return (reader.read(image, field=field),)
+
+
+def _attempt(reading: Reading) -> Parts | InvalidInput:
+    try:
+        return reading()
+    except InvalidInput as error:
+        return error
+
+
+def _among(what: str, value: str, model: LoadedModel, offered: Sequence[str]) -> None:
+    if value not in offered:
+        raise ModelNotFound(f"model {model.name!r} has no {what} {value!r}; it has {', '.join(offered)}")
