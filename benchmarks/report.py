@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.quality.report import QualityReport
 from benchmarks.serving.report import ServingReport
 
@@ -19,8 +20,12 @@ RESULTS = FOLDER / "results"
 NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
-Report = QualityReport | ServingReport
-REPORTS: dict[str, type[QualityReport] | type[ServingReport]] = {"quality": QualityReport, "serving": ServingReport}
+Report = QualityReport | ServingReport | MechanismsReport
+REPORTS: dict[str, type[Report]] = {
+    "quality": QualityReport,
+    "serving": ServingReport,
+    "mechanisms": MechanismsReport,
+}
 
 
 def render(text: str, results: Path) -> str:

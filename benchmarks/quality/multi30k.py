@@ -20,7 +20,7 @@ class Multi30k(Task):
 
     name = "multi30k"
     title = "Descriptions of photographs (Multi30k)"
-    models = ("multi30k",)
+    models = ("multi30k", "multi30k-bahdanau", "multi30k-luong")
     num_beams = 5
 
     def parts(self, data: Path, model: Model, limit: int | None) -> Iterator[Part]:
