@@ -11,7 +11,7 @@ from export.reference import Forced, Generated, Reference, Source, TextReference
 from export.serving import Decoded, Ids, ServingGraphs
 from service.pipelines.text import SourceReader, TargetWriter
 
-# Of float32 against the original, whose sums run in another order.
+# Of float32 against the original, whose sums run in another order; memory and logits in units of their `spread`.
 MEMORY_TOLERANCE = 1e-3
 LOGITS_TOLERANCE = 1e-3
 ATTENTION_TOLERANCE = 1e-4
@@ -50,15 +50,15 @@ def memory_equals(graphs: ServingGraphs, reference: Reference, sources: Sequence
     for row, source in enumerate(sources):
         for name, expected in reference.memory(source).items():
             within = tuple(slice(size) for size in expected.shape)  # behind a source's length stands anything
-            worst = max(worst, difference(memory[name][row][within], expected))
+            worst = max(worst, difference(memory[name][row][within], expected) / spread([expected]))
     yield Check("memory: largest difference from the original", worst, MEMORY_TOLERANCE)
 
 
 def steps_equal(expected: Sequence[Forced], actual: Sequence[Forced]) -> Iterator[Check]:
     """Every position of whole decodes, teacher-forced along the original's own outputs."""
-    pairs = list(zip(expected, actual, strict=True))
-    logits = max(difference(a.logits, e.logits) for e, a in pairs)
-    normalizer = max(difference(a.log_normalizer, e.log_normalizer) for e, a in pairs)
+    pairs, unit = list(zip(expected, actual, strict=True)), spread([e.logits for e in expected])
+    logits = max(difference(a.logits, e.logits) for e, a in pairs) / unit
+    normalizer = max(difference(a.log_normalizer, e.log_normalizer) for e, a in pairs) / unit
     attention = max(difference(a.cross_attention, e.cross_attention) for e, a in pairs)
     yield Check("step: largest difference of logits", logits, LOGITS_TOLERANCE)
     yield Check("step: largest difference of log-normalizers", normalizer, LOGITS_TOLERANCE)
@@ -168,6 +168,12 @@ def agrees(plain: Sequence[Forced], quantized: Sequence[Forced], targets: Sequen
         same.append(p.logits.argmax(-1) == q.logits.argmax(-1))
     yield Check("average loss of log-probability a token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
     yield Check("share of tokens that differ from float32", 1 - float(np.concatenate(same).mean()))
+
+
+def spread(arrays: Sequence[NDArray[Any]]) -> float:
+    """The standard deviation of all finite numbers, or 1 if it is smaller: rounding errors grow with it."""
+    numbers = np.concatenate([array[np.isfinite(array)].ravel() for array in arrays])
+    return max(1.0, float(numbers.std()))
 
 
 def difference(actual: NDArray[Any], expected: NDArray[Any]) -> float:

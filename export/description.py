@@ -10,22 +10,23 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError
 from export.quantize import Linear
-from models.nets.transformer import Transformer, TransformerConfig, TransformerDecoder, sinusoids
+from models.nets.transformer import Side, Transformer, TransformerConfig, TransformerDecoder, distances, sinusoids
 
 Float32Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Norm:
-    """Layer normalization (Ba et al. 2016): float32 [width] each."""
+    """Layer normalization (Ba et al. 2016), or without a bias RMS normalization: float32 [width] each."""
 
     name: str
     gain: Float32Array
-    bias: Float32Array
-    epsilon: float = 1e-5
+    bias: Float32Array | None
+    epsilon: float
 
     def scaled(self, factor: float) -> "Norm":
-        return Norm(self.name, self.gain * np.float32(factor), self.bias * np.float32(factor), self.epsilon)
+        bias = None if self.bias is None else self.bias * np.float32(factor)
+        return Norm(self.name, self.gain * np.float32(factor), bias, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ class Description:
         return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
 
     def norm(self, name: str) -> Norm:
-        return Norm(name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], self.config.norm_epsilon)
+        bias = self.weights.get(f"{name}.bias")
+        return Norm(name, self.weights[f"{name}.weight"], bias, self.config.norm_epsilon)
 
     @property
     def embedding(self) -> Float32Array:
         """float32 [vocabulary, width], before any scale."""
         return self.weights["embedding.weight"]
+
+    @property
+    def source_embedding(self) -> Float32Array:
+        """The encoder's, which is the decoder's too unless their vocabularies differ."""
+        return self.weights.get("source_embedding.weight", self.embedding)
 
     @property
     def head(self) -> Linear:
@@ -69,12 +76,32 @@ class Description:
             bias[list(self.banned_ids)] = -np.inf
         return Linear(name, self.weights[f"{name}.weight"], bias)
 
-    def positions(self, side: str) -> Float32Array:
-        """float32 [max_positions, width] of the "encoder" or the "decoder"."""
-        if self.config.positions == "learned":
-            return self.weights[f"{side}_positions.weight"]
-        table: Float32Array = sinusoids(self.config.max_positions, self.config.width).numpy()
-        return table
+    def positions(self, side: Side) -> Float32Array | None:
+        """float32 [max_positions, width]; None where positions are relative."""
+        match self.config.positions:
+            case "learned":
+                return self.weights[f"{side}_positions.weight"]
+            case "sinusoidal":
+                table: Float32Array = sinusoids(self.config.max_positions, self.config.width).numpy()
+                return table
+            case "relative":
+                return None
+
+    @torch.inference_mode()
+    def distance_bias(self, side: Side) -> Float32Array:
+        """What each head adds to a score, by how far the key lies behind (decoder) or ahead (encoder) of the query.
+
+        Returns:
+            float32 [heads, max_distance + 1] of the decoder, for distances from 0;
+            float32 [heads, 2 * max_distance + 1] of the encoder, for distances from -max_distance.
+        """
+        config, farthest = self.config, self.config.relative_max_distance
+        ahead = side == "encoder"
+        bias = distances(config.of_encoder if ahead else config, bidirectional=ahead)
+        bias.table.weight.copy_(torch.from_numpy(np.array(self.weights[f"{side}_distances.table.weight"])))
+        keys = torch.arange(2 * farthest + 1 if ahead else farthest + 1)
+        found: Float32Array = bias(torch.tensor([farthest]), keys)[0, :, 0].numpy()
+        return found if ahead else np.ascontiguousarray(found[:, ::-1])
 
     def module(self) -> Transformer:
         """The same model in PyTorch, ready to run."""

@@ -72,7 +72,7 @@ class _EncodeGraph(Stack):
         bridge = Linear("bridge", self._weights["bridge.weight"], self._weights["bridge.bias"])
         embedded = self.linear(image.positions(features), bridge)  # [requests, positions, width]
         positions = graph.constant(self._weights["grid_positions"], "grid_positions")
-        states = self.run(embedded, positions, *self.encoder_layers(self._attention))
+        states = self.run(graph.node("Add", embedded, positions), *self.encoder_layers(self._attention))
         self.memory_outputs(self.project_memory(states))
         return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 

@@ -30,7 +30,7 @@ class Graph:
 
 def memory_specs(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """Keys and values of cross-attention, a pair a decoder layer; the keys stand ready for q K^T."""
-    heads, head_width = config.num_heads, config.width // config.num_heads
+    heads, head_width = config.num_heads, config.width_of_head
     return tuple(
         spec
         for layer in range(config.decoder_layers)
@@ -43,7 +43,7 @@ def memory_specs(config: TransformerConfig) -> tuple[TensorSpec, ...]:
 
 def state_specs(config: TransformerConfig) -> tuple[StateSpec, ...]:
     """The caches of self-attention, which a step writes in place."""
-    shape = ("slots", config.num_heads, "capacity", config.width // config.num_heads)
+    shape = ("slots", config.num_heads, "capacity", config.width_of_head)
     return tuple(
         StateSpec(
             input=TensorSpec(name=f"self_{kind}_{layer}", dtype="float32", shape=shape),

@@ -43,7 +43,9 @@ class _StepGraph(Stack):
             declare(spec)
         for state in state_specs(self.config):
             declare(state.input)
+        self.table = description.embedding * np.float32(self.embedding_scale)
         self.source_bias = self._source_bias()
+        self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
         self.beams_shape = self._beams_shape()
 
     def draw(self) -> Graph:
@@ -59,10 +61,8 @@ class _StepGraph(Stack):
             norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
         head, norms = self._head(norms + self.final_norms("decoder"))
         # Tables of [n, 1, width] give [slots, 1, width] without a node to reshape.
-        embedded = self.form.embed(graph, self.table()[:, None], self.tokens)
-        table = graph.constant(self.description.positions("decoder")[:, None], "positions")
-        states = self.run(embedded, graph.node("Gather", table, self.lengths), sublayers, norms)
-        self._candidates(states, head)
+        embedded = self.embed("decoder", self.table[:, None], self.tokens, self.lengths)
+        self._candidates(self.run(embedded, sublayers, norms), head)
         self._declare_outputs()
         return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
@@ -88,8 +88,23 @@ class _StepGraph(Stack):
     def _beams_shape(self) -> str:
         """int64 [4]: requests, beams, heads, head width; the beams follow from the number of slots."""
         requests = self.graph.node("Shape", self.source_lengths)
-        rest = np.array([-1, self.config.num_heads, self.config.width // self.config.num_heads])
+        rest = np.array([-1, self.config.num_heads, self.config.width_of_head])
         return self.graph.node("Concat", requests, self.graph.constant(rest), axis=0)
+
+    def _score_bias(self) -> str:
+        """float32 [slots, heads, 1, total length]: what relative positions add to the scores, in every layer."""
+        graph, most = self.graph, self.config.max_positions
+        keys = graph.node(
+            "Slice",
+            graph.constant(np.arange(most, dtype=np.int32)),
+            graph.constant(np.array([0], np.int32)),
+            graph.node("Reshape", self.total_length, graph.constant(np.array([1]))),
+        )
+        queries = graph.node("Unsqueeze", self.lengths, graph.constant(np.array([1])))
+        farthest = self.config.relative_max_distance
+        bias = self.distance_bias("decoder", graph.node("Sub", queries, keys), (0, farthest))
+        rows = graph.node("Transpose", bias, perm=[1, 0, 2])
+        return graph.node("Unsqueeze", rows, graph.constant(np.array([2])))
 
     def _self_attention(self, layer: int, x: str) -> str:
         """Writes this position's key and value into the caches and attends to all up to here."""
@@ -98,10 +113,14 @@ class _StepGraph(Stack):
         caches = [state for state in state_specs(self.config) if state.input.name.endswith(f"_{layer}")]
         context, *_ = self.graph.nodes(
             "com.microsoft.GroupQueryAttention",
-            [projected, "", "", *(cache.input.name for cache in caches), self.lengths, self.total_length],
+            [
+                *(projected, "", "", *(cache.input.name for cache in caches), self.lengths, self.total_length),
+                *(["", "", "", self.score_bias] if self.score_bias else []),
+            ],
             [self.graph.name_value("context"), *(cache.output for cache in caches)],
             num_heads=self.config.num_heads,
             kv_num_heads=self.config.num_heads,
+            scale=self.score_scale(self.config.width_of_head),
         )
         return self.output(context, name)
 
@@ -111,7 +130,7 @@ class _StepGraph(Stack):
         The hypotheses of a request stand as the query axis over its memory, which is therefore never repeated.
         """
         graph, name = self.graph, f"decoder.{layer}.cross_attention"
-        scale = (self.config.width // self.config.num_heads) ** -0.5
+        scale = self.score_scale(self.config.width_of_head)
         query = self.linear(x, self.projections(name, "query").scaled(scale))
         query = graph.node("Transpose", graph.node("Reshape", query, self.beams_shape), perm=[0, 2, 1, 3])
         scores = graph.node("MatMul", query, f"cross_key_{layer}")  # [requests, heads, beams, source]
@@ -119,7 +138,7 @@ class _StepGraph(Stack):
         weights = graph.node("Softmax", hidden, output=f"cross_attention_{layer}", axis=-1)
         context = graph.node("MatMul", weights, f"cross_value_{layer}")
         merged = graph.node("Transpose", context, perm=[0, 2, 1, 3])
-        shape = graph.constant(np.array([-1, 1, self.config.width]))
+        shape = graph.constant(np.array([-1, 1, self.config.attention_width]))
         return self.output(graph.node("Reshape", merged, shape), name)
 
     def _head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
@@ -128,16 +147,29 @@ class _StepGraph(Stack):
         A tied one reads the embedding's scaled table; the last normalization takes the scale back.
         """
         head = self.description.head
-        if not self.config.tie_embeddings:
-            return head, norms
-        if self.config.final_norm or self.config.norm == "post":
-            norms = [*norms[:-1], norms[-1].scaled(1 / self.embedding_scale)]
-        return Linear(head.name, self.table(), head.bias), norms
+        if self.config.tie_embeddings:
+            head = Linear(head.name, self.table, head.bias)
+        if self._normalized_last:
+            norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
+        return head, norms
+
+    @property
+    def _state_scale(self) -> float:
+        """Factor on the states that the head reads."""
+        return self.config.head_scale / (self.embedding_scale if self.config.tie_embeddings else 1.0)
+
+    @property
+    def _normalized_last(self) -> bool:
+        """Whether a normalization makes the states that the head reads, and can scale them."""
+        return (self.config.final_norm or self.config.norm == "post") and not self.config.head_transform
 
     def _candidates(self, states: str, head: Linear) -> None:
         """The best logits with their ids, and what turns them into log-probabilities; states: [slots, 1, width]."""
         graph, config = self.graph, self.config
         x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
-        if config.tie_embeddings and not config.final_norm and config.norm == "pre":
-            x = graph.node("Mul", x, graph.constant(np.float32(1 / self.embedding_scale)))
+        if config.head_transform:
+            x = self.activate(self.linear(x, self.description.linear("head_transform.dense")))
+            x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
+        elif not self._normalized_last and self._state_scale != 1:
+            x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
         rank_candidates(graph, self.form.head(graph, x, head), self.num_candidates)

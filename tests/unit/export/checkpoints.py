@@ -38,7 +38,8 @@ def tiny_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
     net = Transformer(config)
     for name, parameter in net.named_parameters():
         is_gain = "norm" in name and name.endswith("weight")
-        torch.nn.init.normal_(parameter, mean=1.0 if is_gain else 0.0, std=0.3)
+        sharp = "query" in name and not config.scale_attention  # softmax of large scores is all or nothing
+        torch.nn.init.normal_(parameter, mean=1.0 if is_gain else 0.0, std=0.06 if sharp else 0.25)
     weights = net.state_dict()
     if config.tie_embeddings:
         del weights["head.weight"]
