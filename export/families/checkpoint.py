@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from export.architecture import Architecture
 from export.families.source import SourceModel
 from export.reference import Reference
-from models.bundle import GenerationDefaults, Provenance, Target, TextSource
+from models.bundle import GenerationDefaults, ImageSource, Provenance, Target, TextSource
 from models.checkpoint import Checkpoint
 from models.recipes.tokenizer import END, PAD, START
 
@@ -21,12 +21,12 @@ def source_model(
     checkpoint: Checkpoint,
     architecture: Architecture,
     reference: Reference,
-    source: TextSource,
+    source: TextSource | ImageSource,
     target: Target,
     *,
     max_positions: int = MAX_TOKENS,
 ) -> SourceModel:
-    """Puts a net of texts together with what the checkpoint's card says of it."""
+    """Puts a net together with what the checkpoint's card says of it."""
     card, limit = checkpoint.card, min(max_positions, MAX_TOKENS)
     return SourceModel(
         family=checkpoint.config["family"],
@@ -76,11 +76,12 @@ def text_source(checkpoint: Checkpoint) -> TextSource:
     )
 
 
-def text_target(checkpoint: Checkpoint) -> Target:
+def text_target(checkpoint: Checkpoint, *, vocab_size: int | None = None) -> Target:
+    """`vocab_size` is that of config.json by default."""
     ids = _special_ids(checkpoint.tokenizer)
     return Target(
         tokenizer=TOKENIZER,
-        vocab_size=checkpoint.config["vocab_size"],
+        vocab_size=checkpoint.config["vocab_size"] if vocab_size is None else vocab_size,
         start_id=ids[START],
         pad_id=ids[PAD],
         end_ids=(ids[END],),

@@ -34,6 +34,10 @@ class TransformerCaptionerConfig:
     encoder: EfficientNetConfig = field(default_factory=EfficientNetConfig)
     blocks: tuple[Block, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.transformer.positions == "relative":
+            raise ValueError("a captioner's positions are sinusoidal or learned; relative ones are for text alone")
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -86,7 +90,7 @@ class TransformerCaptioner(Captioner):
         for layer in net.decoder:
             x, _, weights = layer(x, memory, mask, None, need_weights=True)
             all_weights.append(weights.unflatten(2, (captions, length)).transpose(1, 2))
-        logits = net.head(net.decoder_norm(x)).unflatten(1, (captions, length))
+        logits = net.logits(net.decoder_norm(x)).unflatten(1, (captions, length))
         return CaptionOutput(logits, all_weights)
 
     def memory(self, features: Tensor) -> Tensors:
@@ -117,7 +121,7 @@ class TransformerCaptioner(Captioner):
             update = layer.feed_forward(layer.feed_forward_sublayer.before(x))
             x = layer.feed_forward_sublayer.after(x, update)
             all_weights.append(weights.squeeze(2))
-        return CaptionStep(net.head(net.decoder_norm(x)).squeeze(1), all_weights, tuple(new_state))
+        return CaptionStep(net.logits(net.decoder_norm(x)).squeeze(1), all_weights, tuple(new_state))
 
     def _layers(self) -> list[DecoderLayer]:
         return [layer for layer in self.transformer.decoder if isinstance(layer, DecoderLayer)]
