@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from export.errors import ExportError
 from export.quantize import Linear
 from models.nets.transformer import Side, Transformer, TransformerConfig, TransformerDecoder, distances, sinusoids
 
 Float32Array = NDArray[np.float32]
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,29 @@ class Description:
     weights: Mapping[str, Float32Array]
     banned_ids: tuple[int, ...] = ()
 
-    net: ClassVar[type[TransformerDecoder]] = Transformer
-
     def __post_init__(self) -> None:
-        faults = _weight_faults(self.net, self.config, self.weights)
+        faults = self._weight_faults()
         if faults:
             raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))
+
+    def net(self) -> nn.Module:
+        """An untrained net of this architecture."""
+        return Transformer(self.config)
+
+    def _weight_faults(self) -> list[str]:
+        """Names every missing, unexpected, misshapen or non-finite weight."""
+        with torch.device("meta"):
+            expected = {name: tuple(x.shape) for name, x in self.net().state_dict().items()}
+        if self.config.tie_embeddings:
+            del expected["head.weight"]
+        faults = [f"{name} is missing" for name in expected if name not in self.weights]
+        faults += [f"{name} is unexpected" for name in self.weights if name not in expected]
+        for name in expected.keys() & self.weights.keys():
+            if self.weights[name].shape != expected[name]:
+                faults.append(f"{name} has shape {self.weights[name].shape}, not {expected[name]}")
+            elif not np.isfinite(self.weights[name]).all():
+                faults.append(f"{name} is not finite")
+        return sorted(faults)
 
     def linear(self, name: str) -> Linear:
         return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
@@ -105,38 +124,19 @@ class Description:
 
     def module(self) -> Transformer:
         """The same model in PyTorch, ready to run."""
-        net = Transformer(self.config)
-        self.fill(net)
-        return net
+        return self.fill(Transformer(self.config))
 
-    def fill(self, net: TransformerDecoder) -> None:
+    def fill(self, net: Net) -> Net:
         """Gives a net of this architecture these weights."""
         weights = {name: torch.from_numpy(np.array(x)) for name, x in self.weights.items()}
         if self.config.tie_embeddings:
             weights["head.weight"] = weights["embedding.weight"]
         net.load_state_dict(weights)
-        net.eval()
+        return net.eval()
 
 
 class DecoderDescription(Description):
     """A decoder alone, by the parameter names of `TransformerDecoder`; what it attends to is any encoder's."""
 
-    net: ClassVar[type[TransformerDecoder]] = TransformerDecoder
-
-
-def _weight_faults(
-    net: type[TransformerDecoder], config: TransformerConfig, weights: Mapping[str, Float32Array]
-) -> list[str]:
-    """Names every missing, unexpected, misshapen or non-finite weight."""
-    with torch.device("meta"):
-        expected = {name: tuple(x.shape) for name, x in net(config).state_dict().items()}
-    if config.tie_embeddings:
-        del expected["head.weight"]
-    faults = [f"{name} is missing" for name in expected if name not in weights]
-    faults += [f"{name} is unexpected" for name in weights if name not in expected]
-    for name in expected.keys() & weights.keys():
-        if weights[name].shape != expected[name]:
-            faults.append(f"{name} has shape {weights[name].shape}, not {expected[name]}")
-        elif not np.isfinite(weights[name]).all():
-            faults.append(f"{name} is not finite")
-    return sorted(faults)
+    def net(self) -> TransformerDecoder:
+        return TransformerDecoder(self.config)

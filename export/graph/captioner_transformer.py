@@ -72,15 +72,6 @@ class _EncodeGraph(Stack):
         bridge = Linear("bridge", self._weights["bridge.weight"], self._weights["bridge.bias"])
         embedded = self.linear(image.positions(features), bridge)  # [requests, positions, width]
         positions = graph.constant(self._weights["grid_positions"], "grid_positions")
-        states = self.run(graph.node("Add", embedded, positions), *self.encoder_layers(self._attention))
+        states = self.run(graph.node("Add", embedded, positions), *self.encoder_layers(self.attend_unpadded))
         self.memory_outputs(self.project_memory(states))
         return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
-
-    def _attention(self, name: str, x: str) -> str:
-        """Self-attention over the grid; x: [requests, positions, width]."""
-        projected = self.linear(x, self.projections(name, "query", "key", "value"))
-        query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
-        context = self.graph.node(
-            "com.microsoft.MultiHeadAttention", query, key, value, num_heads=self.config.num_heads
-        )
-        return self.output(context, name)

@@ -23,16 +23,21 @@ from export.quantize import Form, Linear
 from models.bundle import TensorSpec
 
 
-def build_step(description: Description, form: Form) -> Graph:
-    """Draws one position of the decoder, from the last tokens to the candidates for the next ones."""
-    return _StepGraph(description, form).draw()
+def build_step(description: Description, form: Form, *, max_source_positions: int | None = None) -> Graph:
+    """Draws one position of the decoder, from the last tokens to the candidates for the next ones.
+
+    Args:
+        max_source_positions: of the longest source; None means that it may be as long as a target.
+    """
+    return _StepGraph(description, form, max_source_positions or description.config.max_positions).draw()
 
 
 class _StepGraph(Stack):
     """The residual stream is [slots, 1, width], the form that GroupQueryAttention reads."""
 
-    def __init__(self, description: Description, form: Form) -> None:
+    def __init__(self, description: Description, form: Form, max_source_positions: int) -> None:
         super().__init__(GraphBuilder("step"), description, form)
+        self.max_source_positions = max_source_positions
         declare = self.graph.input
         self.tokens = declare(TOKENS)
         self.lengths = declare(LENGTHS)
@@ -76,7 +81,7 @@ class _StepGraph(Stack):
 
     def _source_bias(self) -> str:
         """float32 [requests, 1, 1, source]: what hides the columns behind a request's source."""
-        graph, most = self.graph, 2 * self.config.max_positions  # the server's buckets may be longer than any source
+        graph, most = self.graph, 2 * self.max_source_positions  # the server's buckets may be longer than any source
         positions = graph.constant(np.arange(most, dtype=np.int32).reshape(1, 1, 1, most), "source_positions")
         # Slice, since ONNX Runtime rewrites a Gather over a Range into a Slice that fails.
         end, axis, start = graph.node("Shape", "cross_key_0", start=3, end=4), np.array([3]), np.array([0])

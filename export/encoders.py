@@ -1,0 +1,33 @@
+"""Encoders that are no `Transformer`'s, described as export needs them."""
+
+from dataclasses import dataclass, field
+
+from export.description import Description, Float32Array
+from models.nets.bert import BertConfig, BertEncoder
+from models.nets.transformer import Side
+from models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
+
+
+@dataclass(frozen=True)
+class VisionDescription(Description):
+    """A `VisionTransformer` by its parameter names; `config` says what its layers are."""
+
+    vision: VisionTransformerConfig = field(kw_only=True)
+
+    def net(self) -> VisionTransformer:
+        return VisionTransformer(self.vision)
+
+
+@dataclass(frozen=True)
+class BertDescription(Description):
+    """A `BertEncoder` by its parameter names, for sources of one segment; `config` says what its layers are."""
+
+    bert: BertConfig = field(kw_only=True)
+
+    def net(self) -> BertEncoder:
+        return BertEncoder(self.bert)
+
+    def positions(self, side: Side) -> Float32Array:
+        """Positions and the first segment: float32 [max_positions, width]."""
+        table: Float32Array = self.weights["encoder_positions.weight"] + self.weights["segments.weight"][0]
+        return table
