@@ -116,6 +116,9 @@ class ImageSource(Schema):
 
     Attributes:
         resize: "squash" changes the aspect ratio; "crop" scales the shorter side and cuts the middle out.
+        crop_fraction: of that, what part of each side is kept, around the middle: 0.875 where pictures are resized to
+            256 pixels and 224 of them are cut out.
+        resample: the filter, by Pillow's name.
         grid: rows and columns of the source axis, row by row.
         first_position: of the grid on that axis; before it stand positions that are no part of the picture, such as
             a class token.
@@ -126,6 +129,8 @@ class ImageSource(Schema):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resize: Literal["squash", "crop"]
+    crop_fraction: float = Field(default=1.0, gt=0, le=1)
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
     grid: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     first_position: int = Field(default=0, ge=0)
 

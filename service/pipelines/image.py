@@ -109,10 +109,13 @@ class ImageReader:
 
     def _seen(self, width: int, height: int) -> Box:
         """The part of an upright picture that the model sees."""
-        if self._source.resize == "squash":
-            return 0.0, 0.0, float(width), float(height)
-        scale = min(width / self._source.width, height / self._source.height)
-        left, top = (width - scale * self._source.width) / 2, (height - scale * self._source.height) / 2
+        across, down = width / self._source.width, height / self._source.height  # pixels a pixel of the model's
+        scale = min(across, down)
+        parts = (
+            (1.0, 1.0) if self._source.resize == "squash" else (scale / across, scale / down)
+        )  # 1.0 exactly, or less
+        part_of_width, part_of_height = (part * self._source.crop_fraction for part in parts)
+        left, top = width * (1 - part_of_width) / 2, height * (1 - part_of_height) / 2
         return left, top, width - left, height - top
 
     def _decode_small(self, image: Image.Image, box: Box) -> None:
@@ -126,7 +129,7 @@ class ImageReader:
 
     def _pixels(self, image: Image.Image, box: Box) -> Float32Array:
         size = self._source.width, self._source.height
-        small = image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+        small = image.resize(size, Image.Resampling[self._source.resample.upper()], box=box, reducing_gap=3.0)
         if small.mode == "RGBA":
             small = Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert("RGB")
         mean, std = np.array(self._source.mean, np.float32), np.array(self._source.std, np.float32)
