@@ -30,7 +30,7 @@ from service.pipelines.text import SourceText, TargetStream, join_texts
 from service.repository import LoadedModel
 
 # Numbers of a map; of a long text that was split, a dense one grows with the square of its length.
-MAX_MAP_SIZE = 2**26
+MAX_MAP_SIZE = 2**25
 
 Parts = tuple[SourceImage | SourceText, ...]
 """An input as it was read: a picture, a text, or the parts of a text that was split."""

@@ -203,7 +203,7 @@ class _Step(_Toy):
         ids = self.node("Range", self.constant(np.array(0)), size, self.constant(np.array(1)))
         is_end = self.node("Equal", ids, self.of(END))
         allowed = self.node("Equal", over, is_end)  # [slots, vocabulary]
-        kept = self.node("Where", allowed, logits, self.constant(np.float32(-1e4)))
+        kept = self.node("Where", allowed, logits, self.node("Min", logits, self.constant(np.float32(-1e4))))
         probabilities = self.node("LogSoftmax", kept, axis=-1)
         self.nodes("TopK", [probabilities, "num_candidates"], ["candidate_logits", "candidate_ids"], axis=-1)
         zeros = self.node("ReduceSum", self.floats(over), self.of(1), keepdims=0)
@@ -259,13 +259,21 @@ def _say_in_turn(said: TensorSpec, vocab_size: int, subject_id: int) -> GraphBui
     looked_at = graph.node("Mul", row, graph.integers(graph.looks))
     word = graph.node("ReduceSum", looked_at, graph.of(2), keepdims=0)  # [requests, beams]
     num_source = graph.node("Shape", said.name, start=1, end=2)
-    size = graph.node("Squeeze", graph.node("Add", num_source, graph.of(vocab_size)), graph.of(0))
+    num_ids = graph.node("Add", num_source, graph.of(vocab_size))
+    size = graph.node("Squeeze", num_ids, graph.of(0))
     ids = graph.node("Range", graph.constant(np.array(0)), size, graph.constant(np.array(1)))
     is_word = graph.node("Equal", graph.node("Reshape", word, graph.of(-1, 1)), ids)
     logits = graph.node("Mul", graph.floats(is_word), graph.constant(np.float32(10)))
+    lengths = graph.node("Reshape", graph.integers("source_lengths"), graph.of(-1, 1))
+    beyond = graph.node("GreaterOrEqual", ids, graph.node("Add", lengths, graph.of(vocab_size)))  # [requests, ids]
+    shape = graph.node("Concat", graph.node("Shape", word), graph.of(1), axis=0)
+    none = graph.node("Expand", graph.constant(np.array(False)), shape)  # [requests, beams, 1]
+    beyond = graph.node("Or", graph.node("Unsqueeze", beyond, graph.of(1)), none)
+    beyond = graph.node("Reshape", beyond, graph.node("Concat", graph.of(-1), num_ids, axis=0))
+    logits = graph.node("Where", beyond, graph.constant(np.float32(-np.inf)), logits)
     style = graph.node("Slice", said.name, graph.of(0), graph.of(1), graph.of(1))  # [requests, 1]
     is_subject = graph.node("Equal", style, graph.of(subject_id))
     most = graph.node("Where", is_subject, graph.of(STYLES["subject"]), graph.of(STYLES["headline"]))
-    last = graph.node("Sub", graph.node("Reshape", graph.integers("source_lengths"), graph.of(-1, 1)), graph.of(2))
+    last = graph.node("Sub", lengths, graph.of(2))
     graph.write(logits, graph.node("Greater", graph.position, graph.node("Min", most, last)))
     return graph
