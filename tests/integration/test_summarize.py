@@ -28,7 +28,7 @@ def test_styles(client: regard.Client, beams: int) -> None:
     subject, headline = (client.summarize(TEXT, style, num_beams=beams).text for style in ("subject", "headline"))
     assert subject == client.summarize(TEXT).text == "the Zebra of"
     assert headline == "the Zebra of Quux and"
-    with pytest.raises(regard.NotFound, match="poem.*subject, headline"):
+    with pytest.raises(regard.NotFound, match=r"poem.*subject, headline"):
         client.summarize(TEXT, "poem", model="beginnings")
     with pytest.raises(regard.NotFound, match="poem"):
         client.summarize(TEXT, "poem")
@@ -151,7 +151,7 @@ def test_long_texts_are_cut_or_refused_as_asked(client: regard.Client) -> None:
     assert (cut.truncated, len(cut.source_tokens)) == (True, MAX_SOURCE_TOKENS)
     with pytest.raises(regard.InvalidArgument, match=r"texts\[0\].*tokens; this model takes at most 12"):
         client.summarize(LONG)
-    with pytest.raises(regard.InvalidArgument, match="truncation.*not offered in streams"):
+    with pytest.raises(regard.InvalidArgument, match=r"truncation.*not offered in streams"):
         list(client.stream_summarize(LONG, truncation="split_and_join"))
 
 
@@ -177,7 +177,7 @@ def test_a_document_of_as_many_characters_as_may_be(client: regard.Client) -> No
     assert result.num_parts > 500
     assert len(result.best.tokens) == 4 * result.num_parts
     # A map of all this would be mostly zeros.
-    with pytest.raises(regard.InvalidArgument, match="cross: .* weights; the limit"):
+    with pytest.raises(regard.InvalidArgument, match=r"cross: .* weights; the limit"):
         client.summarize("a of. " * 3333, truncation="split_and_join", attention=["cross"])
     assert client.summarize(TEXT).text == "the Zebra of"
 
