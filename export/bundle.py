@@ -1,6 +1,8 @@
 """Writes a bundle: graphs of every precision, tokenizers and, last, the manifest."""
 
+import importlib.metadata
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ from export.families.source import SourceModel
 from export.graph.contract import Graph
 from export.graph.weights_file import WeightsFile
 from export.quantize import FORMS
-from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Variant
+from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Variant
 
 WEIGHTS = "weights.bin"
+FLOAT32_BYTES = 4
 
 
 def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
@@ -53,17 +56,29 @@ def write_manifest(
         target=model.target,
         max_source_tokens=model.max_source_tokens,
         max_target_tokens=model.max_target_tokens,
+        # A document's beginning tells what it is about; of a translation every sentence is wanted.
+        default_truncation="truncate" if model.task == "summarization" else "reject",
+        num_parameters=model.architecture.nbytes // FLOAT32_BYTES,
         generation=model.generation,
         attention=_attention(model),
         memory=model.architecture.memory,
         state=model.architecture.state,
         variants=tuple(variants),
-        provenance=model.provenance,
+        provenance=_exported_now(model.provenance),
         scores=dict(model.scores),
         verification=dict(verification),
         files={},
     )
     return Bundle.write_manifest(folder, manifest)
+
+
+def _exported_now(provenance: Provenance) -> Provenance:
+    try:
+        version = importlib.metadata.version("regard")
+    except importlib.metadata.PackageNotFoundError:  # run from a folder of sources
+        version = ""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return provenance.model_copy(update={"exporter_version": version, "export_time": now})
 
 
 def _attention(model: SourceModel) -> AttentionLayout:

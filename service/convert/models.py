@@ -44,12 +44,15 @@ def _described(manifest: Manifest) -> pb.Model:
         default_style=manifest.styles[0] if manifest.styles else "",
         max_source_tokens=manifest.max_source_tokens if is_text else 0,
         max_new_tokens=manifest.max_target_tokens,
-        default_truncation=pb.TRUNCATION_REJECT if is_text else pb.TRUNCATION_UNSPECIFIED,
+        default_truncation=(
+            enums.TRUNCATION.number(manifest.default_truncation) if is_text else pb.TRUNCATION_UNSPECIFIED
+        ),
         generation_defaults=_generation_defaults(manifest.generation),
         generation_options=_GENERATION_OPTIONS,
         attention_kinds=_attention_kinds(manifest.attention),
         alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
         alignment_method=pb.ALIGNMENT_METHOD_PLAIN,
+        num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,
     )
@@ -76,9 +79,13 @@ def _attention_kinds(layout: AttentionLayout) -> list[pb.AttentionLayout]:
 
 
 def _provenance(provenance: Provenance) -> pb.Provenance:
-    return pb.Provenance(
+    written = pb.Provenance(
         source=provenance.source,
         data=provenance.data,
         data_license=provenance.data_license,
         weights_license=provenance.weights_license,
+        exporter_version=provenance.exporter_version,
     )
+    if provenance.export_time is not None:
+        written.export_time.FromDatetime(provenance.export_time)
+    return written

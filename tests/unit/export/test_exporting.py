@@ -51,6 +51,8 @@ def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> No
     assert {path.name for path in bundle.folder.iterdir()} == {"int8", MANIFEST, "tokenizer.json"}
     report = bundle.manifest.verification
     assert report["passed"]
+    assert bundle.manifest.num_parameters == model.architecture.nbytes // 4
+    assert bundle.manifest.provenance.export_time is not None
     assert set(report["checks"]) == {"inputs", "float32", "int8"}
     assert all(check["passed"] for section in report["checks"].values() for check in section.values())
     assert "int8: building graphs" in stages

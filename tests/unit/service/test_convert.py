@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -362,7 +363,25 @@ def test_a_model_is_described_by_its_manifest() -> None:
     ]
     assert [(head.layer, head.head) for head in model.alignment_heads] == [(1, 0)]
     assert model.provenance.data_license == "CC-BY-2.0-FR"
+    assert not model.provenance.HasField("export_time")
+    assert model.default_truncation == pb.TRUNCATION_REJECT
     assert dict(model.scores) == {"bleu/tatoeba-dev/de": 38.5}
+
+
+def test_what_the_export_noted_is_told() -> None:
+    exported = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+    provenance = MANIFEST.provenance.model_copy(update={"exporter_version": "0.1.0", "export_time": exported})
+    update = {"provenance": provenance, "num_parameters": 12_345, "default_truncation": "truncate"}
+    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update=update)))
+    assert model.num_parameters == 12_345
+    assert model.default_truncation == pb.TRUNCATION_TRUNCATE
+    assert model.provenance.exporter_version == "0.1.0"
+    assert model.provenance.export_time.ToDatetime(UTC) == exported
+
+
+def test_pictures_are_not_truncated() -> None:
+    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning"})))
+    assert (model.default_truncation, model.max_source_tokens) == (pb.TRUNCATION_UNSPECIFIED, 0)
 
 
 def test_a_refused_model_says_why() -> None:
