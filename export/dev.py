@@ -7,6 +7,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.families.source import SourceModel
+from models.recipes.captioner_data import read_captions, read_files
 from models.recipes.corpus import read_pairs
 
 SPLITS = ("dev", "val", "valid")
@@ -37,6 +38,8 @@ def dev_set(folder: Path, model: SourceModel) -> DevSet:
     match model.task:
         case "translation":
             return _translations(folder, model)
+        case "captioning":
+            return _captions(folder)
         case task:
             raise ExportError(f"the quality gate of {task} is not known")
 
@@ -54,3 +57,12 @@ def _translations(folder: Path, model: SourceModel) -> DevSet:
         languages = ", ".join(model.target_languages) or "none"
         raise ExportError(f"{folder} holds no dev sentences (dev.LANGUAGE.gz) for the target languages: {languages}")
     return examples
+
+
+def _captions(folder: Path) -> DevSet:
+    """Reads `SPLIT.tar` and `SPLIT.jsonl.gz`, SPLIT being dev, val or valid: pictures with equally many captions each."""
+    for split in SPLITS:
+        if (folder / f"{split}.tar").is_file() and (folder / f"{split}.jsonl.gz").is_file():
+            pairs = zip(read_files(folder, split), read_captions(folder, split), strict=True)
+            return {"": [DevExample(file, tuple(captions)) for file, captions in pairs]}
+    raise ExportError(f"{folder} holds no dev pictures with captions (dev.tar and dev.jsonl.gz)")

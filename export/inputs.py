@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from export import checks
 from export.checks import Check
+from export.pictures import exact_picture, example_pictures
 from export.reference import Reference, Source, TextReference
 from export.sentences import EXAMPLES, TRICKY_TEXTS
-from models.bundle import Bundle, TextSource
+from models.bundle import Bundle, ImageSource, TextSource
+from service.pipelines.image import ImageReader
 from service.pipelines.text import SourceReader, TargetWriter
+
+PIXELS_TOLERANCE = 1e-5  # of floats that are about 1
 
 
 class Inputs(Protocol):
@@ -28,7 +34,7 @@ class Inputs(Protocol):
 def open_inputs(bundle: Bundle) -> Inputs:
     if isinstance(bundle.manifest.source, TextSource):
         return TextInputs(bundle)
-    raise NotImplementedError("pictures cannot be verified yet")
+    return ImageInputs(bundle)
 
 
 class TextInputs:
@@ -50,3 +56,28 @@ class TextInputs:
         if not isinstance(reference, TextReference):
             raise TypeError(f"{reference.name} reads no text")
         yield from checks.texts_equal(reference, self._reader, self._writer, TRICKY_TEXTS + EXAMPLES, self._keys)
+
+
+class ImageInputs:
+    """Pictures, as files."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        source = bundle.manifest.source
+        if not isinstance(source, ImageSource):
+            raise TypeError(f"model {bundle.manifest.name!r} reads no pictures")
+        self._source = source
+        self._reader = ImageReader(source)
+        self.examples: Sequence[str | bytes] = example_pictures()
+
+    def read(self, raw: str | bytes, key: str) -> Source:
+        if isinstance(raw, str):
+            raise TypeError("a picture, not a text, is what this model reads")
+        return self._reader.read(raw, field="image").array
+
+    def equal(self, reference: Reference) -> Iterator[Check]:
+        """A picture of just the encoder's size, which nothing has to resize."""
+        file, values = exact_picture(self._source.height, self._source.width)
+        mean, std = (np.array(x, np.float32)[:, None, None] for x in (self._source.mean, self._source.std))
+        expected = (values.transpose(2, 0, 1) - mean) / std
+        difference = checks.difference(self.read(file, ""), expected)
+        yield Check("pixels: largest difference from (value - mean) / std", difference, PIXELS_TOLERANCE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sacrebleu
 
 from models.bundle import Task
+from models.recipes import captioner_scores
 
 References = Sequence[Sequence[str]]
 """One or more an output."""
@@ -26,8 +27,8 @@ def bleu(outputs: Sequence[str], references: References) -> float:
 
 
 def caption_bleu(outputs: Sequence[str], references: References) -> float:
-    """BLEU-4 of lower-cased text, against all of a picture's captions."""
-    return sacrebleu.corpus_bleu(list(outputs), _by_position(references), lowercase=True).score
+    """BLEU-4 of lower-cased words, against all of a picture's captions."""
+    return captioner_scores.bleu(outputs, references)["bleu4"]
 
 
 def _by_position(references: References) -> list[list[str]]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention.additive import AdditiveScore
-from models.attention.hard import HardAttention
+from models.attention.hard import HardAttention, MovingBaseline
 from models.attention.soft import SoftAttention
 from models.attention.straight_through import StraightThroughAttention
 from models.nets.captioner import Block, Captioner, CaptionOutput, CaptionStep, Tensors
@@ -114,6 +114,7 @@ class LstmCaptioner(Captioner):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_width)
         score = AdditiveScore(config.hidden_width, config.memory_width, config.attention_width, bias=True)
         self.attention: Attention = ATTENTIONS[config.attention](score)
+        self.baseline = MovingBaseline()  # of hard attention's training; soft attention leaves it alone
         self.gate = nn.Linear(config.hidden_width, 1)
         self.lstm = nn.LSTMCell(config.embedding_width + config.memory_width, config.hidden_width)
         self.from_hidden = nn.Linear(config.hidden_width, config.embedding_width)

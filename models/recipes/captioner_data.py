@@ -30,13 +30,19 @@ def read_captions(data: Path, split: str) -> list[list[str]]:
         return [[clean(caption) for caption in json.loads(line)["captions"]] for line in lines]
 
 
-def read_images(data: Path, split: str) -> Iterator[NDArray[np.uint8]]:
-    """The images of `SPLIT.tar`, in the captions' order: uint8 [height, width, 3], RGB."""
+def read_files(data: Path, split: str) -> Iterator[bytes]:
+    """The JPEG files of `SPLIT.tar`, in the captions' order."""
     with tarfile.open(data / f"{split}.tar") as archive:
         for member in archive:
             stream = archive.extractfile(member)
             if stream is not None:
-                yield np.asarray(Image.open(io.BytesIO(stream.read())).convert("RGB"))
+                yield stream.read()
+
+
+def read_images(data: Path, split: str) -> Iterator[NDArray[np.uint8]]:
+    """The images of `SPLIT.tar`, in the captions' order: uint8 [height, width, 3], RGB."""
+    for file in read_files(data, split):
+        yield np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
 def clean(caption: str) -> str:
