@@ -103,11 +103,19 @@ class TextSource(Schema):
         tokenizer: file of the `tokenizers` library.
         prefix_ids: ids in front of the pieces, by target language or style; the key "" stands for any.
         suffix_ids: ids behind the pieces, customarily the end token.
+        language_prefix_ids, language_suffix_ids: further ids, outside of those, by source language, for models that are
+            told which language they read.
     """
 
     tokenizer: str
     prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
     suffix_ids: tuple[TokenId, ...] = ()
+    language_prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    language_suffix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+
+    @property
+    def is_told_the_language(self) -> bool:
+        return bool(self.language_prefix_ids or self.language_suffix_ids)
 
 
 class ImageSource(Schema):
@@ -146,7 +154,7 @@ class Target(Schema):
     Attributes:
         tokenizer: file of the `tokenizers` library.
         start_id: the token that stands before the first one.
-        forced_first_ids: the first token that a target language or style forces, by its name.
+        forced_first_ids: the first token that a target language or style forces, by its name; "" stands for any.
         end_ids: tokens that end a hypothesis.
         special_ids: tokens that are never text.
         copies: candidate ids from `vocab_size` on are words of the source: `vocab_size + p` stands for the word

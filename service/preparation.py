@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from models.bundle import Task
+from models.bundle import Task, TextSource
 from service.assembly import Assembler, Parts
 from service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
 from service.engine.request import EngineRequest, Generation
@@ -76,14 +76,13 @@ class Preparer:
         model = self._model(
             call, "translation", source_language=call.source_language, target_language=call.target_language
         )
-        if call.source_language:
-            _among("source language", call.source_language, model, model.manifest.source_languages)
         targets = model.manifest.target_languages
         if not call.target_language and len(targets) != 1:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
         target = call.target_language or targets[0]
         _among("target language", target, model, targets)
-        readings = self._texts(model, call.texts, target, call.truncation)
+        language = _source_language(call, model)
+        readings = self._texts(model, call.texts, target, call.truncation, language=language)
         return await self._prepare(call, model, target, readings, _are_long(call.texts))
 
     async def summary(self, call: SummarizeCall) -> Prepared:
@@ -109,23 +108,33 @@ class Preparer:
         )
 
     def _texts(
-        self, model: LoadedModel, texts: Sequence[str], key: str, truncation: Truncation | None
+        self,
+        model: LoadedModel,
+        texts: Sequence[str],
+        key: str,
+        truncation: Truncation | None,
+        *,
+        language: str = "",
     ) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, SourceReader):
             raise Unsupported(f"model {model.name!r} reads no text")
         chosen = truncation or model.manifest.default_truncation
         return [
-            partial(self._read_text, reader, text, field=f"texts[{index}]", key=key, truncation=chosen)
+            partial(
+                self._read_text, reader, text, field=f"texts[{index}]", key=key, truncation=chosen, language=language
+            )
             for index, text in enumerate(texts)
         ]
 
-    def _read_text(self, reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation) -> Parts:
+    def _read_text(
+        self, reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation, language: str
+    ) -> Parts:
         if len(text) > self._max_text_characters:
             raise InvalidInput.of(field, f"has {len(text)} characters; the limit is {self._max_text_characters}")
         if truncation == "split":
-            return reader.read_parts(text, field=field, key=key)
-        return (reader.read(text, field=field, key=key, truncation=truncation),)
+            return reader.read_parts(text, field=field, key=key, language=language)
+        return (reader.read(text, field=field, key=key, truncation=truncation, language=language),)
 
     def _images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
         reader = model.reader
@@ -161,6 +170,24 @@ def _attempt(reading: Reading) -> Parts | InvalidInput:
         return reading()
     except InvalidInput as error:
         return error
+
+
+def _source_language(call: TranslateCall, model: LoadedModel) -> str:
+    """The texts' language; "" only where the model need not know it.
+
+    Raises:
+        InvalidInput, ModelNotFound: the model must be told, or does not read this language.
+    """
+    sources = model.manifest.source_languages
+    if call.source_language:
+        _among("source language", call.source_language, model, sources)
+        return call.source_language
+    source = model.manifest.source
+    if not isinstance(source, TextSource) or not source.is_told_the_language:
+        return ""
+    if len(sources) != 1:
+        raise InvalidInput.of("source_language", f"is empty; model {model.name!r} reads {', '.join(sources)}")
+    return sources[0]
 
 
 def _among(what: str, value: str, model: LoadedModel, offered: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Raw text to encoder ids, and decoder ids to text, with the span of every token."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -62,6 +62,10 @@ def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
     return tokenizer
 
 
+_Affixes = tuple[tuple[int, ...], tuple[int, ...]]
+"""The special tokens before a text and behind it."""
+
+
 @dataclass(frozen=True)
 class _Pieces:
     """A text's tokens, without special ones, and the word that each stands for."""
@@ -83,25 +87,29 @@ class SourceReader:
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
 
-    def read(self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"]) -> SourceText:
+    def read(
+        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+    ) -> SourceText:
         """Tokenizes one text.
 
         Args:
             field: the text's path in the request, for errors.
             key: target language or style.
+            language: the text's own, for models that are told.
 
         Raises:
             InvalidInput: the text is blank, or too long and to be rejected.
         """
-        pieces, room = self._pieces(text, field), self._room(key)
+        affixes = self._affixes(key, language)
+        pieces, room = self._pieces(text, field), self._room(affixes)
         num_pieces = len(pieces.tokens)
         if num_pieces > room and truncation == "reject":
             raise InvalidInput.of(
                 field, f"has {num_pieces} tokens; this model takes at most {room} (or ask for truncation)"
             )
-        return self._part(text, key, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
+        return self._part(text, affixes, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
 
-    def read_parts(self, text: str, *, field: str, key: str) -> tuple[SourceText, ...]:
+    def read_parts(self, text: str, *, field: str, key: str, language: str = "") -> tuple[SourceText, ...]:
         """Tokenizes one text and cuts it, between sentences where it can, into parts that the model takes.
 
         Raises:
@@ -109,7 +117,8 @@ class SourceReader:
         """
         pieces = self._pieces(text, field)
         spans = [token.span for token in pieces.tokens if token.span is not None]  # all of them
-        return tuple(self._part(text, key, pieces, part) for part in cut(text, spans, self._room(key)))
+        affixes = self._affixes(key, language)
+        return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
 
     def _pieces(self, text: str, field: str) -> _Pieces:
         if not text.strip():
@@ -130,9 +139,9 @@ class SourceReader:
         normalizer = self._tokenizer.normalizer
         return text if normalizer is None else str(normalizer.normalize_str(text))
 
-    def _part(self, text: str, key: str, pieces: _Pieces, part: range, num_truncated: int = 0) -> SourceText:
+    def _part(self, text: str, affixes: _Affixes, pieces: _Pieces, part: range, num_truncated: int = 0) -> SourceText:
         """The tokens of a range, between prefix and suffix."""
-        prefix, suffix = self._special(self._prefix(key)), self._special(self._source.suffix_ids)
+        prefix, suffix = (self._special(ids) for ids in affixes)
         chosen = slice(part.start, part.stop)
         words = None
         if self._copies:
@@ -141,12 +150,17 @@ class SourceReader:
             words = first_positions([*before, *pieces.words[chosen], *after])
         return SourceText(text, (*prefix, *pieces.tokens[chosen], *suffix), words, num_truncated)
 
-    def _room(self, key: str) -> int:
+    def _room(self, affixes: _Affixes) -> int:
         """The pieces that a text may have, beside special tokens."""
-        return self._max_tokens - len(self._prefix(key)) - len(self._source.suffix_ids)
+        return self._max_tokens - sum(map(len, affixes))
 
-    def _prefix(self, key: str) -> tuple[int, ...]:
-        return self._source.prefix_ids.get(key, self._source.prefix_ids.get("", ()))
+    def _affixes(self, key: str, language: str) -> _Affixes:
+        source = self._source
+        prefix = source.prefix_ids.get(key, source.prefix_ids.get("", ()))
+        return (
+            source.language_prefix_ids.get(language, ()) + prefix,
+            source.suffix_ids + source.language_suffix_ids.get(language, ()),
+        )
 
     def _special(self, ids: Sequence[int]) -> list[Token]:
         return [Token(i, self._tokenizer.id_to_token(i) or "", None, special=True) for i in ids]
@@ -267,6 +281,8 @@ def join_texts(parts: Sequence[TargetText], source_lengths: Sequence[int]) -> Ta
     Args:
         source_lengths: tokens of each part of the source.
     """
+    if len(parts) == 1:
+        return parts[0]
     text, tokens, num_source = "", [], 0
     for part, source_length in zip(parts, source_lengths, strict=True):
         text += " " * bool(text and part.text)
@@ -280,7 +296,7 @@ def _moved(token: Token, characters: int, source_tokens: int) -> Token:
     """A token as it stands behind so many characters, and copied from behind so many tokens."""
     span = None if token.span is None else Span(token.span.start + characters, token.span.end + characters)
     copied_from = None if token.copied_from is None else token.copied_from + source_tokens
-    return replace(token, span=span, copied_from=copied_from)
+    return token._replace(span=span, copied_from=copied_from)
 
 
 def _begins_word(text: str, position: int) -> bool:

@@ -1,5 +1,6 @@
 """Text to ids and back: spans, special tokens, truncation, and text that grows token by token."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bundle import Bundle, zoo_folder
+from models.bundle import Bundle, TextSource, zoo_folder
 from service.domain import Span, Token
 from service.errors import InvalidInput
 from service.pipelines.text import SourceReader, TargetText, TargetWriter, join_texts
@@ -158,3 +159,22 @@ def test_answers_to_parts_are_joined_by_a_space() -> None:
     assert joined.text == "Ja. Nein"
     assert [joined.text[t.span.start : t.span.end] for t in joined.tokens if t.span] == ["Ja", ".", "Nein"]
     assert joined.tokens[3].copied_from == 15
+
+
+def test_a_model_that_is_told_both_languages_reads_them_around_the_text() -> None:
+    manifest = BUNDLE.manifest
+    told = TextSource(
+        tokenizer=manifest.source.tokenizer,
+        prefix_ids={"de": (4,)},
+        suffix_ids=(2,),
+        language_prefix_ids={"en": (7,)},
+        language_suffix_ids={"en": (8, 9)},
+    )
+    update = {"source": told, "max_source_tokens": 8}
+    reader = SourceReader(replace(BUNDLE, manifest=manifest.model_copy(update=update)))
+    text = "One two three four five six."
+    ids = reader.read(text, field="text", key="de", truncation="truncate", language="en").ids.tolist()
+    assert (ids[:2], ids[-3:], len(ids)) == ([7, 4], [2, 8, 9], 8)
+    parts = reader.read_parts(text, field="text", key="de", language="en")
+    assert all((p.ids[:2].tolist(), p.ids[-3:].tolist()) == ([7, 4], [2, 8, 9]) for p in parts)
+    assert reader.read(text, field="text", key="de", truncation="truncate").ids[0] == 4
