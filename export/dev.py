@@ -60,7 +60,7 @@ def _translations(folder: Path, model: SourceModel) -> DevSet:
 
 
 def _captions(folder: Path) -> DevSet:
-    """Reads `SPLIT.tar` and `SPLIT.jsonl.gz`, SPLIT being dev, val or valid: pictures with equally many captions each."""
+    """Reads `SPLIT.tar` and `SPLIT.jsonl.gz`, SPLIT being dev, val or valid; pictures have equally many captions."""
     for split in SPLITS:
         if (folder / f"{split}.tar").is_file() and (folder / f"{split}.jsonl.gz").is_file():
             pairs = zip(read_files(folder, split), read_captions(folder, split), strict=True)
