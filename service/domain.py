@@ -1,7 +1,10 @@
-"""A call in the domain's words, free of protobuf: what `convert.py` reads from the wire and writes back to it."""
+"""A call in the domain's words, free of protobuf: what `convert` reads from the wire and writes back to it.
+
+What an answer holds by the dozen is a named tuple, which takes a third of a data class' time to make.
+"""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,19 +97,19 @@ class CaptionCall(Call):
     images: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Half-open range [start, end) of Unicode code points or of tokens."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One piece of a text.
 
     Attributes:
+        id: in the vocabulary.
+        piece: as the vocabulary has it.
         span: in the text, in Unicode code points; None for special tokens.
         special: the model's own (end of sentence, a language), not the text's.
         logprob: natural log; 0 for source tokens.
@@ -149,8 +152,7 @@ class AttentionMap:
     granularity: Granularity = "token"
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A hard link of the alignment: Pharaoh's `source-target`."""
 
     source: int

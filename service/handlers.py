@@ -1,7 +1,7 @@
 """What every door of the server calls, gRPC and HTTP alike: a call in, results or events out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -96,7 +96,7 @@ class Handlers:
 
     async def _answer(self, prepared: Prepared) -> list[Result]:
         """Runs all of a call side by side, and puts together what belongs to each input."""
-        finished = iter(await self._run(prepared.model.runner, prepared.requests()))
+        finished = iter(await self._run(prepared.model.runner, list(prepared.requests())))
         results = []
         for index, parts in enumerate(prepared.inputs):
             num_sequences = len(prepared.sequences(parts))
@@ -104,8 +104,10 @@ class Handlers:
             results.append(prepared.assembler(index).result(merged))
         return results
 
-    async def _run(self, runner: Runner, requests: Iterable[EngineRequest]) -> list[EngineResult]:
+    async def _run(self, runner: Runner, requests: Sequence[EngineRequest]) -> list[EngineResult]:
         """The engine's results, in order; where one request fails, the others are cancelled."""
+        if len(requests) == 1:  # most calls; tasks would only take time
+            return [await self._scheduler.generate(runner, requests[0])]
         places = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def run(request: EngineRequest) -> EngineResult:

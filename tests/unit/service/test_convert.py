@@ -307,7 +307,7 @@ def test_maps_are_encoded_as_asked() -> None:
 
 
 def test_copied_tokens_pictures_and_maps_of_the_source() -> None:
-    token = replace(RESULT.hypotheses[0].tokens[0], copied_from=0)
+    token = RESULT.hypotheses[0].tokens[0]._replace(copied_from=0)
     grid = ImageGrid(rows=7, columns=7, image_width=640, image_height=480, box=(80, 0, 560, 480))
     source = replace(RESULT.source, image_grid=grid)
     own = AttentionMap("encoder_self", np.ones((1, 1, 1, 1), np.float32), layers=(0,), heads=(0,))
