@@ -1,11 +1,14 @@
 """What the families of `transformers` checkpoints share."""
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 from transformers import GenerationConfig
 
 from export.description import Description
@@ -42,16 +45,18 @@ class HuggingFaceReference:
         self._target = target
         self._banned_ids = list(description.banned_ids)
 
+    def inputs(self, source: Source) -> dict[str, Tensor]:
+        """What the encoder's forward takes, by name, of one source."""
+        return {"input_ids": torch.tensor([source])}
+
     @torch.inference_mode()
     def memory(self, source: Source) -> dict[str, Float32Array]:
-        states = self._net.get_encoder()(torch.tensor([source])).last_hidden_state[0]
+        states = self._net.get_encoder()(**self.inputs(source)).last_hidden_state[0]
         return cross_attention_memory(self._description, states.numpy())
 
     @torch.inference_mode()
     def force(self, source: Source, target: Sequence[int]) -> Forced:
-        output = self._net(
-            input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([target]), output_attentions=True
-        )
+        output = self._net(**self.inputs(source), decoder_input_ids=torch.tensor([target]), output_attentions=True)
         logits = output.logits[0]
         logits[:, self._banned_ids] = -torch.inf
         return forced(logits, torch.cat(output.cross_attentions))
@@ -65,11 +70,14 @@ class HuggingFaceReference:
             bad_words_ids=[[banned] for banned in self._banned_ids] or None,
             renormalize_logits=bool(self._banned_ids),
         )
-        return generate(self._net, config, input_ids=torch.tensor([source]))
+        return generate(self._net, config, **self.inputs(source))
 
 
-def load_net(model_class: Any, folder: Path) -> Any:
+def load_net(model_class: Any, folder: Path, *, unread: re.Pattern[str] | None = None) -> Any:
     """Reads a checkpoint in float32; no code and no pickles other than plain tensors.
+
+    Args:
+        unread: names of weights that may be missing or superfluous, since nothing reads them.
 
     Raises:
         ExportError: with all missing, unexpected and misshapen weights.
@@ -81,12 +89,22 @@ def load_net(model_class: Any, folder: Path) -> Any:
         )
     except Exception as error:  # of transformers, torch, safetensors: many kinds
         raise ExportError(f"{folder} cannot be read: {error}") from error
-    faults = [f"{name} is missing" for name in sorted(found["missing_keys"])]
-    faults += [f"{name} is unexpected" for name in sorted(found["unexpected_keys"])]
+    faults = [
+        f"{name} is {fault}"
+        for fault in ("missing", "unexpected")
+        for name in sorted(found[f"{fault}_keys"])
+        if unread is None or not unread.fullmatch(name)
+    ]
     if faults:
         raise ExportError(f"{folder}: " + "; ".join(faults))
     net.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     return net.eval()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A file's content; nothing where there is no file."""
+    settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return settings
 
 
 def generation_defaults(options: dict[str, Any], max_target_tokens: int) -> GenerationDefaults:
