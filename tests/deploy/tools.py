@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,11 @@ def program(name: str, source: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return found
+
+
+def venv_program(name: str) -> str:
+    """The path of a program that pip has installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
 
 
 def free_port() -> int:
