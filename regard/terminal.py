@@ -54,15 +54,16 @@ def print_alignment(console: Console, result: Result, hypothesis: Hypothesis) ->
     if alignment is None or result.image_grid is not None:
         return
     by_words = alignment.granularity == "word"
-    sources = _labels(result.source_words if by_words else result.source_tokens)
-    targets = _labels(hypothesis.words if by_words else hypothesis.tokens)
+    sources = labels(result.source_words if by_words else result.source_tokens)
+    targets = labels(hypothesis.words if by_words else hypothesis.tokens)
     if alignment.shape != (len(targets), len(sources)):
         return
     for line in grid_lines(sources, targets, alignment.values, console.width):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
-def _labels(units: Sequence[Word] | Sequence[Token]) -> list[Label]:
+def labels(units: Sequence[Word] | Sequence[Token]) -> list[Label]:
+    """What stands beside or above the units of a map."""
     return [_label(unit) for unit in units]
 
 
@@ -134,9 +135,14 @@ def cell_style(weight: float) -> Style:
     """A weight's colour; text on it stays readable. Faint weights have none."""
     if not weight >= _FAINT:
         return Style(dim=True)
-    position = min(weight, 1.0) * (len(_RAMP) - 1)
-    low = min(int(position), len(_RAMP) - 2)
-    share = position - low
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(_RAMP[low], _RAMP[low + 1], strict=True))
+    red, green, blue = ramp(weight)
     is_bright = 0.299 * red + 0.587 * green + 0.114 * blue > 128
     return Style(color="black" if is_bright else "white", bgcolor=Color.from_rgb(red, green, blue))
+
+
+def ramp(share: float) -> tuple[int, int, int]:
+    """The colour of a share of the brightest, from 0 to 1: red, green, blue."""
+    position = min(max(share, 0.0), 1.0) * (len(_RAMP) - 1)
+    low = min(int(position), len(_RAMP) - 2)
+    red, green, blue = (round(a + (b - a) * (position - low)) for a, b in zip(_RAMP[low], _RAMP[low + 1], strict=True))
+    return red, green, blue

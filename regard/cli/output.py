@@ -64,13 +64,17 @@ def _print_grid(result: Result, asked: Asked) -> None:
         return
     from rich.console import Console
 
+    from regard.regions import print_regions
     from regard.terminal import print_alignment
 
     width: dict[str, Any] = {} if sys.stdout.isatty() or "COLUMNS" in os.environ else {"width": 160}
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **width)
-    print_alignment(console, result, result.best)
+    show = print_alignment if result.image_grid is None else print_regions
+    show(console, result, result.best)
 
 
 def _warn(result: Result) -> None:
+    if result.num_parts > 1:
+        click.echo(f"regard: the source was split into {result.num_parts} parts", err=True)
     if result.truncated:
         click.echo(f"regard: the last {result.num_truncated_tokens} tokens of the source were dropped", err=True)

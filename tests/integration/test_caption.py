@@ -1,17 +1,21 @@
 """Caption and StreamCaption over a real port, with a model that names the colours of a picture's quarters."""
 
 import contextlib
+import json
 import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import regard
+from regard.cli import main
 from service.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import COLOURS, write_captioner
@@ -36,13 +40,26 @@ FILE = saved(picture(*WORDS))
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[regard.Client]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("bundles")
     write_captioner(folder / "colours")
     write_captioner(folder / "middle", name="middle", resize="crop")
     settings = Settings(grpc_port=0, http_port=0, model_directories=(folder,))
-    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+    with running(settings) as server:
+        yield f"127.0.0.1:{server.grpc_port}"
+
+
+@pytest.fixture(scope="module")
+def client(target: str) -> Iterator[regard.Client]:
+    with regard.Client(target) as client:
         yield client
+
+
+def run(target: str, *arguments: str, stdin: str | bytes = "") -> str:
+    """What a command prints."""
+    result = CliRunner().invoke(main, [*arguments, "--server", target], input=stdin)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -209,3 +226,26 @@ def test_texts_are_none_of_its_business(client: regard.Client) -> None:
         client.translate("hello", to="de")
     with pytest.raises(regard.NotFound, match="'colours' for summarization"):
         client.summarize("hello", model="colours")
+
+
+def test_the_command_line_captions_files(target: str, tmp_path: Path) -> None:
+    files = [tmp_path / "one.png", tmp_path / "two.jpg"]
+    files[0].write_bytes(FILE)
+    files[1].write_bytes(TAKEN["JPEG"])
+    assert run(target, "caption", *map(str, files)) == f"{TEXT}\n{TEXT}\n"
+    assert run(target, "caption", "-", stdin=FILE) == f"{TEXT}\n"
+    assert run(target, "caption", str(files[0]), "--attention").splitlines() == [
+        TEXT, "red  blue  white  grey", "█     █", "           █       █"
+    ]  # fmt: skip
+    lines = "".join(json.dumps({"image": str(file)}) + "\n" for file in files)
+    bulk = run(target, "caption", "-", "--jsonl", "--beams", "2", stdin=lines)
+    assert [json.loads(line)["hypotheses"][0]["text"] for line in bulk.splitlines()] == [TEXT, TEXT]
+
+
+def test_a_caption_as_json_has_its_map(target: str, tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(FILE)
+    printed = json.loads(run(target, "caption", str(tmp_path / "one.png"), "--json", "--attention"))
+    [alignment] = printed["hypotheses"][0]["attention"]
+    assert alignment["shape"] == [len(printed["hypotheses"][0]["tokens"]), 4]
+    np.testing.assert_allclose(np.sum(alignment["data"], axis=1), 1, atol=1e-6)
+    assert printed["image_grid"]["box"] == {"left": 0, "top": 0, "right": 60, "bottom": 40}

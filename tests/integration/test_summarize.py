@@ -1,11 +1,15 @@
 """Summarize and StreamSummarize over a real port, with a model that says a text's first words, by copying some."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import regard
+from regard.cli import main
 from service.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import MAX_SOURCE_TOKENS, STYLES, write_summarizer
@@ -15,12 +19,25 @@ LONG = "The Zebra of Quux. It ate a Melon and slept.\nThen nobody came. A dog ba
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[regard.Client]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("bundles")
     write_summarizer(folder / "beginnings")
     settings = Settings(grpc_port=0, http_port=0, model_directories=(folder,))
-    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+    with running(settings) as server:
+        yield f"127.0.0.1:{server.grpc_port}"
+
+
+@pytest.fixture(scope="module")
+def client(target: str) -> Iterator[regard.Client]:
+    with regard.Client(target) as client:
         yield client
+
+
+def run(target: str, *arguments: str, stdin: str | bytes = "") -> str:
+    """What a command prints."""
+    result = CliRunner().invoke(main, [*arguments, "--server", target], input=stdin)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -186,3 +203,15 @@ def test_control_characters_are_read_like_any_others(client: regard.Client) -> N
     result = client.summarize("The\u0000 \u0007bell\u001b[31m of\u200b \u202eQuux", "headline")
     assert result.text.startswith("the")
     assert [token.special for token in result.source_tokens].count(True) == 2
+
+
+def test_the_command_line_summarizes_a_file(target: str, tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text(TEXT)
+    assert run(target, "summarize", str(tmp_path / "story.txt"), "--style", "headline") == "the Zebra of Quux and\n"
+    assert run(target, "summarize", "-", "--beams", "2", stdin=TEXT) == "the Zebra of\n"
+    printed = json.loads(run(target, "summarize", "--json", "--attention", stdin=TEXT))
+    assert [token["copied_from"] for token in printed["hypotheses"][0]["tokens"]] == [None, 2, None, None]
+    np.testing.assert_allclose(np.sum(printed["hypotheses"][0]["attention"][0]["data"], axis=1), 1, atol=1e-6)
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in (TEXT, LONG))
+    bulk = run(target, "summarize", "-", "--jsonl", "--truncation", "split_and_join", stdin=lines)
+    assert [json.loads(line)["num_parts"] for line in bulk.splitlines()] == [1, 3]
