@@ -96,4 +96,5 @@ def _shaded(grid: Float32Array) -> Iterator[Text]:
 def _shares(grid: Float32Array) -> Float32Array:
     """Weights as shares of the largest one; a server's nonsense counts as nothing."""
     weights: Float32Array = np.nan_to_num(grid, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
-    return weights / np.maximum(weights.max(initial=0.0), _FAINTEST)
+    shares: Float32Array = weights / np.maximum(weights.max(initial=0.0), _FAINTEST)
+    return shares
