@@ -68,7 +68,7 @@ _Affixes = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class _Pieces:
-    """A text's tokens, without special ones, and the word that each stands for."""
+    """A text's tokens, without special ones; for models that copy, with the word that each stands for."""
 
     tokens: list[Token]
     words: list[str]
@@ -126,18 +126,19 @@ class SourceReader:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         if not encoding.ids:
             raise InvalidInput.of(field, "holds nothing that this model reads")
-        tokens, words = [], []
+        tokens = []
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             span = _without_space(text, start, end)
-            is_unknown = token_id == self._unknown_id
-            surface = text[span.start : span.end]
-            tokens.append(Token(token_id, surface if is_unknown else piece, span))
-            words.append(self._normalized(surface) if is_unknown else piece)
-        return _Pieces(tokens, words)
+            shown = text[span.start : span.end] if token_id == self._unknown_id else piece
+            tokens.append(Token(token_id, shown, span))
+        return _Pieces(tokens, self._words(text, encoding.tokens) if self._copies else [])
 
-    def _normalized(self, text: str) -> str:
-        normalizer = self._tokenizer.normalizer
-        return text if normalizer is None else str(normalizer.normalize_str(text))
+    def _words(self, text: str, pieces: list[str]) -> list[str]:
+        """The word that each piece is, known or not: what normalizer and pre-tokenizer leave of it."""
+        normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        normal = text if normalizer is None else normalizer.normalize_str(text)
+        words = [normal] if pre_tokenizer is None else [word for word, _ in pre_tokenizer.pre_tokenize_str(normal)]
+        return words if len(words) == len(pieces) else pieces  # the latter where words are cut into pieces
 
     def _part(self, text: str, affixes: _Affixes, pieces: _Pieces, part: range, num_truncated: int = 0) -> SourceText:
         """The tokens of a range, between prefix and suffix."""
