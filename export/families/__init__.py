@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.errors import ExportError
-from export.families import captioner, marian, recurrent, regard
+from export.families import captioner, marian, recurrent, regard, vision_encoder_decoder
 from export.families.source import SourceModel
 
 # By "family" (ours) or "model_type" (of `transformers`) in config.json.
@@ -14,6 +14,7 @@ FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     recurrent.FAMILY: recurrent.load,
     marian.FAMILY: marian.load,
     **dict.fromkeys(captioner.FAMILIES, captioner.load),
+    vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
 }
 
 

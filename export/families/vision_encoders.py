@@ -1,0 +1,102 @@
+"""Encoders of pictures in `transformers`: config and weights as the project's own vision transformer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from export.encoders import VisionDescription
+from export.errors import ExportError
+from export.families.mapping import ACTIVATIONS, BOTH, Weights, renamed
+from models.nets.vision_transformer import VisionTransformerConfig
+
+ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
+
+# Ours, theirs; of ViT, DeiT and BEiT alike.
+LAYER = {
+    **{f"self_attention.{ours}": f"attention.{theirs}" for ours, theirs in ATTENTION.items()},
+    "self_attention_sublayer.norm": "layernorm_before",
+    "feed_forward_sublayer.norm": "layernorm_after",
+    "feed_forward.inner": "mlp.fc1",
+    "feed_forward.outer": "mlp.fc2",
+}
+
+
+def vision_encoder(config: Any, weights: Weights) -> VisionDescription:
+    """Describes an encoder.
+
+    Args:
+        config: of `transformers`.
+        weights: by the encoder's own names.
+
+    Raises:
+        ExportError: a kind that is not known, or one with options that are not supported.
+    """
+    if config.model_type not in ENCODERS:
+        raise ExportError(f"unknown encoder {config.model_type!r}; known are {', '.join(sorted(ENCODERS))}")
+    return ENCODERS[config.model_type](config, weights)
+
+
+def _vit(config: Any, weights: Weights) -> VisionDescription:
+    tokens = [weights["embeddings.cls_token"][0]]
+    return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
+
+
+def _deit(config: Any, weights: Weights) -> VisionDescription:
+    """Touvron et al. 2021: a distillation token behind the class token."""
+    tokens = [weights[f"embeddings.{name}"][0] for name in ("cls_token", "distillation_token")]
+    return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
+
+
+def _describe(
+    config: Any, theirs: Weights, class_tokens: np.ndarray[Any, Any], positions: np.ndarray[Any, Any]
+) -> VisionDescription:
+    vision = vision_config(config, class_tokens=len(class_tokens))
+    ours = {
+        "class_tokens": class_tokens,
+        "positions": positions,
+        **renamed(theirs, {"patches": "embeddings.patch_embeddings.projection", "encoder_norm": "layernorm"}, BOTH),
+    }
+    for layer in range(vision.num_layers):
+        ours |= renamed(theirs, LAYER, BOTH, f"encoder.{layer}.", f"layers.{layer}.")
+    return VisionDescription(vision.layers, ours, vision=vision)
+
+
+def vision_config(config: Any, **options: Any) -> VisionTransformerConfig:
+    """What the configs of vision transformers share.
+
+    Raises:
+        ExportError: with every option that is not supported.
+    """
+    faults = []
+    if config.hidden_act not in ACTIVATIONS:
+        faults.append(f"hidden_act {config.hidden_act!r}")
+    if getattr(config, "num_channels", 3) != 3:
+        faults.append(f"num_channels {config.num_channels}")
+    patch = _pair(config.patch_size)
+    if patch[0] != patch[1]:
+        faults.append(f"patch_size {patch[0]} x {patch[1]}")
+    if faults:
+        raise ExportError(f"this {config.model_type} encoder asks for what is not supported: {'; '.join(faults)}")
+    height, width = _pair(config.image_size)
+    return VisionTransformerConfig(
+        **{
+            "width": config.hidden_size,
+            "num_heads": config.num_attention_heads,
+            "num_layers": config.num_hidden_layers,
+            "feed_forward_width": config.intermediate_size,
+            "image_height": height,
+            "image_width": width,
+            "patch_size": patch[0],
+            "activation": ACTIVATIONS[config.hidden_act],
+            "norm_epsilon": config.layer_norm_eps,
+            **options,
+        }
+    )
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+ENCODERS: Mapping[str, Callable[[Any, Weights], VisionDescription]] = {"vit": _vit, "deit": _deit}

@@ -1,0 +1,95 @@
+"""Captioners of `transformers`, exported and compared with the originals: every encoder, every decoder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export import checks, families
+from export.checks import Check
+from export.families.source import SourceModel
+from export.reference import half_of_the_threads
+from export.serving import Ids, ServingGraphs
+from models.bundle import Precision
+from tests.unit.export.checkpoints import write_tiny_bundle
+from tests.unit.export.vision_checkpoints import random_pixels, write_vision
+
+CHECKPOINTS: dict[str, dict[str, Any]] = {
+    "vit gpt2": {"encoder_hidden_size": 32},
+    "vit gpt2 of other widths": {"encoder_hidden_size": 48, "encoder_num_attention_heads": 2},
+    "vit bert": {"decoder": "bert", "encoder_hidden_size": 32},
+    "deit bert of other widths": {"encoder": "deit", "decoder": "bert"},
+    "vit trocr": {"decoder": "trocr"},
+    "deit trocr, scaled, plain": {
+        "encoder": "deit",
+        "decoder": "trocr",
+        "decoder_scale_embedding": True,
+        "decoder_layernorm_embedding": False,
+        "decoder_use_learned_position_embeddings": False,
+        "decoder_activation_function": "relu",
+    },
+}
+NUM_IMAGES = 4
+TARGET_LENGTHS = (9, 1, 4, 6)
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    with half_of_the_threads():
+        yield
+
+
+@pytest.fixture(scope="module", params=CHECKPOINTS)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+    folder: Path = tmp_path_factory.mktemp("vision") / "checkpoint"
+    return families.load(write_vision(folder, **CHECKPOINTS[request.param]))
+
+
+@pytest.fixture(scope="module")
+def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, ServingGraphs]:
+    bundle = write_tiny_bundle(tmp_path_factory.mktemp("parity") / "bundle", model, "float32", "int8")
+    return {precision: ServingGraphs(bundle, precision) for precision in ("float32", "int8")}
+
+
+@pytest.fixture(scope="module")
+def targets(model: SourceModel) -> list[Ids]:
+    """Of many lengths; each begins with the start token."""
+    rng = np.random.default_rng(0)
+    return [[model.target.start_id, *rng.integers(5, 140, length).tolist()] for length in TARGET_LENGTHS]
+
+
+def _assert_all(found: Iterator[Check]) -> None:
+    assert [f"{check.name}: {check.value}" for check in found if not check.passed] == []
+
+
+def test_every_step_equals(model, graphs, targets) -> None:
+    images = random_pixels(NUM_IMAGES)
+    expected = [model.reference.force(image, target) for image, target in zip(images, targets, strict=True)]
+    _assert_all(checks.memory_equals(graphs["float32"], model.reference, images))
+    _assert_all(checks.steps_equal(expected, graphs["float32"].force(images, targets)))
+
+
+def test_greedy_and_beam_outputs_equal(model, graphs) -> None:
+    images, reference, start_id = random_pixels(NUM_IMAGES), model.reference, model.target.start_id
+    expected = {k: [reference.generate(image, num_beams=k, max_new_tokens=8) for image in images] for k in (1, 4)}
+    actual = {k: list(graphs["float32"].decode(images, num_beams=k, max_new_tokens=8)) for k in expected}
+    _assert_all(checks.greedy_equals(reference, start_id, images, expected[1], actual[1]))
+    _assert_all(checks.beams_equal(reference, start_id, images, expected[4], actual[4]))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_rows_are_sound_and_independent(graphs, targets, precision: Precision) -> None:
+    images = random_pixels(NUM_IMAGES)
+    _assert_all(checks.sound(graphs[precision], images, graphs[precision].force(images, targets)))
+    _assert_all(checks.rows_independent(graphs[precision], images, targets))
+
+
+def test_int8_is_close(graphs, targets) -> None:
+    images = random_pixels(NUM_IMAGES)
+    plain, small = (
+        np.concatenate([forced.logits for forced in graphs[precision].force(images, targets)])
+        for precision in ("float32", "int8")
+    )
+    assert np.abs(plain - small).mean() < 0.05 * plain.std()

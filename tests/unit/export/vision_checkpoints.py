@@ -1,0 +1,143 @@
+"""Small captioners of `transformers` as a user has them: random weights, a tokenizer trained on the spot."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    BertConfig,
+    DeiTConfig,
+    GPT2Config,
+    PreTrainedTokenizerFast,
+    TrOCRConfig,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+)
+from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from export.sentences import EXAMPLES
+
+HEIGHT, WIDTH, PATCH = 24, 24, 8
+ENCODER_SIZES = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+IMAGE = {"image_size": HEIGHT, "patch_size": PATCH}
+
+
+@cache
+def byte_level_tokenizer() -> Tokenizer:
+    """GPT-2's kind; token 0 starts, ends and pads."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(EXAMPLES, trainer)
+    return tokenizer
+
+
+@cache
+def word_piece_tokenizer() -> Tokenizer:
+    """BERT's kind."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(EXAMPLES, trainer)
+    return tokenizer
+
+
+def write_vision(
+    folder: Path, *, encoder: str = "vit", decoder: str = "gpt2", processor: Any = None, **options: Any
+) -> Path:
+    """Writes a checkpoint's folder.
+
+    Args:
+        encoder, decoder: kinds, by their model_type.
+        processor: the image processor; None means the encoder's own with pictures of the right size.
+        options: of the encoder's config ("encoder_...") and of the decoder's ("decoder_...").
+    """
+    torch.manual_seed(0)
+    own = {side: _under(options, f"{side}_") for side in ("encoder", "decoder")}
+    encoder_config, default_processor = _encoder(encoder, own["encoder"])
+    decoder_config, tokenizer, ids = _decoder(decoder, encoder_config.hidden_size, own["decoder"])
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config, **ids)
+    net = VisionEncoderDecoderModel(config=config)
+    draw_parameters(net)
+    net.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (processor or default_processor).save_pretrained(folder)
+    return folder
+
+
+def draw_parameters(net: nn.Module, std: float = 0.2) -> None:
+    """Draws every parameter, biases and normalizations too, so that none can be left out."""
+    for name, parameter in net.named_parameters():
+        is_gain = any(part in name.lower() for part in ("norm", "ln_", "lambda_")) and not name.endswith("bias")
+        nn.init.normal_(parameter, mean=float(is_gain), std=std)
+
+
+def random_pixels(number: int, height: int = HEIGHT, width: int = WIDTH) -> list[NDArray[np.float32]]:
+    """float32 [3, height, width] each."""
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((3, height, width)).astype(np.float32) for _ in range(number)]
+
+
+def _under(options: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
+
+
+def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    size = {"height": HEIGHT, "width": WIDTH}
+    match kind:
+        case "vit":
+            config = ViTConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
+            return config, ViTImageProcessorPil(size=size)
+        case "deit":
+            config = DeiTConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
+            return config, DeiTImageProcessorPil(size={"height": 28, "width": 28}, crop_size=size)
+        case _:
+            raise ValueError(kind)
+
+
+def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """Config, tokenizer and the ids of the whole model's config."""
+    decoding = {"is_decoder": True, "add_cross_attention": True}
+    match kind:
+        case "gpt2":
+            tokenizer = byte_level_tokenizer()
+            sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 32, "n_inner": 48}
+            own = {"bos_token_id": 0, "eos_token_id": 0}
+            config = GPT2Config(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **own, **decoding, **options})
+            fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+            return config, fast, {"decoder_start_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+        case "bert":
+            tokenizer = word_piece_tokenizer()
+            sizes = {"hidden_size": 32, "max_position_embeddings": 32, **ENCODER_SIZES}
+            config = BertConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **decoding, **options})
+            fast = PreTrainedTokenizerFast(
+                tokenizer_object=tokenizer, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]"
+            )
+            return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+        case "trocr":
+            tokenizer = byte_level_tokenizer()
+            sizes = {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 48}
+            own = {"max_position_embeddings": 32, "cross_attention_hidden_size": encoder_width}
+            config = TrOCRConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **own, **decoding, **options})
+            fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+            return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
+        case _:
+            raise ValueError(kind)
+
+
+transformers.logging.set_verbosity_error()
