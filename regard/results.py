@@ -289,6 +289,25 @@ class Result:
 
         save_plot(self, path, picture=picture, theme=theme)
 
+    def save_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        picture: "ImageLike | None" = None,
+        title: str | None = None,
+        theme: "ThemeName | None" = None,
+    ) -> None:
+        """Writes one HTML file that shows the maps interactively and needs nothing else; see `regard.html`."""
+        from regard.html import save
+
+        save(self, path, picture=picture, title=title, theme=theme)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the interactive view, in a frame."""
+        from regard.html import frame
+
+        return frame(self)
+
     @classmethod
     def from_message(cls, message: pb.Result) -> "Result":
         times = message.timings

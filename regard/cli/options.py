@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
@@ -27,6 +28,8 @@ class Asked:
     stream: bool
     concurrency: int
     attention: bool
+    html: Path | None
+    plot: Path | None
     kinds: tuple[AttentionKind, ...]
     words: bool | None
     num_beams: int | None
@@ -46,8 +49,10 @@ class Asked:
     @property
     def wanted_maps(self) -> tuple[AttentionKind, ...]:
         """The kinds of map to ask for, each once: --attention is the alignment, --kind adds others."""
-        alignment: tuple[AttentionKind, ...] = ("alignment",) if self.attention else ()
-        return tuple(dict.fromkeys(alignment + self.kinds))
+        shown: tuple[AttentionKind, ...] = ("alignment",) if self.attention or self.plot else ()
+        if self.html:
+            shown = ("alignment", "cross")
+        return tuple(dict.fromkeys(shown + self.kinds))
 
     @property
     def by_words(self) -> bool:
@@ -113,13 +118,19 @@ _OUTPUT_OPTIONS = (
     click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
 )
 
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
 _ATTENTION_OPTIONS = (
     click.option("--attention", is_flag=True, help="Show the alignment of output and source."),
+    click.option("--html", type=_FILE, metavar="FILE", help="Write a page that shows the attention, in one file."),
+    click.option(
+        "--plot", type=_FILE, metavar="FILE", help="Draw the alignment: .png, .svg or .pdf; .gif and .webp move."
+    ),
     click.option(
         "--kind",
         "kinds",
         multiple=True,
-        help="Add maps of this kind to the JSON; may be repeated.",
+        help="Add maps of this kind to the JSON and the page; may be repeated.",
         type=click.Choice(["cross", "alignment", "encoder_self", "decoder_self", "rollout"]),
     ),
     click.option(

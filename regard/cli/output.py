@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+from rich.console import Console
 
 from regard import as_json
 from regard.cli.options import Asked
-from regard.results import Event, Finished, Result, TokenMade
+from regard.cli.streaming import print_events
+from regard.results import Event, Result
 from regard.terminal import printable
 
 
@@ -34,18 +36,30 @@ def print_text(result: Result, asked: Asked) -> None:
     _warn(result)
 
 
-def print_stream(events: Iterator[Event], asked: Asked) -> None:
-    """Prints events as they come: text as it grows, or one JSON object each."""
-    for event in events:
-        if asked.json:
-            write_line(as_json.dump(event.to_dict()))
-        elif isinstance(event, TokenMade):
-            click.echo(shown(event.text_delta), nl=False)
-            sys.stdout.flush()
-        elif isinstance(event, Finished):
-            click.echo()
-            _print_grid(event.result, asked)
-            _warn(event.result)
+def check_files(asked: Asked) -> None:
+    """Fails before anything is computed if what --plot asks for cannot be drawn."""
+    if asked.plot is not None:
+        from regard.plots import ENDINGS  # an error that names the extra, where that is missing
+
+        if asked.plot.suffix.lower() not in ENDINGS:
+            raise click.UsageError(f"--plot takes a file that ends in {', '.join(ENDINGS)}.")
+
+
+def write_files(result: Result, asked: Asked, picture: str | bytes | None) -> None:
+    """Writes what --html and --plot ask for; `picture` is the one that was captioned, a path or a file's bytes."""
+    if asked.html is not None:
+        result.save_html(asked.html, picture=picture)
+    if asked.plot is not None:
+        result.save_plot(asked.plot, picture=picture)
+
+
+def print_stream(events: Iterator[Event], asked: Asked) -> Result:
+    """Prints events as they come: text as it grows, or one JSON object each. Returns the finished result."""
+    result = print_events(events, asked, shown, _console())
+    if not asked.json:
+        _print_grid(result, asked)
+        _warn(result)
+    return result
 
 
 def write_line(line: str) -> None:
@@ -62,15 +76,15 @@ def shown(text: str) -> str:
 def _print_grid(result: Result, asked: Asked) -> None:
     if not asked.attention:
         return
-    from rich.console import Console
-
-    from regard.regions import print_regions
     from regard.terminal import print_alignment
 
+    print_alignment(_console(), result, result.best)
+
+
+def _console() -> Console:
+    """Where things with colours are printed: without them if it is no terminal, or NO_COLOR is set."""
     width: dict[str, Any] = {} if sys.stdout.isatty() or "COLUMNS" in os.environ else {"width": 160}
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **width)
-    show = print_alignment if result.image_grid is None else print_regions
-    show(console, result, result.best)
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **width)
 
 
 def _warn(result: Result) -> None:

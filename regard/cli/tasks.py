@@ -138,13 +138,16 @@ def _run(asked: Asked, task: Task, inputs: list[Any]) -> None:
     """Runs inputs given by name, prints the results."""
     if asked.jsonl:
         raise click.UsageError("--jsonl reads standard input: give '-', and nothing else.")
-    if asked.stream and len(inputs) > 1:
-        raise click.UsageError("--stream takes one input.")
+    if len(inputs) > 1:
+        _check_alone(asked)
+    output.check_files(asked)
     with chosen_server(asked.server, asked.verbose, asked.model) as target, Client(target) as client:
         if asked.stream:
-            output.print_stream(task.stream(client, inputs[0]), asked)
+            results = [output.print_stream(task.stream(client, inputs[0]), asked)]
         else:
-            output.print_results(task.run(client, inputs), asked)
+            results = task.run(client, inputs)
+            output.print_results(results, asked)
+    output.write_files(results[0], asked, inputs[0] if isinstance(task, Caption) else None)
 
 
 def _run_bulk(asked: Asked, task: Task, key: str, from_lines: bool) -> None:
@@ -158,9 +161,16 @@ def _run_bulk(asked: Asked, task: Task, key: str, from_lines: bool) -> None:
         click.get_current_context().exit(1)
 
 
+def _check_alone(asked: Asked) -> None:
+    """What --stream, --html and --plot take is one input; standard input's lines are many."""
+    options = (("--stream", asked.stream), ("--html", asked.html), ("--plot", asked.plot))
+    name = next((name for name, given in options if given), None)
+    if name is not None:
+        raise click.UsageError(f"{name} takes one input.")
+
+
 def _check_bulk(asked: Asked) -> None:
-    if asked.stream:
-        raise click.UsageError("--stream takes one input, and not '-'.")
+    _check_alone(asked)
     as_text = not (asked.json or asked.jsonl)
     if as_text and (asked.wanted_maps or (asked.num_return_sequences or 1) > 1):
         raise click.UsageError("With '-', maps and several hypotheses need --json or --jsonl.")

@@ -19,12 +19,13 @@ from regard.plots.flow import plot_attention_flow
 from regard.plots.heads import plot_heads
 from regard.plots.heatmap import plot_attention_weights
 from regard.plots.movie import save_animation
-from regard.plots.of_result import PlotOptions, Style, animate_result, plot_result, save_plot
+from regard.plots.of_result import ENDINGS, PlotOptions, Style, animate_result, plot_result, save_plot
 from regard.plots.overlay import plot_caption
 from regard.plots.theme import DARK, LIGHT, Theme, ThemeName, theme_named
 
 __all__ = [
     "DARK",
+    "ENDINGS",
     "LIGHT",
     "PlotOptions",
     "Style",

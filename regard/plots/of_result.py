@@ -90,6 +90,9 @@ def animate_result(
     movie.save_animation(path, weights, columns, labels, picture=picture, grid=grid, theme=theme)
 
 
+ENDINGS = (".png", ".svg", ".pdf", *movie.FORMATS)
+
+
 def save_plot(
     result: Result,
     path: str | PathLike[str],
@@ -97,7 +100,13 @@ def save_plot(
     picture: ImageLike | None = None,
     theme: Theme | ThemeName = "light",
 ) -> None:
-    """Writes what `plot_result` draws; by the file's ending a PNG, SVG or PDF, or an animated GIF or WebP."""
+    """Writes what `plot_result` draws; by the file's ending a PNG, SVG or PDF, or an animated GIF or WebP.
+
+    Raises:
+        ValueError: the file has another ending, or the result cannot be drawn.
+    """
+    if Path(path).suffix.lower() not in ENDINGS:
+        raise ValueError(f"the file's name must end in {', '.join(ENDINGS)}; it is {str(path)!r}")
     if Path(path).suffix.lower() in movie.FORMATS:
         animate_result(result, path, picture=picture, theme=theme)
     else:

@@ -100,6 +100,12 @@ def _maps(config: pb.AttentionConfig, num_target: int, num_source: int) -> list[
     return maps
 
 
+def _row(dense: pb.AttentionMap, index: int) -> pb.AttentionMap:
+    """A target token's row of a dense float32 map, by tokens."""
+    values = np.frombuffer(dense.data, "<f4").reshape(dense.shape)[..., index : index + 1, :]
+    return encode_map(values, kind=dense.kind, granularity=pb.GRANULARITY_TOKEN)
+
+
 def result_of(text: str, request: Any, prefix: str = "") -> pb.Result:
     """What the fake makes of a text."""
     output = " ".join(reversed([word.upper() for word in text.split()]))
@@ -164,14 +170,21 @@ class Fake(stubs.AttentionServiceServicer, stubs.ModelServiceServicer):
     ) -> Iterator[pb.StreamTranslateResponse]:
         [result] = self._answer(request, [request.text], context)
         best = result.hypotheses[0]
-        started = pb.StartedEvent(model=result.model, model_version="1", source_tokens=result.source_tokens)
+        started = pb.StartedEvent(
+            model=result.model,
+            model_version="1",
+            source_tokens=result.source_tokens,
+            source_words=result.source_words,
+        )
         yield pb.StreamTranslateResponse(started=started)
         yield pb.StreamTranslateResponse()  # an event of a later version
         end = 0
         for index, token in enumerate(best.tokens):
             delta = best.text[end : token.span.end] if token.HasField("span") else ""
             end = max(end, token.span.end)
-            yield pb.StreamTranslateResponse(token=pb.TokenEvent(index=index, token=token, text_delta=delta))
+            maps = [_row(each, index) for each in best.attention]
+            event = pb.TokenEvent(index=index, token=token, text_delta=delta, attention=maps)
+            yield pb.StreamTranslateResponse(token=event)
         yield pb.StreamTranslateResponse(finished=pb.FinishedEvent(result=result))
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:

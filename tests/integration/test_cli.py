@@ -117,6 +117,63 @@ def test_a_stream_prints_what_is_certain(server: FakeServer) -> None:
     assert events[1]["token"]["token"]["span"] == {"start": 0, "end": 1}
 
 
+def test_a_stream_with_attention_is_a_word_a_line_with_its_strongest_source(server: FakeServer) -> None:
+    result = regard("translate", "where is it", "--stream", "--attention")
+    assert result.stdout.splitlines()[:4] == [
+        "IT                  it 87 %",
+        "IS                  is 87 %",
+        "WHERE               where 87 %",
+        "IT IS WHERE",
+    ]
+    assert "87" in result.stdout.splitlines()[5]  # the grid follows
+
+
+def test_a_page_is_written_with_every_head(server: FakeServer, tmp_path: Path) -> None:
+    result = regard("translate", "where is it", "--html", str(tmp_path / "out.html"))
+    assert (result.exit_code, result.stdout) == (0, "IT IS WHERE\n")
+    assert "ATTENTION_KIND_CROSS" in (tmp_path / "out.html").read_text()
+    streamed = regard("translate", "where is it", "--stream", "--html", str(tmp_path / "streamed.html"))
+    assert streamed.exit_code == 0
+    assert (tmp_path / "streamed.html").read_text() == (tmp_path / "out.html").read_text()
+
+
+def test_the_alignment_is_drawn(server: FakeServer, tmp_path: Path) -> None:
+    assert regard("translate", "where is it", "--plot", str(tmp_path / "out.png")).exit_code == 0
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    [request] = server.fake.requests
+    assert list(request.attention.kinds) == [pb.ATTENTION_KIND_ALIGNMENT]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "b", "--html", "out.html"], "--html takes one input."),
+        (["-", "--plot", "out.png"], "--plot takes one input."),
+        (["a", "--plot", "out.doc"], ".png, .svg, .pdf, .gif, .webp"),
+    ],
+)
+def test_files_are_for_one_input_and_known_endings(server: FakeServer, arguments: list[str], message: str) -> None:
+    result = regard("translate", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not server.fake.requests
+
+
+def test_no_colour_where_nobody_wants_it(server: FakeServer) -> None:
+    command = [sys.executable, "-m", "regard", "translate", "a b", "--attention", "--stream"]
+
+    def printed(**environment: str) -> bytes:
+        leader, follower = pty.openpty()
+        subprocess.run(command, stdout=follower, env=os.environ | {"TERM": "xterm-256color"} | environment, check=True)
+        os.close(follower)
+        with open(leader, "rb", closefd=True) as terminal, contextlib.suppress(OSError):
+            return terminal.read1()
+        return b""
+
+    assert b"\x1b[1;" in printed() or b"\x1b[1m" in printed()
+    assert b"48;" not in printed(NO_COLOR="1")  # no background colours; bold and dim are none
+
+
 def test_standard_input_is_a_text_a_line(server: FakeServer) -> None:
     result = regard("translate", "-", "--to", "de", stdin=b"a b\nc d\nno end")
     assert (result.exit_code, result.stdout) == (0, "B A\nD C\nEND NO\n")

@@ -1,0 +1,122 @@
+"""One HTML file that shows a result's attention: no network, no other file, nothing but the base install."""
+
+import base64
+import hashlib
+import html
+import json
+from os import PathLike
+from pathlib import Path
+
+from google.protobuf import json_format
+
+from regard.html.joined import joined_script, read_asset
+from regard.requests import ImageLike, read_image
+from regard.results import Result
+
+_PAGE = """<!doctype html>
+<html lang="en"{theme}>
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header class="page">
+<h1>{title}</h1>
+<p class="facts"></p>
+<button type="button" class="quiet theme">Light or dark</button>
+</header>
+<main></main>
+<noscript><p>This page needs JavaScript to show attention. The output: {text}</p></noscript>
+<script type="application/json" id="data">{data}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+_SIGNATURES = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n", "png"), (b"RIFF", "webp"))
+
+
+def document(
+    result: Result, *, picture: ImageLike | None = None, title: str | None = None, theme: str | None = None
+) -> str:
+    """The page for a result.
+
+    Args:
+        picture: the one that was captioned, which results do not carry; it is embedded as it is.
+        title: None is what the model did.
+        theme: "light" or "dark"; None follows the reader's system, and the page has a switch.
+
+    Raises:
+        ValueError: another theme, or a picture that is no JPEG, PNG or WebP file.
+    """
+    if theme not in (None, "light", "dark"):
+        raise ValueError(f"theme must be 'light', 'dark' or None; it is {theme!r}")
+    style, script = read_asset("view.css"), joined_script()
+    return _PAGE.format(
+        theme=f' data-theme="{theme}"' if theme else "",
+        policy=_policy(style, script),
+        title=html.escape(title or "Attention"),
+        style=style,
+        text=html.escape(result.text),
+        data=_data(result, picture),
+        script=script,
+    )
+
+
+def save(
+    result: Result,
+    path: str | PathLike[str],
+    *,
+    picture: ImageLike | None = None,
+    title: str | None = None,
+    theme: str | None = None,
+) -> None:
+    """Writes the page to a file. Arguments as in `document`."""
+    Path(path).write_text(document(result, picture=picture, title=title, theme=theme), encoding="utf-8")
+
+
+def frame(result: Result, height: int = 720) -> str:
+    """The page in a frame, as a notebook shows it; the height is in pixels."""
+    page = html.escape(document(result), quote=True)
+    # Scripts of the page's own, and no access to the notebook around it.
+    return (
+        f'<iframe title="Attention" srcdoc="{page}" sandbox="allow-scripts" width="100%" height="{height}"'
+        ' style="border: 0"></iframe>'
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content-Security-Policy that allows just this style and this script, and pictures that the page carries."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_hash(style)}'",
+            f"script-src '{_hash(script)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hash(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _data(result: Result, picture: ImageLike | None) -> str:
+    """What the page shows, as JSON that cannot end the element it stands in."""
+    value = {
+        "result": json_format.MessageToDict(result.message, preserving_proto_field_name=True),
+        "picture": None if picture is None else _data_url(read_image(picture)),
+    }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _data_url(file: bytes) -> str:
+    kind = next((kind for start, kind in _SIGNATURES if file.startswith(start)), None)
+    if kind is None:
+        raise ValueError("the picture is not a JPEG, PNG or WebP file")
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"

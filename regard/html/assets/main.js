@@ -1,0 +1,40 @@
+/**
+ * The self-contained page: reads the result that the page carries, and shows it.
+ */
+
+import { element } from "./dom.js";
+import { readResult } from "./result.js";
+import { View } from "./view.js";
+
+const carried = JSON.parse(document.getElementById("data")?.textContent ?? "{}");
+const result = readResult(carried.result);
+const main = /** @type {HTMLElement} */ (document.querySelector("main"));
+
+/** @param {number} ms */
+const time = (ms) => (ms >= 10 ? ms.toFixed(0) : ms.toFixed(1));
+const { queue, encode, decode } = result.timings;
+const facts = [
+  `${result.model} ${result.version}`.trim(),
+  `queue ${time(queue)} ms, encode ${time(encode)} ms, decode ${time(decode)} ms`,
+];
+if (result.numTruncated) facts.push(`the last ${result.numTruncated} tokens of the source were dropped`);
+document.querySelector("header .facts")?.append(...facts.map((fact) => element("span", "", fact)));
+
+/** @returns {Promise<HTMLImageElement | null>} */
+async function readPicture() {
+  if (!carried.picture) return null;
+  const image = new Image();
+  image.src = carried.picture;
+  await image.decode();
+  return image;
+}
+
+const view = new View(main);
+view.show(result, await readPicture());
+
+const themes = document.querySelector("header button.theme");
+themes?.addEventListener("click", () => {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  view.themeChanged();
+});

@@ -1,0 +1,206 @@
+/**
+ * The heatmap, on a canvas: source above, output at the left. However long both are, one image is drawn and scaled.
+ */
+
+import { element, setAttributes } from "./dom.js";
+
+/** @typedef {import("./result.js").Unit} Unit */
+/** @typedef {{row: number | null, column: number | null}} Cell */
+
+const SLANT = (50 * Math.PI) / 180;
+const LONGEST_LABEL = 150; // pixels
+const SMALLEST_CELL = 9;
+const LARGEST_CELL = 42;
+const MOST_PIXELS = 8000; // of a side; browsers have limits
+const FADED = 0.35;
+
+/**
+ * @typedef {object} Drawing
+ * @property {Float32Array} values [rows, columns]
+ * @property {Unit[]} rows
+ * @property {Unit[]} columns
+ * @property {number} largest the weight of the strongest colour
+ * @property {number} threshold weights below it are drawn as none
+ * @property {Cell} focus
+ * @property {import("./theme.js").Colours} colours
+ */
+
+export class Matrix {
+  /** @param {(cell: Cell, clicked: boolean) => void} onFocus */
+  constructor(onFocus) {
+    this.canvas = element("canvas", "matrix");
+    this.element = element("div", "matrix-scroll", this.canvas);
+    setAttributes(this.element, { tabindex: 0, role: "group", "aria-label": "Heatmap" });
+    this.canvas.setAttribute("role", "img");
+    this.canvas.addEventListener("pointermove", (event) => onFocus(this.#cellAt(event), false));
+    this.canvas.addEventListener("pointerleave", () => onFocus({ row: null, column: null }, false));
+    this.canvas.addEventListener("click", (event) => onFocus(this.#cellAt(event), true));
+  }
+
+  /** Sizes in CSS pixels: of a cell, and of the labels' room. */
+  #layout = { cell: 1, left: 0, top: 0, rows: 0, columns: 0, font: "" };
+
+  /** @param {Drawing} drawing */
+  draw(drawing) {
+    const pen = this.canvas.getContext("2d");
+    if (!pen || !drawing.rows.length || !drawing.columns.length) return;
+    const ratio = devicePixelRatio || 1;
+    this.#arrange(pen, drawing, ratio);
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.#drawCells(pen, drawing);
+    this.#drawLabels(pen, drawing);
+    this.#drawFocus(pen, drawing.focus);
+    const label = `Heatmap of ${drawing.rows.length} by ${drawing.columns.length} weights; the largest is ${drawing.largest.toFixed(2)}.`;
+    this.canvas.setAttribute("aria-label", label);
+  }
+
+  /**
+   * The middle of a cell, in CSS pixels from the canvas's upper left corner.
+   * @param {number} row
+   * @param {number} column
+   */
+  centreOf(row, column) {
+    const { cell, left, top } = this.#layout;
+    return { x: left + (column + 0.5) * cell, y: top + (row + 0.5) * cell };
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} pen
+   * @param {Drawing} drawing
+   * @param {number} ratio
+   */
+  #arrange(pen, { rows, columns }, ratio) {
+    const family = getComputedStyle(this.canvas).fontFamily;
+    const longest = Math.max(rows.length, columns.length);
+    const font = `${longest > 45 ? 10 : 13}px ${family}`;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.font = font;
+    const widthOf = (/** @type {Unit[]} */ units) =>
+      Math.min(LONGEST_LABEL, Math.max(...units.map((unit) => pen.measureText(unit.text).width)));
+    const left = Math.ceil(widthOf(rows)) + 10;
+    const sourceWidth = widthOf(columns);
+    const top = Math.ceil(sourceWidth * Math.sin(SLANT)) + 14;
+    const overhang = Math.ceil(sourceWidth * Math.cos(SLANT));
+    const room = (this.element.clientWidth || 600) - left - overhang;
+    const fitting = Math.floor(room / columns.length);
+    const most = Math.floor(MOST_PIXELS / ratio / longest);
+    const cell = Math.max(1, Math.min(Math.max(fitting, SMALLEST_CELL), LARGEST_CELL, most));
+    this.#layout = { cell, left, top, rows: rows.length, columns: columns.length, font };
+    const [width, height] = [left + cell * columns.length + overhang, top + cell * rows.length + 2];
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} pen
+   * @param {Drawing} drawing
+   */
+  #drawCells(pen, { values, largest, threshold, colours }) {
+    const { cell, left, top, rows, columns } = this.#layout;
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(imageOf(values, rows, columns, largest, threshold, colours), left, top, columns * cell, rows * cell);
+    if (cell < 6) return;
+    pen.fillStyle = getComputedStyle(this.canvas).backgroundColor;
+    const gap = cell >= 16 ? 2 : 1;
+    for (let column = 1; column < columns; column++) pen.fillRect(left + column * cell - gap / 2, top, gap, rows * cell);
+    for (let row = 1; row < rows; row++) pen.fillRect(left, top + row * cell - gap / 2, columns * cell, gap);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} pen
+   * @param {Drawing} drawing
+   */
+  #drawLabels(pen, { rows, columns, focus }) {
+    const { cell, left, top, font } = this.#layout;
+    const style = getComputedStyle(this.canvas);
+    const colourOf = (/** @type {Unit} */ unit) => (unit.special ? style.getPropertyValue("--quiet") : style.color);
+    pen.font = font;
+    pen.textBaseline = "middle";
+    if (cell < SMALLEST_CELL) return;
+    pen.textAlign = "right";
+    rows.forEach((unit, row) => {
+      pen.globalAlpha = focus.row === null || focus.row === row ? 1 : FADED;
+      pen.fillStyle = colourOf(unit);
+      pen.fillText(cut(pen, unit.text), left - 6, top + (row + 0.5) * cell);
+    });
+    pen.textAlign = "left";
+    columns.forEach((unit, column) => {
+      pen.save();
+      pen.globalAlpha = focus.column === null || focus.column === column ? 1 : FADED;
+      pen.fillStyle = colourOf(unit);
+      pen.translate(left + (column + 0.5) * cell, top - 6);
+      pen.rotate(-SLANT);
+      pen.fillText(cut(pen, unit.text), 0, 0);
+      pen.restore();
+    });
+    pen.globalAlpha = 1;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} pen
+   * @param {Cell} focus
+   */
+  #drawFocus(pen, { row, column }) {
+    const { cell, left, top, rows, columns } = this.#layout;
+    pen.strokeStyle = getComputedStyle(this.canvas).getPropertyValue("--mark");
+    pen.lineWidth = 2;
+    if (row !== null && column !== null) pen.strokeRect(left + column * cell, top + row * cell, cell, cell);
+    else if (row !== null) pen.strokeRect(left, top + row * cell, columns * cell, cell);
+    else if (column !== null) pen.strokeRect(left + column * cell, top, cell, rows * cell);
+  }
+
+  /**
+   * The cell below the pointer; beside a label its row or column, elsewhere none.
+   * @param {PointerEvent | MouseEvent} event
+   * @returns {Cell}
+   */
+  #cellAt(event) {
+    const { cell, left, top, rows, columns } = this.#layout;
+    const row = Math.floor((event.offsetY - top) / cell);
+    const column = Math.floor((event.offsetX - left) / cell);
+    return {
+      row: row >= 0 && row < rows && column < columns ? row : null,
+      column: column >= 0 && column < columns && row < rows ? column : null,
+    };
+  }
+}
+
+/**
+ * The weights as an image of one pixel a weight.
+ * @param {Float32Array} values
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} largest
+ * @param {number} threshold
+ * @param {import("./theme.js").Colours} colours
+ */
+export function imageOf(values, rows, columns, largest, threshold, colours) {
+  const canvas = element("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  const pixels = new ImageData(columns, rows);
+  for (let at = 0; at < values.length; at++) {
+    const from = colours.offset(values[at] < threshold ? 0 : values[at] / largest);
+    for (let channel = 0; channel < 3; channel++) pixels.data[4 * at + channel] = colours.table[from + channel];
+    pixels.data[4 * at + 3] = 255;
+  }
+  canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/**
+ * A label, cut to the room it has.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {string} text
+ */
+function cut(pen, text) {
+  if (pen.measureText(text).width <= LONGEST_LABEL) return text;
+  let characters = Array.from(text);
+  while (characters.length > 1 && pen.measureText(`${characters.join("")}…`).width > LONGEST_LABEL) {
+    characters = characters.slice(0, -1);
+  }
+  return `${characters.join("")}…`;
+}

@@ -1,0 +1,241 @@
+/**
+ * A result in protobuf's JSON, as the view needs it: units with the space before each, and decoded maps.
+ */
+
+import { decodeMap } from "./weights.js";
+
+/**
+ * A word or a token.
+ * @typedef {object} Unit
+ * @property {string} text
+ * @property {string} gap what stands in the text before it
+ * @property {boolean} special whether it is the model's own and not the text's
+ * @property {number | null} probability of an output token or word
+ */
+
+/**
+ * @typedef {object} Hypothesis
+ * @property {string} text
+ * @property {number} score
+ * @property {Unit[]} tokens
+ * @property {Unit[]} words
+ * @property {Map<string, import("./weights.js").AttentionMap>} maps
+ * @property {number[]} entropy of the alignment's rows
+ */
+
+/**
+ * Where the source axis lies on a picture.
+ * @typedef {object} Grid
+ * @property {number} rows
+ * @property {number} columns
+ * @property {number} first position of the top left region on the source axis
+ * @property {number} width of the picture
+ * @property {number} height of the picture
+ * @property {{left: number, top: number, right: number, bottom: number}} box what the model saw
+ */
+
+/**
+ * @typedef {object} Result
+ * @property {string} model
+ * @property {string} version
+ * @property {{queue: number, encode: number, decode: number}} timings in milliseconds
+ * @property {number} numTruncated tokens of the source that were dropped
+ * @property {Unit[]} tokens of the source
+ * @property {Unit[]} words of the source
+ * @property {Map<string, import("./weights.js").AttentionMap>} maps of the source alone
+ * @property {Grid | null} grid
+ * @property {Hypothesis[]} hypotheses
+ */
+
+/** Reorder or steer what stands after them; shown as U+FFFD. */
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])/g;
+const SPACE_MARK = /^[▁Ġ]/;
+
+/**
+ * @param {any} json
+ * @returns {Result}
+ */
+export function readResult(json) {
+  const timings = json.timings ?? {};
+  return {
+    model: json.model ?? "",
+    version: json.model_version ?? "",
+    timings: { queue: timings.queue_ms ?? 0, encode: timings.encode_ms ?? 0, decode: timings.decode_ms ?? 0 },
+    numTruncated: json.num_truncated_tokens ?? 0,
+    tokens: readSourceTokens(json.source_tokens ?? []),
+    words: readWords(json.source_words ?? [], null),
+    maps: readMaps(json.source_attention ?? []),
+    grid: json.image_grid ? readGrid(json.image_grid) : null,
+    hypotheses: (json.hypotheses ?? []).map(readHypothesis),
+  };
+}
+
+/**
+ * @param {any} json
+ * @returns {Hypothesis}
+ */
+function readHypothesis(json) {
+  const text = Array.from(json.text ?? ""); // spans count code points
+  const tokens = json.tokens ?? [];
+  return {
+    text: json.text ?? "",
+    score: json.score ?? 0,
+    tokens: readTargetTokens(tokens, text),
+    words: readWords(json.words ?? [], text, tokens),
+    maps: readMaps(json.attention ?? []),
+    entropy: json.entropy ?? [],
+  };
+}
+
+/** @param {any[]} messages */
+function readMaps(messages) {
+  const maps = messages.map(decodeMap);
+  return new Map(maps.map((map) => [map.kind, map]));
+}
+
+/**
+ * @param {any} json
+ * @returns {Grid}
+ */
+function readGrid(json) {
+  const box = json.box ?? {};
+  return {
+    rows: json.rows ?? 0,
+    columns: json.columns ?? 0,
+    first: json.first_position ?? 0,
+    width: json.image_width ?? 0,
+    height: json.image_height ?? 0,
+    box: { left: box.left ?? 0, top: box.top ?? 0, right: box.right ?? 0, bottom: box.bottom ?? 0 },
+  };
+}
+
+/**
+ * Words of a text; where the text itself is not known, a space stands for whatever was between them.
+ * @param {any[]} messages
+ * @param {string[] | null} text
+ * @param {any[]} tokens of the output, for the words' probabilities
+ * @returns {Unit[]}
+ */
+function readWords(messages, text, tokens = []) {
+  let end = 0;
+  return messages.map((message) => {
+    const gap = gapBefore(message, text, end);
+    end = message.span?.end ?? end;
+    const own = tokens.slice(message.tokens?.start ?? 0, message.tokens?.end ?? 0);
+    return {
+      text: readable(message.text ?? ""),
+      gap,
+      special: message.special ?? false,
+      probability: own.length ? Math.exp(own.reduce((sum, token) => sum + (token.logprob ?? 0), 0)) : null,
+    };
+  });
+}
+
+/**
+ * @param {any[]} messages
+ * @returns {Unit[]}
+ */
+function readSourceTokens(messages) {
+  let end = 0;
+  return messages.map((message) => {
+    const gap = gapBefore(message, null, end);
+    end = message.span?.end ?? end;
+    const special = message.special ?? false;
+    const piece = message.piece ?? "";
+    return { text: readable(special ? piece : piece.replace(SPACE_MARK, "")), gap, special, probability: null };
+  });
+}
+
+/**
+ * Tokens of an output: what each makes of the text, or else its piece.
+ * @param {any[]} messages
+ * @param {string[]} text
+ * @returns {Unit[]}
+ */
+function readTargetTokens(messages, text) {
+  let end = 0;
+  return messages.map((message) => {
+    const gap = gapBefore(message, text, end);
+    const made = message.span ? text.slice(message.span.start ?? 0, message.span.end ?? 0).join("") : "";
+    end = message.span?.end ?? end;
+    const special = message.special ?? false;
+    const piece = message.piece ?? "";
+    return {
+      text: readable(made || (special ? piece : piece.replace(SPACE_MARK, ""))),
+      gap,
+      special,
+      probability: Math.exp(message.logprob ?? 0),
+    };
+  });
+}
+
+/**
+ * @param {any} message
+ * @param {string[] | null} text
+ * @param {number} end of the unit before
+ */
+function gapBefore(message, text, end) {
+  if (!message.span) return " ";
+  const start = message.span.start ?? 0;
+  if (text) return text.slice(end, start).join("");
+  return start > end ? " " : "";
+}
+
+/**
+ * Text that steers nothing and is never empty.
+ * @param {string} text
+ */
+export function readable(text) {
+  return text.trim().replace(CONTROLS, "\ufffd") || "␣";
+}
+
+/** What the decoder's first step reads. */
+const START = { text: "start", gap: "", special: true, probability: null };
+
+/** Kinds of map in the order in which they are offered, with their names and what their axes are. */
+export const KINDS = /** @type {const} */ ({
+  alignment: { name: "Alignment", note: "the model's alignment heads, averaged" },
+  cross: { name: "Cross-attention", note: "from each output unit to the source, by layer and head" },
+  rollout: { name: "Rollout", note: "self- and cross-attention followed back to the source's inputs" },
+  encoder_self: { name: "Encoder", note: "among the source's units" },
+  decoder_self: { name: "Decoder", note: "from each output unit to those before it" },
+});
+
+/**
+ * The kinds that there are maps of, in the order of `KINDS`.
+ * @param {Result} result
+ * @param {Hypothesis} hypothesis
+ */
+export function kindsOf(result, hypothesis) {
+  return Object.keys(KINDS).filter((kind) => hypothesis.maps.has(kind) || result.maps.has(kind));
+}
+
+/**
+ * What a map's rows and columns stand for; over a picture the columns are its regions.
+ * @param {Result} result
+ * @param {Hypothesis} hypothesis
+ * @param {import("./weights.js").AttentionMap} map
+ * @returns {{rows: Unit[], columns: Unit[]}}
+ */
+export function axesOf(result, hypothesis, map) {
+  // While an output is being made its rows are tokens, whatever was asked for.
+  const target = map.byWords && hypothesis.words.length === map.rows ? hypothesis.words : hypothesis.tokens;
+  const source = map.byWords ? result.words : result.tokens;
+  if (map.kind === "encoder_self") return { rows: source, columns: source };
+  if (map.kind === "decoder_self") return { rows: target, columns: [START, ...target].slice(0, map.columns) };
+  return { rows: target, columns: result.grid ? regions(result.grid, map.columns) : source };
+}
+
+/**
+ * @param {Grid} grid
+ * @param {number} length of the source axis
+ * @returns {Unit[]}
+ */
+function regions(grid, length) {
+  return Array.from({ length }, (_, at) => {
+    const region = at - grid.first;
+    const inside = region >= 0 && region < grid.rows * grid.columns;
+    const text = inside ? `row ${Math.floor(region / grid.columns) + 1}, column ${(region % grid.columns) + 1}` : "·";
+    return { text, gap: " ", special: !inside, probability: null };
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Colours of weights. The ramps are those of regard/plots/theme.py, which says how they were made; a test compares them.
+ */
+
+/** @typedef {"light" | "dark"} ThemeName */
+
+/** @type {Record<ThemeName, string[]>} */
+export const RAMPS = {
+  light: ["#eff5f7", "#bae1ed", "#84cde4", "#57b2db", "#3696d4", "#2b77c2", "#2959aa", "#243f88", "#1a2766"],
+  dark: ["#1b1f2b", "#233359", "#1d4d81", "#006f95", "#00909f", "#25af9d", "#74c792", "#b6dc91", "#eff1a1"],
+};
+
+const STEPS = 256;
+
+/** The colours of one theme: a table of steps from no weight to the largest. */
+export class Colours {
+  /** @param {ThemeName} name */
+  constructor(name) {
+    this.name = name;
+    /** RGB, three bytes a step. */
+    this.table = new Uint8ClampedArray(3 * STEPS);
+    const anchors = RAMPS[name].map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+    for (let step = 0; step < STEPS; step++) {
+      const position = (step / (STEPS - 1)) * (anchors.length - 1);
+      const low = Math.min(Math.floor(position), anchors.length - 2);
+      for (let channel = 0; channel < 3; channel++) {
+        const [from, to] = [anchors[low][channel], anchors[low + 1][channel]];
+        this.table[3 * step + channel] = from + (to - from) * (position - low);
+      }
+    }
+  }
+
+  /**
+   * Where a weight's colour begins in the table.
+   * @param {number} share of the largest weight, from 0 to 1
+   */
+  offset(share) {
+    return 3 * Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1));
+  }
+
+  /** @param {number} share */
+  css(share) {
+    const at = this.offset(share);
+    return `rgb(${this.table[at]} ${this.table[at + 1]} ${this.table[at + 2]})`;
+  }
+
+  /**
+   * The colour of text that can be read on a weight's colour.
+   * @param {number} share
+   */
+  ink(share) {
+    const at = this.offset(share);
+    const [red, green, blue] = [0, 1, 2].map((channel) => (this.table[at + channel] / 255) ** 2.2);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 ? "#10131a" : "#ffffff";
+  }
+
+  /** The whole ramp, from left to right. */
+  gradient() {
+    return `linear-gradient(to right, ${RAMPS[this.name].join(", ")})`;
+  }
+}
+
+/**
+ * The theme that the page has now: what its root element says, or else what the reader's system prefers.
+ * @returns {ThemeName}
+ */
+export function themeNow() {
+  const chosen = document.documentElement.dataset.theme;
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}

@@ -1,0 +1,368 @@
+/**
+ * The view of one result: its words, its heatmap, its heads, and what connects them.
+ *
+ * `show` builds the page's elements for a result; whatever is chosen or pointed at afterwards only repaints.
+ */
+
+import { Choice, element, Select, setAttributes } from "./dom.js";
+import { Heads } from "./heads.js";
+import { Line } from "./line.js";
+import { Links } from "./links.js";
+import { Matrix } from "./matrix.js";
+import { filmstrip, Picture } from "./picture.js";
+import { percent, Readout, tableOf } from "./readout.js";
+import { axesOf, KINDS, kindsOf } from "./result.js";
+import { Colours, themeNow } from "./theme.js";
+import { largestOf, matrixOf } from "./weights.js";
+
+/** @typedef {import("./result.js").Result} Result */
+/** @typedef {import("./result.js").Hypothesis} Hypothesis */
+/** @typedef {import("./result.js").Unit} Unit */
+/** @typedef {import("./weights.js").AttentionMap} AttentionMap */
+/** @typedef {keyof typeof KINDS} Kind */
+
+/**
+ * What of a map is shown now.
+ * @typedef {object} Shown
+ * @property {AttentionMap} map
+ * @property {Float32Array} values [rows, columns] of the chosen layer and head
+ * @property {Unit[]} rows
+ * @property {Unit[]} columns
+ * @property {number} largest
+ */
+
+const NOTHING = { row: null, column: null };
+const ALL = "all";
+
+export class View {
+  /** @param {HTMLElement} container */
+  constructor(container) {
+    this.#stage = element("section", "stage");
+    setAttributes(this.#stage, { "aria-label": "Words" });
+    this.#kinds = new Choice("Map", (/** @type {Kind} */ kind) => this.choose({ kind, layer: null, head: null }));
+    this.#layers = new Select("Layer", (value) => this.choose({ layer: value === ALL ? null : Number(value) }));
+    this.#heads = new Select("Head", (value) => this.choose({ head: value === ALL ? null : Number(value) }));
+    this.#threshold = this.#thresholdField();
+    this.#scale = element("span", "scale", element("span", "ramp"), element("span", "largest"));
+    this.#controls = element(
+      "div",
+      "controls",
+      this.#kinds.element,
+      this.#layers.element,
+      this.#heads.element,
+      this.#threshold,
+      this.#scale,
+    );
+    this.#matrix = new Matrix((cell, clicked) => this.#look(cell, clicked));
+    this.#overview = new Heads((layer, head) => this.choose({ layer, head }));
+    this.#readout = new Readout();
+    this.#table = element("details", "numbers", element("summary", "", "The numbers as a table"));
+    this.#table.addEventListener("toggle", () => this.#fillTable());
+    this.#note = element("p", "note");
+    const left = element("div", "left", this.#matrix.element, this.#note, this.#table);
+    const right = element("aside", "right", this.#readout.element, this.#overview.element);
+    right.setAttribute("aria-label", "Details");
+    this.#maps = element("section", "maps", left, right);
+    this.#maps.setAttribute("aria-label", "Maps");
+    this.element = element("div", "view", this.#stage, this.#controls, this.#maps);
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#look(NOTHING, true);
+    });
+    container.append(this.element);
+    new ResizeObserver(() => this.#repaint()).observe(this.#matrix.element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.themeChanged());
+  }
+
+  /** @type {HTMLElement} */ #stage;
+  /** @type {HTMLElement} */ #controls;
+  /** @type {HTMLElement} */ #maps;
+  /** @type {Choice<any>} */ #kinds;
+  /** @type {Select} */ #layers;
+  /** @type {Select} */ #heads;
+  /** @type {HTMLElement} */ #threshold;
+  /** @type {HTMLElement} */ #scale;
+  /** @type {Matrix} */ #matrix;
+  /** @type {Heads} */ #overview;
+  /** @type {Readout} */ #readout;
+  /** @type {HTMLDetailsElement} */ #table;
+  /** @type {HTMLElement} */ #note;
+
+  /** @type {Result | null} */ #result = null;
+  /** @type {HTMLImageElement | null} */ #image = null;
+  /** @type {Line | null} */ #columnLine = null;
+  /** @type {Line[]} */ #rowLines = [];
+  /** @type {HTMLElement[]} */ #cards = [];
+  /** @type {Picture | null} */ #picture = null;
+  /** @type {Links | null} */ #links = null;
+  #colours = new Colours(themeNow());
+
+  #hypothesis = 0;
+  /** @type {string} */ #kind = "";
+  /** @type {number | null} */ #layer = null;
+  /** @type {number | null} */ #head = null;
+  #least = 0;
+  /** @type {import("./matrix.js").Cell} */ #focus = NOTHING;
+  #pinned = false;
+
+  /**
+   * Shows a result; what was chosen before stays chosen where it can.
+   * @param {Result} result
+   * @param {HTMLImageElement | null} image the picture, of a caption
+   */
+  show(result, image = null) {
+    this.#result = result;
+    this.#image = image;
+    this.#hypothesis = Math.min(this.#hypothesis, result.hypotheses.length - 1);
+    this.#focus = NOTHING;
+    this.#pinned = false;
+    this.choose({});
+  }
+
+  /** To be called when the page's theme has changed. */
+  themeChanged() {
+    this.#colours = new Colours(themeNow());
+    if (this.#result) this.choose({});
+  }
+
+  /**
+   * Chooses what is shown.
+   * @param {{hypothesis?: number, kind?: string, layer?: number | null, head?: number | null}} chosen
+   */
+  choose(chosen) {
+    const before = [this.#hypothesis, this.#kind];
+    this.#hypothesis = chosen.hypothesis ?? this.#hypothesis;
+    this.#kind = chosen.kind ?? this.#kind;
+    if (chosen.layer !== undefined) this.#layer = chosen.layer;
+    if (chosen.head !== undefined) this.#head = chosen.head;
+    const sameMap = before[0] === this.#hypothesis && before[1] === this.#kind;
+    if (sameMap && (chosen.layer !== undefined || chosen.head !== undefined)) this.#repaint();
+    else this.#rebuild();
+  }
+
+  /** What is shown now, or null if there is no map of the hypothesis; of another one, if it is given. */
+  #shown(index = this.#hypothesis) {
+    const hypothesis = this.#result?.hypotheses[index];
+    const map = hypothesis?.maps.get(this.#kind) ?? this.#result?.maps.get(this.#kind);
+    if (!this.#result || !hypothesis || !map) return null;
+    const values = matrixOf(map, this.#layer, this.#head);
+    return { map, values, ...axesOf(this.#result, hypothesis, map), largest: largestOf(values) };
+  }
+
+  /** Builds the lines of words, and what depends on the map. */
+  #rebuild() {
+    const result = this.#result;
+    if (!result || !result.hypotheses.length) return;
+    const kinds = kindsOf(result, result.hypotheses[this.#hypothesis]);
+    if (!kinds.includes(this.#kind)) this.#kind = kinds[0] ?? "";
+    const map = this.#shown()?.map;
+    if (!map?.layers.includes(this.#layer ?? -1) || !map.hasHeads) this.#layer = null;
+    if (!map?.heads.includes(this.#head ?? -1) || !map.hasHeads) this.#head = null;
+    this.#buildStage(result);
+    this.#controls.hidden = this.#maps.hidden = !map;
+    if (!map) return;
+    this.#kinds.show(/** @type {any} */ (kinds.map((kind) => [kind, KINDS[/** @type {Kind} */ (kind)].name])), this.#kind);
+    this.#overview.show(map, this.#colours);
+    this.#note.textContent = `${KINDS[/** @type {Kind} */ (this.#kind)].name}: ${KINDS[/** @type {Kind} */ (this.#kind)].note}.`;
+    this.#repaint();
+  }
+
+  /** @param {Result} result */
+  #buildStage(result) {
+    const shown = this.#shown();
+    const overPicture = result.grid && this.#image && shown && shown.columns.length !== shown.rows.length;
+    const isOver = Boolean(overPicture) && !["encoder_self", "decoder_self"].includes(this.#kind);
+    this.#columnLine = null;
+    this.#picture = null;
+    const parts = [];
+    if (isOver && result.grid && this.#image) {
+      this.#picture = new Picture(this.#image, result.grid, (column, clicked) => this.#look({ row: null, column }, clicked));
+      parts.push(element("div", "picture-frame", this.#picture.element));
+    } else {
+      const units = shown?.columns.length && !result.grid ? shown.columns : result.words.length ? result.words : result.tokens;
+      if (units.length) {
+        const label = this.#kind === "decoder_self" ? "What was read" : "Source";
+        this.#columnLine = new Line(label, units, (column, clicked) => this.#look({ row: null, column }, clicked));
+        parts.push(element("div", "source", element("span", "caption", label), this.#columnLine.element));
+      }
+    }
+    const outputs = this.#buildOutputs(result);
+    if (shown && isOver && this.#image && result.grid) {
+      outputs.append(filmstrip(this.#image, result.grid, shown.rows, shown.values, (row, clicked) => this.#look({ row, column: null }, clicked)));
+    }
+    parts.push(outputs);
+    this.#stage.classList.toggle("with-picture", isOver);
+    this.#stage.replaceChildren(...parts);
+    this.#links = isOver ? null : new Links(this.#stage);
+  }
+
+  /**
+   * The lines of all hypotheses, side by side.
+   * @param {Result} result
+   */
+  #buildOutputs(result) {
+    const alone = result.hypotheses.length === 1 || this.#kind === "encoder_self";
+    const indexes = this.#kind === "encoder_self" ? [this.#hypothesis] : [...result.hypotheses.keys()];
+    this.#rowLines = [];
+    this.#cards = [];
+    for (const index of indexes) {
+      const hypothesis = result.hypotheses[index];
+      const units = this.#shown(index)?.rows ?? (hypothesis.words.length ? hypothesis.words : hypothesis.tokens);
+      const name = this.#kind === "encoder_self" ? "Source, as the encoder wrote it" : alone ? "Output" : `Hypothesis ${index + 1}`;
+      const line = new Line(name, units, (row, clicked) => this.#lookInto(index, row, clicked));
+      this.#rowLines[index] = line;
+      const score = alone ? [] : [element("span", "score", `score ${hypothesis.score.toFixed(3)}`)];
+      this.#cards[index] = element("div", "hypothesis", element("span", "caption", name, ...score), line.element);
+    }
+    const outputs = element("div", alone ? "outputs" : "outputs several", ...Object.values(this.#cards));
+    return outputs;
+  }
+
+  #thresholdField() {
+    const input = element("input");
+    setAttributes(input, { type: "range", min: 0, max: 0.5, step: 0.01, value: 0 });
+    const output = element("output", "", "0 %");
+    input.addEventListener("input", () => {
+      this.#least = Number(input.value);
+      output.textContent = percent(this.#least).replace(".0", "");
+      this.#repaint();
+    });
+    return element("label", "field threshold", element("span", "", "Threshold"), input, output);
+  }
+
+  /**
+   * A word of a hypothesis is looked at; that hypothesis becomes the one whose map is shown once it is clicked.
+   * @param {number} hypothesis
+   * @param {number | null} row
+   * @param {boolean} clicked
+   */
+  #lookInto(hypothesis, row, clicked) {
+    if (hypothesis !== this.#hypothesis && row !== null) {
+      if (this.#pinned && !clicked) return;
+      this.#hypothesis = hypothesis;
+      const map = this.#shown()?.map;
+      if (map) this.#overview.show(map, this.#colours);
+    }
+    this.#look({ row, column: null }, clicked);
+  }
+
+  /**
+   * Looks at a row, a column, or a cell; a click keeps it, until it is clicked again.
+   * @param {import("./matrix.js").Cell} cell
+   * @param {boolean} clicked
+   */
+  #look(cell, clicked) {
+    if (this.#pinned && !clicked) return;
+    const again = this.#pinned && cell.row === this.#focus.row && cell.column === this.#focus.column;
+    const isNothing = cell.row === null && cell.column === null;
+    this.#pinned = clicked && !again && !isNothing;
+    this.#focus = again ? NOTHING : cell;
+    this.#repaint();
+  }
+
+  /** Paints what is chosen and looked at; builds nothing. */
+  #repaint() {
+    const shown = this.#shown();
+    if (!shown || this.#maps.hidden) return;
+    this.#paintControls(shown);
+    this.#matrix.draw({ ...shown, threshold: this.#least, focus: this.#focus, colours: this.#colours });
+    this.#overview.mark(this.#layer, this.#head);
+    this.#paintWords(shown);
+    this.#paintReadout(shown);
+    this.#fillTable();
+  }
+
+  /** @param {Shown} shown */
+  #paintControls({ map, largest }) {
+    const options = (/** @type {number[]} */ numbers) =>
+      /** @type {[string, string][]} */ ([[ALL, "average"], ...numbers.map((n) => [String(n), String(n)])]);
+    this.#layers.element.hidden = this.#heads.element.hidden = !map.hasHeads;
+    if (map.hasHeads) {
+      this.#layers.show(options(map.layers), String(this.#layer ?? ALL));
+      this.#heads.show(options(map.heads), String(this.#head ?? ALL));
+    }
+    const [ramp, number] = /** @type {HTMLElement[]} */ ([...this.#scale.children]);
+    ramp.style.backgroundImage = this.#colours.gradient();
+    number.textContent = percent(largest);
+  }
+
+  /**
+   * A weight as it is shown: none below the threshold.
+   * @param {number} weight
+   */
+  #visible(weight) {
+    return weight < this.#least ? 0 : weight;
+  }
+
+  /** @param {Shown} shown */
+  #paintWords(shown) {
+    const { row, column } = this.#focus;
+    this.#links?.clear();
+    this.#cards.forEach((card, index) => card.classList.toggle("active", index === this.#hypothesis));
+    const rowWeight = (/** @type {number} */ at) => this.#visible(shown.values[(row ?? 0) * shown.columns.length + at]);
+    this.#columnLine?.tint(row === null ? null : rowWeight, shown.largest, this.#colours);
+    this.#columnLine?.mark(column, this.#pinned);
+    this.#picture?.draw(row === null ? null : shown.values.subarray(row * shown.columns.length, (row + 1) * shown.columns.length), column);
+    this.#rowLines.forEach((line, index) => {
+      const own = index === this.#hypothesis ? shown : this.#shown(index);
+      const looksHere = row === null && column !== null && own && column < own.columns.length;
+      const weightOf = (/** @type {number} */ at) => this.#visible(own ? own.values[at * own.columns.length + (column ?? 0)] : 0);
+      line.tint(looksHere ? weightOf : null, shown.largest, this.#colours);
+      line.mark(index === this.#hypothesis ? row : null, this.#pinned);
+    });
+    this.#paintLinks(shown);
+  }
+
+  /** @param {Shown} shown */
+  #paintLinks(shown) {
+    const { row, column } = this.#focus;
+    const [source, target] = [this.#columnLine, this.#rowLines[this.#hypothesis]];
+    if (!this.#links || !source || !target) return;
+    const weight = (/** @type {number} */ r, /** @type {number} */ c) => this.#visible(shown.values[r * shown.columns.length + c]);
+    if (row !== null && column === null) {
+      this.#links.draw(target.words[row], source.words.map((word, at) => ({ word, weight: weight(row, at) })));
+    } else if (column !== null && row === null) {
+      this.#links.draw(source.words[column], target.words.map((word, at) => ({ word, weight: weight(at, column) })));
+    } else if (row !== null && column !== null) {
+      this.#links.draw(target.words[row], [{ word: source.words[column], weight: weight(row, column) }]);
+    }
+  }
+
+  /** @param {Shown} shown */
+  #paintReadout(shown) {
+    const { rows, columns, values, largest } = shown;
+    const { row, column } = this.#focus;
+    const at = (/** @type {number} */ r, /** @type {number} */ c) => this.#visible(values[r * columns.length + c]);
+    if (row !== null && column !== null) {
+      const weights = [{ unit: columns[column], weight: values[row * columns.length + column] }];
+      this.#readout.list(rows[row].text, weights, [], this.#colours, largest);
+    } else if (row !== null) {
+      const weights = columns.map((unit, c) => ({ unit, weight: at(row, c) }));
+      this.#readout.list(rows[row].text, weights, this.#notesOn(rows[row], row), this.#colours, largest);
+    } else if (column !== null) {
+      const weights = rows.map((unit, r) => ({ unit, weight: at(r, column) }));
+      this.#readout.list(columns[column].text, weights, [], this.#colours, largest);
+    } else this.#readout.hint();
+  }
+
+  /**
+   * @param {Unit} unit
+   * @param {number} row
+   */
+  #notesOn(unit, row) {
+    const notes = [];
+    if (unit.probability !== null) notes.push(`The model gave it a probability of ${percent(unit.probability)}.`);
+    const entropy = this.#result?.hypotheses[this.#hypothesis].entropy[row];
+    if (this.#kind === "alignment" && entropy !== undefined) notes.push(`Entropy of its attention: ${entropy.toFixed(2)} nats.`);
+    return notes;
+  }
+
+  /** Fills the table while it is open: large maps would be slow otherwise. */
+  #fillTable() {
+    this.#table.querySelector(".table-scroll")?.remove();
+    const shown = this.#shown();
+    if (!this.#table.open || !shown) return;
+    const scroll = element("div", "table-scroll", tableOf(shown.values, shown.rows, shown.columns));
+    setAttributes(scroll, { tabindex: 0, role: "group", "aria-label": "Numbers" });
+    this.#table.append(scroll);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Attention maps as they come in JSON: decoded once, into one typed array each.
+ */
+
+/**
+ * @typedef {object} AttentionMap
+ * @property {string} kind "cross", "alignment", "encoder_self", "decoder_self" or "rollout"
+ * @property {number[]} layers what the first of four axes stands for; of an alignment, what was averaged
+ * @property {number[]} heads the same of the second axis
+ * @property {boolean} byWords whether the last two axes count words, not tokens
+ * @property {number} rows
+ * @property {number} columns
+ * @property {Float32Array} values row-major: [layers, heads, rows, columns], or [rows, columns]
+ * @property {boolean} hasHeads
+ */
+
+const BYTES = { ENCODING_FLOAT32: 4, ENCODING_FLOAT16: 2, ENCODING_UINT8: 1 };
+
+/**
+ * @param {any} message an AttentionMap in protobuf's JSON
+ * @returns {AttentionMap}
+ */
+export function decodeMap(message) {
+  const shape = message.shape ?? [];
+  if (shape.length !== 2 && shape.length !== 4) throw new Error(`an attention map has ${shape.length} axes`);
+  const [rows, columns] = shape.slice(-2);
+  return {
+    kind: message.kind.replace("ATTENTION_KIND_", "").toLowerCase(),
+    layers: message.layers ?? [],
+    heads: message.heads ?? [],
+    byWords: message.granularity === "GRANULARITY_WORD",
+    rows,
+    columns,
+    values: decodeValues(message, shape),
+    hasHeads: shape.length === 4,
+  };
+}
+
+/**
+ * @param {any} message
+ * @param {number[]} shape
+ */
+function decodeValues(message, shape) {
+  const length = shape.reduce((product, size) => product * size, 1);
+  const columns = shape[shape.length - 1];
+  const topK = message.top_k ?? 0;
+  const stored = decodeNumbers(message, topK ? (length / columns) * topK : length);
+  if (!topK) return stored;
+  const indices = littleEndian(message.indices, 2);
+  const values = new Float32Array(length);
+  for (let at = 0; at < stored.length; at++) {
+    values[Math.floor(at / topK) * columns + indices.getUint16(2 * at, true)] = stored[at];
+  }
+  return values;
+}
+
+/**
+ * @param {any} message
+ * @param {number} count
+ */
+function decodeNumbers(message, count) {
+  const encoding = /** @type {keyof typeof BYTES} */ (message.encoding);
+  if (!(encoding in BYTES)) throw new Error(`an attention map has the unknown encoding ${encoding}`);
+  const data = littleEndian(message.data, BYTES[encoding]);
+  if (data.byteLength !== count * BYTES[encoding]) {
+    throw new Error(`an attention map has ${data.byteLength} bytes, but its shape asks for ${count * BYTES[encoding]}`);
+  }
+  const numbers = new Float32Array(count);
+  const scale = Math.fround(message.scale ?? 0);
+  for (let at = 0; at < count; at++) {
+    if (encoding === "ENCODING_FLOAT32") numbers[at] = data.getFloat32(4 * at, true);
+    else if (encoding === "ENCODING_FLOAT16") numbers[at] = halfToNumber(data.getUint16(2 * at, true));
+    else numbers[at] = data.getUint8(at) * scale;
+  }
+  return numbers;
+}
+
+/**
+ * @param {string} base64
+ * @param {number} size of a number, in bytes
+ */
+function littleEndian(base64, size) {
+  const text = atob(base64 ?? "");
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  if (bytes.length % size) throw new Error("an attention map ends within a number");
+  return new DataView(bytes.buffer);
+}
+
+/**
+ * IEEE 754 binary16.
+ * @param {number} bits
+ */
+function halfToNumber(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/**
+ * One matrix of a map, [rows, columns]: of a layer and a head, or their average where one is null.
+ * @param {AttentionMap} map
+ * @param {number | null} layer a layer's number
+ * @param {number | null} head a head's number
+ * @returns {Float32Array}
+ */
+export function matrixOf(map, layer, head) {
+  if (!map.hasHeads) return map.values;
+  const size = map.rows * map.columns;
+  const layers = layer === null ? map.layers.keys() : [map.layers.indexOf(layer)];
+  const chosen = [];
+  for (const layerAt of layers) {
+    for (const headAt of head === null ? map.heads.keys() : [map.heads.indexOf(head)]) {
+      chosen.push((layerAt * map.heads.length + headAt) * size);
+    }
+  }
+  if (chosen.length === 1) return map.values.subarray(chosen[0], chosen[0] + size);
+  const average = new Float32Array(size);
+  for (const start of chosen) {
+    for (let at = 0; at < size; at++) average[at] += map.values[start + at] / chosen.length;
+  }
+  return average;
+}
+
+/**
+ * The largest weight, at least a little above 0.
+ * @param {Float32Array} values
+ */
+export function largestOf(values) {
+  let largest = 1e-6;
+  for (const value of values) if (value > largest) largest = value;
+  return largest;
+}

@@ -1,0 +1,158 @@
+"""The self-contained page: what it carries, what it allows, and that a text cannot be anything but text."""
+
+import base64
+import hashlib
+import json
+import re
+import struct
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from regard.html import document, frame, joined
+from regard.results import Result
+from regard.v1 import regard_pb2 as pb
+from tests.unit.regard.results_made_up import caption_result, text_result
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)><!--"
+ASSETS = Path(joined.__file__).parent / "assets"
+
+
+class Page(HTMLParser):
+    """The elements of a page, with their attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open = False
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), ""))
+        self.open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = False
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            tag, attributes, text = self.elements[-1]
+            self.elements[-1] = (tag, attributes, text + data)
+
+    def all(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
+        return [(attributes, text) for name, attributes, text in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return text_result(["the", "cat"], ["die", "Katze"])
+
+
+def policy_of(page: Page) -> dict[str, str]:
+    [policy] = [a["content"] for a, _ in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None
+    return dict(part.strip().split(" ", 1) for part in policy.split(";"))
+
+
+def test_the_page_allows_its_own_style_and_script_and_nothing_else(result: Result) -> None:
+    page = Page(document(result))
+    [(_, style)] = page.all("style")
+    [(_, script)] = [(a, text) for a, text in page.all("script") if a["type"] == "module"]
+
+    def source(content: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+    assert policy_of(page) == {
+        "default-src": "'none'",
+        "style-src": source(style),
+        "script-src": source(script),
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_the_page_loads_nothing(result: Result) -> None:
+    page = document(result)
+    assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!data:)(?:https?:)?//""", page)
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|\bimport\b *[({'\"]", page)
+    assert {tag for tag, _, _ in Page(page).elements} & {"link", "iframe", "object", "embed"} == set()
+
+
+def test_without_data_it_is_small(result: Result) -> None:
+    page = document(result)
+    data = next(text for a, text in Page(page).all("script") if a.get("id") == "data")
+    assert len(page.encode()) - len(data.encode()) < 100_000
+
+
+def test_the_data_is_the_result(result: Result) -> None:
+    data = next(text for a, text in Page(document(result)).all("script") if a.get("id") == "data")
+    assert Result.from_json(json.loads(data)["result"]).message == result.message
+
+
+def test_hostile_text_is_text() -> None:
+    hostile = text_result([HOSTILE, "b"], [HOSTILE, "\u2028"])
+    plain = text_result(["a", "b"], ["c", "d"])
+    tags = [tag for tag, _, _ in Page(document(hostile, title=HOSTILE)).elements]
+    assert tags == [tag for tag, _, _ in Page(document(plain)).elements]
+    [(_, attributes, _)] = Page(frame(hostile)).elements
+    assert attributes["srcdoc"] == document(hostile)
+
+
+def test_a_notebook_gets_a_frame_that_cannot_reach_it(result: Result) -> None:
+    [(tag, attributes, _)] = Page(result._repr_html_()).elements
+    assert tag == "iframe"
+    assert attributes["sandbox"] == "allow-scripts"
+    assert attributes["srcdoc"] == document(result)
+
+
+def test_a_picture_is_carried_as_it_is(tmp_path: Path) -> None:
+    grid = pb.ImageGrid(rows=1, columns=2, image_width=4, image_height=2, box=pb.Box(right=4, bottom=2))
+    caption = caption_result(["a", "cat"], grid)
+    for kind in ("png", "jpeg", "webp"):
+        file = BytesIO()
+        Image.new("RGB", (4, 2)).save(file, kind)
+        caption.save_html(tmp_path / "page.html", picture=file.getvalue(), theme="dark")
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        data = json.loads(next(text for a, text in Page(page).all("script") if a.get("id") == "data"))
+        assert data["picture"] == f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+        assert '<html lang="en" data-theme="dark">' in page
+    with pytest.raises(ValueError, match="JPEG, PNG or WebP"):
+        document(caption, picture=b"GIF89a" + struct.pack("8x"))
+    with pytest.raises(ValueError, match="'mauve'"):
+        document(caption, theme="mauve")
+
+
+def test_modules_keep_to_the_rules_of_joining() -> None:
+    names: list[str] = []
+    for path in sorted(ASSETS.glob("*.js")):
+        source = path.read_text(encoding="utf-8")
+        imports = re.findall(r"^import .*", source, re.MULTILINE)
+        assert len(imports) == len(joined._IMPORT.findall(source)), path.name
+        assert not re.search(r"^export (default|\{|let|var|\*)", source, re.MULTILINE), path.name
+        names += re.findall(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", source, re.MULTILINE)
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
+def test_joined_every_module_stands_once_after_what_it_imports() -> None:
+    script = joined.joined_script()
+    order = re.findall(r"^// ([\w-]+\.js)$", script, re.MULTILINE)
+    assert sorted(order) == sorted(path.name for path in ASSETS.glob("*.js"))
+    for name in order:
+        for imported in joined._IMPORT.findall(joined.read_asset(name)):
+            assert order.index(imported) < order.index(name)
+    assert not re.search(r"^(?:import|export)\b", script, re.MULTILINE)
+    assert "</script" not in script
+
+
+def test_the_ramps_are_those_of_the_pictures() -> None:
+    from regard.plots.theme import DARK, LIGHT
+
+    ramps = re.findall(r"^  (light|dark): \[(.*)\]", joined.read_asset("theme.js"), re.MULTILINE)
+    assert {name: tuple(json.loads(f"[{colours}]")) for name, colours in ramps} == {
+        "light": LIGHT.ramp,
+        "dark": DARK.ramp,
+    }
