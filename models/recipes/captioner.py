@@ -170,7 +170,7 @@ class Training:
         self._save(self._out, card)
 
     def _epochs(self, best: Path) -> Iterator[Iterator[CaptionBatch]]:
-        rng = random.Random()
+        rng = random.Random(1)
         while True:
             yield epoch(self._corpus.views, self._corpus.vocabulary, num_images=IMAGES_A_BATCH, rng=rng)
             self._keep_better(best)

@@ -24,9 +24,12 @@ def caption_loss(model: Captioner, batch: CaptionBatch) -> Tensor:
     output, draws = model.forward_with_draws(features, batch.target)
     if draws is not None:
         return _drawn_loss(model, output.logits, draws, batch.labels)
-    mask = batch.labels != IGNORED_LABEL
-    penalty = doubly_stochastic_penalty(output.cross_attention[0].squeeze(2), mask)
-    return _cross_entropy(output.logits, batch.labels) + LOOK_EVERYWHERE * penalty / output.logits.shape[2]
+    loss = _cross_entropy(output.logits, batch.labels)
+    if model.config.attention == "soft":
+        mask = batch.labels != IGNORED_LABEL
+        penalty = doubly_stochastic_penalty(output.cross_attention[0].squeeze(2), mask)
+        loss = loss + LOOK_EVERYWHERE * penalty / mask.shape[2]
+    return loss
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
