@@ -8,6 +8,7 @@ import numpy as np
 from export.encoders import VisionDescription
 from export.errors import ExportError
 from export.families.mapping import ACTIVATIONS, BOTH, Weights, renamed
+from export.quantize import Float32Array
 from models.nets.vision_transformer import VisionTransformerConfig
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
@@ -48,18 +49,48 @@ def _deit(config: Any, weights: Weights) -> VisionDescription:
     return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
 
 
-def _describe(
-    config: Any, theirs: Weights, class_tokens: np.ndarray[Any, Any], positions: np.ndarray[Any, Any]
-) -> VisionDescription:
+def _beit(config: Any, weights: Weights) -> VisionDescription:
+    """Bao et al. 2022: distances between patches instead of positions, and keys without a bias.
+
+    A scale for each channel of what a sublayer adds (Touvron et al. 2021, "Going deeper with Image Transformers")
+    becomes part of the sublayer's last projection.
+    """
+    relative = config.use_relative_position_bias or config.use_shared_relative_position_bias
+    options = {"relative_positions": relative, "final_norm": not config.use_mean_pooling}
+    positions = weights["embeddings.position_embeddings"][0] if config.use_absolute_position_embeddings else None
+    vision = vision_config(config, class_tokens=1, absolute_positions=positions is not None, **options)
+    ours = _weights(vision, weights, weights["embeddings.cls_token"][0], positions)
+    for layer in range(vision.num_layers):
+        for number, name in ((1, "self_attention.output"), (2, "feed_forward.outer")):
+            scale = weights.get(f"layers.{layer}.lambda_{number}")
+            if scale is not None:
+                ours[f"encoder.{layer}.{name}.weight"] = ours[f"encoder.{layer}.{name}.weight"] * scale[:, None]
+                ours[f"encoder.{layer}.{name}.bias"] = ours[f"encoder.{layer}.{name}.bias"] * scale
+        if relative:
+            places = (f"layers.{layer}.relative_position_bias", "shared_position_bias")
+            tables = [weights.get(f"{place}.relative_position_bias_table") for place in places]
+            ours[f"distances.{layer}.table"] = np.sum([table for table in tables if table is not None], axis=0)
+    return VisionDescription(vision.layers, ours, vision=vision)
+
+
+def _describe(config: Any, theirs: Weights, class_tokens: Float32Array, positions: Float32Array) -> VisionDescription:
     vision = vision_config(config, class_tokens=len(class_tokens))
-    ours = {
-        "class_tokens": class_tokens,
-        "positions": positions,
-        **renamed(theirs, {"patches": "embeddings.patch_embeddings.projection", "encoder_norm": "layernorm"}, BOTH),
-    }
+    return VisionDescription(vision.layers, _weights(vision, theirs, class_tokens, positions), vision=vision)
+
+
+def _weights(
+    vision: VisionTransformerConfig, theirs: Weights, class_tokens: Float32Array, positions: Float32Array | None
+) -> dict[str, Float32Array]:
+    """What ViT, DeiT and BEiT share."""
+    names = {"patches": "embeddings.patch_embeddings.projection"}
+    if vision.final_norm:
+        names["encoder_norm"] = "layernorm"
+    ours = {"class_tokens": class_tokens, **renamed(theirs, names, BOTH)}
+    if positions is not None:
+        ours["positions"] = positions
     for layer in range(vision.num_layers):
         ours |= renamed(theirs, LAYER, BOTH, f"encoder.{layer}.", f"layers.{layer}.")
-    return VisionDescription(vision.layers, ours, vision=vision)
+    return ours
 
 
 def vision_config(config: Any, **options: Any) -> VisionTransformerConfig:
@@ -99,4 +130,8 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-ENCODERS: Mapping[str, Callable[[Any, Weights], VisionDescription]] = {"vit": _vit, "deit": _deit}
+ENCODERS: Mapping[str, Callable[[Any, Weights], VisionDescription]] = {
+    "vit": _vit,
+    "deit": _deit,
+    "beit": _beit,
+}

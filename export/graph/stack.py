@@ -146,14 +146,19 @@ class Stack:
         """The output projection of an attention."""
         return self.linear(x, self.description.linear(f"{attention}.output"))
 
-    def attend_unpadded(self, name: str, x: str) -> str:
-        """Self-attention of sources that are all of one length; x: [requests, source, width]."""
+    def attend_unpadded(self, name: str, x: str, score_bias: str = "") -> str:
+        """Self-attention of sources that are all of one length.
+
+        Args:
+            x: [requests, source, width].
+            score_bias: [1, heads, source, source], if any.
+        """
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
         query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
         sizes = self.config.of_encoder
         context = self.graph.node(
             "com.microsoft.MultiHeadAttention",
-            *(query, key, value),
+            *((query, key, value, "", "", score_bias) if score_bias else (query, key, value)),
             num_heads=sizes.num_heads,
             scale=self.score_scale(sizes.width_of_head),
         )

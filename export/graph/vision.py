@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from export.encoders import VisionDescription
 from export.graph.builder import GraphBuilder
@@ -10,6 +11,7 @@ from export.graph.encoder_decoder import Encoded
 from export.graph.stack import Stack
 from export.quantize import Form
 from models.bundle import TensorSpec
+from models.nets.patch_distances import distance_index
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,19 @@ class _VisionGraph(Stack):
     description: VisionDescription
 
     def draw(self, pixels: str) -> str:
-        return self.run(self._embed(pixels), *self.encoder_layers(self.attend_unpadded))
+        return self.run(self._embed(pixels), *self.encoder_layers(self._attend))
+
+    def _attend(self, name: str, x: str) -> str:
+        """Self-attention with what distances add to its scores; its name is "encoder.LAYER.self_attention"."""
+        vision = self.description.vision
+        if not vision.relative_positions:
+            return self.attend_unpadded(name, x)
+        table = self.description.weights[f"distances.{name.split('.')[1]}.table"]  # [distances, heads]
+        index = distance_index(vision.grid, vision.class_tokens).to(torch.int32).numpy()
+        bias = self.graph.node(
+            "Gather", self.graph.constant(table.T[None], "distances"), self.graph.constant(index, "index"), axis=2
+        )
+        return self.attend_unpadded(name, x, bias)
 
     def _embed(self, pixels: str) -> str:
         """Patches behind room for the class tokens, plus a table that holds these and all positions."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from models.nets.patch_distances import PatchDistances
 from models.nets.transformer import EncoderLayer, TransformerConfig
 
 
@@ -27,6 +28,7 @@ class VisionTransformerConfig:
         class_tokens: learned positions in front of the patches: 1 is the paper's class token, 2 have a distillation
             token behind it (Touvron et al. 2021), 0 is patches only.
         absolute_positions: whether a learned vector a position is added (E_pos).
+        relative_positions: whether each layer adds to its scores by how far apart patches lie (`patch_distances.py`).
         final_norm: the normalization of equation 4.
     """
 
@@ -39,6 +41,7 @@ class VisionTransformerConfig:
     patch_size: int = 16
     class_tokens: int = 1
     absolute_positions: bool = True
+    relative_positions: bool = False
     activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
     norm_epsilon: float = 1e-6
     final_norm: bool = True
@@ -99,6 +102,10 @@ class VisionTransformer(nn.Module):
             self.positions = nn.Parameter(torch.randn(config.num_positions, config.width) * 0.02)
         self.dropout = nn.Dropout(dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config.layers, dropout) for _ in range(config.num_layers))
+        if config.relative_positions:
+            self.distances = nn.ModuleList(
+                PatchDistances(config.grid, config.num_heads, class_tokens=config.class_tokens) for _ in self.encoder
+            )
         self.encoder_norm = nn.LayerNorm(config.width, eps=config.norm_epsilon) if config.final_norm else nn.Identity()
 
     def embed(self, pixels: Tensor) -> Tensor:
@@ -118,7 +125,8 @@ class VisionTransformer(nn.Module):
             weights: one float [batch, heads, positions, positions] a layer, if asked for.
         """
         x, all_weights = self.embed(pixels), []
-        for layer in self.encoder:
-            x, weights = layer(x, None, need_weights=need_weights)
+        for index, layer in enumerate(self.encoder):
+            score_bias = self.distances[index]() if self.config.relative_positions else None
+            x, weights = layer(x, None, score_bias, need_weights=need_weights)
             all_weights += [weights] if need_weights else []
         return self.encoder_norm(x), all_weights

@@ -22,6 +22,20 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
     "vit bert": {"decoder": "bert", "encoder_hidden_size": 32},
     "deit bert of other widths": {"encoder": "deit", "decoder": "bert"},
     "vit trocr": {"decoder": "trocr"},
+    "beit gpt2": {"encoder": "beit", "encoder_use_relative_position_bias": True},
+    "beit bert, shared distances": {
+        "encoder": "beit",
+        "decoder": "bert",
+        "encoder_use_shared_relative_position_bias": True,
+        "encoder_use_mean_pooling": False,
+        "encoder_layer_scale_init_value": 0.0,
+    },
+    "beit bert, both positions": {
+        "encoder": "beit",
+        "decoder": "bert",
+        "encoder_use_relative_position_bias": True,
+        "encoder_use_absolute_position_embeddings": True,
+    },
     "deit trocr, scaled, plain": {
         "encoder": "deit",
         "decoder": "trocr",

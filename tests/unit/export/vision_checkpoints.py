@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
+    BeitConfig,
     BertConfig,
     DeiTConfig,
     GPT2Config,
@@ -20,6 +21,7 @@ from transformers import (
     VisionEncoderDecoderModel,
     ViTConfig,
 )
+from transformers.models.beit.image_processing_pil_beit import BeitImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -106,6 +108,9 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
         case "deit":
             config = DeiTConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
             return config, DeiTImageProcessorPil(size={"height": 28, "width": 28}, crop_size=size)
+        case "beit":
+            config = BeitConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
+            return config, BeitImageProcessorPil(size=size)
         case _:
             raise ValueError(kind)
 

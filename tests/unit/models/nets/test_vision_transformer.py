@@ -75,7 +75,9 @@ def test_weights_are_distributions_and_cost_nothing_unless_wanted() -> None:
     torch.testing.assert_close(plain, states, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"absolute_positions": False, "final_norm": False, "class_tokens": 0}])
+@pytest.mark.parametrize(
+    "options", [{"relative_positions": True}, {"absolute_positions": False, "final_norm": False, "class_tokens": 0}]
+)
 def test_gradients_reach_every_parameter(options) -> None:
     net = tiny_net(**options)
     net(torch.randn(2, 3, 8, 12))[0].square().sum().backward()
