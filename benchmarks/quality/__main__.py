@@ -11,8 +11,11 @@ import sacrebleu
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.quality.aeslc import Aeslc
+from benchmarks.quality.flickr8k import Flickr8k
 from benchmarks.quality.multi30k import Multi30k
 from benchmarks.quality.report import QualityReport
+from benchmarks.quality.reuters import Reuters
 from benchmarks.quality.run import Options, Outcome, measure
 from benchmarks.quality.task import Task
 from benchmarks.quality.tatoeba import Tatoeba
@@ -21,7 +24,7 @@ from benchmarks.servers import ServerFailed, serve
 from benchmarks.tables import show
 from regard import RegardError
 
-TASKS: dict[str, Task] = {task.name: task for task in (Tatoeba(), Multi30k())}
+TASKS: dict[str, Task] = {task.name: task for task in (Tatoeba(), Multi30k(), Aeslc(), Reuters(), Flickr8k())}
 
 
 @click.command(context_settings={"show_default": True})
@@ -58,8 +61,8 @@ def main(
 ) -> None:
     """Sends data sets through a server and scores what comes back.
 
-    DIR holds the data sets' folders: tatoeba, multi30k. What is missing is left out, and said so; if nothing could
-    be measured, the exit status is 1.
+    DIR holds the data sets' folders: tatoeba, multi30k, aeslc, reuters21578_headlines, flickr8k. What is missing is left
+    out, and said so; if nothing could be measured, the exit status is 1.
     """
     options = Options(data, [TASKS[name] for name in tasks or TASKS], models, beams, limit, outputs)
     before = circumstances(context, "benchmarks.quality")

@@ -1,9 +1,12 @@
-"""The metrics, all by sacreBLEU (Post 2018)."""
+"""The metrics, by sacreBLEU (Post 2018) and, for summaries, rouge-score."""
 
+import re
 from collections.abc import Sequence
+from statistics import fmean
 from typing import cast
 
 import sacrebleu
+from rouge_score.rouge_scorer import RougeScorer
 
 # Name in the results -> heading in tables.
 METRICS = {
@@ -12,7 +15,18 @@ METRICS = {
     "bleu_lowercased": "BLEU lower-cased",
     "bleu_tokenized_lowercased": "BLEU tokenized lower-cased",
     "chrf": "chrF",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "bleu1": "BLEU-1",
+    "bleu2": "BLEU-2",
+    "bleu3": "BLEU-3",
+    "bleu4": "BLEU-4",
 }
+ROUGE = ("rouge1", "rouge2", "rougeL")
+
+# What captions are compared without; hyphens and apostrophes hold words together.
+_PUNCTUATION = re.compile(r"[^\w\s'-]")
 
 References = Sequence[Sequence[str]]
 
@@ -32,6 +46,29 @@ def bleu_of_all(outputs: Sequence[str], references: References) -> float:
     most = max(len(each) for each in references)
     streams = [[each[number] if number < len(each) else None for each in references] for number in range(most)]
     return _bleu(outputs, streams)
+
+
+def caption_bleu(outputs: Sequence[str], references: References) -> dict[str, float]:
+    """BLEU-1 to BLEU-4 of captions, lower-cased and without punctuation, as they are usually compared.
+
+    Args:
+        references: equally many an output.
+    """
+    plain = [_PUNCTUATION.sub(" ", output) for output in outputs]
+    streams = [[_PUNCTUATION.sub(" ", text) for text in stream] for stream in zip(*references, strict=True)]
+    scores = {}
+    for order in range(1, 5):
+        scorer = sacrebleu.BLEU(lowercase=True, tokenize="13a", force=True, max_ngram_order=order)
+        scores[f"bleu{order}"] = round(float(scorer.corpus_score(plain, streams).score), 2)
+    return scores
+
+
+def rouge(outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """ROUGE-1, -2 and -L (Lin 2004): F-measures, lower-cased, without stemming, averaged, in per cent."""
+    scorer = RougeScorer(list(ROUGE))
+    pairs = zip(references, outputs, strict=True)
+    scores = [scorer.score(reference, output) for reference, output in pairs]
+    return {name: round(100 * fmean(score[name].fmeasure for score in scores), 2) for name in ROUGE}
 
 
 def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:

@@ -1,5 +1,7 @@
 import asyncio
 import gzip
+import json
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,7 +10,10 @@ import pytest
 from rich.progress import Progress
 
 from benchmarks.quality import metrics
+from benchmarks.quality.aeslc import Aeslc
+from benchmarks.quality.flickr8k import Flickr8k
 from benchmarks.quality.multi30k import Multi30k
+from benchmarks.quality.reuters import Reuters
 from benchmarks.quality.run import ask
 from benchmarks.quality.task import Call, LeftOut
 from benchmarks.quality.tatoeba import Tatoeba
@@ -50,9 +55,49 @@ def test_multi30k_scores_tokens_without_case(tmp_path: Path) -> None:
     assert scores["bleu"] < 50
 
 
+SUMMARIZER = cast(Model, SimpleNamespace(name="some", styles=("headline",)))
+
+
+def test_summaries_are_scored_by_rouge(tmp_path: Path) -> None:
+    rows = [{"body": "A long story.", "headline": "FED CUTS RATES"}, {"body": "Another.", "headline": "OIL UP"}]
+    write(tmp_path / "reuters21578_headlines" / "dev.jsonl.gz", [json.dumps(row) for row in rows])
+    (part,) = Reuters().parts(tmp_path, SUMMARIZER, None)
+    assert (part.variant, len(part.calls)) == ("headline", 2)
+    assert part.score(["fed cuts rates", "Oil up."]) == {"rouge1": 100, "rouge2": 100, "rougeL": 100}
+    # Recall 1/3, precision 1: F = 1/2, of one of two.
+    assert part.score(["rates", "nothing"]) == {"rouge1": 25, "rouge2": 0, "rougeL": 25}
+
+
+def test_styles_that_a_model_lacks_are_not_measured(tmp_path: Path) -> None:
+    write(tmp_path / "aeslc" / "dev.jsonl.gz", ["{}"])
+    assert list(Aeslc().parts(tmp_path, SUMMARIZER, None)) == []
+
+
+CAPTIONS = [["A dog runs .", "a brown dog running on grass", "dogs", "a dog", "The dog !"], ["two men"] * 5]
+
+
+def test_captions_have_five_references_without_case_and_punctuation(tmp_path: Path) -> None:
+    folder = tmp_path / "flickr8k"
+    rows = [{"image": f"{number}.jpg", "captions": captions} for number, captions in enumerate(CAPTIONS)]
+    write(folder / "dev.jsonl.gz", [json.dumps(row) for row in rows])
+    with tarfile.open(folder / "dev.tar", "w") as archive:
+        for name in ("1.jpg", "0.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+    (part,) = Flickr8k().parts(tmp_path, GERMAN_ONLY, None)
+    assert len(part.calls) == 2
+    assert part.score(["A brown dog running on grass!", "Two men."]) == dict.fromkeys(
+        ("bleu1", "bleu2", "bleu3", "bleu4"), 100
+    )
+    scores = part.score(["a brown dog sleeps on grass", "two men"])
+    # All words but one; of bigrams 4 of 6; a brevity penalty there is none.
+    assert scores["bleu1"] == pytest.approx(100 * 7 / 8, abs=0.01)
+    assert scores["bleu2"] == pytest.approx(100 * (7 / 8 * 4 / 6) ** 0.5, abs=0.01)
+
+
 def test_missing_data_is_left_out(tmp_path: Path) -> None:
-    with pytest.raises(LeftOut, match="tatoeba"):
-        list(Tatoeba().parts(tmp_path, GERMAN_ONLY, None))
+    for task in (Tatoeba(), Aeslc(), Flickr8k()):
+        with pytest.raises(LeftOut, match=task.name):
+            list(task.parts(tmp_path, GERMAN_ONLY, None))
 
 
 def test_bleu_of_tokens_does_not_tokenize_again() -> None:
