@@ -61,8 +61,8 @@ def main(
 ) -> None:
     """Sends data sets through a server and scores what comes back.
 
-    DIR holds the data sets' folders: tatoeba, multi30k, aeslc, reuters21578_headlines, flickr8k. What is missing is left
-    out, and said so; if nothing could be measured, the exit status is 1.
+    DIR holds the data sets' folders: tatoeba, multi30k, aeslc, reuters21578_headlines, flickr8k. What is missing is
+    left out, and said so; if nothing could be measured, the exit status is 1.
     """
     options = Options(data, [TASKS[name] for name in tasks or TASKS], models, beams, limit, outputs)
     before = circumstances(context, "benchmarks.quality")

@@ -12,9 +12,9 @@ from benchmarks.results import circumstances
 from benchmarks.served import ServedModel
 from benchmarks.servers import Server, ServerFailed, serve
 from benchmarks.serving.cold_start import measure_cold_start
-from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.load import Load
 from benchmarks.serving.report import ServingReport
+from benchmarks.serving.tasks import measure_tasks, measure_translation
 from benchmarks.serving.throughput import QUICK, LoadFailed, Plan, Report, compare
 from benchmarks.tables import show
 from regard import Client, RegardError
@@ -56,15 +56,19 @@ def _measure(bundles: Path | None, model: str, language: str, quick: bool) -> di
         bar = progress.add_task("starts", total=total)
         cold_start = measure_cold_start(bundles, model, language, 2 if quick else 7)
         progress.update(bar, advance=1, description="latency")
+        num_requests = 40 if quick else 400
+        tasks = measure_tasks(bundles, num_requests)
         with serve(bundles, models=(model,)) as server:
             server.wait_until_healthy()
-            latency = measure_latency(server.target, model, language, 40 if quick else 400)
+            with Client(server.target) as client:
+                latency = measure_translation(client, model, language, num_requests)
             progress.update(bar, advance=1, description="throughput")
             comparisons = _compare(server, model, language, plan, lambda: progress.advance(bar))
             return {
                 "model": _served(server.target, model),
                 "cold_start": cold_start,
                 "latency": latency,
+                "tasks": tasks,
                 **comparisons,
                 "resident_after_load_mb": _rounded(resident_mb(server.process.pid)),
             }

@@ -1,17 +1,18 @@
 """How long one caller waits, with nobody else there."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.serving.sentences import SENTENCES
 from benchmarks.spread import percentile
-from regard import Client, Result
+from regard import Result
 
-NUM_WARMUP = 2 * len(SENTENCES)
 MAX_SECONDS = 60.0
+
+Ask = Callable[[], Result]
+"""Makes one call and waits for its answer."""
 
 
 class Latency(BaseModel):
@@ -35,12 +36,11 @@ class Latency(BaseModel):
     tokens_per_request: float
 
 
-def measure_latency(target: str, model: str, language: str, num_requests: int) -> Latency:
-    """Asks for the sentences in turn, so often or for a minute."""
-    with Client(target) as client:
-        for _ in _answers(client, model, language, NUM_WARMUP):
-            pass
-        answers = list(_answers(client, model, language, num_requests))
+def measure_latency(ask: Sequence[Ask], num_warmup: int, num_requests: int) -> Latency:
+    """Asks in turn, so often or for a minute."""
+    for _ in _answers(ask, num_warmup):
+        pass
+    answers = list(_answers(ask, num_requests))
     milliseconds = [1000 * seconds for seconds, _ in answers]
     timings = [result.timings for _, result in answers]
     return Latency(
@@ -55,12 +55,12 @@ def measure_latency(target: str, model: str, language: str, num_requests: int) -
     )
 
 
-def _answers(client: Client, model: str, language: str, count: int) -> Iterator[tuple[float, Result]]:
+def _answers(ask: Sequence[Ask], count: int) -> Iterator[tuple[float, Result]]:
     """Yields seconds and result of each call."""
     end = time.perf_counter() + MAX_SECONDS
-    for text in islice(cycle(SENTENCES), count):
+    for call in islice(cycle(ask), count):
         sent = time.perf_counter()
         if sent > end:
             return
-        result = client.translate(text, to=language, model=model, num_beams=1)
+        result = call()
         yield time.perf_counter() - sent, result

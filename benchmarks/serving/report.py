@@ -8,6 +8,7 @@ from benchmarks.served import ServedModel
 from benchmarks.serving.cold_start import ColdStart
 from benchmarks.serving.latency import Latency
 from benchmarks.serving.sentences import NUM_WORDS
+from benchmarks.serving.tasks import TaskLatency
 from benchmarks.serving.throughput import Comparison, Level
 from benchmarks.spread import Spread
 from benchmarks.tables import Table
@@ -19,6 +20,7 @@ class ServingReport(Measurement):
     Attributes:
         quick: whether it was a short run, good for a glance only.
         resident_after_load_mb: memory in RAM after all loads; None where it cannot be read.
+        tasks: what captions and summaries take, where the bundles offer them.
         scaling: one load for each number of clients.
         alignment: without and with the alignment.
     """
@@ -29,13 +31,14 @@ class ServingReport(Measurement):
     language: str
     cold_start: ColdStart
     latency: Latency
+    tasks: tuple[TaskLatency, ...] = ()
     scaling: Comparison
     alignment: Comparison
     resident_after_load_mb: float | None
 
     def tables(self) -> Iterator[Table]:
         yield self._start_and_size()
-        yield self._latency()
+        yield self._latencies()
         yield _levels("Concurrent clients, greedy", self.scaling)
         yield _levels("Alignment off and on", self.alignment)
 
@@ -67,19 +70,26 @@ class ServingReport(Measurement):
         ]
         return Table(f"Start and size, {len(start.healthy_s.values)} starts", ["", "median (least to most)"], rows)
 
-    def _latency(self) -> Table:
-        latency = self.latency
-        header = ["requests", "p50 ms", "p95 ms", "least to most ms", "encode p50 ms", "decode p50 ms", "tokens out"]
-        row = [
-            f"{latency.num_requests:,}",
-            f"{latency.p50_ms:.1f}",
-            f"{latency.p95_ms:.1f}",
-            f"{latency.minimum_ms:.1f} to {latency.maximum_ms:.1f}",
-            f"{latency.encode_p50_ms:.1f}",
-            f"{latency.decode_p50_ms:.1f}",
-            f"{latency.tokens_per_request:.1f}",
-        ]
-        return Table(f"One request at a time, greedy, sentences of {NUM_WORDS} words", header, [row])
+    def _latencies(self) -> Table:
+        header = ["", "model", "requests", "p50 ms", "p95 ms", "least to most ms", "encode p50 ms", "decode p50 ms"]
+        translation = TaskLatency(what=f"translation of {NUM_WORDS} words", model=self.model, latency=self.latency)
+        rows = [_task_latency(each) for each in (translation, *self.tasks)]
+        return Table("One request at a time, greedy", [*header, "tokens out"], rows)
+
+
+def _task_latency(measured: TaskLatency) -> list[str]:
+    latency = measured.latency
+    return [
+        measured.what,
+        f"{measured.model.name} {measured.model.version} ({measured.model.precision})",
+        f"{latency.num_requests:,}",
+        f"{latency.p50_ms:.1f}",
+        f"{latency.p95_ms:.1f}",
+        f"{latency.minimum_ms:.1f} to {latency.maximum_ms:.1f}",
+        f"{latency.encode_p50_ms:.1f}",
+        f"{latency.decode_p50_ms:.1f}",
+        f"{latency.tokens_per_request:.1f}",
+    ]
 
 
 def _levels(title: str, comparison: Comparison) -> Table:
