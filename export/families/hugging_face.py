@@ -1,8 +1,9 @@
 """What the families of `transformers` checkpoints share."""
 
 import json
+import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,24 @@ from export.reference import (
     generation_config,
 )
 from models.bundle import GenerationDefaults, Target
+
+# Options of `generate` that the engine does not have, with the values that ask for nothing.
+UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "do_sample": (None, False),
+    "num_beam_groups": (None, 1),
+    "diversity_penalty": (None, 0),
+    "penalty_alpha": (None, 0),
+    "encoder_repetition_penalty": (None, 1),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "exponential_decay_length_penalty": (None,),
+    "begin_suppress_tokens": (None, []),
+    "forced_decoder_ids": (None, []),
+    "force_words_ids": (None, []),
+    "constraints": (None, []),
+    "sequence_bias": (None, {}, []),
+    "guidance_scale": (None, 1),
+    "dola_layers": (None,),
+}
 
 EARLY_STOPPING = {False: "heuristic", True: "first", "never": "never"}
 
@@ -57,39 +76,58 @@ class HuggingFaceReference:
     @torch.inference_mode()
     def force(self, source: Source, target: Sequence[int]) -> Forced:
         output = self._net(**self.inputs(source), decoder_input_ids=torch.tensor([target]), output_attentions=True)
-        logits = output.logits[0]
-        logits[:, self._banned_ids] = -torch.inf
-        return forced(logits, torch.cat(output.cross_attentions))
+        return forced(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
 
     @torch.inference_mode()
     def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        config = generation_config(
+        return generate(self._net, self.search_config(num_beams, max_new_tokens), **self.inputs(source))
+
+    def without_banned(self, logits: Tensor) -> Tensor:
+        """Bans tokens in place; logits: float [target, vocabulary]."""
+        logits[:, self._banned_ids] = -torch.inf
+        return logits
+
+    def search_config(self, num_beams: int, max_new_tokens: int) -> GenerationConfig:
+        return generation_config(
             self._target,
             num_beams=num_beams,
             max_new_tokens=max_new_tokens,
             bad_words_ids=[[banned] for banned in self._banned_ids] or None,
             renormalize_logits=bool(self._banned_ids),
         )
-        return generate(self._net, config, **self.inputs(source))
 
 
-def load_net(model_class: Any, folder: Path, *, unread: re.Pattern[str] | None = None) -> Any:
+def load_net(
+    model_class: Any, folder: Path, *, unread: re.Pattern[str] | None = None, trust_pickle: bool = False
+) -> Any:
     """Reads a checkpoint in float32; no code and no pickles other than plain tensors.
 
     Args:
         unread: names of weights that may be missing or superfluous, since nothing reads them.
+        trust_pickle: read pickles of any kind.
 
     Raises:
-        ExportError: with all missing, unexpected and misshapen weights.
+        ExportError: there are no weights, or with all missing, unexpected and misshapen ones.
     """
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    options: dict[str, Any] = {
+        "dtype": torch.float32,
+        "attn_implementation": "eager",
+        "local_files_only": True,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # they are named below, all at once
+    }
+    weights = read_pickle(folder, trust=trust_pickle)
     try:
-        net, found = model_class.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True, output_loading_info=True
-        )
+        if weights is None:
+            net, found = model_class.from_pretrained(folder, **options)
+        else:
+            config = model_class.config_class.from_pretrained(folder, local_files_only=True)
+            net, found = model_class.from_pretrained(None, config=config, state_dict=weights, **options)
     except Exception as error:  # of transformers, torch, safetensors: many kinds
         raise ExportError(f"{folder} cannot be read: {error}") from error
-    faults = [
+    faults = [f"{name} has shape {tuple(theirs)}, not {tuple(ours)}" for name, theirs, ours in found["mismatched_keys"]]
+    faults += [
         f"{name} is {fault}"
         for fault in ("missing", "unexpected")
         for name in sorted(found[f"{fault}_keys"])
@@ -101,10 +139,54 @@ def load_net(model_class: Any, folder: Path, *, unread: re.Pattern[str] | None =
     return net.eval()
 
 
+def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
+    """The weights of a checkpoint that has none in safetensors; None where it has.
+
+    Raises:
+        ExportError: there are no weights that can be read, or they are a pickle of more than tensors.
+    """
+    if any(folder.glob("*.safetensors")):
+        return None
+    files = sorted(folder.glob("pytorch_model*.bin"))
+    if not files:
+        raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin")
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            weights |= torch.load(file, map_location="cpu", weights_only=not trust)
+        except pickle.UnpicklingError as error:
+            raise ExportError(
+                f"{file} is a pickle of more than tensors, which may run any code when it is read; "
+                "if you trust its author: --trust-pickle"
+            ) from error
+        except Exception as error:  # of torch: many kinds
+            raise ExportError(f"{file} cannot be read: {error}") from error
+    return weights
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """A file's content; nothing where there is no file."""
     settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return settings
+
+
+def refuse_unsupported(settings: Mapping[str, Any]) -> None:
+    """Names every generation option that the engine does not have.
+
+    Raises:
+        ExportError: if there are any.
+    """
+    asked = [f"{name} {settings[name]!r}" for name in UNSUPPORTED if settings.get(name) not in UNSUPPORTED[name]]
+    if any(len(word) != 1 for word in settings.get("bad_words_ids") or []):
+        asked.append("bad_words_ids of several tokens")
+    if asked:
+        raise ExportError(f"the checkpoint asks for what is not supported: {'; '.join(asked)}")
+
+
+def banned_ids(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Tokens that the checkpoint bans from its outputs."""
+    words = [word[0] for word in settings.get("bad_words_ids") or []]
+    return tuple(sorted({*words, *(settings.get("suppress_tokens") or [])}))
 
 
 def generation_defaults(options: dict[str, Any], max_target_tokens: int) -> GenerationDefaults:
@@ -113,8 +195,14 @@ def generation_defaults(options: dict[str, Any], max_target_tokens: int) -> Gene
     return GenerationDefaults(
         num_beams=options.get("num_beams") or 1,
         max_new_tokens=min(longest, max_target_tokens),
+        min_new_tokens=min(_shortest(options), longest, max_target_tokens),
         length_penalty=1.0 if options.get("length_penalty") is None else options["length_penalty"],
         early_stopping=EARLY_STOPPING[options.get("early_stopping") or False],
         no_repeat_ngram_size=options.get("no_repeat_ngram_size") or 0,
         repetition_penalty=options.get("repetition_penalty") or 1.0,
     )
+
+
+def _shortest(options: Mapping[str, Any]) -> int:
+    """Their min_length counts the start token."""
+    return int(options.get("min_new_tokens") or max(0, (options.get("min_length") or 0) - 1))

@@ -10,6 +10,7 @@ from transformers import AutoImageProcessor
 from export.errors import ExportError
 from export.families.source import require_files
 from models.bundle import ImageSource
+from models.nets.vision_transformer import VisionTransformerConfig
 
 FILE = "preprocessor_config.json"
 FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # by Pillow's numbers
@@ -35,17 +36,13 @@ def load_processor(folder: Path) -> Any:
         transformers.logging.set_verbosity(verbosity)
 
 
-def image_source(processor: Any, *, size: tuple[int, int], grid: tuple[int, int], first_position: int) -> ImageSource:
-    """Says what an image processor does.
-
-    Args:
-        size: height and width that the encoder takes.
-        grid: rows and columns of its positions.
-        first_position: how many positions come before them.
+def image_source(processor: Any, encoder: VisionTransformerConfig) -> ImageSource:
+    """Says what an image processor does, and where the encoder's positions lie on the picture.
 
     Raises:
         ExportError: with every option that the server does not offer.
     """
+    size = encoder.image_height, encoder.image_width
     settings = processor.to_dict()
     faults = list(_faults(settings))
     if faults:
@@ -67,8 +64,8 @@ def image_source(processor: Any, *, size: tuple[int, int], grid: tuple[int, int]
         resize="crop" if "shortest_edge" in settings["size"] else "squash",
         crop_fraction=kept[0] / made,
         resample=FILTERS[int(settings["resample"])],
-        grid=grid,
-        first_position=first_position,
+        grid=encoder.grid,
+        first_position=encoder.class_tokens,
     )
 
 

@@ -132,7 +132,7 @@ def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
     }, ours
 
 
-def bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
     """Devlin et al. 2019, as a decoder; all that it writes is of the first segment."""
     _refuse(
         config,
@@ -221,6 +221,7 @@ def _refuse(config: Any, **faults: bool) -> None:
 
 DECODERS: Mapping[str, Callable[[Any, Weights], tuple[dict[str, Any], dict[str, Float32Array]]]] = {
     "gpt2": _gpt2,
-    "bert": bert,
+    "bert": _bert,
+    "blip_text_model": _bert,
     "trocr": _trocr,
 }

@@ -14,7 +14,7 @@ from export.reference import half_of_the_threads
 from export.serving import Ids, ServingGraphs
 from models.bundle import Precision
 from tests.unit.export.checkpoints import write_tiny_bundle
-from tests.unit.export.vision_checkpoints import random_pixels, write_vision
+from tests.unit.export.vision_checkpoints import random_pixels, write_blip, write_vision
 
 CHECKPOINTS: dict[str, dict[str, Any]] = {
     "vit gpt2": {"encoder_hidden_size": 32},
@@ -44,6 +44,8 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
         "decoder_use_learned_position_embeddings": False,
         "decoder_activation_function": "relu",
     },
+    "blip": {},
+    "blip of equal widths": {"vision_hidden_size": 32, "text_encoder_hidden_size": 32, "text_hidden_act": "gelu_new"},
 }
 NUM_IMAGES = 4
 TARGET_LENGTHS = (9, 1, 4, 6)
@@ -58,7 +60,8 @@ def _few_threads() -> Iterator[None]:
 @pytest.fixture(scope="module", params=CHECKPOINTS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
     folder: Path = tmp_path_factory.mktemp("vision") / "checkpoint"
-    return families.load(write_vision(folder, **CHECKPOINTS[request.param]))
+    write = write_blip if request.param.startswith("blip") else write_vision
+    return families.load(write(folder, **CHECKPOINTS[request.param]))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from torch import nn
 from transformers import (
     BeitConfig,
     BertConfig,
+    BlipConfig,
+    BlipForConditionalGeneration,
     DeiTConfig,
     GPT2Config,
     PreTrainedTokenizerFast,
@@ -22,6 +24,7 @@ from transformers import (
     ViTConfig,
 )
 from transformers.models.beit.image_processing_pil_beit import BeitImageProcessorPil
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -82,6 +85,28 @@ def write_vision(
     return folder
 
 
+def write_blip(folder: Path, **options: Any) -> Path:
+    """Writes a BLIP captioner's folder; options as in `write_vision`, "vision_..." and "text_...".
+
+    Its start token, as in the true ones, is none of the tokenizer's.
+    """
+    torch.manual_seed(0)
+    vision, text = (_under(options, f"{side}_") for side in ("vision", "text"))
+    words = word_piece_tokenizer().get_vocab_size()
+    ids = {"bos_token_id": words, "sep_token_id": 3, "eos_token_id": 2, "pad_token_id": 0}
+    sizes = {"hidden_size": 32, "encoder_hidden_size": 16, "max_position_embeddings": 32, **ENCODER_SIZES}
+    config = BlipConfig(
+        vision_config={"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **vision},
+        text_config={"vocab_size": words + 1, **sizes, **ids, **text},
+    )
+    net = BlipForConditionalGeneration(config)
+    draw_parameters(net)
+    net.save_pretrained(folder)
+    _fast_word_piece().save_pretrained(folder)
+    BlipImageProcessorPil(size={"height": HEIGHT, "width": WIDTH}).save_pretrained(folder)
+    return folder
+
+
 def draw_parameters(net: nn.Module, std: float = 0.2) -> None:
     """Draws every parameter, biases and normalizations too, so that none can be left out."""
     for name, parameter in net.named_parameters():
@@ -93,6 +118,11 @@ def random_pixels(number: int, height: int = HEIGHT, width: int = WIDTH) -> list
     """float32 [3, height, width] each."""
     rng = np.random.default_rng(0)
     return [rng.standard_normal((3, height, width)).astype(np.float32) for _ in range(number)]
+
+
+def _fast_word_piece() -> PreTrainedTokenizerFast:
+    names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    return PreTrainedTokenizerFast(tokenizer_object=word_piece_tokenizer(), **names)
 
 
 def _under(options: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -130,10 +160,7 @@ def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[An
             tokenizer = word_piece_tokenizer()
             sizes = {"hidden_size": 32, "max_position_embeddings": 32, **ENCODER_SIZES}
             config = BertConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **decoding, **options})
-            fast = PreTrainedTokenizerFast(
-                tokenizer_object=tokenizer, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]"
-            )
-            return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+            return config, _fast_word_piece(), {"decoder_start_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
         case "trocr":
             tokenizer = byte_level_tokenizer()
             sizes = {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 48}

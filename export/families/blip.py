@@ -1,0 +1,115 @@
+"""BLIP captioning (Li et al. 2022): a vision transformer and a BERT that attends to it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BlipForConditionalGeneration
+
+from export.encoders import VisionDescription
+from export.families.captions import TOKENIZER, VisionReference, caption_target, load_tokenizer
+from export.families.hugging_face import banned_ids, generation_defaults, load_net, read_json, refuse_unsupported
+from export.families.mapping import BOTH, Weights, renamed, under
+from export.families.pictures import image_source, load_processor
+from export.families.source import SourceModel
+from export.families.text_decoders import text_decoder
+from export.families.vision_encoders import vision_config
+from export.graph.encoder_decoder import EncoderDecoderArchitecture
+from export.graph.vision import VisionEncoder
+from export.quantize import Float32Array
+from export.reference import Forced, Generated, Source, cross_attention_memory, forced, generate
+from models.bundle import Provenance
+
+FAMILY = "blip"
+KINDS = ("query", "key", "value")
+LAYER = {
+    "self_attention.output": "self_attn.projection",
+    "self_attention_sublayer.norm": "layer_norm1",
+    "feed_forward.inner": "mlp.fc1",
+    "feed_forward.outer": "mlp.fc2",
+    "feed_forward_sublayer.norm": "layer_norm2",
+}
+
+
+def load(folder: Path) -> SourceModel:
+    """Reads a checkpoint's folder."""
+    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    refuse_unsupported(settings)
+    processor, tokenizer = load_processor(folder), load_tokenizer(folder)
+    net = load_net(BlipForConditionalGeneration, folder)
+    weights = {name: x.numpy() for name, x in net.state_dict().items()}
+    encoder = _encoder(net.config.vision_config, under(weights, "vision_model."))
+    decoder = text_decoder(
+        net.config.text_config,
+        under(weights, "text_decoder."),
+        memory_width=encoder.config.width,
+        bridge={},
+        banned_ids=banned_ids(settings),
+    )
+    source = image_source(processor, encoder.vision)
+    limit, words = decoder.config.max_positions, net.config.text_config
+    # The model's own `generate` takes these, whatever the rest of the checkpoint says.
+    ids = {"start": words.bos_token_id, "end": words.sep_token_id, "pad": words.pad_token_id}
+    target = caption_target(tokenizer, ids, vocab_size=words.vocab_size)
+    return SourceModel(
+        family=FAMILY,
+        task="captioning",
+        architecture=EncoderDecoderArchitecture(VisionEncoder(encoder), decoder),
+        reference=BlipReference(net, decoder, target, processor, tokenizer),
+        source=source,
+        target=target,
+        tokenizers={TOKENIZER: tokenizer.backend_tokenizer.to_str()},
+        max_source_tokens=source.num_positions,
+        max_target_tokens=limit,
+        generation=generation_defaults(settings, limit),
+        provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
+    )
+
+
+class BlipReference(VisionReference):
+    """BlipForConditionalGeneration, whose decoder generates by itself, from the start token on."""
+
+    @torch.inference_mode()
+    def memory(self, source: Source) -> dict[str, Float32Array]:
+        return cross_attention_memory(self._description, self._states(source)[0].numpy())
+
+    @torch.inference_mode()
+    def force(self, source: Source, target: Sequence[int]) -> Forced:
+        decoder = self._net.text_decoder
+        output = decoder(torch.tensor([target]), encoder_hidden_states=self._states(source), output_attentions=True)
+        return forced(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
+
+    @torch.inference_mode()
+    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
+        return generate(
+            self._net.text_decoder,
+            self.search_config(num_beams, max_new_tokens),
+            input_ids=torch.tensor([[self._target.start_id]]),
+            encoder_hidden_states=self._states(source),
+        )
+
+    def _states(self, source: Source) -> Tensor:
+        """float [1, positions, width]."""
+        states: Tensor = self._net.vision_model(**self.inputs(source)).last_hidden_state
+        return states
+
+
+def _encoder(config: Any, theirs: Weights) -> VisionDescription:
+    """A vision transformer that stores query, key and value as one projection."""
+    vision = vision_config(config)
+    names = {"patches": "embeddings.patch_embedding", "encoder_norm": "post_layernorm"}
+    ours = {
+        "class_tokens": theirs["embeddings.class_embedding"][0],
+        "positions": theirs["embeddings.position_embedding"][0],
+        **renamed(theirs, names, BOTH),
+    }
+    for layer in range(vision.num_layers):
+        our_prefix, their_prefix = f"encoder.{layer}.", f"encoder.layers.{layer}."
+        ours |= renamed(theirs, LAYER, BOTH, our_prefix, their_prefix)
+        for part in BOTH:
+            parts = np.split(theirs[f"{their_prefix}self_attn.qkv.{part}"], len(KINDS))
+            ours |= {f"{our_prefix}self_attention.{kind}.{part}": x for kind, x in zip(KINDS, parts, strict=True)}
+    return VisionDescription(vision.layers, ours, vision=vision)
