@@ -1,0 +1,211 @@
+"""The load generator: what it asks, what it measures, and that it runs against a real server."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pydantic import ValidationError
+
+from deploy.loadtest.__main__ import changed
+from deploy.loadtest.picture import draw
+from deploy.loadtest.report import LoadReport
+from deploy.loadtest.runner import Outcome, Runner
+from deploy.loadtest.scenario import Poisson, Scenario
+from deploy.loadtest.traffic import calls
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
+from tests.deploy.tools import DEPLOY, ROOT
+from tests.system.served import Served, served
+
+LOADTEST = DEPLOY / "loadtest"
+EVERYDAY = LOADTEST / "scenarios" / "everyday.toml"
+SHIPPED = sorted((LOADTEST / "scenarios").glob("*.toml"))
+
+
+def scenario(tmp_path: Path, **fields: Any) -> Scenario:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("one\ntwo\n\nthree\n")
+    part = {"name": "p", "task": "translate", "inputs": texts, **fields.pop("part", {})}
+    defaults = {"name": "s", "duration_s": 1.0, "warmup_s": 0.2, "timeout_s": 5.0, "parts": [part]}
+    return Scenario.model_validate({"arrivals": {"process": "poisson", "rate_per_s": 100.0}, **defaults, **fields})
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_scenarios_can_be_asked(file: Path) -> None:
+    found = Scenario.read(file)
+    assert {call.part for call in islice(calls(found), 200)} == {part.name for part in found.parts}
+
+
+def test_a_misspelt_key_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="rates_per_s"):
+        scenario(tmp_path, arrivals={"process": "poisson", "rate_per_s": 1.0, "rates_per_s": 1.0})
+
+
+def test_the_mix_is_drawn_by_weight_and_seed(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    often = {"name": "often", "weight": 3, "task": "translate", "inputs": texts, "to": ["de", "fr"], "num_beams": 2}
+    pages = {"name": "pages", "task": "summarize", "inputs": texts, "inputs_per_call": 5, "attention_share": 0.5}
+    asked = scenario(tmp_path, parts=[often, pages])
+    drawn = list(islice(calls(asked), 1000))
+    assert drawn == list(islice(calls(asked), 1000))
+    assert drawn != list(islice(calls(asked.model_copy(update={"seed": 2})), 1000))
+    counts = Counter((call.method, call.attention) for call in drawn)
+    assert counts["Translate", False] == pytest.approx(750, abs=60)
+    assert counts["Summarize", True] == pytest.approx(125, abs=40)
+    translation = next(call.request for call in drawn if call.part == "often")
+    assert isinstance(translation, pb.TranslateRequest)
+    assert translation.generation.num_beams == 2
+    assert translation.target_language in ("de", "fr")
+    assert set(translation.texts) <= {"one", "two", "three"}
+    summary = next(call.request for call in drawn if call.part == "pages")
+    assert isinstance(summary, pb.SummarizeRequest)
+    assert len(summary.texts) == 5
+
+
+def test_pictures_are_sent_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / "notes.txt").write_text("no picture")
+    asked = scenario(tmp_path, part={"task": "caption", "inputs": tmp_path, "stream": True})
+    call = next(calls(asked))
+    assert (call.method, call.request) == ("StreamCaption", pb.StreamCaptionRequest(image=b"\x89PNG"))
+
+
+class Echo(stubs.AttentionServiceServicer):
+    """Answers at once, but for "two", which it refuses; holds up everything once, for so long."""
+
+    def __init__(self) -> None:
+        self.stall_s = 0.0
+        self.num_calls = 0
+
+    async def Translate(self, request: pb.TranslateRequest, context: Any) -> pb.TranslateResponse:  # noqa: N802
+        self.num_calls += 1
+        if self.num_calls == 60:
+            time.sleep(self.stall_s)  # noqa: ASYNC251  the generator, in the same loop, is held up too
+        if "two" in request.texts:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no")
+        hypothesis = pb.Hypothesis(tokens=[pb.TargetToken()] * 3)
+        return pb.TranslateResponse(results=[pb.Result(hypotheses=[hypothesis])] * len(request.texts))
+
+    async def StreamTranslate(  # noqa: N802
+        self, request: pb.StreamTranslateRequest, context: Any
+    ) -> AsyncIterator[pb.StreamTranslateResponse]:
+        yield pb.StreamTranslateResponse(started=pb.StartedEvent())
+        yield pb.StreamTranslateResponse(token=pb.TokenEvent())
+        result = pb.Result(hypotheses=[pb.Hypothesis(tokens=[pb.TargetToken()])])
+        yield pb.StreamTranslateResponse(finished=pb.FinishedEvent(result=result))
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[tuple[Echo, str]]:
+    server, servicer = grpc.aio.server(), Echo()
+    stubs.add_AttentionServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield servicer, f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+async def test_a_stall_counts_for_every_call_that_was_due_in_it(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    """Counted from sending, no call but one would have waited."""
+    echo[0].stall_s = 0.5
+    outcomes = await Runner(scenario(tmp_path), echo[1]).run()
+    late = [outcome for outcome in outcomes if outcome.latency_s > 0.1]
+    assert len(late) >= 25, "100 calls a second were due, and 40 of them in the first 400 ms of the stall"
+    assert sum(outcome.done - outcome.sent > 0.1 for outcome in late) < len(late) / 2
+
+
+async def test_calls_arrive_as_a_poisson_process_whether_or_not_they_are_answered(
+    tmp_path: Path, echo: tuple[Echo, str]
+) -> None:
+    outcomes = await Runner(scenario(tmp_path, duration_s=1.5), echo[1]).run()
+    due = sorted(outcome.due for outcome in outcomes)
+    assert -0.2 <= due[0] < 0 < due[-1] < 1.5
+    assert len(due) == pytest.approx(170, abs=45)
+    gaps = [b - a for a, b in pairwise(due)]
+    mean = sum(gaps) / len(gaps)
+    variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
+    assert 0.4 < variance / mean**2 < 2.0, "1 for exponential gaps, 0 for even ones"
+
+
+async def test_a_closed_loop_has_so_many_calls_in_flight(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    arrivals = {"process": "closed", "clients": 3, "think_s": 0.05}
+    outcomes = await Runner(scenario(tmp_path, duration_s=0.5, arrivals=arrivals), echo[1]).run()
+    assert 20 <= len(outcomes) <= 3 * 0.7 / 0.05 + 3
+    assert Counter(outcome.code for outcome in outcomes).keys() == {"OK", "RESOURCE_EXHAUSTED"}
+
+
+async def test_a_stream_has_a_first_token(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    outcomes = await Runner(scenario(tmp_path, duration_s=0.3, part={"stream": True}), echo[1]).run()
+    assert {outcome.code for outcome in outcomes} == {"OK"}
+    assert all(o.first_token is not None and o.sent < o.first_token <= o.done for o in outcomes)
+
+
+async def test_an_answer_without_what_was_asked_for_is_wrong(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    outcomes = await Runner(scenario(tmp_path, duration_s=0.3, part={"attention_share": 1.0}), echo[1]).run()
+    assert {outcome.code for outcome in outcomes} == {"WRONG", "RESOURCE_EXHAUSTED"}
+
+
+def outcomes() -> list[Outcome]:
+    """A hundred calls of 1 to 100 ms, one of the warm-up, and one that failed."""
+    good = [Outcome("p", i / 100, i / 100, i / 100 + (i + 1) / 1000, None, "OK", 2) for i in range(100)]
+    return [*good, Outcome("p", -0.1, 0, 9, None, "OK", 2), Outcome("p", 0.5, 0.5, 0.6, None, "UNAVAILABLE", 0)]
+
+
+def test_a_report_counts_what_was_due_in_time(tmp_path: Path) -> None:
+    total = LoadReport.results(scenario(tmp_path), outcomes())["total"].model_dump()  # type: ignore[attr-defined]
+    assert total["codes"] == {"OK": 100, "UNAVAILABLE": 1}
+    assert (total["calls_per_s"], total["tokens_per_s"]) == (100.0, 200.0)
+    assert total["latency"]["values"]["p50"] == pytest.approx(50.5)
+    assert total["latency"]["values"]["most"] == pytest.approx(100)
+
+
+def test_a_run_can_be_drawn(tmp_path: Path) -> None:
+    draw(scenario(tmp_path), outcomes(), tmp_path / "run.svg")
+    text = (tmp_path / "run.svg").read_text()
+    assert text.startswith("<?xml")
+    assert len(text) > 10_000
+
+
+def test_the_command_line_changes_what_fits(tmp_path: Path) -> None:
+    faster = changed(scenario(tmp_path), 9.0, 7.0, None)
+    assert (faster.duration_s, faster.arrivals) == (9.0, Poisson(process="poisson", rate_per_s=7.0))
+    with pytest.raises(Exception, match="has no clients"):
+        changed(scenario(tmp_path), None, None, 3)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served("--models=everyday") as server:
+        yield server
+
+
+def test_a_real_server_under_a_shipped_scenario(server: Served, tmp_path: Path) -> None:
+    report, picture = tmp_path / "report.json", tmp_path / "run.png"
+    command = [sys.executable, "-m", "deploy.loadtest", str(EVERYDAY)]
+    options = ["--server", server.target, "--duration=2", "--rate=20", f"--json={report}", f"--picture={picture}"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert found["total"]["codes"].keys() == {"OK"}
+    assert found["total"]["num_calls"] == pytest.approx(40, abs=25)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "latency from when a call was due" in done.stdout
+
+
+def test_locust_runs_the_same_scenario(server: Served) -> None:
+    command = [sys.executable, "-m", "locust", "--locustfile", str(LOADTEST / "locustfile.py"), "--headless"]
+    options = ["--host", server.target, "--users=2", "--spawn-rate=2", "--run-time=2s", "--json"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {entry["name"] for entry in found} <= {part.name for part in Scenario.read(EVERYDAY).parts}
+    assert sum(entry["num_requests"] for entry in found) > 5
+    assert sum(entry["num_failures"] for entry in found) == 0
