@@ -71,9 +71,9 @@ class _TruncationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Truncation
     TRUNCATION_TRUNCATE: _Truncation.ValueType  # 2
     """Drop the end of the text, and say so in the result."""
     TRUNCATION_SPLIT_AND_JOIN: _Truncation.ValueType  # 3
-    """Split the text between sentences into parts that fit, answer each, and join the answers. One hypothesis is
-    returned. Maps cover the whole source and output, with zeros between different parts; the special tokens of each
-    part stay. Not in streams.
+    """Split the text between sentences into parts that fit, answer each, and join the answers by a space. A sentence that
+    is too long itself is cut between words. Of a text that had to be split one hypothesis is returned. Maps cover the
+    whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams.
     """
 
 class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
@@ -86,9 +86,9 @@ TRUNCATION_REJECT: Truncation.ValueType  # 1
 TRUNCATION_TRUNCATE: Truncation.ValueType  # 2
 """Drop the end of the text, and say so in the result."""
 TRUNCATION_SPLIT_AND_JOIN: Truncation.ValueType  # 3
-"""Split the text between sentences into parts that fit, answer each, and join the answers. One hypothesis is
-returned. Maps cover the whole source and output, with zeros between different parts; the special tokens of each
-part stay. Not in streams.
+"""Split the text between sentences into parts that fit, answer each, and join the answers by a space. A sentence that
+is too long itself is cut between words. Of a text that had to be split one hypothesis is returned. Maps cover the
+whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams.
 """
 Global___Truncation: _TypeAlias = Truncation  # noqa: Y015
 
@@ -762,7 +762,8 @@ class CaptionRequest(_message.Message):
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The pictures, each a whole JPEG, PNG or WebP file. At least 1, at most the server's limit (by default 128).
-        An EXIF orientation is applied first; of an animation the first picture is taken.
+        An EXIF orientation is applied first; of an animation the first picture is taken; what is transparent is laid on
+        white; shades of 16 bits and colours for print (CMYK) become 8-bit RGB. Colour profiles are ignored.
         """
 
     @_builtins.property

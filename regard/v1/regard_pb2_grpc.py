@@ -131,7 +131,7 @@ class AttentionServiceServicer:
 
     def Caption(self, request, context):
         """Describes pictures in words.
-        INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+        INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +140,7 @@ class AttentionServiceServicer:
     def StreamCaption(self, request, context):
         """Describes one picture and reports each output token as soon as it is certain.
         The stream is one `started`, any number of `token`, then one `finished`.
-        INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+        INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

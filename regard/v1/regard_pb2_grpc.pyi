@@ -72,12 +72,12 @@ class AttentionServiceStub:
     """
     Caption: _grpc.UnaryUnaryMultiCallable[_regard_pb2.CaptionRequest, _regard_pb2.CaptionResponse]
     """Describes pictures in words.
-    INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+    INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
     StreamCaption: _grpc.UnaryStreamMultiCallable[_regard_pb2.StreamCaptionRequest, _regard_pb2.StreamCaptionResponse]
     """Describes one picture and reports each output token as soon as it is certain.
     The stream is one `started`, any number of `token`, then one `finished`.
-    INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+    INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
 
 @_typing.type_check_only
@@ -114,12 +114,12 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     """
     Caption: _aio.UnaryUnaryMultiCallable[_regard_pb2.CaptionRequest, _regard_pb2.CaptionResponse]  # type: ignore[assignment]
     """Describes pictures in words.
-    INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+    INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
     StreamCaption: _aio.UnaryStreamMultiCallable[_regard_pb2.StreamCaptionRequest, _regard_pb2.StreamCaptionResponse]  # type: ignore[assignment]
     """Describes one picture and reports each output token as soon as it is certain.
     The stream is one `started`, any number of `token`, then one `finished`.
-    INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+    INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
 
 class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -183,7 +183,7 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_regard_pb2.CaptionResponse, _abc.Awaitable[_regard_pb2.CaptionResponse]]:
         """Describes pictures in words.
-        INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+        INVALID_ARGUMENT also if an image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
         """
 
     @_abc_1.abstractmethod
@@ -194,7 +194,7 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_regard_pb2.StreamCaptionResponse], _abc.AsyncIterator[_regard_pb2.StreamCaptionResponse]]:
         """Describes one picture and reports each output token as soon as it is certain.
         The stream is one `started`, any number of `token`, then one `finished`.
-        INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or has more pixels than the server allows.
+        INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
         """
 
 def add_AttentionServiceServicer_to_server(servicer: AttentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
