@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 DEV := .venv-dev
 BUF := npx --yes @bufbuild/buf@1.75.0
-PROTO := regard/v1/regard.proto
+PROTO := regard/v1/regard.proto service/open_inference/open_inference.proto
 
 # Relative names would be looked up in pip's own build folders. The second is for pip 25.3 and later.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -28,7 +28,7 @@ $(DEV)/.installed: pyproject.toml constraints.txt
 	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: .venv/.installed  ## Starts a server, translates some sentences, shows their attention, stops. Needs no torch.
+demo: .venv/.installed  ## Starts a server, translates, captions and summarizes, shows attention, stops. Needs no torch.
 	.venv/bin/python docs/examples/demo.py $(ARGS)
 
 serve: .venv/.installed  ## Serves the shipped models until stopped.
@@ -49,7 +49,7 @@ format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-# $(call generate,FOLDER): writes the stubs of the API, and their types, below FOLDER.
+# $(call generate,FOLDER): writes the stubs, and their types, below FOLDER.
 generate = $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) --grpc_python_out=$(1) \
 	--mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
 	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(PROTO)
@@ -57,14 +57,14 @@ generate = $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_ou
 prometheus-rule: $(DEV)/.installed  ## Writes the alert rules in the form that the Prometheus operator takes.
 	$(DEV)/bin/python -m deploy.prometheus.operator
 
-proto: $(DEV)/.installed  ## Generates the stubs under regard/v1.
+proto: $(DEV)/.installed  ## Generates the stubs of everything under proto/.
 	$(call generate,.)
 
-proto-check: $(DEV)/.installed  ## Fails if the stubs under regard/v1 are not what the .proto generates.
+proto-check: $(DEV)/.installed  ## Fails if the stubs are not what the .proto files generate.
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(call generate,"$$folder") && \
-	for stub in "$$folder"/regard/v1/*; do diff -u "regard/v1/$${stub##*/}" "$$stub" || drift=yes; done; \
-	if [ -n "$$drift" ]; then echo 'regard/v1 has drifted from proto/: run "make proto"' >&2; exit 1; fi
+	for stub in $$(cd "$$folder" && find . -type f); do diff -u "$$stub" "$$folder/$$stub" || drift=yes; done; \
+	if [ -n "$$drift" ]; then echo 'the stubs have drifted from proto/: run "make proto"' >&2; exit 1; fi
 
 proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
 	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'

@@ -1,21 +1,21 @@
-"""`make demo`: starts a server, translates a few sentences over gRPC, shows what was attended to, stops.
+"""`make demo`: starts a server, translates, captions and summarizes over gRPC, shows what was attended to, stops.
 
 It is also an example of how a program starts a server of its own, calls it and reads its metrics.
 """
 
-import json
 import os
-import subprocess
-import sys
+import textwrap
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 
+from own_server import server
 from rich.console import Console
 
 import regard
+from regard.regions import print_regions
 from regard.terminal import print_alignment
+
+HERE = Path(__file__).parent
 
 # None of these sentences is in the training data.
 EVERYDAY = {
@@ -23,10 +23,11 @@ EVERYDAY = {
     "fr": ("I would like a cup of tea without sugar, please.",),
     "es": ("The children are playing in the garden behind the house.",),
 }
-PHOTOGRAPHS = (
+DESCRIPTIONS = (
     "A man in an orange jacket is climbing a snowy mountain.",
     "Two dogs are running along the beach with a yellow ball.",
 )
+TEXTS = {"subject": "email.txt", "headline": "news.txt"}
 METRICS = (
     "regard_queue_wait_seconds",
     "regard_encode_seconds",
@@ -38,43 +39,41 @@ METRICS = (
 )
 
 
-@dataclass(frozen=True)
-class Ports:
-    grpc: int
-    http: int
-
-
-@contextmanager
-def server() -> Iterator[Ports]:
-    """A `regard serve` of our own on free loopback ports; stopped with SIGTERM, as an operator would."""
-    command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        yield _ports(process)
-    finally:
-        process.terminate()
-        _, log = process.communicate(timeout=30)
-    if process.returncode != 0:
-        sys.stderr.write(log)
-        raise SystemExit(f"the server ended with status {process.returncode}")
-
-
-def _ports(process: "subprocess.Popen[str]") -> Ports:
-    """Reads the server's log up to the line that says where it serves."""
-    lines = []
-    for line in process.stderr or ():
-        lines.append(line)
-        entry = json.loads(line)
-        if "grpc_port" in entry:
-            return Ports(entry["grpc_port"], entry["http_port"])
-    raise SystemExit("the server did not start:\n" + "".join(lines))
-
-
-def show(console: Console, client: regard.Client, text: str, language: str, model: str) -> None:
+def show_translation(console: Console, client: regard.Client, text: str, language: str, model: str) -> None:
     """Translates a sentence and prints the translation, its alignment by words, and where the time went."""
     result = client.translate(text, to=language, model=model, attention=["alignment"], words=True)
-    console.print(f"\n[bold]{text}[/bold]\n{language}: [bold green]{result.text}[/bold green]", highlight=False)
+    _print(console, text, language, result)
     print_alignment(console, result, result.best)
+    _print_timings(console, result)
+
+
+def show_caption(console: Console, client: regard.Client, photograph: Path) -> str:
+    """Captions a photograph, and prints for each word where in the picture the model looked; returns the caption."""
+    result = client.caption(photograph, attention=["alignment"], words=True)
+    _print(console, photograph.name, "caption", result)
+    print_regions(console, result, result.best)
+    _print_timings(console, result)
+    return result.text
+
+
+def show_summary(console: Console, client: regard.Client, text: str, style: str) -> None:
+    """Summarizes a text and prints the summary, which of its words were copied, and from where."""
+    result = client.summarize(text, style, truncation="truncate")
+    _print(console, textwrap.shorten(text, 300, placeholder=" ..."), style, result)
+    copies = [
+        f"{result.best.text[token.span.start : token.span.end]} (word {token.copied_from})"
+        for token in result.best.tokens
+        if token.copied and token.span
+    ]
+    console.print(f"copied from the text: {', '.join(copies) or 'nothing'}", highlight=False)
+    _print_timings(console, result)
+
+
+def _print(console: Console, source: str, what: str, result: regard.Result) -> None:
+    console.print(f"\n[bold]{source}[/bold]\n{what}: [bold green]{result.text}[/bold green]", highlight=False)
+
+
+def _print_timings(console: Console, result: regard.Result) -> None:
     timings = result.timings
     console.print(
         f"{result.model} {result.model_version}, score {result.best.score:.2f}: "
@@ -96,17 +95,40 @@ def show_metrics(console: Console, port: int) -> None:
             console.print(line, highlight=False)
 
 
+def translate(console: Console, client: regard.Client) -> None:
+    console.rule("everyday sentences (model everyday)")
+    for language, texts in EVERYDAY.items():
+        for text in texts:
+            show_translation(console, client, text, language, "everyday")
+    console.rule("descriptions of photographs (model multi30k)")
+    for text in DESCRIPTIONS:
+        show_translation(console, client, text, "de", "multi30k")
+
+
+def caption(console: Console, client: regard.Client) -> None:
+    """Captions every photograph, and translates what was said of the first one."""
+    console.rule("photographs in words, and where each word looked")
+    captions = [show_caption(console, client, path) for path in sorted((HERE / "photos").glob("*.jpg"))]
+    console.rule("a caption, translated")
+    show_translation(console, client, captions[0], "de", "multi30k")
+
+
+def summarize(console: Console, client: regard.Client) -> None:
+    console.rule("an e-mail's subject, a story's headline")
+    for style, file in TEXTS.items():
+        show_summary(console, client, (HERE / "texts" / file).read_text(encoding="utf-8"), style)
+
+
 def main() -> None:
     columns = None if os.isatty(1) else 110
     console = Console(width=columns)
     with server() as ports, regard.Client(f"127.0.0.1:{ports.grpc}") as client:
-        console.rule("everyday sentences (model everyday)")
-        for language, texts in EVERYDAY.items():
-            for text in texts:
-                show(console, client, text, language, "everyday")
-        console.rule("descriptions of photographs (model multi30k)")
-        for text in PHOTOGRAPHS:
-            show(console, client, text, "de", "multi30k")
+        translate(console, client)
+        offered = {model.task for model in client.models()}
+        if "captioning" in offered:
+            caption(console, client)
+        if "summarization" in offered:
+            summarize(console, client)
         show_metrics(console, ports.http)
 
 

@@ -4,7 +4,7 @@ import io
 import re
 from pathlib import Path
 
-from demo import server
+from own_server import server
 from rich.console import Console
 
 import regard

@@ -1,0 +1,40 @@
+"""A server of one's own, for as long as a program needs it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ports:
+    grpc: int
+    http: int
+
+
+@contextmanager
+def server() -> Iterator[Ports]:
+    """A `regard serve` of our own on free loopback ports; stopped with SIGTERM, as an operator would."""
+    command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        yield _ports(process)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=30)
+    if process.returncode != 0:
+        sys.stderr.write(log)
+        raise SystemExit(f"the server ended with status {process.returncode}")
+
+
+def _ports(process: "subprocess.Popen[str]") -> Ports:
+    """Reads the server's log up to the line that says where it serves."""
+    lines = []
+    for line in process.stderr or ():
+        lines.append(line)
+        entry = json.loads(line)
+        if "grpc_port" in entry:
+            return Ports(entry["grpc_port"], entry["http_port"])
+    raise SystemExit("the server did not start:\n" + "".join(lines))
