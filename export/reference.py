@@ -39,7 +39,8 @@ class Generated:
 
 
 Source = Sequence[int] | Float32Array
-"""What an encoder takes: the ids of a text, or float32 [3, height, width], a picture's pixels."""
+"""What an encoder takes: the ids of a text (for a model that copies two rows, ids and words), or float32 [3, height,
+width], a picture's pixels."""
 
 
 class Reference(Protocol):
@@ -69,6 +70,20 @@ class TextReference(Reference, Protocol):
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """The encoder's ids of a text; `key` is the target language or style."""
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """The text of the decoder's ids, special ones left out."""
+
+
+@runtime_checkable
+class PictureReference(Reference, Protocol):
+    """An original model of pictures with ways of its own from files and to texts."""
+
+    def pixels(self, file: bytes) -> Float32Array:
+        """What the encoder takes of a picture: float32 [3, height, width]."""
+
+    def target_ids(self, text: str) -> list[int]:
+        """The decoder's ids of a text, without special ones."""
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of the decoder's ids, special ones left out."""

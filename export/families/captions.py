@@ -1,17 +1,20 @@
 """What captioners of `transformers` share."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers import AutoTokenizer
 
 from export.description import DecoderDescription
 from export.errors import ExportError
 from export.families.hugging_face import HuggingFaceReference
+from export.quantize import Float32Array
 from export.reference import Source
 from models.bundle import Target
 
@@ -30,6 +33,16 @@ class VisionReference(HuggingFaceReference):
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         return {"pixel_values": torch.from_numpy(np.asarray(source, np.float32))[None]}
+
+    def pixels(self, file: bytes) -> Float32Array:
+        """What the encoder takes of a picture: float32 [3, height, width]."""
+        with Image.open(BytesIO(file)) as image:
+            found: Float32Array = self._processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
+        return found
+
+    def target_ids(self, text: str) -> list[int]:
+        """The decoder's ids of a text, without special ones."""
+        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of the decoder's ids, special ones left out."""

@@ -9,6 +9,7 @@ import pytest
 
 from export import checks, families
 from export.checks import Check
+from export.exporting import ExportOptions, export
 from export.families.source import SourceModel
 from export.reference import half_of_the_threads
 from export.serving import Ids, ServingGraphs
@@ -60,8 +61,12 @@ def _few_threads() -> Iterator[None]:
 @pytest.fixture(scope="module", params=CHECKPOINTS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
     folder: Path = tmp_path_factory.mktemp("vision") / "checkpoint"
-    write = write_blip if request.param.startswith("blip") else write_vision
-    return families.load(write(folder, **CHECKPOINTS[request.param]))
+    return families.load(_write(folder, request.param))
+
+
+def _write(folder: Path, name: str) -> Path:
+    write = write_blip if name.startswith("blip") else write_vision
+    return write(folder, **CHECKPOINTS[name])
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,17 @@ def test_int8_is_close(graphs, targets) -> None:
         for precision in ("float32", "int8")
     )
     assert np.abs(plain - small).mean() < 0.05 * plain.std()
+
+
+@pytest.mark.parametrize("name", ["vit gpt2", "deit bert of other widths", "blip"])
+def test_a_whole_export_passes_every_check(tmp_path, monkeypatch, name: str) -> None:
+    """Files of pictures and texts too, against the checkpoint's own image processor and tokenizer."""
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 8)
+    model = families.load(_write(tmp_path / "checkpoint", name))
+    manifest = export(model, tmp_path / "bundle", ExportOptions("seen", "1", ("float32",), {}), lambda _: None).manifest
+    checked = manifest.verification["checks"]["inputs"]
+    assert {"outputs written differently", "pixels: average difference from the original's, of 255"} <= checked.keys()
+    assert manifest.verification["passed"]
+    assert manifest.source.grid == (3, 3)
+    assert manifest.max_source_tokens == manifest.source.first_position + 9
