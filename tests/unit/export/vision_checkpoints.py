@@ -16,7 +16,9 @@ from transformers import (
     BlipConfig,
     BlipForConditionalGeneration,
     DeiTConfig,
+    Dinov2Config,
     GPT2Config,
+    OPTConfig,
     PreTrainedTokenizerFast,
     TrOCRConfig,
     VisionEncoderDecoderConfig,
@@ -141,6 +143,8 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
         case "beit":
             config = BeitConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
             return config, BeitImageProcessorPil(size=size)
+        case "dinov2":  # which is not supported
+            return Dinov2Config(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE}), ViTImageProcessorPil(size=size)
         case _:
             raise ValueError(kind)
 
@@ -168,6 +172,9 @@ def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[An
             config = TrOCRConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **own, **decoding, **options})
             fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
             return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
+        case "opt":  # which is not supported
+            config = OPTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16, vocab_size=300)
+            return config, _fast_word_piece(), {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
         case _:
             raise ValueError(kind)
 
