@@ -1,9 +1,9 @@
 """The seam between a trained net and its bundle: what an architecture must tell and draw to be served."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from export.graph.contract import Graph
-from export.quantize import Form
+from export.quantize import Form, Forms
 from models.bundle import StateSpec, TensorSpec
 
 
@@ -35,3 +35,19 @@ class Architecture(Protocol):
 
     def step(self, form: Form) -> Graph:
         """Draws step.onnx."""
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """An architecture that has more attention to show than its steps tell."""
+
+    @property
+    def encoder_layers(self) -> int:
+        """Layers of the encoder's self-attention."""
+
+    @property
+    def encoder_heads(self) -> int:
+        """Heads of each of them."""
+
+    def trace(self, forms: Forms) -> Graph:
+        """Draws trace.onnx."""

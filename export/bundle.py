@@ -8,6 +8,7 @@ from typing import Any
 
 from onnx import save_model
 
+from export.architecture import Traceable
 from export.families.source import SourceModel
 from export.graph.contract import Graph
 from export.graph.weights_file import WeightsFile
@@ -19,13 +20,16 @@ FLOAT32_BYTES = 4
 
 
 def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
-    """Builds the graphs of one precision into a folder of its own, with one file of weights for both."""
+    """Builds the graphs of one precision into a folder of its own, with one file of weights for all."""
     (folder / precision).mkdir()
     forms, architecture = FORMS[precision], model.architecture
     with WeightsFile(folder / precision / WEIGHTS) as weights:
         encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
         step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
-    return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step)
+        trace = None
+        if isinstance(architecture, Traceable):
+            trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(forms), weights)
+    return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
 
 
 def write_tokenizers(folder: Path, model: SourceModel) -> None:
@@ -82,12 +86,23 @@ def _exported_now(provenance: Provenance) -> Provenance:
 
 
 def _attention(model: SourceModel) -> AttentionLayout:
-    layers, heads = model.architecture.attention_layers, model.architecture.attention_heads
-    if not model.alignment_heads:
-        last = tuple((layers - 1, head) for head in range(heads))
-        return AttentionLayout(layers=layers, heads=heads, alignment_heads=last)
-    method = "mean of chosen heads"
-    return AttentionLayout(layers=layers, heads=heads, alignment_heads=model.alignment_heads, alignment_method=method)
+    architecture = model.architecture
+    last = architecture.attention_layers - 1
+    chosen, method = model.alignment_heads, "mean of chosen heads"
+    if not chosen:
+        chosen = tuple((last, head) for head in range(architecture.attention_heads))
+        method = "mean of all heads of the last layer"
+    encoder = (0, 0)
+    if isinstance(architecture, Traceable):
+        encoder = architecture.encoder_layers, architecture.encoder_heads
+    return AttentionLayout(
+        layers=architecture.attention_layers,
+        heads=architecture.attention_heads,
+        encoder_layers=encoder[0],
+        encoder_heads=encoder[1],
+        alignment_heads=chosen,
+        alignment_method=method,
+    )
 
 
 def _save(folder: Path, file: str, graph: Graph, weights: WeightsFile) -> GraphSpec:

@@ -190,10 +190,13 @@ class AttentionLayout(Schema):
         layers, heads: sizes; the step graph has one output a layer, `cross_attention_0` and so on, each
             float [requests, heads, beams, source].
         alignment_heads: the (layer, head) pairs whose mean is the alignment by default.
+        encoder_layers, encoder_heads: of the encoder's self-attention, where there is a trace graph.
     """
 
     layers: int = Field(gt=0)
     heads: int = Field(gt=0)
+    encoder_layers: int = Field(default=0, ge=0)
+    encoder_heads: int = Field(default=0, ge=0)
     alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
     alignment_method: str = "mean of all heads of the last layer"
 
@@ -256,6 +259,11 @@ class Manifest(Schema):
         """Every graph of every variant."""
         for variant in self.variants:
             yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether every variant has a trace graph."""
+        return all(variant.trace is not None for variant in self.variants)
 
     def named_files(self) -> set[str]:
         """Every file that the manifest refers to, relative to the bundle."""

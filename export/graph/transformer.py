@@ -6,7 +6,8 @@ from export.description import Description
 from export.graph.contract import Graph, memory_specs, state_specs
 from export.graph.encode import build_encode
 from export.graph.step import build_step
-from export.quantize import Form
+from export.graph.trace import build_trace
+from export.quantize import Form, Forms
 from models.bundle import StateSpec, TensorSpec
 
 
@@ -41,3 +42,14 @@ class TransformerArchitecture:
 
     def step(self, form: Form) -> Graph:
         return build_step(self.description, form)
+
+    @property
+    def encoder_layers(self) -> int:
+        return self.description.config.encoder_layers
+
+    @property
+    def encoder_heads(self) -> int:
+        return self.description.config.of_encoder.num_heads
+
+    def trace(self, forms: Forms) -> Graph:
+        return build_trace(self.description, forms)

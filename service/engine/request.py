@@ -64,6 +64,27 @@ class EngineRequest:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """All attention of one pass over a source and a target; the norms are those of the transformed values.
+
+    Attributes:
+        encoder_self: float32 [layers, heads, source, source].
+        decoder_self: float32 [layers, heads, target, target]; row t is the step that made token t, column 0 the
+            decoder's start, column t token t - 1.
+        cross: float32 [layers, heads, target, source].
+        encoder_norms, cross_norms: float32 [layers, heads, source].
+        decoder_norms: float32 [layers, heads, target].
+    """
+
+    encoder_self: Float32Array
+    decoder_self: Float32Array
+    cross: Float32Array
+    encoder_norms: Float32Array
+    decoder_norms: Float32Array
+    cross_norms: Float32Array
+
+
+@dataclass(frozen=True)
 class EngineHypothesis:
     """One candidate output.
 
@@ -72,6 +93,7 @@ class EngineHypothesis:
         logprobs: float32 [target], natural log.
         score: the sum of log-probabilities, divided by target ** length_penalty with beams.
         cross_attention: float32 [layers, heads, target, source]; None unless asked for.
+        trace: of the finished output; None unless somebody added it.
     """
 
     tokens: Int64Array
@@ -79,6 +101,7 @@ class EngineHypothesis:
     score: float
     finish_reason: FinishReason
     cross_attention: Float32Array | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Runs a bundle's graphs. The only module that imports ONNX Runtime."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import onnxruntime
 from onnxruntime import InferenceSession, OrtValue
 
 from models.bundle import Bundle, GraphSpec, Provider, TextSource, Variant
-from service.engine.request import Float32Array, Int64Array
+from service.engine.request import Float32Array, Int64Array, Trace
 from service.engine.slots import Array, Slots
 from service.errors import NotReady
 
@@ -49,6 +50,9 @@ class Runner:
                 f"model {self.manifest.name!r}: provider {provider} is not available here; "
                 f"there are {', '.join(self.available_providers())}"
             )
+        self._bundle = bundle
+        self._trace: InferenceSession | None = None
+        self._tracing = threading.Lock()
         self._encode = self._session(bundle, variant.encode)
         self._step = self._session(bundle, variant.step)
         self._encode_inputs = {spec.name for spec in variant.encode.inputs}
@@ -94,6 +98,38 @@ class Runner:
         names = [spec.name for spec in self.manifest.memory]
         values = self._encode.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
         return dict(zip(names, values, strict=True))
+
+    def trace(self, source: Int64Array, target: Int64Array) -> Trace:
+        """Runs the trace graph, which is loaded when it is first wanted.
+
+        Args:
+            source: int64 [source] ids.
+            target: int64 [target] ids, what the decoder read: the start token, then the output but its last token.
+
+        Raises:
+            NotReady: the graph cannot be loaded.
+        """
+        spec = self.variant.trace
+        if spec is None:
+            raise ValueError(f"model {self.manifest.name!r} has no trace graph")
+        with self._tracing:
+            if self._trace is None:
+                self._trace = self._session(self._bundle, spec)
+        names = [output.name for output in spec.outputs]
+        values = dict(zip(names, self._trace.run(names, {"source_ids": source, "target_ids": target}), strict=True))
+
+        def layers(kind: str) -> Float32Array:
+            count = sum(name.startswith(f"{kind}_") for name in names)
+            return np.stack([values[f"{kind}_{layer}"] for layer in range(count)])
+
+        return Trace(
+            encoder_self=layers("encoder_attention"),
+            decoder_self=layers("decoder_attention"),
+            cross=layers("cross_attention"),
+            encoder_norms=layers("encoder_value_norm"),
+            decoder_norms=layers("decoder_value_norm"),
+            cross_norms=layers("cross_value_norm"),
+        )
 
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: "StepBindings") -> StepOutput:
         """Runs one decoder position for the first `num_live` requests; updates the state in place."""

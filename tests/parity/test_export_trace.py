@@ -1,0 +1,94 @@
+"""The trace graph against the project's transformer in PyTorch, and against the steps that it retraces."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from export.families import regard
+from export.families.source import SourceModel
+from export.graph.transformer import TransformerArchitecture
+from export.reference import half_of_the_threads
+from export.serving import ServingGraphs
+from models.bundle import Precision
+from models.nets.transformer import Transformer
+from service.engine.request import Trace
+from service.engine.runner import Runner
+from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"norm": "post", "final_norm": False, "positions": "learned"},
+    {"decoder_layers": 1, "encoder_layers": 3, "num_heads": 2, "bias": False},
+    {"positions": "relative", "norm_kind": "rms", "bias": False, "scale_attention": False, "scale_embeddings": False},
+]
+SOURCE, TARGET = [4, 300, 301, 302, 17, 2], [1, 270, 280, 33]
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    with half_of_the_threads():
+        yield
+
+
+@pytest.fixture(scope="module", params=OPTIONS, ids=str)
+def model(request: pytest.FixtureRequest) -> SourceModel:
+    return regard.from_checkpoint(tiny_checkpoint(**request.param))
+
+
+def _runner(folder: Path, model: SourceModel, precision: Precision) -> Runner:
+    bundle = write_tiny_bundle(folder / "bundle", model, precision)
+    return Runner(bundle, bundle.manifest.variants[0])
+
+
+def _trace(runner: Runner) -> Trace:
+    return runner.trace(np.array(SOURCE), np.array(TARGET))
+
+
+def _net(model: SourceModel) -> Transformer:
+    assert isinstance(model.architecture, TransformerArchitecture)
+    return model.architecture.description.module()
+
+
+def _transformed_norms(net: Transformer, layer: Any, states: torch.Tensor) -> np.ndarray:
+    """||v W_O|| of each head and position, by the definition; states: [1, length, width] -> [heads, length]."""
+    num_heads = layer.num_heads
+    value = layer.value(states)[0].unflatten(-1, (num_heads, -1))  # [length, heads, head width]
+    weight = layer.output.weight.unflatten(-1, (num_heads, -1))  # [width, heads, head width]
+    return torch.einsum("lhd,whd->hlw", value, weight).norm(dim=-1).numpy()
+
+
+@torch.inference_mode()
+def test_every_map_equals_the_nets(tmp_path: Path, model: SourceModel) -> None:
+    net, trace = _net(model), _trace(_runner(tmp_path, model, "float32"))
+    mask = torch.ones(1, len(SOURCE), dtype=torch.bool)
+    output = net(torch.tensor([SOURCE]), mask, torch.tensor([TARGET]), need_weights=True)
+    for found, expected in (
+        (trace.encoder_self, output.encoder_attention),
+        (trace.decoder_self, output.decoder_attention),
+        (trace.cross, output.cross_attention),
+    ):
+        np.testing.assert_allclose(found, torch.cat(expected).numpy(), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_norms_of_cross_attention_are_those_of_the_transformed_values(tmp_path: Path, model: SourceModel) -> None:
+    net, trace = _net(model), _trace(_runner(tmp_path, model, "float32"))
+    states, _ = net.encode(torch.tensor([SOURCE]), torch.ones(1, len(SOURCE), dtype=torch.bool))
+    expected = [_transformed_norms(net, layer.cross_attention, states) for layer in net.decoder]
+    np.testing.assert_allclose(trace.cross_norms, np.stack(expected), rtol=1e-4, atol=1e-5)
+    assert trace.encoder_norms.shape == trace.encoder_self.shape[:3]
+    assert trace.decoder_norms.shape == trace.decoder_self.shape[:3]
+    assert (trace.encoder_norms > 0).all()
+    assert (trace.decoder_norms > 0).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_it_retraces_what_the_steps_did(tmp_path: Path, model: SourceModel, precision: Precision) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle", model, precision)
+    trace = _trace(Runner(bundle, bundle.manifest.variants[0]))
+    (stepped,) = ServingGraphs(bundle, precision).force([SOURCE], [TARGET])
+    np.testing.assert_allclose(trace.cross, stepped.cross_attention, atol=1e-5 if precision == "float32" else 2e-3)
