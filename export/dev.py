@@ -9,6 +9,7 @@ from export.errors import ExportError
 from export.families.source import SourceModel
 from models.recipes.captioner_data import read_captions, read_files
 from models.recipes.corpus import read_pairs
+from models.recipes.summaries import STYLES, read_documents
 
 SPLITS = ("dev", "val", "valid")
 
@@ -40,8 +41,8 @@ def dev_set(folder: Path, model: SourceModel) -> DevSet:
             return _translations(folder, model)
         case "captioning":
             return _captions(folder)
-        case task:
-            raise ExportError(f"the quality gate of {task} is not known")
+        case "summarization":
+            return _summaries(folder, model)
 
 
 def _translations(folder: Path, model: SourceModel) -> DevSet:
@@ -66,3 +67,16 @@ def _captions(folder: Path) -> DevSet:
             pairs = zip(read_files(folder, split), read_captions(folder, split), strict=True)
             return {"": [DevExample(file, tuple(captions)) for file, captions in pairs]}
     raise ExportError(f"{folder} holds no dev pictures with captions (dev.tar and dev.jsonl.gz)")
+
+
+def _summaries(folder: Path, model: SourceModel) -> DevSet:
+    """Reads the collections of `models/recipes/summaries.py`, each from its folder within this one."""
+    examples = {}
+    for style in model.styles:
+        if style in STYLES and (folder / STYLES[style].folder / "dev.jsonl.gz").is_file():
+            found = read_documents(folder, style, "dev")
+            examples[style] = [DevExample(document.text, (document.summary,)) for document in found]
+    if not examples:
+        folders = ", ".join(STYLES[style].folder for style in model.styles if style in STYLES) or "none"
+        raise ExportError(f"{folder} holds no dev documents (dev.jsonl.gz) in the folders of the styles: {folders}")
+    return examples

@@ -12,7 +12,7 @@ from export.reference import Reference, Source, TextReference
 from export.sentences import EXAMPLES, TRICKY_TEXTS
 from models.bundle import Bundle, ImageSource, TextSource
 from service.pipelines.image import ImageReader
-from service.pipelines.text import SourceReader, TargetWriter
+from service.pipelines.text import SourceReader, SourceText, TargetWriter
 
 PIXELS_TOLERANCE = 1e-5  # of floats that are about 1
 
@@ -26,6 +26,9 @@ class Inputs(Protocol):
 
     def read(self, raw: str | bytes, key: str) -> Source:
         """What the encoder takes of an input; `key` is the target language or style."""
+
+    def text(self, raw: str | bytes, key: str) -> SourceText | None:
+        """What an output may copy from."""
 
     def equal(self, reference: Reference) -> Iterator[Check]:
         """Whether the server reads inputs, and writes outputs, as the original does."""
@@ -47,10 +50,13 @@ class TextInputs:
         self._keys = bundle.manifest.target_languages or bundle.manifest.styles or ("",)
 
     def read(self, raw: str | bytes, key: str) -> Source:
+        text = self.text(raw, key)
+        return text.ids.tolist() if text.words is None else text.array
+
+    def text(self, raw: str | bytes, key: str) -> SourceText:
         if isinstance(raw, bytes):
             raise TypeError("a text, not bytes, is what this model reads")
-        ids: list[int] = self._reader.read(raw, field="text", key=key, truncation="truncate").ids.tolist()
-        return ids
+        return self._reader.read(raw, field="text", key=key, truncation="truncate", language=self._language)
 
     def equal(self, reference: Reference) -> Iterator[Check]:
         if not isinstance(reference, TextReference):
@@ -73,6 +79,9 @@ class ImageInputs:
         if isinstance(raw, str):
             raise TypeError("a picture, not a text, is what this model reads")
         return self._reader.read(raw, field="image").array
+
+    def text(self, raw: str | bytes, key: str) -> None:
+        """Nothing: a picture holds no words."""
 
     def equal(self, reference: Reference) -> Iterator[Check]:
         """A picture of just the encoder's size, which nothing has to resize."""

@@ -7,6 +7,7 @@ import sacrebleu
 
 from models.bundle import Task
 from models.recipes import captioner_scores
+from models.recipes.rouge import rouge
 
 References = Sequence[Sequence[str]]
 """One or more an output."""
@@ -31,6 +32,11 @@ def caption_bleu(outputs: Sequence[str], references: References) -> float:
     return captioner_scores.bleu(outputs, references)["bleu4"]
 
 
+def rouge_l(outputs: Sequence[str], references: References) -> float:
+    """ROUGE-L of lower-cased text, against the first reference (Lin 2004)."""
+    return rouge(outputs, [first for first, *_ in references])["rougeL"]
+
+
 def _by_position(references: References) -> list[list[str]]:
     """First references, second references and so on, as sacreBLEU wants them."""
     return [list(column) for column in zip(*references, strict=True)]
@@ -39,4 +45,5 @@ def _by_position(references: References) -> list[list[str]]:
 METRICS: dict[Task, Metric] = {
     "translation": Metric("BLEU", bleu, max_drop=0.3),
     "captioning": Metric("BLEU-4", caption_bleu, max_drop=0.3),
+    "summarization": Metric("ROUGE-L", rouge_l, max_drop=0.3),
 }

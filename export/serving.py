@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from export.copying import both_ids
 from export.quantize import Float32Array
 from export.reference import Forced, Source
 from models.bundle import Bundle, Precision, Variant
@@ -52,19 +53,28 @@ class ServingGraphs:
         if hostile_neighbours:
             self._poison(slots, len(sources))
         num_live, bindings = len(sources) + hostile_neighbours, StepBindings()
-        outputs = []
+        num_candidates, outputs = _vocab_size(self._runner, slots), []
         for t in range(max(map(len, targets))):
             slots.tokens[: len(sources)] = [target[min(t, len(target) - 1)] for target in targets]
-            outputs.append(_forced_step(self._runner.step(slots, num_live, self.manifest.target.vocab_size, bindings)))
+            outputs.append(_forced_step(self._runner.step(slots, num_live, num_candidates, bindings)))
             slots.advance(slots.tokens[:num_live].copy(), np.arange(num_live), moved=False)
         return [
             Forced(
-                np.stack([step.logits[row] for step in outputs[: len(target)]]),
+                self._logits(np.stack([step.logits[row] for step in outputs[: len(target)]]), source),
                 np.stack([step.log_normalizer[row] for step in outputs[: len(target)]]),
-                np.stack([step.cross_attention[:, row, :, :num_source] for step in outputs[: len(target)]], axis=2),
+                np.stack(
+                    [step.cross_attention[:, row, :, : self._length(source)] for step in outputs[: len(target)]], axis=2
+                ),
             )
-            for row, (target, num_source) in enumerate(zip(targets, map(self._length, sources), strict=True))
+            for row, (target, source) in enumerate(zip(targets, sources, strict=True))
         ]
+
+    def _logits(self, logits: Float32Array, source: Source) -> Float32Array:
+        """Without the copies of what is behind the source; logits: float32 [target, candidates]."""
+        target = self.manifest.target
+        if not target.copies:
+            return logits
+        return both_ids(logits[:, : target.vocab_size + self._length(source)], source, target)
 
     def decode(self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
         """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
@@ -106,7 +116,7 @@ class ServingGraphs:
             slots.state[state.input.name][first:] = np.nan
         for spec in self.manifest.memory:
             memory = slots.memory[spec.name]
-            memory[num_rows:] = np.nan
+            memory[num_rows:] = np.nan if memory.dtype == np.float32 else -1000
             for row in range(num_rows if "source" in spec.shape else 0):
                 behind = np.moveaxis(memory[row], spec.shape.index("source") - 1, 0)[slots.source_lengths[row] :]
                 behind[...] = 1000  # finite, by the contract
@@ -169,10 +179,16 @@ def _search(runner: Runner, slots: Slots) -> Search:
         slots.shape.num_beams,
         max_requests=slots.shape.max_requests,
         max_target_tokens=slots.shape.capacity,
-        vocab_size=target.vocab_size,
+        vocab_size=_vocab_size(runner, slots),
         start_id=target.start_id,
         end_ids=target.end_ids,
     )
+
+
+def _vocab_size(runner: Runner, slots: Slots) -> int:
+    """All that a step can propose."""
+    target = runner.manifest.target
+    return target.vocab_size + (slots.shape.source if target.copies else 0)
 
 
 def _forced_step(output: StepOutput) -> Forced:

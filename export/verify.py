@@ -175,12 +175,16 @@ class Verifier:
 
     def _score(self, graphs: ServingGraphs, key: str) -> float:
         """The metric on the dev examples of one target language or style."""
-        sources = [self._inputs.read(example.source, key) for example in self._dev[key]]
+        examples = self._dev[key]
+        sources = [self._inputs.read(example.source, key) for example in examples]
         options = self._manifest.generation
         limit = min(options.max_new_tokens, self._manifest.max_target_tokens)
         outputs = graphs.decode(sources, num_beams=options.num_beams, max_new_tokens=limit)
-        texts = [self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs).text for d in outputs]
-        return self._metric.score(texts, [example.references for example in self._dev[key]])
+        texts = [
+            self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text
+            for d, example in zip(outputs, examples, strict=True)
+        ]
+        return self._metric.score(texts, [example.references for example in examples])
 
 
 def _versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ import onnx
 from export.graph.builder import GraphBuilder
 from export.graph.candidates import rank_candidates
 from export.graph.contract import HIDDEN_SCORE, LENGTHS, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, Graph
+from export.graph.lstm_cell import lstm_cell, lstm_gates
 from export.graph.recurrent_weights import CELL, HIDDEN, INITIAL, KEYS, READOUT, STATES, RecurrentWeights
 from export.quantize import Form, Linear
 from models.bundle import TensorSpec
@@ -84,24 +85,12 @@ class _StepGraph:
         return self._lstm(x, hidden) if self.config.cell == "lstm" else self._gru(x, hidden)
 
     def _lstm(self, x: str, hidden: str) -> str:
-        """c' = f c + i g, h' = o tanh(c'); the gates i, f, g and o in one product."""
-        graph = self.graph
-        gates = self.form.linear(graph, self._concat(x, hidden), self._lstm_gates())
-        width = self.config.decoder_width
-        sizes = graph.constant(np.array([3 * width, width]))
-        opened, new = graph.nodes("Split", [gates, sizes], 2, axis=-1)
-        opened = graph.node("Sigmoid", opened)
-        keep, write, show = graph.nodes("Split", [opened], 3, axis=-1, num_outputs=3)
-        kept = graph.node("Mul", keep, CELL)
-        cell = graph.node("Add", kept, graph.node("Mul", write, graph.node("Tanh", new)), output=f"next_{CELL}")
-        return graph.node("Mul", show, graph.node("Tanh", cell), output=f"next_{HIDDEN}")
-
-    def _lstm_gates(self) -> Linear:
-        """The products with the input and with the hidden state as one; the sigmoid's gates f, i, o first, then g."""
-        weights, biases = zip(*((layer.weight, layer.bias) for layer in self._gate_layers()), strict=True)
-        i, f, g, o = np.split(np.concatenate(weights, axis=1), 4)
-        bias_i, bias_f, bias_g, bias_o = np.split(np.sum(biases, axis=0), 4)
-        return Linear("decoder.cell", np.concatenate([f, i, o, g]), np.concatenate([bias_f, bias_i, bias_o, bias_g]))
+        """Both of an LSTM's products in one."""
+        graph, width = self.graph, self.config.decoder_width
+        layer = lstm_gates("decoder.cell", *self._gate_layers())
+        gates = self.form.linear(graph, self._concat(x, hidden), layer)
+        names = {"hidden_output": f"next_{HIDDEN}", "cell_output": f"next_{CELL}"}
+        return lstm_cell(graph, gates, CELL, width, **names)
 
     def _gru(self, x: str, hidden: str) -> str:
         """h' = n + z (h - n), n = tanh(W x + b + r (U h + c))."""

@@ -22,6 +22,10 @@ class PointerGenerator(nn.Module):
         super().__init__()
         self.gate = nn.Linear(context_width + query_width + input_width, 1)
 
+    def p_generate(self, context: Tensor, query: Tensor, inputs: Tensor) -> Tensor:
+        """Equation 8; arguments as in `forward`: float [batch, target, 1], the probability of not copying."""
+        return torch.sigmoid(self.gate(torch.cat([context, query, inputs], dim=-1)))
+
     def forward(
         self,
         context: Tensor,
@@ -46,7 +50,7 @@ class PointerGenerator(nn.Module):
             probabilities: float [batch, target, vocabulary + source]; sums to 1 if the weights do.
             copied: float [batch, target, source]; (1 - p_gen) a, the probability of copying each position.
         """
-        p_generate = torch.sigmoid(self.gate(torch.cat([context, query, inputs], dim=-1)))  # [batch, target, 1]
+        p_generate = self.p_generate(context, query, inputs)
         copied = (1 - p_generate) * weights
         extended = torch.cat([p_generate * vocabulary, torch.zeros_like(weights)], dim=-1)
         index = source_ids[:, None, :].expand_as(copied)

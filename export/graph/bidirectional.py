@@ -1,0 +1,71 @@
+"""A bidirectional recurrent layer as a node, from PyTorch's parameters."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from export.graph.builder import GraphBuilder
+from export.quantize import Float32Array
+
+# Where PyTorch's gates stand in ONNX's order: input, output, forget, cell; update, reset, new.
+_GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+
+Direction = Mapping[str, Float32Array]
+"""One direction's weight_ih, weight_hh, bias_ih and bias_hh."""
+
+
+def bidirectional(
+    graph: GraphBuilder,
+    cell: Literal["lstm", "gru"],
+    directions: tuple[Direction, Direction],
+    x: str,
+    lengths: str,
+    name: str,
+) -> tuple[str, str]:
+    """One bidirectional layer, which stops at each source's own length and writes 0 behind it.
+
+    It stays float32 in every form: ONNX Runtime's quantized LSTM scales activations by the largest of all rows, so that
+    a source's states would depend on who is encoded with it.
+
+    Args:
+        directions: forwards and backwards.
+        x: float32 [source, requests, width].
+        lengths: int32 [requests].
+
+    Returns:
+        states: float32 [source, requests, 2 x hidden width].
+        last: float32 [requests, 2 x hidden width], of either direction the state that it ends with.
+    """
+    input_weight, recurrent_weight, *biases = (
+        np.stack([_in_order(direction[kind], cell) for direction in directions])
+        for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    width = recurrent_weight.shape[-1]
+    # PyTorch's GRU resets what the recurrent matrix returns, not what it reads.
+    options = {"linear_before_reset": 1} if cell == "gru" else {}
+    outputs, last = graph.nodes(
+        cell.upper(),
+        [
+            x,
+            graph.constant(input_weight, f"{name}.weight_ih"),
+            graph.constant(recurrent_weight, f"{name}.weight_hh"),
+            graph.constant(np.concatenate(biases, axis=1), f"{name}.bias"),
+            lengths,
+        ],
+        2,  # [source, 2, requests, hidden width] and [2, requests, hidden width]
+        direction="bidirectional",
+        hidden_size=width,
+        **options,
+    )
+    states = graph.node("Transpose", outputs, perm=[0, 2, 1, 3])
+    states = graph.node("Reshape", states, graph.constant(np.array([0, 0, 2 * width])))
+    last = graph.node("Transpose", last, perm=[1, 0, 2])
+    return states, graph.node("Reshape", last, graph.constant(np.array([-1, 2 * width])))
+
+
+def _in_order(parameter: Float32Array, cell: str) -> Float32Array:
+    """A parameter with its gates in ONNX's order, float32 [gates x hidden width, ...]."""
+    order = _GATES[cell]
+    gates = np.split(parameter, len(order))
+    return np.concatenate([gates[gate] for gate in order])

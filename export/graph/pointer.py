@@ -1,0 +1,43 @@
+"""The pointer-generator network as an architecture that can be served."""
+
+from dataclasses import dataclass
+
+from export.graph.contract import Graph
+from export.graph.pointer_encode import build_encode
+from export.graph.pointer_step import build_step
+from export.graph.pointer_weights import PointerWeights
+from export.quantize import Form
+from models.bundle import StateSpec, TensorSpec
+
+
+@dataclass(frozen=True)
+class PointerArchitecture:
+    """One layer of one head looks at the source, and is what copying follows."""
+
+    weights: PointerWeights
+
+    @property
+    def memory(self) -> tuple[TensorSpec, ...]:
+        return self.weights.memory
+
+    @property
+    def state(self) -> tuple[StateSpec, ...]:
+        return self.weights.state
+
+    @property
+    def attention_layers(self) -> int:
+        return 1
+
+    @property
+    def attention_heads(self) -> int:
+        return 1
+
+    @property
+    def nbytes(self) -> int:
+        return sum(weight.nbytes for weight in self.weights.weights.values())
+
+    def encode(self, form: Form) -> Graph:
+        return build_encode(self.weights, form)
+
+    def step(self, form: Form) -> Graph:
+        return build_step(self.weights, form)
