@@ -56,7 +56,7 @@ class TextInputs:
     def text(self, raw: str | bytes, key: str) -> SourceText:
         if isinstance(raw, bytes):
             raise TypeError("a text, not bytes, is what this model reads")
-        return self._reader.read(raw, field="text", key=key, truncation="truncate", language=self._language)
+        return self._reader.read(raw, field="text", key=key, truncation="truncate")
 
     def equal(self, reference: Reference) -> Iterator[Check]:
         if not isinstance(reference, TextReference):
