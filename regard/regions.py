@@ -44,7 +44,9 @@ def region_lines(targets: Sequence[Label], weights: Float32Array, width: int, *,
         in_colour: two rows of a grid a line, in colours; otherwise a row a line, in shades.
     """
     shown = [(target, weights[index]) for index, target in enumerate(targets) if not target.special]
-    for group in _rows_of_grids(shown, weights.shape[2], width):
+    for number, group in enumerate(_rows_of_grids(shown, weights.shape[2], width)):
+        if number:
+            yield Text()
         sizes = [max(target.width, weights.shape[2]) + _GAP for target, _ in group]
         pictures = [list(_coloured(grid) if in_colour else _shaded(grid)) for _, grid in group]
         yield _beside([Text(target.text, "bold") for target, _ in group], sizes)

@@ -34,6 +34,8 @@ def _ports(process: "subprocess.Popen[str]") -> Ports:
     lines = []
     for line in process.stderr or ():
         lines.append(line)
+        if not line.startswith("{"):  # no entry of the log: what Python says when it cannot even begin
+            continue
         entry = json.loads(line)
         if "grpc_port" in entry:
             return Ports(entry["grpc_port"], entry["http_port"])
