@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.errors import ExportError
-from export.families import captioner, marian, recurrent, regard, vision_encoder_decoder
+from export.families import captioner, marian, pointer_generator, recurrent, regard, vision_encoder_decoder
 from export.families.source import SourceModel
 
 # By "family" (ours) or "model_type" (of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     regard.FAMILY: regard.load,
     recurrent.FAMILY: recurrent.load,
+    pointer_generator.FAMILY: pointer_generator.load,
     marian.FAMILY: marian.load,
     **dict.fromkeys(captioner.FAMILIES, captioner.load),
     vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
