@@ -107,24 +107,39 @@ def beams_equal(
 
 
 def texts_equal(
-    reference: TextReference, reader: SourceReader, writer: TargetWriter, texts: Sequence[str], keys: Sequence[str]
+    reference: TextReference,
+    reader: SourceReader,
+    writer: TargetWriter,
+    texts: Sequence[str],
+    keys: Sequence[str],
+    language: str = "",
 ) -> Iterator[Check]:
     """The shipped tokenizer against the training's: ids of a text, and text of ids.
 
     Texts hold special tokens as a user may type them, which must be text.
     """
-    num_wrong = num_unknown = num_wrong_texts = 0
+    num_wrong = num_unknown = num_typed = num_wrong_texts = 0
+
+    def num_special(ids: Sequence[int]) -> int:
+        return sum(map(writer.is_special, ids))
+
     for text in texts:
         for key in keys:
             ids = reference.tokenize(text, key)
-            read = reader.read(text, field="text", key=key, truncation="truncate")
+            read = reader.read(text, field="text", key=key, truncation="truncate", language=language)
             differs = read.num_truncated == 0 and read.ids.tolist() != ids
-            num_unknown += differs and reference.unknown_id in ids
-            num_wrong += differs and reference.unknown_id not in ids
+            is_unknown = differs and reference.unknown_id in ids
+            # The original may take "</s>" in a text for the end; the server never does.
+            is_typed = differs and not is_unknown and num_special(ids) > num_special(read.ids.tolist())
+            num_unknown += is_unknown
+            num_typed += is_typed
+            num_wrong += differs and not is_unknown and not is_typed
+        ids = [i for i in ids if writer.piece(i)]  # a source's vocabulary may have more
         written = writer.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
         # Around tokens that are no text, a space may stand at either end.
         num_wrong_texts += written.text.strip() != reference.detokenize(ids).strip()
     yield Check("inputs tokenized differently", num_wrong, 0)
+    yield Check("inputs whose special tokens only the original takes for such", num_typed)
     if reference.unknown_id is not None:
         # The original drops whole runs of characters of which it knows some.
         yield Check("inputs tokenized differently where the original drops characters", num_unknown)

@@ -8,13 +8,15 @@ import numpy as np
 from export import checks
 from export.checks import Check
 from export.example_pictures import exact_picture, example_pictures
-from export.reference import Reference, Source, TextReference
+from export.quantize import Float32Array
+from export.reference import PictureReference, Reference, Source, TextReference
 from export.sentences import EXAMPLES, TRICKY_TEXTS
 from models.bundle import Bundle, ImageSource, TextSource
 from service.pipelines.image import ImageReader
 from service.pipelines.text import SourceReader, SourceText, TargetWriter
 
 PIXELS_TOLERANCE = 1e-5  # of floats that are about 1
+RESIZING_TOLERANCE = 2.0  # of 255: from large pictures, the server averages before it filters
 
 
 class Inputs(Protocol):
@@ -47,7 +49,9 @@ class TextInputs:
 
     def __init__(self, bundle: Bundle) -> None:
         self._reader, self._writer = SourceReader(bundle), TargetWriter(bundle)
-        self._keys = bundle.manifest.target_languages or bundle.manifest.styles or ("",)
+        manifest = bundle.manifest
+        self._keys = manifest.target_languages or manifest.styles or ("",)
+        self._language = next(iter(manifest.source_languages), "")
 
     def read(self, raw: str | bytes, key: str) -> Source:
         text = self.text(raw, key)
@@ -56,12 +60,14 @@ class TextInputs:
     def text(self, raw: str | bytes, key: str) -> SourceText:
         if isinstance(raw, bytes):
             raise TypeError("a text, not bytes, is what this model reads")
-        return self._reader.read(raw, field="text", key=key, truncation="truncate")
+        return self._reader.read(raw, field="text", key=key, truncation="truncate", language=self._language)
 
     def equal(self, reference: Reference) -> Iterator[Check]:
         if not isinstance(reference, TextReference):
             raise TypeError(f"{reference.name} reads no text")
-        yield from checks.texts_equal(reference, self._reader, self._writer, TRICKY_TEXTS + EXAMPLES, self._keys)
+        yield from checks.texts_equal(
+            reference, self._reader, self._writer, TRICKY_TEXTS + EXAMPLES, self._keys, self._language
+        )
 
 
 class ImageInputs:
@@ -72,7 +78,7 @@ class ImageInputs:
         if not isinstance(source, ImageSource):
             raise TypeError(f"model {bundle.manifest.name!r} reads no pictures")
         self._source = source
-        self._reader = ImageReader(source)
+        self._reader, self._writer = ImageReader(source), TargetWriter(bundle)
         self.examples: Sequence[str | bytes] = example_pictures()
 
     def read(self, raw: str | bytes, key: str) -> Source:
@@ -84,9 +90,30 @@ class ImageInputs:
         """Nothing: a picture holds no words."""
 
     def equal(self, reference: Reference) -> Iterator[Check]:
-        """A picture of just the encoder's size, which nothing has to resize."""
-        file, values = exact_picture(self._source.height, self._source.width)
+        """A picture of just the size that nothing has to resize, only to cut where the model's preprocessing does."""
+        size = self._source.height, self._source.width
+        file, values = exact_picture(*(round(side / self._source.crop_fraction) for side in size))
+        margins = [(made - side) / 2 for made, side in zip(values.shape, size, strict=False)]
+        top, left = map(int, margins)
+        values = values[top : top + size[0], left : left + size[1]]
         mean, std = (np.array(x, np.float32)[:, None, None] for x in (self._source.mean, self._source.std))
         expected = (values.transpose(2, 0, 1) - mean) / std
+        limit = PIXELS_TOLERANCE if margins == [top, left] else None  # half pixels cannot be cut exactly
         difference = checks.difference(self._reader.read(file, field="image").array, expected)
-        yield Check("pixels: largest difference from (value - mean) / std", difference, PIXELS_TOLERANCE)
+        yield Check("pixels: largest difference from (value - mean) / std", difference, limit)
+        if isinstance(reference, PictureReference):
+            yield from self._equal_original(reference, file, std)
+
+    def _equal_original(self, reference: PictureReference, exact: bytes, std: Float32Array) -> Iterator[Check]:
+        """Against the original's own reader, which may resize a little differently, and its tokenizer."""
+        worst = 0.0
+        for file in (exact, *(example for example in self.examples if isinstance(example, bytes))):
+            off = np.abs(self._reader.read(file, field="image").array - reference.pixels(file)) * std
+            worst = max(worst, float(off.mean()))
+        yield Check("pixels: average difference from the original's, of 255", worst, RESIZING_TOLERANCE)
+        num_wrong = 0
+        for text in EXAMPLES:
+            ids = reference.target_ids(text)
+            written = self._writer.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
+            num_wrong += written.text.strip() != reference.detokenize(ids).strip()
+        yield Check("outputs written differently", num_wrong, 0)

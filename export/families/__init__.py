@@ -5,25 +5,44 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.errors import ExportError
-from export.families import captioner, marian, pointer_generator, recurrent, regard, vision_encoder_decoder
-from export.families.source import SourceModel
+from export.families import (
+    blip,
+    captioner,
+    marian,
+    pointer_generator,
+    recurrent,
+    regard,
+    text_to_text,
+    vision_encoder_decoder,
+)
+from export.families.source import SourceModel, Wanted
 
 # By "family" (ours) or "model_type" (of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     regard.FAMILY: regard.load,
     recurrent.FAMILY: recurrent.load,
     pointer_generator.FAMILY: pointer_generator.load,
-    marian.FAMILY: marian.load,
     **dict.fromkeys(captioner.FAMILIES, captioner.load),
     vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
+    blip.FAMILY: blip.load,
+}
+
+# Likewise; their checkpoints leave open what only the caller knows.
+OPEN_FAMILIES: dict[str, Callable[[Path, Wanted], SourceModel]] = {
+    marian.FAMILY: marian.load,
+    **dict.fromkeys(text_to_text.FAMILIES, text_to_text.load),
 }
 
 
-def load(folder: Path) -> SourceModel:
+NOTHING = Wanted()
+
+
+def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
     """Reads a checkpoint of any known family.
 
     Raises:
-        ExportError: no checkpoint, an unknown family, or one that does not fit its description.
+        ExportError: no checkpoint, an unknown family, one that does not fit its description or does not do what is
+            wanted.
     """
     config_file = folder / "config.json"
     if not config_file.is_file():
@@ -33,6 +52,15 @@ def load(folder: Path) -> SourceModel:
     except ValueError as error:
         raise ExportError(f"{config_file} is not JSON: {error}") from error
     family = config.get("family") or config.get("model_type") or "none named"
-    if family not in FAMILIES:
-        raise ExportError(f"{config_file}: unknown architecture {family!r}; known are {', '.join(sorted(FAMILIES))}")
-    return FAMILIES[family](folder)
+    if family in OPEN_FAMILIES:
+        model = OPEN_FAMILIES[family](folder, wanted)
+    elif family in FAMILIES:
+        model = FAMILIES[family](folder)
+        if wanted.languages:
+            raise ExportError(f"models of family {family} tell their languages themselves; --languages is not for them")
+    else:
+        known = ", ".join(sorted(FAMILIES.keys() | OPEN_FAMILIES.keys()))
+        raise ExportError(f"{config_file}: unknown architecture {family!r}; known are {known}")
+    if wanted.task not in (None, model.task):
+        raise ExportError(f"{folder} does {model.task}, not {wanted.task}")
+    return model

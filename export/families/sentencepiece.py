@@ -45,6 +45,13 @@ def target_tokenizer(ids: Mapping[str, int]) -> str:
     return str(tokenizer.to_str())
 
 
+def numbered_pieces(tokenizer: Any) -> dict[str, int]:
+    """Every piece's id of a tokenizer of `transformers`, from 0 on; ids that mean nothing get a name."""
+    named = {tokenizer.convert_ids_to_tokens(i): i for i in range(len(tokenizer))}
+    missing = set(range(max(named.values()) + 1)) - set(named.values())
+    return named | {f"<unused {i}>": i for i in missing}
+
+
 def _read(file: Path) -> Any:
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     try:

@@ -11,6 +11,20 @@ from models.bundle import GenerationDefaults, ImageSource, Provenance, Target, T
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the caller says of a checkpoint that does not say it itself.
+
+    Attributes:
+        languages: source and target, by the checkpoint's own codes where it has some.
+        trust_pickle: read weights that are a pickle of more than tensors, which may run any code.
+    """
+
+    task: Task | None = None
+    languages: tuple[tuple[str, str], ...] = ()
+    trust_pickle: bool = False
+
+
+@dataclass(frozen=True)
 class SourceModel:
     """A trained model, whichever family it comes from.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from export import families
 from export.exporting import ExportOptions, export
-from export.families import marian
 from export.reference import half_of_the_threads
 from tests.unit.export.marian_checkpoints import write_marian
 
@@ -15,6 +15,8 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
     "bpe": {"kind": "bpe"},
     "unigram": {"kind": "unigram", "activation_function": "relu", "scale_embedding": False},
     "several languages": {"languages": ("fra", "spa"), "encoder_layers": 3, "decoder_layers": 1},
+    "separate vocabularies": {"separate": True},
+    "other sizes": {"encoder_attention_heads": 2, "decoder_ffn_dim": 64},
     "padding wanted": {"logits_bias": {"<pad>": 100.0, "</s>": 2.0}},
 }
 
@@ -29,7 +31,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_every_check_passes(tmp_path: Path, name: str) -> None:
-    model = marian.load(write_marian(tmp_path / "checkpoint", **CHECKPOINTS[name]))
+    model = families.load(write_marian(tmp_path / "checkpoint", **CHECKPOINTS[name]))
     # Random weights of width 32 lose more to 8 bits than trained ones.
     options = ExportOptions("opus", "1", ("int8", "float32"), {}, allow_mismatch=True)
     manifest = export(model, tmp_path / "bundle", options, lambda _: None).manifest

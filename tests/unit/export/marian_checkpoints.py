@@ -28,6 +28,7 @@ def write_marian(
     kind: Literal["bpe", "unigram"] = "bpe",
     languages: tuple[str, ...] = (),
     logits_bias: dict[str, float] | None = None,
+    separate: bool = False,
     **options: Any,
 ) -> Path:
     """Writes a checkpoint's folder.
@@ -36,15 +37,18 @@ def write_marian(
         kind: of SentencePiece model.
         languages: several target languages, each with a piece such as ">>fra<<".
         logits_bias: added to the logits of pieces.
+        separate: the target has a vocabulary and an embedding of its own.
         options: of MarianConfig.
     """
     folder.mkdir()
-    vocabulary = _write_vocabulary(folder, kind, languages)
+    vocabulary, target = _write_vocabularies(folder, kind, languages, separate)
     pad_id = vocabulary["<pad>"]
     sizes = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in
              (("layers", 2), ("attention_heads", 4), ("ffn_dim", 48))}  # fmt: skip
     ids = {"pad_token_id": pad_id, "decoder_start_token_id": pad_id, "eos_token_id": 0, "forced_eos_token_id": 0}
     fixed = {"d_model": 32, "max_position_embeddings": 256, "activation_function": "swish", "scale_embedding": True}
+    if separate:
+        fixed |= {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": len(target)}
     torch.manual_seed(0)
     net = MarianMTModel(MarianConfig(**{**sizes, **ids, **fixed, "vocab_size": len(vocabulary), **options}))
     for name, parameter in net.named_parameters():
@@ -52,7 +56,7 @@ def write_marian(
             torch.nn.init.normal_(parameter, mean=float("norm.weight" in name), std=0.2)
     net.final_logits_bias.normal_()
     for piece, bias in (logits_bias or {}).items():
-        net.final_logits_bias[0, vocabulary[piece]] = bias
+        net.final_logits_bias[0, target[piece]] = bias
     net.save_pretrained(folder)
     return folder
 
@@ -61,9 +65,11 @@ def change_json(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **changes}))
 
 
-def _write_vocabulary(folder: Path, kind: str, languages: tuple[str, ...]) -> dict[str, int]:
-    """Trains both models and numbers their pieces together; returns the ids."""
-    pieces = ["</s>", "<unk>"]
+def _write_vocabularies(
+    folder: Path, kind: str, languages: tuple[str, ...], separate: bool
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Trains both models and numbers their pieces, together unless they are `separate`; returns the ids of both."""
+    found: dict[str, list[str]] = {}
     for side, texts in (("source", EXAMPLES), ("target", GERMAN)):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
@@ -78,10 +84,16 @@ def _write_vocabulary(folder: Path, kind: str, languages: tuple[str, ...]) -> di
         )
         (folder / f"{side}.model").rename(folder / f"{side}.spm")
         processor = sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm"))
-        pieces += [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
-    pieces += [f">>{code}<<" for code in languages] + ["<pad>"]
-    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+        found[side] = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    special = [f">>{code}<<" for code in languages]
+    if separate:  # Marian pads both sides with one number
+        lists = [["</s>", "<unk>", "<pad>", *pieces, *special] for pieces in found.values()]
+    else:
+        lists = [["</s>", "<unk>", *found["source"], *found["target"], *special, "<pad>"]] * 2
+    source, target = ({piece: i for i, piece in enumerate(dict.fromkeys(pieces))} for pieces in lists)
     settings = {"source_lang": "en", "target_lang": "de", "tokenizer_class": "MarianTokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    return vocabulary
+    files = {"vocab.json": source} | ({"target_vocab.json": target} if separate else {})
+    for name, pieces in files.items():
+        (folder / name).write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "separate_vocabs": separate}))
+    return source, target

@@ -9,7 +9,6 @@ from tokenizers import Tokenizer
 
 from export import families
 from export.errors import ExportError
-from export.families import marian
 from export.sentences import EXAMPLES, TRICKY_TEXTS
 from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
 
@@ -40,7 +39,7 @@ def test_what_the_manifest_says(checkpoint) -> None:
 
 
 def test_languages_of_models_with_several(tmp_path) -> None:
-    model = marian.load(write_marian(tmp_path / "checkpoint", languages=("fra", "spa")))
+    model = families.load(write_marian(tmp_path / "checkpoint", languages=("fra", "spa")))
     assert model.target_languages == ("fra", "spa")
     vocabulary = json.loads((tmp_path / "checkpoint" / "vocab.json").read_text())
     assert model.source.prefix_ids == {code: (vocabulary[f">>{code}<<"],) for code in ("fra", "spa")}
@@ -52,7 +51,7 @@ def test_languages_of_models_with_several(tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
-    model = marian.load(write_marian(tmp_path / "checkpoint", kind=kind))
+    model = families.load(write_marian(tmp_path / "checkpoint", kind=kind))
     reader = Tokenizer.from_str(model.tokenizers["source.json"])
     texts, num_known = [*EXAMPLES, *GERMAN, *TRICKY_TEXTS], 0
     for text in texts:
@@ -65,7 +64,7 @@ def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_special_tokens_that_are_typed_are_text(tmp_path, kind) -> None:
-    model = marian.load(write_marian(tmp_path / "checkpoint", kind=kind, languages=("fra", "spa")))
+    model = families.load(write_marian(tmp_path / "checkpoint", kind=kind, languages=("fra", "spa")))
     reader = Tokenizer.from_str(model.tokenizers["source.json"])
     special_ids = set(model.target.special_ids) - {model.reference.unknown_id}
     ids = reader.encode("</s> <pad> and >>fra<< are text, <unk> too").ids
@@ -73,7 +72,7 @@ def test_special_tokens_that_are_typed_are_text(tmp_path, kind) -> None:
 
 
 def test_ids_become_the_originals_text(checkpoint) -> None:
-    model = marian.load(checkpoint)
+    model = families.load(checkpoint)
     writer = Tokenizer.from_str(model.tokenizers["target.json"])
     for text in (*GERMAN, *EXAMPLES):
         ids = [i for i in model.reference.tokenize(text, "de") if i not in model.target.special_ids]
@@ -82,7 +81,7 @@ def test_ids_become_the_originals_text(checkpoint) -> None:
 
 def test_banned_tokens_are_never_written(tmp_path) -> None:
     """Also not where the weights want nothing else, as with opus-mt's padding."""
-    model = marian.load(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
+    model = families.load(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
     pad_id = model.target.pad_id
     assert np.isneginf(model.architecture.description.head.bias[pad_id])
     source = model.reference.tokenize(EXAMPLES[0], "de")
@@ -101,7 +100,7 @@ def test_own_bans_and_generation_settings_are_kept(copy) -> None:
         "early_stopping": True,
     }
     change_json(copy / "generation_config.json", **settings)
-    model = marian.load(copy)
+    model = families.load(copy)
     assert set(model.architecture.description.banned_ids) == {7, model.target.pad_id}
     generation = model.generation
     assert (generation.num_beams, generation.max_new_tokens) == (6, 99)
@@ -112,11 +111,18 @@ def test_own_bans_and_generation_settings_are_kept(copy) -> None:
     ("change", "message"),
     [
         (lambda f: change_json(f / "config.json", activation_function="tanh"), "activation_function 'tanh'"),
-        (lambda f: change_json(f / "config.json", share_encoder_decoder_embeddings=False), "do not share"),
-        (lambda f: change_json(f / "config.json", decoder_ffn_dim=64), "encoder_ffn_dim other than decoder_ffn_dim"),
-        (lambda f: change_json(f / "config.json", decoder_vocab_size=7), "decoder_vocab_size"),
+        (lambda f: change_json(f / "config.json", share_encoder_decoder_embeddings=False), "lacks target_vocab.json"),
+        (
+            lambda f: change_json(f / "config.json", decoder_ffn_dim=64),
+            r"fc1.weight has shape \(48, 32\), not \(64, 32\)",
+        ),
+        (
+            lambda f: change_json(f / "config.json", decoder_vocab_size=7),
+            "target's vocabulary does not number its pieces",
+        ),
         (lambda f: change_json(f / "vocab.json", extra=1000), "does not number its pieces"),
         (lambda f: change_json(f / "generation_config.json", bad_words_ids=[[1, 2]]), "several tokens"),
+        (lambda f: change_json(f / "generation_config.json", do_sample=True), "do_sample True"),
         (lambda f: (f / "source.spm").write_bytes(b"nonsense"), "is not a SentencePiece model"),
         (lambda f: [(f / name).unlink() for name in ("source.spm", "vocab.json")], "lacks source.spm, vocab.json"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x"), "cannot be read"),
@@ -130,8 +136,8 @@ def test_what_cannot_be_exported_is_named(copy, change: Callable[[Path], object]
 
 
 def test_every_unsupported_option_is_named_at_once(copy) -> None:
-    change_json(copy / "config.json", activation_function="tanh", decoder_ffn_dim=64)
-    with pytest.raises(ExportError, match="activation_function 'tanh'; encoder_ffn_dim other"):
+    change_json(copy / "generation_config.json", do_sample=True, num_beam_groups=2, forced_decoder_ids=[[1, 5]])
+    with pytest.raises(ExportError, match=r"do_sample True; num_beam_groups 2; forced_decoder_ids \[\[1, 5\]\]"):
         families.load(copy)
 
 
