@@ -27,6 +27,10 @@ MAX_IDLE_BATCHES = 8
 # when its first has this many slots, a third when both have, and so on.
 ENOUGH_SLOTS = 8
 
+# Pictures are encoded one between two steps: several at once take longer each (three times among 32), and all who share
+# the batch would wait for them.
+MAX_PICTURES_A_STEP = 1
+
 log = logging.getLogger(__name__)
 
 
@@ -285,6 +289,8 @@ class Scheduler:
         share = -(-(lane.num_live + lane.num_waiting) // self._num_deserved(lane)) - batch.num_live
         if not batch.num_live:
             share = max(share, 1)
+        if isinstance(lane.runner.manifest.source, ImageSource):
+            share = min(share, MAX_PICTURES_A_STEP)
         taken = [lane.pop() for _ in range(min(batch.num_free, lane.num_waiting, share))]
         self._num_waiting -= len(taken)
         admitted = []
