@@ -1,5 +1,6 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
-# pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt.
+# pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-peers, has
+# a client that tests call as others would.
 
 PYTHON ?= python3
 ARGS ?=
@@ -28,13 +29,19 @@ $(DEV)/.installed: pyproject.toml constraints.txt
 	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# A client that wants another protobuf than ours, and another package "inference". Its own pins, not constraints.txt.
+.venv-peers/.installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .venv-peers/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 demo: .venv/.installed  ## Starts a server, translates, captions and summarizes, shows attention, stops. Needs no torch.
 	.venv/bin/python docs/examples/demo.py $(ARGS)
 
 serve: .venv/.installed  ## Serves the shipped models until stopped.
 	.venv/bin/regard serve $(ARGS)
 
-test: $(DEV)/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
+test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
 	$(DEV)/bin/python -m pytest $(ARGS)
 
 lint: $(DEV)/.installed  ## Checks style, types, who imports whom, deploy/, and the .proto.

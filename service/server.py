@@ -13,6 +13,7 @@ from typing import cast
 
 import grpc
 import uvloop
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc  # type: ignore[import-untyped]
 
 from regard.v1 import regard_pb2 as pb
@@ -31,12 +32,14 @@ from service.layers.metrics import MetricsLayer
 from service.layers.request_log import RequestLog
 from service.layers.routes import Routes
 from service.metrics import Metrics
+from service.open_inference import open_inference_pb2_grpc as v2_grpc
 from service.servicers.attention import AttentionServicer
+from service.servicers.inference import SERVICE as INFERENCE_SERVICE
+from service.servicers.inference import InferenceServicer
 from service.servicers.model import ModelServicer
 from service.settings import Settings, SettingsError, add_flags
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
-SERVICE_NAMES = tuple(service.full_name for service in SERVICES)
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
 QUIET_S = 0.25  # without a call, before connections are closed: who has just got an answer may call again
 MAX_QUIET_S = 1.0  # for callers who keep calling
@@ -67,8 +70,10 @@ class Server:
         self._open_handlers = open_handlers
         self._metrics = Metrics()
         self._metrics.queue_limit.set(settings.max_queue)
-        self._health = Health(SERVICE_NAMES)
-        self._gate = Gate(SERVICE_NAMES)
+        self._services = (*SERVICES, INFERENCE_SERVICE) if settings.open_inference else SERVICES
+        names = [service.full_name for service in self._services]
+        self._health = Health(names)
+        self._gate = Gate(names)
         self._handlers: Handlers | None = None
         self._grpc: grpc.aio.Server | None = None
         self._probes: grpc.aio.Server | None = None
@@ -133,10 +138,13 @@ class Server:
         registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), registry)
+        if self._settings.open_inference:
+            servicer = InferenceServicer(handlers, RequestReader(self._settings))
+            v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
-        self._metrics.grpc.expect(_method_labels())
+        self._metrics.grpc.expect(_method_labels(self._services))
         if self._settings.reflection:
-            _add_reflection(routes)
+            _add_reflection(routes, self._services)
         if self._grpc is not None:
             self._grpc.add_generic_rpc_handlers((routes,))
         if self._probes is not None:
@@ -222,17 +230,18 @@ def _bind(server: grpc.aio.Server, host: str, port: int, setting: str) -> int:
         raise StartError(f"{setting}: cannot listen on {address}; is another server running there?") from error
 
 
-def _add_reflection(routes: Routes) -> None:
+def _add_reflection(routes: Routes, services: Sequence[ServiceDescriptor]) -> None:
     # Where it is wanted only.
     from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
 
-    servicer = reflection.aio.ReflectionServicer((*SERVICE_NAMES, "grpc.health.v1.Health", REFLECTION_NAME))
+    names = (*(service.full_name for service in services), "grpc.health.v1.Health", REFLECTION_NAME)
+    servicer = reflection.aio.ReflectionServicer(names)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, routes)
 
 
-def _method_labels() -> Iterator[tuple[str, str, str]]:
-    """Type, service and name of every method of the API."""
-    for service in SERVICES:
+def _method_labels(services: Sequence[ServiceDescriptor]) -> Iterator[tuple[str, str, str]]:
+    """Type, service and name of every method."""
+    for service in services:
         for method in service.methods:
             yield "server_stream" if method.server_streaming else "unary", service.full_name, method.name
 

@@ -73,6 +73,9 @@ class Settings(BaseModel):
         default=None, gt=0, description="clients reconnect after this time, so that they find new replicas"
     )
     reflection: bool = Field(default=True, description="whether gRPC reflection describes the API")
+    open_inference: bool = Field(
+        default=False, description="whether the Open Inference Protocol (KServe version 2, Triton) is spoken too"
+    )
 
     model_directories: tuple[Path, ...] = Field(
         default_factory=lambda: (zoo_folder(),), min_length=1, description="folders whose folders are bundles"
