@@ -20,7 +20,7 @@ PIECE = rf"{SPACE}?(?:{WORD}|'s(?!\p{{L}})|.)"
 NO_NAMES = frozenset(
     """
     i i'm i've i'd i'll monday tuesday wednesday thursday friday saturday sunday january february march april may
-    june july august september october november december mon tue tues wed thu thurs fri sat sun jan feb mar apr jun
+    june july august september october november december mon tue tues wed thu thurs fri sat sun feb mar apr jun
     jul aug sep sept oct nov dec christmas thanksgiving easter america american americas canada canadian mexico
     europe european california texas houston portland london calgary chicago denver florida oregon washington enron
     enrononline internet intranet microsoft excel fx ca ny tx hr vp mr ms mrs dr inc corp ltd co va ok asap fyi cc
