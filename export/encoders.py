@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from export.description import Description, Float32Array
 from models.nets.bert import BertConfig, BertEncoder
+from models.nets.cross_modal import CrossModalConfig, CrossModalFusion
 from models.nets.transformer import Side
 from models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 
@@ -31,3 +32,13 @@ class BertDescription(Description):
         """Positions and the first segment: float32 [max_positions, width]."""
         table: Float32Array = self.weights["encoder_positions.weight"] + self.weights["segments.weight"][0]
         return table
+
+
+@dataclass(frozen=True)
+class FusionDescription(Description):
+    """A `CrossModalFusion` by its parameter names; `config` says what its sublayers are."""
+
+    fusion: CrossModalConfig = field(kw_only=True)
+
+    def net(self) -> CrossModalFusion:
+        return CrossModalFusion(self.fusion)

@@ -13,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from export.description import Description
 from export.quantize import Float32Array
 from models.bundle import Target
+from models.nets.transformer import TransformerDecoder
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,27 @@ class PictureReference(Reference, Protocol):
         """The text of the decoder's ids, special ones left out."""
 
 
-class TransformerReference:
-    """The project's own transformer in PyTorch; its search is `transformers` generate. Reads and writes no text."""
+class DecoderReference:
+    """A transformer's decoder in PyTorch, whatever encodes; its search is `transformers` generate. Reads and writes no
+    text.
 
-    unknown_id: int | None = None
+    Args:
+        states: encodes a batch of one source, int64 [1, source] or float [1, 3, height, width], to float [1, positions,
+            memory width].
+    """
 
-    def __init__(self, description: Description, target: Target) -> None:
-        self.name = f"models.nets.transformer.Transformer, PyTorch {torch.__version__}"
+    def __init__(
+        self,
+        name: str,
+        description: Description,
+        decoder: TransformerDecoder,
+        states: Callable[[Tensor], Tensor],
+        target: Target,
+    ) -> None:
+        self.name = f"{name}, PyTorch {torch.__version__}"
         self._description = description
-        self._net = description.module()
+        self._decoder = decoder
+        self._encode = states
         self._target = target
 
     @torch.inference_mode()
@@ -105,28 +118,40 @@ class TransformerReference:
         return cross_attention_memory(self._description, self._states(source)[0].numpy())
 
     def _states(self, source: Source) -> Tensor:
-        """float [1, source, width]."""
-        states, _ = self._net.encode(torch.tensor([source]), torch.ones(1, len(source), dtype=torch.bool))
-        return states
+        """float [1, positions, memory width]."""
+        return self._encode(torch.as_tensor(source)[None])
 
     @torch.inference_mode()
     def force(self, source: Source, target: Sequence[int]) -> Forced:
-        mask = torch.ones(1, len(source), dtype=torch.bool)
-        output = self._net(torch.tensor([source]), mask, torch.tensor([target]), need_weights=True)
-        return forced(output.logits[0], torch.cat(output.cross_attention))
+        decoded, _, weights = self._decoder.decode(
+            torch.tensor([target]), self._states(source), None, need_weights=True
+        )
+        return forced(self._decoder.logits(decoded)[0], torch.cat(weights))
 
     @torch.inference_mode()
     def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
         config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
         states = self._states(source)
-        mask = torch.ones(states.shape[:2], dtype=torch.bool)
 
         def next_logits(ids: Tensor) -> Tensor:
-            decoded = self._net.decode(ids, states.expand(len(ids), -1, -1), mask.expand(len(ids), -1))[0]
-            logits: Tensor = self._net.logits(decoded[:, -1])
-            return logits
+            decoded, *_ = self._decoder.decode(ids, states.expand(len(ids), -1, -1), None)
+            return self._decoder.logits(decoded[:, -1])
 
         return search(next_logits, self._target.vocab_size, config)
+
+
+class TransformerReference(DecoderReference):
+    """The project's own transformer."""
+
+    unknown_id: int | None = None
+
+    def __init__(self, description: Description, target: Target) -> None:
+        net = description.module()
+
+        def states(source: Tensor) -> Tensor:
+            return net.encode(source, torch.ones_like(source, dtype=torch.bool))[0]
+
+        super().__init__("models.nets.transformer.Transformer", description, net, states, target)
 
 
 def cross_attention_memory(description: Description, states: Float32Array) -> dict[str, Float32Array]:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 from export.errors import ExportError
 from export.families import (
     blip,
     captioner,
+    encoder_decoder,
     marian,
     pointer_generator,
     recurrent,
@@ -16,6 +18,7 @@ from export.families import (
     vision_encoder_decoder,
 )
 from export.families.source import SourceModel, Wanted
+from models.bundle import Manifest
 
 # By "family" (ours) or "model_type" (of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
@@ -23,6 +26,7 @@ FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     recurrent.FAMILY: recurrent.load,
     pointer_generator.FAMILY: pointer_generator.load,
     **dict.fromkeys(captioner.FAMILIES, captioner.load),
+    **dict.fromkeys(encoder_decoder.FAMILIES, encoder_decoder.load),
     vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
     blip.FAMILY: blip.load,
 }
@@ -64,3 +68,9 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
     if wanted.task not in (None, model.task):
         raise ExportError(f"{folder} does {model.task}, not {wanted.task}")
     return model
+
+
+def wanted_of(manifest: Manifest) -> Wanted:
+    """What its checkpoint was asked for when a bundle was made."""
+    pairs = product(manifest.source_languages, manifest.target_languages)
+    return Wanted(manifest.task, tuple(pairs) if manifest.family in OPEN_FAMILIES else ())

@@ -28,6 +28,19 @@ class Graph:
     outputs: tuple[TensorSpec, ...]
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder drew.
+
+    Attributes:
+        states: [requests, source, width], or with `padded_to_packed` [tokens, width].
+        padded_to_packed: where each position of the padded layout stands, int64 [requests, source].
+    """
+
+    states: str
+    padded_to_packed: str | None = None
+
+
 def memory_specs(config: TransformerConfig) -> tuple[TensorSpec, ...]:
     """Keys and values of cross-attention, a pair a decoder layer; the keys stand ready for q K^T."""
     heads, head_width = config.num_heads, config.width_of_head

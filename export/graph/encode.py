@@ -1,10 +1,12 @@
 """encode.onnx: source tokens in, cross-attention's keys and values out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from export.description import Description
 from export.graph.builder import GraphBuilder
-from export.graph.contract import Graph
+from export.graph.contract import Encoded, Graph
 from export.graph.stack import Stack
 from export.quantize import Form
 from models.bundle import TensorSpec
@@ -12,14 +14,37 @@ from models.bundle import TensorSpec
 
 def build_encode(description: Description, form: Form) -> Graph:
     """Draws the encoder and the keys and values of every decoder layer's cross-attention."""
-    return _EncodeGraph(description, form).draw()
+    graph = GraphBuilder("encode")
+    encoder = _EncodeGraph(graph, description, form)
+    projected = encoder.project_memory(encoder.states())
+    encoder.memory_outputs(graph.node("Gather", projected, encoder.to_packed))
+    return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """An encoder of texts, drawn in front of any decoder."""
+
+    description: Description
+
+    @property
+    def max_positions(self) -> int:
+        return self.description.config.max_positions
+
+    @property
+    def nbytes(self) -> int:
+        return sum(weight.nbytes for weight in self.description.weights.values())
+
+    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
+        encoder = _EncodeGraph(graph, self.description, form)
+        return Encoded(encoder.states(), encoder.to_packed)
 
 
 class _EncodeGraph(Stack):
     """Linears run on packed tokens, [tokens, width]; only attention sees [requests, source, width]."""
 
-    def __init__(self, description: Description, form: Form) -> None:
-        super().__init__(GraphBuilder("encode"), description, form)
+    def __init__(self, graph: GraphBuilder, description: Description, form: Form) -> None:
+        super().__init__(graph, description, form)
         declare = self.graph.input
         self.ids = declare(TensorSpec(name="source_ids", dtype="int64", shape=("tokens",)))
         self.positions = ""  # where they are relative, nothing is looked up by position
@@ -30,11 +55,11 @@ class _EncodeGraph(Stack):
         self.lengths = declare(TensorSpec(name="source_lengths", dtype="int32", shape=("requests",)))
         self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
 
-    def draw(self) -> Graph:
+    def states(self) -> str:
+        """What the encoder makes of its sources, [tokens, width]."""
         table = self.description.source_embedding * np.float32(self.embedding_scale)
         embedded = self.embed("encoder", table, self.ids, self.positions)
-        self._memory(self.run(embedded, *self.encoder_layers(self._attention)))
-        return Graph(self.graph.build(), tuple(self.graph.inputs), tuple(self.graph.outputs))
+        return self.run(embedded, *self.encoder_layers(self._attention))
 
     def _attention(self, name: str, x: str) -> str:
         """Self-attention; x: [tokens, width]."""
@@ -62,7 +87,3 @@ class _EncodeGraph(Stack):
         farthest = self.config.relative_max_distance
         bias = self.distance_bias("encoder", graph.node("Sub", keys, queries), (-farthest, farthest))
         return graph.node("Unsqueeze", bias, graph.constant(np.array([0])))
-
-    def _memory(self, states: str) -> None:
-        """Keys and values of cross-attention; states: [tokens, width]."""
-        self.memory_outputs(self.graph.node("Gather", self.project_memory(states), self.to_packed))

@@ -5,24 +5,11 @@ from typing import Protocol
 
 from export.description import DecoderDescription
 from export.graph.builder import GraphBuilder
-from export.graph.contract import Graph, memory_specs, state_specs
+from export.graph.contract import Encoded, Graph, memory_specs, state_specs
 from export.graph.stack import Stack
 from export.graph.step import build_step
 from export.quantize import Form
 from models.bundle import StateSpec, TensorSpec
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What an encoder drew.
-
-    Attributes:
-        states: [requests, source, width], or with `padded_to_packed` [tokens, width].
-        padded_to_packed: where each position of the padded layout stands, int64 [requests, source].
-    """
-
-    states: str
-    padded_to_packed: str | None = None
 
 
 class Encoder(Protocol):

@@ -7,7 +7,7 @@ import torch
 
 from export.encoders import VisionDescription
 from export.graph.builder import GraphBuilder
-from export.graph.encoder_decoder import Encoded
+from export.graph.contract import Encoded
 from export.graph.stack import Stack
 from export.quantize import Form
 from models.bundle import TensorSpec

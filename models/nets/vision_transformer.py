@@ -30,6 +30,7 @@ class VisionTransformerConfig:
         absolute_positions: whether a learned vector a position is added (E_pos).
         relative_positions: whether each layer adds to its scores by how far apart patches lie (`patch_distances.py`).
         final_norm: the normalization of equation 4.
+        mean, std: of pixels from 0 to 255, as the training normalized them.
     """
 
     width: int
@@ -45,6 +46,8 @@ class VisionTransformerConfig:
     activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
     norm_epsilon: float = 1e-6
     final_norm: bool = True
+    mean: float = 127.5
+    std: float = 127.5
 
     @property
     def grid(self) -> tuple[int, int]:

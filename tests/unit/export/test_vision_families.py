@@ -159,7 +159,7 @@ def test_photographs_are_read_as_the_original_reads_them(tmp_path, processor) ->
         original = processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
     read = ImageReader(source).read(PHOTOGRAPH.read_bytes(), field="image").array
     off = np.abs(read - original) * np.array(source.std)[:, None, None]
-    assert off.mean() < 3  # of 255
+    assert off.mean() < 1.3  # of 255; another filter makes 1.4 and more
 
 
 def test_pictures_that_need_no_resizing_are_read_exactly(tmp_path) -> None:
