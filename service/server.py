@@ -24,6 +24,7 @@ from service.engine.observer import EngineObserver
 from service.errors import ServiceError
 from service.handlers import Handlers
 from service.health import Health, unready_reasons
+from service.http.api import Api
 from service.http.app import create_app
 from service.http.server import HttpServer
 from service.layers.errors import ErrorLayer
@@ -75,6 +76,7 @@ class Server:
         self._health = Health(names)
         self._gate = Gate(names)
         self._handlers: Handlers | None = None
+        self._routes: Routes | None = None
         self._grpc: grpc.aio.Server | None = None
         self._probes: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
@@ -119,9 +121,9 @@ class Server:
         """Binds every port before any model is loaded, so that a taken one is told at once."""
         settings = self._settings
         try:
-            self._http = HttpServer(
-                create_app(self._metrics.registry, self._unready), settings.host, settings.http_port
-            )
+            api = Api(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
+            app = create_app(self._metrics.registry, self._unready, api)
+            self._http = HttpServer(app, settings.host, settings.http_port)
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
@@ -145,6 +147,7 @@ class Server:
         self._metrics.grpc.expect(_method_labels(self._services))
         if self._settings.reflection:
             _add_reflection(routes, self._services)
+        self._routes = routes
         if self._grpc is not None:
             self._grpc.add_generic_rpc_handlers((routes,))
         if self._probes is not None:

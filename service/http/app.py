@@ -1,6 +1,7 @@
-"""What is served over HTTP: metrics and health. The JSON API and the playground join it here."""
+"""What is served over HTTP: metrics and health, and where it is wanted the JSON API and the playground."""
 
 from collections.abc import Callable
+from importlib import metadata
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -10,12 +11,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service.http.api import Api
+from service.http.openapi import document
+from service.http.pages import page_routes
+from service.http.problems import MEDIA_TYPE
 
-def create_app(registry: CollectorRegistry, unready_reasons: Callable[[], list[str]]) -> Starlette:
+
+def create_app(
+    registry: CollectorRegistry, unready_reasons: Callable[[], list[str]], api: Api | None = None
+) -> Starlette:
     """The application.
 
     Args:
         unready_reasons: why the server should get no new calls now; empty if it should.
+        api: None leaves out the JSON API and the playground.
     """
 
     async def metrics(request: Request) -> Response:
@@ -31,18 +40,39 @@ def create_app(registry: CollectorRegistry, unready_reasons: Callable[[], list[s
             return JSONResponse({"status": "not ready", "reasons": reasons}, status_code=503)
         return JSONResponse({"status": "ready"})
 
-    return Starlette(
-        routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)],
-        exception_handlers={HTTPException: _http_error, Exception: _internal_error},
-    )
+    routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
+    if api is not None:
+        routes += [*api.endpoints(), _openapi_route(), *page_routes()]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+
+
+def _openapi_route() -> Route:
+    described = document(_version())
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(described)
+
+    return Route("/openapi.json", openapi)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("regard")
+    except metadata.PackageNotFoundError:
+        return "0"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """A JSON body for what the router refuses: unknown paths, wrong methods."""
     if not isinstance(error, HTTPException):
         return await _internal_error(request, error)
-    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+    return _problem(error.status_code, error.detail, dict(error.headers or {}))
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "internal error; the server's log has the cause"}, status_code=500)
+    return _problem(500, "internal error; the server's log has the cause", {})
+
+
+def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
+    body = {"type": "about:blank", "title": detail, "status": status, "detail": detail, "violations": []}
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)

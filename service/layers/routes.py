@@ -23,7 +23,11 @@ class Routes(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The handler of a path; None lets gRPC answer UNIMPLEMENTED."""
-        return self._handlers.get(handler_call_details.method)
+        return self.handler(handler_call_details.method)
+
+    def handler(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """The handler of a path "/service/method", wrapped in its layers; None if there is none."""
+        return self._handlers.get(path)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[Any]) -> None:
         """Called by `add_..._to_server`, which registers the same methods by name next."""

@@ -384,7 +384,7 @@ async def test_http_tells_health_and_nothing_else() -> None:
         assert await server.get("/readyz") == (200, '{"status":"ready"}')
         status, text = await server.get("/nothing")
     assert status == 404
-    assert json.loads(text) == {"error": "Not Found"}
+    assert json.loads(text)["detail"] == "Not Found"
 
 
 async def test_reflection_describes_the_api_unless_switched_off() -> None:

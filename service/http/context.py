@@ -1,0 +1,89 @@
+"""An HTTP request as gRPC sees a call, so that the same servicers and layers answer it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc import StatusCode
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+class HttpContext(grpc.aio.ServicerContext[Any, Any]):
+    """A call's context: what the caller sent beside the message, and where the answer goes.
+
+    Args:
+        headers: of the HTTP request; they are the call's metadata, names in lower case.
+        peer: who calls, as gRPC writes it: "ipv4:127.0.0.1:50000".
+        timeout_s: the caller's; None: no deadline of its own.
+    """
+
+    def __init__(self, headers: Metadata, peer: str, timeout_s: float | None = None) -> None:
+        self._headers = tuple(headers)
+        self._peer = peer
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._trailers: Metadata = ()
+        self._code: StatusCode | None = None
+        self._details = ""
+        # A stream's messages, until somebody has sent them: a slow reader holds up its own call only.
+        self.written: asyncio.Queue[Any] = asyncio.Queue(maxsize=64)
+
+    def invocation_metadata(self) -> Any:
+        return self._headers
+
+    def peer(self) -> str:
+        return self._peer
+
+    def peer_identities(self) -> None:
+        return None
+
+    def peer_identity_key(self) -> None:
+        return None
+
+    def auth_context(self) -> Any:
+        return {}
+
+    def time_remaining(self) -> Any:
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        self._trailers = tuple(trailing_metadata)
+
+    def trailing_metadata(self) -> Any:
+        return self._trailers
+
+    def set_code(self, code: StatusCode) -> None:
+        self._code = code
+
+    def code(self) -> Any:
+        return self._code
+
+    def set_details(self, details: str) -> None:
+        self._details = details
+
+    def details(self) -> Any:
+        return self._details
+
+    async def abort(self, code: Any, details: str = "", trailing_metadata: Any = ()) -> Any:
+        self._code, self._details, self._trailers = code, details, tuple(trailing_metadata)
+        raise grpc.aio.AbortError(details)
+
+    async def abort_with_status(self, status: Any) -> Any:
+        await self.abort(status.code, status.details, status.trailing_metadata or ())
+
+    async def write(self, message: Any) -> None:
+        await self.written.put(message)
+
+    async def read(self) -> Any:
+        raise NotImplementedError("the API has no method that reads a stream")
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        """HTTP sends its headers with the answer."""
+
+    def set_compression(self, compression: Any) -> None:
+        """Left to proxies."""
+
+    def disable_next_message_compression(self) -> None:
+        """Left to proxies."""
