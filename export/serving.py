@@ -76,12 +76,15 @@ class ServingGraphs:
             return logits
         return both_ids(logits[:, : target.vocab_size + self._length(source)], source, target)
 
-    def decode(self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
+    def decode(
+        self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int, length_penalty: float = 1.0
+    ) -> Iterator[Decoded]:
         """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
+        generation = Generation(max_new_tokens=max_new_tokens, num_beams=num_beams, length_penalty=length_penalty)
         for first in range(0, len(sources), MAX_REQUESTS):
             group = sources[first : first + MAX_REQUESTS]
             slots = self._admit(group, num_beams=num_beams, capacity=max_new_tokens)
-            yield from _Batch(self._runner, slots, len(group), max_new_tokens).run()
+            yield from _Batch(self._runner, slots, len(group), generation).run()
 
     def step_seconds(self, source: Source, num_requests: int) -> float:
         """How long a step of so many requests takes, the best of some: others may be at work on this machine."""
@@ -125,13 +128,13 @@ class ServingGraphs:
 class _Batch:
     """Requests that are decoded side by side; a finished one leaves at once, as in the engine."""
 
-    def __init__(self, runner: Runner, slots: Slots, num_requests: int, max_new_tokens: int) -> None:
+    def __init__(self, runner: Runner, slots: Slots, num_requests: int, generation: Generation) -> None:
         self._runner = runner
         self._slots = slots
         self._num_requests = num_requests
         self._search = _search(runner, slots)
         for row in range(num_requests):
-            self._search.admit(row, Generation(max_new_tokens=max_new_tokens, num_beams=slots.shape.num_beams))
+            self._search.admit(row, generation)
         self._requests = list(range(num_requests))  # by live row
         self._maps: list[list[Float32Array]] = [[] for _ in range(num_requests)]
         self._results: dict[int, Decoded] = {}

@@ -179,7 +179,9 @@ class Verifier:
         sources = [self._inputs.read(example.source, key) for example in examples]
         options = self._manifest.generation
         limit = min(options.max_new_tokens, self._manifest.max_target_tokens)
-        outputs = graphs.decode(sources, num_beams=options.num_beams, max_new_tokens=limit)
+        outputs = graphs.decode(
+            sources, num_beams=options.num_beams, max_new_tokens=limit, length_penalty=options.length_penalty
+        )
         texts = [
             self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text
             for d, example in zip(outputs, examples, strict=True)

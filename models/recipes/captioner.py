@@ -10,7 +10,7 @@ greedy captions on dev.
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ from models.recipes.training import TrainingPlan, train
 
 VOCAB_SIZE = 3072
 IMAGES_A_BATCH = 32  # with five captions each
-NUM_BEAMS = 4
+# Chosen on dev.
+NUM_BEAMS = 3
+LENGTH_PENALTY = 0.7
 
 CONFIGS: dict[str, CaptionerConfig] = {
     "transformer": TransformerCaptionerConfig(
@@ -132,6 +134,10 @@ def _tokenizer(file: Path, captions: list[list[str]]) -> Tokenizer:
     return tokenizer
 
 
+def mean_weights(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: (weight + other[name]) / 2 for name, weight in one.items()}
+
+
 class Training:
     """The phases of a training; each begins with the best epoch of the one before."""
 
@@ -144,9 +150,14 @@ class Training:
         self._phases: dict[str, Any] = {}
 
     def run(self, plan: TrainingPlan, loss_of: Callable[[CaptionBatch], Tensor], phase: str) -> None:
-        """Trains for the plan's minutes, going on where an earlier call stopped, and takes the best epoch."""
+        """Trains for the plan's minutes, going on where an earlier call stopped; takes the best epoch, or the mean of
+        it and the last one (Wortsman et al. 2022, "Model soups"), whichever scores higher.
+        """
         state, best = self._out / f"{phase}.pt", self._out / phase
         steps = train(self._model, loss_of, self._epochs(best), plan, state, device=self._device)
+        last = {name: weight.cpu() for name, weight in stored_weights(self._model).items()}
+        self._keep_better(best)
+        load_weights(self._model, mean_weights(Checkpoint.load(best).weights, last))
         self._keep_better(best)
         load_weights(self._model, Checkpoint.load(best).weights)
         self._phases[phase] = {"minutes": plan.minutes, "steps": steps, "device": self._device}
@@ -164,7 +175,7 @@ class Training:
             "recipe": "models/recipes/captioner.py",
             "training": self._phases,
             "max_target_tokens": 40,
-            "generation": {"num_beams": NUM_BEAMS, "max_new_tokens": 32},
+            "generation": {"num_beams": NUM_BEAMS, "length_penalty": LENGTH_PENALTY, "max_new_tokens": 32},
             "scores": scores,
         }
         self._save(self._out, card)
@@ -186,7 +197,12 @@ class Training:
 
     def _scores(self, *, num_beams: int) -> dict[str, float]:
         outputs = caption(
-            self._model, self._corpus.vocabulary, self._corpus.dev_features, device=self._device, num_beams=num_beams
+            self._model,
+            self._corpus.vocabulary,
+            self._corpus.dev_features,
+            device=self._device,
+            num_beams=num_beams,
+            length_penalty=LENGTH_PENALTY,
         )
         return bleu(outputs, self._corpus.dev_captions)
 
