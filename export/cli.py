@@ -4,8 +4,9 @@ What needs PyTorch is imported when a command runs: help and `inspect` answer at
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,12 +15,16 @@ from rich.console import Console
 from rich.table import Table
 
 from export.errors import ExportError
-from models.bundle import Bundle, BundleError, Manifest, Precision
+from models.bundle import Bundle, BundleError, Manifest, Precision, Task
 
 if TYPE_CHECKING:
+    from export.exporting import ExportOptions
+    from export.families.source import SourceModel, Wanted
     from export.verify import Report
 
 PRECISIONS = ("float32", "int8")
+TASKS = ("translation", "summarization", "captioning")
+MANY = 8  # languages that are listed
 FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -64,9 +69,25 @@ def _precisions(context: click.Context, parameter: click.Parameter, value: str) 
     return cast(list[Precision], names)
 
 
+def _languages(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[tuple[str, str], ...]:
+    pairs = [tuple(pair.strip().split("-")) for pair in (value or "").split(",") if pair.strip()]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise click.BadParameter(f"{value!r}; pairs look like en-de")
+    return cast(tuple[tuple[str, str], ...], tuple(pairs))
+
+
 @click.command("export", short_help="Export a trained model as a bundle.")
-@click.argument("source", type=EXISTING)
+@click.argument("source")
 @click.option("-o", "--output", required=True, type=FOLDER, help="Folder of the bundle; new or empty.")
+@click.option(
+    "--task", type=click.Choice(TASKS), help="What the model is to do, where its checkpoint leaves that open."
+)
+@click.option(
+    "--languages",
+    callback=_languages,
+    help="Comma-separated pairs, source-target, by the checkpoint's own codes: en-de,en-fr.",
+)
+@click.option("--revision", help="Branch, tag or commit of a repository on the hub.")
 @click.option("--name", help="The model's name in the API; the output folder's, unless given.")
 @click.option("--version", default="1", show_default=True, help="The model's version.")
 @click.option(
@@ -79,38 +100,99 @@ def _precisions(context: click.Context, parameter: click.Parameter, value: str) 
 )
 @click.option("--data", type=EXISTING, help="Folder with dev examples, for the quality gate.")
 @click.option("--allow-mismatch", is_flag=True, help="Write the bundle even if verification fails, and mark it.")
+@click.option("--trust-pickle", is_flag=True, help="Read weights whose file may run any code when it is read.")
+@click.option("--dry-run", is_flag=True, help="Only read the checkpoint, and say what would be written.")
 def export_command(
-    source: Path,
+    source: str,
     output: Path,
+    task: Task | None,
+    languages: tuple[tuple[str, str], ...],
+    revision: str | None,
     name: str | None,
     version: str,
     precisions: list[Precision],
     data: Path | None,
     allow_mismatch: bool,
+    trust_pickle: bool,
+    dry_run: bool,
 ) -> None:
-    """Exports the checkpoint in folder SOURCE as a bundle, unless verification finds a difference."""
+    """Exports SOURCE as a bundle, unless verification finds a difference.
+
+    SOURCE is a checkpoint's folder or its name on the hub. A repository's code is never run.
+    HF_HUB_OFFLINE=1 reads the hub's cache only.
+    """
     progress = Progress()
     with progress.running():
         progress.stage("reading the checkpoint")
-        from export import families
         from export.dev import dev_set
-        from export.exporting import ExportOptions, export
+        from export.exporting import ExportOptions, export, refuse_occupied, refuse_unwritable
+        from export.families.source import Wanted
 
-        model = families.load(source)
+        refuse_occupied(output)
+        model = _read(source, revision, Wanted(task, languages, trust_pickle))
         dev = dev_set(data, model) if data else {}
         options = ExportOptions(name or output.resolve().name, version, precisions, dev, allow_mismatch)
-        bundle = export(model, output, options, progress.stage)
+        if dry_run:
+            refuse_unwritable(model, output, options)
+        else:
+            bundle = export(model, output, options, progress.stage)
+    if dry_run:
+        Console(highlight=False).print(_plan(model, output, options))
+        return
     size = sum(bundle.path(file).stat().st_size for file in bundle.manifest.files)
     click.echo(f"{output}: {bundle.manifest.name} {bundle.manifest.version}, {size / 1e6:.1f} MB")
     if not bundle.manifest.verification["passed"]:
         click.echo("warning: verification failed; the manifest says so", err=True)
 
 
+def _read(source: str, revision: str | None, wanted: "Wanted") -> "SourceModel":
+    """Opens a checkpoint; the manifest will say where it is from."""
+    from export import families, hub
+
+    checkpoint = hub.find(source, revision)
+    model = families.load(checkpoint.folder, wanted)
+    told = {"source": checkpoint.origin, "weights_license": model.provenance.weights_license or checkpoint.license}
+    provenance = model.provenance.model_copy(update={name: value for name, value in told.items() if value})
+    return replace(model, provenance=provenance)
+
+
+def _plan(model: "SourceModel", output: Path, options: "ExportOptions") -> Table:
+    """What an export would write."""
+    from export.exporting import bytes_of, expected_bytes
+
+    table = Table.grid(padding=(0, 2))
+    rows: dict[str, str] = {
+        "folder": str(output),
+        "model": f"{options.name} {options.version}",
+        "task": f"{model.task} ({model.family})",
+        "languages": _pair(model.source_languages, model.target_languages),
+        "tokens": f"source up to {model.max_source_tokens}, target up to {model.max_target_tokens}",
+        "source": model.provenance.source,
+        **{p: f"about {bytes_of(model, p) / 1e6:.1f} MB" for p in options.precisions},
+        "while at work": f"about {expected_bytes(model, options) / 1e6:.1f} MB on the disk",
+        "quality gate": f"{sum(map(len, options.dev.values()))} dev examples" if options.dev else "none: no --data",
+    }
+    for title, value in rows.items():
+        if value:
+            table.add_row(f"[bold]{title}[/bold]", value)
+    return table
+
+
+def _pair(sources: Sequence[str], targets: Sequence[str]) -> str:
+    """Languages in words; of many, some."""
+
+    def some(codes: Sequence[str]) -> str:
+        return ", ".join(codes[:MANY]) + (f" and {len(codes) - MANY} more" if len(codes) > MANY else "")
+
+    return f"{some(sources)} to {some(targets)}" if sources or targets else ""
+
+
 @click.command("verify", short_help="Check a bundle against the model it was exported from.")
 @click.argument("bundle_folder", metavar="BUNDLE", type=EXISTING)
-@click.option("--source", type=EXISTING, help="The checkpoint, to compare with the original too.")
+@click.option("--source", help="The checkpoint's folder or name on the hub, to compare with the original too.")
+@click.option("--revision", help="Branch, tag or commit of a repository on the hub.")
 @click.option("--data", type=EXISTING, help="Folder with dev sentences, to measure BLEU; needs --source.")
-def verify_command(bundle_folder: Path, source: Path | None, data: Path | None) -> None:
+def verify_command(bundle_folder: Path, source: str | None, revision: str | None, data: Path | None) -> None:
     """Checks the checksums of BUNDLE, what its graphs compute and, given their source, parity with it."""
     if data and not source:
         raise click.UsageError("--data needs --source")
@@ -123,7 +205,7 @@ def verify_command(bundle_folder: Path, source: Path | None, data: Path | None) 
         from export.exporting import verify
         from export.verify import VerificationFailed
 
-        model = families.load(source) if source else None
+        model = _read(source, revision, families.wanted_of(bundle.manifest)) if source else None
         dev = dev_set(data, model) if data and model else {}
         report = verify(bundle, model, dev, progress.stage)
         if report.failures:
@@ -170,7 +252,7 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
     yield "model", f"{manifest.name} {manifest.version}"
     yield "description", manifest.description
     yield "task", f"{manifest.task} ({manifest.family})"
-    yield "languages", f"{', '.join(manifest.source_languages)} to {', '.join(manifest.target_languages)}"
+    yield "languages", _pair(manifest.source_languages, manifest.target_languages)
     yield "styles", ", ".join(manifest.styles)
     yield (
         "tokens",
@@ -181,8 +263,8 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
     layout = manifest.attention
     yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
     yield "scores", _settings(manifest.scores)
-    for title, value in manifest.provenance.model_dump().items():
-        yield title.replace("_", " "), value
+    for title, value in manifest.provenance.model_dump(mode="json").items():
+        yield title.replace("_", " "), value or ""
     yield "verification", _verdict(manifest)
     for precision, times in manifest.verification.get("step_ms", {}).items():
         yield f"{precision} step", ", ".join(f"{ms:g} ms for {n} at a time" for n, ms in times.items())

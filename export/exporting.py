@@ -15,6 +15,9 @@ from export.families.source import SourceModel
 from export.verify import Report, Stage, VerificationFailed, Verifier
 from models.bundle import Bundle, Precision
 
+# Of float32's size; quantized embeddings that are tied stand there twice, in forms that differ.
+SHARE: dict[Precision, float] = {"float32": 1.0, "float16": 0.5, "int8": 0.4, "int4": 0.3}
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -44,7 +47,7 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
         VerificationFailed: a gate did not hold; nothing is written.
         ExportError: `out` is not empty, or there is no room on the disk.
     """
-    _refuse_unwritable(model, out)
+    refuse_unwritable(model, out, options)
     precisions: list[Precision] = list(dict.fromkeys(options.precisions))
     with _folder_beside(out) as folder:
         write_tokenizers(folder, model)
@@ -81,15 +84,29 @@ def verify(bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage)
         return Verifier(Bundle.write_manifest(folder, manifest), model, dev, stage).run()
 
 
-def _refuse_unwritable(model: SourceModel, out: Path) -> None:
+def refuse_occupied(out: Path) -> None:
+    """Raises ExportError if `out` holds something."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} exists and is not an empty folder")
+
+
+def refuse_unwritable(model: SourceModel, out: Path, options: ExportOptions) -> None:
+    """Raises ExportError if `out` holds something, or the disk has no room for what goes there."""
+    refuse_occupied(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # float32 and everything smaller, with a little for tables and tokenizers.
-    needed = 2 * model.architecture.nbytes + 2**24
-    free = shutil.disk_usage(out.parent).free
+    needed, free = expected_bytes(model, options), shutil.disk_usage(out.parent).free
     if free < needed:
         raise ExportError(f"no room for the bundle in {out.parent}: {free >> 20} MiB are free, {needed >> 20} needed")
+
+
+def expected_bytes(model: SourceModel, options: ExportOptions) -> int:
+    """What the graphs of all precisions take while they are made, with a little for tables and tokenizers."""
+    return sum(bytes_of(model, precision) for precision in {*options.precisions, "float32"}) + 2**24
+
+
+def bytes_of(model: SourceModel, precision: Precision) -> int:
+    """About what the graphs of a precision take."""
+    return int(model.architecture.nbytes * SHARE[precision])
 
 
 @contextmanager
