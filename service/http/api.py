@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
-from service.errors import InvalidInput, NotReady, ServiceError
+from service.errors import InvalidInput, NotReady
 from service.http.context import HttpContext
 from service.http.problems import Problem
 from service.http.reading import read_body, read_query
@@ -64,7 +64,7 @@ ENDPOINTS = (
 )
 
 
-class BodyTooLarge(ServiceError):
+class BodyTooLarge(Exception):
     """A request larger than a message may be; gRPC refuses those by itself."""
 
 
