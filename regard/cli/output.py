@@ -76,9 +76,11 @@ def shown(text: str) -> str:
 def _print_grid(result: Result, asked: Asked) -> None:
     if not asked.attention:
         return
+    from regard.regions import print_regions
     from regard.terminal import print_alignment
 
-    print_alignment(_console(), result, result.best)
+    show = print_alignment if result.image_grid is None else print_regions
+    show(_console(), result, result.best)
 
 
 def _console() -> Console:

@@ -4,8 +4,9 @@ Files come from anywhere: format and size are read from the header and checked b
 profiles are ignored, as in most training data.
 """
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -24,6 +25,11 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 WANTED = "a JPEG, PNG or WebP file"
 TURNED = range(2, 9)  # EXIF orientations that are not upright
 SIDEWAYS = range(5, 9)  # those that exchange width and height
+ENOUGH = 2  # times the size wanted
+LARGE = 10_000_000  # pixels; a picture of 40 million takes some 400 MB, so that large ones wait for each other
+
+# Above the 32 MB up to which the C library keeps what is freed for later: pixels are returned to the system at once.
+Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
 
 # What files that are none of these begin with, or have at their fifth byte.
 _OTHER_FORMATS = (
@@ -71,6 +77,7 @@ class ImageReader:
     def __init__(self, source: ImageSource, limits: ImageLimits | None = None) -> None:
         self._source = source
         self._limits = limits or ImageLimits()
+        self._large = threading.Lock()
 
     def read(self, file: bytes, *, field: str) -> SourceImage:
         """Decodes one picture: upright by its EXIF orientation, the first one of an animation, on white where it is
@@ -85,7 +92,8 @@ class ImageReader:
         try:
             with _opened(file, self._limits) as image:
                 self._check_size(image.size)
-                return self._read(image)
+                with self._large if image.width * image.height > LARGE else nullcontext():
+                    return self._read(image)
         except _Refused as refused:
             raise InvalidInput.of(field, str(refused)) from refused
 
@@ -120,12 +128,15 @@ class ImageReader:
 
     def _decode_small(self, image: Image.Image, box: Box) -> None:
         """Decodes; a JPEG much larger than what is wanted at a half, a quarter or an eighth, which saves most of it."""
-        left, top, right, bottom = box
-        shrink = min((right - left) / self._source.width, (bottom - top) / self._source.height)
-        shrink /= 2  # twice the size leaves resizing enough to average
-        if shrink > 1:
-            image.draft(None, (round(image.width / shrink), round(image.height / shrink)))
+        excess = self._excess(box)
+        if excess > 1:
+            image.draft(None, (round(image.width / excess), round(image.height / excess)))
         image.load()
+
+    def _excess(self, box: Box) -> float:
+        """By what a picture may be shrunk in cheap ways, so that enough is left for resizing to average."""
+        left, top, right, bottom = box
+        return min((right - left) / self._source.width, (bottom - top) / self._source.height) / ENOUGH
 
     def _pixels(self, image: Image.Image, box: Box) -> Float32Array:
         size = self._source.width, self._source.height
