@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
@@ -39,7 +41,7 @@ class Generated:
     score: float | None
 
 
-Source = Sequence[int] | Float32Array
+Source = Sequence[int] | NDArray[np.int64] | Float32Array
 """What an encoder takes: the ids of a text (for a model that copies two rows, ids and words), or float32 [3, height,
 width], a picture's pixels."""
 

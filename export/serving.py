@@ -76,14 +76,15 @@ class ServingGraphs:
             return logits
         return both_ids(logits[:, : target.vocab_size + self._length(source)], source, target)
 
-    def decode(
-        self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int, length_penalty: float = 1.0
-    ) -> Iterator[Decoded]:
+    def decode(self, sources: Sequence[Source], *, num_beams: int, max_new_tokens: int) -> Iterator[Decoded]:
+        """Decodes freely, as `search` does; every other setting is plain."""
+        return self.search(sources, Generation(max_new_tokens=max_new_tokens, num_beams=num_beams))
+
+    def search(self, sources: Sequence[Source], generation: Generation) -> Iterator[Decoded]:
         """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
-        generation = Generation(max_new_tokens=max_new_tokens, num_beams=num_beams, length_penalty=length_penalty)
         for first in range(0, len(sources), MAX_REQUESTS):
             group = sources[first : first + MAX_REQUESTS]
-            slots = self._admit(group, num_beams=num_beams, capacity=max_new_tokens)
+            slots = self._admit(group, num_beams=generation.num_beams, capacity=generation.max_new_tokens)
             yield from _Batch(self._runner, slots, len(group), generation).run()
 
     def step_seconds(self, source: Source, num_requests: int) -> float:

@@ -19,6 +19,7 @@ from export.quality import METRICS
 from export.reference import Forced, Source, half_of_the_threads
 from export.serving import Ids, ServingGraphs
 from models.bundle import Bundle, Precision
+from service.engine.request import Generation
 from service.pipelines.text import TargetWriter
 
 MAX_NEW_TOKENS = 64
@@ -179,9 +180,7 @@ class Verifier:
         sources = [self._inputs.read(example.source, key) for example in examples]
         options = self._manifest.generation
         limit = min(options.max_new_tokens, self._manifest.max_target_tokens)
-        outputs = graphs.decode(
-            sources, num_beams=options.num_beams, max_new_tokens=limit, length_penalty=options.length_penalty
-        )
+        outputs = graphs.search(sources, Generation(**{**options.model_dump(), "max_new_tokens": limit}))
         texts = [
             self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text
             for d, example in zip(outputs, examples, strict=True)
