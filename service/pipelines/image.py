@@ -119,9 +119,8 @@ class ImageReader:
         """The part of an upright picture that the model sees."""
         across, down = width / self._source.width, height / self._source.height  # pixels a pixel of the model's
         scale = min(across, down)
-        parts = (
-            (1.0, 1.0) if self._source.resize == "squash" else (scale / across, scale / down)
-        )  # 1.0 exactly, or less
+        # One of a crop's is exactly 1.
+        parts = (1.0, 1.0) if self._source.resize == "squash" else (scale / across, scale / down)
         part_of_width, part_of_height = (part * self._source.crop_fraction for part in parts)
         left, top = width * (1 - part_of_width) / 2, height * (1 - part_of_height) / 2
         return left, top, width - left, height - top
@@ -140,7 +139,10 @@ class ImageReader:
 
     def _pixels(self, image: Image.Image, box: Box) -> Float32Array:
         size = self._source.width, self._source.height
-        small = image.resize(size, Image.Resampling[self._source.resample.upper()], box=box, reducing_gap=3.0)
+        factor = int(self._excess(box))
+        if factor > 1:
+            image, box = image.reduce(factor), _scaled(box, 1 / factor, 1 / factor)
+        small = image.resize(size, Image.Resampling[self._source.resample.upper()], box=box)
         if small.mode == "RGBA":
             small = Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert("RGB")
         mean, std = np.array(self._source.mean, np.float32), np.array(self._source.std, np.float32)
