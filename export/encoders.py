@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from export.description import Description, Float32Array
 from models.nets.bert import BertConfig, BertEncoder
 from models.nets.cross_modal import CrossModalConfig, CrossModalFusion
+from models.nets.swin import Swin, SwinConfig
 from models.nets.transformer import Side
 from models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 
@@ -17,6 +18,16 @@ class VisionDescription(Description):
 
     def net(self) -> VisionTransformer:
         return VisionTransformer(self.vision)
+
+
+@dataclass(frozen=True)
+class SwinDescription(Description):
+    """A `Swin` by its parameter names; `config` says what its last stage's layers are."""
+
+    swin: SwinConfig = field(kw_only=True)
+
+    def net(self) -> Swin:
+        return Swin(self.swin)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def load(folder: Path) -> SourceModel:
         bridge={},
         banned_ids=banned_ids(settings),
     )
-    source = image_source(processor, encoder.vision)
+    source = image_source(processor, encoder.config)
     limit, words = decoder.config.max_positions, net.config.text_config
     # The model's own `generate` takes these, whatever the rest of the checkpoint says.
     ids = {"start": words.bos_token_id, "end": words.sep_token_id, "pad": words.pad_token_id}
@@ -57,7 +57,7 @@ def load(folder: Path) -> SourceModel:
     return SourceModel(
         family=FAMILY,
         task="captioning",
-        architecture=EncoderDecoderArchitecture(VisionEncoder(encoder), decoder),
+        architecture=EncoderDecoderArchitecture(encoder, decoder),
         reference=BlipReference(net, decoder, target, processor, tokenizer),
         source=source,
         target=target,
@@ -97,7 +97,7 @@ class BlipReference(VisionReference):
         return states
 
 
-def _encoder(config: Any, theirs: Weights) -> VisionDescription:
+def _encoder(config: Any, theirs: Weights) -> VisionEncoder:
     """A vision transformer that stores query, key and value as one projection."""
     vision = vision_config(config)
     names = {"patches": "embeddings.patch_embedding", "encoder_norm": "post_layernorm"}
@@ -112,4 +112,4 @@ def _encoder(config: Any, theirs: Weights) -> VisionDescription:
         for part in BOTH:
             parts = np.split(theirs[f"{their_prefix}self_attn.qkv.{part}"], len(KINDS))
             ours |= {f"{our_prefix}self_attention.{kind}.{part}": x for kind, x in zip(KINDS, parts, strict=True)}
-    return VisionDescription(vision.layers, ours, vision=vision)
+    return VisionEncoder(VisionDescription(vision.layers, ours, vision=vision))

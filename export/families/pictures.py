@@ -10,6 +10,7 @@ from transformers import AutoImageProcessor
 from export.errors import ExportError
 from export.families.source import require_files
 from models.bundle import ImageSource
+from models.nets.swin import SwinConfig
 from models.nets.vision_transformer import VisionTransformerConfig
 
 FILE = "preprocessor_config.json"
@@ -36,7 +37,7 @@ def load_processor(folder: Path) -> Any:
         transformers.logging.set_verbosity(verbosity)
 
 
-def image_source(processor: Any, encoder: VisionTransformerConfig) -> ImageSource:
+def image_source(processor: Any, encoder: VisionTransformerConfig | SwinConfig) -> ImageSource:
     """Says what an image processor does, and where the encoder's positions lie on the picture.
 
     Raises:
@@ -65,7 +66,7 @@ def image_source(processor: Any, encoder: VisionTransformerConfig) -> ImageSourc
         crop_fraction=kept[0] / made,
         resample=FILTERS[int(settings["resample"])],
         grid=encoder.grid,
-        first_position=encoder.class_tokens,
+        first_position=encoder.num_positions - encoder.grid[0] * encoder.grid[1],
     )
 
 

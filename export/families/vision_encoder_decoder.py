@@ -15,7 +15,6 @@ from export.families.source import SourceModel
 from export.families.text_decoders import make_sinusoids_anew, text_decoder
 from export.families.vision_encoders import vision_encoder
 from export.graph.encoder_decoder import EncoderDecoderArchitecture
-from export.graph.vision import VisionEncoder
 from models.bundle import Provenance
 
 FAMILY = "vision-encoder-decoder"
@@ -41,12 +40,12 @@ def load(folder: Path) -> SourceModel:
         bridge=under(weights, "enc_to_dec_proj."),
         banned_ids=banned_ids(settings),
     )
-    source, limit = image_source(processor, encoder.vision), decoder.config.max_positions
+    source, limit = image_source(processor, encoder.config), decoder.config.max_positions
     target = caption_target(tokenizer, _ids(settings, net.config.decoder), vocab_size=decoder.config.vocab_size)
     return SourceModel(
         family=FAMILY,
         task="captioning",
-        architecture=EncoderDecoderArchitecture(VisionEncoder(encoder), decoder),
+        architecture=EncoderDecoderArchitecture(encoder, decoder),
         reference=VisionReference(net, decoder, target, processor, tokenizer),
         source=source,
         target=target,

@@ -1,17 +1,18 @@
 """The vision transformer as an encoder: pixels in, states of class tokens and patches out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from export.encoders import VisionDescription
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded
 from export.graph.stack import Stack
-from export.quantize import Form
+from export.quantize import Float32Array, Form
 from models.bundle import TensorSpec
 from models.nets.patch_distances import distance_index
+from models.nets.vision_transformer import VisionTransformerConfig
 
 
 @dataclass(frozen=True)
@@ -21,25 +22,44 @@ class VisionEncoder:
     description: VisionDescription
 
     @property
+    def config(self) -> VisionTransformerConfig:
+        return self.description.vision
+
+    @property
     def max_positions(self) -> int:
-        return self.description.vision.num_positions
+        return self.config.num_positions
 
     @property
     def nbytes(self) -> int:
         return sum(weight.nbytes for weight in self.description.weights.values())
 
     def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
-        config = self.description.vision
-        shape = ("requests", 3, config.image_height, config.image_width)
-        pixels = graph.input(TensorSpec(name="pixels", dtype="float32", shape=shape))
+        pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
         return Encoded(_VisionGraph(graph, self.description, form).draw(pixels))
 
 
-class _VisionGraph(Stack):
-    """All pictures are of one size, so that nothing is padded: the residual stream is [requests, positions, width].
+def pixels_input(graph: GraphBuilder, height: int, width: int) -> str:
+    return graph.input(TensorSpec(name="pixels", dtype="float32", shape=("requests", 3, height, width)))
 
-    The projection of patches stays float32 in every form: it is small, and pixels are what later layers start from.
+
+def patches(graph: GraphBuilder, weights: Mapping[str, Float32Array], pixels: str, size: int) -> str:
+    """Patches of `size` x `size` pixels, projected: [requests, rows * columns, width], row by row.
+
+    The projection stays float32 in every form: it is small, and pixels are what later layers start from.
     """
+    features = graph.node(
+        "Conv",
+        pixels,
+        graph.constant(weights["patches.weight"], "patches"),
+        graph.constant(weights["patches.bias"], "patches.bias"),
+        strides=[size, size],
+    )
+    flat = graph.node("Reshape", features, graph.constant(np.array([0, 0, -1])))
+    return graph.node("Transpose", flat, perm=[0, 2, 1])
+
+
+class _VisionGraph(Stack):
+    """All pictures are of one size, so that nothing is padded: the residual stream is [requests, positions, width]."""
 
     description: VisionDescription
 
@@ -52,7 +72,7 @@ class _VisionGraph(Stack):
         if not vision.relative_positions:
             return self.attend_unpadded(name, x)
         table = self.description.weights[f"distances.{name.split('.')[1]}.table"]  # [distances, heads]
-        index = distance_index(vision.grid, vision.class_tokens).to(torch.int32).numpy()
+        index = distance_index(vision.grid, vision.class_tokens).numpy().astype(np.int32)
         bias = self.graph.node(
             "Gather", self.graph.constant(table.T[None], "distances"), self.graph.constant(index, "index"), axis=2
         )
@@ -61,15 +81,7 @@ class _VisionGraph(Stack):
     def _embed(self, pixels: str) -> str:
         """Patches behind room for the class tokens, plus a table that holds these and all positions."""
         graph, config, weights = self.graph, self.description.vision, self.description.weights
-        features = graph.node(
-            "Conv",
-            pixels,
-            graph.constant(weights["patches.weight"], "patches"),
-            graph.constant(weights["patches.bias"], "patches.bias"),
-            strides=[config.patch_size] * 2,
-        )
-        flat = graph.node("Reshape", features, graph.constant(np.array([0, 0, -1])))
-        x = graph.node("Transpose", flat, perm=[0, 2, 1])  # [requests, rows * columns, width]
+        x = patches(graph, weights, pixels, config.patch_size)
         if config.class_tokens:
             x = graph.node("Pad", x, graph.constant(np.array([0, config.class_tokens, 0, 0, 0, 0])))
         table = np.zeros((config.num_positions, config.width), np.float32)

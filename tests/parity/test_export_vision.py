@@ -45,6 +45,16 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
         "decoder_use_learned_position_embeddings": False,
         "decoder_activation_function": "relu",
     },
+    "swin gpt2": {"encoder": "swin"},
+    "swin bert, filled up": {
+        "encoder": "swin",
+        "decoder": "bert",
+        "encoder_embed_dim": 32,
+        "encoder_patch_size": 2,
+        "encoder_window_size": 5,
+        "encoder_use_absolute_embeddings": True,
+        "encoder_qkv_bias": False,
+    },
     "blip": {},
     "blip of equal widths": {"vision_hidden_size": 32, "text_encoder_hidden_size": 32, "text_hidden_act": "gelu_new"},
 }
@@ -117,7 +127,7 @@ def test_int8_is_close(graphs, targets) -> None:
     assert np.abs(plain - small).mean() < 0.05 * plain.std()
 
 
-@pytest.mark.parametrize("name", ["vit gpt2", "deit bert of other widths", "blip"])
+@pytest.mark.parametrize("name", ["vit gpt2", "deit bert of other widths", "swin gpt2", "blip"])
 def test_a_whole_export_passes_every_check(tmp_path, monkeypatch, name: str) -> None:
     """Files of pictures and texts too, against the checkpoint's own image processor and tokenizer."""
     monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)

@@ -20,6 +20,7 @@ from transformers import (
     GPT2Config,
     OPTConfig,
     PreTrainedTokenizerFast,
+    SwinConfig,
     TrOCRConfig,
     VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
@@ -143,6 +144,10 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
         case "beit":
             config = BeitConfig(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE, **options})
             return config, BeitImageProcessorPil(size=size)
+        case "swin":
+            sizes = {"embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 2, "mlp_ratio": 2.0}
+            config = SwinConfig(**{**sizes, "image_size": HEIGHT, "patch_size": 4, **options})
+            return config, ViTImageProcessorPil(size=size)
         case "dinov2":  # which is not supported
             return Dinov2Config(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE}), ViTImageProcessorPil(size=size)
         case _:
