@@ -47,7 +47,7 @@ def target_tokenizer(ids: Mapping[str, int]) -> str:
 
 def numbered_pieces(tokenizer: Any) -> dict[str, int]:
     """Every piece's id of a tokenizer of `transformers`, from 0 on; ids that mean nothing get a name."""
-    named = {tokenizer.convert_ids_to_tokens(i): i for i in range(len(tokenizer))}
+    named = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
     missing = set(range(max(named.values()) + 1)) - set(named.values())
     return named | {f"<unused {i}>": i for i in missing}
 

@@ -205,6 +205,8 @@ def _target(tokenizer: Any, languages: Languages, settings: Mapping[str, Any], d
     if len(tokenizer) > vocab_size:
         raise ExportError(f"the tokenizer has {len(tokenizer)} tokens, the weights {vocab_size}")
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {*tokenizer.all_special_ids}
+    special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()}
+    special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # numbers without a piece
     return Target(
         tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast else TARGET_TOKENIZER,
         vocab_size=vocab_size,

@@ -63,7 +63,9 @@ class TinyFamily:
     Attributes:
         tokenizer: saves itself into a folder and returns itself.
         config: makes the config for a tokenizer.
-        prepare: what `transformers` users set on the tokenizer and pass to generate: (tokenizer, key) -> options.
+        generation: settings that the checkpoint has; functions are called with the tokenizer.
+        languages: source and target of the calls.
+        prompt: what users of `transformers` write before a text, and `applied` what they set for the task.
     """
 
     net: Any
@@ -73,6 +75,7 @@ class TinyFamily:
     generation: dict[str, Any] = field(default_factory=dict)
     languages: tuple[str, str] = ("", "")
     prompt: str = ""
+    applied: dict[str, Any] = field(default_factory=dict)
 
 
 def write_family(folder: Path, name: str, *, seed: int = 0, **changes: Any) -> Path:
@@ -247,6 +250,7 @@ FAMILIES = {
         wanted=Wanted("translation"),
         languages=("en", "fr"),
         prompt="translate English to French: ",
+        applied={"num_beams": 2},
     ),
     "t5 v1.1": TinyFamily(
         T5ForConditionalGeneration,
