@@ -1,6 +1,6 @@
-"""`python -m benchmarks.report`: writes the tables of README.md from the files in results/.
+"""`python -m benchmarks.report`: writes the tables of documents from the files in results/.
 
-A block of the README from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
+A block of a document from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
 """
 
 import json
@@ -9,22 +9,25 @@ from pathlib import Path
 
 import click
 
+from benchmarks.capacity.report import CapacityReport
 from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.quality.report import QualityReport
 from benchmarks.serving.report import ServingReport
 
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
+DOCUMENTS = (README, FOLDER.parent / "docs" / "capacity.md")
 RESULTS = FOLDER / "results"
 
 NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
-Report = QualityReport | ServingReport | MechanismsReport
+Report = QualityReport | ServingReport | MechanismsReport | CapacityReport
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
+    "capacity": CapacityReport,
 }
 
 
@@ -55,15 +58,16 @@ def markdown(report: Report) -> str:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Change nothing; fail if the README is not what the results say.")
+@click.option("--check", is_flag=True, help="Change nothing; fail if a document is not what the results say.")
 def main(check: bool) -> None:
-    """Writes the tables of benchmarks/README.md from benchmarks/results."""
-    before = README.read_text(encoding="utf-8")
-    after = render(before, RESULTS)
-    if check and after != before:
-        raise click.ClickException("benchmarks/README.md differs from the results: run python -m benchmarks.report")
-    if not check:
-        README.write_text(after, encoding="utf-8")
+    """Writes the tables of the documents from benchmarks/results."""
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = render(before, RESULTS)
+        if check and after != before:
+            raise click.ClickException(f"{document.name} differs from the results: run python -m benchmarks.report")
+        if not check:
+            document.write_text(after, encoding="utf-8")
 
 
 if __name__ == "__main__":

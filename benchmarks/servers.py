@@ -84,12 +84,15 @@ class Server:
 
 
 @contextmanager
-def serve(bundles: Path | None = None, *, models: tuple[str, ...] = ()) -> Iterator[Server]:
+def serve(
+    bundles: Path | None = None, *, models: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+) -> Iterator[Server]:
     """Starts `regard serve` with its defaults on free ports, and stops it in the end. It need not be healthy yet.
 
     Args:
         bundles: folder of bundles; None serves the shipped ones.
         models: names to load; none loads all.
+        flags: other settings than the defaults.
     """
     grpc_port, http_port = _free_ports(2)
     command = [sys.executable, "-m", "regard", "serve", "--host", HOST]
@@ -98,6 +101,7 @@ def serve(bundles: Path | None = None, *, models: tuple[str, ...] = ()) -> Itera
         command += ["--model-directories", str(bundles)]
     if models:
         command += ["--models", ",".join(models)]
+    command += flags
     # What the environment sets would be measured too.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGARD_")}
     with tempfile.TemporaryFile() as log, _ending_orderly():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -85,7 +85,7 @@ class LoadReport(Measurement):
     lag: Percentiles
 
     @staticmethod
-    def results(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, object]:
+    def results(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """The fields that say what was measured. What was due in the warm-up does not count.
 
         Raises:

@@ -160,7 +160,7 @@ def outcomes() -> list[Outcome]:
 
 
 def test_a_report_counts_what_was_due_in_time(tmp_path: Path) -> None:
-    total = LoadReport.results(scenario(tmp_path), outcomes())["total"].model_dump()  # type: ignore[attr-defined]
+    total = LoadReport.results(scenario(tmp_path), outcomes())["total"].model_dump()
     assert total["codes"] == {"OK": 100, "UNAVAILABLE": 1}
     assert (total["calls_per_s"], total["tokens_per_s"]) == (100.0, 200.0)
     assert total["latency"]["values"]["p50"] == pytest.approx(50.5)
