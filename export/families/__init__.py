@@ -27,14 +27,14 @@ FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     pointer_generator.FAMILY: pointer_generator.load,
     **dict.fromkeys(captioner.FAMILIES, captioner.load),
     **dict.fromkeys(encoder_decoder.FAMILIES, encoder_decoder.load),
-    vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
-    blip.FAMILY: blip.load,
 }
 
 # Likewise; their checkpoints leave open what only the caller knows.
 OPEN_FAMILIES: dict[str, Callable[[Path, Wanted], SourceModel]] = {
     marian.FAMILY: marian.load,
     **dict.fromkeys(text_to_text.FAMILIES, text_to_text.load),
+    vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
+    blip.FAMILY: blip.load,
 }
 
 

@@ -10,18 +10,15 @@ from torch import Tensor
 from transformers import BlipForConditionalGeneration
 
 from export.encoders import VisionDescription
-from export.families.captions import TOKENIZER, VisionReference, caption_target, load_tokenizer
-from export.families.hugging_face import banned_ids, generation_defaults, load_net, read_json, refuse_unsupported
+from export.families.captions import VisionReference, caption_target, captioner, read_files
+from export.families.hugging_face import banned_ids, load_net
 from export.families.mapping import BOTH, Weights, renamed, under
-from export.families.pictures import image_source, load_processor
-from export.families.source import SourceModel
+from export.families.source import SourceModel, Wanted
 from export.families.text_decoders import text_decoder
 from export.families.vision_encoders import vision_config
-from export.graph.encoder_decoder import EncoderDecoderArchitecture
 from export.graph.vision import VisionEncoder
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Source, cross_attention_memory, forced, generate
-from models.bundle import Provenance
 
 FAMILY = "blip"
 KINDS = ("query", "key", "value")
@@ -34,39 +31,24 @@ LAYER = {
 }
 
 
-def load(folder: Path) -> SourceModel:
+def load(folder: Path, wanted: Wanted) -> SourceModel:
     """Reads a checkpoint's folder."""
-    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
-    refuse_unsupported(settings)
-    processor, tokenizer = load_processor(folder), load_tokenizer(folder)
-    net = load_net(BlipForConditionalGeneration, folder)
+    files = read_files(folder, wanted)
+    net = load_net(BlipForConditionalGeneration, folder, trust_pickle=wanted.trust_pickle)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = _encoder(net.config.vision_config, under(weights, "vision_model."))
+    words = net.config.text_config
     decoder = text_decoder(
-        net.config.text_config,
+        words,
         under(weights, "text_decoder."),
         memory_width=encoder.config.width,
         bridge={},
-        banned_ids=banned_ids(settings),
+        banned_ids=banned_ids(files.settings),
     )
-    source = image_source(processor, encoder.config)
-    limit, words = decoder.config.max_positions, net.config.text_config
     # The model's own `generate` takes these, whatever the rest of the checkpoint says.
     ids = {"start": words.bos_token_id, "end": words.sep_token_id, "pad": words.pad_token_id}
-    target = caption_target(tokenizer, ids, vocab_size=words.vocab_size)
-    return SourceModel(
-        family=FAMILY,
-        task="captioning",
-        architecture=EncoderDecoderArchitecture(encoder, decoder),
-        reference=BlipReference(net, decoder, target, processor, tokenizer),
-        source=source,
-        target=target,
-        tokenizers={TOKENIZER: tokenizer.backend_tokenizer.to_str()},
-        max_source_tokens=source.num_positions,
-        max_target_tokens=limit,
-        generation=generation_defaults(settings, limit),
-        provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
-    )
+    target = caption_target(files.tokenizer, ids, vocab_size=words.vocab_size)
+    return captioner(FAMILY, files, encoder, decoder, target, BlipReference(net, decoder, target, files))
 
 
 class BlipReference(VisionReference):

@@ -1,6 +1,7 @@
 """What captioners of `transformers` share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,18 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer
 
 from export.description import DecoderDescription
 from export.errors import ExportError
-from export.families.hugging_face import HuggingFaceReference
+from export.families.fast_tokenizer import open_tokenizer, shipped
+from export.families.hugging_face import HuggingFaceReference, generation_defaults, read_json, refuse_unsupported
+from export.families.pictures import image_source, load_processor
+from export.families.source import SourceModel, Wanted
+from export.families.vision_encoders import PictureEncoder
+from export.graph.encoder_decoder import EncoderDecoderArchitecture
 from export.quantize import Float32Array
 from export.reference import Source
-from models.bundle import Target
+from models.bundle import Provenance, Target
 
 TOKENIZER = "tokenizer.json"
 
@@ -24,12 +29,10 @@ TOKENIZER = "tokenizer.json"
 class VisionReference(HuggingFaceReference):
     """A model of pictures, with its own image processor and tokenizer."""
 
-    def __init__(
-        self, net: Any, description: DecoderDescription, target: Target, processor: Any, tokenizer: Any
-    ) -> None:
+    def __init__(self, net: Any, description: DecoderDescription, target: Target, files: "CaptionerFiles") -> None:
         super().__init__(net, description, target)
-        self._processor = processor
-        self._tokenizer = tokenizer
+        self._processor = files.processor
+        self._tokenizer = files.tokenizer
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         return {"pixel_values": torch.from_numpy(np.asarray(source, np.float32))[None]}
@@ -49,19 +52,55 @@ class VisionReference(HuggingFaceReference):
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """Opens the checkpoint's own tokenizer, of the kind that `tokenizers` runs.
+@dataclass(frozen=True)
+class CaptionerFiles:
+    """What a checkpoint's folder says beside the weights."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    processor: Any
+    tokenizer: Any
+
+
+def read_files(folder: Path, wanted: Wanted) -> CaptionerFiles:
+    """Reads settings, image processor and tokenizer.
 
     Raises:
-        ExportError: there is none, or it is of another kind.
+        ExportError: one of them cannot be read, or asks for what is not supported.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # whatever files of another kind make of it
-        raise ExportError(f"{folder} holds no tokenizer that can be read: {error}") from error
+    if wanted.languages:
+        raise ExportError("captioners write one language; --languages is not for them")
+    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    refuse_unsupported(settings)
+    tokenizer = open_tokenizer(folder)
     if not tokenizer.is_fast:
         raise ExportError(f"{folder}: {type(tokenizer).__name__} is no tokenizer of the `tokenizers` library")
-    return tokenizer
+    return CaptionerFiles(folder, settings, load_processor(folder), tokenizer)
+
+
+def captioner(
+    family: str,
+    files: CaptionerFiles,
+    encoder: PictureEncoder,
+    decoder: DecoderDescription,
+    target: Target,
+    reference: VisionReference,
+) -> SourceModel:
+    """Puts a captioner together."""
+    source, limit = image_source(files.processor, encoder.config), decoder.config.max_positions
+    return SourceModel(
+        family=family,
+        task="captioning",
+        architecture=EncoderDecoderArchitecture(encoder, decoder),
+        reference=reference,
+        source=source,
+        target=target,
+        tokenizers={TOKENIZER: shipped(files.tokenizer)},
+        max_source_tokens=source.num_positions,
+        max_target_tokens=limit,
+        generation=generation_defaults(dict(files.settings), limit),
+        provenance=Provenance(source=str(files.settings.get("_name_or_path") or files.folder.name)),
+    )
 
 
 def caption_target(tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int) -> Target:

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from export.errors import ExportError
 
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "source.spm", "vocab.json")
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "source.spm", "vocab.json", "vocab.txt")
 
 
 def open_tokenizer(folder: Path) -> Any:

@@ -7,15 +7,12 @@ from typing import Any
 
 from transformers import VisionEncoderDecoderModel
 
-from export.families.captions import TOKENIZER, VisionReference, caption_target, load_tokenizer
-from export.families.hugging_face import banned_ids, generation_defaults, load_net, read_json, refuse_unsupported
+from export.families.captions import VisionReference, caption_target, captioner, read_files
+from export.families.hugging_face import banned_ids, load_net
 from export.families.mapping import under
-from export.families.pictures import image_source, load_processor
-from export.families.source import SourceModel
+from export.families.source import SourceModel, Wanted
 from export.families.text_decoders import make_sinusoids_anew, text_decoder
 from export.families.vision_encoders import vision_encoder
-from export.graph.encoder_decoder import EncoderDecoderArchitecture
-from models.bundle import Provenance
 
 FAMILY = "vision-encoder-decoder"
 # An encoder's pooler is read by nothing, and often missing; older files carry GPT-2's causal masks as weights.
@@ -24,12 +21,10 @@ UNREAD = re.compile(
 )
 
 
-def load(folder: Path) -> SourceModel:
+def load(folder: Path, wanted: Wanted) -> SourceModel:
     """Reads a checkpoint's folder."""
-    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
-    refuse_unsupported(settings)
-    processor, tokenizer = load_processor(folder), load_tokenizer(folder)
-    net = load_net(VisionEncoderDecoderModel, folder, unread=UNREAD)
+    files = read_files(folder, wanted)
+    net = load_net(VisionEncoderDecoderModel, folder, unread=UNREAD, trust_pickle=wanted.trust_pickle)
     make_sinusoids_anew(net)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = vision_encoder(net.config.encoder, under(weights, "encoder."))
@@ -38,23 +33,11 @@ def load(folder: Path) -> SourceModel:
         under(weights, "decoder."),
         memory_width=encoder.config.width,
         bridge=under(weights, "enc_to_dec_proj."),
-        banned_ids=banned_ids(settings),
+        banned_ids=banned_ids(files.settings),
     )
-    source, limit = image_source(processor, encoder.config), decoder.config.max_positions
-    target = caption_target(tokenizer, _ids(settings, net.config.decoder), vocab_size=decoder.config.vocab_size)
-    return SourceModel(
-        family=FAMILY,
-        task="captioning",
-        architecture=EncoderDecoderArchitecture(encoder, decoder),
-        reference=VisionReference(net, decoder, target, processor, tokenizer),
-        source=source,
-        target=target,
-        tokenizers={TOKENIZER: tokenizer.backend_tokenizer.to_str()},
-        max_source_tokens=source.num_positions,
-        max_target_tokens=limit,
-        generation=generation_defaults(settings, limit),
-        provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
-    )
+    ids = _ids(files.settings, net.config.decoder)
+    target = caption_target(files.tokenizer, ids, vocab_size=decoder.config.vocab_size)
+    return captioner(FAMILY, files, encoder, decoder, target, VisionReference(net, decoder, target, files))
 
 
 def _ids(settings: Mapping[str, Any], decoder: Any) -> dict[str, Any]:

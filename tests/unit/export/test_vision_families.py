@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
@@ -15,10 +16,11 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from export import families
 from export.errors import ExportError
 from export.families.pictures import image_source, load_processor
+from export.families.source import Wanted
 from models.nets.vision_transformer import VisionTransformerConfig
 from service.pipelines.image import ImageReader
 from tests.unit.export.marian_checkpoints import change_json
-from tests.unit.export.vision_checkpoints import HEIGHT, write_blip, write_vision
+from tests.unit.export.vision_checkpoints import HEIGHT, random_pixels, write_blip, write_vision
 
 SQUARE = {"height": HEIGHT, "width": HEIGHT}
 ENCODER = VisionTransformerConfig(16, 2, 1, 16, image_height=HEIGHT, image_width=HEIGHT, patch_size=8)
@@ -96,6 +98,26 @@ def test_weights_that_nothing_reads_may_be_missing_or_superfluous(copy) -> None:
     weights["decoder.transformer.h.0.crossattention.masked_bias"] = np.float32(-1e4) * np.ones(1, np.float32)
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     families.load(copy)
+
+
+def test_older_checkpoints_are_pickles_of_tensors(copy) -> None:
+    expected = families.load(copy).reference.memory(random_pixels(1)[0])
+    weights = {name: torch.from_numpy(x) for name, x in load_file(copy / "model.safetensors").items()}
+    (copy / "model.safetensors").unlink()
+    torch.save(weights, copy / "pytorch_model.bin")
+    memory = families.load(copy).reference.memory(random_pixels(1)[0])
+    for name, value in expected.items():
+        np.testing.assert_array_equal(memory[name], value)
+
+
+def test_pickles_of_more_are_read_only_if_they_are_trusted(copy) -> None:
+    weights = {name: torch.from_numpy(x) for name, x in load_file(copy / "model.safetensors").items()}
+    (copy / "model.safetensors").unlink()
+    torch.save({**weights, "encoder.pooler.dense.note": Path("x")}, copy / "pytorch_model.bin")
+    with pytest.raises(ExportError, match="--trust-pickle"):
+        families.load(copy)
+    with pytest.raises(ExportError, match="--languages is not for them"):
+        families.load(copy, Wanted(languages=(("en", "de"),)))
 
 
 def test_missing_weights_are_named_at_once(copy) -> None:
