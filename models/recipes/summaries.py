@@ -3,8 +3,9 @@
 import gzip
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,21 @@ def read_documents(data: Path, style: str, split: str) -> list[Document]:
     collection = STYLES[style]
     with gzip.open(data / collection.folder / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [Document(row["body"], row[collection.summary], style) for row in map(json.loads, lines)]
+
+
+TICKER = re.compile(r"\s*<([^<>]*)>")
+
+
+def without_unknowable(document: Document) -> Document:
+    """Leaves stock exchange tickers out of a headline, as in "ACME <ACM> NET", that the story does not tell.
+
+    A model could only guess them, and would.
+    """
+
+    def told(ticker: re.Match[str]) -> str:
+        return ticker[0] if ticker[0].strip().lower() in document.text.lower() else ""
+
+    return replace(document, summary=TICKER.sub(told, document.summary))
 
 
 def without_repeats(documents: Sequence[Document], held_out: Sequence[Document]) -> list[Document]:

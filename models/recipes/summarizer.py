@@ -29,6 +29,7 @@ from models.recipes.summaries import (
     collate,
     read_documents,
     without_repeats,
+    without_unknowable,
 )
 from models.recipes.tokenizer import END, UNKNOWN
 from models.recipes.training import TrainingPlan, train
@@ -154,7 +155,7 @@ def main() -> None:
     vocabulary = WordVocabulary(tokenizer)
     coded_emails, coded_stories = (
         [vocabulary.example(document, max_source=MAX_SOURCE, max_target=MAX_TARGET) for document in part]
-        for part in (emails, stories)
+        for part in (emails, list(map(without_unknowable, stories)))
     )
 
     config = config_for(tokenizer)

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from models.recipes.rouge import rouge
-from models.recipes.summaries import Document, WordVocabulary, batches, collate, read_documents, without_repeats
+from models.recipes.summaries import (
+    Document,
+    WordVocabulary,
+    batches,
+    collate,
+    read_documents,
+    without_repeats,
+    without_unknowable,
+)
 from models.recipes.tokenizer import END, PAD, START, UNKNOWN
 from models.recipes.word_vocabulary import build_tokenizer
 
@@ -83,3 +91,8 @@ def test_rouge_ignores_case() -> None:
     assert scores["rouge1"] == pytest.approx(100 * (2 / 3) / 2)
     assert scores["rouge2"] == pytest.approx(25)
     assert scores["rougeL"] == pytest.approx(100 * (2 / 3) / 2)
+
+
+def test_tickers_that_no_story_tells_are_left_out() -> None:
+    story = Document("Acme said so. Bolt <BLT> agreed.", "ACME <ACM> SAYS SO, BOLT <BLT> AGREES", "headline")
+    assert without_unknowable(story).summary == "ACME SAYS SO, BOLT <BLT> AGREES"
