@@ -24,6 +24,7 @@ from export.reference import Source
 from models.bundle import Provenance, Target
 
 TOKENIZER = "tokenizer.json"
+MAX_TOKENS = 256  # longest caption; decoders of other origins know many more positions, which would cost memory
 
 
 class VisionReference(HuggingFaceReference):
@@ -33,6 +34,7 @@ class VisionReference(HuggingFaceReference):
         super().__init__(net, description, target)
         self._processor = files.processor
         self._tokenizer = files.tokenizer
+        self._special_ids = set(target.special_ids)
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         return {"pixel_values": torch.from_numpy(np.asarray(source, np.float32))[None]}
@@ -49,7 +51,7 @@ class VisionReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of the decoder's ids, special ones left out."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def captioner(
     reference: VisionReference,
 ) -> SourceModel:
     """Puts a captioner together."""
-    source, limit = image_source(files.processor, encoder.config), decoder.config.max_positions
+    source = image_source(files.processor, encoder.config)
+    limit = min(decoder.config.max_positions, MAX_TOKENS)
     return SourceModel(
         family=family,
         task="captioning",
