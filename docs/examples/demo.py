@@ -61,7 +61,7 @@ def show_summary(console: Console, client: regard.Client, text: str, style: str)
     result = client.summarize(text, style, truncation="truncate")
     _print(console, textwrap.shorten(text, 300, placeholder=" ..."), style, result)
     copies = [
-        f"{result.best.text[token.span.start : token.span.end]} (word {token.copied_from})"
+        f"{result.best.text[token.span.start : token.span.end]} (token {token.copied_from})"
         for token in result.best.tokens
         if token.copied and token.span
     ]
