@@ -122,7 +122,7 @@ class Server:
         settings = self._settings
         try:
             api = Api(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
-            app = create_app(self._metrics.registry, self._unready, api)
+            app = create_app(self._metrics.registry, self._unready, api, lambda: self.grpc_port)
             self._http = HttpServer(app, settings.host, settings.http_port)
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error

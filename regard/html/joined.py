@@ -17,7 +17,7 @@ _COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n|/\*\*(?:(?!\*/).)*\*/ ?", re.
 
 def read_asset(name: str) -> str:
     """A file of the view, as it lies beside this one."""
-    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("view", name).read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -155,9 +155,9 @@ def _is_over_picture(result: Result, found: AttentionMap) -> bool:
 
 
 def _regions(result: Result) -> list[Label]:
-    """Labels of a picture's regions on the source axis, where it is drawn as a plain axis: "row,column"."""
+    """Labels of a picture's regions on the source axis, where it is drawn as a plain axis: by row and column from 1."""
     grid = result.image_grid
     if grid is None:
         return []
     special = [Label("·", special=True)] * grid.first_position
-    return special + [Label(f"{row},{column}") for row in range(grid.rows) for column in range(grid.columns)]
+    return special + [Label(f"r{row + 1} c{column + 1}") for row in range(grid.rows) for column in range(grid.columns)]

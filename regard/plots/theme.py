@@ -2,7 +2,7 @@
 
 Both ramps were laid out in OKLab (Ottosson 2020): lightness goes one way, and equal steps of weight are equal steps of
 colour. So they can be read without telling hues apart, and printed in grey. A test holds them to that.
-The interactive view has the same numbers, in `regard/html/assets/theme.js`.
+The interactive view has the same numbers, in `regard/html/view/theme.js`.
 """
 
 from dataclasses import dataclass, field

@@ -18,13 +18,17 @@ from service.http.problems import MEDIA_TYPE
 
 
 def create_app(
-    registry: CollectorRegistry, unready_reasons: Callable[[], list[str]], api: Api | None = None
+    registry: CollectorRegistry,
+    unready_reasons: Callable[[], list[str]],
+    api: Api | None = None,
+    grpc_port: Callable[[], int] = lambda: 0,
 ) -> Starlette:
     """The application.
 
     Args:
         unready_reasons: why the server should get no new calls now; empty if it should.
         api: None leaves out the JSON API and the playground.
+        grpc_port: what the playground shows in calls to copy.
     """
 
     async def metrics(request: Request) -> Response:
@@ -42,7 +46,7 @@ def create_app(
 
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
     if api is not None:
-        routes += [*api.endpoints(), _openapi_route(), *page_routes()]
+        routes += [*api.endpoints(), _openapi_route(), *page_routes(lambda: {"grpc_port": grpc_port()})]
     return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
 
 

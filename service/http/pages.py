@@ -2,15 +2,15 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 # The view is the client's, which writes it into files of its own; the wheel always carries both.
-_FOLDERS = (("service.http", "/assets/"), ("regard.html", "/assets/view/"))
+_FOLDERS = (("service.http", "assets", "/assets/"), ("regard.html", "view", "/assets/view/"))
 _PAGE = "index.html"
 _HEADERS = {
     "content-security-policy": (
@@ -23,15 +23,20 @@ _HEADERS = {
 }
 
 
-def page_routes() -> list[Route]:
-    """A route for every file, and "/" for the page."""
-    return [_route(path, name, content) for path, name, content in _files()]
+def page_routes(about_server: Callable[[], dict[str, object]]) -> list[Route]:
+    """A route for every file, and "/" for the page; `about_server` is what the page is told of where it runs."""
+
+    async def tell(request: Request) -> Response:
+        return JSONResponse(about_server(), headers=_HEADERS)
+
+    files = [_route(path, name, content) for path, name, content in _files()]
+    return [*files, Route("/assets/server.json", tell)]
 
 
 def _files() -> Iterator[tuple[str, str, bytes]]:
     """Path, file name and content."""
-    for package, prefix in _FOLDERS:
-        for file in resources.files(package).joinpath("assets").iterdir():
+    for package, folder, prefix in _FOLDERS:
+        for file in resources.files(package).joinpath(folder).iterdir():
             if file.is_file():
                 yield "/" if file.name == _PAGE else prefix + file.name, file.name, file.read_bytes()
 

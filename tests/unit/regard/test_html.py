@@ -18,7 +18,7 @@ from regard.v1 import regard_pb2 as pb
 from tests.unit.regard.results_made_up import caption_result, text_result
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)><!--"
-ASSETS = Path(joined.__file__).parent / "assets"
+ASSETS = Path(joined.__file__).parent / "view"
 
 
 class Page(HTMLParser):

@@ -84,7 +84,7 @@ def test_a_caption_is_drawn_over_its_picture_without_its_end_token(tmp_path: Pat
     caption = caption_result(["a", "cat"], GRID)
     picture = Image.new("RGB", (40, 40), "white")
     assert len(caption.plot(picture=picture).axes) == 2
-    assert caption.plot("heatmap", picture=picture).axes[0].get_xticklabels()[3].get_text() == "1,1"
+    assert caption.plot("heatmap", picture=picture).axes[0].get_xticklabels()[3].get_text() == "r2 c2"
     caption.save_plot(tmp_path / "caption.webp", picture=picture)
     with Image.open(tmp_path / "caption.webp") as animation:
         assert getattr(animation, "n_frames", 1) == 2

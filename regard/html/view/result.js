@@ -177,6 +177,7 @@ function readTargetTokens(messages, text) {
 function gapBefore(message, text, end) {
   if (!message.span) return " ";
   const start = message.span.start ?? 0;
+  if (start === 0) return " "; // only the model's own tokens can stand before it
   if (text) return text.slice(end, start).join("");
   return start > end ? " " : "";
 }
@@ -227,6 +228,7 @@ export function axesOf(result, hypothesis, map) {
 }
 
 /**
+ * A picture's regions, by row and column from 1.
  * @param {Grid} grid
  * @param {number} length of the source axis
  * @returns {Unit[]}
@@ -235,7 +237,7 @@ function regions(grid, length) {
   return Array.from({ length }, (_, at) => {
     const region = at - grid.first;
     const inside = region >= 0 && region < grid.rows * grid.columns;
-    const text = inside ? `row ${Math.floor(region / grid.columns) + 1}, column ${(region % grid.columns) + 1}` : "·";
+    const text = inside ? `r${Math.floor(region / grid.columns) + 1} c${(region % grid.columns) + 1}` : "·";
     return { text, gap: " ", special: !inside, probability: null };
   });
 }

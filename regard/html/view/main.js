@@ -4,6 +4,7 @@
 
 import { element } from "./dom.js";
 import { readResult } from "./result.js";
+import { switchThemeWith } from "./theme.js";
 import { View } from "./view.js";
 
 const carried = JSON.parse(document.getElementById("data")?.textContent ?? "{}");
@@ -32,9 +33,4 @@ async function readPicture() {
 const view = new View(main);
 view.show(result, await readPicture());
 
-const themes = document.querySelector("header button.theme");
-themes?.addEventListener("click", () => {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
-  view.themeChanged();
-});
+switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => view.themeChanged());

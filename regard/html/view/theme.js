@@ -69,3 +69,15 @@ export function themeNow() {
   if (chosen === "light" || chosen === "dark") return chosen;
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
+
+/**
+ * Makes a button switch between light and dark.
+ * @param {HTMLElement} button
+ * @param {() => void} onSwitch
+ */
+export function switchThemeWith(button, onSwitch) {
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = themeNow() === "dark" ? "light" : "dark";
+    onSwitch();
+  });
+}

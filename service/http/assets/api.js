@@ -1,0 +1,93 @@
+/**
+ * Calls of the JSON API: unary ones, and streams of server-sent events.
+ */
+
+/**
+ * A call that failed, as the server tells it (RFC 9457).
+ */
+export class Problem extends Error {
+  /**
+   * @param {string} title
+   * @param {string} detail
+   * @param {{field: string, description: string}[]} violations
+   */
+  constructor(title, detail, violations) {
+    super(detail);
+    this.title = title;
+    this.violations = violations;
+  }
+
+  /** @param {any} body */
+  static of(body) {
+    return new Problem(body.title ?? "The call failed", body.detail ?? "", body.violations ?? []);
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ */
+async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    if (error instanceof DOMException) throw error; // stopped by the reader
+    throw new Problem("No answer", "The server cannot be reached.", []);
+  }
+  if (answer.ok) return answer;
+  const isProblem = answer.headers.get("content-type")?.includes("json");
+  throw Problem.of(isProblem ? await answer.json() : { title: `HTTP ${answer.status}`, detail: answer.statusText });
+}
+
+/**
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @returns {RequestInit}
+ */
+const posting = (body, signal) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+  signal,
+});
+
+/** @param {string} path */
+export async function get(path) {
+  return (await ask(path)).json();
+}
+
+/**
+ * @param {string} path
+ * @param {object} body
+ * @param {AbortSignal} signal
+ */
+export async function post(path, body, signal) {
+  return (await ask(path, posting(body, signal))).json();
+}
+
+/**
+ * Yields the events of a stream: what happened, and the message.
+ * @param {string} path
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<{name: string, data: any}>}
+ */
+export async function* stream(path, body, signal) {
+  const answer = await ask(path, posting(body, signal));
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
+  const decoder = new TextDecoder();
+  let waiting = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    waiting += decoder.decode(value, { stream: true });
+    const blocks = waiting.split("\n\n");
+    waiting = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const [name, data] = block.split("\n").map((line) => line.slice(line.indexOf(":") + 2));
+      if (name === "error") throw Problem.of(JSON.parse(data));
+      yield { name, data: JSON.parse(data) };
+    }
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The playground: a form, the answer as it comes, and the same call from elsewhere.
+ */
+
+import { get, post, Problem, stream } from "./api.js";
+import { Composer } from "./composer.js";
+import { Partial } from "./partial.js";
+import { requestOf, snippetsOf } from "./requests.js";
+import { Choice, element, setAttributes } from "./view/dom.js";
+import { readResult } from "./view/result.js";
+import { switchThemeWith } from "./view/theme.js";
+import { View } from "./view/view.js";
+
+/** @typedef {import("./composer.js").Call} Call */
+/** @typedef {import("./view/result.js").Result} Result */
+
+const main = /** @type {HTMLElement} */ (document.querySelector("main"));
+const server = await get("/assets/server.json").catch(() => ({}));
+
+const problem = element("div", "problem");
+problem.setAttribute("role", "alert");
+const timings = element("div", "timings");
+setAttributes(timings, { role: "status", "aria-label": "Timings" });
+const answer = element("section", "answer");
+answer.setAttribute("aria-label", "Answer");
+
+/** @type {AbortController | null} */
+let running = null;
+/** @type {"curl" | "grpcurl" | "python"} */
+let language = "curl";
+
+const code = element("code");
+const languages = new Choice("As", (/** @type {typeof language} */ chosen) => {
+  language = chosen;
+  showSnippet();
+});
+const copy = element("button", "quiet", "Copy");
+copy.type = "button";
+copy.addEventListener("click", async () => {
+  await navigator.clipboard.writeText(code.textContent ?? "");
+  copy.textContent = "Copied";
+  setTimeout(() => (copy.textContent = "Copy"), 1500);
+});
+
+/** @type {Composer | null} */
+let composer = null;
+composer = await compose();
+const view = new View(answer);
+if (composer) {
+  const pre = element("pre", "", code);
+  setAttributes(pre, { tabindex: 0, role: "group", "aria-label": "The same call" });
+  const row = element("div", "row", languages.element, copy);
+  const sameCall = element("section", "same-call", element("h2", "", "The same call"), row, pre);
+  main.append(composer.element, problem, timings, answer, sameCall);
+  answer.hidden = true;
+  showSnippet();
+  if (composer.isReady) run();
+} else main.append(problem);
+switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => view.themeChanged());
+
+/** The form for the models that there are; null if there are none, or no answer. */
+async function compose() {
+  try {
+    const { models = [] } = await get("/v1/models");
+    if (models.some((/** @type {any} */ model) => model.state === "MODEL_STATE_READY")) {
+      return new Composer(models, run, () => showSnippet());
+    }
+    show(new Problem("No models", "This server has no model that is ready.", []));
+  } catch (error) {
+    show(error);
+  }
+  return null;
+}
+
+/** Sends what the form says; a call that still runs is stopped, which is all that the button does while one does. */
+async function run() {
+  if (!composer) return;
+  if (running) {
+    running.abort();
+    return;
+  }
+  const call = composer.call();
+  running = new AbortController();
+  const name = composer.run.textContent;
+  composer.run.textContent = "Stop";
+  problem.replaceChildren();
+  answer.setAttribute("aria-busy", "true");
+  try {
+    const image = call.task === "caption" && call.picture ? await imageOf(call.picture) : null;
+    const { path, body } = await requestOf(call);
+    const result = call.streams
+      ? await watch(stream(path, body, running.signal), image)
+      : readResult((await post(path, body, running.signal)).results[0]);
+    answer.hidden = false;
+    view.show(result, image);
+    showTimings(result);
+  } catch (error) {
+    show(error);
+  } finally {
+    running = null;
+    composer.run.textContent = name;
+    answer.removeAttribute("aria-busy");
+  }
+}
+
+/**
+ * Shows a stream as it comes, at most once a frame; returns its result.
+ * @param {AsyncIterable<{name: string, data: any}>} events
+ * @param {HTMLImageElement | null} image
+ * @returns {Promise<Result>}
+ */
+async function watch(events, image) {
+  /** @type {Partial | null} */
+  let partial = null;
+  let waiting = 0;
+  for await (const { name, data } of events) {
+    if (name === "started") {
+      partial = new Partial(data.started);
+      timings.replaceChildren(element("span", "", "reading done, writing …"));
+    } else if (name === "token" && partial) {
+      partial.add(data.token);
+      waiting ||= requestAnimationFrame(() => {
+        waiting = 0;
+        answer.hidden = false;
+        if (partial) view.show(partial.result(), image);
+      });
+    } else if (name === "finished") {
+      cancelAnimationFrame(waiting);
+      return readResult(data.finished.result);
+    }
+  }
+  throw new Problem("No result", "The stream ended before its result.", []);
+}
+
+/** @param {File} file */
+async function imageOf(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  await image.decode();
+  return image;
+}
+
+/** @param {Result} result */
+function showTimings(result) {
+  const { queue, encode, decode } = result.timings;
+  const parts = /** @type {[string, number, string][]} */ ([
+    ["queue", queue, "var(--quiet)"],
+    ["encode", encode, "var(--mark)"],
+    ["decode", decode, "var(--accent)"],
+  ]);
+  const shares = element("span", "shares");
+  shares.setAttribute("aria-hidden", "true");
+  const labels = parts.map(([name, ms, colour]) => {
+    const share = element("span");
+    share.style.flex = `${ms} 0 0`;
+    share.style.background = colour;
+    shares.append(share);
+    const dot = element("span", "dot");
+    dot.style.background = colour;
+    return element("span", "", dot, `${name} ${ms >= 10 ? ms.toFixed(0) : ms.toFixed(1)} ms`);
+  });
+  const dropped = result.numTruncated
+    ? [element("span", "", `the last ${result.numTruncated} tokens were too many and were dropped`)]
+    : [];
+  timings.replaceChildren(shares, ...labels, element("span", "", `${result.model} ${result.version}`), ...dropped);
+}
+
+/** @param {unknown} error */
+function show(error) {
+  if (error instanceof DOMException && error.name === "AbortError") {
+    timings.replaceChildren(element("span", "", "stopped"));
+    return;
+  }
+  if (!(error instanceof Problem)) console.error(error);
+  const told = error instanceof Problem ? error : new Problem("Something went wrong on this page", String(error), []);
+  const listed = told.violations.map(({ field, description }) => element("li", "", `${field}: ${description}`));
+  const text = listed.length ? element("ul", "", ...listed) : element("span", "", ` ${told.message}`);
+  problem.replaceChildren(element("strong", "", `${told.title}.`), text);
+}
+
+function showSnippet() {
+  if (!composer) return;
+  const target = `${location.hostname}:${server.grpc_port ?? 50051}`;
+  languages.show(
+    [
+      ["curl", "curl"],
+      ["grpcurl", "grpcurl"],
+      ["python", "Python"],
+    ],
+    language,
+  );
+  code.textContent = snippetsOf(composer.call(), location.origin, target)[language];
+}

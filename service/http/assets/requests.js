@@ -1,0 +1,118 @@
+/**
+ * From what the form says to the API's requests, and to the same call from elsewhere.
+ */
+
+/** @typedef {import("./composer.js").Call} Call */
+
+const METHODS = { translate: "Translate", summarize: "Summarize", caption: "Caption" };
+
+/**
+ * The request of a call, without its input.
+ * @param {Call} call
+ * @returns {Record<string, any>}
+ */
+function optionsOf(call) {
+  /** @type {Record<string, any>} */
+  const options = { model: call.model };
+  if (call.task === "translate" && call.to) options.target_language = call.to;
+  if (call.task === "summarize" && call.to) options.style = call.to;
+  const generation = {
+    ...(call.beams !== null && { num_beams: call.beams }),
+    ...(call.hypotheses !== null && { num_return_sequences: call.hypotheses }),
+  };
+  if (Object.keys(generation).length) options.generation = generation;
+  options.attention = {
+    kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"],
+    granularity: call.words ? "GRANULARITY_WORD" : "GRANULARITY_TOKEN",
+  };
+  return options;
+}
+
+/**
+ * A call's input under its field's name.
+ * @param {Call} call
+ * @param {string} input the text, or the picture in base64
+ */
+function inputOf(call, input) {
+  if (call.task === "caption") return call.streams ? { image: input } : { images: [input] };
+  return call.streams ? { text: input } : { texts: [input] };
+}
+
+/**
+ * The path and the body of a call.
+ * @param {Call} call
+ */
+export async function requestOf(call) {
+  const input = call.task === "caption" && call.picture ? await base64Of(call.picture) : call.text;
+  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call) } };
+}
+
+/** @param {Call} call */
+const pathOf = (call) => `/v1/${call.task}${call.streams ? "/stream" : ""}`;
+
+/** @param {File} file */
+async function base64Of(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const parts = [];
+  for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
+  return btoa(parts.join(""));
+}
+
+/**
+ * The same call in other languages.
+ * @param {Call} call
+ * @param {string} origin of this page
+ * @param {string} target of gRPC, "host:port"
+ * @returns {Record<"curl" | "grpcurl" | "python", string>}
+ */
+export function snippetsOf(call, origin, target) {
+  const file = call.picture?.name || "picture.jpg";
+  const isPicture = call.task === "caption";
+  const body = JSON.stringify({ ...inputOf(call, isPicture ? "@picture@" : call.text), ...optionsOf(call) });
+  // The file's content takes the mark's place: a command line is too short for it.
+  const [before, after] = body.split("@picture@");
+  const sent = isPicture ? `{ printf %s ${quoted(before)}; base64 < ${quoted(file)} | tr -d '\\n'; printf %s ${quoted(after)}; } |\n  ` : "";
+  const data = isPicture ? "@-" : quoted(body);
+  const method = `regard.v1.AttentionService/${call.streams ? "Stream" : ""}${METHODS[call.task]}`;
+  return {
+    curl: `${sent}curl ${call.streams ? "-N " : ""}${origin}${pathOf(call)} -H 'content-type: application/json' -d ${data}`,
+    grpcurl: `${sent}grpcurl -plaintext -d ${isPicture ? "@" : data} ${target} ${method}`,
+    python: pythonOf(call, target, file),
+  };
+}
+
+/**
+ * Quoted for a shell.
+ * @param {string} text
+ */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * A string of Python: JSON's escapes are Python's too.
+ * @param {string} text
+ */
+const literal = (text) => JSON.stringify(text);
+
+/**
+ * @param {Call} call
+ * @param {string} target
+ * @param {string} file
+ */
+function pythonOf(call, target, file) {
+  const options = [literal(call.task === "caption" ? file : call.text)];
+  if (call.task === "translate" && call.to) options.push(`to=${literal(call.to)}`);
+  if (call.task === "summarize" && call.to) options.push(`style=${literal(call.to)}`);
+  options.push(`model=${literal(call.model)}`);
+  if (call.beams !== null) options.push(`num_beams=${call.beams}`);
+  if (call.hypotheses !== null) options.push(`num_return_sequences=${call.hypotheses}`);
+  options.push('attention=["alignment", "cross"]', ...(call.words ? ["words=True"] : []));
+  const page = call.task === "caption" ? `"attention.html", picture=${literal(file)}` : '"attention.html"';
+  const body = call.streams
+    ? [`    for event in client.stream_${call.task}(${options.join(", ")}):`, "        print(event)"]
+    : [
+        `    result = client.${call.task}(${options.join(", ")})`,
+        "    print(result.text)",
+        `    result.save_html(${page})`,
+      ];
+  return ["import regard", "", `with regard.Client(${literal(target)}) as client:`, ...body].join("\n");
+}

@@ -1,0 +1,179 @@
+/**
+ * The playground, in a browser, on a server with the shipped models: what it shows is what the API answers.
+ */
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import * as b from "./browser.mjs";
+
+before(b.startBrowser);
+after(b.stopBrowser);
+
+const TEXT = "The library is next to the old church.";
+const PICTURE = join(b.REGARD_PAGES, "picture.jpg");
+
+/** The API's own answer, maps decoded from what it sends. */
+async function answerOf(path, body) {
+  const answer = await fetch(new URL(path, b.REGARD_URL), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return answer.json();
+}
+
+function numbersOf(map) {
+  const bytes = Buffer.from(map.data, "base64");
+  return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(4 * at));
+}
+
+const mapOf = (result, kind) => result.hypotheses[0].attention.find((map) => map.kind === kind);
+
+const MAPS = { kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"], granularity: "GRANULARITY_WORD" };
+
+async function openPlayground(options) {
+  const opened = await b.open(b.REGARD_URL, options);
+  await opened.page.getByRole("button", { name: "Translate" }).waitFor();
+  await opened.page.locator(".timings .shares").waitFor();
+  return opened;
+}
+
+async function translate(page, text) {
+  await page.getByRole("textbox", { name: "Text" }).fill(text);
+  await page.getByRole("button", { name: "Translate" }).click();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  await page.locator(`.source .word:text-is("${text.split(" ")[1]}")`).waitFor();
+}
+
+const wordsOf = async (page) => (await page.locator(".outputs .word:not(.special)").allTextContents()).join(" ");
+
+test("it greets with an example, and every number of it is the API's", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await translate(page, TEXT);
+  const { results } = await answerOf("/v1/translate", { texts: [TEXT], model: "everyday", target_language: "de", attention: MAPS });
+  assert.equal(await wordsOf(page), results[0].hypotheses[0].words.filter(({ special }) => !special).map(({ text }) => text).join(" "));
+
+  const alignment = mapOf(results[0], "ATTENTION_KIND_ALIGNMENT");
+  const columns = alignment.shape[1];
+  for (const row of [0, 2, 4]) {
+    await page.locator(".outputs .word").nth(row).hover();
+    b.assertClose(await b.weightsOf(page, ".source"), numbersOf(alignment).slice(row * columns, (row + 1) * columns), 2e-3);
+  }
+
+  const cross = mapOf(results[0], "ATTENTION_KIND_CROSS");
+  await page.getByRole("radio", { name: "Cross-attention" }).check();
+  await page.getByRole("button", { name: "Layer 1, head 2" }).click();
+  await page.locator(".outputs .word").nth(3).hover();
+  const [, heads, rows] = cross.shape;
+  const start = ((1 * heads + 2) * rows + 3) * columns;
+  b.assertClose(await b.weightsOf(page, ".source"), numbersOf(cross).slice(start, start + columns), 2e-3);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("tokens come in one after the other, each with its row", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await page.evaluate(() => {
+    globalThis.seen = [];
+    new MutationObserver(() => {
+      const words = [...document.querySelectorAll(".outputs .word")].map((word) => word.textContent);
+      const label = document.querySelector("canvas.matrix").getAttribute("aria-label");
+      globalThis.seen.push([words.length, label]);
+    }).observe(document.querySelector(".answer"), { childList: true, subtree: true });
+  });
+  await translate(page, "The children were playing in the garden behind the house while their mother read a book in the kitchen.");
+  const counts = [...new Set((await page.evaluate(() => globalThis.seen)).map(([count]) => count))];
+  assert.ok(counts.length > 3, `the numbers of tokens seen were ${counts}`);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("several outputs of beam search are those of the API, in its order", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("spinbutton", { name: "Beams" }).fill("4");
+  await page.getByRole("spinbutton", { name: "Outputs" }).fill("3");
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await translate(page, TEXT);
+  const generation = { num_beams: 4, num_return_sequences: 3 };
+  const { results } = await answerOf("/v1/translate", { texts: [TEXT], model: "everyday", target_language: "de", generation });
+  const scores = await page.locator(".hypothesis .score").allTextContents();
+  assert.deepEqual(scores, results[0].hypotheses.map(({ score }) => `score ${score.toFixed(3)}`));
+  await b.screenshot(page, "playground-beams");
+  await close();
+});
+
+test("what to copy is the same call: curl gets the same text", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await page.getByRole("combobox", { name: "To" }).selectOption("fr");
+  await translate(page, "It's a quiet evening.");
+  const curl = await page.locator(".same-call code").textContent();
+  const { results } = JSON.parse(execFileSync("bash", ["-c", curl.replace("curl ", "curl -s ")], { encoding: "utf-8" }));
+  assert.equal(results[0].hypotheses[0].words.filter(({ special }) => !special).map(({ text }) => text).join(" "), await wordsOf(page));
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), curl);
+  await page.getByRole("radio", { name: "Python" }).check();
+  assert.match(await page.locator(".same-call code").textContent(), /client\.translate\("It's a quiet evening\.", to="fr", model="everyday"/);
+  await page.getByRole("radio", { name: "grpcurl" }).check();
+  assert.match(await page.locator(".same-call code").textContent(), /'It'\\''s|It'\\''s a quiet/);
+  await close();
+});
+
+test("a picture that is dropped is captioned", async (t) => {
+  const { models } = await (await fetch(new URL("/v1/models?task=TASK_CAPTIONING", b.REGARD_URL))).json();
+  if (!models?.some(({ state }) => state === "MODEL_STATE_READY")) {
+    t.skip("this server has no captioning model");
+    return;
+  }
+  const { page, complaints, close } = await openPlayground();
+  await page.getByRole("radio", { name: "Caption" }).check();
+  const file = readFileSync(PICTURE).toString("base64");
+  const dropped = await page.evaluateHandle((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], "picture.jpg", { type: "image/jpeg" }));
+    return transfer;
+  }, file);
+  await page.locator(".drop").dispatchEvent("drop", { dataTransfer: dropped });
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  const model = await page.getByRole("combobox", { name: "Model" }).inputValue();
+  const { results } = await answerOf("/v1/caption", { images: [file], model, attention: MAPS });
+  assert.equal(await wordsOf(page), results[0].hypotheses[0].words.filter(({ special }) => !special).map(({ text }) => text).join(" "));
+  const alignment = mapOf(results[0], "ATTENTION_KIND_ALIGNMENT");
+  const numbers = numbersOf(alignment);
+  await page.locator("canvas.picture").focus();
+  await page.keyboard.press("ArrowRight");
+  const column = Array.from({ length: alignment.shape[0] }, (_, row) => numbers[row * alignment.shape[1] + 1 + (results[0].image_grid.first_position ?? 0)]);
+  b.assertClose(await b.weightsOf(page, ".outputs"), column, 2e-3);
+  await page.locator(".outputs .word").nth(1).click();
+  await b.screenshot(page, "playground-caption");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("what the server refuses is told with every field", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("spinbutton", { name: "Beams" }).evaluate((input) => input.removeAttribute("max"));
+  await page.getByRole("spinbutton", { name: "Beams" }).fill("99");
+  await page.getByRole("button", { name: "Translate" }).click();
+  const told = page.getByRole("alert");
+  await told.locator("li").first().waitFor();
+  assert.match(await told.textContent(), /generation\.num_beams: must be in \[1, 16\]; it is 99/);
+  await close();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`${colorScheme}: nothing that axe finds serious`, async () => {
+    const { page, complaints, close } = await openPlayground({ colorScheme });
+    await page.locator(".outputs .word").nth(7).click();
+    await b.checkAccessibility(page);
+    await b.screenshot(page, `playground-${colorScheme}`);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+}

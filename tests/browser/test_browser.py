@@ -1,0 +1,121 @@
+"""Runs the tests of the view and of the playground in a real browser: Node drives Chromium, pytest starts the server.
+
+They need Chromium, Node and what package-lock.json says (`make browser`). Where one is missing they are left out, but
+not in CI. REGARD_SCREENSHOTS names a folder that keeps the screenshots.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regard.html import save
+from regard.results import Result
+from regard.v1 import regard_pb2 as pb
+from tests.system.served import served
+from tests.unit.regard.results_made_up import caption_result, message_map, rows, text_result
+
+HERE = Path(__file__).parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NODE = shutil.which("node")
+MISSING = [
+    name
+    for name, there in (
+        ("chromium", CHROMIUM),
+        ("node", NODE),
+        ("tests/browser/node_modules (make browser)", (HERE / "node_modules").is_dir()),
+    )
+    if not there
+]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING) and "CI" not in os.environ, reason=f"there is no {', '.join(MISSING)} to drive a browser with"
+)
+
+HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chosen = os.environ.get("REGARD_SCREENSHOTS")
+    return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("screenshots")
+
+
+def run_tests(name: str, screenshots: Path, **environment: str) -> None:
+    assert not MISSING
+    command = [str(NODE), "--test", "--test-reporter=spec", str(HERE / name)]
+    variables = {"REGARD_CHROMIUM": str(CHROMIUM), "REGARD_SCREENSHOTS": str(screenshots), **environment}
+    ran = subprocess.run(
+        command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+def large_result() -> Result:
+    """6 layers of 8 heads over 60 by 60 words."""
+    words = [f"word{number}" for number in range(59)]
+    result = text_result(words, words)
+    [hypothesis] = result.message.hypotheses
+    del hypothesis.attention[:]
+    hypothesis.attention.append(message_map(pb.ATTENTION_KIND_ALIGNMENT, rows(60, 60)))
+    hypothesis.attention.append(message_map(pb.ATTENTION_KIND_CROSS, rows(6, 8, 60, 60)))
+    return Result.from_message(result.message)
+
+
+def caption_of_a_white_picture() -> tuple[Result, bytes]:
+    """Six words, each looking at one region of 2 x 3 in the middle half of a white picture."""
+    grid = pb.ImageGrid(
+        rows=2, columns=3, image_width=240, image_height=120, box=pb.Box(left=60, top=0, right=180, bottom=120)
+    )
+    file = BytesIO()
+    Image.new("RGB", (240, 120), "white").save(file, "PNG")
+    return caption_result("one two three four five six".split(), grid), file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pages, and beside each what `regard ... --json` would print."""
+    folder = tmp_path_factory.mktemp("pages")
+    source = "Could you tell me where the library is ?".split()
+    target = "Könntest du mir sagen , wo die Bibliothek ist ?".split()
+    caption, picture = caption_of_a_white_picture()
+    shown: dict[str, tuple[Result, bytes | None]] = {
+        "text": (text_result(source, target), None),
+        "several": (text_result(source, target, num_hypotheses=3), None),
+        "hostile": (text_result([HOSTILE, "b"], ["c", HOSTILE]), None),
+        "scripts": (text_result(["שלום", "עולם", "יפה"], ["文字", "😀", "नमस्ते"]), None),
+        "caption": (caption, picture),
+        "large": (large_result(), None),
+    }
+    for name, (result, image) in shown.items():
+        save(result, folder / f"{name}.html", picture=image)
+        (folder / f"{name}.json").write_text(json.dumps(result.to_dict()), encoding="utf-8")
+    return folder
+
+
+def test_the_view(pages: Path, screenshots: Path) -> None:
+    run_tests("view.test.mjs", screenshots, REGARD_PAGES=str(pages))
+
+
+def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    Image.fromarray(pixels).resize((384, 288)).save(tmp_path / "picture.jpg")
+    with served() as server:
+        run_tests(
+            "playground.test.mjs",
+            screenshots,
+            REGARD_URL=f"http://127.0.0.1:{server.http_port}/",
+            REGARD_PAGES=str(tmp_path),
+        )
+
+
+def test_the_scripts_types() -> None:
+    assert not MISSING
+    command = [str(NODE), str(HERE / "node_modules/typescript/bin/tsc"), "--project", str(HERE)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,256 @@
+/**
+ * The self-contained page, in a browser: what it shows are the result's numbers, and it reacts at once.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import * as b from "./browser.mjs";
+
+before(b.startBrowser);
+after(b.stopBrowser);
+
+test("a word of the output lights the source by its weights, and the other way", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("text"));
+  const alignment = b.mapOf(b.expected("text").hypotheses[0], "alignment");
+  await page.locator(".outputs .word").nth(2).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), alignment[2]);
+  await page.locator(".source .word").nth(1).hover();
+  b.assertClose(await b.weightsOf(page, ".outputs"), alignment.map((row) => row[1]));
+  await page.mouse.move(5, 5);
+  assert.equal(await page.locator("[data-weight]").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("every layer and head, and their averages, are the result's", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const cross = b.mapOf(b.expected("text").hypotheses[0], "cross");
+  await page.getByRole("radio", { name: "Cross-attention" }).check();
+  for (const [layer, head] of [[0, 0], [0, 2], [1, 1]]) {
+    await page.getByRole("combobox", { name: "Layer" }).selectOption(String(layer));
+    await page.getByRole("combobox", { name: "Head" }).selectOption(String(head));
+    await page.locator(".outputs .word").first().hover();
+    b.assertClose(await b.weightsOf(page, ".source"), cross[layer][head][0]);
+    assert.equal(await page.locator(".head[aria-pressed=true]").getAttribute("aria-label"), `Layer ${layer}, head ${head}`);
+  }
+  await page.getByRole("combobox", { name: "Head" }).selectOption("all");
+  await page.locator(".outputs .word").nth(1).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), b.averageOf(cross[1])[1]);
+  await page.getByRole("button", { name: "Layer 0, head 1" }).click();
+  await page.locator(".outputs .word").nth(1).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), cross[0][1][1]);
+  await close();
+});
+
+test("maps among the source and among the output have their own lines", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("text"));
+  const result = b.expected("text");
+  await page.getByRole("radio", { name: "Encoder" }).check();
+  await page.locator(".outputs .word").nth(1).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), b.averageOf(result.source_attention[0].data.flat())[1]);
+  await page.getByRole("radio", { name: "Decoder" }).check();
+  assert.equal(await page.locator(".source .word").first().textContent(), "start");
+  await page.locator(".outputs .word").nth(1).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), b.averageOf(b.mapOf(result.hypotheses[0], "decoder_self").flat())[1]);
+  await page.getByRole("radio", { name: "Rollout" }).check();
+  await page.locator(".outputs .word").nth(0).hover();
+  b.assertClose(await b.weightsOf(page, ".source"), b.mapOf(result.hypotheses[0], "rollout")[0]);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a cell of the heatmap has the colour of the word that it belongs to", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page, close } = await b.open(b.pageUrl("text"), { colorScheme });
+    await page.locator(".outputs .word").nth(1).hover();
+    const words = await page.locator(".source .word").evaluateAll((all) => all.map((word) => getComputedStyle(word).backgroundColor));
+    const cells = await page.locator("canvas.matrix").evaluate((canvas, count) => {
+      // Cells are found as a person finds them: the frame around the row that is looked at is drawn in --mark.
+      const pen = canvas.getContext("2d");
+      const { width, height } = canvas;
+      const { data } = pen.getImageData(0, 0, width, height);
+      const mark = getComputedStyle(canvas).getPropertyValue("--mark").trim();
+      const [red, green, blue] = [1, 3, 5].map((at) => parseInt(mark.slice(at, at + 2), 16));
+      const is = (at) => data[at] === red && data[at + 1] === green && data[at + 2] === blue;
+      let [left, right, top, bottom] = [width, 0, height, 0];
+      for (let y = 0; y < height; y++)
+        for (let x = 0; x < width; x++)
+          if (is(4 * (y * width + x))) {
+            [left, right] = [Math.min(left, x), Math.max(right, x)];
+            [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+          }
+      const step = (right - left) / count;
+      return Array.from({ length: count }, (_, at) => {
+        const [r, g, b] = pen.getImageData(left + (at + 0.5) * step, (top + bottom) / 2, 1, 1).data;
+        return `rgb(${r}, ${g}, ${b})`;
+      });
+    }, words.length);
+    assert.deepEqual(cells, words);
+    await close();
+  }
+});
+
+test("below the threshold nothing is shown", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const alignment = b.mapOf(b.expected("text").hypotheses[0], "alignment");
+  await page.getByLabel("Threshold").fill("0.2");
+  await page.locator(".outputs .word").first().hover();
+  b.assertClose(await b.weightsOf(page, ".source"), alignment[0].map((weight) => (weight < 0.2 ? 0 : weight)));
+  await close();
+});
+
+test("hypotheses stand side by side, each lit by its own map", async () => {
+  const { page, close } = await b.open(b.pageUrl("several"));
+  const { hypotheses } = b.expected("several");
+  assert.equal(await page.locator(".hypothesis").count(), 3);
+  await page.locator(".source .word").nth(1).hover();
+  for (const [index, hypothesis] of hypotheses.entries()) {
+    const column = b.mapOf(hypothesis, "alignment").map((row) => row[1]);
+    b.assertClose(await b.weightsOf(page, `.hypothesis:nth-child(${index + 1})`), column);
+  }
+  await page.locator(".hypothesis:nth-child(3) .word").first().click();
+  b.assertClose(await b.weightsOf(page, ".source"), b.mapOf(hypotheses[2], "alignment")[0]);
+  assert.match(await page.locator(".hypothesis:nth-child(3)").getAttribute("class"), /active/);
+  await b.screenshot(page, "several");
+  await close();
+});
+
+test("all of it can be reached by keyboard, and is told to screen readers", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const result = b.expected("text");
+  const alignment = b.mapOf(result.hypotheses[0], "alignment");
+  const words = result.hypotheses[0].words.map(({ text }) => text);
+  await page.locator(".outputs .word").first().focus();
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), words[1]);
+  b.assertClose(await b.weightsOf(page, ".source"), alignment[1]);
+  assert.match(await page.locator("[aria-live]").textContent(), new RegExp(`^${words[1]}: .* %`));
+  await page.keyboard.press("Enter");
+  await page.mouse.move(640, 110);
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-pressed")), "true");
+  b.assertClose(await b.weightsOf(page, ".source"), alignment[1]);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("[data-weight]").count(), 0);
+  await page.keyboard.press("End");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), words.at(-1));
+  await page.getByText("The numbers as a table").click();
+  const cells = await page.locator("tbody td").allTextContents();
+  assert.deepEqual(cells, alignment.flat().map((weight) => weight.toFixed(3)));
+  await close();
+});
+
+test("hostile text is text", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("hostile"));
+  const result = b.expected("hostile");
+  for (const word of await page.locator(".word").all()) await word.hover({ force: true });
+  await page.getByText("The numbers as a table").click();
+  const shown = await page.locator(".source .word").first().textContent();
+  assert.equal(shown, result.source_words[0].text);
+  assert.equal(await page.locator("main img, main script, main iframe").count(), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a text that runs right to left is set that way, one of any script is shown", async () => {
+  const { page, close } = await b.open(b.pageUrl("scripts"));
+  const boxes = await page.locator(".source .word:not(.special)").evaluateAll((all) => all.map((word) => word.getBoundingClientRect().left));
+  assert.deepEqual([...boxes].sort((first, second) => second - first), boxes);
+  await page.locator(".source .word").first().focus();
+  await page.keyboard.press("ArrowLeft"); // onwards
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.index), "1");
+  await b.screenshot(page, "scripts");
+  await close();
+});
+
+test("a caption lights the regions of its picture", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("caption"));
+  const lightest = () =>
+    page.locator("canvas.picture").evaluate((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let [best, at] = [-1, 0];
+      for (let pixel = 0; pixel < data.length / 4; pixel++) if (data[4 * pixel] > best) [best, at] = [data[4 * pixel], pixel];
+      return [(at % canvas.width) / canvas.width, Math.floor(at / canvas.width) / canvas.height];
+    });
+  // Word i looks at region i of 2 x 3; the picture is white, and the model saw its middle half only.
+  for (const [word, column, row] of [[0, 0, 0], [4, 1, 1]]) {
+    await page.locator(".outputs .word").nth(word).hover();
+    const [x, y] = await lightest();
+    assert.ok(x >= 0.25 + column / 6 - 0.02 && x <= 0.25 + (column + 1) / 6 + 0.02, `x is ${x}`);
+    assert.ok(y >= row / 2 - 0.02 && y <= (row + 1) / 2 + 0.02, `y is ${y}`);
+  }
+  assert.equal(await page.locator(".filmstrip li").count(), 6);
+  await page.locator("canvas.picture").focus();
+  await page.keyboard.press("ArrowRight");
+  b.assertClose(await b.weightsOf(page, ".outputs"), [0, 1, 0, 0, 0, 0, 0]);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("6 layers of 8 heads, 60 by 60: it opens and reacts within 100 ms", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("large"));
+  await page.getByRole("radio", { name: "Cross-attention" }).check();
+  const measured = await page.evaluate(async () => {
+    const canvas = document.querySelector("canvas.matrix");
+    // Reading a pixel waits until all is drawn; the layout is forced as the next frame would.
+    const timed = (act) => {
+      const begin = performance.now();
+      act();
+      canvas.getContext("2d").getImageData(0, 0, 1, 1);
+      document.body.getBoundingClientRect();
+      return performance.now() - begin;
+    };
+    const median = (all) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)];
+    const choose = (label, value) => {
+      const select = [...document.querySelectorAll("label.field")].find((each) => each.textContent.startsWith(label)).querySelector("select");
+      select.value = value;
+      select.dispatchEvent(new Event("change"));
+    };
+    const words = [...document.querySelectorAll(".outputs .word")];
+    const radios = [...document.querySelectorAll("input[type=radio]")];
+    const kinds = ["alignment", "cross"].map((kind) => radios.find(({ value }) => value === kind));
+    return {
+      hover: median(words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
+      head: median([0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
+      kind: median([0, 1, 0, 1, 0].map((at) => timed(() => ((kinds[at].checked = true), kinds[at].dispatchEvent(new Event("change")))))),
+      opened: performance.getEntriesByType("navigation")[0].domComplete,
+    };
+  });
+  console.log(JSON.stringify(measured));
+  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 100, `${act} took ${measured[act]} ms`);
+  assert.deepEqual(complaints, []);
+  await b.screenshot(page, "large");
+  await close();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`${colorScheme}: nothing that axe finds serious`, async () => {
+    for (const name of ["several", "caption"]) {
+      const { page, complaints, close } = await b.open(b.pageUrl(name), { colorScheme });
+      await page.locator(".outputs .word").nth(1).click();
+      await page.getByText("The numbers as a table").click();
+      await b.checkAccessibility(page);
+      await page.getByText("The numbers as a table").click();
+      await b.screenshot(page, `${name}-${colorScheme}`);
+      assert.deepEqual(complaints, []);
+      await close();
+    }
+  });
+}
+
+test("on a telephone nothing is wider than the screen", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"), { width: 390, height: 800 });
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+  await b.screenshot(page, "telephone");
+  await close();
+});
+
+test("the theme can be switched", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const before = await paper();
+  await page.getByRole("button", { name: "Light or dark" }).click();
+  assert.notEqual(await paper(), before);
+  await page.getByRole("button", { name: "Light or dark" }).click();
+  assert.equal(await paper(), before);
+  await close();
+});
