@@ -40,10 +40,10 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
 
-    def command(self, words: Sequence[str], **environment: str) -> list[str]:
+    def command(self, words: Sequence[str]) -> list[str]:
         """A command line for this machine that runs these words within the image."""
         host = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.lower()}
-        variables = {"HOME": "/root"} | host | self.environment | environment
+        variables = {"HOME": "/root"} | host | self.environment
         mounts = [
             f"mount --rbind --make-rslave /{name} {self.root}/{name} && mount -o remount,ro,bind {self.root}/{name}"
             for name in SYSTEM
