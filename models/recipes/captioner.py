@@ -164,7 +164,7 @@ class Training:
 
     def finish(self) -> None:
         """Writes the checkpoint with its dev scores by beam search."""
-        scores = {f"dev_{name}": score for name, score in self._scores(num_beams=NUM_BEAMS).items()}
+        scores = {f"{name}/flickr8k-dev": score for name, score in self._scores(num_beams=NUM_BEAMS).items()}
         print(scores, flush=True)
         card = {
             "name": "flickr8k",
