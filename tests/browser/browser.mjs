@@ -12,16 +12,16 @@ import { chromium } from "playwright-core";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 /** Set by test_browser.py: where the pages and what they show lie, where screenshots go, which browser to start. */
-export const { REGARD_PAGES, REGARD_SCREENSHOTS, REGARD_CHROMIUM, REGARD_URL } = process.env;
+export const { PAGES, SCREENSHOTS, CHROMIUM, SERVER_URL } = process.env;
 
-export const pageUrl = (name) => pathToFileURL(join(REGARD_PAGES, `${name}.html`)).href;
-export const expected = (name) => JSON.parse(readFileSync(join(REGARD_PAGES, `${name}.json`), "utf-8"));
+export const pageUrl = (name) => pathToFileURL(join(PAGES, `${name}.html`)).href;
+export const expected = (name) => JSON.parse(readFileSync(join(PAGES, `${name}.json`), "utf-8"));
 
 let browser;
 
 export async function startBrowser() {
   // A container's root user has no sandbox.
-  browser = await chromium.launch({ executablePath: REGARD_CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
 export const stopBrowser = () => browser.close();
@@ -61,8 +61,8 @@ export async function checkAccessibility(page) {
 }
 
 export async function screenshot(page, name) {
-  mkdirSync(REGARD_SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: join(REGARD_SCREENSHOTS, `${name}.png`), fullPage: true });
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
 /** The weights that a line of words shows. */

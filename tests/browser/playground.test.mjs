@@ -13,11 +13,11 @@ before(b.startBrowser);
 after(b.stopBrowser);
 
 const TEXT = "The library is next to the old church.";
-const PICTURE = join(b.REGARD_PAGES, "picture.jpg");
+const PICTURE = join(b.PAGES, "picture.jpg");
 
 /** The API's own answer, maps decoded from what it sends. */
 async function answerOf(path, body) {
-  const answer = await fetch(new URL(path, b.REGARD_URL), {
+  const answer = await fetch(new URL(path, b.SERVER_URL), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -35,7 +35,7 @@ const mapOf = (result, kind) => result.hypotheses[0].attention.find((map) => map
 const MAPS = { kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"], granularity: "GRANULARITY_WORD" };
 
 async function openPlayground(options) {
-  const opened = await b.open(b.REGARD_URL, options);
+  const opened = await b.open(b.SERVER_URL, options);
   await opened.page.getByRole("button", { name: "Translate" }).waitFor();
   await opened.page.locator(".timings .shares").waitFor();
   return opened;
@@ -124,7 +124,7 @@ test("what to copy is the same call: curl gets the same text", async () => {
 });
 
 test("a picture that is dropped is captioned", async (t) => {
-  const { models } = await (await fetch(new URL("/v1/models?task=TASK_CAPTIONING", b.REGARD_URL))).json();
+  const { models } = await (await fetch(new URL("/v1/models?task=TASK_CAPTIONING", b.SERVER_URL))).json();
   if (!models?.some(({ state }) => state === "MODEL_STATE_READY")) {
     t.skip("this server has no captioning model");
     return;

@@ -1,7 +1,7 @@
 """Runs the tests of the view and of the playground in a real browser: Node drives Chromium, pytest starts the server.
 
 They need Chromium, Node and what package-lock.json says (`make browser`). Where one is missing they are left out, but
-not in CI. REGARD_SCREENSHOTS names a folder that keeps the screenshots.
+not in CI. SCREENSHOTS names a folder that keeps the screenshots.
 """
 
 import json
@@ -42,14 +42,14 @@ HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 
 @pytest.fixture(scope="module")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    chosen = os.environ.get("REGARD_SCREENSHOTS")
+    chosen = os.environ.get("SCREENSHOTS")
     return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("screenshots")
 
 
 def run_tests(name: str, screenshots: Path, **environment: str) -> None:
     assert not MISSING
     command = [str(NODE), "--test", "--test-reporter=spec", str(HERE / name)]
-    variables = {"REGARD_CHROMIUM": str(CHROMIUM), "REGARD_SCREENSHOTS": str(screenshots), **environment}
+    variables = {"CHROMIUM": str(CHROMIUM), "SCREENSHOTS": str(screenshots), **environment}
     ran = subprocess.run(
         command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -99,7 +99,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_view(pages: Path, screenshots: Path) -> None:
-    run_tests("view.test.mjs", screenshots, REGARD_PAGES=str(pages))
+    run_tests("view.test.mjs", screenshots, PAGES=str(pages))
 
 
 def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
         run_tests(
             "playground.test.mjs",
             screenshots,
-            REGARD_URL=f"http://127.0.0.1:{server.http_port}/",
-            REGARD_PAGES=str(tmp_path),
+            SERVER_URL=f"http://127.0.0.1:{server.http_port}/",
+            PAGES=str(tmp_path),
         )
 
 
