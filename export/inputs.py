@@ -50,7 +50,7 @@ class TextInputs:
     def __init__(self, bundle: Bundle) -> None:
         self._reader, self._writer = SourceReader(bundle), TargetWriter(bundle)
         manifest = bundle.manifest
-        self._keys = manifest.target_languages or manifest.styles or ("",)
+        self._keys = manifest.styles or manifest.target_languages or ("",)
         self._language = next(iter(manifest.source_languages), "")
 
     def read(self, raw: str | bytes, key: str) -> Source:

@@ -80,7 +80,7 @@ class Verifier:
         self._stage = stage
         self._inputs, self._writer = open_inputs(bundle), TargetWriter(bundle)
         self._metric = METRICS[self._manifest.task]
-        self._keys = self._manifest.target_languages or self._manifest.styles or ("",)
+        self._keys = self._manifest.styles or self._manifest.target_languages or ("",)
         precisions = sorted((v.precision for v in bundle.manifest.variants), key=lambda p: p != "float32")
         self._graphs = {precision: ServingGraphs(bundle, precision) for precision in precisions}  # float32 first
         # One less, since the outputs are also read, behind the start token.

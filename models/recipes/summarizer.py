@@ -179,6 +179,9 @@ def main() -> None:
     card = {
         "name": "headlines",
         "task": "summarization",
+        "description": "subjects for e-mails and headlines for news stories, in English",
+        "source_languages": ["en"],
+        "target_languages": ["en"],
         "styles": list(STYLES),
         "data": "AESLC (e-mails and their subjects) and Reuters-21578, Distribution 1.0 (stories and their headlines)",
         "license": "AESLC: CC BY-NC-SA 4.0; Reuters-21578: for research purposes only",
