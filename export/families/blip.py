@@ -1,5 +1,6 @@
 """BLIP captioning (Li et al. 2022): a vision transformer and a BERT that attends to it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 from transformers import BlipForConditionalGeneration
 
 from export.encoders import VisionDescription
-from export.families.captions import VisionReference, caption_target, captioner, read_files
+from export.families.captions import BUFFERS, VisionReference, caption_target, captioner, read_files
 from export.families.hugging_face import banned_ids, load_net
 from export.families.mapping import BOTH, Weights, renamed, under
 from export.families.source import SourceModel, Wanted
@@ -34,7 +35,7 @@ LAYER = {
 def load(folder: Path, wanted: Wanted) -> SourceModel:
     """Reads a checkpoint's folder."""
     files = read_files(folder, wanted)
-    net = load_net(BlipForConditionalGeneration, folder, trust_pickle=wanted.trust_pickle)
+    net = load_net(BlipForConditionalGeneration, folder, unread=re.compile(BUFFERS), trust_pickle=wanted.trust_pickle)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = _encoder(net.config.vision_config, under(weights, "vision_model."))
     words = net.config.text_config

@@ -24,6 +24,8 @@ from export.reference import Source
 from models.bundle import Provenance, Target
 
 TOKENIZER = "tokenizer.json"
+# What older files carry as weights, and newer code computes.
+BUFFERS = r".*\.(position_ids|relative_position_index|_float_tensor)"
 MAX_TOKENS = 256  # longest caption; decoders of other origins know many more positions, which would cost memory
 
 

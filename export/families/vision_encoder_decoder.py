@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import VisionEncoderDecoderModel
 
-from export.families.captions import VisionReference, caption_target, captioner, read_files
+from export.families.captions import BUFFERS, VisionReference, caption_target, captioner, read_files
 from export.families.hugging_face import banned_ids, load_net
 from export.families.mapping import under
 from export.families.source import SourceModel, Wanted
@@ -16,9 +16,7 @@ from export.families.vision_encoders import vision_encoder
 
 FAMILY = "vision-encoder-decoder"
 # An encoder's pooler is read by nothing, and often missing; older files carry GPT-2's causal masks as weights.
-UNREAD = re.compile(
-    r"encoder\.pooler\..*|decoder\.transformer\.h\.\d+\.\w+\.(bias|masked_bias)|decoder\..*position_ids"
-)
+UNREAD = re.compile(rf"encoder\.pooler\..*|decoder\.transformer\.h\.\d+\.\w+\.(bias|masked_bias)|{BUFFERS}")
 
 
 def load(folder: Path, wanted: Wanted) -> SourceModel:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -98,6 +99,25 @@ def test_weights_that_nothing_reads_may_be_missing_or_superfluous(copy) -> None:
     weights["decoder.transformer.h.0.crossattention.masked_bias"] = np.float32(-1e4) * np.ones(1, np.float32)
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     families.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("write", "buffer"),
+    [
+        (write_blip, "text_decoder.bert.embeddings.position_ids"),
+        (partial(write_vision, decoder="bert"), "decoder.bert.embeddings.position_ids"),
+        (partial(write_vision, decoder="trocr"), "decoder.model.decoder.embed_positions._float_tensor"),
+        (
+            partial(write_vision, encoder="swin"),
+            "encoder.encoder.layers.0.blocks.0.attention.self.relative_position_index",
+        ),
+    ],
+    ids=["blip", "bert", "trocr", "swin"],
+)
+def test_what_older_files_carry_as_weights_is_left_out(tmp_path, write, buffer: str) -> None:
+    file = write(tmp_path / "checkpoint") / "model.safetensors"
+    save_file({**load_file(file), buffer: np.zeros(3, np.int64)}, file, metadata={"format": "pt"})
+    families.load(tmp_path / "checkpoint")
 
 
 def test_older_checkpoints_are_pickles_of_tensors(copy) -> None:
