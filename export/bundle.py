@@ -8,6 +8,7 @@ from typing import Any
 
 from onnx import save_model
 
+from export.alignment import AlignmentChoice
 from export.architecture import Traceable
 from export.families.source import SourceModel
 from export.graph.contract import Graph
@@ -45,8 +46,13 @@ def write_manifest(
     name: str,
     version: str,
     verification: Mapping[str, Any],
+    alignment: AlignmentChoice | None = None,
 ) -> Bundle:
-    """Writes the manifest, with checksums of all that is there, and loads the bundle back."""
+    """Writes the manifest, with checksums of all that is there, and loads the bundle back.
+
+    Args:
+        alignment: what was found to align best; None takes what the model says.
+    """
     manifest = Manifest(
         name=name,
         version=version,
@@ -64,7 +70,7 @@ def write_manifest(
         default_truncation="truncate" if model.task == "summarization" else "reject",
         num_parameters=model.architecture.nbytes // FLOAT32_BYTES,
         generation=model.generation,
-        attention=_attention(model),
+        attention=_attention(model, alignment),
         memory=model.architecture.memory,
         state=model.architecture.state,
         variants=tuple(variants),
@@ -85,11 +91,14 @@ def _exported_now(provenance: Provenance) -> Provenance:
     return provenance.model_copy(update={"exporter_version": version, "export_time": now})
 
 
-def _attention(model: SourceModel) -> AttentionLayout:
+def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> AttentionLayout:
     architecture = model.architecture
     last = architecture.attention_layers - 1
-    chosen, method = model.alignment_heads, "mean of chosen heads"
-    if not chosen:
+    if alignment is not None:
+        chosen, method = alignment.heads, alignment.method
+    elif model.alignment_heads:
+        chosen, method = model.alignment_heads, "mean of chosen heads"
+    else:
         chosen = tuple((last, head) for head in range(architecture.attention_heads))
         method = "mean of all heads of the last layer"
     encoder = (0, 0)
@@ -102,6 +111,7 @@ def _attention(model: SourceModel) -> AttentionLayout:
         encoder_heads=encoder[1],
         alignment_heads=chosen,
         alignment_method=method,
+        alignment_shifted=alignment is not None and alignment.shifted,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.alignment import find_heads, finds_heads
 from export.bundle import write_graphs, write_manifest, write_tokenizers
 from export.dev import DevSet
 from export.errors import ExportError
@@ -56,6 +57,10 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
             stage(f"{precision}: building graphs")
             variants.append(write_graphs(folder, model, precision))
         candidate = write_manifest(folder, model, variants, name=options.name, version=options.version, verification={})
+        alignment = None
+        if options.dev and finds_heads(model):
+            stage("which heads align best")
+            alignment = find_heads(candidate, options.dev)
         report = Verifier(candidate, model, options.dev, stage).run()
         if report.failures and not options.allow_mismatch:
             raise VerificationFailed(report)
@@ -63,7 +68,15 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
         if "float32" not in precisions:
             shutil.rmtree(folder / "float32")
         wanted = [variant for variant in variants if variant.precision in precisions]
-        write_manifest(folder, model, wanted, name=options.name, version=options.version, verification=report.to_json())
+        write_manifest(
+            folder,
+            model,
+            wanted,
+            name=options.name,
+            version=options.version,
+            verification=report.to_json(),
+            alignment=alignment,
+        )
         os.replace(folder, out)
     return Bundle.load(out)
 

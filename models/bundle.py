@@ -190,6 +190,8 @@ class AttentionLayout(Schema):
         layers, heads: sizes; the step graph has one output a layer, `cross_attention_0` and so on, each
             float [requests, heads, beams, source].
         alignment_heads: the (layer, head) pairs whose mean is the alignment by default.
+        alignment_method: how they were chosen, in words.
+        alignment_shifted: whether a token is aligned at the step that reads it (Chen et al. 2020) by default.
         encoder_layers, encoder_heads: of the encoder's self-attention, where there is a trace graph.
     """
 
@@ -199,6 +201,7 @@ class AttentionLayout(Schema):
     encoder_heads: int = Field(default=0, ge=0)
     alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
     alignment_method: str = "mean of all heads of the last layer"
+    alignment_shifted: bool = False
 
     @model_validator(mode="after")
     def _heads_exist(self) -> "AttentionLayout":

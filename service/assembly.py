@@ -8,8 +8,7 @@ import numpy as np
 
 from service.attention.blocks import block_diagonal
 from service.attention.links import coverage, entropy, hard_links, source_coverage
-from service.attention.reduce import align, select, shift
-from service.attention.words import group_words, merge_words
+from service.attention.words import group_words
 from service.domain import (
     AttentionMap,
     AttentionOptions,
@@ -25,6 +24,7 @@ from service.domain import (
 )
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Generation
 from service.errors import InvalidInput
+from service.maps import MapMaker, by_words
 from service.pipelines.image import SourceImage
 from service.pipelines.text import SourceText, TargetStream, join_texts
 from service.repository import LoadedModel
@@ -41,6 +41,7 @@ class Assembler:
 
     Attributes:
         source: the input as the model read it.
+        maps: makes what was asked for.
     """
 
     def __init__(self, model: LoadedModel, parts: Parts, options: AttentionOptions, generation: Generation) -> None:
@@ -50,6 +51,7 @@ class Assembler:
         self._length_penalty = generation.length_penalty if generation.num_beams > 1 else 0.0
         self._by_words = options.granularity == "word" and bool(options.kinds)
         self.source = _source(parts, with_words=self._by_words)
+        self.maps = MapMaker(options, model.manifest.attention)
 
     def result(self, results: Sequence[EngineResult]) -> Result:
         """The answer, from one result a part; of a text that was split, each part's best hypothesis counts."""
@@ -66,11 +68,20 @@ class Assembler:
             model=self._model.name,
             version=self._model.manifest.version,
             num_parts=len(results),
+            maps=self._source_maps(best[0]),
         )
 
-    def events(self) -> "EventAssembler":
-        shifted = self._options.method == "shifted" and "alignment" in self._options.kinds
-        return EventAssembler(self._model.writer.stream(_text(self._parts[0])), self, shifted=shifted)
+    def _source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
+        by_part = zip(*(self.maps.of_source(each.trace) for each in decoded), strict=True)
+        return tuple(self._by_granularity(_joined(parts), ()) for parts in by_part)
+
+    def events(self, cross_norms: Float32Array | None) -> "EventAssembler":
+        """What makes a stream's events.
+
+        Args:
+            cross_norms: float32 [layers, heads, source], of the transformed values; None where they do not count.
+        """
+        return EventAssembler(self._model.writer.stream(_text(self._parts[0])), self.maps, cross_norms)
 
     def _hypothesis(self, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
         """Args: decoded: what was made of each part."""
@@ -81,8 +92,7 @@ class Assembler:
         joined = join_texts(written, [part.array.shape[-1] for part in self._parts])
         has_ended = all(each.finish_reason == "end" for each in decoded)
         plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
-        cross = [each.cross_attention for each in decoded if each.cross_attention is not None]
-        return self._with_maps(plain, cross) if cross else plain
+        return plain if decoded[0].cross_attention is None else self._with_maps(plain, decoded)
 
     def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
         """The sum of all parts' log-probabilities, divided by what the search divides by."""
@@ -92,14 +102,11 @@ class Assembler:
         total = sum(each.score * penalty for each, penalty in zip(decoded, penalties, strict=True))
         return total / float(sum(len(each.tokens) for each in decoded) ** self._length_penalty)
 
-    def _with_maps(self, plain: Hypothesis, cross: Sequence[Float32Array]) -> Hypothesis:
-        """Adds the maps asked for.
-
-        Args:
-            cross: one float32 [layers, heads, target, source] a part.
-        """
+    def _with_maps(self, plain: Hypothesis, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
+        """Adds the maps asked for."""
         words = _words(plain.text, plain.tokens) if self._by_words else ()
-        by_part = zip(*(self.maps(each) for each in cross), strict=True)
+        kept = [(each.cross_attention, each.trace) for each in decoded if each.cross_attention is not None]
+        by_part = zip(*(self.maps.of_target(cross, trace) for cross, trace in kept), strict=True)
         maps = tuple(self._by_granularity(_joined(parts), words) for parts in by_part)
         alignment = next((m.values for m in maps if m.kind == "alignment"), None)
         if alignment is None:
@@ -115,35 +122,10 @@ class Assembler:
             source_coverage=tuple(source_coverage(alignment).tolist()),
         )
 
-    def maps(self, cross: Float32Array) -> Iterator[AttentionMap]:
-        """Yields the maps asked for, by tokens; cross is float32 [layers, heads, target, source]."""
-        layers = self._options.layers or tuple(range(cross.shape[0]))
-        heads = self._options.heads or tuple(range(cross.shape[1]))
-        for kind in self._options.kinds:
-            if kind == "cross":
-                yield AttentionMap("cross", select(cross, layers, heads), layers, heads)
-            elif kind == "alignment":
-                yield self._alignment(cross, layers, heads)
-
-    def _alignment(self, cross: Float32Array, layers: Sequence[int], heads: Sequence[int]) -> AttentionMap:
-        if self._options.layers or self._options.heads:
-            pairs = [(layer, head) for layer in layers for head in heads]
-        else:
-            pairs = list(self._model.manifest.attention.alignment_heads)
-        values = align(cross, pairs)
-        if self._options.method == "shifted":
-            values = shift(values)
-        used_layers = tuple(sorted({layer for layer, _ in pairs}))
-        used_heads = tuple(sorted({head for _, head in pairs}))
-        return AttentionMap("alignment", values, used_layers, used_heads)
-
     def _by_granularity(self, tokens: AttentionMap, words: Sequence[Word]) -> AttentionMap:
         if not self._by_words:
             return tokens
-        # A picture has no words: its regions stay.
-        sources = None if self.source.image_grid is not None else [word.tokens for word in self.source.words]
-        values = merge_words(tokens.values, [word.tokens for word in words], sources)
-        return AttentionMap(tokens.kind, values, tokens.layers, tokens.heads, "word")
+        return by_words(tokens, words, None if self.source.image_grid is not None else self.source.words)
 
 
 class EventAssembler:
@@ -152,10 +134,11 @@ class EventAssembler:
     With the shifted alignment a token's row is the next step's, so that its event waits for the next token.
     """
 
-    def __init__(self, stream: TargetStream, assembler: Assembler, *, shifted: bool) -> None:
-        self._assembler = assembler
+    def __init__(self, stream: TargetStream, maps: MapMaker, cross_norms: Float32Array | None) -> None:
         self._stream = stream
-        self._shifted = shifted
+        self._all_maps = maps
+        self._cross_norms = cross_norms
+        self._shifted = maps.waits_for_the_next_step
         self._waiting: CommittedToken | None = None
         self._num_tokens = 0
         self._num_events = 0
@@ -195,7 +178,7 @@ class EventAssembler:
         steps = [c.cross_attention for c in (committed, following) if c is not None and c.cross_attention is not None]
         if not steps:
             return
-        for found in self._assembler.maps(np.stack(steps, axis=2)):
+        for found in self._all_maps.of_steps(np.stack(steps, axis=2), self._cross_norms):
             yield replace(found, values=found.values[..., :1, :])
 
 

@@ -46,6 +46,7 @@ class AttentionOptions:
 
     Attributes:
         layers, heads: indexes; empty means all (for the alignment: the manifest's default heads).
+        method: which step a target token is aligned at; None is the model's default.
         encoding, top_k: how the wire carries the numbers; None sends every weight.
         value_norms: weigh by the norms of the values (Kobayashi et al. 2020).
     """
@@ -54,7 +55,7 @@ class AttentionOptions:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     granularity: Granularity = "token"
-    method: AlignmentMethod = "plain"
+    method: AlignmentMethod | None = None
     encoding: MapEncoding = "float32"
     top_k: int | None = None
     value_norms: bool = False
@@ -143,6 +144,7 @@ class AttentionMap:
             and "rollout", [layers, heads, n, n] for self-attention.
         layers, heads: the indexes that the first two axes stand for; for an alignment, those averaged.
         granularity: whether the last two axes are tokens or words of the result.
+        method: of an alignment.
     """
 
     kind: AttentionKind
@@ -150,6 +152,7 @@ class AttentionMap:
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     granularity: Granularity = "token"
+    method: AlignmentMethod | None = None
 
 
 class Link(NamedTuple):

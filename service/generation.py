@@ -8,10 +8,9 @@ from models.bundle import Manifest
 from service.domain import AttentionOptions, GenerationOptions
 from service.engine.request import Generation, Sampling
 from service.errors import FieldViolation, InvalidInput
+from service.maps import num_layers_and_heads, offered_kinds
 
 T = TypeVar("T")
-
-OFFERED_KINDS = ("cross", "alignment")
 
 
 @dataclass
@@ -88,22 +87,24 @@ def _sampling(options: GenerationOptions, violations: Violations) -> Sampling | 
 
 def check_attention(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:
     """Adds what the model does not offer: kinds, layers, heads, value norms."""
+    offered = offered_kinds(manifest)
     for index, kind in enumerate(options.kinds):
-        if kind not in OFFERED_KINDS:
+        if kind not in offered:
             violations.add(
                 f"attention.kinds[{index}]",
-                f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(OFFERED_KINDS)}",
+                f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(offered)}",
             )
-    for name, indexes, size in (
-        ("layers", options.layers, manifest.attention.layers),
-        ("heads", options.heads, manifest.attention.heads),
-    ):
-        for position, index in enumerate(indexes):
+    sizes = {kind: num_layers_and_heads(manifest, kind) for kind in options.kinds if kind in offered}
+    # Without a kind the fields have no effect; they are checked all the same, against the decoder's.
+    chosen = sizes or {"cross": num_layers_and_heads(manifest, "cross")}
+    for axis, name in enumerate(("layers", "heads")):
+        size = min(size[axis] for size in chosen.values())
+        for position, index in enumerate(getattr(options, name)):
             if not 0 <= index < size:
                 violations.add(
                     f"attention.{name}[{position}]", f"is {index}; model {manifest.name!r} has {size} {name}"
                 )
-    if options.value_norms and options.kinds:
+    if options.value_norms and options.kinds and not manifest.is_traced:
         violations.add("attention.weighting", f"model {manifest.name!r} carries no value norms")
 
 

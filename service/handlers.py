@@ -7,6 +7,9 @@ from functools import partial
 from itertools import islice
 from typing import Self
 
+import numpy as np
+
+from service.assembly import Parts
 from service.domain import (
     CaptionCall,
     ModelInfo,
@@ -17,12 +20,14 @@ from service.domain import (
     TranslateCall,
 )
 from service.engine.observer import EngineObserver
-from service.engine.request import CommittedToken, EngineRequest, EngineResult
+from service.engine.request import CommittedToken, EngineRequest, EngineResult, Float32Array, Int64Array, Trace
 from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
 from service.errors import Unsupported
-from service.pipelines.image import ImageLimits
+from service.maps import needs_trace
+from service.pipelines.image import ImageLimits, SourceImage
 from service.pipelines.pool import Pool
+from service.pipelines.text import SourceText
 from service.preparation import Prepared, Preparer
 from service.repository import Repository
 from service.settings import Settings
@@ -101,8 +106,29 @@ class Handlers:
         for index, parts in enumerate(prepared.inputs):
             num_sequences = len(prepared.sequences(parts))
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
-            results.append(prepared.assembler(index).result(merged))
+            traced = await self._traced(prepared, parts, merged)
+            assemble = partial(prepared.assembler(index).result, traced)
+            # The maps of a long text are large; others take no longer than a thread would.
+            results.append(await asyncio.to_thread(assemble) if len(parts) > 1 else assemble())
         return results
+
+    async def _traced(self, prepared: Prepared, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
+        """Adds the maps that the steps do not tell, where they were asked for."""
+        if not needs_trace(prepared.call.attention):
+            return results
+        runner = prepared.model.runner
+        hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
+        traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
+        traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
+        return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
+
+    async def _cross_norms(self, prepared: Prepared) -> Float32Array | None:
+        """Norms of the source's values, by which a stream's rows are weighed, if they were asked for."""
+        if not (prepared.call.attention.value_norms and prepared.call.attention.kinds):
+            return None
+        part = prepared.inputs[0][0]
+        (trace,) = await self._pool.run([partial(_trace, prepared.model.runner, part, np.zeros(1, np.int64))])
+        return trace.cross_norms
 
     async def _run(self, runner: Runner, requests: Sequence[EngineRequest]) -> list[EngineResult]:
         """The engine's results, in order; where one request fails, the others are cancelled."""
@@ -131,16 +157,22 @@ class Handlers:
         running = asyncio.ensure_future(self._scheduler.generate(prepared.model.runner, request, arrived.put_nowait))
         running.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
-            events = assembler.events()
+            events = assembler.events(await self._cross_norms(prepared))
             while (tokens := await arrived.get()) is not None:
                 for event in events.add(tokens):
                     yield event
             result = await running
             for event in events.finish(result.hypotheses[0]):
                 yield event
-            yield assembler.result([result])
+            yield assembler.result(await self._traced(prepared, prepared.inputs[0], [result]))
         finally:
             running.cancel()
+
+
+def _trace(runner: Runner, part: SourceImage | SourceText, tokens: Int64Array) -> Trace:
+    """The trace of an output; the decoder read all of it but the last token."""
+    start_id = runner.manifest.target.start_id
+    return runner.trace(part.array, np.concatenate([[start_id], tokens[:-1]]))
 
 
 def _merge(results: Sequence[EngineResult]) -> EngineResult:

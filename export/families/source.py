@@ -31,7 +31,8 @@ class SourceModel:
     Attributes:
         tokenizers: content of the tokenizers' files that `source` and `target` name.
         reference: the original, to verify against.
-        alignment_heads: (layer, head) pairs whose mean is the alignment; empty means all heads of the last layer.
+        alignment_heads: (layer, head) pairs whose mean is the alignment; empty means that the export finds them, or
+            takes all heads of the last layer.
     """
 
     family: str

@@ -1169,9 +1169,8 @@ class TokenEvent(_message.Message):
     @_builtins.property
     def attention(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionMap]:
         """This token's row of the maps asked for: shaped as in the finished result, but with a target axis of length 1,
-        always for this token even if words are asked for. Cross-attention, alignment and decoder self-attention (as long
-        as the steps so far) only: the other kinds come with `finished`. With the shifted alignment an event waits for the
-        step after it.
+        always for this token even if words are asked for. Cross-attention and alignment only: the other kinds come with
+        `finished`. With the shifted alignment an event waits for the step after it.
         """
 
     def __init__(

@@ -68,6 +68,20 @@ def merge_words(
     return values
 
 
+def merge_read_words(values: Float32Array, words: Sequence[HasRange]) -> Float32Array:
+    """Merges decoder self-attention, whose columns are what had been read: the start, then all tokens but the last.
+
+    Args:
+        values: float32 [..., target, target].
+
+    Returns:
+        float32 [..., words, 1 + words]: column 0 is the decoder's start, column w + 1 what had been read of word w.
+    """
+    never_read = np.zeros((*values.shape[:-1], 1), np.float32)
+    columns = [Range(0, 1), *(Range(word.start + 1, word.end + 1) for word in words)]
+    return merge_words(np.concatenate([values, never_read], axis=-1), words, columns)
+
+
 def group_words(text: str, spans: Sequence[tuple[int, int] | None]) -> list[Range]:
     """Groups tokens to words.
 

@@ -152,8 +152,8 @@ def _maps(maps: Iterable[AttentionMap], options: AttentionOptions) -> list[pb.At
 def _map(attention_map: AttentionMap, options: AttentionOptions) -> pb.AttentionMap:
     encoded = encode_map(attention_map.values, options.encoding, options.top_k)
     method = pb.ALIGNMENT_METHOD_UNSPECIFIED
-    if attention_map.kind == "alignment":
-        method = enums.ALIGNMENT_METHOD.number(options.method)
+    if attention_map.method is not None:
+        method = enums.ALIGNMENT_METHOD.number(attention_map.method)
     return pb.AttentionMap(
         kind=enums.ATTENTION_KIND.number(attention_map.kind),
         shape=attention_map.values.shape,

@@ -2,10 +2,11 @@
 
 from dataclasses import fields
 
-from models.bundle import AttentionLayout, GenerationDefaults, Manifest, Provenance, Provider
+from models.bundle import GenerationDefaults, Manifest, Provenance, Provider
 from regard.v1 import regard_pb2 as pb
 from service.convert import enums
 from service.domain import GenerationOptions, ModelInfo
+from service.maps import default_method, num_layers_and_heads, offered_kinds
 
 _PROVIDERS: dict[Provider, str] = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 _GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
@@ -49,9 +50,10 @@ def _described(manifest: Manifest) -> pb.Model:
         ),
         generation_defaults=_generation_defaults(manifest.generation),
         generation_options=_GENERATION_OPTIONS,
-        attention_kinds=_attention_kinds(manifest.attention),
+        attention_kinds=_attention_kinds(manifest),
         alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
-        alignment_method=pb.ALIGNMENT_METHOD_PLAIN,
+        alignment_method=enums.ALIGNMENT_METHOD.number(default_method(manifest.attention)),
+        value_norms=manifest.is_traced,
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,
@@ -70,12 +72,13 @@ def _generation_defaults(defaults: GenerationDefaults) -> pb.GenerationConfig:
     )
 
 
-def _attention_kinds(layout: AttentionLayout) -> list[pb.AttentionLayout]:
-    """The maps that the step graph yields: cross-attention, and the alignment reduced from it."""
-    return [
-        pb.AttentionLayout(kind=kind, num_layers=layout.layers, num_heads=layout.heads)
-        for kind in (pb.ATTENTION_KIND_CROSS, pb.ATTENTION_KIND_ALIGNMENT)
-    ]
+def _attention_kinds(manifest: Manifest) -> list[pb.AttentionLayout]:
+    layouts = []
+    for kind in offered_kinds(manifest):
+        num_layers, num_heads = num_layers_and_heads(manifest, kind)
+        number = enums.ATTENTION_KIND.number(kind)
+        layouts.append(pb.AttentionLayout(kind=number, num_layers=num_layers, num_heads=num_heads))
+    return layouts
 
 
 def _provenance(provenance: Provenance) -> pb.Provenance:

@@ -232,7 +232,7 @@ def _attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
         layers=tuple(config.layers),
         heads=tuple(config.heads),
         granularity=granularity or "token",
-        method=method or "plain",
+        method=method,
         encoding=encoding or "float32",
         top_k=config.top_k if config.HasField("top_k") else None,
         value_norms=weighting == "value_norm",

@@ -99,7 +99,7 @@ class Runner:
         values = self._encode.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
         return dict(zip(names, values, strict=True))
 
-    def trace(self, source: Int64Array, target: Int64Array) -> Trace:
+    def trace(self, source: Array, target: Int64Array) -> Trace:
         """Runs the trace graph, which is loaded when it is first wanted.
 
         Args:

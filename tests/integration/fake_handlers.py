@@ -80,7 +80,7 @@ RESULT = Result(
             score=-0.25,
             finish_reason="end",
             words=(Word("Hallo", Span(0, 5), Span(0, 1)),),
-            maps=(AttentionMap("alignment", ALIGNMENT, layers=(1,), heads=(0,)),),
+            maps=(AttentionMap("alignment", ALIGNMENT, layers=(1,), heads=(0,), method="plain"),),
             links=(Link(0, 0),),
             entropy=(0.5, 0.25),
             coverage=(0.0, 0.5),

@@ -155,7 +155,7 @@ BAD = [
     ({"texts": "hi", "max_new_tokens": 100_000}, "InvalidArgument", "max_new_tokens.*100000"),
     ({"texts": "hi", "length_penalty": float("nan")}, "InvalidArgument", "length_penalty"),
     ({"texts": "hi", "attention": ["cross"], "layers": [99]}, "InvalidArgument", r"layers\[0\].*99"),
-    ({"texts": "hi", "attention": ["rollout"]}, "InvalidArgument", "rollout.*offers"),
+    ({"texts": "hi", "attention": ["encoder_self"], "heads": [4]}, "InvalidArgument", r"heads\[0\].*4 heads"),
 ]
 
 

@@ -1,0 +1,89 @@
+"""Maps that the steps do not tell, from the shipped model over a real port: self-attention, rollout, value norms."""
+
+import numpy as np
+import pytest
+
+import regard
+from regard.results import AttentionKind, AttentionMap, Finished, Result, TokenMade
+
+TEXT = "The old man reads a newspaper in the library."
+TRACED: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")
+
+
+def _found(result: Result) -> dict[str, AttentionMap]:
+    return {each.kind: each for each in (*result.source_attention, *result.best.attention)}
+
+
+@pytest.fixture(scope="module")
+def result(client: regard.Client) -> Result:
+    return client.translate(TEXT, to="de", attention=("cross", "alignment", *TRACED), num_beams=3)
+
+
+def test_every_kind_has_its_shape_and_its_rows_sum_to_1(result: Result) -> None:
+    target, source = len(result.hypotheses[0].tokens), len(result.source_tokens)
+    shapes = {
+        "cross": (2, 4, target, source),
+        "alignment": (target, source),
+        "encoder_self": (4, 4, source, source),
+        "decoder_self": (2, 4, target, target),
+        "rollout": (target, source),
+    }
+    found = _found(result)
+    assert {kind: each.values.shape for kind, each in found.items()} == shapes
+    for each in found.values():
+        np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
+
+
+def test_the_decoder_looks_at_nothing_to_come(result: Result) -> None:
+    maps = _found(result)["decoder_self"].values
+    np.testing.assert_array_equal(maps, np.tril(maps))
+
+
+def test_layers_and_heads_can_be_chosen(client: regard.Client, result: Result) -> None:
+    chosen = client.translate(TEXT, to="de", attention=["encoder_self"], layers=[3], heads=[2, 0], num_beams=3)
+    every = _found(result)["encoder_self"].values
+    np.testing.assert_allclose(_found(chosen)["encoder_self"].values, every[3:, [2, 0]], atol=1e-6)
+
+
+def test_words_of_what_was_read(client: regard.Client) -> None:
+    result = client.translate(TEXT, to="de", attention=TRACED, words=True)
+    words, sources = len(result.hypotheses[0].words), len(result.source_words)
+    found = _found(result)
+    assert found["decoder_self"].values.shape == (2, 4, words, words + 1)
+    assert found["encoder_self"].values.shape == (4, 4, sources, sources)
+    assert found["rollout"].values.shape == (words, sources)
+    for each in found.values():
+        np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
+
+
+def test_value_norms_move_weight(client: regard.Client) -> None:
+    plain, weighed = (
+        _found(client.translate(TEXT, to="de", attention=["alignment"], weighting=norms))["alignment"].values
+        for norms in ("attention", "value_norm")
+    )
+    np.testing.assert_allclose(weighed.sum(-1), 1, atol=1e-3)
+    assert np.abs(weighed - plain).max() > 0.05
+
+
+def test_a_streams_rows_are_those_of_its_result(client: regard.Client) -> None:
+    for norms in ("attention", "value_norm"):
+        events = list(client.stream_translate(TEXT, to="de", attention=["alignment", *TRACED], weighting=norms))
+        rows = np.concatenate(
+            [each.values for event in events if isinstance(event, TokenMade) for each in event.attention]
+        )
+        assert isinstance(events[-1], Finished)
+        final = _found(events[-1].result)
+        np.testing.assert_allclose(rows, final["alignment"].values, atol=1e-5)
+        assert set(TRACED) <= set(final)
+
+
+def test_every_hypothesis_has_its_own(client: regard.Client) -> None:
+    result = client.translate(TEXT, to="de", attention=["decoder_self"], num_beams=4, num_return_sequences=3)
+    for hypothesis in result.hypotheses:
+        assert hypothesis.attention[0].values.shape[-1] == len(hypothesis.tokens)
+
+
+def test_models_tell_which_kinds_they_have(client: regard.Client) -> None:
+    message = client.model("everyday").message
+    assert len(message.attention_kinds) == 5
+    assert message.value_norms
