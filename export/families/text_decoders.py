@@ -14,7 +14,21 @@ from export.families.mapping import ACTIVATIONS, BOTH, Weights, renamed
 from export.quantize import Float32Array
 from models.nets.transformer import TransformerConfig
 
-# Ours, theirs, without what all layers share.
+# Ours, theirs.
+GPT2_NORMS = {
+    "self_attention_sublayer.norm": "ln_1",
+    "cross_attention_sublayer.norm": "ln_cross_attn",
+    "feed_forward_sublayer.norm": "ln_2",
+}
+GPT2_LINEARS = {
+    ("self_attention.query", "self_attention.key", "self_attention.value"): "attn.c_attn",
+    ("self_attention.output",): "attn.c_proj",
+    ("cross_attention.query",): "crossattention.q_attn",
+    ("cross_attention.key", "cross_attention.value"): "crossattention.c_attn",
+    ("cross_attention.output",): "crossattention.c_proj",
+    ("feed_forward.inner",): "mlp.c_fc",
+    ("feed_forward.outer",): "mlp.c_proj",
+}
 BERT_LAYER = {
     **{f"self_attention.{kind}": f"attention.self.{kind}" for kind in ("query", "key", "value")},
     "self_attention.output": "attention.output.dense",
@@ -98,21 +112,10 @@ def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
     )
     names = {"embedding": "transformer.wte", "decoder_positions": "transformer.wpe", "head": "lm_head"}
     ours = renamed(theirs, names, ("weight",)) | renamed(theirs, {"decoder_norm": "transformer.ln_f"}, BOTH)
-    norms = {"self_attention": "ln_1", "cross_attention": "ln_cross_attn", "feed_forward": "ln_2"}
-    linears = {
-        ("self_attention.query", "self_attention.key", "self_attention.value"): "attn.c_attn",
-        ("self_attention.output",): "attn.c_proj",
-        ("cross_attention.query",): "crossattention.q_attn",
-        ("cross_attention.key", "cross_attention.value"): "crossattention.c_attn",
-        ("cross_attention.output",): "crossattention.c_proj",
-        ("feed_forward.inner",): "mlp.c_fc",
-        ("feed_forward.outer",): "mlp.c_proj",
-    }
     for layer in range(config.n_layer):
         our_prefix, their_prefix = f"decoder.{layer}.", f"transformer.h.{layer}."
-        named = {f"{ours_}_sublayer.norm": name for ours_, name in norms.items()}
-        ours |= renamed(theirs, named, BOTH, our_prefix, their_prefix)
-        for our_names, name in linears.items():
+        ours |= renamed(theirs, GPT2_NORMS, BOTH, our_prefix, their_prefix)
+        for our_names, name in GPT2_LINEARS.items():
             weight, bias = theirs[f"{their_prefix}{name}.weight"], theirs[f"{their_prefix}{name}.bias"]
             parts = np.split(weight.T, len(our_names)), np.split(bias, len(our_names))
             for our_name, part, part_bias in zip(our_names, *parts, strict=True):
@@ -146,7 +149,7 @@ def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
     if segments is not None:
         ours["decoder_positions.weight"] = ours["decoder_positions.weight"] + segments[0]
     ours["head.weight"] = theirs["cls.predictions.decoder.weight"]
-    ours["head.bias"] = theirs["cls.predictions.bias"]
+    ours["head.bias"] = theirs["cls.predictions.decoder.bias"]
     for layer in range(config.num_hidden_layers):
         ours |= renamed(theirs, BERT_LAYER, BOTH, f"decoder.{layer}.", f"bert.encoder.layer.{layer}.")
     return {
