@@ -1,5 +1,6 @@
 """Raw text to encoder ids, and decoder ids to text, with the span of every token."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -128,7 +129,7 @@ class SourceReader:
             raise InvalidInput.of(field, "holds nothing that this model reads")
         tokens = []
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
-            span = _without_space(text, start, end)
+            span = _without_space(text, start, _behind_marks(text, end))
             shown = text[span.start : span.end] if token_id == self._unknown_id else piece
             tokens.append(Token(token_id, shown, span))
         return _Pieces(tokens, self._words(text, encoding.tokens) if self._copies else [])
@@ -243,12 +244,13 @@ class TargetStream:
         self._source = source
         self._shown: tuple[int, ...] = ()  # the last ids that made text, which say whether a space comes first
         self._held: tuple[int, ...] = ()  # the bytes of a character that is not complete
+        self._copied: tuple[int, Span] | None = None  # the last token, if it was a copy: its position and span
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is what it adds to the text."""
         if self._source is not None and token_id >= self._writer.vocab_size:
             return self._copy(self._source, token_id - self._writer.vocab_size, logprob)
-        piece = self._writer.piece(token_id)
+        piece, self._copied = self._writer.piece(token_id), None
         if self._writer.is_special(token_id):
             return Token(token_id, piece, None, special=True, logprob=logprob)
         start = len(self.text)
@@ -264,10 +266,13 @@ class TargetStream:
         if self._held:  # no byte of a character comes after this
             self._show(self._writer.addition(self._shown, self._held))
         token_id, start = self._writer.id_of(original.piece), len(self.text)
-        if original.span is not None:
+        # Tokens of one character ("½" is read as 1, /, 2) share its span, and copied one after the other add it once.
+        is_added = original.span is not None and self._copied == (position - 1, original.span)
+        if original.span is not None and not is_added:
             apart = self.text and _begins_word(source.text, original.span.start)
             self.text += " " * bool(apart) + source.text[original.span.start : original.span.end]
             self._shown = (token_id,)
+        self._copied = None if original.span is None else (position, original.span)
         span = _without_space(self.text, start, len(self.text))
         return Token(token_id, original.piece, span, logprob=logprob, copied_from=position)
 
@@ -302,6 +307,13 @@ def _moved(token: Token, characters: int, source_tokens: int) -> Token:
 
 def _begins_word(text: str, position: int) -> bool:
     return position == 0 or text[position - 1].isspace()
+
+
+def _behind_marks(text: str, end: int) -> int:
+    """The end with the accents that follow, which a normalizer may have joined with the letter before them."""
+    while end < len(text) and unicodedata.combining(text[end]):
+        end += 1
+    return end
 
 
 def _without_space(text: str, start: int, end: int) -> Span:

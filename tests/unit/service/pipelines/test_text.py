@@ -142,6 +142,22 @@ def test_copies_are_spelled_and_spaced_as_in_the_source(copier: Bundle) -> None:
     assert [token.id for token in written.tokens] == [unknown, of, *[unknown] * 4, 2]
 
 
+def test_accents_belong_to_the_letter_before_them(copier: Bundle) -> None:
+    text = "E\u0301te\u0301 of caf\u00e9"
+    source = SourceReader(copier).read(text, field="t", key="subject", truncation="reject")
+    assert [token.piece for token in source.tokens[1:-1]] == ["E\u0301te\u0301", "of", "caf\u00e9"]
+    assert read("A\u0301 b").tokens[2].span == Span(0, 2)
+
+
+def test_a_character_that_is_several_tokens_is_copied_once() -> None:
+    source = read("½ ½")
+    size = BUNDLE.manifest.target.vocab_size
+    first, second = ([i for i, t in enumerate(source.tokens) if t.span == Span(at, at + 1)][-2:] for at in (0, 2))
+    ids = np.array([size + position for position in (*first, *second, second[0])])
+    written = WRITER.write(ids, np.zeros(len(ids), np.float32), source)
+    assert written.text == "½ ½ ½"
+
+
 def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
     source = read("Haus")
     stream = WRITER.stream(source)

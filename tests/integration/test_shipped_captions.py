@@ -1,0 +1,39 @@
+"""The shipped captioner over a real port: every shipped photograph gives a sentence, and a map on its grid."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import regard
+
+PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "docs" / "examples" / "photos").glob("*.jpg"))
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("photograph", PHOTOGRAPHS, ids=lambda path: path.stem)
+def test_a_photograph_gives_a_sentence_and_a_map(client: regard.Client, photograph: Path, beams: int) -> None:
+    result = client.caption(photograph, attention=["alignment", "cross"], num_beams=beams)
+    assert result.best.finish_reason == "end"
+    assert 3 <= len(result.text.split()) <= 25
+    grid, alignment, cross = result.image_grid, result.alignment, result.best.find_map("cross")
+    assert grid is not None
+    assert alignment is not None
+    assert cross is not None
+    assert alignment.shape == (len(result.best.tokens), grid.rows * grid.columns)
+    np.testing.assert_allclose(alignment.values.sum(-1), 1, atol=1e-5)
+    np.testing.assert_allclose(cross.values.sum(-1), 1, atol=1e-5)
+    assert grid.box == (0, 0, grid.image_width, grid.image_height)
+    assert result.best.text == "".join(
+        event.text_delta
+        for event in client.stream_caption(photograph, num_beams=beams)
+        if isinstance(event, regard.TokenMade)
+    )
+
+
+def test_captions_are_about_their_pictures(client: regard.Client) -> None:
+    """Not the same for all, and a batch says what each says alone."""
+    together = [result.text for result in client.caption([*PHOTOGRAPHS])]
+    alone = [client.caption(photograph).text for photograph in PHOTOGRAPHS]
+    assert together == alone
+    assert len(set(alone)) >= 5
