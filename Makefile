@@ -14,7 +14,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test browser lint format prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ serve: .venv/.installed  ## Serves the shipped models until stopped.
 
 test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
 	$(DEV)/bin/python -m pytest $(ARGS)
+
+browser: tests/browser/node_modules/.installed  ## Installs what the browser tests need besides Chromium; then `make test` runs them.
+
+tests/browser/node_modules/.installed: tests/browser/package-lock.json
+	npm ci --prefix tests/browser --silent --no-audit --no-fund
+	@touch $@
 
 lint: $(DEV)/.installed  ## Checks style, types, who imports whom, deploy/, and the .proto.
 	$(DEV)/bin/ruff check .

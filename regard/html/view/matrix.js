@@ -10,6 +10,7 @@ import { element, setAttributes } from "./dom.js";
 const SLANT = (50 * Math.PI) / 180;
 const LONGEST_LABEL = 150; // pixels
 const SMALLEST_CELL = 9;
+const SMALLEST_LABEL = 12; // pixels from one label to the next
 const LARGEST_CELL = 42;
 const MOST_PIXELS = 8000; // of a side; browsers have limits
 const FADED = 0.35;
@@ -127,7 +128,9 @@ export class Matrix {
       pen.fillText(cut(pen, unit.text), left - 6, top + (row + 0.5) * cell);
     });
     pen.textAlign = "left";
+    const every = Math.ceil(SMALLEST_LABEL / cell);
     columns.forEach((unit, column) => {
+      if (column % every && column !== focus.column) return;
       pen.save();
       pen.globalAlpha = focus.column === null || focus.column === column ? 1 : FADED;
       pen.fillStyle = colourOf(unit);
