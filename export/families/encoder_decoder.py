@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from export.description import DecoderDescription
 from export.encoders import BertDescription, FusionDescription, VisionDescription
 from export.errors import ExportError
@@ -15,7 +17,7 @@ from export.graph.encoder_decoder import Encoder, EncoderDecoderArchitecture
 from export.graph.prompted_vision import PromptedVisionEncoder
 from export.graph.vision import VisionEncoder
 from export.reference import DecoderReference
-from models.bundle import ImageSource
+from models.bundle import ImageSource, Target, TextSource
 from models.checkpoint import Checkpoint
 from models.nets.bert import BertConfig
 from models.nets.encoder_decoder import CONFIGS, EncoderConfig, EncoderDecoder, EncoderDecoderConfig
@@ -48,7 +50,7 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     limit = config.decoder.max_positions
     if isinstance(config.encoder, BertConfig):
         texts = text_source(checkpoint)
-        reference = TextReference(CheckpointTexts(texts, target, checkpoint.tokenizer), *parts)
+        reference = BertReference(texts, target, checkpoint.tokenizer, *parts)
         longest = config.encoder.max_positions
         return source_model(checkpoint, architecture, reference, texts, target, max_positions=min(limit, longest))
     pictures = image_source(config.encoder)
@@ -56,14 +58,12 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     return replace(model, max_source_tokens=pictures.num_positions)
 
 
-class TextReference(DecoderReference):
-    """A model of texts, with the tokenizer of its training."""
+class BertReference(CheckpointTexts, DecoderReference):
+    """A model of texts, with the tokenizer of its training; `parts` are `DecoderReference`'s."""
 
-    unknown_id: int | None = None
-
-    def __init__(self, texts: CheckpointTexts, *parts: Any) -> None:
-        super().__init__(*parts)
-        self.tokenize, self.detokenize = texts.tokenize, texts.detokenize
+    def __init__(self, source: TextSource, target: Target, tokenizer: Tokenizer, *parts: Any) -> None:
+        CheckpointTexts.__init__(self, source, target, tokenizer)
+        DecoderReference.__init__(self, *parts)
 
 
 def image_source(encoder: VisionTransformerConfig | PromptedVisionConfig) -> ImageSource:

@@ -20,7 +20,6 @@ from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
 from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import (
-    PROMPT,
     tiny_bert,
     tiny_checkpoint,
     tiny_prompted,
@@ -125,9 +124,3 @@ def test_a_whole_export_passes_every_check(model, tmp_path, monkeypatch) -> None
     monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 6)
     options = ExportOptions("seen", "1", ("float32",), {})
     assert export(model, tmp_path / "bundle", options, lambda _: None).manifest.verification["passed"]
-
-
-def test_the_prompts_words_stand_before_the_picture() -> None:
-    source = encoder_decoder.from_checkpoint(tiny_checkpoint(tiny_prompted())).source
-    assert (source.grid, source.first_position) == ((2, 3), len(PROMPT) + 1)
-    assert source.num_positions == len(PROMPT) + 7
