@@ -104,12 +104,14 @@ class Container:
 
 
 @pytest.fixture(scope="module")
-def container(image: Image) -> Iterator[Container]:
+def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    log = tmp_path_factory.mktemp("container") / "log"
     alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
-    with subprocess.Popen([*alone, *image.command(image.entrypoint)], stderr=subprocess.DEVNULL) as process:
+    with log.open("wb") as file, subprocess.Popen([*alone, *image.command(image.entrypoint)], stderr=file) as process:
         try:
             running = Container(image, process)
-            wait_for(running.is_healthy, 30, every_s=0.5)
+            wait_for(lambda: running.is_healthy() or process.poll() is not None, 60, every_s=0.5)
+            assert process.poll() is None, log.read_text()
             yield running
         finally:
             process.kill()  # and with it, by --kill-child, the server
