@@ -91,4 +91,6 @@ class Problem:
         headers = dict(headers or {})
         if self.retry_after_s is not None:
             headers["retry-after"] = str(math.ceil(self.retry_after_s))
+        if self.status == STATUSES[StatusCode.UNAUTHENTICATED]:
+            headers["www-authenticate"] = "Bearer"
         return JSONResponse(self.body(), self.status, headers, media_type=MEDIA_TYPE)

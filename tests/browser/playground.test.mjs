@@ -167,6 +167,30 @@ test("what the server refuses is told with every field", async () => {
   await close();
 });
 
+test("a server that wants a token is asked with one", async () => {
+  const { page, close } = await openPlayground();
+  const tokens = [];
+  await page.route("**/v1/**", async (route) => {
+    const { authorization } = route.request().headers();
+    tokens.push(authorization);
+    const refused = { title: "Unauthenticated", status: 401, detail: "this server wants a token" };
+    if (authorization === "Bearer a secret") await route.continue();
+    else await route.fulfill({ status: 401, contentType: "application/problem+json", body: JSON.stringify(refused) });
+  });
+  await page.reload();
+  await page.getByRole("alert").getByText("this server wants a token").waitFor();
+  await page.getByLabel("Token").fill("a secret");
+  await page.getByRole("button", { name: "Use" }).click();
+  await page.locator(".timings .shares").waitFor();
+  assert.deepEqual(tokens, [undefined, "Bearer a secret", "Bearer a secret"]);
+  const curl = await page.locator(".same-call code").textContent();
+  assert.match(curl, /-H "authorization: Bearer \$TOKEN"/);
+  assert.doesNotMatch(curl, /a secret/);
+  await page.getByRole("radio", { name: "Python" }).check();
+  assert.match(await page.locator(".same-call code").textContent(), /f"Bearer \{os\.environ\['TOKEN'\]\}"/);
+  await close();
+});
+
 for (const colorScheme of ["light", "dark"]) {
   test(`${colorScheme}: nothing that axe finds serious`, async () => {
     const { page, complaints, close } = await openPlayground({ colorScheme });

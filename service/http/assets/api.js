@@ -10,34 +10,46 @@ export class Problem extends Error {
    * @param {string} title
    * @param {string} detail
    * @param {{field: string, description: string}[]} violations
+   * @param {number} status of HTTP; 0 if there was no answer
    */
-  constructor(title, detail, violations) {
+  constructor(title, detail, violations = [], status = 0) {
     super(detail);
     this.title = title;
     this.violations = violations;
+    this.status = status;
   }
 
   /** @param {any} body */
   static of(body) {
-    return new Problem(body.title ?? "The call failed", body.detail ?? "", body.violations ?? []);
+    return new Problem(body.title ?? "The call failed", body.detail ?? "", body.violations, body.status);
   }
 }
+
+const TOKEN = "regard-token";
+
+/** Whether calls carry a token: one that the reader gave, kept by this tab only. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+
+/** @param {string} token */
+export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
 
 /**
  * @param {string} path
  * @param {RequestInit} [options]
  */
-async function ask(path, options) {
+async function ask(path, options = {}) {
+  const token = sessionStorage.getItem(TOKEN);
+  const headers = { ...options.headers, ...(token !== null && { authorization: `Bearer ${token}` }) };
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error instanceof DOMException) throw error; // stopped by the reader
-    throw new Problem("No answer", "The server cannot be reached.", []);
+    throw new Problem("No answer", "The server cannot be reached.");
   }
   if (answer.ok) return answer;
   const isProblem = answer.headers.get("content-type")?.includes("json");
-  throw Problem.of(isProblem ? await answer.json() : { title: `HTTP ${answer.status}`, detail: answer.statusText });
+  throw Problem.of(isProblem ? await answer.json() : { title: `HTTP ${answer.status}`, status: answer.status });
 }
 
 /**

@@ -2,7 +2,7 @@
  * The playground: a form, the answer as it comes, and the same call from elsewhere.
  */
 
-import { get, post, Problem, stream } from "./api.js";
+import { get, hasToken, keepToken, post, Problem, stream } from "./api.js";
 import { Composer } from "./composer.js";
 import { Partial } from "./partial.js";
 import { requestOf, snippetsOf } from "./requests.js";
@@ -65,11 +65,26 @@ async function compose() {
     if (models.some((/** @type {any} */ model) => model.state === "MODEL_STATE_READY")) {
       return new Composer(models, run, () => showSnippet());
     }
-    show(new Problem("No models", "This server has no model that is ready.", []));
+    show(new Problem("No models", "This server has no model that is ready."));
   } catch (error) {
     show(error);
+    if (error instanceof Problem && error.status === 401) main.append(tokenForm());
   }
   return null;
+}
+
+/** Asks for the token that the server wants, and begins anew with it. */
+function tokenForm() {
+  const input = element("input");
+  setAttributes(input, { type: "password", autocomplete: "off", required: "" });
+  const button = element("button", "run", "Use");
+  const form = element("form", "composer", element("div", "row", element("label", "field", element("span", "", "Token"), input), button));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    keepToken(input.value);
+    location.reload();
+  });
+  return form;
 }
 
 /** Sends what the form says; a call that still runs is stopped, which is all that the button does while one does. */
@@ -129,7 +144,7 @@ async function watch(events, image) {
       return readResult(data.finished.result);
     }
   }
-  throw new Problem("No result", "The stream ended before its result.", []);
+  throw new Problem("No result", "The stream ended before its result.");
 }
 
 /** @param {File} file */
@@ -172,7 +187,7 @@ function show(error) {
     return;
   }
   if (!(error instanceof Problem)) console.error(error);
-  const told = error instanceof Problem ? error : new Problem("Something went wrong on this page", String(error), []);
+  const told = error instanceof Problem ? error : new Problem("Something went wrong on this page", String(error));
   const listed = told.violations.map(({ field, description }) => element("li", "", `${field}: ${description}`));
   const text = listed.length ? element("ul", "", ...listed) : element("span", "", ` ${told.message}`);
   problem.replaceChildren(element("strong", "", `${told.title}.`), text);
@@ -189,5 +204,6 @@ function showSnippet() {
     ],
     language,
   );
-  code.textContent = snippetsOf(composer.call(), location.origin, target)[language];
+  const access = { isSecure: location.protocol === "https:", hasToken: hasToken() };
+  code.textContent = snippetsOf(composer.call(), location.origin, target, access)[language];
 }

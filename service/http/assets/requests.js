@@ -4,6 +4,13 @@
 
 /** @typedef {import("./composer.js").Call} Call */
 
+/**
+ * How the server is reached.
+ * @typedef {object} Access
+ * @property {boolean} isSecure whether by TLS
+ * @property {boolean} hasToken
+ */
+
 const METHODS = { translate: "Translate", summarize: "Summarize", caption: "Caption" };
 
 /**
@@ -63,21 +70,23 @@ async function base64Of(file) {
  * @param {Call} call
  * @param {string} origin of this page
  * @param {string} target of gRPC, "host:port"
+ * @param {Access} access
  * @returns {Record<"curl" | "grpcurl" | "python", string>}
  */
-export function snippetsOf(call, origin, target) {
+export function snippetsOf(call, origin, target, access) {
   const file = call.picture?.name || "picture.jpg";
   const isPicture = call.task === "caption";
   const body = JSON.stringify({ ...inputOf(call, isPicture ? "@picture@" : call.text), ...optionsOf(call) });
   // The file's content takes the mark's place: a command line is too short for it.
   const [before, after] = body.split("@picture@");
   const sent = isPicture ? `{ printf %s ${quoted(before)}; base64 < ${quoted(file)} | tr -d '\\n'; printf %s ${quoted(after)}; } |\n  ` : "";
+  const token = access.hasToken ? ' -H "authorization: Bearer $TOKEN"' : "";
   const data = isPicture ? "@-" : quoted(body);
   const method = `regard.v1.AttentionService/${call.streams ? "Stream" : ""}${METHODS[call.task]}`;
   return {
-    curl: `${sent}curl ${call.streams ? "-N " : ""}${origin}${pathOf(call)} -H 'content-type: application/json' -d ${data}`,
-    grpcurl: `${sent}grpcurl -plaintext -d ${isPicture ? "@" : data} ${target} ${method}`,
-    python: pythonOf(call, target, file),
+    curl: `${sent}curl ${call.streams ? "-N " : ""}${origin}${pathOf(call)} -H 'content-type: application/json'${token} -d ${data}`,
+    grpcurl: `${sent}grpcurl ${access.isSecure ? "" : "-plaintext "}-d ${isPicture ? "@" : data}${token} ${target} ${method}`,
+    python: pythonOf(call, target, file, access),
   };
 }
 
@@ -97,8 +106,9 @@ const literal = (text) => JSON.stringify(text);
  * @param {Call} call
  * @param {string} target
  * @param {string} file
+ * @param {Access} access
  */
-function pythonOf(call, target, file) {
+function pythonOf(call, target, file, access) {
   const options = [literal(call.task === "caption" ? file : call.text)];
   if (call.task === "translate" && call.to) options.push(`to=${literal(call.to)}`);
   if (call.task === "summarize" && call.to) options.push(`style=${literal(call.to)}`);
@@ -114,5 +124,9 @@ function pythonOf(call, target, file) {
         "    print(result.text)",
         `    result.save_html(${page})`,
       ];
-  return ["import regard", "", `with regard.Client(${literal(target)}) as client:`, ...body].join("\n");
+  const imports = [...(access.hasToken ? ["import os", ""] : []), ...(access.isSecure ? ["import grpc"] : []), "import regard"];
+  const arguments_ = [literal(target)];
+  if (access.isSecure) arguments_.push("credentials=grpc.ssl_channel_credentials()");
+  if (access.hasToken) arguments_.push("metadata=[(\"authorization\", f\"Bearer {os.environ['TOKEN']}\")]");
+  return [...imports, "", `with regard.Client(${arguments_.join(", ")}) as client:`, ...body].join("\n");
 }
