@@ -77,16 +77,21 @@ test("it greets with an example, and every number of it is the API's", async () 
 test("tokens come in one after the other, each with its row", async () => {
   const { page, complaints, close } = await openPlayground();
   await page.evaluate(() => {
+    // A fast server is done within a frame: every state is painted here, and the heatmap's rows counted with the words.
     globalThis.seen = [];
-    new MutationObserver(() => {
-      const words = [...document.querySelectorAll(".outputs .word")].map((word) => word.textContent);
-      const label = document.querySelector("canvas.matrix").getAttribute("aria-label");
-      globalThis.seen.push([words.length, label]);
-    }).observe(document.querySelector(".answer"), { childList: true, subtree: true });
+    globalThis.requestAnimationFrame = (paint) => {
+      queueMicrotask(() => {
+        paint(0);
+        const label = document.querySelector("canvas.matrix").getAttribute("aria-label");
+        globalThis.seen.push([document.querySelectorAll(".outputs .word").length, Number(label.match(/\d+/)[0])]);
+      });
+      return 1;
+    };
   });
-  await translate(page, "The children were playing in the garden behind the house while their mother read a book in the kitchen.");
-  const counts = [...new Set((await page.evaluate(() => globalThis.seen)).map(([count]) => count))];
-  assert.ok(counts.length > 3, `the numbers of tokens seen were ${counts}`);
+  await translate(page, "The children were playing in the garden behind the house.");
+  const seen = await page.evaluate(() => globalThis.seen);
+  assert.ok(seen.length > 5);
+  assert.deepEqual(seen, seen.map((_, at) => [at + 1, at + 1]));
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -16,6 +16,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {number | null} beams
  * @property {number | null} hypotheses
  * @property {boolean} words
+ * @property {string[]} kinds of map
  */
 
 /** @type {Record<string, {task: Call["task"], name: string}>} */
@@ -33,6 +34,9 @@ const EXAMPLES = {
     "The work begins at seven and should be finished in the evening. If you need anything from your desk over the " +
     "weekend, please take it with you on Thursday. The office opens again on Monday at the usual time.",
 };
+
+const LINEAR_KINDS = ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS", "ATTENTION_KIND_ROLLOUT"];
+const LONGEST_FOR_ALL_KINDS = 600; // characters
 
 export class Composer {
   /**
@@ -93,7 +97,16 @@ export class Composer {
       beams: numberOf(this.#beams.input),
       hypotheses: numberOf(this.#hypotheses.input),
       words: this.#words,
+      kinds: this.#kinds(),
     };
+  }
+
+  /** Every kind of map that the model offers; of a long text only those that do not grow with its square. */
+  #kinds() {
+    const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);
+    const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);
+    const isLong = this.#chosen !== "caption" && this.#text.value.length > LONGEST_FOR_ALL_KINDS;
+    return offered.filter((/** @type {string} */ kind) => !isLong || LINEAR_KINDS.includes(kind));
   }
 
   /** Whether there is anything to send. */

@@ -29,7 +29,7 @@ function optionsOf(call) {
   };
   if (Object.keys(generation).length) options.generation = generation;
   options.attention = {
-    kinds: ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS"],
+    kinds: call.kinds,
     granularity: call.words ? "GRANULARITY_WORD" : "GRANULARITY_TOKEN",
   };
   return options;
@@ -115,7 +115,8 @@ function pythonOf(call, target, file, access) {
   options.push(`model=${literal(call.model)}`);
   if (call.beams !== null) options.push(`num_beams=${call.beams}`);
   if (call.hypotheses !== null) options.push(`num_return_sequences=${call.hypotheses}`);
-  options.push('attention=["alignment", "cross"]', ...(call.words ? ["words=True"] : []));
+  const kinds = call.kinds.map((kind) => literal(kind.replace("ATTENTION_KIND_", "").toLowerCase()));
+  options.push(`attention=[${kinds.join(", ")}]`, ...(call.words ? ["words=True"] : []));
   const page = call.task === "caption" ? `"attention.html", picture=${literal(file)}` : '"attention.html"';
   const body = call.streams
     ? [`    for event in client.stream_${call.task}(${options.join(", ")}):`, "        print(event)"]
