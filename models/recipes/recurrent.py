@@ -31,6 +31,11 @@ CONFIGS: dict[Style, RecurrentConfig] = {
     "luong": RecurrentConfig(VOCAB_SIZE, 256, 256, 512, style="luong", score="general", cell="lstm"),
 }
 
+ATTENTION: dict[Style, str] = {
+    "bahdanau": "attention after Bahdanau et al. 2015",
+    "luong": "attention after Luong et al. 2015",
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -60,6 +65,7 @@ def main() -> None:
     card: dict[str, Any] = {
         "name": f"multi30k-{options.style}",
         "task": "translation",
+        "description": f"descriptions of photographs, English to German; recurrent, {ATTENTION[options.style]}",
         "source_languages": ["en"],
         "target_languages": [LANGUAGE],
         "data": "Multi30k (task 1)",
@@ -71,6 +77,7 @@ def main() -> None:
             "device": options.device,
             "dropout": options.dropout,
         },
+        "generation": {"length_penalty": 1.6},  # chosen on val
         "scores": scores,
     }
     save(options.out, net, vocabulary, card)
