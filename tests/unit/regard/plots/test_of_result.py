@@ -1,11 +1,13 @@
 """Results draw themselves: the right map, from the object or from saved JSON."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from regard.errors import MissingExtra
 from regard.results import Result
 from regard.v1 import regard_pb2 as pb
 from tests.unit.regard.results_made_up import caption_result, text_result
@@ -88,3 +90,11 @@ def test_a_caption_is_drawn_over_its_picture_without_its_end_token(tmp_path: Pat
     caption.save_plot(tmp_path / "caption.webp", picture=picture)
     with Image.open(tmp_path / "caption.webp") as animation:
         assert getattr(animation, "n_frames", 1) == 2
+
+
+def test_without_matplotlib_the_error_names_the_extra(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("regard.plots")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'regard\[plot\]'"):
+        result.plot()
