@@ -38,14 +38,14 @@ def overlay(name: str) -> list[Resource]:
     return build(KUBERNETES / "overlays" / name)
 
 
-def with_component(name: str, tmp_path: Path) -> list[Resource]:
-    """The overlay cpu with one more component, as somebody's own overlay has them."""
+def with_components(names: list[str], tmp_path: Path) -> list[Resource]:
+    """The overlay cpu with more components, as somebody's own overlay has them."""
     link = tmp_path / "kubernetes"
     link.mkdir()
     (tmp_path / "deploy").symlink_to(DEPLOY)
     kustomization = {
         "resources": ["../deploy/kubernetes/overlays/cpu"],
-        "components": [f"../deploy/kubernetes/components/{name}"],
+        "components": [f"../deploy/kubernetes/components/{name}" for name in names],
     }
     (link / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return build(link)
@@ -73,7 +73,8 @@ def settings(resources: list[Resource], tmp_path: Path) -> Settings:
     file.write_text(only(resources, "ConfigMap", mounted)["data"]["settings.toml"])
     command = container(resources)["args"]
     assert command[:2] == ["--config", "/etc/regard/settings.toml"]
-    flags = dict(flag.removeprefix("--").replace("-", "_").split("=", 1) for flag in command[2:])
+    named = (flag.removeprefix("--").split("=", 1) for flag in command[2:])
+    flags = {name.replace("-", "_"): value for name, value in named}
     environment = {entry["name"]: entry["value"] for entry in container(resources).get("env", [])}
     return Settings.load(file, environment, flags)
 
@@ -94,13 +95,29 @@ def test_every_overlay_has_valid_resources(name: str) -> None:
 
 @pytest.mark.parametrize("source", MODEL_SOURCES)
 def test_models_come_from_elsewhere(source: str, tmp_path: Path) -> None:
-    resources = with_component(source, tmp_path)
+    resources = with_components([source], tmp_path)
     check_schemas(resources)
     check_restricted(pod(resources))
     assert settings(resources, tmp_path).model_directories == (Path("/models"),)
     mounts = {mount["name"]: mount for mount in container(resources)["volumeMounts"]}
     assert mounts["models"]["mountPath"] == "/models"
     assert "models" in {volume["name"] for volume in pod(resources)["volumes"]}
+
+
+def test_certificates_and_tokens_come_from_secrets(tmp_path: Path) -> None:
+    resources = with_components(["tls", "tokens"], tmp_path)
+    check_schemas(resources)
+    check_restricted(pod(resources))
+    told = settings(resources, tmp_path)
+    mounts = {mount["name"]: Path(mount["mountPath"]) for mount in container(resources)["volumeMounts"]}
+    assert (told.tls_certificate, told.tls_key) == (mounts["tls"] / "tls.crt", mounts["tls"] / "tls.key")
+    assert told.tokens_file == mounts["tokens"] / "tokens.toml"
+    secrets = {v["name"]: v["secret"]["secretName"] for v in pod(resources)["volumes"] if "secret" in v}
+    assert secrets == {"tls": "regard-tls", "tokens": "regard-tokens"}
+    (endpoint,) = only(resources, "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["scheme"] == "https"
+    services = [r["spec"]["ports"] for r in resources if r["kind"] == "Service"]
+    assert [port["appProtocol"] for ports in services for port in ports if "appProtocol" in port] == ["https"]
 
 
 def test_strict_validation_refuses_a_misspelt_field() -> None:
