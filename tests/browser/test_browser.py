@@ -84,12 +84,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = "Could you tell me where the library is ?".split()
     target = "Könntest du mir sagen , wo die Bibliothek ist ?".split()
     caption, picture = caption_of_a_white_picture()
+    copying = text_result(source, target)
+    copying.message.hypotheses[0].tokens[7].copied = True
     shown: dict[str, tuple[Result, bytes | None]] = {
         "text": (text_result(source, target), None),
         "several": (text_result(source, target, num_hypotheses=3), None),
         "hostile": (text_result([HOSTILE, "b"], ["c", HOSTILE]), None),
         "scripts": (text_result(["שלום", "עולם", "יפה"], ["文字", "😀", "नमस्ते"]), None),
         "caption": (caption, picture),
+        "copying": (copying, None),
         "large": (large_result(), None),
     }
     for name, (result, image) in shown.items():

@@ -162,6 +162,14 @@ test("a text that runs right to left is set that way, one of any script is shown
   await close();
 });
 
+test("a word that was copied from the source says so", async () => {
+  const { page, close } = await b.open(b.pageUrl("copying"));
+  assert.deepEqual(await page.locator(".word.copied").allTextContents(), ["Bibliothek"]);
+  await page.locator(".word.copied").hover();
+  await page.getByText("It was copied from the source.").waitFor();
+  await close();
+});
+
 test("a caption lights the regions of its picture", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("caption"));
   const lightest = () =>

@@ -36,7 +36,7 @@ export class Line {
    * @param {number} index
    */
   #word(unit, index) {
-    const word = element("span", unit.special ? "word special" : "word", unit.text);
+    const word = element("span", unit.special ? "word special" : unit.copied ? "word copied" : "word", unit.text);
     setAttributes(word, { role: "button", tabindex: -1, "data-index": index, "aria-pressed": false });
     word.addEventListener("pointerenter", () => this.#onFocus(index, false));
     word.addEventListener("focus", () => this.#onFocus(index, false));

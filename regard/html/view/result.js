@@ -11,6 +11,7 @@ import { decodeMap } from "./weights.js";
  * @property {string} gap what stands in the text before it
  * @property {boolean} special whether it is the model's own and not the text's
  * @property {number | null} probability of an output token or word
+ * @property {boolean} [copied] whether it was copied from the source
  */
 
 /**
@@ -127,6 +128,7 @@ function readWords(messages, text, tokens = []) {
       gap,
       special: message.special ?? false,
       probability: own.length ? Math.exp(own.reduce((sum, token) => sum + (token.logprob ?? 0), 0)) : null,
+      copied: own.length > 0 && own.every((token) => token.copied),
     };
   });
 }
@@ -165,6 +167,7 @@ function readTargetTokens(messages, text) {
       gap,
       special,
       probability: Math.exp(message.logprob ?? 0),
+      copied: message.copied ?? false,
     };
   });
 }

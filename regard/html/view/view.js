@@ -351,6 +351,7 @@ export class View {
   #notesOn(unit, row) {
     const notes = [];
     if (unit.probability !== null) notes.push(`The model gave it a probability of ${percent(unit.probability)}.`);
+    if (unit.copied) notes.push("It was copied from the source.");
     const entropy = this.#result?.hypotheses[this.#hypothesis].entropy[row];
     if (this.#kind === "alignment" && entropy !== undefined) notes.push(`Entropy of its attention: ${entropy.toFixed(2)} nats.`);
     return notes;
