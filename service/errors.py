@@ -5,6 +5,9 @@ ServiceError
 ├── ModelNotFound       no such model, language or style
 ├── Unsupported         the model or this version cannot do what is asked
 ├── Overloaded          the queue is full; come back later
+│   └── QuotaExceeded   the caller's own limit is reached
+├── Unauthenticated     a token is needed, and missing or unknown
+├── Forbidden           the token does not allow this call
 ├── NotReady            the model is loading or failed to load
 ├── Draining            the server is going away
 └── DeadlinePassed      the caller's time is up
@@ -57,6 +60,20 @@ class Overloaded(ServiceError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(Overloaded):
+    """The caller's own limit is reached."""
+
+    reason = "QUOTA_EXCEEDED"
+
+
+class Unauthenticated(ServiceError):
+    reason = "UNAUTHENTICATED"
+
+
+class Forbidden(ServiceError):
+    reason = "FORBIDDEN"
 
 
 class NotReady(ServiceError):

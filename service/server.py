@@ -22,6 +22,8 @@ from service import logs
 from service.convert.requests import RequestReader
 from service.engine.observer import EngineObserver
 from service.errors import ServiceError
+from service.guard.guard import Guard
+from service.guard.tokens import Scope, TokenFile, TokensError
 from service.handlers import Handlers
 from service.health import Health, unready_reasons
 from service.http.api import Api
@@ -29,6 +31,7 @@ from service.http.app import create_app
 from service.http.server import HttpServer
 from service.layers.errors import ErrorLayer
 from service.layers.gate import Gate
+from service.layers.guard import GuardLayer
 from service.layers.metrics import MetricsLayer
 from service.layers.request_log import RequestLog
 from service.layers.routes import Routes
@@ -39,6 +42,7 @@ from service.servicers.inference import SERVICE as INFERENCE_SERVICE
 from service.servicers.inference import InferenceServicer
 from service.servicers.model import ModelServicer
 from service.settings import Settings, SettingsError, add_flags
+from service.tls import Certificates, TlsError
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
@@ -75,6 +79,7 @@ class Server:
         names = [service.full_name for service in self._services]
         self._health = Health(names)
         self._gate = Gate(names)
+        self._guard: Guard | None = None
         self._handlers: Handlers | None = None
         self._routes: Routes | None = None
         self._grpc: grpc.aio.Server | None = None
@@ -97,7 +102,7 @@ class Server:
         """Takes the ports, loads the models, serves.
 
         Raises:
-            StartError: a port is taken.
+            StartError: a port is taken, or tokens or certificates cannot be used.
             ServiceError: a model that the settings name cannot be served.
         """
         try:
@@ -108,6 +113,7 @@ class Server:
         log.info("serving", extra=logs.fields(**self._addresses()))
 
     async def _start(self) -> None:
+        self._guard = _open_guard(self._settings)
         self._take_ports()
         self._handlers = await asyncio.to_thread(self._open_handlers, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._handlers.models)
@@ -123,20 +129,22 @@ class Server:
         try:
             api = Api(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
             app = create_app(self._metrics.registry, self._unready, api, lambda: self.grpc_port)
-            self._http = HttpServer(app, settings.host, settings.http_port)
+            certificates = _certificates(settings)
+            self._http = HttpServer(app, settings.host, settings.http_port, certificates)
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
         self._http.start()
         self._grpc = grpc.aio.server(options=grpc_options(settings))
-        self.grpc_port = _bind(self._grpc, settings.host, settings.grpc_port, "grpc_port")
+        self.grpc_port = _bind(self._grpc, settings.host, settings.grpc_port, "grpc_port", certificates)
         if settings.health_port is not None:
             self._probes = grpc.aio.server(options=grpc_options(settings))
             self.health_port = _bind(self._probes, settings.host, settings.health_port, "health_port")
 
     def _add_services(self, handlers: Handlers) -> None:
         attention = AttentionServicer(handlers, RequestReader(self._settings))
-        routes = Routes(RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(), self._gate)
+        guard = () if self._guard is None else (GuardLayer(self._guard, _scopes(self._services)),)
+        routes = Routes(RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(), *guard, self._gate)
         registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), registry)
@@ -225,9 +233,35 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
     return options
 
 
-def _bind(server: grpc.aio.Server, host: str, port: int, setting: str) -> int:
+def _open_guard(settings: Settings) -> Guard | None:
+    if settings.tokens_file is None:
+        return None
+    try:
+        return Guard(TokenFile.load(settings.tokens_file))
+    except TokensError as error:
+        raise StartError(f"tokens_file: {error}") from error
+
+
+def _scopes(services: Sequence[ServiceDescriptor]) -> dict[str, Scope]:
+    """What a caller needs for each service of the API, and for the methods that change what is served."""
+    scopes: dict[str, Scope] = {service.full_name: "infer" for service in services}
+    return scopes | {f"regard.v1.ModelService/{name}": "admin" for name in ("LoadModel", "UnloadModel")}
+
+
+def _certificates(settings: Settings) -> Certificates | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        return Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    except TlsError as error:
+        raise StartError(str(error)) from error
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificates: Certificates | None = None) -> int:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
+        if certificates is not None:
+            return server.add_secure_port(address, certificates.grpc_credentials())
         return server.add_insecure_port(address)
     except RuntimeError as error:  # gRPC tells no more than that it failed
         raise StartError(f"{setting}: cannot listen on {address}; is another server running there?") from error

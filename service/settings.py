@@ -65,7 +65,7 @@ class Settings(BaseModel):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every one")
     grpc_port: int = Field(default=50051, ge=0, le=65535, description="port of the gRPC API; 0 takes a free one")
-    http_port: int = Field(default=8080, ge=0, le=65535, description="port of metrics and health; 0 takes a free one")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="port of metrics, health, JSON API and playground; 0 takes a free one")
     http_api: bool = Field(default=True, description="whether the HTTP port has the JSON API and the playground too")
     health_port: int | None = Field(
         default=None, ge=0, le=65535, description="another gRPC port that offers health only, for probes"
@@ -76,6 +76,17 @@ class Settings(BaseModel):
     reflection: bool = Field(default=True, description="whether gRPC reflection describes the API")
     open_inference: bool = Field(
         default=False, description="whether the Open Inference Protocol (KServe version 2, Triton) is spoken too"
+    )
+
+    tokens_file: Path | None = Field(
+        default=None, description="TOML file of the callers' token hashes, scopes and limits; unset: everybody may call"
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM chain for TLS on the gRPC and HTTP ports, read again when it changes"
+    )
+    tls_key: Path | None = Field(default=None, description="PEM key of the certificate")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM authority whose signature every gRPC client's certificate needs (mutual TLS)"
     )
 
     model_directories: tuple[Path, ...] = Field(
@@ -136,6 +147,14 @@ class Settings(BaseModel):
         fixed = [port for port in (self.grpc_port, self.http_port, self.health_port) if port]
         if len(set(fixed)) < len(fixed):
             raise ValueError("grpc_port, http_port and health_port must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key need each other")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         return self
 
     @property

@@ -22,6 +22,7 @@ _COMMANDS = {
     "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),
+    "token": ("regard.cli.token:token", "Make a token for a caller."),
     "export": ("regard.cli.exporting:export", "Export a trained model as a bundle."),
     "verify": ("regard.cli.exporting:verify", "Check a bundle against the model it was exported from."),
     "inspect": ("regard.cli.exporting:inspect", "Show what is in a bundle."),

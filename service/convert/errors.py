@@ -13,11 +13,13 @@ from service.errors import (
     DeadlinePassed,
     Draining,
     FieldViolation,
+    Forbidden,
     InvalidInput,
     ModelNotFound,
     NotReady,
     Overloaded,
     ServiceError,
+    Unauthenticated,
     Unsupported,
 )
 
@@ -34,6 +36,8 @@ CODES: dict[type[ServiceError], StatusCode] = {
     ModelNotFound: StatusCode.NOT_FOUND,
     Unsupported: StatusCode.UNIMPLEMENTED,
     Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    Unauthenticated: StatusCode.UNAUTHENTICATED,
+    Forbidden: StatusCode.PERMISSION_DENIED,
     NotReady: StatusCode.UNAVAILABLE,
     Draining: StatusCode.UNAVAILABLE,
     DeadlinePassed: StatusCode.DEADLINE_EXCEEDED,

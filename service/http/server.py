@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from service.tls import Certificates
+
 GRACE_S = 2
 
 
@@ -20,9 +22,13 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """An HTTP server; its port is taken, or refused with OSError, when the object is made."""
+    """An HTTP server; its port is taken, or refused with OSError, when the object is made.
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    Args:
+        certificates: for HTTPS; None is plain HTTP.
+    """
+
+    def __init__(self, app: Starlette, host: str, port: int, certificates: Certificates | None = None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
@@ -36,6 +42,9 @@ class HttpServer:
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
+        if certificates is not None:
+            config.load()
+            config.ssl = certificates.https_context()
         self._uvicorn = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
 

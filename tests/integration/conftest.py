@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import uvloop
 
 import regard
 from service.server import Server
@@ -14,8 +15,8 @@ from service.settings import Settings
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Server]:
-    """A server on an event loop of its own, in a thread."""
-    loop = asyncio.new_event_loop()
+    """A server on an event loop of its own, in a thread: the kind of loop that `regard serve` has."""
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = Server(settings)

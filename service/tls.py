@@ -1,0 +1,96 @@
+"""TLS: certificates from files, read again when they change, so that renewing one needs no restart."""
+
+import logging
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+
+log = logging.getLogger(__name__)
+
+
+class TlsError(Exception):
+    """Certificates that cannot be used, and why."""
+
+
+class Certificates:
+    """A server's certificate and key, and whose clients' certificates count.
+
+    Args:
+        certificate: PEM, the chain from the server's own on.
+        key: PEM.
+        client_ca: PEM; with it, a client needs a certificate that this authority signed (mutual TLS).
+
+    Raises:
+        TlsError: a file cannot be read, or certificate and key do not belong together.
+    """
+
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._client_ca = client_ca
+        self._stamps = self._modified()
+        self._configuration = self._read()
+
+    def grpc_credentials(self) -> grpc.ServerCredentials:
+        """For a gRPC port; the files are looked at with each new connection."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration,
+            self._changed,  # type: ignore[arg-type]  # None, which the types do not know, is "no change"
+            require_client_authentication=self._client_ca is not None,
+        )
+
+    def https_context(self) -> ssl.SSLContext:
+        """For an HTTP port; each new connection is shown the newest certificate."""
+        newest, read = self._context(), self._configuration
+
+        def renew(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+            nonlocal newest, read
+            self._changed()
+            if read is not self._configuration:
+                newest, read = self._context(), self._configuration
+            connection.context = newest
+
+        first = self._context()
+        first.sni_callback = renew
+        return first
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._certificate, self._key)
+        return context
+
+    def _changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """The certificates, if they have changed; files that are being replaced count when they fit again."""
+        stamps = self._modified()
+        if stamps == self._stamps:
+            return None
+        try:
+            self._configuration = self._read()
+        except TlsError as error:
+            log.warning("new certificates are not used: %s", error)
+            return None
+        self._stamps = stamps
+        log.info("certificates were read again")
+        return self._configuration
+
+    @property
+    def _files(self) -> Sequence[Path]:
+        return [file for file in (self._certificate, self._key, self._client_ca) if file is not None]
+
+    def _modified(self) -> list[int]:
+        """Nanoseconds of each file's last change, 0 where it is missing just now."""
+        return [file.stat().st_mtime_ns if file.exists() else 0 for file in self._files]
+
+    def _read(self) -> grpc.ServerCertificateConfiguration:
+        try:
+            # gRPC would take any bytes, and fail with the first connection.
+            self._context()
+            if self._client_ca is not None:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(self._client_ca)
+            pair = (self._key.read_bytes(), self._certificate.read_bytes())
+            root = None if self._client_ca is None else self._client_ca.read_bytes()
+        except (OSError, ssl.SSLError) as error:
+            raise TlsError(f"{', '.join(map(str, self._files))}: {error}") from error
+        return grpc.ssl_server_certificate_configuration([pair], root)

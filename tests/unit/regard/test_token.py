@@ -1,0 +1,16 @@
+import tomllib
+
+from click.testing import CliRunner
+
+from regard.cli.token import token
+from service.guard.tokens import TokenFile
+
+
+def test_the_printed_entry_knows_the_printed_token() -> None:
+    result = CliRunner().invoke(token, ["web", "--scope", "infer", "--scope", "admin"])
+    assert result.exit_code == 0
+    made = result.stderr.rpartition(" ")[2].strip()
+    entry = TokenFile.model_validate(tomllib.loads(result.stdout)).find(made)
+    assert entry is not None
+    assert (entry.name, entry.scopes) == ("web", {"infer", "admin"})
+    assert made not in result.stdout
