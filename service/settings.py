@@ -65,7 +65,9 @@ class Settings(BaseModel):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every one")
     grpc_port: int = Field(default=50051, ge=0, le=65535, description="port of the gRPC API; 0 takes a free one")
-    http_port: int = Field(default=8080, ge=0, le=65535, description="port of metrics, health, JSON API and playground; 0 takes a free one")
+    http_port: int = Field(
+        default=8080, ge=0, le=65535, description="port of metrics, health, JSON API and playground; 0 takes a free one"
+    )
     http_api: bool = Field(default=True, description="whether the HTTP port has the JSON API and the playground too")
     health_port: int | None = Field(
         default=None, ge=0, le=65535, description="another gRPC port that offers health only, for probes"
