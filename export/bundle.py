@@ -10,11 +10,14 @@ from onnx import save_model
 
 from export.alignment import AlignmentChoice
 from export.architecture import Traceable
+from export.errors import ExportError
 from export.families.source import SourceModel
+from export.float16 import to_float16
 from export.graph.contract import Graph
+from export.graph.transformer import TransformerArchitecture
 from export.graph.weights_file import WeightsFile
 from export.quantize import FORMS
-from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Variant
+from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Provider, Variant
 
 WEIGHTS = "weights.bin"
 FLOAT32_BYTES = 4
@@ -24,6 +27,8 @@ def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Vari
     """Builds the graphs of one precision into a folder of its own, with one file of weights for all."""
     (folder / precision).mkdir()
     forms, architecture = FORMS[precision], model.architecture
+    if precision == "float16":
+        return _write_float16(folder, model)
     with WeightsFile(folder / precision / WEIGHTS) as weights:
         encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
         step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
@@ -31,6 +36,18 @@ def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Vari
         if isinstance(architecture, Traceable):
             trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(forms), weights)
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
+
+
+def _write_float16(folder: Path, model: SourceModel) -> Variant:
+    """For GPUs; CPUs run it too, slowly. There is no trace."""
+    forms, architecture = FORMS["float16"], model.architecture
+    if not isinstance(architecture, TransformerArchitecture):
+        raise ExportError(f"float16 is offered for transformers of texts, not for {model.family}")
+    with WeightsFile(folder / "float16" / WEIGHTS) as weights:
+        encode = _save(folder, "float16/encode.onnx", to_float16(architecture.encode(forms.encode)), weights)
+        step = _save(folder, "float16/step.onnx", to_float16(architecture.step(forms.step)), weights)
+    providers: tuple[Provider, ...] = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    return Variant(precision="float16", providers=providers, encode=encode, step=step)
 
 
 def write_tokenizers(folder: Path, model: SourceModel) -> None:

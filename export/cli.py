@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from export.families.source import SourceModel, Wanted
     from export.verify import Report
 
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "float16", "int8", "int4")
 TASKS = ("translation", "summarization", "captioning")
 MANY = 8  # languages that are listed
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -96,7 +96,7 @@ def _languages(context: click.Context, parameter: click.Parameter, value: str | 
     default="int8",
     show_default=True,
     callback=_precisions,
-    help="Comma-separated; a server takes the first that it can run. int8, float32.",
+    help="Comma-separated; a server takes the first that it can run. int8, int4, float16, float32.",
 )
 @click.option("--data", type=EXISTING, help="Folder with dev examples, for the quality gate.")
 @click.option("--allow-mismatch", is_flag=True, help="Write the bundle even if verification fails, and mark it.")

@@ -8,15 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
+from export.errors import ExportError
 from export.graph.builder import GraphBuilder
 from models.bundle import Precision
 
 Float32Array = NDArray[np.float32]
 
 MAX_BLOCK_SIZE = 64  # with 128, one row and several take kernels that round differently, and differences grow
+MAX_SMALL_BLOCK_SIZE = 32  # of 4-bit weights
 MIN_BLOCK_SIZE = 16
+LARGE_TABLE = 2**23  # numbers, from where a table in two forms costs more than a few operators
 INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, one scale a row and block
 
 
@@ -78,6 +82,26 @@ def float_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
 def block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
     """8-bit weights with a scale a block; activations are quantized in the kernel, a scale a row and block."""
     quantized, scales = quantize_blocks(layer.weight)
+    return _block_product(graph, x, layer, quantized, scales, bits=8, size=quantized.shape[-1])
+
+
+def small_block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    """The same with 4-bit weights, in blocks of at most 32."""
+    size = min(block_size(layer.weight.shape[-1]), MAX_SMALL_BLOCK_SIZE)
+    quantized, scales = quantize_small_blocks(layer.weight, size)
+    return _block_product(graph, x, layer, quantized, scales, bits=4, size=size)
+
+
+def _block_product(
+    graph: GraphBuilder,
+    x: str,
+    layer: Linear,
+    quantized: NDArray[np.uint8],
+    scales: Float32Array,
+    *,
+    bits: int,
+    size: int,
+) -> str:
     out, width = layer.weight.shape
     bias = [] if layer.bias is None else ["", "", graph.constant(layer.bias, f"{layer.name}.bias")]
     return graph.node(
@@ -88,8 +112,8 @@ def block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
         *bias,
         K=width,
         N=out,
-        bits=8,
-        block_size=quantized.shape[-1],
+        bits=bits,
+        block_size=size,
         accuracy_level=INT8_ACTIVATIONS,
     )
 
@@ -100,6 +124,11 @@ def row_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
     More operators than `block_linear`, but a faster product: the form for many rows or many outputs.
     """
     quantized, scales = quantize_outputs(layer.weight)
+    return _row_product(graph, x, layer, graph.constant(quantized, f"{layer.name}.outputs"), scales)
+
+
+def _row_product(graph: GraphBuilder, x: str, layer: Linear, weight: str, scales: Float32Array) -> str:
+    """The product of x, quantized by rows, with int8 [in, out] and its scales, float32 [out]."""
     largest = graph.node("ReduceMax", graph.node("Abs", x), graph.constant(np.array([-1])), keepdims=1)
     largest = graph.node("Max", largest, graph.constant(np.float32(np.finfo(np.float32).tiny)))
     unit, zero = graph.constant(np.float32(1 / 127)), graph.constant(np.uint8(128))
@@ -107,13 +136,34 @@ def row_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
     y = graph.node(
         "com.microsoft.MatMulIntegerToFloat",
         rows,
-        graph.constant(quantized, f"{layer.name}.outputs"),
+        weight,
         unit,
         graph.constant(scales, f"{layer.name}.outputs.scales"),
         zero,
     )
     y = graph.node("Mul", y, largest)
     return y if layer.bias is None else graph.node("Add", y, graph.constant(layer.bias, f"{layer.name}.bias"))
+
+
+def row_head(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    """As `row_linear`. A large matrix is stored as `row_embed` reads it; ONNX Runtime turns it round when it loads."""
+    if layer.weight.size < LARGE_TABLE:
+        return row_linear(graph, x, layer)
+    quantized, scales = quantize_outputs(layer.weight)
+    stored = graph.constant(np.ascontiguousarray(quantized.T), f"{layer.name}.outputs")
+    return _row_product(graph, x, layer, graph.node("Transpose", stored, perm=[1, 0]), scales)
+
+
+def embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
+    """8-bit embeddings: of small tables in one operator, of large ones in the bytes that `row_head` has too."""
+    return block_embed(graph, table, ids) if table.size < LARGE_TABLE else row_embed(graph, table, ids)
+
+
+def row_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
+    quantized, scales = quantize_outputs(table.reshape(len(table), -1))
+    rows = graph.node("Gather", graph.constant(quantized.T.reshape(table.shape), "embedding"), ids, axis=0)
+    stored = graph.constant(scales.reshape(-1, *[1] * (table.ndim - 1)), "embedding.scales")
+    return graph.node("Mul", graph.node("Cast", rows, to=onnx.TensorProto.FLOAT), graph.node("Gather", stored, ids))
 
 
 def block_embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
@@ -136,7 +186,7 @@ def block_size(width: int) -> int:
     while width % size:
         size //= 2
     if size < MIN_BLOCK_SIZE:
-        raise ValueError(f"8-bit blocks need a width that is a multiple of {MIN_BLOCK_SIZE}, not {width}")
+        raise ExportError(f"quantized weights need widths that are multiples of {MIN_BLOCK_SIZE}, not {width}")
     return size
 
 
@@ -154,6 +204,25 @@ def quantize_blocks(weight: Float32Array) -> tuple[NDArray[np.uint8], Float32Arr
     scales = np.maximum(np.abs(blocks).max(-1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
     quantized = np.rint(blocks / scales[..., None]) + 128
     return quantized.astype(np.uint8), scales
+
+
+def quantize_small_blocks(weight: Float32Array, size: int) -> tuple[NDArray[np.uint8], Float32Array]:
+    """4-bit quantization, a scale a block: weight = scale * (quantized - 8); two numbers a byte, the first one low.
+
+    The number of largest magnitude becomes -8, so that the scale may be negative and all 16 values are used.
+
+    Args:
+        weight: float32 [out, width].
+
+    Returns:
+        quantized: uint8 [out, blocks, size / 2].
+        scales: float32 [out, blocks].
+    """
+    blocks = weight.reshape(len(weight), -1, size)
+    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+    scales = np.where(extreme == 0, 1, extreme / -8).astype(np.float32)
+    numbers = np.clip(np.rint(blocks / scales[..., None]) + 8, 0, 15).astype(np.uint8)
+    return numbers[..., ::2] | numbers[..., 1::2] << 4, scales
 
 
 def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Array]:
@@ -182,8 +251,13 @@ _FLOAT = Form(float_linear, float_head, float_embed)
 
 FORMS: dict[Precision, Forms] = {
     "float32": Forms(_FLOAT, _FLOAT),
+    "float16": Forms(_FLOAT, _FLOAT),  # converted when they are drawn, see `export/float16.py`
     "int8": Forms(
-        encode=Form(row_linear, row_linear, block_embed),
-        step=Form(block_linear, row_linear, block_embed),
+        encode=Form(row_linear, row_head, embed),
+        step=Form(block_linear, row_head, embed),
+    ),
+    "int4": Forms(
+        encode=Form(row_linear, row_head, embed),
+        step=Form(small_block_linear, row_head, embed),
     ),
 }

@@ -34,9 +34,9 @@ class ServingGraphs:
     """One precision of a bundle, on the CPU."""
 
     def __init__(self, bundle: Bundle, precision: Precision) -> None:
-        self.manifest = bundle.manifest
         self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
         self._runner = Runner(bundle, self.variant)
+        self.manifest = self._runner.manifest
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
         """The memory by name, [requests, ...], padded to the longest source."""

@@ -24,9 +24,11 @@ from service.pipelines.text import TargetWriter
 
 MAX_NEW_TOKENS = 64
 NUM_SENTENCES = 16  # whose outputs are compared with the original's, which is slow
-MAX_LOGITS = 2**25  # that are held at a time: all of every step's, of as many of these sentences as fit
+MIN_SENTENCES = 4
+MAX_WORK = 500_000_000  # sentences times parameters, beyond which there are fewer of them
+MAX_LOGITS = 2**23  # that are held at a time: all of every step's, of as many of these sentences as fit
 TIMED_BATCHES = (1, 32)
-NUM_CROWD_SENTENCES = 4  # that are compared alone and in a crowd
+NUM_CROWD_SENTENCES, NUM_CROWD_STEPS = 4, 24  # that are compared alone and in a crowd
 
 Stage = Callable[[str], None]
 """Is told what begins."""
@@ -81,8 +83,9 @@ class Verifier:
         self._inputs, self._writer = open_inputs(bundle), TargetWriter(bundle)
         self._metric = METRICS[self._manifest.task]
         self._keys = self._manifest.styles or self._manifest.target_languages or ("",)
-        precisions = sorted((v.precision for v in bundle.manifest.variants), key=lambda p: p != "float32")
-        self._graphs = {precision: ServingGraphs(bundle, precision) for precision in precisions}  # float32 first
+        self._bundle = bundle
+        precisions = [variant.precision for variant in bundle.manifest.variants]
+        self._precisions: list[Precision] = sorted(precisions, key=lambda p: p != "float32")
         # One less, since the outputs are also read, behind the start token.
         self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens - 1)
         self._sources = list(self._samples())
@@ -90,33 +93,44 @@ class Verifier:
     def run(self) -> Report:
         """Runs every check."""
         sections: dict[str, list[Check]] = {}
-        facts: dict[str, Any] = {"num_sentences": len(self._sources), "versions": _versions()}
+        facts: dict[str, Any] = {"num_sentences": len(self._sources), "versions": _versions(), "step_ms": {}}
         if self._model is not None:
             self._stage("inputs")
             facts["reference"] = self._model.reference.name
             sections["inputs"] = list(self._inputs.equal(self._model.reference))
-            with half_of_the_threads():
-                sections["float32"] = list(self._parity(self._model))
-        facts["step_ms"] = {precision: self._speed(graphs) for precision, graphs in self._graphs.items()}
-        for title, section in self._soundness():
-            sections.setdefault(title, []).extend(section)
         if self._dev:
             facts["dev"] = {"num_examples": {key: len(examples) for key, examples in self._dev.items()}}
-            for title, scores, section in self._quality():
-                facts["dev"][f"{title}_{self._metric.name}"] = scores
-                sections[title].extend(section)
+        first: _Baseline | None = None
+        for precision in self._precisions:  # one at a time, since each has a model's weights in memory
+            graphs = ServingGraphs(self._bundle, precision)
+            section = sections.setdefault(precision, [])
+            if precision == "float32" and self._model is not None:
+                with half_of_the_threads():
+                    section += self._parity(self._model, graphs)
+            facts["step_ms"][precision] = self._speed(graphs)
+            targets = self._targets(graphs) if first is None else first.targets
+            forced = self._forced(precision, graphs, targets)
+            section += self._soundness(graphs, targets, forced)
+            scores = self._scores(precision, graphs) if self._dev else {}
+            if self._dev:
+                facts["dev"][f"{precision}_{self._metric.name}"] = scores
+            if first is None:
+                first = _Baseline(precision, targets, forced, scores)
+            elif first.precision == "float32":
+                section += self._against(first, forced, scores)
         return Report(sections, facts)
 
     def _samples(self) -> Iterator[Source]:
         """Sources to decode, languages or styles in turn."""
         raw = {key: [example.source for example in examples] for key, examples in self._dev.items()}
         streams = {key: cycle(raw.get(key) or self._inputs.examples) for key in self._keys}
-        for key in islice(cycle(self._keys), NUM_SENTENCES):
+        affordable = max(MIN_SENTENCES, MAX_WORK // max(1, self._manifest.num_parameters))
+        for key in islice(cycle(self._keys), min(NUM_SENTENCES, affordable)):
             yield self._inputs.read(next(streams[key]), key)
 
-    def _parity(self, model: SourceModel) -> Iterator[Check]:
+    def _parity(self, model: SourceModel, graphs: ServingGraphs) -> Iterator[Check]:
         """The float32 graphs against the original."""
-        reference, graphs, sources = model.reference, self._graphs["float32"], self._sources
+        reference, sources = model.reference, self._sources
         start_id, limit = self._manifest.target.start_id, self._max_new_tokens
         self._stage("float32: outputs of the original")
         greedy = [reference.generate(source, num_beams=1, max_new_tokens=limit) for source in sources]
@@ -136,43 +150,37 @@ class Verifier:
         longest = max(self._sources, key=len)
         return {str(n): round(graphs.step_seconds(longest, n) * 1000, 3) for n in TIMED_BATCHES}
 
-    def _soundness(self) -> Iterator[tuple[Precision, list[Check]]]:
-        """Every precision by itself, along the first one's greedy outputs, and against float32."""
-        decoded = next(iter(self._graphs.values())).decode(
-            self._sources, num_beams=1, max_new_tokens=self._max_new_tokens
-        )
-        targets = self._fitting([[self._manifest.target.start_id, *d.hypothesis.tokens.tolist()] for d in decoded])
-        sources = self._sources[: len(targets)]
-        plain: list[Forced] | None = None
-        for precision, graphs in self._graphs.items():
-            self._stage(f"{precision}: soundness, independence of rows")
-            forced = graphs.force(sources, targets)
-            section = list(checks.sound(graphs, sources, forced))
-            crowd = slice(NUM_CROWD_SENTENCES)
-            section += checks.rows_independent(graphs, sources[crowd], targets[crowd])
-            if precision == "float32":
-                plain = forced
-            elif plain is not None:
-                section += checks.agrees(plain, forced, targets)
-            yield precision, section
+    def _targets(self, graphs: ServingGraphs) -> list[Ids]:
+        """Greedy outputs behind the start token, along which precisions are compared."""
+        decoded = graphs.decode(self._sources, num_beams=1, max_new_tokens=self._max_new_tokens)
+        return self._fitting([[self._manifest.target.start_id, *d.hypothesis.tokens.tolist()] for d in decoded])
+
+    def _forced(self, precision: Precision, graphs: ServingGraphs, targets: Sequence[Ids]) -> list[Forced]:
+        self._stage(f"{precision}: soundness, independence of rows")
+        return graphs.force(self._sources[: len(targets)], targets)
+
+    def _soundness(self, graphs: ServingGraphs, targets: Sequence[Ids], forced: Sequence[Forced]) -> Iterator[Check]:
+        """A precision by itself."""
+        yield from checks.sound(graphs, self._sources[: len(targets)], forced)
+        few = [target[:NUM_CROWD_STEPS] for target in targets[:NUM_CROWD_SENTENCES]]
+        yield from checks.rows_independent(graphs, self._sources[: len(few)], few)
+
+    def _against(self, first: "_Baseline", forced: Sequence[Forced], scores: Mapping[str, float]) -> Iterator[Check]:
+        """A precision against float32."""
+        yield from checks.agrees(first.forced, forced, first.targets)
+        if scores:
+            title = f"drop in dev {self._metric.name} against float32"
+            yield Check(title, _mean(first.scores) - _mean(scores), self._metric.max_drop)
 
     def _fitting(self, targets: list[Ids]) -> list[Ids]:
         """The first targets, as many as have logits that fit into memory."""
         longest = max(map(len, targets))
         return targets[: max(1, MAX_LOGITS // (longest * self._manifest.target.vocab_size))]
 
-    def _quality(self) -> Iterator[tuple[Precision, dict[str, float], list[Check]]]:
-        """The task's metric of every precision on dev examples, decoded as is the model's default."""
-        plain: float | None = None
-        for precision, graphs in self._graphs.items():
-            self._stage(f"{precision}: quality on dev examples")
-            scores = {key: round(self._score(graphs, key), 2) for key in self._dev}
-            mean = sum(scores.values()) / len(scores)
-            if precision == "float32":
-                plain = mean
-            title = f"drop in dev {self._metric.name} against float32"
-            drop = [] if plain is None else [Check(title, plain - mean, self._metric.max_drop)]
-            yield precision, scores, drop
+    def _scores(self, precision: Precision, graphs: ServingGraphs) -> dict[str, float]:
+        """The task's metric on dev examples, by target language or style, decoded as is the model's default."""
+        self._stage(f"{precision}: quality on dev examples")
+        return {key: round(self._score(graphs, key), 2) for key in self._dev}
 
     def _score(self, graphs: ServingGraphs, key: str) -> float:
         """The metric on the dev examples of one target language or style."""
@@ -186,6 +194,20 @@ class Verifier:
             for d, example in zip(outputs, examples, strict=True)
         ]
         return self._metric.score(texts, [example.references for example in examples])
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """What later precisions are compared with."""
+
+    precision: Precision
+    targets: list[Ids]
+    forced: list[Forced]
+    scores: Mapping[str, float]
+
+
+def _mean(scores: Mapping[str, float]) -> float:
+    return sum(scores.values()) / len(scores)
 
 
 def _versions() -> dict[str, str]:

@@ -268,6 +268,13 @@ class Manifest(Schema):
         """Whether every variant has a trace graph."""
         return all(variant.trace is not None for variant in self.variants)
 
+    def of(self, variant: Variant) -> "Manifest":
+        """The manifest with memory and state as the graphs of one variant have them, which may be of another type."""
+        specs = {spec.name: spec for spec in variant.step.inputs}
+        memory = tuple(specs.get(spec.name, spec) for spec in self.memory)
+        state = tuple(s.model_copy(update={"input": specs.get(s.input.name, s.input)}) for s in self.state)
+        return self.model_copy(update={"memory": memory, "state": state})
+
     def named_files(self) -> set[str]:
         """Every file that the manifest refers to, relative to the bundle."""
         tokenizers = {self.target.tokenizer} | (

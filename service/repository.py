@@ -16,6 +16,7 @@ from service.pipelines.text import SourceReader, TargetWriter
 
 log = logging.getLogger(__name__)
 
+PROVIDERS: tuple[Provider, ...] = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the best first
 PREFERRED = ("everyday",)  # the default among equals; otherwise the first by name
 
 
@@ -121,12 +122,12 @@ class Repository:
         return ImageReader(source, self._image_limits) if isinstance(source, ImageSource) else SourceReader(bundle)
 
     def _choose(self, bundle: Bundle) -> tuple[Variant, Provider]:
-        """The first variant that the wanted provider and precision allow."""
+        """The first variant that the wanted provider and precision allow; a GPU's before any other."""
         available = Runner.available_providers()
-        for variant in bundle.manifest.variants:
-            for provider in variant.providers:
+        for provider in (self._provider,) if self._provider else PROVIDERS:
+            for variant in bundle.manifest.variants:
                 if (
-                    provider == (self._provider or provider)
+                    provider in variant.providers
                     and provider in available
                     and variant.precision == (self._precision or variant.precision)
                 ):

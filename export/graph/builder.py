@@ -43,7 +43,7 @@ class GraphBuilder:
     def constant(self, value: NDArray[Any] | np.generic, name: str = "constant") -> str:
         """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
         array = np.array(value, order="C")
-        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest())
         if key not in self._constants:
             self._constants[key] = self.name_value(name)
             self._initializers.append(numpy_helper.from_array(array, self._constants[key]))

@@ -42,7 +42,7 @@ class Runner:
     """
 
     def __init__(self, bundle: Bundle, variant: Variant, provider: Provider = "CPUExecutionProvider") -> None:
-        self.manifest = bundle.manifest
+        self.manifest = bundle.manifest.of(variant)
         self.variant = variant
         self.provider = provider
         if provider not in self.available_providers():

@@ -26,7 +26,8 @@ from service.settings import Settings
 from tests.unit.export.family_checkpoints import FAMILIES, TinyFamily, write_family
 from tests.unit.export.marian_checkpoints import write_marian
 
-PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+# How far each may be from the original's attention, on average, where weights are random.
+PRECISIONS: dict[Precision, float] = {"float32": 1e-5, "float16": 1e-3, "int8": 0.02, "int4": 0.06}
 TEXTS = (
     "Could you tell me where the library is?",
     "An emoji 🙂, a flag 🇫🇷, naïve façades, 日本語",
@@ -182,7 +183,7 @@ def _cross_attention(original: Any, num_tokens: int) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["int8"])
 async def test_special_tokens_that_are_typed_are_text(handlers, exported) -> None:
     result = await _call(handlers, exported, TYPED, num_beams=1)
     pieces = [token for token in result.source.tokens if not token.special]
@@ -192,11 +193,13 @@ async def test_special_tokens_that_are_typed_are_text(handlers, exported) -> Non
     assert [t.id for t in result.source.tokens if t.special] == [t.id for t in empty.source.tokens if t.special]
 
 
-@pytest.mark.parametrize("precision", ["int8"])
-async def test_int8_attends_as_float32_does(handlers, exported) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+async def test_every_precision_attends_as_the_original(handlers, exported, precision: Precision) -> None:
     """Its attention is a distribution, near the original's along the same first token."""
     with torch.inference_mode():
         original = exported.original(TEXTS[0], num_beams=1)
-    values = (await _call(handlers, exported, TEXTS[0], num_beams=1)).hypotheses[0].maps[0].values
-    np.testing.assert_allclose(values.sum(-1), 1, atol=1e-5)
-    assert np.abs(values[:, :, 0] - _cross_attention(original, 1)[:, :, 0]).mean() < 0.02
+    result = await _call(handlers, exported, TEXTS[0], num_beams=1)
+    assert [model.precision for model in handlers.models()] == [precision]
+    values = result.hypotheses[0].maps[0].values
+    np.testing.assert_allclose(values.sum(-1), 1, atol=2e-3)
+    assert np.abs(values[:, :, 0] - _cross_attention(original, 1)[:, :, 0]).mean() < PRECISIONS[precision]

@@ -67,7 +67,7 @@ def test_help_and_inspect_wait_for_no_torch() -> None:
 def test_unknown_precisions(checkpoint, tmp_path, precision: str) -> None:
     result = _export(checkpoint, tmp_path / "out", "--precision", precision)
     assert result.exit_code == 2
-    assert "known are float32, int8" in result.stderr
+    assert "known are float32, float16, int8, int4" in result.stderr
 
 
 def test_a_folder_that_is_not_empty(checkpoint, tmp_path) -> None:

@@ -78,7 +78,7 @@ def test_a_tied_float_table_is_in_the_file_once(tmp_path) -> None:
 def test_int8_graphs_are_much_smaller(tmp_path) -> None:
     model = regard.from_checkpoint(tiny_checkpoint(width=256, feed_forward_width=1024))
     bundle = write_tiny_bundle(tmp_path / "bundle", model, "float32", "int8")
-    plain, small = ((bundle.folder / p / "weights.bin").stat().st_size for p in PRECISIONS)
+    plain, small = ((bundle.folder / p / "weights.bin").stat().st_size for p in ("float32", "int8"))
     assert small < 0.36 * plain
 
 

@@ -4,18 +4,23 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from export.errors import ExportError
 from export.graph.builder import GraphBuilder
 from export.quantize import (
     Linear,
     block_embed,
     block_linear,
     block_size,
+    embed,
     float_embed,
     float_head,
     float_linear,
     quantize_blocks,
     quantize_outputs,
+    quantize_small_blocks,
+    row_head,
     row_linear,
+    small_block_linear,
 )
 from models.bundle import TensorSpec
 
@@ -69,7 +74,7 @@ def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ..
     assert np.abs(actual - expected).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear])
+@pytest.mark.parametrize("draw", [block_linear, row_linear, small_block_linear])
 @pytest.mark.parametrize("width", [48, 128, 256])
 def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
     layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
@@ -99,6 +104,41 @@ def test_outputs_are_off_by_half_a_step_at_most(rng) -> None:
     assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
 
 
+def test_4_bit_forms_are_near(rng) -> None:
+    layer, x = _layer(rng, 48, 128), rng.standard_normal((7, 128)).astype(np.float32)
+    expected = x @ layer.weight.T + layer.bias
+    assert np.abs(_product(small_block_linear, layer, x) - expected).mean() < 0.12 * expected.std()
+
+
+def test_small_blocks_are_off_by_half_a_step_but_at_their_far_end(rng) -> None:
+    weight = rng.standard_normal((5, 96)).astype(np.float32)
+    weight[0, :32] = 0
+    quantized, scales = quantize_small_blocks(weight, 32)
+    assert (quantized.shape, scales.shape) == ((5, 3, 16), (5, 3))
+    numbers = np.stack([quantized & 15, quantized >> 4], axis=-1).reshape(5, 3, 32).astype(np.float32) - 8
+    error = np.abs(numbers * scales[..., None] - weight.reshape(5, 3, 32))
+    assert (error <= np.abs(scales[..., None]) * 1.001).all()  # a whole step where +8 would be needed
+    assert (error > np.abs(scales[..., None]) * 0.501).mean() < 0.05
+    assert (numbers[0, 0] == 0).all()
+
+
+def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
+    monkeypatch.setattr("export.quantize.LARGE_TABLE", 64)
+    table = rng.standard_normal((50, 64)).astype(np.float32)
+    x = rng.standard_normal((3, 64)).astype(np.float32)
+    expected = x @ table.T
+    assert np.abs(_product(row_head, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
+    ids = TensorSpec(name="ids", dtype="int64", shape=("tokens",))
+    for shape in ((50, 64), (50, 1, 64)):
+        rows = _run(lambda graph, name, s=shape: embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49]))
+        assert rows.shape == (3, *shape[1:])
+        assert np.abs(rows.reshape(3, 64) - table[[3, 0, 49]]).max() < 0.02
+    graph = GraphBuilder("both")
+    row_head(graph, graph.input(TensorSpec(name="x", dtype="float32", shape=("a", 64))), Linear("head", table))
+    embed(graph, table, graph.input(ids))
+    assert sum(len(tensor.raw_data) == table.size for tensor in graph.build().graph.initializer) == 1
+
+
 def test_weights_of_zero_stay_zero() -> None:
     quantized, scales = quantize_blocks(np.zeros((2, 32), np.float32))
     assert (quantized == 128).all()
@@ -122,7 +162,7 @@ def test_the_largest_block_that_divides(width: int, size: int) -> None:
 
 
 def test_widths_without_a_block_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiple of 16, not 40"):
+    with pytest.raises(ExportError, match="multiples of 16, not 40"):
         block_size(40)
 
 

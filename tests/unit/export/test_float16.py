@@ -1,0 +1,63 @@
+"""What becomes float16, what stays float32, and what is told of it."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export.bundle import write_graphs
+from export.errors import ExportError
+from export.families import regard
+from export.graph.contract import HIDDEN_SCORE
+from export.serving import ServingGraphs
+from models.bundle import Bundle
+from service.engine.slots import Slots, SlotsShape
+from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    model = regard.from_checkpoint(tiny_checkpoint())
+    return write_tiny_bundle(tmp_path_factory.mktemp("float16") / "bundle", model, "float32", "float16")
+
+
+def test_memory_and_state_are_half_as_large_and_what_search_reads_is_not(bundle) -> None:
+    half = next(v for v in bundle.manifest.variants if v.precision == "float16")
+    types = {spec.name: spec.dtype for spec in (*half.encode.outputs, *half.step.inputs, *half.step.outputs)}
+    assert {t for name, t in types.items() if name.startswith(("cross_key", "cross_value", "self_", "present_"))} == {
+        "float16"
+    }
+    assert {t for n, t in types.items() if n.startswith(("cross_attention", "candidate_logits", "log_"))} == {"float32"}
+
+
+def test_the_engine_takes_the_types_of_the_variant_that_it_runs(bundle) -> None:
+    manifest = ServingGraphs(bundle, "float16").manifest
+    slots = Slots(manifest, SlotsShape(max_requests=2, num_beams=1, source=4, capacity=4))
+    assert {x.dtype for x in (*slots.memory.values(), *slots.state.values())} == {np.dtype(np.float16)}
+    assert {spec.dtype for spec in bundle.manifest.memory} == {"float32"}
+
+
+def test_weights_are_half_as_large(bundle) -> None:
+    whole, half = ((bundle.folder / p / "weights.bin").stat().st_size for p in ("float32", "float16"))
+    assert half < 0.55 * whole
+
+
+def test_scores_that_hide_stay_finite(bundle) -> None:
+    """Minus infinity times 0 would be NaN; float16 holds nothing near the float32 graph's number."""
+    step = onnx.load(bundle.path("float16/step.onnx"), load_external_data=False)
+    small = [onnx.numpy_helper.to_array(x) for x in step.graph.initializer if x.raw_data]
+    halves = [x for x in small if x.dtype == np.float16]
+    assert min(float(x.min()) for x in halves) == np.float16(-30_000)
+    assert HIDDEN_SCORE < np.finfo(np.float16).min
+
+
+def test_gpus_come_first(bundle) -> None:
+    half = next(v for v in bundle.manifest.variants if v.precision == "float16")
+    assert half.providers == ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+def test_other_architectures_are_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("export.bundle.TransformerArchitecture", tuple)
+    with pytest.raises(ExportError, match="float16 is offered for transformers of texts"):
+        write_graphs(tmp_path, regard.from_checkpoint(tiny_checkpoint()), "float16")
