@@ -1,0 +1,26 @@
+"""True checkpoints from the hub, where a network exists: `pytest -m hub`."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from export.cli import export_command
+from models.bundle import Bundle
+
+pytestmark = [pytest.mark.hub, pytest.mark.timeout(1800)]
+
+CHECKPOINTS = {
+    "Helsinki-NLP/opus-mt-en-de": [],
+    "Helsinki-NLP/opus-mt-en-ROMANCE": [],
+    "google-t5/t5-small": ["--task", "translation", "--languages", "en-de"],
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_true_checkpoint_passes_every_gate(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(export_command, [name, "-o", str(tmp_path / "bundle"), *CHECKPOINTS[name]])
+    assert result.exit_code == 0, result.output
+    manifest = Bundle.load(tmp_path / "bundle").manifest
+    assert manifest.verification["passed"]
+    assert name in manifest.provenance.source
