@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -290,6 +291,9 @@ async def _serve_until_stopped(settings: Settings) -> None:
     for number in signals:
         loop.add_signal_handler(number, stopping.set)
     async with Server(settings):
+        # What is there now stays: without it, each collection looks at all of it again, and calls wait meanwhile.
+        gc.collect()
+        gc.freeze()
         await stopping.wait()
         log.info("draining")
         for number in signals:
