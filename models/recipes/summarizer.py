@@ -39,6 +39,8 @@ FAMILY = "regard-pointer-generator"
 MIN_EMAILS, MIN_STORIES = 20, 5
 MAX_SOURCE = 120  # the words that training reads; 96 % of what can be copied at all stands there
 MAX_TARGET = 24
+MAX_SOURCE_SERVED = 400  # more than it learnt from: later words neither help nor harm (0.2 points of ROUGE-L on dev)
+GENERATION = {"num_beams": 4, "length_penalty": 1.0, "no_repeat_ngram_size": 2, "max_new_tokens": MAX_TARGET}
 COVERAGE_SHARE = 0.15  # of the training time
 
 
@@ -63,12 +65,23 @@ def make_tokenizer(emails: Sequence[Document], stories: Sequence[Document]) -> T
     return build_tokenizer(chosen, [f"<{style}>" for style in STYLES])
 
 
-def loss_function(model: PointerGeneratorNetwork, coverage_weight: float) -> Callable[[SummaryBatch], Tensor]:
-    """Equation 13: the mean surprise of a label, and the weighted mean of a position's repeated attention."""
+def loss_function(
+    model: PointerGeneratorNetwork, coverage_weight: float, word_dropout: float
+) -> Callable[[SummaryBatch], Tensor]:
+    """Equation 13: the mean surprise of a label, and the weighted mean of a position's repeated attention.
+
+    Args:
+        word_dropout: share of the known words that the model reads as unknown ones, drawn anew for each batch; against
+            learning documents by heart, and for copying.
+    """
+
+    def forgotten(ids: Tensor) -> Tensor:
+        chosen = (torch.rand(ids.shape, device=ids.device) < word_dropout) & (ids >= model.config.num_special)
+        return ids.masked_fill(chosen, model.config.unknown_id)
 
     def loss_of(batch: SummaryBatch) -> Tensor:
-        memory = model.encode(batch.source, batch.source_mask)
-        decoded = model.decode(batch.target, memory)
+        memory = model.encode(forgotten(batch.source), batch.source_mask)
+        decoded = model.decode(forgotten(batch.target), memory)
         log_probs = model.label_log_probs(decoded, batch.labels, batch.source, batch.source_words, batch.copies)
         loss = -log_probs[batch.counts].mean()
         if coverage_weight:
@@ -139,7 +152,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with aeslc and reuters21578_headlines")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=55, help="training time, over all calls")
-    parser.add_argument("--dropout", type=float, default=0.3)
+    parser.add_argument("--dropout", type=float, default=0.4)
+    parser.add_argument("--word-dropout", type=float, default=0.15)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -167,7 +181,7 @@ def main() -> None:
     )
     steps = 0
     for stage, plan, coverage_weight, email_share in stages:
-        loss_of = loss_function(model, coverage_weight)
+        loss_of = loss_function(model, coverage_weight, options.word_dropout)
         passes = epochs(coded_emails, coded_stories, vocabulary, email_share=email_share)
         steps += train(model, loss_of, passes, plan, options.out / f"{stage}.pt", device=options.device)
         scores = {
@@ -183,6 +197,9 @@ def main() -> None:
         "source_languages": ["en"],
         "target_languages": ["en"],
         "styles": list(STYLES),
+        "max_source_tokens": MAX_SOURCE_SERVED,
+        "max_target_tokens": MAX_TARGET + 1,
+        "generation": GENERATION,
         "data": "AESLC (e-mails and their subjects) and Reuters-21578, Distribution 1.0 (stories and their headlines)",
         "license": "AESLC: CC BY-NC-SA 4.0; Reuters-21578: for research purposes only",
         "weights_license": "for research and non-commercial use only, as the data are",
