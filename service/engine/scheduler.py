@@ -8,6 +8,8 @@ under load has as many running batches as there are workers.
 import asyncio
 import logging
 import threading
+import time
+import weakref
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -86,13 +88,18 @@ class Lane:
         return next((batch for batch in self.batches if batch.num_live and batch not in self.claimed), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claim:
-    """A batch that one worker has to itself for one step, and the requests that join it first."""
+    """A batch that one worker has to itself for one step, and the requests that join it first.
+
+    Attributes:
+        since: `time.monotonic()` when the worker took it.
+    """
 
     lane: Lane
     batch: RunningBatch
     admitted: list[Ticket]
+    since: float = field(default_factory=time.monotonic)
 
 
 class Scheduler:
@@ -106,6 +113,9 @@ class Scheduler:
         self.observer = observer or EngineObserver()
         self._lanes: dict[tuple[Runner, SlotsShape], Lane] = {}
         self._turn: deque[Lane] = deque()
+        self._claims: set[Claim] = set()
+        self._forgotten: weakref.WeakSet[Runner] = weakref.WeakSet()
+        self._last_claim = time.monotonic()
         self._num_waiting = 0
         self._num_active = 0
         self._draining = False
@@ -147,6 +157,8 @@ class Scheduler:
                 )
             lane = self._lane(runner, request)
             (lane.bulk if request.bulk else lane.interactive).append(ticket)
+            if not self._num_active:
+                self._last_claim = time.monotonic()  # until now there was nothing to do
             self._num_waiting += 1
             self._num_active += 1
             self._report_queue(runner)
@@ -165,6 +177,23 @@ class Scheduler:
                         self._end(1)
                         self._report_queue(lane.runner)
                         self.observer.finished(lane.runner.manifest.name, "cancelled", 0)
+            self._drop_forgotten()
+
+    def forget(self, runner: Runner) -> None:
+        """Lets go of a runner that gets no more requests, with its buffers, once those that it has are done."""
+        with self._lock:
+            self._forgotten.add(runner)
+            self._drop_forgotten()
+
+    def stalled_s(self) -> float:
+        """For how long the slowest running batch has not finished its step; 0 if there is nothing to do.
+
+        Where requests wait and no worker runs anything: for how long that is so.
+        """
+        with self._lock:
+            if not self._num_active:
+                return 0.0
+            return time.monotonic() - min((claim.since for claim in self._claims), default=self._last_claim)
 
     @property
     def num_active(self) -> int:
@@ -208,13 +237,14 @@ class Scheduler:
         return lane
 
     def _work(self) -> None:
-        """A worker's life: claim a batch, run it once, exchange it for the next."""
+        """A worker's life: claim a batch, run it once, give it back, claim the next."""
         bell = threading.Condition(self._lock)
-        claim = self._exchange(None, 0, bell)
-        while claim is not None:
+        while (claim := self._next(bell)) is not None:
             deliveries = self._run(claim)
             deliver(deliveries)
-            claim = self._exchange(claim, sum(delivery.is_last for delivery in deliveries), bell)
+            with self._lock:
+                self._give_back(claim, sum(delivery.is_last for delivery in deliveries))
+            del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
 
     def _run(self, claim: Claim) -> list[Delivery]:
         """Admits and steps; a failure costs the requests of this batch and nothing else."""
@@ -233,11 +263,9 @@ class Scheduler:
             batch.tickets.clear()
             return [Delivery(ticket, ServiceError("the engine failed on this batch")) for ticket in lost]
 
-    def _exchange(self, done: Claim | None, num_finished: int, bell: threading.Condition) -> Claim | None:
-        """Gives a batch back and waits for the next; None when the engine closes."""
+    def _next(self, bell: threading.Condition) -> Claim | None:
+        """Waits for a batch to run; None when the engine closes."""
         with self._lock:
-            if done is not None:
-                self._give_back(done, num_finished)
             while not self._closed:
                 claim = self._claim()
                 if claim is not None:
@@ -261,7 +289,10 @@ class Scheduler:
             batch = lane.unclaimed_live() or (self._spare(lane) if self._may_grow(lane) else None)
             if batch is not None:
                 lane.claimed.add(batch)
-                return Claim(lane, batch, self._admissible(lane, batch))
+                claim = Claim(lane, batch, self._admissible(lane, batch))
+                self._claims.add(claim)
+                self._last_claim = claim.since
+                return claim
         return None
 
     def _has_work(self, lane: Lane) -> bool:
@@ -306,6 +337,7 @@ class Scheduler:
 
     def _give_back(self, claim: Claim, num_finished: int) -> None:
         lane, batch = claim.lane, claim.batch
+        self._claims.discard(claim)
         lane.claimed.discard(batch)
         if batch in lane.batches:  # it has not failed
             lane.batches.remove(batch)
@@ -315,6 +347,7 @@ class Scheduler:
             self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
         if not batch.num_live:
             self._drop_idle()
+            self._drop_forgotten()
 
     def _end(self, num_requests: int) -> None:
         """Counts requests that are over."""
@@ -336,6 +369,13 @@ class Scheduler:
         ]
         for lane, batch in idle[: max(0, len(idle) - MAX_IDLE_BATCHES)]:
             lane.batches.remove(batch)
+
+    def _drop_forgotten(self) -> None:
+        """Drops the lanes that have nothing to do and get nothing to do."""
+        for key, lane in list(self._lanes.items()) if self._forgotten else ():
+            if lane.runner in self._forgotten and not lane.num_waiting and not lane.num_busy:
+                del self._lanes[key]
+                self._turn.remove(lane)
 
     def _report_queue(self, runner: Runner) -> None:
         waiting = sum(lane.num_waiting for lane in self._turn if lane.runner is runner)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -189,3 +190,43 @@ async def test_close_tells_those_who_wait(make_scheduler) -> None:
     await asyncio.to_thread(scheduler.close)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, Draining) for outcome in outcomes)
+
+
+async def test_a_step_that_does_not_end_is_told_and_so_is_its_end(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(num_workers=2), FakeRunner()
+    assert scheduler.stalled_s() == 0
+    runner.gate.clear()
+    stuck = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    await asyncio.sleep(0.1)
+    await scheduler.generate(FakeRunner(), request(3))  # that others advance is no comfort
+    assert 0.09 < scheduler.stalled_s() < 5
+    runner.gate.set()
+    await stuck
+    assert scheduler.stalled_s() == 0
+
+
+async def test_a_long_request_whose_steps_end_is_not_stalled(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner(step_s=0.01)
+    running = asyncio.ensure_future(scheduler.generate(runner, request(40)))
+    begin, worst = time.monotonic(), 0.0
+    while not running.done():
+        worst = max(worst, scheduler.stalled_s())
+        await asyncio.sleep(0.005)
+    assert worst < (time.monotonic() - begin) / 2
+
+
+async def test_a_forgotten_runner_finishes_what_it_has_and_is_freed(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(num_workers=2), FakeRunner()
+    runner.gate.clear()
+    running = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    await asyncio.sleep(0.05)
+    scheduler.forget(runner)
+    runner.gate.set()
+    assert len(said(await running)) == 6
+    late = await scheduler.generate(runner, request(7))  # a call that was being read meanwhile
+    assert len(said(late)) == 8
+    freed = weakref.ref(runner)
+    del runner, running
+    async with asyncio.timeout(5):
+        while freed() is not None:
+            await asyncio.sleep(0.01)
