@@ -72,6 +72,10 @@ class Handlers:
         self._pool.close()
         self._scheduler.close()
 
+    def stalled_s(self) -> float:
+        """For how long the engine has been at one step; 0 if it has nothing to do."""
+        return self._scheduler.stalled_s()
+
     def models(self) -> list[ModelInfo]:
         return self._repository.infos()
 

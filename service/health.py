@@ -33,14 +33,27 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._statuses[LIVE] = health_pb2.HealthCheckResponse.SERVING
         self._changed = asyncio.Event()
         self._is_closed = False
+        self._is_live = True
+
+    @property
+    def is_live(self) -> bool:
+        return self._is_live
+
+    def set_live(self, is_live: bool) -> None:
+        """Whether the process does its work, or should be restarted."""
+        self._is_live = is_live
+        serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+        self._statuses[LIVE] = serving if is_live else not_serving
+        self._announce()
 
     def update(self, models: list[ModelInfo]) -> None:
         """Takes over the models' states. The services serve when the default models do."""
         if self._is_closed:
             return
         serves = dict.fromkeys(self._services, not unready_reasons(models))
-        serves |= {MODEL_PREFIX + model.name: model.state == "ready" for model in models}
-        serves[LIVE] = True
+        ready = {model.name for model in models if model.state == "ready"}  # one of a name's versions may be
+        serves |= {MODEL_PREFIX + model.name: model.name in ready for model in models}
+        serves[LIVE] = self._is_live
         self._statuses = {
             name: health_pb2.HealthCheckResponse.SERVING if ok else health_pb2.HealthCheckResponse.NOT_SERVING
             for name, ok in serves.items()

@@ -44,6 +44,7 @@ from service.servicers.inference import InferenceServicer
 from service.servicers.model import ModelServicer
 from service.settings import Settings, SettingsError, add_flags
 from service.tls import Certificates, TlsError
+from service.watchdog import Watchdog
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
@@ -87,6 +88,7 @@ class Server:
         self._probes: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
         self._is_draining = False
+        self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_port = 0
         self.http_port = 0
@@ -123,13 +125,17 @@ class Server:
             if server is not None:
                 await server.start()
         self._refresh_health()
+        watchdog = Watchdog(self._handlers.stalled_s, self._settings.watchdog_timeout_s, self._health.set_live)
+        self._watching = asyncio.get_running_loop().create_task(watchdog.run())
 
     def _take_ports(self) -> None:
         """Binds every port before any model is loaded, so that a taken one is told at once."""
         settings = self._settings
         try:
             api = Api(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
-            app = create_app(self._metrics.registry, self._unready, api, lambda: self.grpc_port)
+            app = create_app(
+                self._metrics.registry, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
+            )
             certificates = _certificates(settings)
             self._http = HttpServer(app, settings.host, settings.http_port, certificates)
         except OSError as error:
@@ -198,6 +204,8 @@ class Server:
             await self._probes.stop(0)
         if self._http is not None:
             await self._http.stop()
+        if self._watching is not None:
+            self._watching.cancel()
 
     async def _drain_grpc(self, server: grpc.aio.Server, budget: float) -> None:
         """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections.

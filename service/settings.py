@@ -128,6 +128,10 @@ class Settings(BaseModel):
     )
     drain_timeout_s: float = Field(default=30.0, ge=0, description="time after SIGTERM to finish calls, delay included")
 
+    watchdog_timeout_s: float = Field(
+        default=60.0, gt=0, description="a step that takes longer means that the engine is stuck: liveness turns off"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level to log")
     log_format: Literal["text", "json"] = Field(default="text", description="form of a line of the log")
 

@@ -22,6 +22,7 @@ def create_app(
     unready_reasons: Callable[[], list[str]],
     api: Api | None = None,
     grpc_port: Callable[[], int] = lambda: 0,
+    is_live: Callable[[], bool] = lambda: True,
 ) -> Starlette:
     """The application.
 
@@ -29,6 +30,7 @@ def create_app(
         unready_reasons: why the server should get no new calls now; empty if it should.
         api: None leaves out the JSON API and the playground.
         grpc_port: what the playground shows in calls to copy.
+        is_live: whether the process does its work; if not, it should be restarted.
     """
 
     async def metrics(request: Request) -> Response:
@@ -36,6 +38,8 @@ def create_app(
         return Response(encode(registry), headers={"content-type": content_type})
 
     async def healthz(request: Request) -> Response:
+        if not is_live():
+            return JSONResponse({"status": "the engine is stuck"}, status_code=503)
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> Response:

@@ -179,6 +179,9 @@ class FakeHandlers(Handlers):
     async def unload_model(self, name: str, version: str | None) -> None:
         self._script.infos = [info for info in self._script.infos if info.name != name]
 
+    def stalled_s(self) -> float:
+        return 0.0
+
     async def drain(self, timeout_s: float) -> bool:
         self._script.order.append("drain")
         return True

@@ -1,0 +1,76 @@
+"""An engine that stops stepping takes the liveness off, on gRPC and HTTP, and gets it back when it steps again."""
+
+import json
+import logging
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+import regard
+from service.engine.runner import Runner
+from service.server import Server
+from service.settings import Settings
+from tests.integration.conftest import running
+from tests.toys import write_summarizer
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def healthz(server: Server) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/healthz") as answer:
+            return answer.status, json.load(answer)["status"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["status"]
+
+
+def wait_for(status: int, stub: Any) -> None:
+    end = time.monotonic() + 20
+    while stub.Check(health_pb2.HealthCheckRequest(service="live")).status != status:
+        assert time.monotonic() < end, "the status did not come"
+        time.sleep(0.02)
+
+
+def test_a_stuck_engine_is_not_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_summarizer(tmp_path / "beginnings")
+    settings = Settings(grpc_port=0, http_port=0, model_directories=(tmp_path,), watchdog_timeout_s=0.3, num_workers=1)
+    gate, step = threading.Event(), Runner.step
+
+    def blocked(*arguments: Any) -> Any:
+        assert gate.wait(30)
+        return step(*arguments)
+
+    with (
+        running(settings) as server,
+        regard.Client(f"127.0.0.1:{server.grpc_port}") as client,
+        grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
+        caplog.at_level(logging.WARNING, "service.watchdog"),
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        client.summarize("The end.")
+        assert healthz(server) == (200, "ok")
+
+        monkeypatch.setattr(Runner, "step", blocked)
+        caller = threading.Thread(target=client.summarize, args=("The end.",))
+        caller.start()
+        wait_for(NOT_SERVING, stub)
+        assert healthz(server) == (503, "the engine is stuck")
+        assert stub.Check(health_pb2.HealthCheckRequest()).status == SERVING  # a restart is wanted, no rerouting
+
+        gate.set()
+        caller.join(20)
+        assert not caller.is_alive()
+        wait_for(SERVING, stub)
+        assert healthz(server) == (200, "ok")
+    lines = [record.message for record in caplog.records]
+    assert [line.split(":")[0] for line in lines] == ["the engine is stuck", "the engine steps again"]
