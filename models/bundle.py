@@ -12,6 +12,7 @@ manifest says, and lists every reason at once.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +28,8 @@ Precision = Literal["float32", "float16", "int8", "int4"]
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
 Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "bool"]
 TokenId = Annotated[int, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
 
 class BundleError(Exception):
@@ -339,14 +341,22 @@ def _file_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Yields what is wrong with the files that a manifest names or lists."""
     for name in sorted(manifest.named_files() - manifest.files.keys()):
         yield f"{name}: has no checksum in the manifest"
-    root = folder.resolve()
     for name, checksum in manifest.files.items():
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name:
-            yield f"{name}: names a file outside the bundle"
-        elif not (folder / name).is_file():
-            yield f"{name}: is missing"
-        elif (folder / name).resolve() != root / name:
-            yield f"{name}: is reached over a link"
-        elif sha256(folder / name) != checksum:
-            yield f"{name}: does not match its checksum"
+        try:
+            fault = _file_fault(folder, name, checksum)
+        except OSError as error:  # a name too long, a disk that fails, no permission
+            fault = f"cannot be read: {error.strerror}"
+        if fault is not None:
+            yield f"{name}: {fault}"
+
+
+def _file_fault(folder: Path, name: str, checksum: str) -> str | None:
+    """What is wrong with one file; None if nothing is."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        return "names a file outside the bundle"
+    if not (folder / name).is_file():
+        return "is missing"
+    if (folder / name).resolve() != folder.resolve() / name:
+        return "is reached over a link"
+    return None if sha256(folder / name) == checksum else "does not match its checksum"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle import MANIFEST, Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
+from models.bundle import MANIFEST, NAME, Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
 from service.domain import ModelInfo
 from service.engine.runner import Runner
 from service.errors import ModelNotFound, NotReady
@@ -205,6 +205,6 @@ def _name_of(folder: Path) -> str:
     """The name that a bundle's manifest gives it; the folder's where that cannot be read."""
     try:
         name = json.loads((folder / MANIFEST).read_bytes())["name"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return folder.name
-    return name if isinstance(name, str) else folder.name
+    return name if isinstance(name, str) and NAME.fullmatch(name) else folder.name

@@ -22,12 +22,21 @@ def read_body(body: bytes, message: Message) -> None:
         InvalidInput: the body is not JSON, or not this message; every top-level field that is wrong is listed.
     """
     try:
-        value = json.loads(body)
+        value = _parsed(body)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise InvalidInput.of("request", f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidInput.of("request", "the body must be a JSON object")
     fill(message, value)
+
+
+def _parsed(body: bytes) -> Any:
+    r"""JSON's value. Half of a surrogate pair, which JSON can escape ("\ud800"), is no text and raises ValueError."""
+    text = body.decode("utf-8")
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
 
 
 def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:
@@ -42,7 +51,10 @@ def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:
                 raise InvalidInput.of(path, "is a field of a field that has a value of its own")
         known = _field(message, path)
         if known is not None and known.is_repeated:
-            holder.setdefault(name, []).append(text)
+            values = holder.setdefault(name, [])
+            if not isinstance(values, list):
+                raise InvalidInput.of(path, "has a value of its own and a field")
+            values.append(text)
         else:
             holder[name] = text
     fill(message, value)

@@ -1,0 +1,39 @@
+"""`python -m tests.faults.fuzz PARSER --seconds 600`: feeds one parser from atheris, guided by what code it reaches.
+
+Needs atheris (`pip install atheris`), which the tests do without. Ends with status 1, and the bytes in
+`crash-...`, at the first finding. Results of the runs we made are in docs/fuzzing.md.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import atheris  # type: ignore[import-not-found,unused-ignore]
+
+
+def main() -> None:
+    # What is imported here is watched: the parser's modules, and the libraries of Python below them.
+    with atheris.instrument_imports(include=["service", "models", "google.protobuf.json_format", "PIL"]):
+        from tests.faults import parsers, seeds
+
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("parser", choices=parsers.PARSERS)
+    options.add_argument("--seconds", type=int, default=600)
+    options.add_argument(
+        "--corpus", type=Path, default=Path("fuzz-corpus"), help="where inputs that reach more are kept"
+    )
+    given = options.parse_args()
+
+    logging.disable(logging.CRITICAL)  # each refusal is a line of the log
+    corpus = given.corpus / given.parser
+    corpus.mkdir(parents=True, exist_ok=True)
+    for position, seed in enumerate(seeds.of(given.parser)):
+        (corpus / f"seed-{position}").write_bytes(seed)
+    arguments = [f"-max_total_time={given.seconds}", "-max_len=8192", "-rss_limit_mb=3000", "-timeout=20"]
+    atheris.Setup([sys.argv[0], *arguments, str(corpus)], parsers.PARSERS[given.parser])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

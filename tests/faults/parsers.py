@@ -1,0 +1,165 @@
+"""Every parser of bytes from outside, as a function that may do one thing with any bytes: take or refuse them.
+
+`test_fuzz.py` feeds them from Hypothesis for a moment at every test run, `fuzz.py` from atheris for as long as one
+likes.
+An exception that leaves a function here is a finding.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from google.protobuf.message import DecodeError, Message
+
+from models.bundle import Bundle, ImageSource, Manifest, zoo_folder
+from regard.v1 import regard_pb2 as pb
+from service.convert.errors import write_error
+from service.convert.malformed import describe_malformed
+from service.convert.models import write_model
+from service.convert.open_inference import read_outputs, read_request
+from service.convert.requests import RequestReader, read_list_models, read_load_model, read_model_name
+from service.errors import DeadlinePassed, InvalidInput, ServiceError
+from service.http.problems import Problem
+from service.http.reading import read_body, read_query
+from service.open_inference import open_inference_pb2 as v2
+from service.pipelines.image import ImageLimits, ImageReader
+from service.pipelines.text import SourceReader, SourceText
+from service.repository import Repository
+from service.settings import Settings
+from tests.toys import write_summarizer
+
+SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))
+LIMITS = ImageLimits(max_pixels=250_000, max_side=1024)  # small, so that what passes them is read fast
+
+
+def read_manifest(data: bytes) -> None:
+    """Bytes as the manifest of a bundle whose other files are whole: served or refused, and told either way."""
+    folder = bundle().folder
+    (folder / "manifest.json").write_bytes(data)
+    repository = Repository([folder.parent])
+    (info,) = repository.infos()
+    assert info.state in ("ready", "failed")
+    assert info.reasons or info.state == "ready"
+    write_model(info).SerializeToString()
+
+
+def read_image(data: bytes) -> None:
+    """Bytes as a picture."""
+    with suppress(InvalidInput):
+        array = ImageReader(SOURCE, LIMITS).read(data, field="image").array
+        assert array.shape == (3, SOURCE.height, SOURCE.width)
+
+
+def read_message(data: bytes) -> None:
+    """Bytes as each request that gRPC brings; the first one chooses which, so that mutations keep to it."""
+    methods = _methods()
+    name, message_type, read = methods[data[0] % len(methods)] if data else methods[0]
+    raw = data[1:]
+    try:
+        read(message_type.FromString(raw))
+    except DecodeError:
+        _tell(describe_malformed(name, raw))
+    except (InvalidInput, DeadlinePassed) as error:
+        _tell(error)
+
+
+def read_text(data: bytes) -> None:
+    """Bytes as a text, for a model of pieces and for one that copies words."""
+    text = data.decode("utf-8", errors="ignore")
+    for reader, key in _readers():
+        with suppress(InvalidInput):
+            _check_source(reader.read(text, field="text", key=key, truncation="truncate"))
+        with suppress(InvalidInput):
+            for part in reader.read_parts(text, field="text", key=key):
+                _check_source(part)
+
+
+def read_http(data: bytes) -> None:
+    """Bytes as the body of a request of the JSON API, and as its query."""
+    for message_type in (pb.TranslateRequest, pb.StreamCaptionRequest, pb.ListModelsRequest):
+        try:
+            read_body(data, message_type())
+        except InvalidInput as error:
+            _tell(error)
+        try:
+            read_query(parse_qsl(data.decode("utf-8", errors="replace"), keep_blank_values=True), message_type())
+        except InvalidInput as error:
+            _tell(error)
+
+
+PARSERS: dict[str, Callable[[bytes], None]] = {
+    "manifest": read_manifest,
+    "image": read_image,
+    "message": read_message,
+    "text": read_text,
+    "http": read_http,
+}
+
+
+@cache
+def bundle() -> Bundle:
+    """A toy alone in a folder of its own, removed by nobody but the system: it is 10 kB."""
+    root = Path(tempfile.mkdtemp(prefix="regard-fuzz-"))
+    return write_summarizer(root / "toy")
+
+
+@cache
+def manifest_text() -> bytes:
+    """The toy's manifest before anything was done to it."""
+    return (bundle().folder / "manifest.json").read_bytes()
+
+
+@cache
+def _readers() -> tuple[tuple[SourceReader, str], ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        words = SourceReader(write_summarizer(Path(folder) / "toy"))
+    return (SourceReader(Bundle.load(zoo_folder() / "everyday")), "de"), (words, "subject")
+
+
+def _check_source(source: SourceText) -> None:
+    assert source.array.shape[-1] == len(source.tokens)
+    for token in source.tokens:
+        assert token.span is None or 0 <= token.span.start <= token.span.end <= len(source.text)
+
+
+Method = tuple[str, type[Message], Callable[[Message], object]]
+
+
+@cache
+def _methods() -> tuple[Method, ...]:
+    reader = RequestReader(Settings())
+    manifest = _toy_manifest()
+
+    def infer(request: v2.ModelInferRequest) -> None:
+        read_request(request, manifest, read_outputs(request, manifest))
+
+    def timed(read: Callable[[Message, float | None], object]) -> Callable[[Message], object]:
+        return lambda message: read(message, 1.0)
+
+    attention, models = "regard.v1.AttentionService.", "regard.v1.ModelService."
+    return (
+        (attention + "Translate", pb.TranslateRequest, timed(reader.translate)),
+        (attention + "StreamTranslate", pb.StreamTranslateRequest, timed(reader.translate)),
+        (attention + "Summarize", pb.SummarizeRequest, timed(reader.summarize)),
+        (attention + "Caption", pb.CaptionRequest, timed(reader.caption)),
+        (attention + "StreamCaption", pb.StreamCaptionRequest, timed(reader.caption)),
+        (models + "ListModels", pb.ListModelsRequest, read_list_models),
+        (models + "GetModel", pb.GetModelRequest, read_model_name),
+        (models + "LoadModel", pb.LoadModelRequest, read_load_model),
+        ("inference.GRPCInferenceService.ModelInfer", v2.ModelInferRequest, infer),
+    )  # type: ignore[return-value]  # each function takes the message beside it
+
+
+def _toy_manifest() -> Manifest:
+    with tempfile.TemporaryDirectory() as folder:
+        return write_summarizer(Path(folder) / "toy").manifest
+
+
+def _tell(error: ServiceError) -> None:
+    """An error must reach its caller over both ways, whatever of the request it quotes."""
+    write_error(error)
+    json.loads(bytes(Problem.of_error(error).response().body))
