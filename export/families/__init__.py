@@ -10,6 +10,7 @@ from export.families import (
     blip,
     captioner,
     encoder_decoder,
+    joeynmt,
     marian,
     pointer_generator,
     recurrent,
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
 # Likewise; their checkpoints leave open what only the caller knows.
 OPEN_FAMILIES: dict[str, Callable[[Path, Wanted], SourceModel]] = {
     marian.FAMILY: marian.load,
+    joeynmt.FAMILY: joeynmt.load,
     **dict.fromkeys(text_to_text.FAMILIES, text_to_text.load),
     vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
     blip.FAMILY: blip.load,
@@ -49,6 +51,8 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
             wanted.
     """
     config_file = folder / "config.json"
+    if not config_file.is_file() and (folder / joeynmt.CONFIG).is_file():
+        return joeynmt.load(folder, wanted)
     if not config_file.is_file():
         raise ExportError(f"{folder} holds no checkpoint: there is no config.json")
     try:

@@ -152,16 +152,26 @@ def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
         raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin")
     weights: dict[str, Tensor] = {}
     for file in files:
-        try:
-            weights |= torch.load(file, map_location="cpu", weights_only=not trust)
-        except pickle.UnpicklingError as error:
-            raise ExportError(
-                f"{file} is a pickle of more than tensors, which may run any code when it is read; "
-                "if you trust its author: --trust-pickle"
-            ) from error
-        except Exception as error:  # of torch: many kinds
-            raise ExportError(f"{file} cannot be read: {error}") from error
+        weights |= read_checkpoint_pickle(file, trust=trust)
     return weights
+
+
+def read_checkpoint_pickle(file: Path, *, trust: bool) -> dict[str, Any]:
+    """What PyTorch saved.
+
+    Raises:
+        ExportError: it holds more than tensors and is not trusted, or cannot be read.
+    """
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        raise ExportError(
+            f"{file} is a pickle of more than tensors, which may run any code when it is read; "
+            "if you trust its author: --trust-pickle"
+        ) from error
+    except Exception as error:  # of torch: many kinds
+        raise ExportError(f"{file} cannot be read: {error}") from error
+    return content
 
 
 def read_json(file: Path) -> dict[str, Any]:

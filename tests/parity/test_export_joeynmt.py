@@ -1,0 +1,72 @@
+"""A checkpoint that JoeyNMT made, exported without JoeyNMT (see tests/data/joeynmt/make.py)."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from export import families
+from export.errors import ExportError
+from export.exporting import ExportOptions, export
+from export.families.source import Wanted
+from export.reference import half_of_the_threads
+from export.serving import ServingGraphs
+from tests.parity import test_export_families
+
+CHECKPOINT = Path(test_export_families.__file__).parents[1] / "data" / "joeynmt"
+SOURCES = ("Thank you!", "I have never been to the sea.")
+
+
+@pytest.fixture
+def expected() -> Any:
+    """What JoeyNMT computed."""
+    with np.load(CHECKPOINT / "expected.npz") as file:
+        return dict(file)
+
+
+def test_the_graphs_compute_what_joeynmt_computed(tmp_path, expected, monkeypatch) -> None:
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 8)
+    with half_of_the_threads():
+        model = families.load(CHECKPOINT)
+        bundle = export(model, tmp_path / "out", ExportOptions("joey", "1", ("float32",), {}), lambda _: None)
+    assert bundle.manifest.verification["passed"]
+    graphs = ServingGraphs(bundle, "float32")
+    for number, text in enumerate(SOURCES):
+        source, target = expected[f"source_{number}"].tolist(), expected[f"target_{number}"].tolist()
+        assert model.reference.tokenize(text, "xx") == source
+        (forced,) = graphs.force([source], [target])
+        np.testing.assert_allclose(forced.logits, expected[f"logits_{number}"], atol=1e-3)
+        (greedy,) = graphs.decode([source], num_beams=1, max_new_tokens=len(target) - 1)
+        assert greedy.hypothesis.tokens.tolist() == target[1:]
+
+
+def test_what_the_manifest_says() -> None:
+    model = families.load(CHECKPOINT)
+    assert (model.family, model.task) == ("joeynmt-transformer", "translation")
+    assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
+    assert (model.generation.num_beams, model.generation.max_new_tokens) == (4, 12)
+    assert families.load(CHECKPOINT, Wanted(languages=(("en", "de"),))).target_languages == ("de",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"]["encoder"].update(type="recurrent"), "encoder type 'recurrent'"),
+        (lambda c: c["model"]["decoder"].update(activation="tanh"), "decoder activation 'tanh'"),
+        (lambda c: c["data"]["src"].update(lowercase=True), "src lowercase"),
+        (lambda c: c["data"]["trg"].update(tokenizer_type="subword-nmt"), "trg tokenizer_type 'subword-nmt'"),
+        (lambda c: c["data"]["trg"].update(voc_file="/elsewhere/none.txt"), "lacks none.txt"),
+    ],
+)
+def test_what_is_not_supported_is_named(tmp_path, change: Callable[[Any], None], message: str) -> None:
+    folder = Path(shutil.copytree(CHECKPOINT, tmp_path / "joey"))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    change(config)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ExportError, match=message):
+        families.load(folder)
