@@ -262,7 +262,11 @@ StreamEvent = Started | TokenEvent | Result
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What ListModels says of a model; `manifest` is None where none could be read, `reasons` say why."""
+    """What ListModels says of a model; `manifest` is None where none could be read, `reasons` say why.
+
+    Attributes:
+        load_s: how long it took to read and to warm up; None unless it is in memory.
+    """
 
     name: str
     state: ModelState
@@ -272,3 +276,4 @@ class ModelInfo:
     precision: Precision | None = None
     size_bytes: int = 0
     reasons: tuple[str, ...] = ()
+    load_s: float | None = None

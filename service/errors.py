@@ -9,6 +9,7 @@ ServiceError
 ├── Unauthenticated     a token is needed, and missing or unknown
 ├── Forbidden           the token does not allow this call
 ├── NotReady            the model is loading or failed to load
+├── LoadFailed          a model was to be loaded, and cannot be
 ├── Draining            the server is going away
 └── DeadlinePassed      the caller's time is up
 """
@@ -78,6 +79,17 @@ class Forbidden(ServiceError):
 
 class NotReady(ServiceError):
     reason = "NOT_READY"
+
+
+class LoadFailed(ServiceError):
+    """A bundle is damaged, does not match its manifest, or cannot make a few tokens; every reason is listed."""
+
+    reason = "LOAD_FAILED"
+
+    def __init__(self, model: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(f"model {model!r} is refused: " + "; ".join(reasons))
+        self.model = model
+        self.reasons = reasons
 
 
 class Draining(ServiceError):

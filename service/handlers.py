@@ -1,6 +1,8 @@
 """What every door of the server calls, gRPC and HTTP alike: a call in, results or events out."""
 
 import asyncio
+import gc
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,7 +25,6 @@ from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Float32Array, Int64Array, Trace
 from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
-from service.errors import Unsupported
 from service.maps import needs_trace
 from service.pipelines.image import ImageLimits, SourceImage
 from service.pipelines.pool import Pool
@@ -35,6 +36,8 @@ from service.settings import Settings
 # Requests of one call that the engine has at a time, so that a text of very many parts does not fill the queue.
 MAX_AT_ONCE = 128
 
+FREED_CHECK_S = 0.02
+
 
 class Handlers:
     """The server's calls, over the models of a repository and the engine that runs them."""
@@ -43,6 +46,7 @@ class Handlers:
         self._repository = repository
         self._scheduler = scheduler
         self._pool = pool
+        self._loading = asyncio.Lock()
         self._preparer = Preparer(repository, pool, max_text_characters=max_text_characters)
 
     @classmethod
@@ -80,10 +84,33 @@ class Handlers:
         return self._repository.infos()
 
     async def load_model(self, name: str, version: str | None) -> ModelInfo:
-        raise Unsupported("this server loads its models when it starts; LoadModel is not offered")
+        """Reads a model and warms it up in a thread; then it serves, and the version before it gets no new requests.
+
+        Raises:
+            ModelNotFound: the model directories have no such model or version.
+            LoadFailed: it cannot be served; what served before does so still.
+        """
+        async with self._loading:
+            model = await asyncio.to_thread(self._repository.read, name, version)
+            replaced = self._repository.install(model)
+        if replaced is not None:
+            self._scheduler.forget(replaced.runner)
+        return next(info for info in self._repository.infos() if info.manifest is model.manifest)
 
     async def unload_model(self, name: str, version: str | None) -> None:
-        raise Unsupported("this server keeps its models until it stops; UnloadModel is not offered")
+        """Takes a model out of service; the requests that it has are finished. Raises ModelNotFound."""
+        self._scheduler.forget(self._repository.remove(name, version).runner)
+
+    async def wait_until_freed(self, name: str) -> None:
+        """Returns once no version of a model that is out of service is in memory."""
+        # Calls, batches and maps hold the graphs, and the last to let go of them frees them. Where an error kept one
+        # of those in a cycle, only the garbage collector ends it; that takes long, so it is asked for ever less often.
+        begin, collect_after_s = time.monotonic(), 1.0
+        while self._repository.is_leaving(name):
+            await asyncio.sleep(FREED_CHECK_S)
+            if time.monotonic() - begin > collect_after_s:
+                await asyncio.to_thread(gc.collect)
+                collect_after_s *= 2
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         return await self._answer(await self._preparer.translation(call))

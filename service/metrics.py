@@ -120,13 +120,30 @@ class ModelCollector(Collector):
             labels=("model", "version", "task", "provider", "precision"),
         )
         ready = GaugeMetricFamily("regard_model_ready", "1 if the model serves, 0 if not.", labels=("model",))
-        for model in self._models():
-            ready.add_metric((model.name,), model.state == "ready")
+        state = GaugeMetricFamily(
+            "regard_model_state", "1 for the state that a version is in.", labels=("model", "version", "state")
+        )
+        load = GaugeMetricFamily(
+            "regard_model_load_seconds", "How long reading and warming up took.", labels=("model", "version")
+        )
+        # A version that was loaded again is there twice for as long as the first one has requests: one series.
+        models = {(model.name, _version(model), model.state): model for model in self._models()}
+        for labels in models:
+            state.add_metric(labels, 1)
+        serving = {model.name for model in models.values() if model.state == "ready"}
+        for name in {model.name: None for model in models.values() if model.state != "unloaded"}:
+            ready.add_metric((name,), name in serving)
+        for (name, version), model in {labels[:2]: model for labels, model in models.items()}.items():
+            if model.load_s is not None:
+                load.add_metric((name, version), model.load_s)
             if model.manifest is not None and model.provider is not None:
-                labels = (model.name, model.manifest.version, model.manifest.task, provider_name(model.provider))
-                info.add_metric((*labels, model.precision or ""), 1)
-        yield info
-        yield ready
+                provider, precision = provider_name(model.provider), model.precision or ""
+                info.add_metric((name, version, model.manifest.task, provider, precision), 1)
+        yield from (info, ready, state, load)
+
+
+def _version(model: ModelInfo) -> str:
+    return "" if model.manifest is None else model.manifest.version
 
 
 class Metrics:

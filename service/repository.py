@@ -1,18 +1,21 @@
 """From model directories to loaded models: which there are, which serve, which were refused and why."""
 
-import json
 import logging
 import os
+import time
+import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.bundle import MANIFEST, NAME, Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
+from models.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
+from service.catalogue import Entry, scan
 from service.domain import ModelInfo
 from service.engine.runner import Runner
-from service.errors import ModelNotFound, NotReady
+from service.errors import LoadFailed, ModelNotFound, NotReady
 from service.pipelines.image import ImageLimits, ImageReader
 from service.pipelines.text import SourceReader, TargetWriter
+from service.warm_up import WarmUpError, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +25,18 @@ PREFERRED = ("everyday",)  # the default among equals; otherwise the first by na
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model that serves: its graphs, and its way from inputs and to text."""
+    """A model that serves: its graphs, and its way from inputs and to text.
+
+    Attributes:
+        load_s: how long it took to read and to warm up.
+    """
 
     manifest: Manifest
     runner: Runner
     writer: TargetWriter
     reader: SourceReader | ImageReader
     size_bytes: int
+    load_s: float
 
     @property
     def name(self) -> str:
@@ -55,8 +63,9 @@ class Repository:
     """The models of a server.
 
     Args:
-        folders: model directories; each bundle is a folder in one of them. A name met again is refused.
-        names: load these only; None loads all.
+        folders: model directories; each bundle is a folder in one of them. Of several versions of a model the newest
+            serves.
+        names: load these only, now and later; None loads all.
         provider: None takes the best that is available; one that is missing is an error.
         precision: None takes the variant's first that the provider can run.
         defaults: default model by task.
@@ -78,44 +87,111 @@ class Repository:
         self._precision = precision
         self._defaults = defaults or {}
         self._models: dict[str, LoadedModel] = {}
-        self._refused: dict[str, RefusedModel] = {}
-        wanted = set(names) if names is not None else None
-        for folder in folders:
-            for bundle_folder in sorted(path.parent for path in Path(folder).glob(f"*/{MANIFEST}")):
-                if wanted is None or _name_of(bundle_folder) in wanted:
-                    self._add(bundle_folder)
-        missing = (wanted or set()) - self._models.keys() - self._refused.keys()
+        self._refused: dict[Path, RefusedModel] = {}
+        self._folders = tuple(Path(folder) for folder in folders)
+        self._names = None if names is None else frozenset(names)
+        self._loading: set[str] = set()
+        self._leaving: list[_Leaving] = []
+        self._entries = scan(self._folders, self._names)
+        self._load_all()
+        missing = (self._names or frozenset()) - {entry.name for entry in self._entries}
         if missing:
             raise NotReady(f"no model {', '.join(sorted(missing))} in {', '.join(map(str, folders))}")
         if not self._models:
             log.warning("there is no model to serve in %s", ", ".join(map(str, folders)))
 
-    def _add(self, folder: Path) -> None:
-        """Loads a bundle; a bad one is refused, and the others keep serving."""
-        try:
-            model = self._load(folder)
-            if model.name in self._models:
-                raise BundleError(folder, [f"another bundle is named {model.name!r} too"])
-        except (BundleError, NotReady) as error:
-            reasons = tuple(error.reasons) if isinstance(error, BundleError) else (str(error),)
-            name = _name_of(folder)
-            self._refused[name] = RefusedModel(name, reasons)
-            log.error("model %s is refused: %s", name, "; ".join(reasons))
-            return
-        self._models[model.name] = model
-        log.info("model %s %s is ready (%s, %s)", model.name, model.manifest.version, model.provider, model.precision)
+    def _load_all(self) -> None:
+        """Loads of each name the newest version that can be served; a bad bundle is refused, the others serve."""
+        for entry in self._entries:
+            loaded = self._models.get(entry.name)
+            if loaded is not None and loaded.manifest.version != entry.version:
+                continue  # an older one
+            try:
+                if loaded is not None:
+                    raise LoadFailed(entry.name, (f"another bundle is named {entry.name!r} too",))
+                self.install(self._load(entry))
+            except LoadFailed as error:
+                self._refuse(entry.folder, error)
 
-    def _load(self, folder: Path) -> LoadedModel:
-        bundle = Bundle.load(folder)
-        variant, provider = self._choose(bundle)
-        runner = Runner(bundle, variant, provider)
+    def read(self, name: str, version: str | None) -> LoadedModel:
+        """Reads a model, the newest version unless one is named, and warms it up; may run in any thread.
+
+        Nothing changes for those that serve.
+
+        Raises:
+            ModelNotFound: the model directories have no such model or version.
+            LoadFailed: the bundle cannot be served; every reason is listed.
+        """
+        entries = scan(self._folders, self._names)
+        self._entries = entries
+        found = next((e for e in entries if e.name == name and version in (None, e.version)), None)
+        if found is None:
+            wanted = name if version is None else f"{name}@{version}"
+            there = ", ".join(f"{entry.name}@{entry.version}" for entry in entries)
+            raise ModelNotFound(f"the model directories have no model {wanted!r}; there are: {there or 'none'}")
+        self._loading.add(name)
         try:
-            writer = TargetWriter(bundle)
-            reader = self._open_reader(bundle)
+            return self._load(found)
+        except LoadFailed as error:
+            self._refuse(found.folder, error)
+            raise
+        finally:
+            self._loading.discard(name)
+
+    def install(self, model: LoadedModel) -> LoadedModel | None:
+        """Lets a model serve under its name from now on; returns the one that did until now."""
+        replaced = self._models.get(model.name)
+        self._models = self._models | {model.name: model}
+        self._refused = {folder: refused for folder, refused in self._refused.items() if refused.name != model.name}
+        if replaced is not None:
+            self._leaving.append(_Leaving.of(replaced))
+        log.info("model %s %s is ready (%s, %s)", model.name, model.manifest.version, model.provider, model.precision)
+        return replaced
+
+    def remove(self, name: str, version: str | None) -> LoadedModel:
+        """Takes a model out of service: it gets no more requests. Raises ModelNotFound."""
+        model = self._models.get(name)
+        if model is None or version not in (None, model.manifest.version):
+            loaded = ", ".join(f"{m.name}@{m.manifest.version}" for m in self._models.values())
+            wanted = name if version is None else f"{name}@{version}"
+            raise ModelNotFound(f"no model {wanted!r} is loaded; there are: {loaded or 'none'}")
+        self._models = {other: m for other, m in self._models.items() if other != name}
+        self._leaving.append(_Leaving.of(model))
+        log.info("model %s %s is unloaded", name, model.manifest.version)
+        return model
+
+    def is_leaving(self, name: str) -> bool:
+        """Whether a model of this name, out of service, is still in memory."""
+        self._leaving = [leaving for leaving in self._leaving if leaving.is_in_memory]
+        return any(leaving.info.name == name for leaving in self._leaving)
+
+    def _refuse(self, folder: Path, error: LoadFailed) -> None:
+        self._refused = self._refused | {folder: RefusedModel(error.model, error.reasons)}
+        log.error("model %s is refused: %s", error.model, "; ".join(error.reasons))
+
+    def _load(self, entry: Entry) -> LoadedModel:
+        """Reads a bundle and warms it up; raises LoadFailed."""
+        begin = time.monotonic()
+        if entry.links:
+            raise LoadFailed(entry.name, entry.links)
+        try:
+            bundle = Bundle.load(entry.folder)
+            variant, provider = self._choose(bundle)
+            runner = Runner(bundle, variant, provider)
+            writer, reader = self._open_tokenizers(bundle)
+            warm_up(runner, reader)
+            size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
+        except BundleError as error:
+            raise LoadFailed(entry.name, tuple(error.reasons)) from error
+        except (NotReady, WarmUpError, OSError) as error:
+            raise LoadFailed(entry.name, (str(error),)) from error
+        return LoadedModel(bundle.manifest, runner, writer, reader, size, time.monotonic() - begin)
+
+    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
+        try:
+            return TargetWriter(bundle), self._open_reader(bundle)
         except Exception as error:  # the tokenizers library raises plain Exception
-            raise BundleError(folder, [f"tokenizer: {error}"]) from error
-        size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
-        return LoadedModel(bundle.manifest, runner, writer, reader, size)
+            raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
 
     def _open_reader(self, bundle: Bundle) -> SourceReader | ImageReader:
         source = bundle.manifest.source
@@ -147,9 +223,9 @@ class Repository:
         model = self._models.get(plain)
         if model is not None and model.manifest.task == task and version in ("", model.manifest.version):
             return model
-        if plain in self._refused:
+        if model is None and any(refused.name == plain for refused in self._refused.values()):
             raise NotReady(f"model {plain!r} failed to load; ListModels tells why")
-        raise ModelNotFound(f"no model {name!r} for {task}; there are: {self._names(task)}")
+        raise ModelNotFound(f"no model {name!r} for {task}; there are: {self._described(task)}")
 
     def default(
         self, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""
@@ -165,13 +241,13 @@ class Repository:
         ]
         if not fitting:
             asked = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
-            raise ModelNotFound(f"no model for {task} {asked}".rstrip() + f"; there are: {self._names(task)}")
+            raise ModelNotFound(f"no model for {task} {asked}".rstrip() + f"; there are: {self._described(task)}")
         return min(fitting, key=self._rank)
 
     def _rank(self, model: LoadedModel) -> tuple[bool, bool, str]:
         return self._defaults.get(model.manifest.task) != model.name, model.name not in PREFERRED, model.name
 
-    def _names(self, task: Task) -> str:
+    def _described(self, task: Task) -> str:
         """What there is for a task, for error messages: names with their languages or styles."""
         described = [
             f"{m.name} ({', '.join(m.manifest.source_languages)} to {', '.join(m.manifest.target_languages)})"
@@ -183,28 +259,51 @@ class Repository:
         return ", ".join(sorted(described)) or "none"
 
     def infos(self) -> list[ModelInfo]:
-        """Every model, by name; refused ones among them."""
-        ready = [
-            ModelInfo(
-                m.name,
-                "ready",
-                manifest=m.manifest,
-                is_default=min((o for o in self._models.values() if o.manifest.task == m.manifest.task), key=self._rank)
-                is m,
-                provider=m.provider,
-                precision=m.precision,
-                size_bytes=m.size_bytes,
-            )
-            for m in self._models.values()
+        """Every model, by name: those that serve, load, leave, are refused, and those that could be loaded."""
+        models = self._models.values()
+        defaults = {task: min((m for m in models if m.manifest.task == task), key=self._rank) for task in self._tasks()}
+        ready = [_ready(model, is_default=defaults[model.manifest.task] is model) for model in models]
+        loading = [ModelInfo(name, "loading") for name in self._loading.copy()]
+        leaving = [each.info for each in self._leaving if each.is_in_memory]
+        refused = [ModelInfo(each.name, "failed", reasons=each.reasons) for each in self._refused.values()]
+        known = {(info.name, info.manifest.version) for info in (*ready, *leaving) if info.manifest is not None}
+        unloaded = [
+            ModelInfo(entry.name, "unloaded", manifest=entry.manifest)
+            for entry in self._entries
+            if entry.manifest is not None
+            and entry.folder not in self._refused
+            and (entry.name, entry.version) not in known
         ]
-        refused = [ModelInfo(r.name, "failed", reasons=r.reasons) for r in self._refused.values()]
-        return sorted(ready + refused, key=lambda info: info.name)
+        return sorted([*ready, *loading, *leaving, *refused, *unloaded], key=lambda info: info.name)
+
+    def _tasks(self) -> set[Task]:
+        return {model.manifest.task for model in self._models.values()}
 
 
-def _name_of(folder: Path) -> str:
-    """The name that a bundle's manifest gives it; the folder's where that cannot be read."""
-    try:
-        name = json.loads((folder / MANIFEST).read_bytes())["name"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return folder.name
-    return name if isinstance(name, str) and NAME.fullmatch(name) else folder.name
+@dataclass(frozen=True)
+class _Leaving:
+    """A model out of service, in memory as long as it has requests; what runs them keeps its runner, this does not."""
+
+    info: ModelInfo
+    runner: weakref.ref[Runner]
+
+    @classmethod
+    def of(cls, model: LoadedModel) -> "_Leaving":
+        return cls(replace(_ready(model, is_default=False), state="draining"), weakref.ref(model.runner))
+
+    @property
+    def is_in_memory(self) -> bool:
+        return self.runner() is not None
+
+
+def _ready(model: LoadedModel, *, is_default: bool) -> ModelInfo:
+    return ModelInfo(
+        model.name,
+        "ready",
+        manifest=model.manifest,
+        is_default=is_default,
+        provider=model.provider,
+        precision=model.precision,
+        size_bytes=model.size_bytes,
+        load_s=model.load_s,
+    )

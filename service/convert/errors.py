@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]
+    BadRequest,
+    ErrorInfo,
+    PreconditionFailure,
+    RetryInfo,
+)
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from grpc import StatusCode
 
@@ -15,6 +20,7 @@ from service.errors import (
     FieldViolation,
     Forbidden,
     InvalidInput,
+    LoadFailed,
     ModelNotFound,
     NotReady,
     Overloaded,
@@ -39,6 +45,7 @@ CODES: dict[type[ServiceError], StatusCode] = {
     Unauthenticated: StatusCode.UNAUTHENTICATED,
     Forbidden: StatusCode.PERMISSION_DENIED,
     NotReady: StatusCode.UNAVAILABLE,
+    LoadFailed: StatusCode.FAILED_PRECONDITION,
     Draining: StatusCode.UNAVAILABLE,
     DeadlinePassed: StatusCode.DEADLINE_EXCEEDED,
     ServiceError: StatusCode.INTERNAL,
@@ -69,6 +76,8 @@ def write_error(error: BaseException) -> ErrorStatus:
     details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
     if isinstance(error, InvalidInput):
         details.append(_bad_request(error.violations))
+    if isinstance(error, LoadFailed):
+        details.append(_precondition_failure(error))
     if isinstance(error, Overloaded):
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
@@ -87,6 +96,19 @@ def _bad_request(violations: list[FieldViolation]) -> BadRequest:
             listed.field_violations.add(field="request", description=f"and {num_more} more violations")
             break
         listed.field_violations.append(entry)
+    return listed
+
+
+def _precondition_failure(error: LoadFailed) -> PreconditionFailure:
+    """Every reason, or the first ones and how many more there are if they would not fit into the trailers."""
+    listed = PreconditionFailure()
+    for position, reason in enumerate(error.reasons):
+        entry = PreconditionFailure.Violation(type="BUNDLE", subject=error.model, description=_shortened(reason))
+        if listed.ByteSize() + entry.ByteSize() > MAX_DETAILS_BYTES:
+            num_more = len(error.reasons) - position
+            listed.violations.add(type="BUNDLE", subject=error.model, description=f"and {num_more} more reasons")
+            break
+        listed.violations.append(entry)
     return listed
 
 

@@ -1,6 +1,5 @@
 """ModelService: which models there are; loading and unloading them."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from service.convert.requests import ModelPage, read_list_models, read_load_mode
 from service.domain import ModelInfo
 from service.errors import ModelNotFound
 from service.handlers import Handlers
+from service.versions import version_key
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -38,15 +38,19 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
         return pb.GetModelResponse(model=write_model(find(self._handlers.models(), name, version)))
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:  # noqa: N802
-        info = await self._handlers.load_model(*read_load_model(request))
-        self._on_change()
+        try:
+            info = await self._handlers.load_model(*read_load_model(request))
+        finally:
+            self._on_change()  # a name that does not serve may have failed now
         return pb.LoadModelResponse(model=write_model(info))
 
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: Context
     ) -> pb.UnloadModelResponse:
-        await self._handlers.unload_model(*read_model_name(request))
+        name, version = read_model_name(request)
+        await self._handlers.unload_model(name, version)
         self._on_change()
+        await self._handlers.wait_until_freed(name)
         return pb.UnloadModelResponse()
 
 
@@ -61,12 +65,12 @@ def page_of(models: Iterable[ModelInfo], page: ModelPage) -> tuple[list[ModelInf
 
 
 def in_order(models: Iterable[ModelInfo]) -> list[ModelInfo]:
-    newest_first = sorted(models, key=lambda model: _version_key(_version(model)), reverse=True)
+    newest_first = sorted(models, key=lambda model: version_key(_version(model)), reverse=True)
     return sorted(newest_first, key=lambda model: model.name)
 
 
 def _comes_after(model: ModelInfo, name: str, version: str) -> bool:
-    is_older = _version_key(_version(model)) < _version_key(version)
+    is_older = version_key(_version(model)) < version_key(version)
     return model.name > name or (model.name == name and is_older)
 
 
@@ -87,13 +91,3 @@ def _task(model: ModelInfo) -> str | None:
 
 def _version(model: ModelInfo) -> str:
     return "" if model.manifest is None else model.manifest.version
-
-
-def _version_key(version: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Orders versions as people do: 10 after 9, 2-rc1 before 2, 2 before 2.1."""
-    word, end, number = range(3)
-    parts = [
-        (number, int(part), "") if part[0] in "0123456789" else (word, 0, part)
-        for part in re.findall(r"[0-9]+|[^0-9.]+", version)
-    ]
-    return [*parts, (end, 0, "")], version

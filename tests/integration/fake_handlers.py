@@ -179,6 +179,9 @@ class FakeHandlers(Handlers):
     async def unload_model(self, name: str, version: str | None) -> None:
         self._script.infos = [info for info in self._script.infos if info.name != name]
 
+    async def wait_until_freed(self, name: str) -> None:
+        pass
+
     def stalled_s(self) -> float:
         return 0.0
 

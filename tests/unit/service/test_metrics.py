@@ -41,7 +41,7 @@ def touched() -> Metrics:
     """Metrics with at least one sample each."""
     metrics = Metrics()
     metrics.grpc.expect([("unary", "regard.v1.AttentionService", "Translate")])
-    metrics.watch_models(lambda: [ModelInfo("everyday", "ready")])
+    metrics.watch_models(lambda: [ModelInfo("everyday", "ready", load_s=0.5)])
     play(metrics.engine)
     return metrics
 
