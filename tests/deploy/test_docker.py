@@ -110,7 +110,7 @@ def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with log.open("wb") as file, subprocess.Popen([*alone, *image.command(image.entrypoint)], stderr=file) as process:
         try:
             running = Container(image, process)
-            wait_for(lambda: running.is_healthy() or process.poll() is not None, 60, every_s=0.5)
+            wait_for(lambda: running.is_healthy() or process.poll() is not None, 180, every_s=1)
             assert process.poll() is None, log.read_text()
             yield running
         finally:
