@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,9 +23,23 @@ class Served:
 
 
 @contextmanager
-def served(*flags: str) -> Iterator[Served]:
-    """Starts a server and waits until it serves; kills what is left of it at the end."""
-    command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json", *flags]
+def served(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
+    """Starts a server and waits until it serves; kills what is left of it at the end.
+
+    Args:
+        prefix: a command that runs the server's, such as one that sets limits.
+    """
+    command = [
+        *prefix,
+        sys.executable,
+        "-m",
+        "regard",
+        "serve",
+        "--grpc-port=0",
+        "--http-port=0",
+        "--log-format=json",
+        *flags,
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

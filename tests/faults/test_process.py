@@ -1,0 +1,154 @@
+"""What can happen to the server's process: killed, stopped, out of memory, out of disk, its clock set."""
+
+import asyncio
+import resource
+import shutil
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+import regard
+from models.bundle import Bundle, BundleError, zoo_folder
+from tests.system.served import Served, served
+
+TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
+ONE_MODEL = ("--models=everyday", "--num-workers=1")
+MAX_RESTART_S = 30.0  # a few seconds on a free machine
+LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+async def translate(target: str) -> str:
+    async with regard.AsyncClient(target) as client:
+        return (await client.translate(TEXT, to="de")).text
+
+
+def address_space(pid: int) -> int:
+    """Bytes that a process has mapped."""
+    return resource.getpagesize() * int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+
+
+def clock_of(server: Served) -> float:
+    """What the server holds for the time, by the date of its HTTP answers, which it sets every second."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/healthz", timeout=10) as answer:
+        return parsedate_to_datetime(answer.headers["date"]).timestamp()
+
+
+async def test_after_kill_and_restart_callers_who_come_back_are_answered() -> None:
+    """A killed server tells nobody, so that what ran is lost with UNAVAILABLE and asked again; no answer is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    flags = (*ONE_MODEL, f"--grpc-port={port}")
+    with served(*flags) as first:
+        expected = await translate(first.target)
+        async with regard.AsyncClient(first.target) as client:
+
+            async def ask_until_answered() -> str:
+                end = time.monotonic() + MAX_RESTART_S
+                while True:
+                    try:
+                        return (await client.translate(TEXT, to="de", num_beams=1)).text
+                    except regard.Unavailable:
+                        assert time.monotonic() < end
+                        await asyncio.sleep(0.1)
+
+            greedy = await ask_until_answered()
+            callers = [asyncio.create_task(ask_until_answered()) for _ in range(16)]
+            await asyncio.sleep(0.02)
+            first.process.kill()
+            await asyncio.to_thread(first.process.wait)
+            killed = time.monotonic()
+            with served(*flags) as second:
+                assert set(await asyncio.wait_for(asyncio.gather(*callers), MAX_RESTART_S)) == {greedy}
+                assert time.monotonic() - killed < MAX_RESTART_S
+                assert await translate(second.target) == expected
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served(*ONE_MODEL) as server:
+        yield server
+
+
+async def test_a_stopped_process_goes_on_where_it_was(server: Served) -> None:
+    """Calls in flight wait as long as the process is stopped, those whose deadline passes end by it, none is lost."""
+    expected = await translate(server.target)
+    async with regard.AsyncClient(server.target) as client:
+        patient = [asyncio.create_task(client.translate(TEXT, to="de")) for _ in range(12)]
+        await asyncio.sleep(0.02)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(regard.DeadlineExceeded):
+                await client.translate(TEXT, to="de", timeout=0.5)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        continued = time.monotonic()
+        assert {(await call).text for call in patient} == {expected}
+        assert time.monotonic() - continued < 10
+
+
+async def test_without_memory_a_call_fails_and_the_server_stays(server: Served) -> None:
+    """RLIMIT_AS at what the process has already: calls are answered rightly or refused, and afterwards all is well."""
+    expected = await translate(server.target)
+    pid = server.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_AS, (address_space(pid), resource.RLIM_INFINITY))
+    large = [TEXT * 8] * 64
+    try:
+        async with regard.AsyncClient(server.target) as client:
+            calls = [client.translate(large, to="de", num_beams=8, truncation="truncate", timeout=5) for _ in range(2)]
+            for outcome in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(outcome, list | regard.RegardError)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_AS, before)
+    assert server.process.poll() is None
+    assert await asyncio.wait_for(translate(server.target), 20) == expected
+
+
+async def test_a_full_disk_does_not_matter_to_a_server_that_writes_nothing() -> None:
+    """A file size limit of zero stands for the full disk: every write to a file fails."""
+    with served(*ONE_MODEL, prefix=("prlimit", "--fsize=0", "--")) as server:
+        assert await translate(server.target)
+
+
+def test_a_bundle_of_which_the_disk_held_a_part_is_refused(tmp_path: Path) -> None:
+    """Whatever copied it ran out of space: each of its files is cut, one after the other."""
+    for name in sorted(Bundle.load(zoo_folder() / "everyday").manifest.files):
+        folder = Path(shutil.copytree(zoo_folder() / "everyday", tmp_path / "partial"))
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(BundleError) as refused:
+            Bundle.load(folder)
+        assert refused.value.reasons == [f"{name}: does not match its checksum"]
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not LIBFAKETIME.exists(), reason="needs Debian's faketime")
+async def test_the_clock_may_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day forward, a year back, in the middle of calls: deadlines go by the monotonic clock, which never jumps."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    for name, value in {
+        "LD_PRELOAD": str(LIBFAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with served(*ONE_MODEL) as server:
+        monkeypatch.undo()
+        expected = await translate(server.target)
+        async with regard.AsyncClient(server.target) as client:
+            for jump, days in (("+1d", 1), ("-365d", -365)):
+                calls = [asyncio.create_task(client.translate(TEXT, to="de", timeout=20)) for _ in range(8)]
+                await asyncio.sleep(0.02)
+                clock.write_text(jump)
+                assert {(await call).text for call in calls} == {expected}
+                assert (await client.translate(TEXT, to="de", timeout=20)).text == expected
+                await asyncio.sleep(1.5)
+                jumped_s = await asyncio.to_thread(clock_of, server) - time.time()
+                assert jumped_s == pytest.approx(86400 * days, abs=60)
