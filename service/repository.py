@@ -35,6 +35,7 @@ class LoadedModel:
     runner: Runner
     writer: TargetWriter
     reader: SourceReader | ImageReader
+    folder: Path
     size_bytes: int
     load_s: float
 
@@ -56,6 +57,7 @@ class RefusedModel:
     """A folder that cannot be served, with every reason."""
 
     name: str
+    manifest: Manifest | None
     reasons: tuple[str, ...]
 
 
@@ -111,7 +113,7 @@ class Repository:
                     raise LoadFailed(entry.name, (f"another bundle is named {entry.name!r} too",))
                 self.install(self._load(entry))
             except LoadFailed as error:
-                self._refuse(entry.folder, error)
+                self._refuse(entry, error)
 
     def read(self, name: str, version: str | None) -> LoadedModel:
         """Reads a model, the newest version unless one is named, and warms it up; may run in any thread.
@@ -133,7 +135,7 @@ class Repository:
         try:
             return self._load(found)
         except LoadFailed as error:
-            self._refuse(found.folder, error)
+            self._refuse(found, error)
             raise
         finally:
             self._loading.discard(name)
@@ -142,7 +144,8 @@ class Repository:
         """Lets a model serve under its name from now on; returns the one that did until now."""
         replaced = self._models.get(model.name)
         self._models = self._models | {model.name: model}
-        self._refused = {folder: refused for folder, refused in self._refused.items() if refused.name != model.name}
+        there = {entry.folder for entry in self._entries} - {model.folder}
+        self._refused = {folder: refused for folder, refused in self._refused.items() if folder in there}
         if replaced is not None:
             self._leaving.append(_Leaving.of(replaced))
         log.info("model %s %s is ready (%s, %s)", model.name, model.manifest.version, model.provider, model.precision)
@@ -165,9 +168,9 @@ class Repository:
         self._leaving = [leaving for leaving in self._leaving if leaving.is_in_memory]
         return any(leaving.info.name == name for leaving in self._leaving)
 
-    def _refuse(self, folder: Path, error: LoadFailed) -> None:
-        self._refused = self._refused | {folder: RefusedModel(error.model, error.reasons)}
-        log.error("model %s is refused: %s", error.model, "; ".join(error.reasons))
+    def _refuse(self, entry: Entry, error: LoadFailed) -> None:
+        self._refused = self._refused | {entry.folder: RefusedModel(entry.name, entry.manifest, error.reasons)}
+        log.error("model %s is refused: %s", entry.name, "; ".join(error.reasons))
 
     def _load(self, entry: Entry) -> LoadedModel:
         """Reads a bundle and warms it up; raises LoadFailed."""
@@ -185,7 +188,7 @@ class Repository:
             raise LoadFailed(entry.name, tuple(error.reasons)) from error
         except (NotReady, WarmUpError, OSError) as error:
             raise LoadFailed(entry.name, (str(error),)) from error
-        return LoadedModel(bundle.manifest, runner, writer, reader, size, time.monotonic() - begin)
+        return LoadedModel(bundle.manifest, runner, writer, reader, entry.folder, size, time.monotonic() - begin)
 
     def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
         try:
@@ -265,7 +268,7 @@ class Repository:
         ready = [_ready(model, is_default=defaults[model.manifest.task] is model) for model in models]
         loading = [ModelInfo(name, "loading") for name in self._loading.copy()]
         leaving = [each.info for each in self._leaving if each.is_in_memory]
-        refused = [ModelInfo(each.name, "failed", reasons=each.reasons) for each in self._refused.values()]
+        refused = [ModelInfo(r.name, "failed", r.manifest, reasons=r.reasons) for r in self._refused.values()]
         known = {(info.name, info.manifest.version) for info in (*ready, *leaving) if info.manifest is not None}
         unloaded = [
             ModelInfo(entry.name, "unloaded", manifest=entry.manifest)

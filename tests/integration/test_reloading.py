@@ -1,0 +1,244 @@
+"""LoadModel and UnloadModel over a real port: a new version under load, damaged bundles, names that reach elsewhere."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import PreconditionFailure  # type: ignore[import-untyped]
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status  # type: ignore[import-untyped]
+
+import regard
+from models.bundle import Bundle
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
+from service.engine.runner import Runner
+from service.settings import Settings
+from tests.integration.conftest import running
+from tests.toys import write_captioner, write_summarizer
+
+NAME = "beginnings"
+TEXT = "The Zebra of Quux and the zebra."
+
+
+def write_version(folder: Path, version: str) -> Bundle:
+    bundle = write_summarizer(folder)
+    return Bundle.write_manifest(folder, bundle.manifest.model_copy(update={"version": version}))
+
+
+def edit_manifest(folder: Path, **fields: object) -> None:
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | fields))
+
+
+class Target:
+    """A server, the folder that it serves, and stubs."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.address = f"127.0.0.1:{port}"
+        self.channel = grpc.insecure_channel(self.address)
+        self.client = regard.Client(self.address)
+        self.models = pb_grpc.ModelServiceStub(self.channel)
+        self.health = health_pb2_grpc.HealthStub(self.channel)
+
+    def load(self, name: str = NAME, version: str | None = None) -> pb.Model:
+        return self.models.LoadModel(pb.LoadModelRequest(name=name, version=version), timeout=30).model
+
+    def unload(self, name: str = NAME, version: str | None = None, timeout: float = 30) -> None:
+        self.models.UnloadModel(pb.UnloadModelRequest(name=name, version=version), timeout=timeout)
+
+    def serving_version(self) -> str:
+        return self.client.summarize(TEXT).message.model_version
+
+    def states(self) -> dict[tuple[str, str], str]:
+        return {(model.name, model.message.version): model.state for model in self.client.models()}
+
+    def status(self, name: str = NAME) -> int:
+        return int(self.health.Check(health_pb2.HealthCheckRequest(service=f"model/{name}")).status)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[Target]:
+    folder = tmp_path / "models"
+    write_version(folder / NAME, "1")
+    with running(Settings(grpc_port=0, http_port=0, model_directories=(folder,))) as server:
+        target = Target(folder, server.grpc_port)
+        try:
+            yield target
+        finally:
+            target.client.close()
+            target.channel.close()
+
+
+def refusal(caught: grpc.RpcError) -> tuple[StatusCode, list[str]]:
+    """A failed call's code, and the reasons in its details."""
+    failure = PreconditionFailure()
+    for detail in rpc_status.from_call(caught).details:
+        if detail.Is(PreconditionFailure.DESCRIPTOR):
+            detail.Unpack(failure)
+    return caught.code(), [violation.description for violation in failure.violations]
+
+
+def test_a_new_version_takes_over_under_load_and_no_call_fails(target: Target) -> None:
+    async def call(client: regard.AsyncClient, until: asyncio.Event, seen: list[str]) -> None:
+        while not until.is_set():
+            result = await client.summarize(TEXT)
+            assert result.text.startswith("the Zebra of"), result.text
+            seen.append(result.message.model_version)
+
+    async def stream(until: asyncio.Event, seen: list[str]) -> None:
+        async with grpc.aio.insecure_channel(target.address) as channel:
+            stub = pb_grpc.AttentionServiceStub(channel)
+            while not until.is_set():
+                events = [event async for event in stub.StreamSummarize(pb.StreamSummarizeRequest(text=TEXT))]
+                assert events[0].started.model_version == events[-1].finished.result.model_version
+                seen.append(events[0].started.model_version)
+
+    async def reload_under_load() -> list[list[str]]:
+        done = asyncio.Event()
+        seen: list[list[str]] = [[] for _ in range(6)]
+        async with regard.AsyncClient(target.address) as client, asyncio.TaskGroup() as callers:
+            for number, versions in enumerate(seen):
+                callers.create_task(stream(done, versions) if number < 2 else call(client, done, versions))
+            for version in ("2", "10", "9"):
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(write_version, target.folder / f"{NAME}@{version}", version)
+                await asyncio.to_thread(target.load)
+            await asyncio.sleep(0.2)
+            done.set()
+        return seen
+
+    for versions in asyncio.run(reload_under_load()):
+        assert list(dict.fromkeys(versions)) == ["1", "2", "10"], "the newest serves, and nobody goes back"
+
+
+def test_versions_beside_each_other(target: Target) -> None:
+    write_version(target.folder / "another folder", "2")
+    assert target.load().version == "2"
+    assert target.client.summarize(TEXT, model=f"{NAME}@2").message.model_version == "2"
+    with pytest.raises(regard.NotFound):
+        target.client.summarize(TEXT, model=f"{NAME}@1")
+    assert target.states() == {(NAME, "2"): "ready", (NAME, "1"): "unloaded"}
+    assert target.load(version="1").version == "1"  # the way back
+    assert target.serving_version() == "1"
+    assert target.load(version="1").state == pb.MODEL_STATE_READY  # again, from disk
+    assert target.status() == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_damaged_version_is_refused_with_every_reason_and_the_old_one_serves(target: Target) -> None:
+    folder = target.folder / "damaged"
+    write_version(folder, "2")
+    (folder / "step.onnx").unlink()
+    (folder / "encode.onnx").write_bytes(b"no graph")
+    with pytest.raises(grpc.RpcError) as caught:
+        target.load()
+    assert refusal(caught.value) == (
+        StatusCode.FAILED_PRECONDITION,
+        ["encode.onnx: does not match its checksum", "step.onnx: is missing"],
+    )
+    assert target.serving_version() == "1"
+    assert target.status() == health_pb2.HealthCheckResponse.SERVING
+    assert target.states() == {(NAME, "2"): "failed", (NAME, "1"): "ready"}
+    write_summarizer(target.folder / "whole", name="other")
+    assert target.load("other").name == "other"
+
+
+def test_a_version_whose_warm_up_fails_is_rolled_back(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_version(target.folder / f"{NAME}@2", "2")
+    step = Runner.step
+
+    def broken(self: Runner, *arguments: Any) -> Any:
+        if self.manifest.version == "2":
+            raise RuntimeError("a node without a kernel")
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Runner, "step", broken)
+    with pytest.raises(grpc.RpcError) as caught:
+        target.load()
+    assert refusal(caught.value) == (StatusCode.FAILED_PRECONDITION, ["warm-up: a node without a kernel"])
+    assert target.serving_version() == "1"
+    monkeypatch.undo()
+    assert target.load().version == "2"
+    assert target.states() == {(NAME, "2"): "ready", (NAME, "1"): "unloaded"}
+
+
+def test_models_come_from_the_model_directories_only(target: Target, tmp_path: Path) -> None:
+    write_version(tmp_path / "outside", "2")
+    (target.folder / "linked").symlink_to(tmp_path / "outside")
+    edit_manifest(tmp_path / "outside", name="linked")
+    inside = target.folder / "inside"
+    write_version(inside, "1")
+    (inside / "manifest.json").rename(tmp_path / "manifest.json")
+    (inside / "manifest.json").symlink_to(tmp_path / "manifest.json")
+    for name, reason in (("linked", "linked: is a link"), ("inside", "manifest.json: is a link")):
+        with pytest.raises(grpc.RpcError) as caught:
+            target.load(name)
+        assert refusal(caught.value) == (StatusCode.FAILED_PRECONDITION, [reason])
+    for name in ("../outside", "outside", str(tmp_path / "outside"), f"{NAME}/../../outside", "..", "linked/."):
+        with pytest.raises(grpc.RpcError) as caught:
+            target.load(name)
+        assert caught.value.code() in (StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND)
+    with pytest.raises(grpc.RpcError) as caught:
+        target.load(version="3")
+    assert caught.value.code() is StatusCode.NOT_FOUND
+    assert target.serving_version() == "1"
+
+
+def test_unload_finishes_what_runs_takes_no_more_and_frees(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_captioner(target.folder / "colours")
+    target.load("colours")
+    gate, entered, step = threading.Event(), threading.Event(), Runner.step
+
+    def held(self: Runner, *arguments: Any) -> Any:
+        entered.set()
+        assert gate.wait(30)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Runner, "step", held)
+    answers: list[str] = []
+    caller = threading.Thread(target=lambda: answers.append(target.serving_version()))
+    caller.start()
+    assert entered.wait(10)
+    unloading = threading.Thread(target=target.unload)
+    unloading.start()
+    end = time.monotonic() + 10
+    while target.states()[NAME, "1"] != "draining":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert target.status() == health_pb2.HealthCheckResponse.NOT_SERVING
+    with pytest.raises(regard.NotFound):
+        target.client.summarize(TEXT)
+    assert unloading.is_alive()
+    assert not answers
+    gate.set()
+    caller.join(10)
+    unloading.join(10)
+    assert answers == ["1"]
+    assert not unloading.is_alive()
+    assert target.states()[NAME, "1"] == "unloaded"
+    with pytest.raises(grpc.RpcError) as caught:
+        target.unload()
+    assert caught.value.code() is StatusCode.NOT_FOUND
+    assert target.load().state == pb.MODEL_STATE_READY
+    assert target.serving_version() == "1"
+
+
+def test_at_the_start_the_newest_version_that_can_be_served_does(tmp_path: Path) -> None:
+    for version in ("1", "2", "3"):
+        write_version(tmp_path / f"{NAME}@{version}", version)
+    (tmp_path / f"{NAME}@3" / "step.onnx").write_bytes(b"")
+    with (
+        running(Settings(grpc_port=0, http_port=0, model_directories=(tmp_path,))) as server,
+        regard.Client(f"127.0.0.1:{server.grpc_port}") as client,
+    ):
+        assert client.summarize(TEXT).message.model_version == "2"
+        states = [(model.message.version, model.state) for model in client.models()]
+    assert states == [("3", "failed"), ("2", "ready"), ("1", "unloaded")]
