@@ -124,11 +124,8 @@ def main() -> None:
     console = Console(width=columns)
     with server() as ports, regard.Client(f"127.0.0.1:{ports.grpc}") as client:
         translate(console, client)
-        offered = {model.task for model in client.models()}
-        if "captioning" in offered:
-            caption(console, client)
-        if "summarization" in offered:
-            summarize(console, client)
+        caption(console, client)
+        summarize(console, client)
         show_metrics(console, ports.http)
 
 
