@@ -1,0 +1,188 @@
+"""Hostile and broken clients: slow, half-open, many, malformed, oversized; and storms of calls that nobody waits for.
+
+While they last, and after them, an honest caller is answered rightly; afterwards no slot is taken and nothing waits.
+"""
+
+import asyncio
+import resource
+import socket
+import struct
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+
+import grpc
+import pytest
+from PIL import Image
+
+import regard
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
+from tests.system.served import Served, served
+
+TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = bytes(3) + b"\4\0" + bytes(4)  # an empty frame of them
+RECOVERY_S = 10.0
+NUM_CONNECTIONS = 1000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served("--models=everyday,flickr8k", "--num-workers=1", "--max-message-bytes=1000000") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def expected(server: Served) -> str:
+    return translate(server)
+
+
+def translate(server: Served) -> str:
+    with regard.Client(server.target, timeout=RECOVERY_S) as client:
+        return client.translate(TEXT, to="de").text
+
+
+def gauges(server: Served, name: str) -> float:
+    """A metric, summed over the models."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=RECOVERY_S) as answer:
+        lines = answer.read().decode().splitlines()
+    values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{")]
+    assert values, f"there is no metric {name}"
+    return sum(values)
+
+
+async def wait_until_idle(server: Served) -> None:
+    """No slot taken, nothing waiting, within the time that recovery may take."""
+    end = time.monotonic() + RECOVERY_S
+    while True:
+        left = [await asyncio.to_thread(gauges, server, f"regard_{name}") for name in ("live_slots", "queue_depth")]
+        if left == [0, 0]:
+            return
+        assert time.monotonic() < end, left
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def connections(port: int, beginnings: list[bytes]) -> Iterator[list[socket.socket]]:
+    """Connections each of which has sent the beginning of something, and stays open."""
+    with ExitStack() as stack:
+        opened = []
+        for beginning in beginnings:
+            each = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=RECOVERY_S))
+            each.sendall(beginning)
+            opened.append(each)
+        yield opened
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes, length: int | None = None) -> bytes:
+    """An HTTP/2 frame (RFC 9113, section 4.1); `length` may lie."""
+    size = len(payload) if length is None else length
+    return struct.pack(">I", size)[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+HALF = [
+    b"",
+    PREFACE[:10],
+    PREFACE + SETTINGS[:4],
+    PREFACE + SETTINGS + frame(1, 4, 1, b"\x82", length=200),  # headers that never come whole
+    PREFACE + SETTINGS + frame(0, 0, 1, b"\0", length=16000),
+]
+MALFORMED = [
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(60),  # TLS to a port without
+    PREFACE + frame(4, 0, 0, b"\0\1"),  # settings of a wrong length
+    PREFACE + SETTINGS + frame(1, 4, 1, b"\xff" * 100),  # no header compression
+    PREFACE + SETTINGS + frame(0, 0, 1, b"data of no stream"),
+    PREFACE + SETTINGS + frame(8, 0, 0, bytes(4)),  # a window that grows by zero
+    PREFACE + SETTINGS + frame(9, 0, 1, b"continued from nothing"),
+    PREFACE + SETTINGS + frame(0, 0, 1, b"", length=2**24 - 1),
+]
+
+
+def test_half_open_and_slow_clients_hold_nobody_up(server: Served, expected: str) -> None:
+    """On both ports: 200 connections of which each says a part of something, some of them a byte at a time."""
+    slow = b"POST /v1/translate HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n"
+    with (
+        connections(server.grpc_port, HALF * 40) as grpc_half,
+        connections(server.http_port, [slow] * 200) as http_half,
+    ):
+        for byte in b"X-A: b":
+            for each in http_half:
+                each.sendall(bytes([byte]))
+            began = time.monotonic()
+            assert translate(server) == expected
+            assert time.monotonic() - began < RECOVERY_S
+        assert len(grpc_half) == 200
+        assert gauges(server, "regard_live_slots") == 0
+    assert translate(server) == expected
+
+
+@pytest.mark.parametrize("raw", MALFORMED, ids=range(len(MALFORMED)))
+def test_malformed_frames_end_their_own_connection_only(server: Served, expected: str, raw: bytes) -> None:
+    with regard.Client(server.target) as honest, connections(server.grpc_port, [raw]) as (broken,):
+        assert honest.translate(TEXT, to="de").text == expected
+        broken.shutdown(socket.SHUT_WR)
+        while broken.recv(65536):
+            pass  # until the server closes it
+        assert honest.translate(TEXT, to="de").text == expected
+
+
+def test_a_thousand_connections(server: Served, expected: str) -> None:
+    """The limit of open files is the operator's to set; here the server's is raised as far as it may be."""
+    pid = server.process.pid
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    try:
+        with connections(server.grpc_port, [PREFACE + SETTINGS] * NUM_CONNECTIONS) as opened:
+            assert translate(server) == expected
+            assert all(each.recv(9) for each in opened)  # each was greeted
+        assert translate(server) == expected
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_an_oversized_message_is_refused(server: Served, expected: str) -> None:
+    with regard.Client(server.target) as client:
+        with pytest.raises(regard.Overloaded):
+            client.translate(["a" * 19_000] * 64, to="de")
+        assert client.translate(TEXT, to="de").text == expected
+
+
+def test_image_bombs_are_refused_for_what_their_header_says(server: Served, expected: str) -> None:
+    file = BytesIO()
+    Image.new("1", (16_000, 16_000)).save(file, "PNG")
+    with regard.Client(server.target) as client:
+        began = time.monotonic()
+        for _ in range(10):
+            with pytest.raises(regard.InvalidArgument, match="pixels"):
+                client.caption(file.getvalue())
+        assert time.monotonic() - began < RECOVERY_S
+    assert translate(server) == expected
+
+
+@pytest.mark.parametrize("storm", ["deadlines", "cancellations"])
+async def test_storms_free_their_slots(server: Served, expected: str, storm: str) -> None:
+    """300 calls that would take long: their deadlines pass, or their callers leave; an honest one among them waits."""
+    request = pb.TranslateRequest(
+        texts=[TEXT] * 4,
+        target_language="de",
+        generation=pb.GenerationConfig(num_beams=4, min_new_tokens=200, max_new_tokens=200),
+    )
+    async with grpc.aio.insecure_channel(server.target) as channel:
+        stub = stubs.AttentionServiceStub(channel)
+        calls = [stub.Translate(request, timeout=0.3 if storm == "deadlines" else 60) for _ in range(300)]
+        await asyncio.sleep(0.3)
+        if storm == "cancellations":
+            for call in calls:
+                call.cancel()
+        codes = {await call.code() for call in calls}
+    struck = grpc.StatusCode.DEADLINE_EXCEEDED if storm == "deadlines" else grpc.StatusCode.CANCELLED
+    assert struck in codes
+    assert codes <= {struck, grpc.StatusCode.RESOURCE_EXHAUSTED}  # the queue was full for some
+    await wait_until_idle(server)
+    assert await asyncio.to_thread(translate, server) == expected
