@@ -118,6 +118,7 @@ class Verifier:
                 first = _Baseline(precision, targets, forced, scores)
             elif first.precision == "float32":
                 section += self._against(first, forced, scores)
+            del graphs  # before the next ones are opened
         return Report(sections, facts)
 
     def _samples(self) -> Iterator[Source]:

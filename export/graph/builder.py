@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from models.bundle import TensorSpec
 
@@ -28,7 +28,7 @@ class GraphBuilder:
         self.outputs: list[TensorSpec] = []
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._initializers: list[onnx.TensorProto] = []
+        self._model = onnx.ModelProto()  # holds the constants from the start: every copy of them is one too many
         self._named = 0
 
     def input(self, spec: TensorSpec) -> str:
@@ -42,11 +42,14 @@ class GraphBuilder:
 
     def constant(self, value: NDArray[Any] | np.generic, name: str = "constant") -> str:
         """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
-        array = np.array(value, order="C")
+        array = np.asarray(value, order="C")
         key = (array.dtype.str, array.shape, hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest())
         if key not in self._constants:
             self._constants[key] = self.name_value(name)
-            self._initializers.append(numpy_helper.from_array(array, self._constants[key]))
+            tensor = self._model.graph.initializer.add(
+                name=self._constants[key], dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype)
+            )
+            tensor.raw_data = array.tobytes()
         return self._constants[key]
 
     def nodes(self, op: str, inputs: Sequence[str], outputs: int | Sequence[str], **attributes: Any) -> list[str]:
@@ -76,16 +79,17 @@ class GraphBuilder:
         return f"{hint}:{self._named}"
 
     def build(self) -> onnx.ModelProto:
-        """The finished model."""
+        """The finished model; the builder is done."""
         graph = helper.make_graph(
             self._nodes,
             self.name,
             [_value_info(s) for s in self.inputs],
             [_value_info(s) for s in self.outputs],
-            self._initializers,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
-        return helper.make_model(graph, producer_name="regard", opset_imports=opsets, ir_version=IR_VERSION)
+        rest = helper.make_model(graph, producer_name="regard", opset_imports=opsets, ir_version=IR_VERSION)
+        self._model.MergeFrom(rest)
+        return self._model
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
