@@ -55,7 +55,7 @@ def _images() -> list[bytes]:
 
 def _messages() -> list[bytes]:
     generation = pb.GenerationConfig(num_beams=4, temperature=0.5, top_p=0.9, max_new_tokens=7)
-    attention = pb.AttentionConfig(kinds=[1, 2], layers=[0], top_k=3)
+    attention = pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_CROSS, pb.ATTENTION_KIND_ALIGNMENT], layers=[0], top_k=3)
     messages = [
         pb.TranslateRequest(texts=["Hello.", "You?"], target_language="de", generation=generation, attention=attention),
         pb.StreamTranslateRequest(text="Hello.", target_language="de"),
