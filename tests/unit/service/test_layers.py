@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from service import logs
 from service.convert.errors import INTERNAL_MESSAGE, write_error
-from service.errors import FieldViolation, InvalidInput, ModelNotFound, Overloaded, ServiceError
+from service.errors import FieldViolation, InvalidInput, LoadFailed, ModelNotFound, Overloaded, ServiceError
 from service.layers.gate import Gate
 from service.layers.layer import Method
 from service.layers.status import code_label
@@ -61,6 +61,16 @@ def test_whatever_is_wrong_fits_into_the_trailers(violations: list[FieldViolatio
     assert status_pb2.Status.FromString(status.details).details[1].Unpack(bad_request)
     listed = bad_request.field_violations
     assert len(listed) == len(violations) or listed[-1].description.endswith("more violations")
+
+
+@given(st.lists(st.text(max_size=3000), min_size=1, max_size=100))
+def test_the_reasons_of_a_refused_bundle_fit_into_the_trailers(reasons: list[str]) -> None:
+    status = write_error(LoadFailed("everyday", tuple(reasons)))
+    assert (status.code, status.reason) == (StatusCode.FAILED_PRECONDITION, "LOAD_FAILED")
+    failure = error_details_pb2.PreconditionFailure()
+    assert status_pb2.Status.FromString(status.details).details[1].Unpack(failure)
+    assert 4 * len(status.details) / 3 + 3 * len(status.message.encode()) < MAX_TRAILERS  # base64, percent-encoding
+    assert len(failure.violations) == len(reasons) or failure.violations[-1].description.endswith("more reasons")
 
 
 @pytest.mark.parametrize(
