@@ -42,7 +42,12 @@ class Image:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """A command line for this machine that runs these words within the image."""
-        host = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name.lower()}
+        # How this machine reaches package indexes; not what it pins, which is the Dockerfile's own business.
+        host = {
+            name: value
+            for name, value in os.environ.items()
+            if (name.startswith("PIP_") and not name.endswith("CONSTRAINT")) or "proxy" in name.lower()
+        }
         variables = {"HOME": "/root"} | host | self.environment
         mounts = [
             f"mount --rbind --make-rslave /{name} {self.root}/{name} && mount -o remount,ro,bind {self.root}/{name}"

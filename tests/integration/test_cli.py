@@ -350,7 +350,9 @@ def test_a_probe_is_short(tmp_path: Path) -> None:
 def popen(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONWARNINGS": "error", **options.pop("env", {})}  # type: ignore[dict-item]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([sys.executable, "-m", "regard", *arguments], env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
+    # Who runs the tests in the background may have told them to ignore interrupts, which children inherit.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "regard", *arguments]
+    return subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 def test_results_come_before_the_input_ends(server: FakeServer) -> None:
