@@ -107,8 +107,8 @@ class WordUse:
         return mostly and capitals < 0.5 * (capitalized + capitals)
 
     def is_name(self, word: str) -> bool:
-        """Whether a word is nearly always capitalized, and people are greeted by it, or sign with it."""
-        return self._in_greetings[word] >= 2 and self.is_proper(word, share=0.9)
+        """Whether a word is mostly capitalized, and somebody is greeted by it, or signs with it."""
+        return self._in_greetings[word] >= 1 and self.is_proper(word, share=0.8)
 
 
 def _names_in_greetings(lines: list[str], sentences: list[list[str]]) -> set[str]:
