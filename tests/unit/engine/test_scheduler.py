@@ -202,7 +202,9 @@ async def test_a_step_that_does_not_end_is_told_and_so_is_its_end(make_scheduler
     assert 0.09 < scheduler.stalled_s() < 5
     runner.gate.set()
     await stuck
-    assert scheduler.stalled_s() == 0
+    async with asyncio.timeout(5):
+        while scheduler.stalled_s():  # noqa: ASYNC110  the worker tells its callers first, then gives the batch back
+            await asyncio.sleep(0.01)
 
 
 async def test_a_long_request_whose_steps_end_is_not_stalled(make_scheduler) -> None:
