@@ -203,7 +203,7 @@ async def test_a_step_that_does_not_end_is_told_and_so_is_its_end(make_scheduler
     runner.gate.set()
     await stuck
     async with asyncio.timeout(5):
-        while scheduler.stalled_s():  # noqa: ASYNC110  the worker tells its callers first, then gives the batch back
+        while scheduler.stalled_s():  # the worker tells its callers first, then gives the batch back
             await asyncio.sleep(0.01)
 
 
