@@ -1,0 +1,116 @@
+"""Who is next: callers take turns, interactive requests go before bulk, and bulk ones get a share.
+
+Knows neither tensors nor time. One queue belongs to one lane; it is used under the scheduler's lock.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Caller = Hashable
+
+# Where both wait, one of so many requests taken is a bulk one, so that it waits long and not for ever.
+BULK_TURN = 8
+
+
+class Turns(Generic[Item]):
+    """Items by caller: who has had a turn stands behind all others, so that many items of one delay nobody else's few.
+
+    What one caller puts in comes out in the same order.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[Caller, deque[Item]] = {}  # each with at least one, in the order of their turns
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yields every item, caller by caller."""
+        for items in self._items.values():
+            yield from items
+
+    def push(self, caller: Caller, item: Item) -> None:
+        self._items.setdefault(caller, deque()).append(item)
+        self._size += 1
+
+    def pop(self) -> Item:
+        """Takes the next item; raises IndexError if there is none."""
+        if not self._items:
+            raise IndexError("pop from an empty queue")
+        caller = next(iter(self._items))
+        items = self._items.pop(caller)
+        item = items.popleft()
+        if items:
+            self._items[caller] = items  # behind the others
+        self._size -= 1
+        return item
+
+    def remove(self, caller: Caller, item: Item) -> bool:
+        """Takes an item out, wherever it stands; False if it is not there."""
+        items = self._items.get(caller)
+        if items is None or item not in items:
+            return False
+        items.remove(item)
+        if not items:
+            del self._items[caller]
+        self._size -= 1
+        return True
+
+    def num_ahead(self, caller: Caller) -> int:
+        """How many items would be taken before one that this caller pushed now, if nobody pushed more."""
+        num_own = len(self._items.get(caller, ()))
+        num_before, num_turns = num_own, num_own + 1
+        for other, items in self._items.items():
+            if other == caller:
+                num_turns = num_own  # those behind it have one turn less by then
+            else:
+                num_before += min(len(items), num_turns)
+        return num_before
+
+
+class FairQueue(Generic[Item]):
+    """What waits for a lane: interactive items before bulk ones, callers by turns among each."""
+
+    def __init__(self) -> None:
+        self._interactive: Turns[Item] = Turns()
+        self._bulk: Turns[Item] = Turns()
+        self._num_passed = 0  # interactive items taken since a bulk one waits
+
+    def __len__(self) -> int:
+        return len(self._interactive) + len(self._bulk)
+
+    def __iter__(self) -> Iterator[Item]:
+        yield from self._interactive
+        yield from self._bulk
+
+    def push(self, item: Item, caller: Caller, *, bulk: bool) -> None:
+        (self._bulk if bulk else self._interactive).push(caller, item)
+
+    def pop(self) -> Item:
+        """Takes the next item; raises IndexError if there is none."""
+        if not self._bulk:
+            self._num_passed = 0
+            return self._interactive.pop()
+        if not self._interactive or self._num_passed + 1 >= BULK_TURN:
+            self._num_passed = 0
+            return self._bulk.pop()
+        self._num_passed += 1
+        return self._interactive.pop()
+
+    def remove(self, item: Item, caller: Caller, *, bulk: bool) -> bool:
+        """Takes an item out, wherever it stands; False if it is not there."""
+        return (self._bulk if bulk else self._interactive).remove(caller, item)
+
+    def num_ahead(self, caller: Caller, *, bulk: bool) -> int:
+        """About how many items would be taken before one that this caller pushed now, if nobody pushed more.
+
+        Exact where only one of the two kinds waits. Otherwise a bulk item counts every interactive one that could pass
+        it, and an interactive one leaves out the share of bulk.
+        """
+        if not bulk:
+            return self._interactive.num_ahead(caller)
+        num_bulk = self._bulk.num_ahead(caller)
+        return num_bulk + min(len(self._interactive), (num_bulk + 1) * (BULK_TURN - 1))
