@@ -1,4 +1,8 @@
-"""Answers: from results and stream events to protobuf."""
+"""Answers: from results and stream events to protobuf.
+
+Every message is filled where it stands. One that is given to the constructor of another is serialized and parsed again,
+once for each level above it, with all maps that it holds.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -14,7 +18,6 @@ from service.domain import (
     Link,
     Result,
     Source,
-    Span,
     Started,
     StreamEvent,
     Token,
@@ -22,78 +25,86 @@ from service.domain import (
     Word,
 )
 
+Answer = TypeVar("Answer", pb.TranslateResponse, pb.SummarizeResponse, pb.CaptionResponse)
 Event = TypeVar("Event", pb.StreamTranslateResponse, pb.StreamSummarizeResponse, pb.StreamCaptionResponse)
 
 
-def write_results(results: Sequence[Result], options: AttentionOptions) -> list[pb.Result]:
-    """A unary answer; `options` say how maps are encoded."""
-    return [_result(result, options) for result in results]
+def write_answer(results: Sequence[Result], options: AttentionOptions, answer_class: type[Answer]) -> Answer:
+    """A unary answer, as the response message of its method; `options` say how maps are encoded."""
+    answer = answer_class()
+    for result in results:
+        _write_result(answer.results.add(), result, options)
+    return answer
 
 
 def write_event(event: StreamEvent, options: AttentionOptions, event_class: type[Event]) -> Event:
     """One event of a stream, as the event message of its method."""
+    message = event_class()
     if isinstance(event, Started):
-        return event_class(started=_started(event))
-    if isinstance(event, TokenEvent):
-        return event_class(token=_token_event(event, options))
-    return event_class(finished=pb.FinishedEvent(result=_result(event, options)))
+        _write_started(message.started, event)
+    elif isinstance(event, TokenEvent):
+        _write_token_event(message.token, event, options)
+    else:
+        _write_result(message.finished.result, event, options)
+    return message
 
 
-def _result(result: Result, options: AttentionOptions) -> pb.Result:
-    return pb.Result(
-        hypotheses=[_hypothesis(hypothesis, options) for hypothesis in result.hypotheses],
-        source_tokens=_source_tokens(result.source),
-        source_words=_words(result.source.words),
-        image_grid=_image_grid(result.source.image_grid),
-        truncated=result.source.num_truncated_tokens > 0,
-        num_truncated_tokens=result.source.num_truncated_tokens,
-        num_parts=result.num_parts,
-        model=result.model,
-        model_version=result.version,
-        timings=pb.Timings(
-            queue_ms=result.timings.queue_ms,
-            encode_ms=result.timings.encode_ms,
-            decode_ms=result.timings.decode_ms,
-        ),
-        source_attention=_maps(result.maps, options),
-    )
+def _write_result(message: pb.Result, result: Result, options: AttentionOptions) -> None:
+    for hypothesis in result.hypotheses:
+        _write_hypothesis(message.hypotheses.add(), hypothesis, options)
+    _write_source(message, result.source)
+    message.num_parts = result.num_parts
+    message.model = result.model
+    message.model_version = result.version
+    message.timings.queue_ms = result.timings.queue_ms
+    message.timings.encode_ms = result.timings.encode_ms
+    message.timings.decode_ms = result.timings.decode_ms
+    for each in result.maps:
+        _write_map(message.source_attention.add(), each, options)
 
 
-def _started(event: Started) -> pb.StartedEvent:
-    return pb.StartedEvent(
-        model=event.model,
-        model_version=event.version,
-        source_tokens=_source_tokens(event.source),
-        source_words=_words(event.source.words),
-        truncated=event.source.num_truncated_tokens > 0,
-        num_truncated_tokens=event.source.num_truncated_tokens,
-        image_grid=_image_grid(event.source.image_grid),
-    )
+def _write_started(message: pb.StartedEvent, event: Started) -> None:
+    message.model = event.model
+    message.model_version = event.version
+    _write_source(message, event.source)
 
 
-def _token_event(event: TokenEvent, options: AttentionOptions) -> pb.TokenEvent:
-    return pb.TokenEvent(
-        index=event.index,
-        token=_target_token(event.token),
-        text_delta=event.text_delta,
-        attention=_maps(event.maps, options),
-    )
+def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
+    """What both tell of the source."""
+    for token in source.tokens:
+        _write_source_token(message.source_tokens.add(), token)
+    for word in source.words:
+        _write_word(message.source_words.add(), word)
+    message.truncated = source.num_truncated_tokens > 0
+    message.num_truncated_tokens = source.num_truncated_tokens
+    if source.image_grid is not None:
+        _write_image_grid(message.image_grid, source.image_grid)
 
 
-def _hypothesis(hypothesis: Hypothesis, options: AttentionOptions) -> pb.Hypothesis:
-    return pb.Hypothesis(
-        text=hypothesis.text,
-        tokens=[_target_token(token) for token in hypothesis.tokens],
-        words=_words(hypothesis.words),
-        score=hypothesis.score,
-        finish_reason=enums.FINISH_REASON.number(hypothesis.finish_reason),
-        attention=_maps(hypothesis.maps, options),
-        links=[pb.Link(source=link.source, target=link.target) for link in hypothesis.links],
-        pharaoh=pharaoh(hypothesis.links),
-        entropy=hypothesis.entropy,
-        coverage=hypothesis.coverage,
-        source_coverage=hypothesis.source_coverage,
-    )
+def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: AttentionOptions) -> None:
+    message.index = event.index
+    _write_target_token(message.token, event.token)
+    message.text_delta = event.text_delta
+    for each in event.maps:
+        _write_map(message.attention.add(), each, options)
+
+
+def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
+    message.text = hypothesis.text
+    for token in hypothesis.tokens:
+        _write_target_token(message.tokens.add(), token)
+    for word in hypothesis.words:
+        _write_word(message.words.add(), word)
+    message.score = hypothesis.score
+    message.finish_reason = enums.FINISH_REASON.number(hypothesis.finish_reason)
+    for each in hypothesis.maps:
+        _write_map(message.attention.add(), each, options)
+    for link in hypothesis.links:
+        message.links.add(source=link.source, target=link.target)
+    message.pharaoh = pharaoh(hypothesis.links)
+    message.entropy.extend(hypothesis.entropy)
+    message.coverage.extend(hypothesis.coverage)
+    message.source_coverage.extend(hypothesis.source_coverage)
 
 
 def pharaoh(links: Iterable[Link]) -> str:
@@ -101,70 +112,55 @@ def pharaoh(links: Iterable[Link]) -> str:
     return " ".join(f"{source}-{target}" for source, target in sorted((link.source, link.target) for link in links))
 
 
-def _source_tokens(source: Source) -> list[pb.SourceToken]:
-    return [
-        pb.SourceToken(id=token.id, piece=token.piece, span=_span(token.span), special=token.special)
-        for token in source.tokens
-    ]
+def _write_source_token(message: pb.SourceToken, token: Token) -> None:
+    message.id = token.id
+    message.piece = token.piece
+    if token.span is not None:
+        message.span.start, message.span.end = token.span
+    message.special = token.special
 
 
-def _target_token(token: Token) -> pb.TargetToken:
-    return pb.TargetToken(
-        id=token.id,
-        piece=token.piece,
-        logprob=token.logprob,
-        span=_span(token.span),
-        special=token.special,
-        copied=token.copied_from is not None,
-        copied_from=token.copied_from,
-    )
+def _write_target_token(message: pb.TargetToken, token: Token) -> None:
+    message.id = token.id
+    message.piece = token.piece
+    message.logprob = token.logprob
+    if token.span is not None:
+        message.span.start, message.span.end = token.span
+    message.special = token.special
+    if token.copied_from is not None:
+        message.copied = True
+        message.copied_from = token.copied_from
 
 
-def _words(words: Iterable[Word]) -> list[pb.Word]:
-    return [
-        pb.Word(text=word.text, span=_span(word.span), tokens=_span(word.tokens), special=word.special)
-        for word in words
-    ]
+def _write_word(message: pb.Word, word: Word) -> None:
+    message.text = word.text
+    if word.span is not None:
+        message.span.start, message.span.end = word.span
+    message.tokens.start, message.tokens.end = word.tokens
+    message.special = word.special
 
 
-def _span(span: Span | None) -> pb.Span | None:
-    return None if span is None else pb.Span(start=span.start, end=span.end)
+def _write_image_grid(message: pb.ImageGrid, grid: ImageGrid) -> None:
+    message.rows = grid.rows
+    message.columns = grid.columns
+    message.first_position = grid.first_position
+    message.image_width = grid.image_width
+    message.image_height = grid.image_height
+    message.box.left, message.box.top, message.box.right, message.box.bottom = grid.box
 
 
-def _image_grid(grid: ImageGrid | None) -> pb.ImageGrid | None:
-    if grid is None:
-        return None
-    left, top, right, bottom = grid.box
-    return pb.ImageGrid(
-        rows=grid.rows,
-        columns=grid.columns,
-        first_position=grid.first_position,
-        image_width=grid.image_width,
-        image_height=grid.image_height,
-        box=pb.Box(left=left, top=top, right=right, bottom=bottom),
-    )
-
-
-def _maps(maps: Iterable[AttentionMap], options: AttentionOptions) -> list[pb.AttentionMap]:
-    return [_map(attention_map, options) for attention_map in maps]
-
-
-def _map(attention_map: AttentionMap, options: AttentionOptions) -> pb.AttentionMap:
+def _write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
     encoded = encode_map(attention_map.values, options.encoding, options.top_k)
-    method = pb.ALIGNMENT_METHOD_UNSPECIFIED
+    message.kind = enums.ATTENTION_KIND.number(attention_map.kind)
+    message.shape.extend(attention_map.values.shape)
+    message.layers.extend(attention_map.layers)
+    message.heads.extend(attention_map.heads)
+    message.granularity = enums.GRANULARITY.number(attention_map.granularity)
+    message.encoding = enums.ENCODING.number(options.encoding)
+    message.data = encoded.data
+    message.indices = encoded.indices
+    message.top_k = encoded.top_k
+    message.scale = encoded.scale
     if attention_map.method is not None:
-        method = enums.ALIGNMENT_METHOD.number(attention_map.method)
-    return pb.AttentionMap(
-        kind=enums.ATTENTION_KIND.number(attention_map.kind),
-        shape=attention_map.values.shape,
-        layers=attention_map.layers,
-        heads=attention_map.heads,
-        granularity=enums.GRANULARITY.number(attention_map.granularity),
-        encoding=enums.ENCODING.number(options.encoding),
-        data=encoded.data,
-        indices=encoded.indices,
-        top_k=encoded.top_k,
-        scale=encoded.scale,
-        alignment_method=method,
-        weighting=enums.WEIGHTING.number("value_norm" if options.value_norms else "attention"),
-    )
+        message.alignment_method = enums.ALIGNMENT_METHOD.number(attention_map.method)
+    message.weighting = enums.WEIGHTING.number("value_norm" if options.value_norms else "attention")

@@ -9,7 +9,7 @@ import grpc
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from service import logs
-from service.convert.answers import Event, write_event, write_results
+from service.convert.answers import Event, write_answer, write_event
 from service.convert.requests import RequestReader, as_stream_error
 from service.domain import Call, Result, Started, StreamEvent
 from service.errors import InvalidInput
@@ -29,7 +29,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:  # noqa: N802
         call = self._reader.translate(request, context.time_remaining())
         results = _noted(await self._handlers.translate(call))
-        return pb.TranslateResponse(results=write_results(results, call.attention))
+        return write_answer(results, call.attention, pb.TranslateResponse)
 
     async def StreamTranslate(  # noqa: N802
         self, request: pb.StreamTranslateRequest, context: Context
@@ -42,7 +42,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
         call = self._reader.summarize(request, context.time_remaining())
         results = _noted(await self._handlers.summarize(call))
-        return pb.SummarizeResponse(results=write_results(results, call.attention))
+        return write_answer(results, call.attention, pb.SummarizeResponse)
 
     async def StreamSummarize(  # noqa: N802
         self, request: pb.StreamSummarizeRequest, context: Context
@@ -55,7 +55,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Caption(self, request: pb.CaptionRequest, context: Context) -> pb.CaptionResponse:  # noqa: N802
         call = self._reader.caption(request, context.time_remaining())
         results = _noted(await self._handlers.caption(call))
-        return pb.CaptionResponse(results=write_results(results, call.attention))
+        return write_answer(results, call.attention, pb.CaptionResponse)
 
     async def StreamCaption(  # noqa: N802
         self, request: pb.StreamCaptionRequest, context: Context

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
 from service.convert import enums
-from service.convert.answers import pharaoh, write_event, write_results
+from service.convert.answers import pharaoh, write_answer, write_event
 from service.convert.malformed import describe_malformed
 from service.convert.models import write_model
 from service.convert.requests import (
@@ -268,7 +268,7 @@ def test_every_value_of_an_enum_has_a_name_and_comes_back(
 
 
 def test_a_result_arrives_whole() -> None:
-    message = write_results([RESULT], AttentionOptions(kinds=("alignment",)))[0]
+    message = write_answer([RESULT], AttentionOptions(kinds=("alignment",)), pb.TranslateResponse).results[0]
     best = message.hypotheses[0]
     attention = best.attention[0]
     written = MessageToDict(message, preserving_proto_field_name=True)
@@ -297,7 +297,7 @@ def test_maps_are_encoded_as_asked() -> None:
     options = AttentionOptions(kinds=("cross",), encoding="uint8", top_k=1, method="shifted")
     cross = AttentionMap("cross", np.array([[[[0.25, 0.75], [1, 0]]]], np.float32), layers=(3,), heads=(1,))
     result = replace(RESULT, hypotheses=(replace(RESULT.hypotheses[0], maps=(cross,)),))
-    attention = write_results([result], options)[0].hypotheses[0].attention[0]
+    attention = write_answer([result], options, pb.TranslateResponse).results[0].hypotheses[0].attention[0]
     assert list(attention.shape) == [1, 1, 2, 2]
     assert (attention.encoding, attention.top_k) == (pb.ENCODING_UINT8, 1)
     assert attention.alignment_method == pb.ALIGNMENT_METHOD_UNSPECIFIED  # of the alignment only
@@ -314,7 +314,7 @@ def test_copied_tokens_pictures_and_maps_of_the_source() -> None:
     result = replace(
         RESULT, hypotheses=(replace(RESULT.hypotheses[0], tokens=(token,)),), source=source, maps=(own,), num_parts=2
     )
-    message = write_results([result], AttentionOptions())[0]
+    message = write_answer([result], AttentionOptions(), pb.CaptionResponse).results[0]
     written = message.hypotheses[0].tokens[0]
     assert (written.copied, written.HasField("copied_from"), written.copied_from) == (True, True, 0)
     assert (message.image_grid.rows, message.image_grid.box.left, message.image_grid.box.right) == (7, 80, 560)
@@ -332,7 +332,7 @@ def test_events_of_every_stream(event_class: type[pb.StreamTranslateResponse]) -
     assert [token.piece for token in started.started.source_tokens] == ["▁Hello", "</s>"]
     assert [(event.token.index, event.token.text_delta) for event in (first, second)] == [(0, "Hallo"), (1, "")]
     assert isinstance(EVENTS[-1], Result)
-    assert finished.finished.result == write_results([EVENTS[-1]], AttentionOptions())[0]
+    assert finished.finished.result == write_answer([EVENTS[-1]], AttentionOptions(), pb.TranslateResponse).results[0]
 
 
 def test_pharaoh_is_ordered_by_source() -> None:
