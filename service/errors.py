@@ -18,9 +18,18 @@ from dataclasses import dataclass
 
 
 class ServiceError(Exception):
-    """Base of all errors that a caller may see; `str(error)` is written for the caller."""
+    """Base of all errors that a caller may see; `str(error)` is written for the caller.
+
+    Attributes:
+        reason: UPPER_SNAKE, for `google.rpc.ErrorInfo` and for the metric that counts refusals.
+    """
 
     reason = "INTERNAL"
+
+
+def all_reasons(kind: type[ServiceError] = ServiceError) -> list[str]:
+    """The reasons of a kind of error and of those below it."""
+    return list(dict.fromkeys([kind.reason, *(r for below in kind.__subclasses__() for r in all_reasons(below))]))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from service.convert.models import provider_name
 from service.domain import ModelInfo
 from service.engine.observer import EngineObserver
+from service.engine.ticket import Phase
+from service.errors import ServiceError, all_reasons
 
 # From a step of a small model to a call of many long texts.
 CALL_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -23,6 +25,23 @@ STEP_BUCKETS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 GRPC_LABELS = ("grpc_type", "grpc_service", "grpc_method")
+INTERRUPTIONS = ("cancelled", "deadline")
+
+
+class RefusalMetrics:
+    """Calls refused or given up, by the reason that their caller is told. Each reason is there from the start."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        refused = Counter(
+            "regard_refused_calls", "Calls refused or given up, by reason.", ("reason",), registry=registry
+        )
+        self._by_reason = {reason: refused.labels(reason) for reason in all_reasons() if reason != ServiceError.reason}
+
+    def count(self, reason: str) -> None:
+        """Counts a call that ended with an error; what is INTERNAL was not refused."""
+        counter = self._by_reason.get(reason)
+        if counter is not None:
+            counter.inc()
 
 
 class GrpcMetrics:
@@ -80,6 +99,13 @@ class EngineMetrics(EngineObserver):
             "regard_requests", "Requests that ended, by outcome.", ("model", "outcome"), registry=registry
         )
         self._finished = cache(finished.labels)
+        interrupted = Counter(
+            "regard_interrupted_requests",
+            "Requests that their caller left, or whose deadline passed, by how far they had come.",
+            ("model", "outcome", "phase"),
+            registry=registry,
+        )
+        self._interrupted = cache(interrupted.labels)
 
     def queued(self, model: str, num_waiting: int) -> None:
         self._queue_depth(model).set(num_waiting)
@@ -102,9 +128,11 @@ class EngineMetrics(EngineObserver):
     def live(self, model: str, num_slots: int) -> None:
         self._live_slots(model).set(num_slots)
 
-    def finished(self, model: str, outcome: str, num_tokens: int) -> None:
+    def finished(self, model: str, outcome: str, num_tokens: int, phase: Phase) -> None:
         self._finished(model, outcome).inc()
         self._generated_tokens(model).inc(num_tokens)
+        if outcome in INTERRUPTIONS:
+            self._interrupted(model, outcome, phase).inc()
 
 
 class ModelCollector(Collector):
@@ -152,6 +180,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.grpc = GrpcMetrics(self.registry)
+        self.refusals = RefusalMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
         self.queue_limit = Gauge(
             "regard_queue_limit", "Requests that may wait, over all models; more are refused.", registry=self.registry

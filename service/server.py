@@ -151,7 +151,9 @@ class Server:
     def _add_services(self, handlers: Handlers) -> None:
         attention = AttentionServicer(handlers, RequestReader(self._settings))
         guard = () if self._guard is None else (GuardLayer(self._guard, _scopes(self._services)),)
-        routes = Routes(RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(), *guard, self._gate)
+        routes = Routes(
+            RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(self._metrics.refusals.count), *guard, self._gate
+        )
         registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), registry)

@@ -126,7 +126,7 @@ class RunningBatch:
             if ticket.departed or ticket.overdue:
                 self._evict(row)
                 outcome = "cancelled" if ticket.departed else "deadline"
-                self.observer.finished(self.runner.manifest.name, outcome, ticket.num_steps)
+                self.observer.finished(self.runner.manifest.name, outcome, ticket.num_steps, ticket.phase)
                 yield Delivery(ticket, DeadlinePassed("the deadline passed while decoding"))
 
     def _evict_finished(self, rows: list[int]) -> Iterator[Delivery]:
@@ -134,7 +134,7 @@ class RunningBatch:
             ticket = self.tickets[row]
             result = self._result(row, ticket)
             self._evict(row)
-            self.observer.finished(self.runner.manifest.name, "done", len(result.hypotheses[0].tokens))
+            self.observer.finished(self.runner.manifest.name, "done", len(result.hypotheses[0].tokens), "decode")
             yield Delivery(ticket, result)
 
     def _result(self, row: int, ticket: Ticket) -> EngineResult:

@@ -1,5 +1,7 @@
 """What the engine tells the outside while it works; metrics implement it."""
 
+from service.engine.ticket import Phase
+
 
 class EngineObserver:
     """Does nothing; override what you want to know. Called from the workers' threads: be quick."""
@@ -22,5 +24,5 @@ class EngineObserver:
     def live(self, model: str, num_slots: int) -> None:
         """The model now holds this many slots, over all its running batches."""
 
-    def finished(self, model: str, outcome: str, num_tokens: int) -> None:
-        """A request left: outcome is "done", "cancelled", "deadline" or "failed"."""
+    def finished(self, model: str, outcome: str, num_tokens: int, phase: Phase) -> None:
+        """A request left: outcome is "done", "cancelled", "deadline" or "failed"; phase is how far it had come."""

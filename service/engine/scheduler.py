@@ -176,7 +176,7 @@ class Scheduler:
                         self._num_waiting -= 1
                         self._end(1)
                         self._report_queue(lane.runner)
-                        self.observer.finished(lane.runner.manifest.name, "cancelled", 0)
+                        self.observer.finished(lane.runner.manifest.name, "cancelled", 0, "queue")
             self._drop_forgotten()
 
     def forget(self, runner: Runner) -> None:
@@ -256,8 +256,8 @@ class Scheduler:
         except Exception:
             log.exception("a batch of model %r failed", lane.runner.manifest.name)
             lost = {*batch.tickets, *claim.admitted}
-            for _ in lost:
-                self.observer.finished(lane.runner.manifest.name, "failed", 0)
+            for ticket in lost:
+                self.observer.finished(lane.runner.manifest.name, "failed", 0, ticket.phase)
             with self._lock:
                 lane.batches.remove(batch)
             batch.tickets.clear()
@@ -328,7 +328,8 @@ class Scheduler:
         for ticket in taken:
             if ticket.overdue or ticket.departed:
                 self._end(1)
-                self.observer.finished(lane.runner.manifest.name, "deadline" if ticket.overdue else "cancelled", 0)
+                outcome = "deadline" if ticket.overdue else "cancelled"
+                self.observer.finished(lane.runner.manifest.name, outcome, 0, "queue")
                 deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
             else:
                 admitted.append(ticket)

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from service.engine.request import CommittedToken, EngineRequest, EngineResult
 from service.errors import ServiceError
 
 OnTokens = Callable[[list[CommittedToken]], None]
+Phase = Literal["queue", "encode", "decode"]
 
 
 @dataclass(eq=False)
@@ -19,6 +21,7 @@ class Ticket:
         done: resolved on the caller's event loop.
         on_tokens: called on the caller's event loop, as tokens become certain; None for unary calls.
         submitted: `time.monotonic()` of arrival.
+        admitted: `time.monotonic()` when it left the queue; 0 as long as it waits.
         departed: the caller has left; the request ends before the next step.
         num_steps: steps it has had.
         num_committed: tokens that `on_tokens` has had.
@@ -33,6 +36,13 @@ class Ticket:
     encode_s: float = 0.0
     num_steps: int = 0
     num_committed: int = 0
+
+    @property
+    def phase(self) -> Phase:
+        """How far it has come."""
+        if not self.admitted:
+            return "queue"
+        return "decode" if self.num_steps else "encode"
 
     @property
     def overdue(self) -> bool:

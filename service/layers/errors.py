@@ -1,6 +1,7 @@
 """Calls that fail end with the status of their error."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from service import logs
-from service.convert.errors import DETAILS_KEY, write_error
+from service.convert.errors import DETAILS_KEY, ErrorStatus, write_error
 from service.convert.malformed import describe_malformed
 from service.errors import InvalidInput, ServiceError
 from service.layers.layer import Answer, Codec, Context, Layer, Method
@@ -24,7 +25,14 @@ class Malformed:
 
 
 class ErrorLayer(Layer):
-    """Turns errors into statuses; what is no ServiceError is told to the log only."""
+    """Turns errors into statuses; what is no ServiceError is told to the log only.
+
+    Args:
+        count: is told the reason of each.
+    """
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        self._count = count
 
     def around(self, method: Method, answer: Answer) -> Answer:
         async def guarded(request: Any, context: Context) -> Any:
@@ -37,7 +45,9 @@ class ErrorLayer(Layer):
             except Exception as error:
                 if not isinstance(error, ServiceError):
                     log.exception("%s/%s failed", method.service, method.name)
-                await _abort(context, error)
+                status = write_error(error)
+                self._count(status.reason)
+                await _abort(context, error, status)
 
         return guarded
 
@@ -53,8 +63,7 @@ class ErrorLayer(Layer):
         return read if method.kind in ("unary", "server_stream") else deserialize
 
 
-async def _abort(context: Context, error: Exception) -> None:
-    status = write_error(error)
+async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:
     logs.note(reason=status.reason)
     if isinstance(error, InvalidInput):
         logs.note(fields=[violation.field for violation in error.violations[:8]])

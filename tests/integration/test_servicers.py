@@ -205,6 +205,8 @@ async def test_errors_become_statuses_with_details(error: ServiceError, code: St
     async with running(failing(error)) as server:
         unary = await failure(server.attention.Translate(HELLO))
         stream = await failure(server.attention.StreamTranslate(STREAM_HELLO))
+        _, metrics = await server.get("/metrics")
+    assert f'regard_refused_calls_total{{reason="{reason}"}} 2.0' in metrics
     for caught in (unary, stream):
         info = details(caught)["ErrorInfo"]
         assert caught.code() == code

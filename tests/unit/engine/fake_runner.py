@@ -57,9 +57,10 @@ class FakeRunner(Runner):
         fail: raise at the next step.
     """
 
-    def __init__(self, step_s: float = 0.0, max_target_tokens: int = 64) -> None:
+    def __init__(self, step_s: float = 0.0, max_target_tokens: int = 64, encode_s: float = 0.0) -> None:
         self.manifest = fake_manifest(max_target_tokens)
         self.step_s = step_s
+        self.encode_s = encode_s
         self.gate = threading.Event()
         self.gate.set()
         self.num_steps = 0
@@ -70,6 +71,7 @@ class FakeRunner(Runner):
         return len(source)
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
+        time.sleep(self.encode_s)
         memory = np.full((len(sources), max(map(len, sources))), END_ID, np.int64)
         for row, source in enumerate(sources):
             memory[row, : len(source)] = source

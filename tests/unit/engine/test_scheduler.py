@@ -10,6 +10,7 @@ import pytest
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
 from service.engine.scheduler import Scheduler, SchedulerConfig
+from service.engine.ticket import Phase
 from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
 from tests.unit.engine.fake_runner import END_ID, FakeRunner
 
@@ -27,9 +28,11 @@ def said(result: EngineResult) -> list[int]:
 class Recorder(EngineObserver):
     def __init__(self) -> None:
         self.outcomes: list[str] = []
+        self.phases: list[Phase] = []
 
-    def finished(self, model: str, outcome: str, num_tokens: int) -> None:
+    def finished(self, model: str, outcome: str, num_tokens: int, phase: Phase) -> None:
         self.outcomes.append(outcome)
+        self.phases.append(phase)
 
 
 @pytest.fixture
@@ -122,13 +125,27 @@ async def test_a_cancelled_request_leaves_the_queue(make_scheduler) -> None:
 
 
 async def test_a_deadline_ends_a_request_between_steps(make_scheduler) -> None:
-    scheduler, runner = make_scheduler(), FakeRunner(step_s=0.01)
+    observer = Recorder()
+    scheduler, runner = make_scheduler(observer), FakeRunner(step_s=0.01)
     with pytest.raises(DeadlinePassed):
         await scheduler.generate(runner, request(50, deadline=time.monotonic() + 0.1))
+    assert (observer.outcomes, observer.phases) == (["deadline"], ["decode"])
     steps = runner.num_steps
     assert 1 <= steps < 40
     assert len(said(await scheduler.generate(runner, request(4)))) == 5
     assert runner.num_steps - steps == 5
+
+
+async def test_an_interruption_tells_how_far_the_request_had_come(make_scheduler) -> None:
+    observer = Recorder()
+    scheduler, runner = make_scheduler(observer, max_slots=1), FakeRunner(encode_s=0.2)
+    overdue = asyncio.ensure_future(scheduler.generate(runner, request(5, deadline=time.monotonic() + 0.1)))
+    waiting = asyncio.ensure_future(scheduler.generate(runner, request(5, deadline=time.monotonic() + 0.1)))
+    with pytest.raises(DeadlinePassed, match="decoding"):
+        await overdue
+    with pytest.raises(DeadlinePassed, match="queue"):
+        await waiting
+    assert (observer.outcomes, observer.phases) == (["deadline", "deadline"], ["encode", "queue"])
 
 
 async def test_a_full_queue_refuses_and_says_when_to_return(make_scheduler) -> None:

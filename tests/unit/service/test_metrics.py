@@ -53,7 +53,8 @@ def play(engine: EngineMetrics) -> None:
     engine.live("everyday", 8)
     engine.stepped("everyday", 8, 0.003)
     engine.first_token("everyday", 0.03)
-    engine.finished("everyday", "done", 14)
+    engine.finished("everyday", "done", 14, "decode")
+    engine.finished("everyday", "deadline", 0, "queue")
 
 
 def test_documented_metrics_are_those_registered() -> None:
@@ -75,6 +76,45 @@ def test_engine_events_are_counted_by_model() -> None:
     assert registry.get_sample_value("regard_step_slots_sum", by_model) == 8
     assert registry.get_sample_value("regard_step_seconds_bucket", by_model | {"le": "0.003"}) == 1
     assert registry.get_sample_value("regard_requests_total", by_model | {"outcome": "done"}) == 1
+
+
+def test_interruptions_are_counted_by_where_they_struck() -> None:
+    metrics = touched()
+    metrics.engine.finished("everyday", "cancelled", 3, "decode")
+    metrics.engine.finished("everyday", "failed", 0, "encode")
+    counted = {
+        (sample.labels["outcome"], sample.labels["phase"]): sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "regard_interrupted_requests_total"
+    }
+    assert counted == {("deadline", "queue"): 1, ("cancelled", "decode"): 1}
+
+
+def test_every_reason_of_a_refusal_is_documented_and_there_from_the_start() -> None:
+    registry = Metrics().registry
+    assert registry.get_sample_value("regard_refused_calls_total", {"reason": "OVERLOADED"}) == 0
+    there = {
+        sample.labels["reason"]
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "regard_refused_calls_total"
+    }
+    rows = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if re.match(r"\| `[A-Z]", line)]
+    assert there == {reason for row in rows for reason in re.findall(r"`([A-Z_]+)`", row)}
+
+
+def test_failures_are_no_refusals() -> None:
+    metrics = Metrics()
+    for reason in ("INTERNAL", "OVERLOADED", "what no error has"):
+        metrics.refusals.count(reason)
+    values = [
+        sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "regard_refused_calls_total"
+    ]
+    assert sum(values) == 1
 
 
 def test_servers_do_not_share_metrics() -> None:
