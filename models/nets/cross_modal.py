@@ -1,11 +1,11 @@
 """Cross-modal fusion: the regions of a picture and the words of a text attend to each other.
 
-A layer is the cross-modality layer of LXMERT (Tan & Bansal 2019, section 3.1): cross-attention both ways, then each
+A layer is the cross-modality layer of LXMERT (Tan & Bansal 2019, section 2.2): cross-attention both ways, then each
 side's own self-attention and feed-forward sublayers,
 
     v' = LN(v + MHA(v, w, w)),   w' = LN(w + MHA(w, v, v)),   v'' = layer(v'),   w'' = layer(w')
 
-with weights of its own for each direction, as in the co-attentional layers of ViLBERT (Lu et al. 2019, section 2.1).
+with weights of its own for each direction, as in the co-attentional layers of ViLBERT (Lu et al. 2019, section 2.2).
 Both directions read what came into the layer. The self-attention layers are `models/nets/transformer.py`'s.
 """
 
