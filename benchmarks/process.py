@@ -1,17 +1,38 @@
-"""What the system says about a running process. Linux only: elsewhere the answers are None."""
+"""What the system says about a running process, and where it may run. Linux only: elsewhere the answers are None."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+
+def pin(cores: Iterable[int]) -> None:
+    """Keeps this process, and those it starts from now on, on these cores.
+
+    Raises:
+        OSError: there are no such cores.
+    """
+    wanted = set(cores)
+    for task in Path("/proc/self/task").iterdir():  # libraries have threads of their own by now
+        os.sched_setaffinity(int(task.name), wanted)
 
 
 def resident_mb(process_id: int) -> float | None:
     """Memory of a process that is in RAM, in MB (10^6 bytes)."""
+    kib = _status(process_id, "VmRSS")
+    return None if kib is None else kib * 1024 / 1e6
+
+
+def num_threads(process_id: int) -> int | None:
+    """Threads of a process."""
+    return _status(process_id, "Threads")
+
+
+def num_open_files(process_id: int) -> int | None:
+    """Files, sockets and pipes that a process has open."""
     try:
-        status = Path(f"/proc/{process_id}/status").read_text()
+        return len(os.listdir(f"/proc/{process_id}/fd"))
     except OSError:
         return None
-    kib = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), None)
-    return None if kib is None else int(kib) * 1024 / 1e6
 
 
 def cpu_seconds(process_id: int) -> float | None:
@@ -23,3 +44,12 @@ def cpu_seconds(process_id: int) -> float | None:
     after_name = stat.rpartition(")")[2].split()  # a name may hold blanks; fields count from the third
     user, system = int(after_name[11]), int(after_name[12])
     return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def _status(process_id: int, name: str) -> int | None:
+    """A number of a process's status."""
+    try:
+        lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)

@@ -11,8 +11,10 @@ import click
 
 from benchmarks.capacity.report import CapacityReport
 from benchmarks.mechanisms.report import MechanismsReport
+from benchmarks.overload.report import OverloadReport
 from benchmarks.quality.report import QualityReport
 from benchmarks.serving.report import ServingReport
+from benchmarks.soak.report import SoakReport
 
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
@@ -22,12 +24,14 @@ RESULTS = FOLDER / "results"
 NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
-Report = QualityReport | ServingReport | MechanismsReport | CapacityReport
+Report = QualityReport | ServingReport | MechanismsReport | CapacityReport | SoakReport | OverloadReport
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
+    "soak": SoakReport,
+    "overload": OverloadReport,
 }
 
 

@@ -44,7 +44,7 @@ def _draw_shares(axes: Axes, scenario: Scenario, outcomes: Sequence[Outcome]) ->
 def _draw_course(axes: Axes, scenario: Scenario, outcomes: Sequence[Outcome]) -> None:
     """Each call by when it was due, and answers a second."""
     good = [o for o in outcomes if o.code == "OK"]
-    failed = [o for o in outcomes if o.code != "OK"]
+    failed = [o for o in outcomes if not o.is_expected]
     axes.scatter([o.due for o in good], [1000 * o.latency_s for o in good], s=3, alpha=0.4, label="answered")
     if failed:
         axes.scatter([o.due for o in failed], [1000 * o.latency_s for o in failed], s=12, c="r", label="failed")

@@ -40,6 +40,7 @@ class PartResult(BaseModel):
         latency: of the calls that were answered rightly, from when they were due.
         first_token: of the streams among them.
         codes: how the calls ended: how often which status.
+        num_expected: calls that ended without an answer, as they should.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +52,7 @@ class PartResult(BaseModel):
     tokens_per_s: float
     latency: Percentiles
     first_token: Percentiles
+    num_expected: int = 0
 
     @classmethod
     def of(cls, name: str, outcomes: Sequence[Outcome], seconds: float) -> Self:
@@ -63,11 +65,12 @@ class PartResult(BaseModel):
             tokens_per_s=round(sum(outcome.num_tokens for outcome in good) / seconds, 1),
             latency=Percentiles.of([outcome.latency_s for outcome in good]),
             first_token=Percentiles.of([o.first_token - o.due for o in good if o.first_token is not None]),
+            num_expected=sum(outcome.is_expected for outcome in outcomes if outcome.code != "OK"),
         )
 
     @property
     def num_failed(self) -> int:
-        return self.num_calls - self.codes.get("OK", 0)
+        return self.num_calls - self.codes.get("OK", 0) - self.num_expected
 
 
 class LoadReport(Measurement):
@@ -115,9 +118,9 @@ class LoadReport(Measurement):
             yield Table("First token of streams", ["calls", *(f"{name} ms" for name in SHARES)], rows)
 
     def notes(self) -> Iterator[str]:
-        failed = {code: count for code, count in self.total.codes.items() if code != "OK"}
-        if failed:
-            yield "Failed: " + ", ".join(f"{count} {code}" for code, count in failed.items()) + "."
+        unanswered = ", ".join(f"{count} {code}" for code, count in self.total.codes.items() if code != "OK")
+        if unanswered:
+            yield f"Not answered: {unanswered}; {self.total.num_expected} of them as they should be."
         if isinstance(self.scenario.arrivals, Closed):
             yield "A closed loop: callers wait for answers, so a slower server got fewer calls."
         if self.lag.values["p99"] > MAX_LAG_MS:

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ import grpc
 from deploy.loadtest.scenario import Closed, Poisson, Scenario
 from deploy.loadtest.traffic import Call, calls
 from regard.channel import channel_options
+from regard.errors import from_rpc_error
 from regard.v1 import regard_pb2_grpc as stubs
 
 
@@ -30,7 +31,11 @@ class Outcome:
         due: when it should have been sent.
         sent: when it was.
         first_token: when its first token came; None but for streams.
-        code: gRPC status, such as "OK"; "WRONG" is an answer that is not what was asked for.
+        code: gRPC status, such as "OK"; "WRONG" is an answer that is not what was asked for, or one to what should
+            have been refused.
+        is_expected: whether it ended as it should: answered rightly, given up by its caller, or refused where that is
+            due.
+        retry_after_s: when the server asked the caller to come back; None where it did not.
     """
 
     part: str
@@ -40,6 +45,8 @@ class Outcome:
     first_token: float | None
     code: str
     num_tokens: int
+    is_expected: bool
+    retry_after_s: float | None = None
 
     @property
     def latency_s(self) -> float:
@@ -105,23 +112,49 @@ class Runner:
                 group.create_task(client(next(connections)))
 
     async def _send(self, call: Call, stub: Any, due: float) -> None:
-        sent, first_token, num_tokens, code = self._now(), None, 0, "OK"
-        method, results = getattr(stub, call.method), []
+        sent, code, retry_after_s, answer = self._now(), "OK", None, _Answer()
         try:
-            if call.is_stream:
-                async for event in method(call.request, timeout=self._scenario.timeout_s):
-                    if event.WhichOneof("event") == "token" and first_token is None:
-                        first_token = self._now()
-                    if event.HasField("finished"):
-                        results = [event.finished.result]
-            else:
-                results = (await method(call.request, timeout=self._scenario.timeout_s)).results
-            num_tokens = sum(len(result.hypotheses[0].tokens) for result in results)
-            if not _is_as_asked(call, results):
+            async with asyncio.timeout(call.cancel_after_s):
+                await self._ask(call, stub, answer)
+            if call.expected != "OK" or not _is_as_asked(call, answer.results):
                 code = "WRONG"
+        except TimeoutError:
+            code = "CANCELLED"
         except grpc.aio.AioRpcError as error:
-            code = error.code().name
-        self._outcomes.append(Outcome(call.part, due, sent, self._now(), first_token, code, num_tokens))
+            code, retry_after_s = error.code().name, from_rpc_error(error).retry_after_s
+        gave_up = code == "CANCELLED" and call.cancel_after_s is not None
+        self._outcomes.append(
+            Outcome(
+                part=call.part,
+                due=due,
+                sent=sent,
+                done=self._now(),
+                first_token=answer.first_token,
+                code=code,
+                num_tokens=sum(len(result.hypotheses[0].tokens) for result in answer.results),
+                is_expected=gave_up or code == call.expected,
+                retry_after_s=retry_after_s,
+            )
+        )
+
+    async def _ask(self, call: Call, stub: Any, answer: "_Answer") -> None:
+        reply = getattr(stub, call.method)(call.request, timeout=self._scenario.timeout_s)
+        if not call.is_stream:
+            answer.results = (await reply).results
+            return
+        async for event in reply:
+            if event.WhichOneof("event") == "token" and answer.first_token is None:
+                answer.first_token = self._now()
+            if event.HasField("finished"):
+                answer.results = [event.finished.result]
+
+
+@dataclass
+class _Answer:
+    """What has come of an answer so far."""
+
+    results: Sequence[Any] = ()
+    first_token: float | None = None
 
 
 def _is_as_asked(call: Call, results: Any) -> bool:

@@ -38,6 +38,8 @@ class Part(_Strict):
         to: target languages of translations, one drawn for each call; none is the model's only one.
         attention_share: share of the calls that ask for the alignment.
         model: "" is the server's default.
+        cancel_after_s: the caller gives up then, unless it has its answer; None waits for it.
+        expected: gRPC status with which the calls must end, such as "INVALID_ARGUMENT" for what cannot be asked.
     """
 
     name: str = Field(min_length=1)
@@ -50,6 +52,8 @@ class Part(_Strict):
     stream: bool = False
     num_beams: int | None = Field(default=None, ge=1)
     attention_share: float = Field(default=0.0, ge=0, le=1)
+    cancel_after_s: float | None = Field(default=None, gt=0)
+    expected: str = Field(default="OK", pattern="^[A-Z_]+$")
 
 
 class Scenario(_Strict):

@@ -20,12 +20,16 @@ class Call:
         part: name of the kind of call.
         method: of AttentionService, such as "StreamTranslate".
         attention: whether it asks for the alignment.
+        cancel_after_s: when the caller gives up; None never does.
+        expected: gRPC status with which it must end, unless the caller gave up.
     """
 
     part: str
     method: str
     request: Message
     attention: bool
+    cancel_after_s: float | None = None
+    expected: str = "OK"
 
     @property
     def is_stream(self) -> bool:
@@ -57,7 +61,8 @@ def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
     )
     to = rng.choice(part.to) if part.to else ""
     method = ("Stream" if part.stream else "") + part.task.capitalize()
-    return Call(part.name, method, _request(method, inputs, to, options), attention)
+    request = _request(method, inputs, to, options)
+    return Call(part.name, method, request, attention, part.cancel_after_s, part.expected)
 
 
 def _request(method: str, inputs: Sequence[Any], to: str, options: TranslateOptions) -> Message:

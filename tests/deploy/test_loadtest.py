@@ -1,5 +1,6 @@
 """The load generator: what it asks, what it measures, and that it runs against a real server."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from pydantic import ValidationError
 
 from deploy.loadtest.__main__ import changed
@@ -84,13 +86,24 @@ class Echo(stubs.AttentionServiceServicer):
     def __init__(self) -> None:
         self.stall_s = 0.0
         self.num_calls = 0
+        self.num_left = 0
 
     async def Translate(self, request: pb.TranslateRequest, context: Any) -> pb.TranslateResponse:  # noqa: N802
         self.num_calls += 1
         if self.num_calls == 60:
             time.sleep(self.stall_s)  # noqa: ASYNC251  the generator, in the same loop, is held up too
+        if "slow" in request.model:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.num_left += 1
         if "two" in request.texts:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no")
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromMilliseconds(1500)
+            status = status_pb2.Status(code=8, message="no")
+            status.details.add().Pack(retry)
+            trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no", trailers)
         hypothesis = pb.Hypothesis(tokens=[pb.TargetToken()] * 3)
         return pb.TranslateResponse(results=[pb.Result(hypotheses=[hypothesis])] * len(request.texts))
 
@@ -142,6 +155,29 @@ async def test_a_closed_loop_has_so_many_calls_in_flight(tmp_path: Path, echo: t
     assert Counter(outcome.code for outcome in outcomes).keys() == {"OK", "RESOURCE_EXHAUSTED"}
 
 
+async def test_a_refusal_says_when_to_come_back(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    outcomes = await Runner(scenario(tmp_path, duration_s=0.3), echo[1]).run()
+    delays = {outcome.code: outcome.retry_after_s for outcome in outcomes}
+    assert delays == {"OK": None, "RESOURCE_EXHAUSTED": 1.5}
+    assert all(outcome.is_expected == (outcome.code == "OK") for outcome in outcomes)
+
+
+async def test_callers_that_give_up_are_no_failures(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    outcomes = await Runner(
+        scenario(tmp_path, duration_s=0.3, part={"model": "slow", "cancel_after_s": 0.02}), echo[1]
+    ).run()
+    assert {(outcome.code, outcome.is_expected) for outcome in outcomes} == {("CANCELLED", True)}
+    assert all(0.02 <= outcome.done - outcome.sent < 2 for outcome in outcomes)
+    async with asyncio.timeout(5):
+        while echo[0].num_left < len(outcomes):
+            await asyncio.sleep(0.01)
+
+
+async def test_what_should_be_refused_and_is_answered_is_wrong(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    outcomes = await Runner(scenario(tmp_path, duration_s=0.3, part={"expected": "RESOURCE_EXHAUSTED"}), echo[1]).run()
+    assert {(o.code, o.is_expected) for o in outcomes} == {("WRONG", False), ("RESOURCE_EXHAUSTED", True)}
+
+
 async def test_a_stream_has_a_first_token(tmp_path: Path, echo: tuple[Echo, str]) -> None:
     outcomes = await Runner(scenario(tmp_path, duration_s=0.3, part={"stream": True}), echo[1]).run()
     assert {outcome.code for outcome in outcomes} == {"OK"}
@@ -154,14 +190,19 @@ async def test_an_answer_without_what_was_asked_for_is_wrong(tmp_path: Path, ech
 
 
 def outcomes() -> list[Outcome]:
-    """A hundred calls of 1 to 100 ms, one of the warm-up, and one that failed."""
-    good = [Outcome("p", i / 100, i / 100, i / 100 + (i + 1) / 1000, None, "OK", 2) for i in range(100)]
-    return [*good, Outcome("p", -0.1, 0, 9, None, "OK", 2), Outcome("p", 0.5, 0.5, 0.6, None, "UNAVAILABLE", 0)]
+    """A hundred calls of 1 to 100 ms, one of the warm-up, one that failed and one that was refused as it should be."""
+    good = [Outcome("p", i / 100, i / 100, i / 100 + (i + 1) / 1000, None, "OK", 2, True) for i in range(100)]
+    warming = Outcome("p", -0.1, 0, 9, None, "OK", 2, True)
+    failed = Outcome("p", 0.5, 0.5, 0.6, None, "UNAVAILABLE", 0, False)
+    refused = Outcome("p", 0.5, 0.5, 0.6, None, "NOT_FOUND", 0, True)
+    return [*good, warming, failed, refused]
 
 
 def test_a_report_counts_what_was_due_in_time(tmp_path: Path) -> None:
-    total = LoadReport.results(scenario(tmp_path), outcomes())["total"].model_dump()
-    assert total["codes"] == {"OK": 100, "UNAVAILABLE": 1}
+    result = LoadReport.results(scenario(tmp_path), outcomes())["total"]
+    assert (result.num_calls, result.num_expected, result.num_failed) == (102, 1, 1)
+    total = result.model_dump()
+    assert total["codes"] == {"NOT_FOUND": 1, "OK": 100, "UNAVAILABLE": 1}
     assert (total["calls_per_s"], total["tokens_per_s"]) == (100.0, 200.0)
     assert total["latency"]["values"]["p50"] == pytest.approx(50.5)
     assert total["latency"]["values"]["most"] == pytest.approx(100)

@@ -1,0 +1,79 @@
+"""`python -m benchmarks.overload`: more calls than a server can answer, each with a deadline."""
+
+import asyncio
+from pathlib import Path
+
+import click
+import uvloop
+
+from benchmarks.mixed import closed_loop, cores, mixed, open_loop, rate_of, served_only
+from benchmarks.overload.report import OverloadReport, Round
+from benchmarks.process import pin
+from benchmarks.results import circumstances
+from benchmarks.servers import serve
+from benchmarks.tables import show
+from deploy.loadtest.runner import Runner
+from deploy.loadtest.scenario import Scenario
+
+CAPACITY_TIMEOUT_S = 60.0
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--factor", default=3.0, help="Calls sent, of the capacity, which is measured first in each round.")
+@click.option("--deadline", default=2.0, help="Seconds that each call is given.")
+@click.option("--rounds", default=3, help="How often to do it.")
+@click.option("--seconds", default=15.0, help="What counts of each of a round's two loads.")
+@click.option("--scenario", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another mix of calls.")
+@click.option("--cpus", help="Cores for the server, such as 0; all, if not given.")
+@click.option(
+    "--generator-cpus",
+    help="Cores for the load generator; those of the server, if not given.",
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
+@click.pass_context
+def main(
+    context: click.Context,
+    factor: float,
+    deadline: float,
+    rounds: int,
+    seconds: float,
+    file: Path | None,
+    cpus: str | None,
+    generator_cpus: str | None,
+    json_file: Path | None,
+) -> None:
+    """Overloads a server of all shipped models. The exit status is 1 if anything is not as it should be."""
+    if cpus is not None:
+        pin(cores(cpus))
+    before = circumstances(context, "benchmarks.overload")
+    scenario = served_only(mixed() if file is None else Scenario.read(file))
+    with serve(flags=("--log-level=warning",)) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        server.wait_until_healthy()
+        if generator_cpus is not None:
+            pin(cores(generator_cpus))
+        found = runner.run(
+            overload(server.target, scenario.model_copy(update={"duration_s": seconds}), rounds, factor, deadline)
+        )
+    report = OverloadReport(**before, factor=factor, deadline_s=deadline, rounds=found)
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+    context.exit(0 if report.holds else 1)
+
+
+async def overload(
+    target: str, scenario: Scenario, num_rounds: int, factor: float, deadline_s: float
+) -> tuple[Round, ...]:
+    """In each round, how many calls are answered when callers wait, and then what becomes of so many times as many."""
+    rounds = []
+    for seed in range(num_rounds):
+        waiting = closed_loop(scenario).model_copy(update={"timeout_s": CAPACITY_TIMEOUT_S, "seed": seed})
+        capacity = rate_of(await Runner(waiting, target).run(), scenario.duration_s)
+        rushing = open_loop(scenario, factor * capacity).model_copy(update={"timeout_s": deadline_s, "seed": seed})
+        outcomes = await Runner(rushing, target).run()
+        rounds.append(Round.of(capacity, scenario.duration_s, outcomes))
+    return tuple(rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What a soak concludes from outcomes and samples, and that its parts run."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from benchmarks.mixed import cores, mixed, rate_of, served_only
+from benchmarks.process import num_open_files, num_threads
+from benchmarks.soak.__main__ import NUM_FIFTHS, NUM_STRETCHES, Soaked, results
+from benchmarks.soak.picture import draw
+from benchmarks.soak.report import SoakReport
+from benchmarks.soak.watch import Sample, watching
+from benchmarks.spread import Spread
+from deploy.loadtest.runner import Outcome
+from tests.unit.benchmarks.test_mechanisms import MEASURED
+
+MINUTES = 10
+
+
+def outcome(due: float, latency_s: float = 0.1, code: str = "OK", expected: bool = True) -> Outcome:
+    return Outcome("sentence", due, due, due + latency_s, None, code, 3, expected)
+
+
+def soaked(latency_growth: float = 0.0, memory_growth: float = 0.0, **changes: Any) -> Soaked:
+    """A call and a sample each second; what grows, grows evenly."""
+    seconds = 60 * MINUTES
+    latencies = [0.1 * (1 + latency_growth * n / seconds) for n in range(seconds)]
+    samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, 12) for n in range(seconds)]
+    fields = {
+        "capacity": Spread.of([10.0]),
+        "rate_per_s": 8.0,
+        "warmup": [outcome(1)],
+        "outcomes": [outcome(n, latency) for n, latency in enumerate(latencies)],
+        "begins": [number * seconds / NUM_FIFTHS for number in range(NUM_FIFTHS)],
+        "samples": samples,
+    }
+    return Soaked(**fields | changes)
+
+
+def report(found: Soaked) -> SoakReport:
+    return SoakReport(**MEASURED, minutes=MINUTES, share=0.8, **results(found, MINUTES))
+
+
+def failing(found: Soaked) -> list[str]:
+    return [verdict.what for verdict in report(found).verdicts() if not verdict.holds]
+
+
+def test_a_steady_server_passes() -> None:
+    assert failing(soaked()) == []
+    assert report(soaked()).holds
+
+
+def test_growth_from_the_first_fifth_to_the_last_is_found() -> None:
+    assert failing(soaked(memory_growth=0.03)) == [], "the medians of the fifths are 4/5 of the time apart"
+    assert failing(soaked(memory_growth=0.04)) == ["growth of resident memory"]
+    assert failing(soaked(latency_growth=0.2)) == ["drift of p99"]
+    assert failing(soaked(latency_growth=-0.2)) == [], "becoming faster is no fault"
+
+
+def test_one_failed_call_is_a_failure_and_one_of_the_warm_up_too() -> None:
+    failed = outcome(5, code="INTERNAL", expected=False)
+    refused = outcome(6, code="NOT_FOUND")
+    assert failing(soaked(outcomes=[*soaked().outcomes, refused])) == []
+    assert failing(soaked(outcomes=[*soaked().outcomes, failed])) == ["calls that did not end as they should"]
+    assert failing(soaked(warmup=[failed])) == ["calls that did not end as they should"]
+
+
+def test_a_file_that_stays_open_is_found() -> None:
+    samples = [Sample(n, 400, 30 + (n > 40), 12) for n in range(60 * MINUTES)]
+    assert failing(soaked(samples=samples)) == []
+    samples = [Sample(n, 400, 30 + (n > 400), 12) for n in range(60 * MINUTES)]
+    assert failing(soaked(samples=samples)) == ["open files"]
+
+
+def test_the_course_covers_the_time_and_can_be_drawn(tmp_path: Path) -> None:
+    found = report(soaked())
+    assert (len(found.fifths), len(found.course)) == (NUM_FIFTHS, NUM_STRETCHES)
+    assert sum(stretch.num_calls for stretch in found.course) == sum(f.num_calls for f in found.fifths) == 600
+    draw(found, tmp_path / "soak.svg")
+    assert (tmp_path / "soak.svg").read_text().startswith("<?xml")
+    assert SoakReport.model_validate_json(found.model_dump_json()) == found
+
+
+async def test_a_process_is_watched() -> None:
+    async with watching(os.getpid(), 0.02) as samples, asyncio.timeout(5):
+        while len(samples) < 3:
+            await asyncio.sleep(0.01)
+    assert samples[0].resident_mb > 10
+    assert [sample.at_s for sample in samples] == sorted(sample.at_s for sample in samples)
+
+
+async def test_a_process_that_is_gone_is_an_error() -> None:
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await ended.wait()
+    with pytest.raises(RuntimeError, match="nothing about process"):
+        async with watching(ended.pid, 0.02):
+            await asyncio.sleep(0.05)
+
+
+def test_files_and_threads_are_counted(tmp_path: Path) -> None:
+    before = num_open_files(os.getpid())
+    with (tmp_path / "file").open("w"):
+        assert num_open_files(os.getpid()) == (before or 0) + 1
+    assert (num_threads(os.getpid()) or 0) >= 1
+
+
+def test_a_benchmark_stays_on_its_cores() -> None:
+    """In a process of its own, since threads cannot be let go again by all."""
+    core = min(os.sched_getaffinity(0))
+    code = f"import os; from benchmarks.process import pin; pin([{core}]); print(os.sched_getaffinity(0))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{{{core}}}"
+
+
+def test_cores_are_read_from_the_command_line() -> None:
+    assert cores("0,1") == (0, 1)
+    with pytest.raises(click.BadParameter, match="list of cores"):
+        cores("all")
+
+
+def test_only_what_ends_in_time_counts_for_the_capacity() -> None:
+    calls = [outcome(-1, 0.5), outcome(-0.1, 0.2), outcome(1), outcome(2, code="NOT_FOUND"), outcome(9.9, 0.2)]
+    assert rate_of([*calls, outcome(3, code="INTERNAL", expected=False)], 10) == 0.3
+
+
+def test_what_is_not_to_be_served_can_be_left_out() -> None:
+    left = {part.name for part in served_only(mixed()).parts}
+    assert {"sentence", "photograph", "story, stream"} <= left
+    assert not left & {"given up", "stream given up", "too many beams", "unknown language", "damaged picture"}
