@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,7 +14,8 @@ def pin(cores: Iterable[int]) -> None:
     """
     wanted = set(cores)
     for task in Path("/proc/self/task").iterdir():  # libraries have threads of their own by now
-        os.sched_setaffinity(int(task.name), wanted)
+        with suppress(ProcessLookupError):  # a thread that has ended since
+            os.sched_setaffinity(int(task.name), wanted)
 
 
 def resident_mb(process_id: int) -> float | None:
