@@ -3,6 +3,7 @@
 What an answer holds by the dozen is a named tuple, which takes a third of a data class' time to make.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -236,6 +237,12 @@ class Result:
     version: str
     num_parts: int = 1
     maps: tuple[AttentionMap, ...] = ()
+
+    def all_maps(self) -> Iterator[AttentionMap]:
+        """Yields the maps of the source and of every hypothesis."""
+        yield from self.maps
+        for hypothesis in self.hypotheses:
+            yield from hypothesis.maps
 
 
 @dataclass(frozen=True)

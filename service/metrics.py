@@ -13,8 +13,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from service.attention.encode import encoded_bytes
 from service.convert.models import provider_name
-from service.domain import ModelInfo
+from service.domain import AttentionMap, AttentionOptions, ModelInfo
 from service.engine.observer import EngineObserver
 from service.engine.ticket import Phase
 from service.errors import ServiceError, all_reasons
@@ -68,6 +69,24 @@ class GrpcMetrics:
             self.handling.labels(*labels)
             self.received.labels(*labels)
             self.sent.labels(*labels)
+
+
+class AttentionMetrics:
+    """The maps that answers carry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        sent = Counter(
+            "regard_attention_bytes",
+            "Bytes of attention maps in answers, as they are encoded.",
+            ("model", "kind"),
+            registry=registry,
+        )
+        self._sent = cache(sent.labels)
+
+    def count(self, model: str, maps: Iterable[AttentionMap], options: AttentionOptions) -> None:
+        """Counts maps that are sent in the way that `options` ask for."""
+        for each in maps:
+            self._sent(model, each.kind).inc(encoded_bytes(each.values, options.encoding, options.top_k))
 
 
 class EngineMetrics(EngineObserver):
@@ -181,6 +200,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.grpc = GrpcMetrics(self.registry)
         self.refusals = RefusalMetrics(self.registry)
+        self.attention = AttentionMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
         self.queue_limit = Gauge(
             "regard_queue_limit", "Requests that may wait, over all models; more are refused.", registry=self.registry

@@ -149,7 +149,7 @@ class Server:
             self.health_port = _bind(self._probes, settings.host, settings.health_port, "health_port")
 
     def _add_services(self, handlers: Handlers) -> None:
-        attention = AttentionServicer(handlers, RequestReader(self._settings))
+        attention = AttentionServicer(handlers, RequestReader(self._settings), self._metrics.attention)
         guard = () if self._guard is None else (GuardLayer(self._guard, _scopes(self._services)),)
         routes = Routes(
             RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(self._metrics.refusals.count), *guard, self._gate
@@ -158,7 +158,7 @@ class Server:
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(handlers, self._refresh_health), registry)
         if self._settings.open_inference:
-            servicer = InferenceServicer(handlers, RequestReader(self._settings))
+            servicer = InferenceServicer(handlers, RequestReader(self._settings), self._metrics.attention)
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))

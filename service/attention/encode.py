@@ -13,6 +13,8 @@ from service.engine.request import Float32Array
 
 UINT8_MAX = 255
 MAX_SPARSE_LENGTH = 1 << 16  # indices are uint16
+INDEX_BYTES = 2
+WEIGHT_BYTES: dict[MapEncoding, int] = {"float32": 4, "float16": 2, "uint8": 1}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class EncodedMap:
     indices: bytes = b""
     top_k: int = 0
     scale: float = 0.0
+
+
+def encoded_bytes(values: Float32Array, encoding: MapEncoding, top_k: int | None = None) -> int:
+    """How many bytes `encode_map` makes of a map, indices included."""
+    num_columns = values.shape[-1]
+    if top_k is None or top_k >= num_columns:
+        return values.size * WEIGHT_BYTES[encoding]
+    return values.size // num_columns * top_k * (WEIGHT_BYTES[encoding] + INDEX_BYTES)
 
 
 def encode_map(values: Float32Array, encoding: MapEncoding, top_k: int | None = None) -> EncodedMap:

@@ -18,16 +18,18 @@ from service.convert.open_inference import (
     write_metadata,
 )
 from service.convert.requests import RequestReader
-from service.domain import Result
+from service.domain import AttentionOptions, Result
 from service.errors import InvalidInput, ModelNotFound, NotReady
 from service.handlers import Handlers
 from service.health import unready_reasons
+from service.metrics import AttentionMetrics
 from service.open_inference import open_inference_pb2 as v2
 from service.open_inference import open_inference_pb2_grpc as v2_grpc
 from service.servicers.model import find
 
 SERVICE = v2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 EXTENSIONS = ("model_configuration",)
+AS_FLOAT32 = AttentionOptions()  # how maps are sent here, whatever was asked for
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -35,9 +37,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class InferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
     """Converts, calls a handler, converts back."""
 
-    def __init__(self, handlers: Handlers, reader: RequestReader) -> None:
+    def __init__(self, handlers: Handlers, reader: RequestReader, sent: AttentionMetrics) -> None:
         self._handlers = handlers
         self._reader = reader
+        self._sent = sent
 
     async def ServerLive(self, request: v2.ServerLiveRequest, context: Context) -> v2.ServerLiveResponse:  # noqa: N802
         return v2.ServerLiveResponse(live=True)
@@ -79,6 +82,8 @@ class InferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         except InvalidInput as error:
             raise as_theirs(error) from error
         logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(results))
+        for result in results:
+            self._sent.count(result.model, result.hypotheses[0].maps, AS_FLOAT32)
         return write_answer(request, outputs, results)
 
     async def _ask(self, request: Request, time_remaining: float | None) -> list[Result]:

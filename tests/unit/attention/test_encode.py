@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from regard.encoding import decode
 from regard.v1 import regard_pb2 as pb
-from service.attention.encode import encode_map
+from service.attention.encode import encode_map, encoded_bytes
 from service.domain import MapEncoding
 from service.engine.request import Float32Array
 
@@ -63,6 +63,13 @@ def test_sparse_maps_keep_the_largest(encoding: MapEncoding, values: Float32Arra
     smallest_kept = largest[..., -1:]
     assert (remainder <= smallest_kept + 2 * atol).all()
     np.testing.assert_allclose(kept + remainder, values, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(values=maps, top_k=st.none() | st.integers(1, 6))
+def test_the_size_is_known_before(encoding: MapEncoding, values: Float32Array, top_k: int | None) -> None:
+    encoded = encode_map(values, encoding, top_k)
+    assert encoded_bytes(values, encoding, top_k) == len(encoded.data) + len(encoded.indices)
 
 
 @given(values=maps, top_k=st.integers(1, 6))

@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from service.domain import ModelInfo
+from service.domain import AttentionMap, AttentionOptions, ModelInfo
 from service.metrics import EngineMetrics, Metrics
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
+MAP = AttentionMap("alignment", np.zeros((3, 5), np.float32))
 OWN = re.compile(r"(grpc_server|regard)_")
 
 
@@ -43,6 +45,7 @@ def touched() -> Metrics:
     metrics.grpc.expect([("unary", "regard.v1.AttentionService", "Translate")])
     metrics.watch_models(lambda: [ModelInfo("everyday", "ready", load_s=0.5)])
     play(metrics.engine)
+    metrics.attention.count("everyday", [MAP], AttentionOptions(encoding="float16", top_k=2))
     return metrics
 
 
@@ -76,6 +79,12 @@ def test_engine_events_are_counted_by_model() -> None:
     assert registry.get_sample_value("regard_step_slots_sum", by_model) == 8
     assert registry.get_sample_value("regard_step_seconds_bucket", by_model | {"le": "0.003"}) == 1
     assert registry.get_sample_value("regard_requests_total", by_model | {"outcome": "done"}) == 1
+
+
+def test_attention_is_counted_as_it_is_encoded() -> None:
+    labels = {"model": "everyday", "kind": "alignment"}
+    num_bytes = 3 * 2 * (2 + 2)  # rows, weights kept of each, a float16 and an index
+    assert touched().registry.get_sample_value("regard_attention_bytes_total", labels) == num_bytes
 
 
 def test_interruptions_are_counted_by_where_they_struck() -> None:
