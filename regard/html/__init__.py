@@ -3,12 +3,10 @@
 import base64
 import hashlib
 import html
-import json
 from os import PathLike
 from pathlib import Path
 
-from google.protobuf import json_format
-
+from regard.html.carried import carried
 from regard.html.joined import joined_script, read_asset
 from regard.requests import ImageLike, read_image
 from regard.results import Result
@@ -31,10 +29,14 @@ _PAGE = """<!doctype html>
 <main></main>
 <noscript><p>This page needs JavaScript to show attention. The output: {text}</p></noscript>
 <script type="application/json" id="data">{data}</script>
-<script type="module">{script}</script>
-</body>
+<script>{script}</script>
+{numbers}</body>
 </html>
 """
+
+# Runs where it stands, before the browser has read what comes behind it; a module would wait for the page's end.
+_SCRIPT = '"use strict";\n(async () => {{\n{}}})();\n'
+_NUMBERS = '<script type="text/plain" id="{}">{}</script>\n'
 
 _SIGNATURES = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n", "png"), (b"RIFF", "webp"))
 
@@ -54,15 +56,17 @@ def document(
     """
     if theme not in (None, "light", "dark"):
         raise ValueError(f"theme must be 'light', 'dark' or None; it is {theme!r}")
-    style, script = read_asset("view.css"), joined_script()
+    style, script = read_asset("view.css"), _SCRIPT.format(joined_script())
+    data = carried(result, None if picture is None else _data_url(read_image(picture)))
     return _PAGE.format(
         theme=f' data-theme="{theme}"' if theme else "",
         policy=_policy(style, script),
         title=html.escape(title or "Attention"),
         style=style,
         text=html.escape(result.text),
-        data=_data(result, picture),
+        data=data.before,
         script=script,
+        numbers="".join(_NUMBERS.format(*each) for each in data.behind.items()),
     )
 
 
@@ -104,15 +108,6 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-
-
-def _data(result: Result, picture: ImageLike | None) -> str:
-    """What the page shows, as JSON that cannot end the element it stands in."""
-    value = {
-        "result": json_format.MessageToDict(result.message, preserving_proto_field_name=True),
-        "picture": None if picture is None else _data_url(read_image(picture)),
-    }
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _data_url(file: bytes) -> str:

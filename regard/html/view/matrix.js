@@ -40,6 +40,12 @@ export class Matrix {
 
   /** Sizes in CSS pixels: of a cell, and of the labels' room. */
   #layout = { cell: 1, left: 0, top: 0, rows: 0, columns: 0, font: "" };
+  #width = 0;
+
+  /** Whether there is another width to fill than when it was drawn. */
+  get isStale() {
+    return this.element.clientWidth !== this.#width;
+  }
 
   /** @param {Drawing} drawing */
   draw(drawing) {
@@ -83,7 +89,8 @@ export class Matrix {
     const sourceWidth = widthOf(columns);
     const top = Math.ceil(sourceWidth * Math.sin(SLANT)) + 14;
     const overhang = Math.ceil(sourceWidth * Math.cos(SLANT));
-    const room = (this.element.clientWidth || 600) - left - overhang;
+    this.#width = this.element.clientWidth;
+    const room = (this.#width || 600) - left - overhang;
     const fitting = Math.floor(room / columns.length);
     const most = Math.floor(MOST_PIXELS / ratio / longest);
     const cell = Math.max(1, Math.min(Math.max(fitting, SMALLEST_CELL), LARGEST_CELL, most));

@@ -206,12 +206,12 @@ export const KINDS = /** @type {const} */ ({
 });
 
 /**
- * The kinds that there are maps of, in the order of `KINDS`.
+ * The kinds that there are maps of, as far as they are here, in the order of `KINDS`.
  * @param {Result} result
  * @param {Hypothesis} hypothesis
  */
 export function kindsOf(result, hypothesis) {
-  return Object.keys(KINDS).filter((kind) => hypothesis.maps.has(kind) || result.maps.has(kind));
+  return Object.keys(KINDS).filter((kind) => (hypothesis.maps.get(kind) ?? result.maps.get(kind))?.isHere);
 }
 
 /**

@@ -69,7 +69,7 @@ export class View {
       if (event.key === "Escape") this.#look(NOTHING, true);
     });
     container.append(this.element);
-    new ResizeObserver(() => this.#repaint()).observe(this.#matrix.element);
+    new ResizeObserver(() => this.#matrix.isStale && this.#repaint()).observe(this.#matrix.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.themeChanged());
   }
 
@@ -118,6 +118,18 @@ export class View {
     this.choose({});
   }
 
+  /** To be called when numbers have arrived that `show` did not find: their kinds can be chosen from now on. */
+  numbersArrived() {
+    if (this.#kind) this.#offerKinds();
+    else this.choose({});
+  }
+
+  #offerKinds() {
+    if (!this.#result) return;
+    const kinds = /** @type {Kind[]} */ (kindsOf(this.#result, this.#result.hypotheses[this.#hypothesis]));
+    this.#kinds.show(kinds.map((kind) => [kind, KINDS[kind].name]), this.#kind);
+  }
+
   /** To be called when the page's theme has changed. */
   themeChanged() {
     this.#colours = new Colours(themeNow());
@@ -160,7 +172,7 @@ export class View {
     this.#buildStage(result);
     this.#controls.hidden = this.#maps.hidden = !map;
     if (!map) return;
-    this.#kinds.show(/** @type {any} */ (kinds.map((kind) => [kind, KINDS[/** @type {Kind} */ (kind)].name])), this.#kind);
+    this.#offerKinds();
     this.#overview.show(map, this.#colours);
     this.#note.textContent = `${KINDS[/** @type {Kind} */ (this.#kind)].name}: ${KINDS[/** @type {Kind} */ (this.#kind)].note}.`;
     this.#repaint();

@@ -1,9 +1,10 @@
 /**
- * Attention maps as they come in JSON: decoded once, into one typed array each.
+ * Attention maps as they come in JSON: decoded when they are first shown, into one typed array each.
  */
 
 /**
  * @typedef {object} AttentionMap
+ * @property {boolean} isHere whether the browser has read its numbers: a page's large ones stand behind its script
  * @property {string} kind "cross", "alignment", "encoder_self", "decoder_self" or "rollout"
  * @property {number[]} layers what the first of four axes stands for; of an alignment, what was averaged
  * @property {number[]} heads the same of the second axis
@@ -24,14 +25,21 @@ export function decodeMap(message) {
   const shape = message.shape ?? [];
   if (shape.length !== 2 && shape.length !== 4) throw new Error(`an attention map has ${shape.length} axes`);
   const [rows, columns] = shape.slice(-2);
+  /** @type {Float32Array | undefined} */
+  let decoded;
   return {
+    get isHere() {
+      return !message.numbers || document.readyState !== "loading";
+    },
     kind: message.kind.replace("ATTENTION_KIND_", "").toLowerCase(),
     layers: message.layers ?? [],
     heads: message.heads ?? [],
     byWords: message.granularity === "GRANULARITY_WORD",
     rows,
     columns,
-    values: decodeValues(message, shape),
+    get values() {
+      return (decoded ??= decodeValues(message, shape));
+    },
     hasHeads: shape.length === 4,
   };
 }
@@ -61,7 +69,8 @@ function decodeValues(message, shape) {
 function decodeNumbers(message, count) {
   const encoding = /** @type {keyof typeof BYTES} */ (message.encoding);
   if (!(encoding in BYTES)) throw new Error(`an attention map has the unknown encoding ${encoding}`);
-  const data = littleEndian(message.data, BYTES[encoding]);
+  const text = message.numbers ? document.getElementById(message.numbers)?.textContent : message.data;
+  const data = littleEndian(text, BYTES[encoding]);
   if (data.byteLength !== count * BYTES[encoding]) {
     throw new Error(`an attention map has ${data.byteLength} bytes, but its shape asks for ${count * BYTES[encoding]}`);
   }
@@ -76,7 +85,7 @@ function decodeNumbers(message, count) {
 }
 
 /**
- * @param {string} base64
+ * @param {string | null | undefined} base64
  * @param {number} size of a number, in bytes
  */
 function littleEndian(base64, size) {
