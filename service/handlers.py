@@ -25,6 +25,7 @@ from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Float32Array, Int64Array, Trace
 from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
+from service.engine.usage import Usage, usage_of
 from service.maps import needs_trace
 from service.pipelines.image import ImageLimits, SourceImage
 from service.pipelines.pool import Pool
@@ -79,6 +80,10 @@ class Handlers:
     def stalled_s(self) -> float:
         """For how long the engine has been at one step; 0 if it has nothing to do."""
         return self._scheduler.stalled_s()
+
+    def usage(self) -> dict[str, Usage]:
+        """What the engine's batches take up, by model."""
+        return usage_of(self._scheduler.batches())
 
     def models(self) -> list[ModelInfo]:
         return self._repository.infos()

@@ -18,6 +18,7 @@ from service.convert.models import provider_name
 from service.domain import AttentionMap, AttentionOptions, ModelInfo
 from service.engine.observer import EngineObserver
 from service.engine.ticket import Phase
+from service.engine.usage import Usage
 from service.errors import ServiceError, all_reasons
 
 # From a step of a small model to a call of many long texts.
@@ -189,6 +190,24 @@ class ModelCollector(Collector):
         yield from (info, ready, state, load)
 
 
+class EngineCollector(Collector):
+    """What the engine's batches take up, asked for at every scrape: a step costs nothing for it."""
+
+    def __init__(self, usage: Callable[[], dict[str, Usage]]) -> None:
+        self._usage = usage
+
+    def collect(self) -> Iterator[Metric]:
+        slots = GaugeMetricFamily(
+            "regard_batch_slots", "Slots of the batches that have requests, used or free.", labels=("model",)
+        )
+        size = GaugeMetricFamily("regard_batch_bytes", "Sizes of all batches' buffers.", labels=("model", "buffer"))
+        for model, usage in self._usage().items():
+            slots.add_metric((model,), usage.num_slots)
+            for buffer, num_bytes in usage.num_bytes.items():
+                size.add_metric((model, buffer), num_bytes)
+        yield from (slots, size)
+
+
 def _version(model: ModelInfo) -> str:
     return "" if model.manifest is None else model.manifest.version
 
@@ -212,3 +231,7 @@ class Metrics:
     def watch_models(self, models: Callable[[], Iterable[ModelInfo]]) -> None:
         """Tells of these models from now on."""
         self.registry.register(ModelCollector(models))
+
+    def watch_engine(self, usage: Callable[[], dict[str, Usage]]) -> None:
+        """Tells of the engine's batches from now on. Args: usage: by model."""
+        self.registry.register(EngineCollector(usage))

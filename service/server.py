@@ -120,6 +120,7 @@ class Server:
         self._take_ports()
         self._handlers = await asyncio.to_thread(self._open_handlers, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._handlers.models)
+        self._metrics.watch_engine(self._handlers.usage)
         self._add_services(self._handlers)
         for server in (self._grpc, self._probes):
             if server is not None:

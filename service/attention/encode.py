@@ -36,7 +36,7 @@ class EncodedMap:
 
 def encoded_bytes(values: Float32Array, encoding: MapEncoding, top_k: int | None = None) -> int:
     """How many bytes `encode_map` makes of a map, indices included."""
-    num_columns = values.shape[-1]
+    num_columns: int = values.shape[-1]
     if top_k is None or top_k >= num_columns:
         return values.size * WEIGHT_BYTES[encoding]
     return values.size // num_columns * top_k * (WEIGHT_BYTES[encoding] + INDEX_BYTES)

@@ -47,6 +47,18 @@ class RunningBatch:
     def num_free(self) -> int:
         return self.shape.max_requests - self.num_live
 
+    @property
+    def memory_bytes(self) -> int:
+        return self._slots.memory_bytes
+
+    @property
+    def state_bytes(self) -> int:
+        return self._slots.state_bytes
+
+    @property
+    def map_bytes(self) -> int:
+        return 0 if self._maps is None else self._maps.num_bytes
+
     def admit(self, tickets: list[Ticket]) -> None:
         """Encodes requests together and gives each the next free row."""
         started = time.monotonic()

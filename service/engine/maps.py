@@ -18,6 +18,10 @@ class MapHistory:
         size = (shape.max_requests, shape.capacity, num_heads, shape.num_beams, shape.source)
         self._layers = [np.zeros(size, np.float32) for _ in range(num_layers)]
 
+    @property
+    def num_bytes(self) -> int:
+        return sum(layer.nbytes for layer in self._layers)
+
     def keep(self, rows: Int64Array, steps: Int64Array, maps: Sequence[Float32Array]) -> None:
         """Copies one step's maps.
 

@@ -200,6 +200,11 @@ class Scheduler:
         """Requests that wait or run."""
         return self._num_active
 
+    def batches(self) -> list[RunningBatch]:
+        """All batches there are, idle ones too."""
+        with self._lock:
+            return [batch for lane in self._turn for batch in lane.batches]
+
     async def drain(self, timeout_s: float) -> bool:
         """Takes no more requests and waits for those it has; False if the time was too short."""
         self._draining = True

@@ -71,6 +71,14 @@ class Slots:
         self._source_axes = {spec.name: _axis(spec, "source") for spec in manifest.memory}
         self._capacity_axes = {spec.input.name: _axis(spec.input, "capacity") for spec in manifest.state}
 
+    @property
+    def memory_bytes(self) -> int:
+        return sum(buffer.nbytes for buffer in self.memory.values())
+
+    @property
+    def state_bytes(self) -> int:
+        return sum(buffer.nbytes for buffer in (*self.state.values(), *self.next_state.values()))
+
     def write(self, row: int, memory: Mapping[str, Array], index: int, source_length: int, start_id: int) -> None:
         """Puts an encoded request into a row: item `index` of `memory`, with fresh state."""
         for name, values in memory.items():

@@ -35,6 +35,7 @@ from service.domain import (
     TranslateCall,
     Word,
 )
+from service.engine.usage import Usage
 from service.handlers import Handlers
 
 AnyCall = TranslateCall | SummarizeCall | CaptionCall
@@ -181,6 +182,9 @@ class FakeHandlers(Handlers):
 
     async def wait_until_freed(self, name: str) -> None:
         pass
+
+    def usage(self) -> dict[str, Usage]:
+        return {}
 
     def stalled_s(self) -> float:
         return 0.0

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from service.domain import AttentionMap, AttentionOptions, ModelInfo
+from service.engine.usage import Usage
 from service.metrics import EngineMetrics, Metrics
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -44,6 +45,7 @@ def touched() -> Metrics:
     metrics = Metrics()
     metrics.grpc.expect([("unary", "regard.v1.AttentionService", "Translate")])
     metrics.watch_models(lambda: [ModelInfo("everyday", "ready", load_s=0.5)])
+    metrics.watch_engine(lambda: {"everyday": Usage(num_slots=32)})
     play(metrics.engine)
     metrics.attention.count("everyday", [MAP], AttentionOptions(encoding="float16", top_k=2))
     return metrics
