@@ -43,7 +43,7 @@ class Traceable(Protocol):
 
     @property
     def encoder_layers(self) -> int:
-        """Layers of the encoder's self-attention."""
+        """Layers of the encoder's self-attention that it shows; without any there is no trace."""
 
     @property
     def encoder_heads(self) -> int:
@@ -51,3 +51,8 @@ class Traceable(Protocol):
 
     def trace(self, forms: Forms) -> Graph:
         """Draws trace.onnx."""
+
+
+def as_traceable(architecture: Architecture) -> Traceable | None:
+    """The architecture, if there is anything to trace."""
+    return architecture if isinstance(architecture, Traceable) and architecture.encoder_layers else None

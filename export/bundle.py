@@ -9,7 +9,7 @@ from typing import Any
 from onnx import save_model
 
 from export.alignment import AlignmentChoice
-from export.architecture import Traceable
+from export.architecture import as_traceable
 from export.errors import ExportError
 from export.families.source import SourceModel
 from export.float16 import to_float16
@@ -32,9 +32,9 @@ def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Vari
     with WeightsFile(folder / precision / WEIGHTS) as weights:
         encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
         step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
-        trace = None
-        if isinstance(architecture, Traceable):
-            trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(forms), weights)
+        trace, traceable = None, as_traceable(architecture)
+        if traceable is not None:
+            trace = _save(folder, f"{precision}/trace.onnx", traceable.trace(forms), weights)
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
 
 
@@ -118,9 +118,8 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
     else:
         chosen = tuple((last, head) for head in range(architecture.attention_heads))
         method = "mean of all heads of the last layer"
-    encoder = (0, 0)
-    if isinstance(architecture, Traceable):
-        encoder = architecture.encoder_layers, architecture.encoder_heads
+    traceable = as_traceable(architecture)
+    encoder = (traceable.encoder_layers, traceable.encoder_heads) if traceable is not None else (0, 0)
     return AttentionLayout(
         layers=architecture.attention_layers,
         heads=architecture.attention_heads,

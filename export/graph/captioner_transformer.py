@@ -1,12 +1,16 @@
 """The captioner with a transformer decoder: an encode graph of its own, and the transformer's step graph."""
 
+import numpy as np
+
 from export.description import Description
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Graph, memory_specs, state_specs
 from export.graph.image import ImageGraph, Weights, pixels_spec
 from export.graph.stack import Stack
 from export.graph.step import build_step
-from export.quantize import Form, Linear
+from export.graph.trace import build_trace
+from export.graph.traced_layers import TracedLayers
+from export.quantize import Form, Forms, Linear
 from models.bundle import StateSpec, TensorSpec
 from models.nets.captioner_transformer import TransformerCaptionerConfig
 
@@ -49,29 +53,64 @@ class TransformerCaptionerArchitecture:
         return sum(weight.nbytes for weight in self._weights.values())
 
     def encode(self, form: Form) -> Graph:
-        return _EncodeGraph(self._config, self._weights, self._description, form).draw()
+        return _EncodeGraph(GraphBuilder("encode"), self._config, self._weights, self._description, form).draw()
 
     def step(self, form: Form) -> Graph:
         return build_step(self._description, form)
+
+    @property
+    def encoder_layers(self) -> int:
+        return self.traced_layers
+
+    @property
+    def encoder_heads(self) -> int:
+        return self.traced_heads
+
+    @property
+    def traced_layers(self) -> int:
+        return self._config.transformer.encoder_layers
+
+    @property
+    def traced_heads(self) -> int:
+        return self._config.transformer.of_encoder.num_heads
+
+    def trace(self, forms: Forms) -> Graph:
+        return build_trace(self, self._description, forms)
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        pixels = pixels_spec(self._config.encoder)
+        pixels = pixels.model_copy(update={"shape": (1, *pixels.shape[1:])})
+        drawn = _EncodeGraph(graph, self._config, self._weights, self._description, form)
+        embedded = graph.node("Squeeze", drawn.embed_grid(graph.input(pixels)), graph.constant(np.array([0])))
+        return TracedLayers(graph, self._description, form, "encoder").encode(embedded, lambda _: "")
 
 
 class _EncodeGraph(Stack):
     """Pixels to cross-attention's keys and values; convolutions are float32 in every form."""
 
     def __init__(
-        self, config: TransformerCaptionerConfig, weights: Weights, description: Description, form: Form
+        self,
+        graph: GraphBuilder,
+        config: TransformerCaptionerConfig,
+        weights: Weights,
+        description: Description,
+        form: Form,
     ) -> None:
-        super().__init__(GraphBuilder("encode"), description, form)
+        super().__init__(graph, description, form)
         self._captioner = config
         self._weights = weights
 
     def draw(self) -> Graph:
-        graph, image = self.graph, ImageGraph(self.graph, self._weights)
-        pixels = graph.input(pixels_spec(self._captioner.encoder))
-        features = image.blocks(self._captioner.blocks, image.encoder(self._captioner.encoder, pixels))
-        bridge = Linear("bridge", self._weights["bridge.weight"], self._weights["bridge.bias"])
-        embedded = self.linear(image.positions(features), bridge)  # [requests, positions, width]
-        positions = graph.constant(self._weights["grid_positions"], "grid_positions")
-        states = self.run(graph.node("Add", embedded, positions), *self.encoder_layers(self.attend_unpadded))
+        graph = self.graph
+        embedded = self.embed_grid(graph.input(pixels_spec(self._captioner.encoder)))
+        states = self.run(embedded, *self.encoder_layers(self.attend_unpadded))
         self.memory_outputs(self.project_memory(states))
         return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+    def embed_grid(self, pixels: str) -> str:
+        """What the encoder's layers read: [requests, positions, width]."""
+        graph, image = self.graph, ImageGraph(self.graph, self._weights)
+        features = image.blocks(self._captioner.blocks, image.encoder(self._captioner.encoder, pixels))
+        bridge = Linear("bridge", self._weights["bridge.weight"], self._weights["bridge.bias"])
+        embedded = self.linear(image.positions(features), bridge)
+        return graph.node("Add", embedded, graph.constant(self._weights["grid_positions"], "grid_positions"))

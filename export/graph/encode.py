@@ -8,6 +8,7 @@ from export.description import Description
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded, Graph
 from export.graph.stack import Stack
+from export.graph.traced_layers import TracedLayers
 from export.quantize import Form
 from models.bundle import TensorSpec
 
@@ -38,6 +39,21 @@ class TextEncoder:
     def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
         encoder = _EncodeGraph(graph, self.description, form)
         return Encoded(encoder.states(), encoder.to_packed)
+
+    @property
+    def traced_layers(self) -> int:
+        return self.description.config.encoder_layers
+
+    @property
+    def traced_heads(self) -> int:
+        return self.description.config.of_encoder.num_heads
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        ids = graph.input(TensorSpec(name="source_ids", dtype="int64", shape=("source",)))
+        layers = TracedLayers(graph, self.description, form, "encoder")
+        table = self.description.source_embedding * np.float32(layers.embedding_scale)
+        bias = layers.encoder_distance_bias(ids)
+        return layers.encode(layers.embed("encoder", table, ids, layers.positions(ids)), lambda _: bias)
 
 
 class _EncodeGraph(Stack):

@@ -8,11 +8,12 @@ from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded, Graph, memory_specs, state_specs
 from export.graph.stack import Stack
 from export.graph.step import build_step
-from export.quantize import Form
+from export.graph.trace import TracedEncoder, build_trace
+from export.quantize import Form, Forms
 from models.bundle import StateSpec, TensorSpec
 
 
-class Encoder(Protocol):
+class Encoder(TracedEncoder, Protocol):
     """An encoder with its weights."""
 
     @property
@@ -66,3 +67,14 @@ class EncoderDecoderArchitecture:
 
     def step(self, form: Form) -> Graph:
         return build_step(self.decoder, form, max_source_positions=self.encoder.max_positions)
+
+    @property
+    def encoder_layers(self) -> int:
+        return self.encoder.traced_layers
+
+    @property
+    def encoder_heads(self) -> int:
+        return self.encoder.traced_heads
+
+    def trace(self, forms: Forms) -> Graph:
+        return build_trace(self.encoder, self.decoder, forms)

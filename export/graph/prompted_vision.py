@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from export.encoders import BertDescription, FusionDescription, VisionDescription
+from export.errors import ExportError
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded
 from export.graph.stack import Stack
@@ -40,6 +41,18 @@ class PromptedVisionEncoder:
     def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
         regions = VisionEncoder(self.vision).draw(graph, form).states
         return Encoded(_FusionGraph(graph, self.fusion, form).draw(regions, self._words()))
+
+    @property
+    def traced_layers(self) -> int:
+        """None: its two streams attend to each other, which no map from all positions to all positions tells."""
+        return 0
+
+    @property
+    def traced_heads(self) -> int:
+        return 0
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        raise ExportError("a picture that is fused with a text has no trace")
 
     @torch.inference_mode()
     def _words(self) -> Float32Array:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from export.description import Description
 from export.graph.contract import Graph, memory_specs, state_specs
-from export.graph.encode import build_encode
+from export.graph.encode import TextEncoder, build_encode
 from export.graph.step import build_step
 from export.graph.trace import build_trace
 from export.quantize import Form, Forms
@@ -45,11 +45,11 @@ class TransformerArchitecture:
 
     @property
     def encoder_layers(self) -> int:
-        return self.description.config.encoder_layers
+        return TextEncoder(self.description).traced_layers
 
     @property
     def encoder_heads(self) -> int:
-        return self.description.config.of_encoder.num_heads
+        return TextEncoder(self.description).traced_heads
 
     def trace(self, forms: Forms) -> Graph:
-        return build_trace(self.description, forms)
+        return build_trace(TextEncoder(self.description), self.description, forms)

@@ -9,6 +9,7 @@ from export.encoders import VisionDescription
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded
 from export.graph.stack import Stack
+from export.graph.traced_layers import TracedLayers
 from export.quantize import Float32Array, Form
 from models.bundle import TensorSpec
 from models.nets.patch_distances import distance_index
@@ -37,9 +38,33 @@ class VisionEncoder:
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
         return Encoded(_VisionGraph(graph, self.description, form).draw(pixels))
 
+    @property
+    def traced_layers(self) -> int:
+        return self.config.num_layers
 
-def pixels_input(graph: GraphBuilder, height: int, width: int) -> str:
-    return graph.input(TensorSpec(name="pixels", dtype="float32", shape=("requests", 3, height, width)))
+    @property
+    def traced_heads(self) -> int:
+        return self.config.num_heads
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
+        drawn = _VisionGraph(graph, self.description, form)
+        embedded = only_one(graph, drawn.embed_pixels(pixels))
+
+        def score_bias(name: str) -> str:
+            bias = drawn.score_bias(name)
+            return only_one(graph, bias) if bias else ""
+
+        return TracedLayers(graph, self.description, form, "encoder").encode(embedded, score_bias)
+
+
+def pixels_input(graph: GraphBuilder, height: int, width: int, *, requests: int | str = "requests") -> str:
+    return graph.input(TensorSpec(name="pixels", dtype="float32", shape=(requests, 3, height, width)))
+
+
+def only_one(graph: GraphBuilder, x: str) -> str:
+    """[1, ...] -> [...]."""
+    return graph.node("Squeeze", x, graph.constant(np.array([0])))
 
 
 def patches(graph: GraphBuilder, weights: Mapping[str, Float32Array], pixels: str, size: int) -> str:
@@ -64,21 +89,27 @@ class _VisionGraph(Stack):
     description: VisionDescription
 
     def draw(self, pixels: str) -> str:
-        return self.run(self._embed(pixels), *self.encoder_layers(self._attend))
+        return self.run(self.embed_pixels(pixels), *self.encoder_layers(self._attend))
 
     def _attend(self, name: str, x: str) -> str:
-        """Self-attention with what distances add to its scores; its name is "encoder.LAYER.self_attention"."""
+        return self.attend_unpadded(name, x, self.score_bias(name))
+
+    def score_bias(self, name: str) -> str:
+        """What distances add to an attention's scores, [1, heads, positions, positions]; "" if nothing.
+
+        Args:
+            name: "encoder.LAYER.self_attention".
+        """
         vision = self.description.vision
         if not vision.relative_positions:
-            return self.attend_unpadded(name, x)
+            return ""
         table = self.description.weights[f"distances.{name.split('.')[1]}.table"]  # [distances, heads]
         index = distance_index(vision.grid, vision.class_tokens).numpy().astype(np.int32)
-        bias = self.graph.node(
+        return self.graph.node(
             "Gather", self.graph.constant(table.T[None], "distances"), self.graph.constant(index, "index"), axis=2
         )
-        return self.attend_unpadded(name, x, bias)
 
-    def _embed(self, pixels: str) -> str:
+    def embed_pixels(self, pixels: str) -> str:
         """Patches behind room for the class tokens, plus a table that holds these and all positions."""
         graph, config, weights = self.graph, self.description.vision, self.description.weights
         x = patches(graph, weights, pixels, config.patch_size)

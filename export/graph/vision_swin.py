@@ -4,14 +4,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.description import Norm
 from export.encoders import SwinDescription
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Encoded
 from export.graph.stack import Stack
-from export.graph.vision import patches, pixels_input
+from export.graph.traced_layers import squared_norms
+from export.graph.vision import only_one, patches, pixels_input
 from export.quantize import Float32Array, Form, Linear
+from models.bundle import TensorSpec
 from models.nets.patch_distances import distance_index
 from models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
 
@@ -39,6 +42,23 @@ class SwinEncoder:
     def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
         return Encoded(_SwinGraph(graph, self.description, form).draw(pixels))
+
+    @property
+    def traced_layers(self) -> int:
+        """Those of the last stage, whose positions the decoder sees; earlier ones look around in finer grids.
+
+        None where the last grid is filled up: what its positions give to those that are none is in no map.
+        """
+        rows, columns = self.config.grid
+        return 0 if rows % self.config.window or columns % self.config.window else self.config.depths[-1]
+
+    @property
+    def traced_heads(self) -> int:
+        return self.config.num_heads[-1] if self.traced_layers else 0
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
+        return only_one(graph, _TracedSwinGraph(graph, self.description, form).draw(pixels))
 
 
 class _SwinGraph(Stack):
@@ -98,11 +118,21 @@ class _SwinGraph(Stack):
         queries, values = (graph.node("Transpose", part, perm=[0, 1, 3, 2, 4]) for part in (queries, values))
         scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 4, 2]))
         biased = graph.node("Add", scores, graph.constant(self._score_bias(stage, layer), "score_bias"))
-        context = graph.node("MatMul", graph.node("Softmax", biased, axis=-1), values)
+        weights = graph.node("Softmax", biased, axis=-1)
+        self._show(stage, layer, weights, values)
+        context = graph.node("MatMul", weights, values)
         merged = graph.node("Transpose", context, perm=[0, 1, 3, 2, 4])
         flat = graph.node("Reshape", merged, graph.constant(np.array([0, index.numel(), sizes.width])))
         inverse = inverse_index(index, grid[0] * grid[1]).numpy().astype(np.int32)
         return self.output(graph.node("Gather", flat, graph.constant(inverse), axis=1), name)
+
+    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
+        """Where a trace takes what it tells.
+
+        Args:
+            weights: [requests, windows, heads, M * M, M * M].
+            values: [requests, windows, heads, M * M, head width].
+        """
 
     def _score_bias(self, stage: int, layer: int) -> Float32Array:
         """float32 [windows, heads, M * M, M * M], or [1, ...] where no window is cut by the shift."""
@@ -116,3 +146,52 @@ class _SwinGraph(Stack):
     def _with_zero(self, x: str) -> str:
         """A position of zeros behind the others, for indexes to point at."""
         return self.graph.node("Pad", x, self.graph.constant(np.array([0, 0, 0, 0, 1, 0])))
+
+
+class _TracedSwinGraph(_SwinGraph):
+    """Shows the last stage's self-attention between all positions, 0 between windows; of one picture."""
+
+    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
+        swin, graph = self.description.swin, self.graph
+        if stage < len(swin.depths) - 1:
+            return
+        sizes, length = swin.layers(stage), swin.num_positions
+        index = window_index(swin.grid, swin.window, swin.shift(stage, layer))
+        # A 0 behind all cells of all windows is what positions of different windows give to each other.
+        cells = graph.node("Pad", self._by_head(weights, sizes.num_heads), graph.constant(np.array([0, 0, 0, 1])))
+        places = graph.constant(_places(index.numpy(), length), "places")
+        name = f"encoder_attention_{layer}"
+        self._output(name, (sizes.num_heads, length, length), "Gather", cells, places, axis=1)
+        output = self.description.linear(f"stages.{stage}.{layer}.layer.self_attention.output")
+        squares = self._by_head(squared_norms(graph, output, values, sizes.num_heads), sizes.num_heads)
+        inverse = inverse_index(index, length).numpy().astype(np.int32)
+        squares = graph.node("Gather", squares, graph.constant(inverse), axis=1)
+        self._output(f"encoder_value_norm_{layer}", (sizes.num_heads, length), "Sqrt", squares)
+
+    def _by_head(self, x: str, num_heads: int) -> str:
+        """[1, windows, heads, ...] -> [heads, all else], window by window."""
+        graph = self.graph
+        apart = graph.node("Reshape", x, graph.constant(np.array([0, 0, num_heads, -1])))
+        heads = graph.node("Transpose", apart, perm=[0, 2, 1, 3])
+        return graph.node("Reshape", heads, graph.constant(np.array([num_heads, -1])))
+
+    def _output(self, name: str, shape: tuple[int, ...], op: str, *inputs: str, **attributes: int) -> None:
+        self.graph.output(TensorSpec(name=name, dtype="float32", shape=shape))
+        self.graph.node(op, *inputs, output=name, **attributes)
+
+
+def _places(index: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+    """Where two positions' weight stands among all windows' cells, end to end; behind them if they share no window.
+
+    Args:
+        index: int64 [windows, M * M], the position at each place.
+
+    Returns:
+        int32 [length, length].
+    """
+    num_windows, area = index.shape
+    places = np.full((length, length), num_windows * area**2, np.int32)
+    for window, positions in enumerate(index):
+        cells = np.arange(window * area**2, (window + 1) * area**2).reshape(area, area)
+        places[np.ix_(positions, positions)] = cells
+    return places

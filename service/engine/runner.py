@@ -103,7 +103,7 @@ class Runner:
         """Runs the trace graph, which is loaded when it is first wanted.
 
         Args:
-            source: int64 [source] ids.
+            source: int64 [source] ids, or float32 [3, height, width] pixels.
             target: int64 [target] ids, what the decoder read: the start token, then the output but its last token.
 
         Raises:
@@ -116,7 +116,8 @@ class Runner:
             if self._trace is None:
                 self._trace = self._session(self._bundle, spec)
         names = [output.name for output in spec.outputs]
-        values = dict(zip(names, self._trace.run(names, {"source_ids": source, "target_ids": target}), strict=True))
+        inputs = {"source_ids": source} if self._is_text else {"pixels": source[None]}
+        values = dict(zip(names, self._trace.run(names, {**inputs, "target_ids": target}), strict=True))
 
         def layers(kind: str) -> Float32Array:
             count = sum(name.startswith(f"{kind}_") for name in names)

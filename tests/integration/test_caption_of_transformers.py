@@ -79,3 +79,15 @@ def test_captions_are_the_originals(client, checkpoints, bundles, name: str, bea
         assert cross.shape == (layers, heads, len(expected.tokens), num_positions)
         forced = original.reference.force(pixels, [original.target.start_id, *expected.tokens[:-1]])
         np.testing.assert_allclose(cross.values, forced.cross_attention, atol=1e-3)
+
+
+def test_self_attention_over_the_grid(client, bundles) -> None:
+    """Where there is a trace, from every position to every position; elsewhere, a refusal that says what there is."""
+    photograph = PHOTOGRAPHS[0].read_bytes()
+    result = client.caption(photograph, model="blip", max_new_tokens=8, attention=["encoder_self", "rollout"])
+    rolled = result.best.find_map("rollout")
+    assert result.source_attention[0].shape == (2, 4, 10, 10)
+    assert rolled.shape == (len(result.best.tokens), 10)
+    np.testing.assert_allclose(result.source_attention[0].values.sum(-1), 1, atol=1e-3)
+    with pytest.raises(regard.RegardError, match="encoder_self"):
+        client.caption(photograph, model="prompted", attention=["encoder_self"])

@@ -1,5 +1,7 @@
 """Maps that the steps do not tell, from the shipped model over a real port: self-attention, rollout, value norms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,50 @@ def test_models_tell_which_kinds_they_have(client: regard.Client) -> None:
     message = client.model("everyday").message
     assert len(message.attention_kinds) == 5
     assert message.value_norms
+
+
+PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "examples" / "photos" / "coffee.jpg"
+
+
+@pytest.fixture(scope="module")
+def captioned(client: regard.Client) -> Result:
+    return client.caption(PHOTOGRAPH, attention=("cross", "alignment", *TRACED))
+
+
+def test_a_pictures_maps_lie_on_its_grid(captioned: Result) -> None:
+    """Positions of the grid where tokens of a text would stand; it has one encoder layer and three decoder layers."""
+    grid, target = captioned.image_grid, len(captioned.best.tokens)
+    assert grid is not None
+    source = grid.first_position + grid.rows * grid.columns
+    found = _found(captioned)
+    assert {kind: each.values.shape for kind, each in found.items()} == {
+        "cross": (3, 4, target, source),
+        "alignment": (target, source),
+        "encoder_self": (1, 4, source, source),
+        "decoder_self": (3, 4, target, target),
+        "rollout": (target, source),
+    }
+    for each in found.values():
+        np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
+
+
+def test_a_pictures_words_have_its_regions_for_sources(client: regard.Client, captioned: Result) -> None:
+    result = client.caption(PHOTOGRAPH, attention=TRACED, words=True)
+    words, found, tokens = len(result.best.words), _found(result), _found(captioned)
+    np.testing.assert_allclose(found["encoder_self"].values, tokens["encoder_self"].values, atol=1e-6)
+    assert found["decoder_self"].values.shape == (3, 4, words, words + 1)
+    assert found["rollout"].values.shape == (words, tokens["rollout"].shape[1])
+
+
+def test_a_stream_of_a_caption_tells_the_same(client: regard.Client, captioned: Result) -> None:
+    *_, last = client.stream_caption(PHOTOGRAPH, attention=TRACED)
+    assert isinstance(last, Finished)
+    for kind, each in _found(last.result).items():
+        np.testing.assert_allclose(each.values, _found(captioned)[kind].values, atol=1e-5)
+
+
+def test_value_norms_weigh_a_pictures_positions(client: regard.Client, captioned: Result) -> None:
+    weighed = client.caption(PHOTOGRAPH, attention=["encoder_self"], weighting="value_norm")
+    found, plain = (_found(result)["encoder_self"].values for result in (weighed, captioned))
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-3)
+    assert np.abs(found - plain).max() > 0.01
