@@ -39,6 +39,8 @@ SEARCH_PARAMETERS = tuple(
     for name, field in pb.GenerationConfig.DESCRIPTOR.fields_by_name.items()
     if name != "num_return_sequences"  # there is one row an input
 )
+# Triton's perf_analyzer sends it with every call; it is about the end of streams, which ModelInfer has none of.
+IGNORED_PARAMETERS = ("triton_enable_empty_final_response",)
 ATTENTION_OUTPUTS = {"alignment": pb.ATTENTION_KIND_ALIGNMENT, "cross_attention": pb.ATTENTION_KIND_CROSS}
 
 
@@ -139,7 +141,8 @@ def read_request(request: v2.ModelInferRequest, manifest: Manifest, outputs: Seq
     except ValueError as error:
         violations.add("inputs[0]", str(error))
     for name, value in request.parameters.items():
-        _set_parameter(ours, name, value, violations)
+        if name not in IGNORED_PARAMETERS:
+            _set_parameter(ours, name, value, violations)
     violations.raise_if_any()
     return ours
 

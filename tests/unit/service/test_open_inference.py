@@ -87,6 +87,11 @@ def test_parameters_become_fields(manifest: Manifest) -> None:
     )
 
 
+def test_what_perf_analyzer_sends_with_every_call_is_no_fault(manifest: Manifest) -> None:
+    request = infer(b"Hello.", triton_enable_empty_final_response=v2.InferParameter(bool_param=True))
+    assert read_request(request, manifest, []) == read_request(infer(b"Hello."), manifest, [])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
