@@ -5,6 +5,8 @@ ServiceError
 ├── ModelNotFound       no such model, language or style
 ├── Unsupported         the model or this version cannot do what is asked
 ├── Overloaded          the queue is full; come back later
+│   ├── DeadlineUnreachable  the call could not be done by its deadline, with what waits before it
+│   ├── OutOfMemory     there was no memory for it
 │   └── QuotaExceeded   the caller's own limit is reached
 ├── Unauthenticated     a token is needed, and missing or unknown
 ├── Forbidden           the token does not allow this call
@@ -70,6 +72,30 @@ class Overloaded(ServiceError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class DeadlineUnreachable(Overloaded):
+    """The request is refused at once, since its deadline would pass before it is done."""
+
+    reason = "DEADLINE_UNREACHABLE"
+
+
+class OutOfMemory(Overloaded):
+    """Memory ran out while the request was read or run; the server goes on."""
+
+    reason = "OUT_OF_MEMORY"
+
+    def __init__(self) -> None:
+        super().__init__("there is not enough memory for this request now", retry_after_s=1.0)
+
+
+# What is said of memory, or of a thread's, by those who raise no MemoryError: ONNX Runtime, the standard library.
+_OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate memory", "can't start new thread")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, of whatever type, means that there was no memory."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 class QuotaExceeded(Overloaded):

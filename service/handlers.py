@@ -65,7 +65,13 @@ class Handlers:
             defaults=settings.default_models,
             image_limits=ImageLimits(settings.max_image_pixels, settings.max_image_side),
         )
-        config = SchedulerConfig(settings.num_workers, settings.max_slots, settings.max_queue)
+        config = SchedulerConfig(
+            settings.num_workers,
+            settings.max_slots,
+            settings.max_queue,
+            settings.max_queue_tokens,
+            settings.max_queue_s,
+        )
         pool = Pool(settings.num_workers, settings.max_queue)
         return cls(repository, Scheduler(config, observer), pool, max_text_characters=settings.max_text_characters)
 
@@ -173,8 +179,9 @@ class Handlers:
         places = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def run(request: EngineRequest) -> EngineResult:
+        self._scheduler.check(runner, requests, MAX_AT_ONCE)
             async with places:
-                return await self._scheduler.generate(runner, request)
+                return await self._scheduler.generate(runner, request, is_checked=True)
 
         tasks = [asyncio.ensure_future(run(request)) for request in requests]
         try:

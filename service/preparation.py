@@ -10,6 +10,7 @@ from service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Trun
 from service.engine.request import EngineRequest, Generation
 from service.errors import InvalidInput, ModelNotFound, Unsupported
 from service.generation import Violations, check_attention, resolve_generation
+from service.guard.caller import current_caller
 from service.pipelines.image import ImageReader
 from service.pipelines.pool import Pool
 from service.pipelines.text import SourceReader
@@ -48,6 +49,7 @@ class Prepared:
                         bulk=self.call.bulk,
                     )
 
+                        caller=current_caller(),
     def sequences(self, parts: Parts) -> list[Generation]:
         """How each part is decoded: once, or if it is sampled, as often as sequences are wanted, with other seeds."""
         generation, sampling = self.generation, self.generation.sampling

@@ -34,6 +34,7 @@ from service.layers.errors import ErrorLayer
 from service.layers.gate import Gate
 from service.layers.guard import GuardLayer
 from service.layers.metrics import MetricsLayer
+from service.layers.peer import PeerLayer
 from service.layers.request_log import RequestLog
 from service.layers.routes import Routes
 from service.metrics import Metrics
@@ -151,9 +152,13 @@ class Server:
 
     def _add_services(self, handlers: Handlers) -> None:
         attention = AttentionServicer(handlers, RequestReader(self._settings), self._metrics.attention)
-        guard = () if self._guard is None else (GuardLayer(self._guard, _scopes(self._services)),)
+        whose = PeerLayer() if self._guard is None else GuardLayer(self._guard, _scopes(self._services))
         routes = Routes(
-            RequestLog(), MetricsLayer(self._metrics.grpc), ErrorLayer(self._metrics.refusals.count), *guard, self._gate
+            RequestLog(),
+            MetricsLayer(self._metrics.grpc),
+            ErrorLayer(self._metrics.refusals.count),
+            whose,
+            self._gate,
         )
         registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)

@@ -109,7 +109,15 @@ class Settings(BaseModel):
         default_factory=cpu_limit, ge=1, le=1024, description="threads that run graphs; unset: one a core"
     )
     max_slots: int = Field(default=32, ge=1, le=4096, description="slots of a running batch")
-    max_queue: int = Field(default=256, ge=0, description="requests that may wait; more are refused as overload")
+    max_queue: int = Field(
+        default=256, ge=0, description="requests that may wait; more are refused, and one caller's when 7/8 are there"
+    )
+    max_queue_tokens: int = Field(
+        default=262_144, ge=0, description="tokens, of sources and for every beam of targets, that may be about to wait"
+    )
+    max_queue_s: float = Field(
+        default=30.0, gt=0, description="time that a request may be expected to wait; bulk requests wait longer"
+    )
 
     max_inputs_per_call: int = Field(default=128, ge=1, description="texts or pictures in a call")
     max_text_characters: int = Field(default=20_000, ge=1, description="characters of a text, truncated or not")
@@ -120,9 +128,11 @@ class Settings(BaseModel):
     max_image_side: int = Field(default=16_384, ge=1, description="width of a picture, and its height")
     max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="size of a gRPC message")
     default_deadline_s: float | None = Field(
-        default=None, gt=0, description="time for a call that sets no deadline; unset: no end"
+        default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"
     )
-    max_deadline_s: float = Field(default=600.0, gt=0, description="most time that a call may ask for")
+    max_deadline_s: float = Field(
+        default=600.0, gt=0, description="most time that a call gets, whatever deadline it sets"
+    )
     drain_delay_s: float = Field(
         default=0.1, ge=0, description="time after SIGTERM in which new calls are still served"
     )

@@ -159,14 +159,15 @@ class RequestReader:
         elif len(image) > limit:
             v.add(path, f"has {len(image)} bytes; the limit is {limit}")
 
-    def _deadline(self, time_remaining: float | None) -> float | None:
+    def _deadline(self, time_remaining: float | None) -> float:
         """The call's deadline as `time.monotonic()`: the caller's or the default, never beyond the maximum."""
+        most = self._settings.max_deadline_s
         remaining = self._settings.default_deadline_s if time_remaining is None else time_remaining
         if remaining is None:
-            return None
+            return time.monotonic() + most
         if remaining <= 0:
             raise DeadlinePassed("the call's deadline had passed when it arrived")
-        return time.monotonic() + min(remaining, self._settings.max_deadline_s)
+        return time.monotonic() + min(remaining, most)
 
 
 def _truncation(v: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:

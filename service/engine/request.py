@@ -58,6 +58,7 @@ class EngineRequest:
 
     source: Int64Array | Float32Array
     generation: Generation
+        caller: whose it is; callers take turns.
     attention: bool = False
     deadline: float | None = None
     bulk: bool = False
@@ -66,6 +67,7 @@ class EngineRequest:
 @dataclass(frozen=True)
 class Trace:
     """All attention of one pass over a source and a target; the norms are those of the transformed values.
+    caller: str = ""
 
     Attributes:
         encoder_self: float32 [layers, heads, source, source].

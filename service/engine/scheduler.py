@@ -7,20 +7,25 @@ under load has as many running batches as there are workers.
 
 import asyncio
 import logging
+import math
 import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from models.bundle import ImageSource
+from service.engine.admission import Admission, QueueLimits
 from service.engine.batch import RunningBatch
+from service.engine.lane import Claim, Lane
 from service.engine.observer import EngineObserver
+from service.engine.pace import Pace
 from service.engine.request import EngineRequest, EngineResult
 from service.engine.runner import Runner
 from service.engine.slots import SlotsShape
 from service.engine.ticket import Delivery, OnTokens, Ticket, deliver
-from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
+from service.errors import DeadlinePassed, Draining, OutOfMemory, ServiceError, is_out_of_memory
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 MAX_IDLE_BATCHES = 8
@@ -48,58 +53,18 @@ class SchedulerConfig:
     Attributes:
         num_workers: threads that run graphs, one a core.
         max_slots: slots of a running batch; it holds `max_slots // num_beams` requests, at least one.
-        max_queue: requests that may wait, over all models.
+        max_queue, max_queue_tokens, max_queue_s: see `QueueLimits`.
     """
 
     num_workers: int
     max_slots: int = 32
     max_queue: int = 256
-
-
-@dataclass(eq=False)
-class Lane:
-    """Requests that may share a batch, and the batches they share."""
-
-    runner: Runner
-    shape: SlotsShape
-    interactive: deque[Ticket] = field(default_factory=deque)
-    bulk: deque[Ticket] = field(default_factory=deque)
-    batches: list[RunningBatch] = field(default_factory=list)
-    claimed: set[RunningBatch] = field(default_factory=set)
+    max_queue_tokens: float = math.inf
+    max_queue_s: float = math.inf
 
     @property
-    def num_waiting(self) -> int:
-        return len(self.interactive) + len(self.bulk)
-
-    def pop(self) -> Ticket:
-        return self.interactive.popleft() if self.interactive else self.bulk.popleft()
-
-    @property
-    def num_live(self) -> int:
-        return sum(batch.num_live for batch in self.batches)
-
-    @property
-    def num_busy(self) -> int:
-        """Batches that have requests, or are about to."""
-        return sum(1 for batch in self.batches if batch.num_live or batch in self.claimed)
-
-    def unclaimed_live(self) -> RunningBatch | None:
-        """The batch with requests that nobody runs, the longest untouched first."""
-        return next((batch for batch in self.batches if batch.num_live and batch not in self.claimed), None)
-
-
-@dataclass(frozen=True, eq=False)
-class Claim:
-    """A batch that one worker has to itself for one step, and the requests that join it first.
-
-    Attributes:
-        since: `time.monotonic()` when the worker took it.
-    """
-
-    lane: Lane
-    batch: RunningBatch
-    admitted: list[Ticket]
-    since: float = field(default_factory=time.monotonic)
+    def queue_limits(self) -> QueueLimits:
+        return QueueLimits(self.max_queue, self.max_queue_tokens, self.max_queue_s)
 
 
 class Scheduler:
@@ -113,10 +78,10 @@ class Scheduler:
         self.observer = observer or EngineObserver()
         self._lanes: dict[tuple[Runner, SlotsShape], Lane] = {}
         self._turn: deque[Lane] = deque()
+        self._admission = Admission(config.queue_limits, self._turn, config.num_workers)
         self._claims: set[Claim] = set()
         self._forgotten: weakref.WeakSet[Runner] = weakref.WeakSet()
         self._last_claim = time.monotonic()
-        self._num_waiting = 0
         self._num_active = 0
         self._draining = False
         self._closed = False
@@ -129,54 +94,66 @@ class Scheduler:
         for worker in self._workers:
             worker.start()
 
-    async def generate(self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None) -> EngineResult:
+    async def generate(
+        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None, *, is_checked: bool = False
+    ) -> EngineResult:
         """Runs a request to its end. Cancelling the caller frees its slots before the next step.
 
+        Args:
+            is_checked: it was let in by `check`, with others of its call.
+
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: too much waits, or the request would not be done by its deadline.
             Draining: the server is going away.
             DeadlinePassed: the request's deadline passed, waiting or decoding.
         """
-        ticket = self.submit(runner, request, on_tokens)
+        ticket = self.submit(runner, request, on_tokens, is_checked=is_checked)
         try:
             return await ticket.done
         except asyncio.CancelledError:
             self.cancel(ticket)
             raise
 
-    def submit(self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None) -> Ticket:
+    def check(self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int) -> None:
+        """Lets in all of a call's requests, so many of them at once, or none; raises as `generate` does."""
+        with self._lock:
+            self._check(runner, requests, num_at_once)
+
+    def submit(
+        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None, *, is_checked: bool = False
+    ) -> Ticket:
         """Puts a request into the queue; raises as `generate` does."""
         ticket = Ticket(request, asyncio.get_running_loop().create_future(), on_tokens)
         with self._lock:
-            if self._draining:
+            if not is_checked:
+                self._check(runner, (request,), 1)
+            elif self._closed:
                 raise Draining("the server is shutting down")
-            if self._num_waiting >= self.config.max_queue:
-                raise Overloaded(
-                    f"the queue is full: {self._num_waiting} requests wait, the limit is {self.config.max_queue}",
-                    retry_after_s=1.0,
-                )
             lane = self._lane(runner, request)
-            (lane.bulk if request.bulk else lane.interactive).append(ticket)
+            lane.queue.push(ticket, request.caller, bulk=request.bulk)
+            self._admission.waiting.add(ticket, lane.expected_tokens(request))
             if not self._num_active:
                 self._last_claim = time.monotonic()  # until now there was nothing to do
-            self._num_waiting += 1
             self._num_active += 1
             self._report_queue(runner)
             self._wake_one()
         return ticket
+
+    def _check(self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int) -> None:
+        if self._draining:
+            raise Draining("the server is shutting down")
+        self._admission.check([(self._lane(runner, request), request) for request in requests], num_at_once)
 
     def cancel(self, ticket: Ticket) -> None:
         """Ends a request whose caller has left: at once if it waits, else before the next step."""
         ticket.departed = True
         with self._lock:
             for lane in self._turn:
-                for queue in (lane.interactive, lane.bulk):
-                    if ticket in queue:
-                        queue.remove(ticket)
-                        self._num_waiting -= 1
-                        self._end(1)
-                        self._report_queue(lane.runner)
-                        self.observer.finished(lane.runner.manifest.name, "cancelled", 0, "queue")
+                if lane.queue.remove(ticket, ticket.request.caller, bulk=ticket.request.bulk):
+                    self._admission.waiting.remove(ticket)
+                    self._end(1)
+                    self._report_queue(lane.runner)
+                    self.observer.finished(lane.runner.manifest.name, "cancelled", 0, "queue")
             self._drop_forgotten()
 
     def forget(self, runner: Runner) -> None:
@@ -222,7 +199,7 @@ class Scheduler:
                 self._wake_one()
         for worker in self._workers:
             worker.join()
-        left = [t for lane in self._turn for t in (*lane.interactive, *lane.bulk)]
+        left = [t for lane in self._turn for t in lane.queue]
         left += [t for lane in self._turn for batch in lane.batches for t in batch.tickets]
         deliver([Delivery(ticket, Draining("the server is shutting down")) for ticket in left])
 
@@ -237,7 +214,8 @@ class Scheduler:
         )
         lane = self._lanes.get((runner, shape))
         if lane is None:
-            lane = self._lanes[runner, shape] = Lane(runner, shape)
+            like = next((other.pace for other in self._turn if other.runner is runner and other.pace.is_known), None)
+            lane = self._lanes[runner, shape] = Lane(runner, shape, Pace(like))
             self._turn.append(lane)
         return lane
 
@@ -256,17 +234,25 @@ class Scheduler:
         lane, batch = claim.lane, claim.batch
         try:
             if claim.admitted:
-                batch.admit(claim.admitted)
-            return batch.step()
-        except Exception:
+                num_source = sum(lane.runner.source_length(ticket.request.source) for ticket in claim.admitted)
+                with lane.pace.encoding(len(claim.admitted), num_source):
+                    batch.admit(claim.admitted)
+            with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
+                deliveries = batch.step()
+            for delivery in deliveries:
+                if isinstance(delivery.outcome, EngineResult):
+                    lane.pace.finished(delivery.ticket.num_steps)
+            return deliveries
+        except Exception as error:
             log.exception("a batch of model %r failed", lane.runner.manifest.name)
+            told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
             lost = {*batch.tickets, *claim.admitted}
             for ticket in lost:
                 self.observer.finished(lane.runner.manifest.name, "failed", 0, ticket.phase)
             with self._lock:
                 lane.batches.remove(batch)
             batch.tickets.clear()
-            return [Delivery(ticket, ServiceError("the engine failed on this batch")) for ticket in lost]
+            return [Delivery(ticket, told) for ticket in lost]
 
     def _next(self, bell: threading.Condition) -> Claim | None:
         """Waits for a batch to run; None when the engine closes."""
@@ -291,7 +277,7 @@ class Scheduler:
         for _ in range(len(self._turn)):
             lane = self._turn[0]
             self._turn.rotate(-1)
-            batch = lane.unclaimed_live() or (self._spare(lane) if self._may_grow(lane) else None)
+            batch = lane.unclaimed_live() or (self._grown(lane) if self._may_grow(lane) else None)
             if batch is not None:
                 lane.claimed.add(batch)
                 claim = Claim(lane, batch, self._admissible(lane, batch))
@@ -312,6 +298,20 @@ class Scheduler:
         num_slots = (lane.num_live + lane.num_waiting) * lane.shape.num_beams
         return min(self.config.num_workers, max(1, num_slots // ENOUGH_SLOTS))
 
+    def _grown(self, lane: Lane) -> RunningBatch | None:
+        """A batch more for the lane. Where memory is short, those that run must do; if none does, who waits is told."""
+        try:
+            return self._spare(lane)
+        except MemoryError:
+            log.warning("there is no memory for another batch of model %r", lane.runner.manifest.name)
+        refused = [self._pop(lane) for _ in range(0 if lane.num_busy else lane.num_waiting)]
+        for _ in refused:
+            self.observer.finished(lane.runner.manifest.name, "failed", 0, "queue")
+        self._end(len(refused))
+        self._report_queue(lane.runner)
+        deliver([Delivery(ticket, OutOfMemory()) for ticket in refused])
+        return None
+
     def _spare(self, lane: Lane) -> RunningBatch:
         """An empty batch of the lane, a new one if it has none."""
         for batch in lane.batches:
@@ -325,10 +325,9 @@ class Scheduler:
         share = -(-(lane.num_live + lane.num_waiting) // self._num_deserved(lane)) - batch.num_live
         if not batch.num_live:
             share = max(share, 1)
-        if isinstance(lane.runner.manifest.source, ImageSource):
+        if lane.takes_pictures:
             share = min(share, MAX_PICTURES_A_STEP)
-        taken = [lane.pop() for _ in range(min(batch.num_free, lane.num_waiting, share))]
-        self._num_waiting -= len(taken)
+        taken = [self._pop(lane) for _ in range(min(batch.num_free, lane.num_waiting, share))]
         admitted = []
         for ticket in taken:
             if ticket.overdue or ticket.departed:
@@ -340,6 +339,11 @@ class Scheduler:
                 admitted.append(ticket)
         self._report_queue(lane.runner)
         return admitted
+
+    def _pop(self, lane: Lane) -> Ticket:
+        ticket = lane.queue.pop()
+        self._admission.waiting.remove(ticket)
+        return ticket
 
     def _give_back(self, claim: Claim, num_finished: int) -> None:
         lane, batch = claim.lane, claim.batch

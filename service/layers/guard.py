@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service import logs
+from service.guard.caller import set_caller
 from service.guard.guard import Guard
 from service.guard.tokens import Scope
 from service.layers.layer import Answer, Context, Layer, Method
@@ -30,6 +31,7 @@ class GuardLayer(Layer):
 
         async def guarded(request: Any, context: Context) -> Any:
             with self._guard.admit(_authorization(context), scope) as caller:
+                set_caller(caller)
                 logs.note(caller=caller)
                 return await answer(request, context)
 

@@ -1,0 +1,91 @@
+"""How fast a lane goes, by what it has just done."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.engine.request import Generation
+
+# What a step costs beside its slots, in slots; of the shipped translator, within a factor of two of larger models.
+OVERHEAD_SLOTS = 2
+
+# Of a new observation in the running average: the last twenty count for two thirds.
+WEIGHT = 0.05
+
+# A single observation, of a process that stood still or a core that others had, does not count as more than this.
+MAX_FACTOR = 5.0
+
+
+class Average:
+    """A running average; None before anything was observed."""
+
+    def __init__(self, start: float | None = None) -> None:
+        self.value: float | None = start
+
+    def add(self, observed: float) -> None:
+        """Takes in one observation."""
+        if self.value is None:
+            self.value = observed
+        else:
+            self.value += WEIGHT * (min(observed, MAX_FACTOR * self.value) - self.value)
+
+
+class Pace:
+    """Running averages of a lane's work. Workers add to it as they work: where two do at once, one may not count.
+
+    Args:
+        like: another lane of the same model, whose averages it starts with; its steps are counted anew, since they
+            depend on how long texts are.
+    """
+
+    def __init__(self, like: "Pace | None" = None) -> None:
+        self._slot_s: Average = Average(None if like is None else like._slot_s.value)
+        self._source_token_s: Average = Average(None if like is None else like._source_token_s.value)
+        self._num_source = Average()
+        self._num_steps = Average()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to go by."""
+        return self._slot_s.value is not None
+
+    @contextmanager
+    def encoding(self, num_requests: int, num_source: int) -> Iterator[None]:
+        """Surrounds the encoding of so many requests with so many source positions in all."""
+        begin = time.monotonic()
+        yield
+        self._source_token_s.add((time.monotonic() - begin) / num_source)
+        self._num_source.add(num_source / num_requests)
+
+    @contextmanager
+    def stepping(self, num_slots: int) -> Iterator[None]:
+        """Surrounds a step over so many slots."""
+        begin = time.monotonic()
+        yield
+        self._slot_s.add((time.monotonic() - begin) / (num_slots + OVERHEAD_SLOTS))
+
+    def finished(self, num_steps: int) -> None:
+        """A request came to its end by itself."""
+        self._num_steps.add(num_steps)
+
+    def num_steps(self, generation: Generation, source_length: int) -> float:
+        """How many steps a request is expected to take; before one has ended, as many as its source has positions."""
+        usual = source_length if self._num_steps.value is None else self._num_steps.value
+        return max(generation.min_new_tokens, min(usual, generation.max_new_tokens))
+
+    def step_s(self, num_slots: float) -> float:
+        """How long a step over so many slots takes."""
+        return (self._slot_s.value or 0.0) * (num_slots + OVERHEAD_SLOTS)
+
+    def encode_s(self, num_source: float) -> float:
+        """How long encoding so many source positions takes."""
+        return (self._source_token_s.value or 0.0) * num_source
+
+    @property
+    def usual_encode_s(self) -> float:
+        """How long encoding a request takes."""
+        return self.encode_s(self._num_source.value or 0.0)
+
+    def usual_steps(self, otherwise: float) -> float:
+        """How many steps a request takes."""
+        return otherwise if self._num_steps.value is None else self._num_steps.value
