@@ -1,5 +1,6 @@
 """The log: lines with fields, as text or JSON, on standard error. Never a user's text."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -8,6 +9,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Literal, TextIO
+
+# How long a line of an event loop waits for others to be written with.
+WRITE_AFTER_S = 0.02
 
 LogFields = dict[str, object]
 
@@ -24,6 +28,11 @@ def note(**fields: object) -> None:
     call = _call_fields.get()
     if call is not None:
         call.update(fields)
+
+
+def noted() -> Mapping[str, object]:
+    """The fields of the current call so far."""
+    return _call_fields.get() or {}
 
 
 def fields(**values: object) -> dict[str, LogFields]:
@@ -78,11 +87,52 @@ def _plain(value: object) -> str:
     return text if text.isprintable() and text and not set(text) & set(' "=') else json.dumps(text)
 
 
+class BatchingHandler(logging.StreamHandler[TextIO]):
+    """Writes what an event loop logs within a moment at once; warnings, and what is logged elsewhere, without delay.
+
+    A write lets go of the interpreter, and a busy engine is quick to take it: with one for each line, the event loop
+    waited for the interpreter longer than it took to log.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+            loop = _running_loop()
+            if loop is None or record.levelno >= logging.WARNING:
+                self.flush()
+            elif loop is not self._flushed_by:
+                self._flushed_by = loop
+                loop.call_later(WRITE_AFTER_S, self.flush)
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        self.acquire()
+        try:
+            lines, self._lines, self._flushed_by = self._lines, [], None
+            self.stream.write("".join(lines))
+            super().flush()
+        finally:
+            self.release()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Sends every logger of the process, libraries included, to `stream` (standard error)."""
     # What no line of ours shows need not be found out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = BatchingHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("uvicorn", "asyncio"):
