@@ -54,20 +54,20 @@ class EngineRequest:
         attention: whether cross-attention is kept; it costs nothing when False.
         deadline: `time.monotonic()` after which nobody waits for the result; None means never.
         bulk: waits behind interactive requests.
+        caller: whose it is; callers take turns.
     """
 
     source: Int64Array | Float32Array
     generation: Generation
-        caller: whose it is; callers take turns.
     attention: bool = False
     deadline: float | None = None
     bulk: bool = False
+    caller: str = ""
 
 
 @dataclass(frozen=True)
 class Trace:
     """All attention of one pass over a source and a target; the norms are those of the transformed values.
-    caller: str = ""
 
     Attributes:
         encoder_self: float32 [layers, heads, source, source].
