@@ -176,10 +176,10 @@ class Handlers:
         """The engine's results, in order; where one request fails, the others are cancelled."""
         if len(requests) == 1:  # most calls; tasks would only take time
             return [await self._scheduler.generate(runner, requests[0])]
+        self._scheduler.check(runner, requests, MAX_AT_ONCE)
         places = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def run(request: EngineRequest) -> EngineResult:
-        self._scheduler.check(runner, requests, MAX_AT_ONCE)
             async with places:
                 return await self._scheduler.generate(runner, request, is_checked=True)
 

@@ -47,9 +47,9 @@ class Prepared:
                         attention=bool(self.call.attention.kinds),
                         deadline=self.call.deadline,
                         bulk=self.call.bulk,
+                        caller=current_caller(),
                     )
 
-                        caller=current_caller(),
     def sequences(self, parts: Parts) -> list[Generation]:
         """How each part is decoded: once, or if it is sampled, as often as sequences are wanted, with other seeds."""
         generation, sampling = self.generation, self.generation.sampling
