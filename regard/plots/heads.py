@@ -1,6 +1,8 @@
 """All heads of a map at a glance: a small heatmap a head, layers below each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -41,44 +43,66 @@ def plot_heads(
         raise ValueError(f"weights must be [layers, heads, target, source]; they are {list(values.shape)}")
     if not np.isfinite(values).all():
         raise ValueError("weights must be finite")
-    num_layers, num_heads, num_targets, num_sources = values.shape
-    layer_numbers, head_numbers = layers or range(num_layers), heads or range(num_heads)
-    longest = max(num_targets, num_sources)
-    cell_width, cell_height = (max(_SHORTEST, _SIDE * length / longest) for length in (num_sources, num_targets))
-    title_height = 0.0 if title is None else _TITLE
-    width = 2 * _MARGIN + _LEFT + num_heads * (cell_width + _GAP) - _GAP
-    height = 2 * _MARGIN + title_height + _HEADER + num_layers * (cell_height + _GAP) - _GAP
-    figure = Figure(figsize=(width, height), facecolor=colours.paper)
-    top = height - _MARGIN - title_height
-    for row, layer in enumerate(layer_numbers):
-        y = top - _HEADER - (row + 1) * cell_height - row * _GAP
-        label_y = (y + cell_height / 2) / height
-        figure.text(
-            (_MARGIN + 0.12) / width,
-            label_y,
-            f"layer {layer}",
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=8,
-            color=colours.quiet,
-        )
-        for column, head in enumerate(head_numbers):
-            x = _MARGIN + _LEFT + column * (cell_width + _GAP)
-            axes = figure.add_axes((x / width, y / height, cell_width / width, cell_height / height))
-            axes.imshow(
-                values[row, column], cmap=colours.colormap, vmin=0, vmax=1, aspect="auto", interpolation="nearest"
-            )
-            axes.set_axis_off()
-            if row == 0:
-                figure.text(
-                    (x + cell_width / 2) / width,
-                    (top - _HEADER / 2) / height,
-                    f"head {head}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color=colours.quiet,
-                )
+    sheet = _Sheet.laid_out(values.shape, title)
+    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
+    for row, column in np.ndindex(sheet.num_layers, sheet.num_heads):
+        axes = figure.add_axes(sheet.map_at(row, column))
+        axes.imshow(values[row, column], cmap=colours.colormap, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.set_axis_off()
+    quiet: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": colours.quiet}
+    for row, layer in enumerate(layers or range(sheet.num_layers)):
+        figure.text(*sheet.layer_label_at(row), f"layer {layer}", rotation=90, **quiet)
+    for column, head in enumerate(heads or range(sheet.num_heads)):
+        figure.text(*sheet.head_label_at(column), f"head {head}", **quiet)
     write_title(figure, title, _MARGIN, colours)
     return figure
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """Where everything stands, in inches from the lower left corner; what it says of places is in shares of the sheet.
+
+    Attributes:
+        cell_width, cell_height: of a small heatmap.
+        title: room for the title.
+    """
+
+    num_layers: int
+    num_heads: int
+    cell_width: float
+    cell_height: float
+    title: float
+
+    @classmethod
+    def laid_out(cls, shape: Sequence[int], title: str | None) -> "_Sheet":
+        num_layers, num_heads, num_targets, num_sources = shape
+        longest = max(num_targets, num_sources)
+        width, height = (max(_SHORTEST, _SIDE * length / longest) for length in (num_sources, num_targets))
+        return cls(num_layers, num_heads, width, height, 0.0 if title is None else _TITLE)
+
+    @property
+    def width(self) -> float:
+        return 2 * _MARGIN + _LEFT + self.num_heads * (self.cell_width + _GAP) - _GAP
+
+    @property
+    def height(self) -> float:
+        return 2 * _MARGIN + self.title + _HEADER + self.num_layers * (self.cell_height + _GAP) - _GAP
+
+    def map_at(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Left, bottom, width and height of a head's heatmap."""
+        left, bottom = self._left(column) / self.width, self._bottom(row) / self.height
+        return left, bottom, self.cell_width / self.width, self.cell_height / self.height
+
+    def layer_label_at(self, row: int) -> tuple[float, float]:
+        return (_MARGIN + _LEFT / 3) / self.width, (self._bottom(row) + self.cell_height / 2) / self.height
+
+    def head_label_at(self, column: int) -> tuple[float, float]:
+        top = self.height - _MARGIN - self.title
+        return (self._left(column) + self.cell_width / 2) / self.width, (top - _HEADER / 2) / self.height
+
+    def _left(self, column: int) -> float:
+        return _MARGIN + _LEFT + column * (self.cell_width + _GAP)
+
+    def _bottom(self, row: int) -> float:
+        top = self.height - _MARGIN - self.title - _HEADER
+        return top - (row + 1) * self.cell_height - row * _GAP

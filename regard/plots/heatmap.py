@@ -158,7 +158,6 @@ def _cuts(length: int, window: int) -> tuple[int, ...]:
 
 def _draw_cells(axes: Axes, values: Weights, sheet: _Sheet, colours: Theme, vmax: float) -> None:
     num_rows, num_columns = values.shape
-    axes.set_facecolor(colours.paper)
     axes.pcolormesh(
         values, cmap=colours.colormap, vmin=0, vmax=vmax, edgecolors=colours.paper, linewidth=2.2 * sheet.cell
     )
@@ -179,21 +178,25 @@ def _ink_on(colour: Any) -> str:
 
 
 def _draw_labels(axes: Axes, sources: Sequence[Label], targets: Sequence[Label], sheet: _Sheet, colours: Theme) -> None:
-    axes.tick_params(length=0, pad=_PAD * 72, top=True, labeltop=True, bottom=False, labelbottom=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    slanted: dict[str, Any] = (
-        {"rotation": math.degrees(_SLANT), "ha": "left", "rotation_mode": "anchor"} if sheet.slanted else {}
-    )
-    columns = axes.set_xticks(np.arange(len(sources)) + 0.5, [label.text for label in sources], **slanted)
-    rows = axes.set_yticks(np.arange(len(targets)) + 0.5, [label.text for label in targets])
-    for tick, label in zip([*columns, *rows], [*sources, *targets], strict=True):
-        text = tick.label2 if tick in columns else tick.label1
-        text.set(
+    """Writes the labels as plain text: matplotlib's ticks take as long as all the rest of a picture."""
+    axes.set_axis_off()
+    pad = _PAD / sheet.cell
+    above: dict[str, Any] = {"ha": "center", "va": "bottom", "gid": "source"}
+    if sheet.slanted:
+        above |= {"rotation": math.degrees(_SLANT), "ha": "left", "rotation_mode": "anchor"}
+    beside = {"ha": "right", "va": "center", "gid": "target"}
+    places = [(column + 0.5, -pad, label, above) for column, label in enumerate(sources)]
+    places += [(-pad, row + 0.5, label, beside) for row, label in enumerate(targets)]
+    for x, y, label, alignment in places:
+        axes.text(
+            x,
+            y,
+            label.text,
             color=colours.quiet if label.special else colours.ink,
             fontsize=sheet.font_size,
             family=sheet.families,
             parse_math=False,
+            **alignment,
         )
 
 

@@ -88,6 +88,7 @@ export class View {
   /** @type {HTMLElement} */ #note;
 
   /** @type {Result | null} */ #result = null;
+  /** @type {Map<AttentionMap, Map<string, {values: Float32Array, largest: number}>>} */ #matrices = new Map();
   /** @type {HTMLImageElement | null} */ #image = null;
   /** @type {Line | null} */ #columnLine = null;
   /** @type {Line[]} */ #rowLines = [];
@@ -111,6 +112,7 @@ export class View {
    */
   show(result, image = null) {
     this.#result = result;
+    this.#matrices.clear();
     this.#image = image;
     this.#hypothesis = Math.min(this.#hypothesis, result.hypotheses.length - 1);
     this.#focus = NOTHING;
@@ -156,8 +158,23 @@ export class View {
     const hypothesis = this.#result?.hypotheses[index];
     const map = hypothesis?.maps.get(this.#kind) ?? this.#result?.maps.get(this.#kind);
     if (!this.#result || !hypothesis || !map) return null;
+    const { values, largest } = this.#chosenOf(map);
+    return { map, values, ...axesOf(this.#result, hypothesis, map), largest };
+  }
+
+  /**
+   * The weights that are chosen of a map, and the largest of them: averages are taken once.
+   * @param {AttentionMap} map
+   */
+  #chosenOf(map) {
+    const key = `${this.#layer} ${this.#head}`;
+    const known = this.#matrices.get(map) ?? new Map();
+    const there = known.get(key);
+    if (there) return there;
     const values = matrixOf(map, this.#layer, this.#head);
-    return { map, values, ...axesOf(this.#result, hypothesis, map), largest: largestOf(values) };
+    const chosen = { values, largest: largestOf(values) };
+    this.#matrices.set(map, known.set(key, chosen));
+    return chosen;
   }
 
   /** Builds the lines of words, and what depends on the map. */

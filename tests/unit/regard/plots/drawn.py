@@ -4,7 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
+
+
+def labels(axes: Axes, side: str) -> list[Text]:
+    """The labels of a heatmap's "source" or "target"."""
+    return [text for text in axes.texts if text.get_gid() == side]
 
 
 class Drawn:

@@ -10,6 +10,7 @@ from PIL import Image
 from regard.errors import MissingExtra
 from regard.results import Result
 from regard.v1 import regard_pb2 as pb
+from tests.unit.regard.plots.drawn import labels
 from tests.unit.regard.results_made_up import caption_result, text_result
 
 GRID = pb.ImageGrid(rows=2, columns=2, image_width=40, image_height=40, box=pb.Box(left=0, top=0, right=40, bottom=40))
@@ -28,7 +29,7 @@ def test_the_alignment_is_drawn_where_nobody_says(result: Result) -> None:
     assert result.alignment is not None
     figure = result.plot(title="a title")
     np.testing.assert_array_equal(cells(figure), result.alignment.values)
-    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["the", "cat", "</s>"]
+    assert [label.get_text() for label in labels(figure.axes[0], "source")] == ["the", "cat", "</s>"]
 
 
 def test_a_layer_and_a_head_are_chosen_by_their_numbers_and_otherwise_averaged(result: Result) -> None:
@@ -86,7 +87,7 @@ def test_a_caption_is_drawn_over_its_picture_without_its_end_token(tmp_path: Pat
     caption = caption_result(["a", "cat"], GRID)
     picture = Image.new("RGB", (40, 40), "white")
     assert len(caption.plot(picture=picture).axes) == 2
-    assert caption.plot("heatmap", picture=picture).axes[0].get_xticklabels()[3].get_text() == "r2 c2"
+    assert labels(caption.plot("heatmap", picture=picture).axes[0], "source")[3].get_text() == "r2 c2"
     caption.save_plot(tmp_path / "caption.webp", picture=picture)
     with Image.open(tmp_path / "caption.webp") as animation:
         assert getattr(animation, "n_frames", 1) == 2
