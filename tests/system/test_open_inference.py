@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,24 @@ Got = dict[str, Any]
 TEXTS = ["Where is the library?", "My sister sleeps.", "Nobody likes coffee without sugar."]  # as in the peer
 
 
-@pytest.fixture(scope="module")
-def expected_and_got(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[regard.Result], Got]:
-    """What our own client gets for the texts, and all that Triton's got."""
+def peers() -> Path:
+    """Where Triton's client is."""
     if not PYTHON.exists():
         assert not os.environ.get("CI"), "CI makes .venv-peers"
         pytest.skip("`make test` makes .venv-peers")
+    return PYTHON
+
+
+@pytest.fixture(scope="module")
+def expected_and_got(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[regard.Result], Got]:
+    """What our own client gets for the texts, and all that Triton's got."""
+    python = peers()
     descriptors = tmp_path_factory.mktemp("open-inference") / "descriptors"
     ours = FileDescriptorProto()
     v2.DESCRIPTOR.CopyToProto(ours)
     descriptors.write_bytes(ours.SerializeToString())
     with served("--models=everyday", "--open-inference") as server:
-        command = [str(PYTHON), str(ROOT / "tests" / "peers" / "triton.py"), server.target, str(descriptors)]
+        command = [str(python), str(ROOT / "tests" / "peers" / "triton.py"), server.target, str(descriptors)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         with regard.Client(server.target) as client:
@@ -102,3 +109,14 @@ def test_what_cannot_be_served_is_told(got: Got, case: str, status: str, words: 
     code, message = got["errors"][case]
     assert status in code
     assert words in message
+
+
+def test_the_documented_example_works_as_it_stands() -> None:
+    python = peers()
+    example = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "open-inference.md").read_text(), re.DOTALL)[0]
+    assert "localhost:50051" in example
+    with served("--models=everyday", "--open-inference") as server:
+        command = [str(python), "-c", example.replace("localhost:50051", server.target)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\[b'Wo ist die Bibliothek\?'\] \(1, \d+, \d+\)\n", done.stdout)
