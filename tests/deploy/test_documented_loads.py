@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)[0].splitlines()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served("--models=everyday") as server:
+    with served("--models=everyday", "--max-queue=4096") as server:  # a slow machine may be late, it may not refuse
         yield server
 
 

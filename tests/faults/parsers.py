@@ -5,14 +5,16 @@ likes. An exception that leaves a function here is a finding.
 """
 
 import json
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import grpc
 from google.protobuf.message import DecodeError, Message
 
 from models.bundle import Bundle, ImageSource, Manifest, zoo_folder
@@ -23,8 +25,15 @@ from service.convert.models import write_model
 from service.convert.open_inference import read_outputs, read_request
 from service.convert.requests import RequestReader, read_list_models, read_load_model, read_model_name
 from service.errors import DeadlinePassed, InvalidInput, ServiceError
+from service.guard.guard import Guard
+from service.guard.tokens import TokenEntry, TokenFile, hash_token
+from service.http.context import HttpContext
 from service.http.problems import Problem
 from service.http.reading import read_body, read_query
+from service.layers.errors import ErrorLayer
+from service.layers.guard import GuardLayer
+from service.layers.layer import Method
+from service.layers.request_log import RequestLog
 from service.open_inference import open_inference_pb2 as v2
 from service.pipelines.image import ImageLimits, ImageReader
 from service.pipelines.text import SourceReader, SourceText
@@ -91,12 +100,27 @@ def read_http(data: bytes) -> None:
             _tell(error)
 
 
+def read_headers(data: bytes) -> None:
+    """Bytes as the headers of a call that needs a token, a name and its value a line."""
+    text = data.decode("latin-1")  # as HTTP's are read
+    lines = [line.partition(":") for line in text.split("\n")]
+    context = HttpContext([(name.strip().lower(), value.strip()) for name, _, value in lines], "ipv4:127.0.0.1:1", 1.0)
+    with suppress(StopIteration, grpc.aio.AbortError):
+        _guarded()(None, context).send(None)  # nothing in it waits
+    trailers = dict(context.trailing_metadata())
+    assert re.fullmatch(r"[!-~]{1,128}", trailers["x-request-id"])
+    assert context.code() in (None, grpc.StatusCode.UNAUTHENTICATED)
+    if context.code() is not None:
+        Problem.of_call(context).response({"x-request-id": trailers["x-request-id"]})
+
+
 PARSERS: dict[str, Callable[[bytes], None]] = {
     "manifest": read_manifest,
     "image": read_image,
     "message": read_message,
     "text": read_text,
     "http": read_http,
+    "headers": read_headers,
 }
 
 
@@ -126,11 +150,11 @@ def _check_source(source: SourceText) -> None:
         assert token.span is None or 0 <= token.span.start <= token.span.end <= len(source.text)
 
 
-Method = tuple[str, type[Message], Callable[[Any], object]]  # each function takes the message beside it
+Reading = tuple[str, type[Message], Callable[[Any], object]]  # each function takes the message beside it
 
 
 @cache
-def _methods() -> tuple[Method, ...]:
+def _methods() -> tuple[Reading, ...]:
     reader = RequestReader(Settings())
     manifest = _toy_manifest()
 
@@ -152,6 +176,22 @@ def _methods() -> tuple[Method, ...]:
         (models + "LoadModel", pb.LoadModelRequest, read_load_model),
         ("inference.GRPCInferenceService.ModelInfer", v2.ModelInferRequest, infer),
     )
+
+
+@cache
+def _guarded() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
+    """What stands before a call's answer: its id, its errors, its token."""
+    token = TokenEntry(name="somebody", sha256=hash_token("secret"), scopes=frozenset({"infer"}))
+    method = Method("unary", "regard.v1.AttentionService", "Translate")
+
+    async def answer(_request: None, _context: HttpContext) -> None:
+        return None
+
+    around: Any = answer
+    guard = GuardLayer(Guard(TokenFile(tokens=(token,))), {method.service: "infer"})
+    for layer in (guard, ErrorLayer(lambda _reason: None), RequestLog()):
+        around = layer.around(method, around)
+    return around
 
 
 def _toy_manifest() -> Manifest:

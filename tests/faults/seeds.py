@@ -13,7 +13,15 @@ DEEP = 20_000
 
 def of(parser: str) -> list[bytes]:
     """The seeds of a parser of `parsers.PARSERS`."""
-    return {"manifest": _manifests, "image": _images, "message": _messages, "text": _texts, "http": _bodies}[parser]()
+    makers = {
+        "manifest": _manifests,
+        "image": _images,
+        "message": _messages,
+        "text": _texts,
+        "http": _bodies,
+        "headers": _headers,
+    }
+    return makers[parser]()
 
 
 def _manifests() -> list[bytes]:
@@ -102,4 +110,15 @@ def _bodies() -> list[bytes]:
         b"attention.kinds.x=1&attention.kinds=2",
         b"generation=2&generation.x=1&texts=a&texts=b&=&.=&..=1",
         b".".join([b"a"] * 2000) + b"=1",
+    ]
+
+
+def _headers() -> list[bytes]:
+    return [
+        b"authorization: Bearer secret\nx-request-id: 7",
+        b"Authorization: bearer  secret \nauthorization: Bearer other",
+        b"authorization: Basic c2VjcmV0",
+        b"authorization: Bearer \xff\x00\nx-request-id: \xe9\x7f",
+        b"x-request-id: " + b"a" * 129,
+        b"x-request-id\n:\n: :",
     ]
