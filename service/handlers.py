@@ -33,6 +33,7 @@ from service.pipelines.text import SourceText
 from service.preparation import Prepared, Preparer
 from service.repository import Repository
 from service.settings import Settings
+from service.tracing.record import stage
 
 # Requests of one call that the engine has at a time, so that a text of very many parts does not fill the queue.
 MAX_AT_ONCE = 128
@@ -150,8 +151,9 @@ class Handlers:
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(prepared, parts, merged)
             assemble = partial(prepared.assembler(index).result, traced)
-            # The maps of a long text are large; others take no longer than a thread would.
-            results.append(await asyncio.to_thread(assemble) if len(parts) > 1 else assemble())
+            with stage("detokenize"):
+                # The maps of a long text are large; others take no longer than a thread would.
+                results.append(await asyncio.to_thread(assemble) if len(parts) > 1 else assemble())
         return results
 
     async def _traced(self, prepared: Prepared, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
@@ -160,7 +162,8 @@ class Handlers:
             return results
         runner = prepared.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
-        traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
+        with stage("attention"):
+            traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
 
@@ -207,7 +210,10 @@ class Handlers:
             result = await running
             for event in events.finish(result.hypotheses[0]):
                 yield event
-            yield assembler.result(await self._traced(prepared, prepared.inputs[0], [result]))
+            traced = await self._traced(prepared, prepared.inputs[0], [result])
+            with stage("detokenize"):
+                finished = assembler.result(traced)
+            yield finished
         finally:
             running.cancel()
 

@@ -15,6 +15,7 @@ from service.pipelines.image import ImageReader
 from service.pipelines.pool import Pool
 from service.pipelines.text import SourceReader
 from service.repository import LoadedModel, Repository
+from service.tracing.record import stage, watcher
 
 # Fewer characters are tokenized in about a millisecond, which a thread would not repay.
 MANY_CHARACTERS = 4_000
@@ -38,6 +39,7 @@ class Prepared:
 
     def requests(self) -> Iterator[EngineRequest]:
         """Yields what the engine has to run: of every input every part, and of that every sequence."""
+        watch = watcher()
         for parts in self.inputs:
             for part in parts:
                 for generation in self.sequences(parts):
@@ -47,6 +49,7 @@ class Prepared:
                         attention=bool(self.call.attention.kinds),
                         deadline=self.call.deadline,
                         bulk=self.call.bulk,
+                        watch=watch,
                         caller=current_caller(),
                     )
 
@@ -151,7 +154,8 @@ class Preparer:
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         check_attention(call.attention, model.manifest, violations)
         attempts = [partial(_attempt, reading) for reading in readings]
-        outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]
+        with stage("prepare"):
+            outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]
         for outcome in outcomes:
             if isinstance(outcome, InvalidInput):
                 violations.found += outcome.violations

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import uvloop
@@ -37,6 +37,7 @@ from service.layers.metrics import MetricsLayer
 from service.layers.peer import PeerLayer
 from service.layers.request_log import RequestLog
 from service.layers.routes import Routes
+from service.layers.tracing import TracingLayer
 from service.metrics import Metrics
 from service.open_inference import open_inference_pb2_grpc as v2_grpc
 from service.servicers.attention import AttentionServicer
@@ -45,7 +46,11 @@ from service.servicers.inference import InferenceServicer
 from service.servicers.model import ModelServicer
 from service.settings import Settings, SettingsError, add_flags
 from service.tls import Certificates, TlsError
+from service.tracing.switch import TracingUnavailable, open_tracing
 from service.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from service.tracing.spans import Tracing
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name.values())
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
@@ -53,6 +58,7 @@ QUIET_S = 0.25  # without a call, before connections are closed: who has just go
 MAX_QUIET_S = 1.0  # for callers who keep calling
 CLOSE_GRACE_S = 0.2  # for what is no call of the API, such as an open reflection stream
 MIN_ENGINE_DRAIN_S = 1.0
+TRACES_GRACE_S = 3.0  # for the last traces to reach their collector
 
 OpenHandlers = Callable[[Settings, EngineObserver], Handlers]
 
@@ -83,6 +89,7 @@ class Server:
         self._health = Health(names)
         self._gate = Gate(names)
         self._guard: Guard | None = None
+        self._tracing: Tracing | None = None
         self._handlers: Handlers | None = None
         self._routes: Routes | None = None
         self._grpc: grpc.aio.Server | None = None
@@ -122,6 +129,7 @@ class Server:
         self._handlers = await asyncio.to_thread(self._open_handlers, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._handlers.models)
         self._metrics.watch_engine(self._handlers.usage)
+        self._tracing = _open_tracing(self._settings)
         self._add_services(self._handlers)
         for server in (self._grpc, self._probes):
             if server is not None:
@@ -153,8 +161,10 @@ class Server:
     def _add_services(self, handlers: Handlers) -> None:
         attention = AttentionServicer(handlers, RequestReader(self._settings), self._metrics.attention)
         whose = PeerLayer() if self._guard is None else GuardLayer(self._guard, _scopes(self._services))
+        tracing = () if self._tracing is None else (TracingLayer(self._tracing),)
         routes = Routes(
             RequestLog(),
+            *tracing,
             MetricsLayer(self._metrics.grpc),
             ErrorLayer(self._metrics.refusals.count),
             whose,
@@ -214,6 +224,8 @@ class Server:
             await self._http.stop()
         if self._watching is not None:
             self._watching.cancel()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 
     async def _drain_grpc(self, server: grpc.aio.Server, budget: float) -> None:
         """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections.
@@ -257,6 +269,13 @@ def _open_guard(settings: Settings) -> Guard | None:
         return Guard(TokenFile.load(settings.tokens_file))
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
+
+
+def _open_tracing(settings: Settings) -> "Tracing | None":
+    try:
+        return open_tracing(settings.trace_endpoint, settings.trace_sample_ratio)
+    except TracingUnavailable as error:
+        raise StartError(f"trace_endpoint: {error}") from error
 
 
 def _scopes(services: Sequence[ServiceDescriptor]) -> dict[str, Scope]:

@@ -142,6 +142,15 @@ class Settings(BaseModel):
         default=60.0, gt=0, description="a step that takes longer means that the engine is stuck: liveness turns off"
     )
 
+    trace_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OTLP collector (gRPC) that traces go to, http://HOST:4317; unset: as OTEL_... variables say",
+    )
+    trace_sample_ratio: float | None = Field(
+        default=None, ge=0, le=1, description="share of the calls to trace, if the caller does not decide; unset: all"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level to log")
     log_format: Literal["text", "json"] = Field(default="text", description="form of a line of the log")
 

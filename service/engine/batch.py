@@ -11,7 +11,7 @@ from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
 from service.engine.runner import Runner, StepBindings, StepOutput
 from service.engine.slots import Slots, SlotsShape
-from service.engine.ticket import Delivery, Ticket
+from service.engine.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from service.errors import DeadlinePassed
 
 
@@ -62,12 +62,14 @@ class RunningBatch:
     def admit(self, tickets: list[Ticket]) -> None:
         """Encodes requests together and gives each the next free row."""
         started = time.monotonic()
+        for ticket in tickets:
+            ticket.admitted = started
         memory = self.runner.encode([ticket.request.source for ticket in tickets])
         encode_s = time.monotonic() - started
         model = self.runner.manifest.name
         self.observer.encoded(model, len(tickets), encode_s)
         for index, ticket in enumerate(tickets):
-            ticket.admitted, ticket.encode_s = started, encode_s
+            ticket.encode_s = encode_s
             num_source = self.runner.source_length(ticket.request.source)
             self._slots.write(self.num_live, memory, index, num_source, self.runner.manifest.target.start_id)
             self._search.admit(self.num_live, ticket.request.generation)
@@ -114,6 +116,8 @@ class RunningBatch:
         now = time.monotonic()
         for ticket in self.tickets:
             ticket.num_steps += 1
+            if ticket.step_times is not None and ticket.num_steps % STEPS_BETWEEN_TIMES == 1:
+                ticket.step_times.append((ticket.num_steps, now))
             if ticket.num_steps == 1:
                 self.observer.first_token(self.runner.manifest.name, now - ticket.submitted)
 

@@ -1,10 +1,14 @@
 """What enters and leaves the engine: one caller's input, and what decoding made of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from service.engine.ticket import Ticket
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -54,6 +58,7 @@ class EngineRequest:
         attention: whether cross-attention is kept; it costs nothing when False.
         deadline: `time.monotonic()` after which nobody waits for the result; None means never.
         bulk: waits behind interactive requests.
+        watch: is given the request's ticket when it is submitted; for traces.
         caller: whose it is; callers take turns.
     """
 
@@ -62,6 +67,7 @@ class EngineRequest:
     attention: bool = False
     deadline: float | None = None
     bulk: bool = False
+    watch: "Callable[[Ticket], None] | None" = None
     caller: str = ""
 
 

@@ -10,6 +10,9 @@ from service.engine.request import CommittedToken, EngineRequest, EngineResult
 from service.errors import ServiceError
 
 OnTokens = Callable[[list[CommittedToken]], None]
+
+STEPS_BETWEEN_TIMES = 16
+
 Phase = Literal["queue", "encode", "decode"]
 
 
@@ -23,7 +26,9 @@ class Ticket:
         submitted: `time.monotonic()` of arrival.
         admitted: `time.monotonic()` when it left the queue; 0 as long as it waits.
         departed: the caller has left; the request ends before the next step.
+        encode_s: how long it was encoded, with others; 0 until then.
         num_steps: steps it has had.
+        step_times: number and end of the first step and of every STEPS_BETWEEN_TIMES-th, if somebody asked for them.
         num_committed: tokens that `on_tokens` has had.
     """
 
@@ -36,6 +41,11 @@ class Ticket:
     encode_s: float = 0.0
     num_steps: int = 0
     num_committed: int = 0
+    step_times: list[tuple[int, float]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.request.watch is not None:
+            self.request.watch(self)
 
     @property
     def phase(self) -> Phase:

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from service.layers.layer import Answer, Codec, Context, Layer, Method
 from service.layers.status import code_label, code_of
 from service.metrics import GrpcMetrics
+from service.tracing.record import exemplar
 
 
 class MetricsLayer(Layer):
@@ -37,7 +38,7 @@ class MetricsLayer(Layer):
                 if code not in handled:
                     handled[code] = self._metrics.handled.labels(*method.labels, code_label(code))
                 handled[code].inc()
-                handling.observe(time.perf_counter() - begin)
+                handling.observe(time.perf_counter() - begin, exemplar())
 
         return counted
 

@@ -14,7 +14,7 @@ from service.layers.status import code_of
 
 REQUEST_ID = "x-request-id"
 _USABLE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_QUIET_SERVICES = ("grpc.health.", "grpc.reflection.")
+QUIET_SERVICES = ("grpc.health.", "grpc.reflection.")
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class RequestLog(Layer):
     """Logs one line a call, and gives the call its id: the caller's `x-request-id`, or a new one, sent back."""
 
     def around(self, method: Method, answer: Answer) -> Answer:
-        level = logging.DEBUG if method.service.startswith(_QUIET_SERVICES) else logging.INFO
+        level = logging.DEBUG if method.service.startswith(QUIET_SERVICES) else logging.INFO
         title = f"{method.service}/{method.name}"
 
         async def logged(request: Any, context: Context) -> Any:

@@ -1,0 +1,224 @@
+"""A real server sends its traces to a collector on loopback: gRPC and HTTP, unary and streams, and nobody's text."""
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as collector_pb
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as collector_grpc
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
+from service.server import Server, StartError
+from service.settings import Settings
+from service.tracing.switch import TracingUnavailable
+from tests.integration.conftest import running
+from tests.integration.fake_handlers import FakeHandlers, Script
+
+TRANSLATE, STREAM = "regard.v1.AttentionService/Translate", "regard.v1.AttentionService/StreamTranslate"
+TEXT = "The gardener has lost his orange umbrella."
+ALIGNED = pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_ENCODER_SELF])
+
+
+class Collector(collector_grpc.TraceServiceServicer):
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._requests: list[collector_pb.ExportTraceServiceRequest] = []
+
+    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
+        with self._arrived:
+            self._requests.append(request)
+            self._arrived.notify_all()
+        return collector_pb.ExportTraceServiceResponse()
+
+    def spans(self, trace_id: str) -> list[Span]:
+        """A trace's spans, once that of the call, which is sent last, is there."""
+
+        def found() -> list[Span]:
+            scopes = [scope for r in self._requests for resource in r.resource_spans for scope in resource.scope_spans]
+            return [span for scope in scopes for span in scope.spans if span.trace_id.hex() == trace_id]
+
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), 20)
+            return found()
+
+    def text(self) -> str:
+        with self._arrived:
+            return "\n".join(map(str, self._requests))
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[tuple[Collector, str]]:
+    """A collector and its endpoint."""
+    servicer, server = Collector(), grpc.server(futures.ThreadPoolExecutor(2))
+    collector_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield servicer, f"http://127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+@pytest.fixture(scope="module")
+def traced(collector: tuple[Collector, str]) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        with running(Settings(grpc_port=0, http_port=0, models=("everyday",), trace_endpoint=collector[1])) as server:
+            yield server
+
+
+@pytest.fixture
+def stub(traced: Server) -> Iterator[pb_grpc.AttentionServiceStub]:
+    with grpc.insecure_channel(f"127.0.0.1:{traced.grpc_port}") as channel:
+        yield pb_grpc.AttentionServiceStub(channel)
+
+
+def server_without_models(**settings: object) -> Server:
+    script = Script()
+    script.gate.set()
+    chosen = Settings.model_validate({"grpc_port": 0, "http_port": 0, "drain_delay_s": 0, **settings})
+    return Server(chosen, lambda settings, observer: FakeHandlers(script))
+
+
+def traceparent(number: int) -> tuple[str, str]:
+    """A trace's id, and the header that says that a caller has begun it."""
+    trace_id = f"{number:032x}"
+    return trace_id, f"00-{trace_id}-00f067aa0ba902b7-01"
+
+
+def attributes(span: Span) -> dict[str, object]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+
+
+def test_a_unary_call_is_one_trace(collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub) -> None:
+    trace_id, header = traceparent(1)
+    request = pb.TranslateRequest(texts=[TEXT] * 2, target_language="de", attention=ALIGNED)
+    stub.Translate(request, metadata=(("traceparent", header),))
+    spans = collector[0].spans(trace_id)
+    root = next(span for span in spans if span.kind == Span.SPAN_KIND_SERVER)
+    children = [span for span in spans if span is not root]
+    assert root.name == TRANSLATE
+    assert root.parent_span_id.hex() == "00f067aa0ba902b7"
+    assert {span.parent_span_id for span in children} == {root.span_id}
+    names = sorted(span.name for span in children)
+    assert names == sorted(["prepare", *["queue", "encode", "decode", "attention", "detokenize"] * 2])
+    assert all(root.start_time_unix_nano <= s.start_time_unix_nano <= s.end_time_unix_nano for s in children)
+    assert all(span.end_time_unix_nano <= root.end_time_unix_nano for span in children)
+    assert abs(root.end_time_unix_nano / 1e9 - time.time()) < 60
+    told = attributes(root)
+    assert told["regard.num_inputs"] == told["regard.num_requests"] == 2
+    assert str(told["regard.model"]).startswith("everyday@")
+    decode = next(span for span in children if span.name == "decode")
+    assert [event.name for event in decode.events][:1] == ["step"]
+
+
+def test_a_stream_is_one_trace(collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub) -> None:
+    trace_id, header = traceparent(2)
+    request = pb.StreamTranslateRequest(text=TEXT, target_language="de")
+    list(stub.StreamTranslate(request, metadata=(("traceparent", header),)))
+    spans = {span.name for span in collector[0].spans(trace_id)}
+    assert spans == {STREAM, "prepare", "queue", "encode", "decode", "detokenize"}
+
+
+def test_a_call_over_http_is_one_trace(collector: tuple[Collector, str], traced: Server) -> None:
+    trace_id, header = traceparent(3)
+    body = json.dumps({"texts": [TEXT], "target_language": "de"}).encode()
+    headers = {"content-type": "application/json", "traceparent": header}
+    url = f"http://127.0.0.1:{traced.http_port}/v1/translate"
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as answer:
+        assert answer.status == 200
+    assert {span.name for span in collector[0].spans(trace_id)} > {TRANSLATE, "queue", "encode", "decode"}
+
+
+def test_a_call_that_fails_says_why_in_one_word(
+    collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub
+) -> None:
+    trace_id, header = traceparent(4)
+    with pytest.raises(grpc.RpcError):
+        stub.Translate(
+            pb.TranslateRequest(texts=["private words"], model="private-name"), metadata=(("traceparent", header),)
+        )
+    (root,) = collector[0].spans(trace_id)
+    assert attributes(root)["regard.reason"] == "MODEL_NOT_FOUND"
+    assert attributes(root)["rpc.grpc.status_code"] == grpc.StatusCode.NOT_FOUND.value[0]
+    assert root.status.code == Status.STATUS_CODE_UNSET  # it is the caller's fault
+    assert "private" not in collector[0].text()
+
+
+def test_what_callers_write_is_in_no_trace(
+    collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub
+) -> None:
+    trace_id, header = traceparent(5)
+    metadata = (("traceparent", header), ("baggage", "user=gardener"), ("x-request-id", "gardeners-own"))
+    translated = stub.Translate(pb.TranslateRequest(texts=[TEXT], target_language="de"), metadata=metadata)
+    collector[0].spans(trace_id)
+    sent = collector[0].text().lower()
+    words = {*TEXT.lower().rstrip(".").split(), *translated.results[0].hypotheses[0].text.lower().rstrip(".").split()}
+    assert [word for word in words if len(word) > 6 and word in sent] == []
+
+
+def test_exemplars_name_the_trace_where_openmetrics_is_asked_for(
+    traced: Server, stub: pb_grpc.AttentionServiceStub
+) -> None:
+    trace_id, header = traceparent(6)
+    stub.Translate(pb.TranslateRequest(texts=[TEXT], target_language="de"), metadata=(("traceparent", header),))
+
+    def scrape(accept: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", traced.http_port, timeout=10)
+        try:
+            connection.request("GET", "/metrics", headers={"accept": accept})
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    lines = scrape("application/openmetrics-text; version=1.0.0").splitlines()
+    named = [line for line in lines if f'# {{trace_id="{trace_id}"}}' in line]
+    assert len(named) == 1
+    assert named[0].startswith("grpc_server_handling_seconds_bucket{")
+    assert trace_id not in scrape("text/plain")
+
+
+async def test_the_log_names_the_trace(collector: tuple[Collector, str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    trace_id, header = traceparent(7)
+    async with (
+        server_without_models(trace_endpoint=collector[1], trace_sample_ratio=0) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
+    ):
+        stub = pb_grpc.AttentionServiceStub(channel)
+        await stub.Translate(pb.TranslateRequest(texts=[TEXT]), metadata=(("traceparent", header),))
+        await stub.Translate(pb.TranslateRequest(texts=[TEXT]))
+    lines = [record.fields for record in caplog.records if record.getMessage() == TRANSLATE]  # type: ignore[attr-defined]
+    assert [line.get("trace_id") for line in lines] == [trace_id, None]
+    # The server has stopped, and what it had to send was sent before.
+    assert await asyncio.to_thread(collector[0].spans, trace_id)
+
+
+async def test_a_collector_that_is_not_there_costs_no_call_and_little_time_to_stop() -> None:
+    server = server_without_models(trace_endpoint="http://127.0.0.1:1")
+    async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        answer = await pb_grpc.AttentionServiceStub(channel).Translate(pb.TranslateRequest(texts=[TEXT]))
+        assert len(answer.results) == 1
+        await channel.close()
+        begin = time.monotonic()
+        await server.stop()
+        assert time.monotonic() - begin < 10
+
+
+async def test_a_server_that_cannot_trace_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(*_: object) -> None:
+        raise TracingUnavailable("traces need the extra 'otel'")
+
+    monkeypatch.setattr("service.server.open_tracing", unavailable)
+    with pytest.raises(StartError, match="trace_endpoint: traces need"):
+        await server_without_models(trace_endpoint="http://127.0.0.1:1").start()
