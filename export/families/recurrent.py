@@ -11,7 +11,7 @@ from export.errors import ExportError
 from export.families.checkpoint import FILES, CheckpointTexts, source_model, text_source, text_target
 from export.families.source import SourceModel, require_files
 from export.graph.recurrent import RecurrentArchitecture
-from export.graph.recurrent_weights import INITIAL, KEYS, STATES, RecurrentWeights
+from export.graph.recurrent_weights import INITIAL, INITIAL_CELL, KEYS, STATES, RecurrentWeights
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Source, forced, generation_config, search
 from models.bundle import Target, TextSource
@@ -55,6 +55,8 @@ class RecurrentReference(CheckpointTexts):
         found = {STATES: memory.states, INITIAL: memory.initial}
         if memory.keys is not memory.states:
             found[KEYS] = memory.keys
+        if memory.initial_cell is not None:
+            found[INITIAL_CELL] = memory.initial_cell
         return {name: x[0].numpy() for name, x in found.items()}
 
     def _encode(self, source: Source, num_copies: int = 1) -> Memory:

@@ -1,9 +1,9 @@
 """encode.onnx of a pointer-generator: source tokens in; states, keys, words to copy, the decoder's first state out."""
 
-from export.graph.bidirectional import bidirectional
 from export.graph.builder import GraphBuilder
 from export.graph.contract import SOURCE_LENGTHS, Graph
 from export.graph.pointer_weights import FIRST_CELL, FIRST_HIDDEN, IDS, KEYS, STATES, WORDS, PointerWeights
+from export.graph.recurrent_layer import recurrent_layer
 from export.quantize import Float32Array, Form
 from models.bundle import TensorSpec
 
@@ -19,14 +19,14 @@ def build_encode(weights: PointerWeights, form: Form) -> Graph:
     table = weights.weights["embedding.weight"]
     embedded = graph.node("Gather", form.embed(graph, table, ids), to_packed)  # [requests, source, width]
     x = graph.node("Transpose", embedded, perm=[1, 0, 2])
-    x, last = bidirectional(graph, "lstm", _directions(weights), x, lengths, "encoder")
-    states = graph.node("Transpose", x, output=STATES, perm=[1, 0, 2])
+    layer = recurrent_layer(graph, "lstm", _directions(weights), x, lengths, "encoder")
+    states = graph.node("Transpose", layer.states, output=STATES, perm=[1, 0, 2])
     keys = form.linear(graph, states, weights.linear("attention.score.key"))
     graph.node("Identity", keys, output=KEYS)
     graph.node("Gather", ids, to_packed, output=IDS)
     graph.node("Gather", words, to_packed, output=WORDS)
     for name in (FIRST_HIDDEN, FIRST_CELL):
-        graph.node("Tanh", form.linear(graph, last, weights.linear(name)), output=name)
+        graph.node("Tanh", form.linear(graph, layer.last, weights.linear(name)), output=name)
     for spec in weights.memory:
         graph.output(spec)
     return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))

@@ -7,7 +7,16 @@ from export.graph.builder import GraphBuilder
 from export.graph.candidates import rank_candidates
 from export.graph.contract import HIDDEN_SCORE, LENGTHS, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, Graph
 from export.graph.lstm_cell import lstm_cell, lstm_gates
-from export.graph.recurrent_weights import CELL, HIDDEN, INITIAL, KEYS, READOUT, STATES, RecurrentWeights
+from export.graph.recurrent_weights import (
+    CELL,
+    HIDDEN,
+    INITIAL,
+    INITIAL_CELL,
+    KEYS,
+    READOUT,
+    STATES,
+    RecurrentWeights,
+)
 from export.quantize import Form, Linear
 from models.bundle import TensorSpec
 
@@ -39,10 +48,11 @@ class _StepGraph:
     def draw(self) -> Graph:
         embedded = self.form.embed(self.graph, self.weights.table, self.tokens)
         readout = self._bahdanau(embedded) if self.config.style == "bahdanau" else self._luong(embedded)
-        # The head reads the table with its scale; the readout takes it back.
-        unscaled = self.graph.node("Mul", readout, self.graph.constant(np.float32(1 / self.weights.embedding_scale)))
-        head = Linear("embedding", self.weights.table, self.weights.weights["head.bias"])
-        rank_candidates(self.graph, self.form.head(self.graph, unscaled, head), self.num_candidates)
+        if self.config.tie_embeddings and self.config.scale_embeddings:
+            # The head reads the table with its scale; the readout takes it back.
+            unscale = self.graph.constant(np.float32(1 / self.weights.embedding_scale))
+            readout = self.graph.node("Mul", readout, unscale)
+        rank_candidates(self.graph, self.form.head(self.graph, readout, self.weights.head), self.num_candidates)
         self.graph.output(
             TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source"))
         )
@@ -52,63 +62,84 @@ class _StepGraph:
 
     def _bahdanau(self, embedded: str) -> str:
         """Looks, then moves; returns the readout, a maxout."""
-        previous = self._previous()
+        previous = self._previous(HIDDEN, INITIAL)
         context = self._attend(previous)
         x = self._concat(embedded, context)
-        hidden = self._cell(x, previous)
+        hidden = self._move(x, previous)
         layer = self.weights.linear("decoder.readout")
         pairs = self.form.linear(self.graph, self._concat(hidden, x), layer)
         return self.graph.node("Max", *self.graph.nodes("Split", [pairs], 2, axis=-1, num_outputs=2))
 
     def _luong(self, embedded: str) -> str:
         """Moves, then looks; returns the readout, which is fed back."""
-        hidden = self._cell(self._concat(embedded, READOUT), self._previous())
+        hidden = self._move(self._concat(embedded, READOUT), self._previous(HIDDEN, INITIAL))
         context = self._attend(hidden)
         layer = self.weights.linear("decoder.readout")
         readout = self.form.linear(self.graph, self._concat(context, hidden), layer)
-        return self.graph.node("Tanh", readout, output=f"next_{READOUT}")
+        return self.graph.node("Tanh" if self.config.readout_tanh else "Identity", readout, output=f"next_{READOUT}")
 
-    def _previous(self) -> str:
-        """The hidden state before this position: before the first one, what encode made of the source.
+    def _previous(self, state: str, first: str) -> str:
+        """A state before this position: before the first one, what encode made of the source.
 
-        float32 [slots, decoder_width]; chosen by Where, since what is not chosen may be anything.
+        float32 [slots, state_width]; chosen by Where, since what is not chosen may be anything.
         """
         graph = self.graph
         is_first = graph.node("Equal", self.lengths, graph.constant(np.int32(0)))
         is_first = graph.node("Reshape", is_first, self._beams_shape(1))
-        initial = graph.node("Unsqueeze", INITIAL, graph.constant(np.array([1])))  # the beams of a request share it
-        hidden = graph.node("Reshape", HIDDEN, self._beams_shape(self.config.decoder_width))
-        return self._slots(graph.node("Where", is_first, initial, hidden), self.config.decoder_width)
+        initial = graph.node("Unsqueeze", first, graph.constant(np.array([1])))  # the beams of a request share it
+        later = graph.node("Reshape", state, self._beams_shape(self.config.state_width))
+        return self._slots(graph.node("Where", is_first, initial, later), self.config.state_width)
 
-    def _cell(self, x: str, hidden: str) -> str:
-        """One step of the cell from x, float32 [slots, cell_input_width]; returns the new hidden state."""
-        return self._lstm(x, hidden) if self.config.cell == "lstm" else self._gru(x, hidden)
+    def _move(self, x: str, hidden: str) -> str:
+        """One step of all cells from x, float32 [slots, cell_input_width]; returns the topmost's new hidden state."""
+        config, graph = self.config, self.graph
+        cell = ""
+        if config.cell == "lstm":
+            cell = self._previous(CELL, INITIAL_CELL) if config.starts_cell else CELL
+        if config.decoder_layers == 1:
+            return self._cell("decoder.cell.gates", x, hidden, cell, f"next_{HIDDEN}", f"next_{CELL}")
+        hiddens, cells = self._apart(hidden), self._apart(cell) if cell else [""] * config.decoder_layers
+        names = ["decoder.cell.gates", *(f"decoder.upper.{n}.gates" for n in range(config.decoder_layers - 1))]
+        outputs: list[str] = []
+        new_cells = [graph.name_value("cell") for _ in names]
+        for name, old, kept, new_cell in zip(names, hiddens, cells, new_cells, strict=True):
+            x = self._cell(name, x, old, kept, graph.name_value("hidden"), new_cell)
+            outputs.append(x)
+        graph.node("Concat", *outputs, output=f"next_{HIDDEN}", axis=-1)
+        if cell:
+            graph.node("Concat", *new_cells, output=f"next_{CELL}", axis=-1)
+        return x
 
-    def _lstm(self, x: str, hidden: str) -> str:
-        """Both of an LSTM's products in one."""
-        graph, width = self.graph, self.config.decoder_width
-        layer = lstm_gates("decoder.cell", *self._gate_layers())
-        gates = self.form.linear(graph, self._concat(x, hidden), layer)
-        names = {"hidden_output": f"next_{HIDDEN}", "cell_output": f"next_{CELL}"}
-        return lstm_cell(graph, gates, CELL, width, **names)
+    def _apart(self, state: str) -> list[str]:
+        """[slots, state_width] -> [slots, decoder_width] of each cell."""
+        count = self.config.decoder_layers
+        return self.graph.nodes("Split", [state], count, axis=-1, num_outputs=count)
 
-    def _gru(self, x: str, hidden: str) -> str:
+    def _cell(self, name: str, x: str, hidden: str, cell: str, new_hidden: str, new_cell: str) -> str:
+        """One step of a cell from what it reads; returns its new hidden state, float32 [slots, decoder_width]."""
+        if self.config.cell == "gru":
+            return self._gru(name, x, hidden, new_hidden)
+        gates = self.form.linear(self.graph, self._concat(x, hidden), lstm_gates(name, *self._gate_layers(name)))
+        width = self.config.decoder_width
+        return lstm_cell(self.graph, gates, cell, width, hidden_output=new_hidden, cell_output=new_cell)
+
+    def _gru(self, name: str, x: str, hidden: str, new_hidden: str) -> str:
         """h' = n + z (h - n), n = tanh(W x + b + r (U h + c))."""
         graph, width = self.graph, self.config.decoder_width
         sizes = graph.constant(np.array([2 * width, width]))
         read, kept = (
             graph.nodes("Split", [self.form.linear(graph, value, layer), sizes], 2, axis=-1)
-            for value, layer in zip((x, hidden), self._gate_layers(), strict=True)
+            for value, layer in zip((x, hidden), self._gate_layers(name), strict=True)
         )
         gates = graph.node("Sigmoid", graph.node("Add", read[0], kept[0]))
         reset, update = graph.nodes("Split", [gates], 2, axis=-1, num_outputs=2)
         new = graph.node("Tanh", graph.node("Add", read[1], graph.node("Mul", reset, kept[1])))
         change = graph.node("Mul", update, graph.node("Sub", hidden, new))
-        return graph.node("Add", new, change, output=f"next_{HIDDEN}")
+        return graph.node("Add", new, change, output=new_hidden)
 
-    def _gate_layers(self) -> list[Linear]:
-        """The cell's products with its input and with its hidden state."""
-        name, weights = "decoder.cell.gates", self.weights.weights
+    def _gate_layers(self, name: str) -> list[Linear]:
+        """A cell's products with its input and with its hidden state."""
+        weights = self.weights.weights
         return [
             Linear(f"{name}.{kind}", weights[f"{name}.weight_{kind}"], weights[f"{name}.bias_{kind}"])
             for kind in ("ih", "hh")

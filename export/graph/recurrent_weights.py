@@ -9,7 +9,7 @@ from export.quantize import Float32Array, Linear
 from models.bundle import StateSpec, TensorSpec
 from models.nets.recurrent import RecurrentConfig
 
-STATES, KEYS, INITIAL = "encoder_states", "keys", "initial_state"
+STATES, KEYS, INITIAL, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
 HIDDEN, CELL, READOUT = "hidden", "cell", "readout"
 
 
@@ -18,7 +18,7 @@ class RecurrentWeights:
     """An architecture and its weights.
 
     Attributes:
-        weights: float32, by the parameter names of `RecurrentTranslator`, without "head.weight", which is the
+        weights: float32, by the parameter names of `RecurrentTranslator`, without "head.weight" where it is the
             embedding table.
     """
 
@@ -30,12 +30,26 @@ class RecurrentWeights:
 
     @property
     def embedding_scale(self) -> float:
-        return float(self.config.width**0.5)
+        return float(self.config.width**0.5) if self.config.scale_embeddings else 1.0
 
     @property
     def table(self) -> Float32Array:
-        """The embedding table with its scale, float32 [vocabulary, width]."""
+        """The target's embedding table with its scale, float32 [vocabulary, width]."""
         return self.weights["embedding.weight"] * np.float32(self.embedding_scale)
+
+    @property
+    def source_table(self) -> Float32Array:
+        """The source's, which is the target's too unless their vocabularies differ."""
+        own = self.weights.get("source_embedding.weight")
+        return self.table if own is None else own * np.float32(self.embedding_scale)
+
+    @property
+    def head(self) -> Linear:
+        """The projection to the vocabulary; a tied one reads the table with its scale."""
+        bias = self.weights.get("head.bias")
+        if self.config.tie_embeddings:
+            return Linear("embedding", self.table, bias)
+        return Linear("head", self.weights["head.weight"], bias)
 
     @property
     def has_keys(self) -> bool:
@@ -50,17 +64,20 @@ class RecurrentWeights:
         widths = {STATES: config.memory_width, **({KEYS: key_width} if self.has_keys else {})}
         return (
             *(TensorSpec(name=n, dtype="float32", shape=("requests", "source", w)) for n, w in widths.items()),
-            TensorSpec(name=INITIAL, dtype="float32", shape=("requests", config.decoder_width)),
+            *(
+                TensorSpec(name=name, dtype="float32", shape=("requests", config.state_width))
+                for name in (INITIAL, *([INITIAL_CELL] if config.starts_cell else []))
+            ),
         )
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
         """What a position leaves to the next: h, an LSTM's c, and in Luong's style the readout that is fed back."""
-        widths = {HIDDEN: self.config.decoder_width}
+        widths = {HIDDEN: self.config.state_width}
         if self.config.cell == "lstm":
-            widths[CELL] = self.config.decoder_width
+            widths[CELL] = self.config.state_width
         if self.config.style == "luong":
-            widths[READOUT] = self.config.width
+            widths[READOUT] = self.config.width_of_readout
         return tuple(
             StateSpec(
                 input=TensorSpec(name=name, dtype="float32", shape=("slots", width)),

@@ -11,11 +11,12 @@ the attentional vector goes back into the cell at the next position (input feedi
     s_t = cell([y_{t-1}; r_{t-1}], s_{t-1}),  c_t = attend(s_t),  r_t = tanh(W [c_t; s_t])
 
 Either way r_t is as wide as an embedding, and the logits are its products with the embeddings (tied; Press and Wolf
-2017), plus a bias.
+2017), plus a bias. What other toolkits made of Luong's style differs in details, each an option: several cells one above
+the other, of which the topmost attends; a vocabulary a side; a head of its own; how the decoder starts.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -33,6 +34,8 @@ from models.attention.soft import SoftAttention
 Style = Literal["bahdanau", "luong"]
 ScoreName = Literal["dot", "scaled_dot", "general", "additive"]
 CellName = Literal["lstm", "gru"]
+Start = Literal["bridge", "last", "layers", "zero"]
+StartCell = Literal["zero", "hidden", "encoder"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,26 @@ class RecurrentConfig:
     """What the weights alone do not tell about a recurrent translator.
 
     Attributes:
-        vocab_size: pieces; the source and the target share one vocabulary and one table.
+        vocab_size: pieces of the target; without `source_vocab_size`, the source shares its vocabulary and its table.
         width: of embeddings and of what the logits are read from.
         encoder_width: of each of the encoder's two directions.
         decoder_width: of the decoder's state.
         score: "dot" and "scaled_dot" compare without parameters and want decoder_width = 2 encoder_width.
         score_width: of the additive score's hidden layer.
-        encoder_layers: bidirectional layers one above the other.
+        score_bias: a bias inside the additive score's tanh.
+        encoder_layers: layers one above the other.
+        bidirectional: whether the encoder reads backwards too.
+        decoder_layers: cells one above the other (Luong's style).
+        source_vocab_size: pieces of a source that has a vocabulary and a table of its own.
+        scale_embeddings: multiply embeddings by sqrt(width).
+        tie_embeddings: the output projection is the embedding table.
+        head_bias: a bias on the logits.
+        readout_width: of what the logits are read from (Luong's style); None means `width`.
+        readout_bias, readout_tanh: of the readout in Luong's style: its bias, and whether tanh bounds it.
+        start: the decoder's first hidden state: "bridge" is tanh(W [last state forwards; last state backwards] + b) of
+            the encoder's topmost layer, "last" the same two states as they are, either way for all cells; "layers" is
+            each layer's own last states; "zero".
+        start_cell: an LSTM's first cell: "zero", as the "hidden" state, or the "encoder"'s own of each layer.
     """
 
     vocab_size: int
@@ -58,23 +74,70 @@ class RecurrentConfig:
     cell: CellName
     score_width: int = 256
     encoder_layers: int = 1
+    score_bias: bool = False
+    bidirectional: bool = True
+    decoder_layers: int = 1
+    source_vocab_size: int | None = None
+    scale_embeddings: bool = True
+    tie_embeddings: bool = True
+    head_bias: bool = True
+    readout_width: int | None = None
+    readout_bias: bool = False
+    readout_tanh: bool = True
+    start: Start = "bridge"
+    start_cell: StartCell = "zero"
 
     def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def _faults(self) -> Iterator[str]:
+        """Options that do not go together."""
         if self.score in ("dot", "scaled_dot") and self.decoder_width != self.memory_width:
-            raise ValueError(
-                f"score {self.score!r} wants decoder_width = 2 encoder_width, not {self.decoder_width} and "
-                f"2 x {self.encoder_width}"
+            directions = self.num_directions
+            yield (
+                f"score {self.score!r} wants decoder_width = {directions} encoder_width, not {self.decoder_width} and "
+                f"{directions} x {self.encoder_width}"
             )
+        if self.style == "bahdanau" and (self.decoder_layers, self.width_of_readout) != (1, self.width):
+            yield "style 'bahdanau' has one decoder layer, and a readout as wide as an embedding"
+        if self.tie_embeddings and self.width_of_readout != self.width:
+            yield f"tied embeddings want a readout of their width {self.width}, not of {self.width_of_readout}"
+        if self.start in ("last", "layers") and self.decoder_width != self.memory_width:
+            yield f"start {self.start!r} wants decoder_width {self.memory_width}, not {self.decoder_width}"
+        if self.start == "layers" and self.decoder_layers != self.encoder_layers:
+            yield f"start 'layers' wants {self.encoder_layers} decoder layers, not {self.decoder_layers}"
+        if self.start_cell == "encoder" and (self.start, self.cell) != ("layers", "lstm"):
+            yield "start_cell 'encoder' wants start 'layers' and cells 'lstm'"
+
+    @property
+    def num_directions(self) -> int:
+        return 2 if self.bidirectional else 1
 
     @property
     def memory_width(self) -> int:
-        """Both directions of the encoder."""
-        return 2 * self.encoder_width
+        """All directions of the encoder."""
+        return self.num_directions * self.encoder_width
+
+    @property
+    def width_of_readout(self) -> int:
+        return self.readout_width or self.width
 
     @property
     def cell_input_width(self) -> int:
         """The last token's embedding, and what the style puts beside it."""
-        return self.width + (self.memory_width if self.style == "bahdanau" else self.width)
+        return self.width + (self.memory_width if self.style == "bahdanau" else self.width_of_readout)
+
+    @property
+    def state_width(self) -> int:
+        """Of all cells side by side."""
+        return self.decoder_layers * self.decoder_width
+
+    @property
+    def starts_cell(self) -> bool:
+        """Whether an LSTM's first cell is the encoder's to tell."""
+        return self.cell == "lstm" and self.start_cell != "zero"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -87,13 +150,15 @@ class Memory:
     Attributes:
         states: float [batch, source, memory_width]; 0 on padding.
         keys: float [batch, source, key_width], what the score compares with.
-        initial: float [batch, decoder_width], the decoder's first state.
+        initial: float [batch, state_width], the decoder's first hidden state.
+        initial_cell: float [batch, state_width], an LSTM's first cell; None means zeros.
         mask: bool [batch, source]; False on padding.
     """
 
     states: Tensor
     keys: Tensor
     initial: Tensor
+    initial_cell: Tensor | None
     mask: Tensor
 
 
@@ -102,9 +167,9 @@ class DecoderState:
     """What one position leaves to the next.
 
     Attributes:
-        hidden: float [batch, decoder_width], s.
-        cell: float [batch, decoder_width], an LSTM's; None with a GRU.
-        readout: float [batch, width], r, which Luong's style feeds back.
+        hidden: float [batch, state_width], s of all cells, the topmost last.
+        cell: float [batch, state_width], an LSTM's; None with a GRU.
+        readout: float [batch, width_of_readout], r, which Luong's style feeds back.
     """
 
     hidden: Tensor
@@ -129,27 +194,49 @@ class RecurrentOutput:
 class Cell(nn.Module):
     """One step of an LSTM or a GRU."""
 
-    def __init__(self, config: RecurrentConfig) -> None:
+    def __init__(self, config: RecurrentConfig, input_width: int) -> None:
         super().__init__()
         kind = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
-        self.gates = kind(config.cell_input_width, config.decoder_width)
+        self.gates = kind(input_width, config.decoder_width)
 
-    def forward(self, x: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
-        """x: float [batch, cell_input_width] -> hidden, and cell with an LSTM, as in `DecoderState`."""
+    def forward(self, x: Tensor, hidden: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """x: float [batch, input width]; hidden, cell: float [batch, decoder_width] -> both after it."""
         if isinstance(self.gates, nn.GRUCell):
-            return self.gates(x, state.hidden), None
-        hidden, cell = self.gates(x, (state.hidden, state.cell))
-        return hidden, cell
+            return self.gates(x, hidden), None
+        next_hidden, next_cell = self.gates(x, (hidden, cell))
+        return next_hidden, next_cell
 
 
 class Decoder(nn.Module):
-    """What both styles have: a cell, attention, and a readout."""
+    """What both styles have: cells, attention, and a readout."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()
-        self.width = config.width
-        self.cell = Cell(config)
+        self.config = config
+        self.cell = Cell(config, config.cell_input_width)
+        self.upper = nn.ModuleList(Cell(config, config.decoder_width) for _ in range(config.decoder_layers - 1))
         self.attention = SoftAttention(make_score(config))
+
+    def move(self, x: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
+        """Each cell reads what the one below it says; x: float [batch, cell_input_width].
+
+        Returns:
+            hidden and cell as in `DecoderState`.
+        """
+        width, cells = self.config.decoder_width, [self.cell, *self.upper]
+        hiddens = state.hidden.split(width, dim=-1)
+        memories = [None] * len(cells) if state.cell is None else state.cell.split(width, dim=-1)
+        new_hiddens: list[Tensor] = []
+        new_cells: list[Tensor] = []
+        for step, hidden, memory in zip(cells, hiddens, memories, strict=True):
+            x, new_cell = step(x, hidden, memory)
+            new_hiddens.append(x)
+            new_cells += [] if new_cell is None else [new_cell]
+        return torch.cat(new_hiddens, dim=-1), torch.cat(new_cells, dim=-1) if new_cells else None
+
+    def top(self, hidden: Tensor) -> Tensor:
+        """float [batch, state_width] -> float [batch, decoder_width], of the topmost cell."""
+        return hidden[:, -self.config.decoder_width :]
 
     def attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """query: float [batch, decoder_width] -> context: float [batch, memory_width]; weights: [batch, source]."""
@@ -157,9 +244,12 @@ class Decoder(nn.Module):
         return context.squeeze(1), weights.squeeze(1)
 
     def start(self, memory: Memory) -> DecoderState:
-        """The state before the first position; an LSTM's cell begins empty."""
-        cell = torch.zeros_like(memory.initial) if isinstance(self.cell.gates, nn.LSTMCell) else None
-        return DecoderState(memory.initial, cell, memory.initial.new_zeros(len(memory.initial), self.width))
+        """The state before the first position."""
+        cell = memory.initial_cell
+        if cell is None and self.config.cell == "lstm":
+            cell = torch.zeros_like(memory.initial)
+        readout = memory.initial.new_zeros(len(memory.initial), self.config.width_of_readout)
+        return DecoderState(memory.initial, cell, readout)
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
         """Runs one position.
@@ -168,7 +258,7 @@ class Decoder(nn.Module):
             embedded: float [batch, width], the last token's embedding.
 
         Returns:
-            readout: float [batch, width].
+            readout: float [batch, width_of_readout].
             weights: float [batch, source].
             state: for the next position.
         """
@@ -185,7 +275,7 @@ class BahdanauDecoder(Decoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
         context, weights = self.attend(state.hidden, memory)
         x = torch.cat([embedded, context], dim=-1)
-        hidden, cell = self.cell(x, state)
+        hidden, cell = self.move(x, state)
         pairs = self.readout(torch.cat([hidden, x], dim=-1)).unflatten(-1, (2, -1))
         readout = pairs.amax(-2)
         return readout, weights, DecoderState(hidden, cell, readout)
@@ -196,32 +286,38 @@ class LuongDecoder(Decoder):
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)
-        self.readout = nn.Linear(config.memory_width + config.decoder_width, config.width, bias=False)
+        wide = config.memory_width + config.decoder_width
+        self.readout = nn.Linear(wide, config.width_of_readout, bias=config.readout_bias)
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
-        hidden, cell = self.cell(torch.cat([embedded, state.readout], dim=-1), state)
-        context, weights = self.attend(hidden, memory)
-        readout = torch.tanh(self.readout(torch.cat([context, hidden], dim=-1)))
+        hidden, cell = self.move(torch.cat([embedded, state.readout], dim=-1), state)
+        query = self.top(hidden)
+        context, weights = self.attend(query, memory)
+        readout = self.readout(torch.cat([context, query], dim=-1))
+        if self.config.readout_tanh:
+            readout = torch.tanh(readout)
         return readout, weights, DecoderState(hidden, cell, readout)
 
 
 class Encoder(nn.Module):
-    """Reads the source in both directions."""
+    """Reads the source, in both directions unless told otherwise."""
 
     def __init__(self, config: RecurrentConfig, dropout: float) -> None:
         super().__init__()
+        self.config = config
         kind = nn.LSTM if config.cell == "lstm" else nn.GRU
         self.layers = kind(
             config.width,
             config.encoder_width,
             config.encoder_layers,
             batch_first=True,
-            bidirectional=True,
+            bidirectional=config.bidirectional,
             dropout=dropout if config.encoder_layers > 1 else 0.0,
         )
-        self.bridge = nn.Linear(config.memory_width, config.decoder_width)
+        if config.start == "bridge":
+            self.bridge = nn.Linear(config.memory_width, config.decoder_width)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Encodes a batch.
 
         Args:
@@ -230,17 +326,39 @@ class Encoder(nn.Module):
 
         Returns:
             states: float [batch, source, memory_width]; 0 on padding.
-            initial: float [batch, decoder_width]: tanh(W [last state forwards; last state backwards] + b).
+            initial: float [batch, state_width], the decoder's first hidden state.
+            initial_cell: float [batch, state_width], an LSTM's first cell; None means zeros.
         """
         packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
         outputs, last = self.layers(packed)
         states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
-        hidden = last[0] if isinstance(last, tuple) else last  # [layers * 2, batch, encoder_width]
-        return states, torch.tanh(self.bridge(torch.cat([hidden[-2], hidden[-1]], dim=-1)))
+        hidden, cell = last if isinstance(last, tuple) else (last, None)
+        initial = self._initial(self._by_layer(hidden))
+        if not self.config.starts_cell:
+            return states, initial, None
+        if self.config.start_cell == "hidden":
+            return states, initial, initial
+        return states, initial, self._by_layer(cell).flatten(1)
+
+    def _by_layer(self, last: Tensor) -> Tensor:
+        """float [layers * directions, batch, encoder_width] -> float [batch, layers, memory_width]."""
+        return last.unflatten(0, (self.config.encoder_layers, -1)).permute(2, 0, 1, 3).flatten(2)
+
+    def _initial(self, last: Tensor) -> Tensor:
+        """last: float [batch, layers, memory_width] -> float [batch, state_width]."""
+        match self.config.start:
+            case "bridge":
+                return torch.tanh(self.bridge(last[:, -1])).repeat(1, self.config.decoder_layers)
+            case "last":
+                return last[:, -1].repeat(1, self.config.decoder_layers)
+            case "layers":
+                return last.flatten(1)
+            case "zero":
+                return last.new_zeros(len(last), self.config.state_width)
 
 
 class RecurrentTranslator(nn.Module):
-    """Encoder and decoder over one shared vocabulary.
+    """Encoder and decoder.
 
     Args:
         config: the architecture.
@@ -252,11 +370,14 @@ class RecurrentTranslator(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
+        if config.source_vocab_size is not None:
+            self.source_embedding = nn.Embedding(config.source_vocab_size, config.width)
         self.dropout = nn.Dropout(dropout)
         self.encoder = Encoder(config, dropout)
         self.decoder = (BahdanauDecoder if config.style == "bahdanau" else LuongDecoder)(config)
-        self.head = nn.Linear(config.width, config.vocab_size)
-        self.head.weight = self.embedding.weight
+        self.head = nn.Linear(config.width_of_readout, config.vocab_size, bias=config.head_bias)
+        if config.tie_embeddings:
+            self.head.weight = self.embedding.weight
         self._initialize()
 
     def _initialize(self) -> None:
@@ -274,8 +395,17 @@ class RecurrentTranslator(nn.Module):
         nn.init.normal_(self.embedding.weight, std=self.config.width**-0.5)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """ids: int64 [...] -> float [..., width], of variance 1 at first as in Vaswani et al. 2017, section 3.4."""
-        return self.dropout(self.embedding(ids) * math.sqrt(self.config.width))
+        """The target's ids: int64 [...] -> float [..., width]."""
+        return self._scaled(self.embedding(ids))
+
+    def embed_source(self, ids: Tensor) -> Tensor:
+        """The source's ids, likewise."""
+        table = self.embedding if self.config.source_vocab_size is None else self.source_embedding
+        return self._scaled(table(ids))
+
+    def _scaled(self, embedded: Tensor) -> Tensor:
+        """Of variance 1 at first, as in Vaswani et al. 2017, section 3.4, unless there is no scale."""
+        return self.dropout(embedded * math.sqrt(self.config.width) if self.config.scale_embeddings else embedded)
 
     def encode(self, source: Tensor, source_mask: Tensor) -> Memory:
         """Encodes a batch of sources.
@@ -284,9 +414,9 @@ class RecurrentTranslator(nn.Module):
             source: int64 [batch, source].
             source_mask: bool [batch, source]; False on padding, which stands at the end.
         """
-        states, initial = self.encoder(self.embed(source), source_mask.sum(1))
+        states, initial, initial_cell = self.encoder(self.embed_source(source), source_mask.sum(1))
         states = self.dropout(states)
-        return Memory(states, self.decoder.attention.score.prepare(states), initial, source_mask)
+        return Memory(states, self.decoder.attention.score.prepare(states), initial, initial_cell, source_mask)
 
     def start(self, memory: Memory) -> DecoderState:
         """The decoder's state before the first position."""
@@ -314,7 +444,7 @@ class RecurrentTranslator(nn.Module):
             target: int64 [batch, target]; the start token first.
 
         Returns:
-            readouts: float [batch, target, width], what `head` turns into logits.
+            readouts: float [batch, target, width_of_readout], what `head` turns into logits.
             weights: float [batch, target, source].
         """
         state, readouts, all_weights = self.start(memory), [], []
@@ -337,14 +467,16 @@ def load_translator(options: Mapping[str, Any], weights: Mapping[str, Tensor]) -
 
     Args:
         options: of `RecurrentConfig`, as `to_json` tells them.
-        weights: the `state_dict()`, without the head's weight, which is the embedding table.
+        weights: the `state_dict()`, without the head's weight where it is the embedding table.
 
     Raises:
         TypeError, ValueError: no such option, or options that do not go together.
         RuntimeError: weights are missing, unexpected or misshapen; the message names them all.
     """
-    net = RecurrentTranslator(RecurrentConfig(**options))
-    tied = {"head.weight": weights["embedding.weight"]} if "embedding.weight" in weights else {}
+    config = RecurrentConfig(**options)
+    net = RecurrentTranslator(config)
+    is_tied = config.tie_embeddings and "embedding.weight" in weights
+    tied = {"head.weight": weights["embedding.weight"]} if is_tied else {}
     net.load_state_dict({**weights, **tied})
     return net.eval()
 
@@ -359,4 +491,4 @@ def make_score(config: RecurrentConfig) -> Score:
         case "general":
             return GeneralScore(config.decoder_width, config.memory_width)
         case "additive":
-            return AdditiveScore(config.decoder_width, config.memory_width, config.score_width)
+            return AdditiveScore(config.decoder_width, config.memory_width, config.score_width, bias=config.score_bias)

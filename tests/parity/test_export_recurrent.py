@@ -24,6 +24,37 @@ OPTIONS: list[dict[str, Any]] = [
     *({"style": style, "score": score, "cell": cell} for style, score, cell in product(STYLES, SCORES, CELLS)),
     {"style": "luong", "score": "general", "cell": "lstm", "encoder_layers": 2, "decoder_width": 48},
     {"style": "bahdanau", "score": "additive", "cell": "gru", "encoder_layers": 2, "decoder_width": 48},
+    # As other toolkits have it.
+    *(
+        {
+            "style": "luong",
+            "score": "general",
+            "cell": cell,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "readout_width": 48,
+            "tie_embeddings": False,
+            "head_bias": cell == "gru",
+            "scale_embeddings": False,
+            "start": "layers",
+            "start_cell": "encoder" if cell == "lstm" else "zero",
+        }
+        for cell in CELLS
+    ),
+    {
+        "style": "luong",
+        "score": "additive",
+        "cell": "lstm",
+        "score_bias": True,
+        "bidirectional": False,
+        "decoder_layers": 3,
+        "readout_bias": True,
+        "readout_tanh": False,
+        "scale_embeddings": False,
+        "start_cell": "hidden",
+    },
+    {"style": "luong", "score": "dot", "cell": "lstm", "start": "last", "decoder_layers": 2, "start_cell": "hidden"},
+    {"style": "luong", "score": "general", "cell": "gru", "start": "zero", "source_vocab_size": 420},
 ]
 NUM_SOURCES = 7
 MAX_SOURCE, MAX_TARGET = 17, 8

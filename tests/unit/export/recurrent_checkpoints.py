@@ -22,7 +22,8 @@ def tiny_recurrent_checkpoint(**options: Any) -> Checkpoint:
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     weights = net.state_dict()
-    del weights["head.weight"]
+    if config.tie_embeddings:
+        del weights["head.weight"]
     card = {
         "name": "tiny",
         "task": "translation",

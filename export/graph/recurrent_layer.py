@@ -1,6 +1,7 @@
-"""A bidirectional recurrent layer as a node, from PyTorch's parameters."""
+"""A recurrent layer as a node, from PyTorch's parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,27 +16,38 @@ Direction = Mapping[str, Float32Array]
 """One direction's weight_ih, weight_hh, bias_ih and bias_hh."""
 
 
-def bidirectional(
+@dataclass(frozen=True)
+class Layer:
+    """What a layer computes.
+
+    Attributes:
+        states: float32 [source, requests, directions x hidden width].
+        last: float32 [requests, directions x hidden width], of each direction the hidden state that it ends with.
+        last_cell: likewise, an LSTM's cell; "" of a GRU.
+    """
+
+    states: str
+    last: str
+    last_cell: str
+
+
+def recurrent_layer(
     graph: GraphBuilder,
     cell: Literal["lstm", "gru"],
-    directions: tuple[Direction, Direction],
+    directions: Sequence[Direction],
     x: str,
     lengths: str,
     name: str,
-) -> tuple[str, str]:
-    """One bidirectional layer, which stops at each source's own length and writes 0 behind it.
+) -> Layer:
+    """One layer, which stops at each source's own length and writes 0 behind it.
 
     It stays float32 in every form: ONNX Runtime's quantized LSTM scales activations by the largest of all rows, so that
     a source's states would depend on who is encoded with it.
 
     Args:
-        directions: forwards and backwards.
+        directions: forwards, or forwards and backwards.
         x: float32 [source, requests, width].
         lengths: int32 [requests].
-
-    Returns:
-        states: float32 [source, requests, 2 x hidden width].
-        last: float32 [requests, 2 x hidden width], of either direction the state that it ends with.
     """
     input_weight, recurrent_weight, *biases = (
         np.stack([_in_order(direction[kind], cell) for direction in directions])
@@ -44,7 +56,7 @@ def bidirectional(
     width = recurrent_weight.shape[-1]
     # PyTorch's GRU resets what the recurrent matrix returns, not what it reads.
     options = {"linear_before_reset": 1} if cell == "gru" else {}
-    outputs, last = graph.nodes(
+    outputs, *last = graph.nodes(
         cell.upper(),
         [
             x,
@@ -53,15 +65,16 @@ def bidirectional(
             graph.constant(np.concatenate(biases, axis=1), f"{name}.bias"),
             lengths,
         ],
-        2,  # [source, 2, requests, hidden width] and [2, requests, hidden width]
-        direction="bidirectional",
+        3 if cell == "lstm" else 2,  # [source, directions, requests, hidden width], then [directions, requests, ...]
+        direction="bidirectional" if len(directions) == 2 else "forward",
         hidden_size=width,
         **options,
     )
     states = graph.node("Transpose", outputs, perm=[0, 2, 1, 3])
-    states = graph.node("Reshape", states, graph.constant(np.array([0, 0, 2 * width])))
-    last = graph.node("Transpose", last, perm=[1, 0, 2])
-    return states, graph.node("Reshape", last, graph.constant(np.array([-1, 2 * width])))
+    states = graph.node("Reshape", states, graph.constant(np.array([0, 0, len(directions) * width])))
+    shape = graph.constant(np.array([-1, len(directions) * width]))
+    ends = [graph.node("Reshape", graph.node("Transpose", end, perm=[1, 0, 2]), shape) for end in last]
+    return Layer(states, ends[0], ends[1] if cell == "lstm" else "")
 
 
 def _in_order(parameter: Float32Array, cell: str) -> Float32Array:
