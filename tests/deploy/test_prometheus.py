@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import yaml
@@ -46,11 +47,13 @@ def test_the_operators_resource_holds_the_rules() -> None:
 
 
 def ask(server: Served, stopping: threading.Event) -> None:
-    """Unary calls, streams and a wrong call, until told to stop."""
+    """Unary calls, streams, one that its caller leaves, and a wrong call, until told to stop."""
     with regard.Client(server.target) as client:
         while not stopping.is_set():
             client.translate([TEXT] * 4, to="de", attention=["alignment"])
             list(client.stream_translate(TEXT, to="fr"))
+            with closing(client.stream_translate(TEXT, to="es")) as left:
+                next(left)
             with pytest.raises(regard.RegardError):
                 client.translate(TEXT, to="xx")
             stopping.wait(0.05)
