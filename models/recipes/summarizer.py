@@ -43,6 +43,21 @@ MAX_TARGET = 24
 MAX_SOURCE_SERVED = 400  # more than it learnt from: later words neither help nor harm (0.2 points of ROUGE-L on dev)
 GENERATION = {"num_beams": 4, "length_penalty": 1.0, "no_repeat_ngram_size": 2, "max_new_tokens": MAX_TARGET}
 END_SHARE = 0.15  # of the training time
+CARD = {
+    "name": "headlines",
+    "task": "summarization",
+    "description": "subjects for e-mails and headlines for news stories, in English",
+    "source_languages": ["en"],
+    "target_languages": ["en"],
+    "styles": list(STYLES),
+    "max_source_tokens": MAX_SOURCE_SERVED,
+    "max_target_tokens": MAX_TARGET + 1,
+    "generation": GENERATION,
+    "data": "AESLC (e-mails and their subjects) and Reuters-21578, Distribution 1.0 (stories and their headlines)",
+    "license": "AESLC: CC BY-NC-SA 4.0; Reuters-21578: for research purposes only",
+    "weights_license": "for research and non-commercial use only, as the data are",
+    "recipe": "models/recipes/summarizer.py",
+}
 
 
 @dataclass(frozen=True)
@@ -154,67 +169,58 @@ def epochs(
 
 
 def main() -> None:
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    dev = {style: read_documents(options.data, style, "dev") for style in STYLES}
+    emails, stories = (without_repeats(read_documents(options.data, style, "train"), dev[style]) for style in STYLES)
+    tokenizer = _tokenizer(options.out / "tokenizer.json", emails, stories)
+    vocabulary, config = WordVocabulary(tokenizer), config_for(tokenizer)
+    coded_emails, coded_stories = (
+        [vocabulary.example(document, max_source=MAX_SOURCE, max_target=MAX_TARGET) for document in part]
+        for part in (emails, list(map(without_unknowable, stories)))
+    )
+    model = PointerGeneratorNetwork(config, dropout=options.dropout).to(options.device)
+    steps, scores = 0, {}
+    for stage in _stages(options.minutes):
+        loss_of = loss_function(model, stage.coverage_weight)
+        passes = epochs(coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
+        plan = TrainingPlan(minutes=stage.minutes, peak_rate=stage.peak_rate, warmup_steps=300)
+        steps += train(model, loss_of, passes, plan, options.out / f"{stage.name}.pt", device=options.device)
+        for documents in dev.values():
+            scores |= dev_scores(model, vocabulary, documents, device=options.device)
+        print(stage.name, scores, flush=True)
+    training = {"minutes": options.minutes, "steps": steps, "device": options.device}
+    weights = {name: x for name, x in model.state_dict().items() if name != "head.weight"}
+    card = {**CARD, "training": training, "scores": scores}
+    Checkpoint({"family": FAMILY, **config.to_json()}, weights, tokenizer, card).save(options.out)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with aeslc and reuters21578_headlines")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=58, help="training time, over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(1)
+    return parser.parse_args()
 
-    dev = {style: read_documents(options.data, style, "dev") for style in STYLES}
-    emails, stories = (without_repeats(read_documents(options.data, style, "train"), dev[style]) for style in STYLES)
-    tokenizer_file = options.out / "tokenizer.json"
-    if not tokenizer_file.exists():
-        make_tokenizer(emails, stories).save(str(tokenizer_file))
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+
+def _tokenizer(file: Path, emails: Sequence[Document], stories: Sequence[Document]) -> Tokenizer:
+    """Made by the first call, read by later ones, which go on with its training."""
+    if not file.exists():
+        make_tokenizer(emails, stories).save(str(file))
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.encode_special_tokens = True
-    vocabulary = WordVocabulary(tokenizer)
-    coded_emails, coded_stories = (
-        [vocabulary.example(document, max_source=MAX_SOURCE, max_target=MAX_TARGET) for document in part]
-        for part in (emails, list(map(without_unknowable, stories)))
-    )
+    return tokenizer
 
-    config = config_for(tokenizer)
-    model = PointerGeneratorNetwork(config, dropout=options.dropout).to(options.device)
-    end_minutes = END_SHARE * options.minutes
-    stages = (
-        Stage("main", options.minutes - end_minutes, peak_rate=1e-3),
+
+def _stages(minutes: float) -> tuple[Stage, Stage]:
+    end_minutes = END_SHARE * minutes
+    return (
+        Stage("main", minutes - end_minutes, peak_rate=1e-3),
         Stage("coverage", end_minutes, peak_rate=2e-4, coverage_weight=1.0, email_share=2),
     )
-    steps = 0
-    for stage in stages:
-        loss_of = loss_function(model, stage.coverage_weight)
-        passes = epochs(coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
-        plan = TrainingPlan(minutes=stage.minutes, peak_rate=stage.peak_rate, warmup_steps=300)
-        steps += train(model, loss_of, passes, plan, options.out / f"{stage.name}.pt", device=options.device)
-        scores = {
-            name: score
-            for documents in dev.values()
-            for name, score in dev_scores(model, vocabulary, documents, device=options.device).items()
-        }
-        print(stage.name, scores, flush=True)
-    card = {
-        "name": "headlines",
-        "task": "summarization",
-        "description": "subjects for e-mails and headlines for news stories, in English",
-        "source_languages": ["en"],
-        "target_languages": ["en"],
-        "styles": list(STYLES),
-        "max_source_tokens": MAX_SOURCE_SERVED,
-        "max_target_tokens": MAX_TARGET + 1,
-        "generation": GENERATION,
-        "data": "AESLC (e-mails and their subjects) and Reuters-21578, Distribution 1.0 (stories and their headlines)",
-        "license": "AESLC: CC BY-NC-SA 4.0; Reuters-21578: for research purposes only",
-        "weights_license": "for research and non-commercial use only, as the data are",
-        "recipe": "models/recipes/summarizer.py",
-        "training": {"minutes": options.minutes, "steps": steps, "device": options.device},
-        "scores": scores,
-    }
-    weights = {name: x for name, x in model.state_dict().items() if name != "head.weight"}
-    Checkpoint({"family": FAMILY, **config.to_json()}, weights, tokenizer, card).save(options.out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The weights are random. JoeyNMT's files also hold a table of 5,000 positions a s
 left out here for its size.
 """
 
+import io
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,12 +33,7 @@ SOURCES = ("Thank you!", "I have never been to the sea.")
 
 
 def main() -> None:
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(EXAMPLES), model_prefix=str(FOLDER / "sp"), vocab_size=90, model_type="bpe",
-        normalization_rule_name="identity", minloglevel=2,
-    )  # fmt: skip
-    (FOLDER / "sp.vocab").unlink()
-    pieces = sentencepiece.SentencePieceProcessor(str(FOLDER / "sp.model"))
+    pieces = train_pieces(FOLDER / "sp.model")
     tokens = [pieces.id_to_piece(i) for i in range(3, pieces.get_piece_size())]
     special = SimpleNamespace(**SPECIAL, **IDS, lang_tags=[], sep_token=None)
     vocabularies = [Vocabulary(tokens, special), Vocabulary(tokens[:-5], special)]
@@ -60,6 +56,17 @@ def main() -> None:
               "testing": {"beam_size": 4, "beam_alpha": 1.0, "max_output_length": 12}}  # fmt: skip
     (FOLDER / "config.yaml").write_text(yaml.safe_dump(config))
     np.savez_compressed(FOLDER / "expected.npz", **dict(compute(model, vocabularies, pieces)))
+
+
+def train_pieces(file: Path) -> sentencepiece.SentencePieceProcessor:
+    """Through a stream, since a model keeps the path of the file that it was told to write."""
+    stream = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(EXAMPLES), model_writer=stream, vocab_size=90, model_type="bpe",
+        normalization_rule_name="identity", minloglevel=2,
+    )  # fmt: skip
+    file.write_bytes(stream.getvalue())
+    return sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())
 
 
 @torch.inference_mode()
