@@ -1,0 +1,94 @@
+"""Regard: the engine that serves (runner, scheduler, search), in a process of its own without the server around it."""
+
+import asyncio
+import importlib.metadata
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, pixels, serve
+from models.bundle import Bundle
+from service.engine.request import EngineRequest, Generation
+from service.engine.runner import Runner
+from service.engine.scheduler import Scheduler, SchedulerConfig
+
+GENEROUS = 1_000_000
+
+
+class Clock:
+    """Sums up the CPU time within ONNX Runtime, which computes on the thread that calls it."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def watch(self, kind: type, name: str) -> None:
+        """Times a method of ONNX Runtime's session from now on."""
+        call: Callable[..., Any] = getattr(kind, name)
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            started = time.thread_time()
+            try:
+                return call(*arguments, **options)
+            finally:
+                self.seconds.append(time.thread_time() - started)  # append is atomic, += is not
+
+        setattr(kind, name, timed)
+
+
+class RegardEngine(Engine):
+    """Puts all of a job into the scheduler's queue at once, or group by group.
+
+    Args:
+        folder: of the bundle.
+        num_slots: of a running batch.
+        timed: watch the time within ONNX Runtime, which costs a little itself.
+    """
+
+    def __init__(self, folder: str, precision: str, num_workers: int, num_slots: int, timed: bool = False) -> None:
+        self._clock = Clock()
+        if timed:
+            for name in ("run", "run_with_iobinding"):
+                self._clock.watch(onnxruntime.InferenceSession, name)
+        bundle = Bundle.load(Path(folder))
+        variant = next(each for each in bundle.manifest.variants if each.precision == precision)
+        self._runner = Runner(bundle, variant)
+        self._scheduler = Scheduler(SchedulerConfig(num_workers, max_slots=num_slots, max_queue=GENEROUS))
+        self._end_ids = set(bundle.manifest.target.end_ids)
+        names = ("regard", "onnxruntime", "numpy")
+        self.versions = {name: importlib.metadata.version(name) for name in names}
+        self.setting = f"{precision}, {num_workers} workers, batches of {num_slots} slots"
+
+    def run(self, groups: Sequence[Group], num_beams: int, one_by_one: bool, attention: bool = False) -> list[Outputs]:
+        return asyncio.run(self._run(groups, num_beams, one_by_one, attention))
+
+    def in_onnxruntime_s(self) -> float:
+        """CPU seconds within ONNX Runtime since the last call."""
+        seconds, self._clock.seconds[:] = sum(self._clock.seconds), []
+        return seconds
+
+    async def _run(self, groups: Sequence[Group], num_beams: int, one_by_one: bool, attention: bool) -> list[Outputs]:
+        calls = [self._group(group, num_beams, attention) for group in groups]
+        return [await call for call in calls] if one_by_one else await asyncio.gather(*calls)
+
+    async def _group(self, group: Group, num_beams: int, attention: bool) -> Outputs:
+        length = group["new_tokens"]
+        limit = length or min(MAX_NEW_TOKENS, self._runner.manifest.max_target_tokens)
+        generation = Generation(max_new_tokens=limit, min_new_tokens=length or 0, num_beams=num_beams)
+        requests = [EngineRequest(_source(source), generation, attention=attention) for source in group["sources"]]
+        results = await asyncio.gather(*(self._scheduler.generate(self._runner, request) for request in requests))
+        return [self._stripped(result.hypotheses[0].tokens.tolist()) for result in results]
+
+    def _stripped(self, ids: list[int]) -> list[int]:
+        return ids[:-1] if ids[-1] in self._end_ids else ids
+
+
+def _source(source: Any) -> Any:
+    return pixels(source) if isinstance(source, int) else np.array(source, np.int64)
+
+
+if __name__ == "__main__":
+    serve(RegardEngine)

@@ -1,0 +1,84 @@
+"""A checkpoint of Regard's own transformers, as Pegasus of `transformers`, which computes the same.
+
+Both normalize before each sublayer and after the last, have sinusoidal positions (sines in the first half of the
+width), scale embeddings, and share them with the output. So the peers' own converters read our shipped models.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from transformers import PegasusConfig, PegasusForConditionalGeneration, PreTrainedTokenizerFast
+
+PAD, START, END, UNKNOWN = 0, 1, 2, 3
+FITS = {"norm": "pre", "positions": "sinusoidal", "activation": "relu", "scale_embeddings": True, "bias": True,
+        "final_norm": True, "tie_embeddings": True, "output_bias": False}  # fmt: skip
+
+# Ours, Pegasus's.
+RENAMED = (
+    (r"^embedding\.", "model.shared."),
+    (r"^(encoder|decoder)_norm\.", r"model.\1.layer_norm."),
+    (r"^(encoder|decoder)\.(\d+)\.", r"model.\1.layers.\2."),
+    (r"\.self_attention\.(\w+)\.", r".self_attn.\1."),
+    (r"\.cross_attention\.(\w+)\.", r".encoder_attn.\1."),
+    (r"\.(query|key|value)\.", lambda match: f".{match[1][0]}_proj."),
+    (r"(attn)\.output\.", r"\1.out_proj."),
+    (r"\.self_attention_sublayer\.norm\.", ".self_attn_layer_norm."),
+    (r"\.cross_attention_sublayer\.norm\.", ".encoder_attn_layer_norm."),
+    (r"\.feed_forward_sublayer\.norm\.", ".final_layer_norm."),
+    (r"\.feed_forward\.inner\.", ".fc1."),
+    (r"\.feed_forward\.outer\.", ".fc2."),
+)
+
+
+def write_shipped(source: str, folder: str) -> None:
+    """Writes a checkpoint of models/zoo/checkpoints anew; fails unless every weight finds its place.
+
+    Raises:
+        ValueError: the architecture has no equal in Pegasus, or a weight is left over or missing.
+    """
+    config = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
+    unlike = [f"{name} {config[name]}" for name, value in FITS.items() if config[name] != value]
+    if unlike:
+        raise ValueError(f"Pegasus has no {', '.join(unlike)}")
+    net = PegasusForConditionalGeneration(_config(config)).eval()
+    weights = _renamed(load_file(str(Path(source) / "model.safetensors")))
+    missing, unexpected = net.load_state_dict(weights, strict=False)
+    missing = [
+        name for name in missing if not re.search(r"embed_positions|embed_tokens|lm_head|final_logits_bias", name)
+    ]
+    if missing or unexpected:
+        raise ValueError(f"missing: {missing}; left over: {unexpected}")
+    net.tie_weights()
+    net.generation_config.num_beams = 1
+    net.generation_config.forced_eos_token_id = None
+    net.save_pretrained(folder)
+    tokenizer = Tokenizer.from_file(str(Path(source) / "tokenizer.json"))
+    names = {"pad_token": PAD, "bos_token": START, "eos_token": END, "unk_token": UNKNOWN}
+    named = {name: tokenizer.id_to_token(number) for name, number in names.items()}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+
+
+def _config(ours: dict[str, Any]) -> PegasusConfig:
+    return PegasusConfig(
+        vocab_size=ours["vocab_size"], d_model=ours["width"], encoder_layers=ours["encoder_layers"],
+        decoder_layers=ours["decoder_layers"], encoder_attention_heads=ours["num_heads"],
+        decoder_attention_heads=ours["num_heads"], encoder_ffn_dim=ours["feed_forward_width"],
+        decoder_ffn_dim=ours["feed_forward_width"], activation_function="relu", scale_embedding=True,
+        max_position_embeddings=ours["max_positions"], pad_token_id=PAD, bos_token_id=START, eos_token_id=END,
+        decoder_start_token_id=START, forced_eos_token_id=None, tie_word_embeddings=True,
+    )  # fmt: skip
+
+
+def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    found = {}
+    for name, values in weights.items():
+        new = name
+        for pattern, replacement in RENAMED:
+            new = re.sub(pattern, replacement, new)
+        found[new] = values
+    return found

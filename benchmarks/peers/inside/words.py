@@ -1,0 +1,20 @@
+"""Made-up texts: words of random syllables, common ones shorter, as many as a request is to have."""
+
+import random
+from collections.abc import Iterator
+
+NUM_WORDS = 6000
+SYLLABLES = [consonant + vowel for consonant in "bcdfghklmnprstvz" for vowel in "aeiou"]
+
+
+def made_up_words() -> list[str]:
+    """The same words whenever it is called."""
+    drawn = random.Random(1)
+    return ["".join(drawn.choices(SYLLABLES, k=drawn.randint(1, 4))) for _ in range(NUM_WORDS)]
+
+
+def made_up_sentences(drawn: random.Random, number: int, num_words: int | None = None) -> Iterator[str]:
+    """Yields sentences of 4 to 14 words, or of `num_words`."""
+    words = made_up_words()
+    for _ in range(number):
+        yield " ".join(drawn.choices(words, k=num_words or drawn.randint(4, 14)))

@@ -1,0 +1,91 @@
+"""The work that engines are given: groups of sources, see inside/engine.py."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.peers.lengths import pairs
+from benchmarks.peers.models import BART, CAPTIONER, MARIAN, Model
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What sources of random ids are made of.
+
+    Attributes:
+        first, last: the ids to draw from.
+        before, after: what stands around them.
+    """
+
+    first: int
+    last: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+KINDS = {MARIAN: "translation", BART: "summarization", CAPTIONER: "captioning"}
+VOCABULARIES = {MARIAN: Vocabulary(2, 58_099, (), (0,)), BART: Vocabulary(4, 50_264, (0,), (2,))}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `run` of a worker is called with."""
+
+    groups: tuple[dict[str, Any], ...]
+    num_beams: int = 1
+    one_by_one: bool = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"groups": self.groups, "num_beams": self.num_beams, "one_by_one": self.one_by_one}
+
+    @property
+    def warm_up(self) -> "Job":
+        """The first two groups."""
+        return Job(self.groups[:2], self.num_beams, self.one_by_one)
+
+
+def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:
+    """Sources of random ids with lengths drawn from real ones; all outputs of a group are as long as their mean.
+
+    Groups are of alike lengths, so nobody wastes steps on rows that have ended, however static its batches are. Those
+    of 1 run one after the other.
+    """
+    drawn = random.Random(SEED)
+    found = sorted(drawn.choices(pairs(KINDS[model]), k=batch * num_groups), key=lambda pair: (pair[1], pair[0]))
+    cut = [found[at : at + batch] for at in range(0, len(found), batch)]
+    drawn.shuffle(cut)
+    groups = tuple(
+        {
+            "sources": [_source(model, length, drawn) for length, _ in group],
+            "new_tokens": round(sum(target for _, target in group) / batch),
+        }
+        for group in cut
+    )
+    return Job(groups, num_beams, one_by_one=batch == 1)
+
+
+def of_length(model: Model, source: int, target: int, batch: int, num_groups: int) -> Job:
+    """All sources and all outputs equally long."""
+    drawn = random.Random(SEED)
+    sources = [[_source(model, source, drawn) for _ in range(batch)] for _ in range(num_groups)]
+    return Job(tuple({"sources": each, "new_tokens": target} for each in sources), one_by_one=batch == 1)
+
+
+def free(sources: Sequence[Sequence[int]], batch: int) -> Job:
+    """Real inputs whose outputs end by themselves, alike in a group."""
+    ordered = sorted(sources, key=len)
+    cut = [ordered[at : at + batch] for at in range(0, len(ordered), batch)]
+    return Job(tuple({"sources": each, "new_tokens": None} for each in cut), one_by_one=batch == 1)
+
+
+def _source(model: Model, length: int, drawn: random.Random) -> Any:
+    if model == CAPTIONER:
+        return drawn.randrange(1000)
+    vocabulary = VOCABULARIES[model]
+    room = length - len(vocabulary.before) - len(vocabulary.after)
+    ids = [drawn.randint(vocabulary.first, vocabulary.last) for _ in range(room)]
+    return [*vocabulary.before, *ids, *vocabulary.after]

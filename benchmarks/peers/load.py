@@ -1,0 +1,175 @@
+"""The load generator of the served rows: clients that each send the next request as soon as the last is answered.
+
+A process of its own: reads a `Load` as JSON from standard input and writes a `LoadResult` to standard output. Requests
+have lengths of their own, and every answer is checked to have its length.
+"""
+
+import asyncio
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, Literal
+
+import grpc
+import uvloop
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.peers.worker import WorkerFailed
+from benchmarks.process import cpu_seconds
+from benchmarks.spread import percentile
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
+
+CALL_TIMEOUT_S = 120.0
+PROCESS_TIMEOUT_S = 180.0  # beside the load's own time
+
+# Every client has a connection of its own, as clients on many machines have.
+CHANNEL_OPTIONS = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", -1),
+)
+
+Call = Callable[[str, int], Awaitable[int]]
+"""Sends a text, asks for so many tokens, returns how many came."""
+
+
+class Load(BaseModel):
+    """What to send, and for how long.
+
+    Attributes:
+        api: Regard's own, or the peers' thin one.
+        requests: a text and the length of its output each, sent in turn.
+        attention: kinds that Regard is asked for.
+        server_pid: process whose CPU time is read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    api: Literal["regard", "thin"]
+    target: str
+    model: str
+    requests: tuple[tuple[str, int], ...]
+    num_clients: int = 32
+    attention: tuple[str, ...] = ()
+    warmup_s: float
+    duration_s: float
+    server_pid: int
+
+
+class LoadResult(BaseModel):
+    """What was answered in the time that counts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    num_requests: int
+    tokens_per_s: float
+    p50_ms: float
+    p95_ms: float
+    server_cpu_share: float
+
+
+def run(load: Load) -> LoadResult:
+    """Runs a load in a process of its own.
+
+    Raises:
+        WorkerFailed: a request failed or was answered wrongly, or the process did not end in time.
+    """
+    timeout_s = load.warmup_s + load.duration_s + PROCESS_TIMEOUT_S
+    command = [sys.executable, "-m", "benchmarks.peers.load"]
+    try:
+        done = subprocess.run(
+            command, input=load.model_dump_json(), capture_output=True, text=True, timeout=timeout_s, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        raise WorkerFailed(f"the load failed:\n{error.stderr[-2000:]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise WorkerFailed(f"the load did not end in {timeout_s:.0f} s") from error
+    return LoadResult.model_validate_json(done.stdout)
+
+
+async def generate(load: Load) -> LoadResult:
+    """Runs the load here."""
+    begins = time.perf_counter() + load.warmup_s
+    ends = begins + load.duration_s
+    answered: list[tuple[float, float, int]] = []
+    requests = itertools.cycle(load.requests)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        cpu = group.create_task(_cpu(load.server_pid, begins, ends))
+        for _ in range(load.num_clients):
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
+            call = _regard(channel, load) if load.api == "regard" else _thin(channel)
+            group.create_task(_client(call, requests, ends, answered))
+    counted = [each for each in answered if begins <= each[0] < ends]
+    if not counted:
+        raise RuntimeError(f"nothing was answered within {load.duration_s} s")
+    latencies = [seconds for _, seconds, _ in counted]
+    return LoadResult(
+        num_requests=len(counted),
+        tokens_per_s=round(sum(tokens for _, _, tokens in counted) / load.duration_s, 1),
+        p50_ms=round(1000 * percentile(latencies, 0.50), 2),
+        p95_ms=round(1000 * percentile(latencies, 0.95), 2),
+        server_cpu_share=round(cpu.result() / load.duration_s, 2),
+    )
+
+
+async def _client(
+    call: Call, requests: Iterator[tuple[str, int]], ends: float, answered: list[tuple[float, float, int]]
+) -> None:
+    while (sent := time.perf_counter()) < ends:
+        text, wanted = next(requests)
+        count = await call(text, wanted)
+        if count != wanted:
+            raise RuntimeError(f"{wanted} tokens were wanted, {count} came")
+        now = time.perf_counter()
+        answered.append((now, now - sent, count))
+
+
+def _regard(channel: grpc.aio.Channel, load: Load) -> Call:
+    stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)  # type: ignore[assignment]
+    kinds = [pb.AttentionKind.Value(kind) for kind in load.attention]
+
+    async def call(text: str, wanted: int) -> int:
+        request = pb.TranslateRequest(
+            model=load.model,
+            texts=[text],
+            generation=pb.GenerationConfig(num_beams=1, max_new_tokens=wanted),
+            attention=pb.AttentionConfig(kinds=kinds),
+        )
+        best = (await stub.Translate(request, timeout=CALL_TIMEOUT_S)).results[0].hypotheses[0]
+        if len(best.attention) != len(kinds):
+            raise RuntimeError(f"{len(kinds)} maps were wanted, {len(best.attention)} came")
+        return len(best.tokens)
+
+    return call
+
+
+def _thin(channel: grpc.aio.Channel) -> Call:
+    translate: Any = channel.unary_unary(
+        "/peers.Translator/Translate",
+        request_serializer=lambda request: json.dumps(request).encode(),
+        response_deserializer=json.loads,
+    )
+
+    async def call(text: str, wanted: int) -> int:
+        answer = await translate({"text": text, "new_tokens": wanted}, timeout=CALL_TIMEOUT_S)
+        return int(answer["num_tokens"])
+
+    return call
+
+
+async def _cpu(server_pid: int, begins: float, ends: float) -> float:
+    """CPU seconds that the server uses within the time that counts."""
+    await asyncio.sleep(begins - time.perf_counter())
+    before = cpu_seconds(server_pid) or 0.0
+    await asyncio.sleep(ends - time.perf_counter())
+    return (cpu_seconds(server_pid) or 0.0) - before
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more of the cores to the server
+        print(runner.run(generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())

@@ -1,0 +1,140 @@
+"""The models that are compared: a checkpoint each, which every engine takes in by its own converter."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.environments import python_of
+from benchmarks.peers.worker import REPOSITORY, working
+
+SHIPPED = REPOSITORY / "models" / "zoo"
+QUANTIZATIONS = ("int8", "float32")
+
+
+class ConversionFailed(Exception):
+    """A model that an engine did not take in, with what its converter said last."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is compared.
+
+    Attributes:
+        name: of its folder.
+        recipe: how its checkpoint is made, by the name of a call of inside/checkpoints.py.
+        shipped: the name of the model that ships, whose bundle is there already; None where weights are random.
+        in_ctranslate2: whether CTranslate2 knows such models.
+    """
+
+    name: str
+    recipe: str
+    shipped: str | None = None
+    in_ctranslate2: bool = True
+
+
+MARIAN = Model("marian-base", "marian")
+BART = Model("bart-base", "bart")
+CAPTIONER = Model("vit-gpt2", "captioner", in_ctranslate2=False)
+EVERYDAY = Model("everyday", "shipped", shipped="everyday")
+MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY)
+
+
+@dataclass(frozen=True)
+class Forms:
+    """Where a model's forms are: below one folder, which `prepare` fills."""
+
+    folder: Path
+    model: Model
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / self.model.name / "checkpoint"
+
+    @property
+    def bundles(self) -> Path:
+        """A folder of bundles, as a server takes it."""
+        return SHIPPED if self.model.shipped else self.folder / self.model.name / "bundles"
+
+    @property
+    def bundle(self) -> Path:
+        return self.bundles / (self.model.shipped or self.model.name)
+
+    def converted(self, quantization: str) -> Path:
+        """CTranslate2's form."""
+        return self.folder / self.model.name / f"ctranslate2-{quantization}"
+
+
+def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, stale: bool = False) -> None:
+    """Makes what is missing of a model's forms; a bundle is made again when what exports it has changed.
+
+    Args:
+        environments: folder of the peers' environments.
+        stage: is told what is being done.
+        stale: take a bundle that is there as it is.
+
+    Raises:
+        WorkerFailed, ConversionFailed: an engine did not take the model in.
+    """
+    model = forms.model
+    if not forms.checkpoint.exists():
+        stage(f"{model.name}: making the checkpoint")
+        with (
+            _made(forms.checkpoint) as target,
+            working(python_of(environments, "transformers"), "checkpoints") as maker,
+        ):
+            source = {"source": str(SHIPPED / "checkpoints" / model.shipped)} if model.shipped else {}
+            maker.call(model.recipe, folder=str(target), **source)
+    for quantization in QUANTIZATIONS if model.in_ctranslate2 else ():
+        if not forms.converted(quantization).exists():
+            stage(f"{model.name}: converting for CTranslate2, {quantization}")
+            with _made(forms.converted(quantization)) as target:
+                _convert(forms.checkpoint, target, quantization, python_of(environments, "ctranslate2"))
+    if not model.shipped and not (stale and forms.bundle.exists()):
+        _export(forms, stage)
+
+
+def _convert(checkpoint: Path, target: Path, quantization: str, python: Path) -> None:
+    with working(python, "convert") as converter:
+        converter.call("convert", source=str(checkpoint), folder=str(target), quantization=quantization)
+
+
+def _export(forms: Forms, stage: Callable[[str], None]) -> None:
+    """Exports as a user does; random weights fail the gates of int8 by chance, hence the mismatch is allowed."""
+    mark, key = forms.bundles.parent / "exported-by", _exporter()
+    if forms.bundle.exists() and mark.exists() and mark.read_text() == key:
+        return
+    stage(f"{forms.model.name}: exporting for Regard")
+    shutil.rmtree(forms.bundle, ignore_errors=True)
+    forms.bundles.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "regard", "export", str(forms.checkpoint), "--output", str(forms.bundle)]
+    command += ["--precision", ",".join(QUANTIZATIONS), "--allow-mismatch"]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    if ran.returncode:
+        raise ConversionFailed(f"{forms.model.name}: {ran.stderr[-2000:]}")
+    mark.write_text(key)
+
+
+def _exporter() -> str:
+    """A checksum of the code that makes bundles."""
+    files = sorted((REPOSITORY / "export").rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class _made:  # noqa: N801 - reads as a function
+    """A folder that has its name only once it is complete."""
+
+    def __init__(self, target: Path) -> None:
+        self._target, self._draft = target, target.with_name(target.name + ".draft")
+
+    def __enter__(self) -> Path:
+        shutil.rmtree(self._draft, ignore_errors=True)
+        self._draft.mkdir(parents=True)
+        return self._draft
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._draft.rename(self._target)

@@ -1,0 +1,105 @@
+"""The rows of the table: what each measures, and what it has to reach."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
+from benchmarks.peers.jobs import Job
+from benchmarks.peers.models import Forms, Model
+from benchmarks.peers.results import EngineResult, Figure
+from benchmarks.peers.rounds import Plan, Stage, all_opened, best, compare, ratio
+
+AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal, of every row
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every row is measured with.
+
+    Attributes:
+        models: folder of the models' forms.
+        environments: folder of the peers' environments.
+        data: data sets; None where there are none.
+        stale: take bundles as they are, whatever has changed since.
+        peers: names of the engines that take part beside Regard.
+    """
+
+    models: Path
+    environments: Path
+    data: Path | None
+    plan: Plan
+    peers: frozenset[str]
+    stale: bool
+    stage: Stage
+
+    def engines(self, model: Model) -> Engines:
+        return Engines(Forms(self.models, model), self.environments)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a row's measurement gives."""
+
+    figures: tuple[Figure, ...]
+    engines: tuple[EngineResult, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row.
+
+    Attributes:
+        name: as `--rows` takes it.
+        model: which has to be prepared.
+    """
+
+    name: str
+    title: str
+    model: Model
+    measure: Callable[[Context], Found]
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """Engines in processes of their own, without a server: so many sources at a time.
+
+    Attributes:
+        job: makes the work, of so many groups of `batch`.
+        needed, goal: times CTranslate2's tokens a second; None where nothing was promised.
+    """
+
+    model: Model
+    batch: int
+    job: Callable[[Context], Job]
+    needed: float | None = None
+    goal: float | None = None
+    num_beams: int = 1
+
+    def __call__(self, context: Context) -> Found:
+        job, engines = self.job(context), context.engines(self.model)
+        chosen, notes = [engines.regard(max(self.batch, 1) * self.num_beams)], []
+        for settings in self._peers(engines, context):
+            search_job = replace(job, groups=job.groups[: max(2, len(job.groups) // 3)])
+            setting, note = best(settings, search_job, context.stage)
+            chosen.append(setting)
+            notes.append(note)
+        slow = frozenset({TRANSFORMERS, OPTIMUM})
+        with all_opened(chosen) as running:
+            regard, *others = compare(running, job, context.plan, slow, context.stage)
+        targets = {CTRANSLATE2: (self.needed, self.goal), TRANSFORMERS: AGAINST_TRANSFORMERS}
+        figures = []
+        for other in others:
+            needed, goal = targets.get(other.running.engine, (None, None))
+            what = f"times {other.running.engine}'s tokens/s"
+            figures.append(Figure(what=what, value=ratio(regard, other), needed=needed, goal=goal))
+        found = tuple(EngineResult.of(each) for each in (regard, *others))
+        return Found(tuple(figures), found, tuple(note for note in notes if note))
+
+    def _peers(self, engines: Engines, context: Context) -> Sequence[list[Setting]]:
+        searched = {
+            CTRANSLATE2: engines.ctranslate2_settings(self.batch) if self.model.in_ctranslate2 else [],
+            TRANSFORMERS: engines.transformers_settings(self.batch),
+        }
+        return [settings for name, settings in searched.items() if settings and name in context.peers]

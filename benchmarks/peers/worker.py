@@ -1,0 +1,77 @@
+"""A worker process from the benchmark's side: starts it, calls it over the line protocol, ends it."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+LOG_TAIL_CHARACTERS = 2000
+
+
+class WorkerFailed(Exception):
+    """A call that failed or a process that ended, with its traceback or the end of its log."""
+
+
+class Worker:
+    """A running worker, which answers one call at a time."""
+
+    def __init__(self, module: str, process: subprocess.Popen[str], log: Any) -> None:
+        self._module = module
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def call(self, name: str, /, **arguments: Any) -> Any:
+        """Calls by name and waits for the result.
+
+        Raises:
+            WorkerFailed: the call raised, or the process ended.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise WorkerFailed(f"{self._module} has no pipes")
+        try:
+            stdin.write(json.dumps({"call": name, "arguments": arguments}) + "\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise WorkerFailed(f"{self._module} ended:\n{self._log_tail()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise WorkerFailed(f"{self._module}: {name} failed:\n{answer['error']}")
+        return answer["result"]
+
+    def _log_tail(self) -> str:
+        self._log.seek(0)
+        return str(self._log.read())[-LOG_TAIL_CHARACTERS:]
+
+
+@contextmanager
+def working(python: Path, module: str, environment: Mapping[str, str] | None = None) -> Iterator[Worker]:
+    """Starts a module of `inside` as a worker, and ends it.
+
+    Args:
+        python: interpreter of the environment that it runs in.
+        environment: further variables.
+    """
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", **(environment or {})}
+    command = [str(python), "-m", f"benchmarks.peers.inside.{module}"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=variables, cwd=REPOSITORY
+        )
+        try:
+            yield Worker(module, process, log)
+        finally:
+            process.kill()
+            process.communicate()
