@@ -16,17 +16,23 @@ from export.float16 import to_float16
 from export.graph.contract import Graph
 from export.graph.transformer import TransformerArchitecture
 from export.graph.weights_file import WeightsFile
-from export.quantize import FORMS
+from export.quantize import FORMS, Range, forms_of
 from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Provider, Variant
 
 WEIGHTS = "weights.bin"
 FLOAT32_BYTES = 4
 
 
-def write_graphs(folder: Path, model: SourceModel, precision: Precision) -> Variant:
-    """Builds the graphs of one precision into a folder of its own, with one file of weights for all."""
+def write_graphs(
+    folder: Path, model: SourceModel, precision: Precision, ranges: Mapping[str, Range] | None = None
+) -> Variant:
+    """Builds the graphs of one precision into a folder of its own, with one file of weights for all.
+
+    Args:
+        ranges: what `calibrate` found, for precisions that use it.
+    """
     (folder / precision).mkdir()
-    forms, architecture = FORMS[precision], model.architecture
+    forms, architecture = forms_of(precision, ranges or {}), model.architecture
     if precision == "float16":
         return _write_float16(folder, model)
     with WeightsFile(folder / precision / WEIGHTS) as weights:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from export.alignment import find_heads, finds_heads
 from export.bundle import write_graphs, write_manifest, write_tokenizers
+from export.calibration import calibrate
 from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
+from export.quantize import CALIBRATED, Range
 from export.verify import Report, Stage, VerificationFailed, Verifier
-from models.bundle import Bundle, Precision
+from models.bundle import Bundle, Precision, Variant
 
 # Of float32's size; quantized embeddings that are tied stand there twice, in forms that differ.
 SHARE: dict[Precision, float] = {"float32": 1.0, "float16": 0.5, "int8": 0.4, "int4": 0.3}
@@ -52,10 +54,15 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
     precisions: list[Precision] = list(dict.fromkeys(options.precisions))
     with _folder_beside(out) as folder:
         write_tokenizers(folder, model)
-        variants = []
-        for precision in dict.fromkeys([*precisions, "float32"]):
-            stage(f"{precision}: building graphs")
-            variants.append(write_graphs(folder, model, precision))
+        stage("float32: building graphs")
+        plain = write_graphs(folder, model, "float32")
+        ranges = _ranges(folder, model, plain, options, stage)
+        built = {"float32": plain}
+        for precision in precisions:
+            if precision not in built:
+                stage(f"{precision}: building graphs")
+                built[precision] = write_graphs(folder, model, precision, ranges)
+        variants = [built[precision] for precision in dict.fromkeys([*precisions, "float32"])]
         candidate = write_manifest(folder, model, variants, name=options.name, version=options.version, verification={})
         alignment = None
         if options.dev and finds_heads(model):
@@ -79,6 +86,19 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
         )
         os.replace(folder, out)
     return Bundle.load(out)
+
+
+def _ranges(folder: Path, model: SourceModel, plain: Variant, options: ExportOptions, stage: Stage) -> dict[str, Range]:
+    """What enters the layers of the float32 graphs, if a precision wants to know.
+
+    Args:
+        plain: the float32 graphs in the folder.
+    """
+    if not set(options.precisions) & set(CALIBRATED):
+        return {}
+    stage("float32: what numbers reach each layer")
+    bundle = write_manifest(folder, model, [plain], name=options.name, version=options.version, verification={})
+    return calibrate(model.architecture, bundle, options.dev)
 
 
 def verify(bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage) -> Report:

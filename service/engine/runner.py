@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime import InferenceSession, OrtValue
 
-from models.bundle import Bundle, GraphSpec, Provider, TextSource, Variant
+from models.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
 from service.engine.request import Float32Array, Int64Array, Trace
 from service.engine.slots import Array, Slots
 from service.errors import NotReady
@@ -84,8 +84,7 @@ class Runner:
 
     def source_length(self, source: Array) -> int:
         """Positions of the source axis: tokens of a text, cells of a picture's grid."""
-        described = self.manifest.source
-        return source.shape[-1] if isinstance(described, TextSource) else described.num_positions
+        return source_length(self.manifest, source)
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         """Encodes requests, in one call.
@@ -96,8 +95,8 @@ class Runner:
         Returns:
             the memory, by name; [requests, ...], padded to the longest source.
         """
-        inputs = _packed(sources) if self._is_text else {"pixels": np.stack(sources)}
         names = [spec.name for spec in self.manifest.memory]
+        inputs = encode_inputs(self.manifest, sources)
         values = self._encode.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
         return dict(zip(names, values, strict=True))
 
@@ -203,6 +202,19 @@ class StepBindings:
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)
         return self._bindings[key]
+
+
+def source_length(manifest: Manifest, source: Array) -> int:
+    """Positions of the source axis: tokens of a text, cells of a picture's grid."""
+    described = manifest.source
+    return source.shape[-1] if isinstance(described, TextSource) else described.num_positions
+
+
+def encode_inputs(manifest: Manifest, sources: Sequence[Array]) -> dict[str, Array]:
+    """All that an encode graph may read of these sources, by name."""
+    if isinstance(manifest.source, TextSource):
+        return _packed(sources)
+    return {"pixels": np.stack(sources)}
 
 
 def _packed(sources: Sequence[Array]) -> dict[str, Array]:

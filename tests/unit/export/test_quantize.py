@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -8,6 +9,7 @@ from export.errors import ExportError
 from export.graph.builder import GraphBuilder
 from export.quantize import (
     Linear,
+    Range,
     block_embed,
     block_linear,
     block_size,
@@ -18,6 +20,8 @@ from export.quantize import (
     quantize_blocks,
     quantize_outputs,
     quantize_small_blocks,
+    range_head,
+    range_linear,
     row_head,
     row_linear,
     small_block_linear,
@@ -25,6 +29,8 @@ from export.quantize import (
 from models.bundle import TensorSpec
 
 Draw = Callable[[GraphBuilder, str, Linear], str]
+
+fixed_linear = partial(range_linear, within=Range(-5.0, 4.5))
 
 
 @pytest.fixture
@@ -42,6 +48,7 @@ def _run(draw: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.n
     model.graph.output[0].type.tensor_type.ClearField("shape")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as in the server's runner
     return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {spec.name: value})[0]
 
 
@@ -63,7 +70,7 @@ def test_float_forms_are_exact(rng, draw: Draw, bias: bool) -> None:
     assert np.allclose(_product(draw, layer, x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear])
+@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
 def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ...]) -> None:
@@ -74,7 +81,7 @@ def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ..
     assert np.abs(actual - expected).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, small_block_linear])
+@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear, small_block_linear])
 @pytest.mark.parametrize("width", [48, 128, 256])
 def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
     layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
@@ -83,10 +90,26 @@ def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
     assert np.array_equal(_product(draw, layer, x)[:1], alone)
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear])
+@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
 def test_a_row_of_zeros_gives_the_bias(rng, draw: Draw) -> None:
     layer = _layer(rng, 16, 64)
     assert np.allclose(_product(draw, layer, np.zeros((2, 64), np.float32)), layer.bias)
+
+
+def test_what_is_out_of_a_fixed_range_is_cut_off(rng) -> None:
+    layer, x = _layer(rng, 16, 64), rng.standard_normal((3, 64)).astype(np.float32) * 3
+    cut = _product(partial(range_linear, within=Range(-1.0, 2.0)), layer, x)
+    expected = np.clip(x, -1, 2) @ layer.weight.T + layer.bias
+    assert np.abs(cut - expected).max() < 0.05 * expected.std()
+
+
+@pytest.mark.parametrize("within", [Range(0.0, 8.0), Range(2.0, 8.0), Range(-8.0, -2.0), Range(0.0, 0.0)])
+def test_zero_is_exact_in_every_range(rng, within: Range) -> None:
+    layer = _layer(rng, 16, 64)
+    step, zero = within.quantization()
+    assert step > 0
+    assert 0 <= zero <= 255
+    assert np.allclose(_product(partial(range_linear, within=within), layer, np.zeros((2, 64), np.float32)), layer.bias)
 
 
 def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
@@ -127,7 +150,8 @@ def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
     table = rng.standard_normal((50, 64)).astype(np.float32)
     x = rng.standard_normal((3, 64)).astype(np.float32)
     expected = x @ table.T
-    assert np.abs(_product(row_head, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
+    for draw in (row_head, partial(range_head, within=Range(-5.0, 5.0))):
+        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
     ids = TensorSpec(name="ids", dtype="int64", shape=("tokens",))
     for shape in ((50, 64), (50, 1, 64)):
         rows = _run(lambda graph, name, s=shape: embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49]))
