@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import time
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ PACKAGES = ("regard", "onnxruntime", "grpcio", "protobuf", "numpy", "tokenizers"
 CPU_FEATURES = frozenset({"avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
 
 BUSY_LOAD_PER_CORE = 0.3
+LOAD_SAMPLES = 50
 
 
 class Machine(BaseModel):
@@ -24,7 +26,7 @@ class Machine(BaseModel):
 
     Attributes:
         cores: how many this process may use.
-        load_before: mean number of running processes in the minute before the measurement.
+        load_before: mean number of other threads that ran, or could have, in the second before the measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,7 +58,7 @@ class Machine(BaseModel):
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
             packages=_versions(PACKAGES),
-            load_before=round(os.getloadavg()[0], 2),
+            load_before=round(_load(), 2),
         )
 
     def describe(self) -> str:
@@ -67,6 +69,21 @@ class Machine(BaseModel):
             f"{self.cpu}{features}, {self.cores} cores, {self.memory_gib:.0f} GiB, {self.system}, "
             f"Python {self.python}, {packages}"
         )
+
+
+def _load() -> float:
+    """How many other threads run or could, on average over a second.
+
+    The system's own average still has in it what ended minutes ago.
+    """
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return os.getloadavg()[0]
+    counts = []
+    for _ in range(LOAD_SAMPLES):
+        time.sleep(1 / LOAD_SAMPLES)
+        counts.append(int(_first(r"^procs_running (\d+)$", stat.read_text())) - 1)  # this one
+    return sum(counts) / len(counts)
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:

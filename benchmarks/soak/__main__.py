@@ -13,7 +13,7 @@ from benchmarks.mixed import capacity, cores, mixed, open_loop
 from benchmarks.process import pin
 from benchmarks.results import circumstances
 from benchmarks.servers import Server, serve
-from benchmarks.soak.report import SoakReport, Stretch
+from benchmarks.soak.report import NUM_FIFTHS, SoakReport, Stretch
 from benchmarks.soak.watch import Sample, watching
 from benchmarks.spread import Spread
 from benchmarks.tables import show
@@ -21,7 +21,6 @@ from deploy.loadtest.report import LoadReport, PartResult
 from deploy.loadtest.runner import Outcome, Runner
 from deploy.loadtest.scenario import Scenario
 
-NUM_FIFTHS = 5
 NUM_STRETCHES = 120  # of the picture
 SAMPLES_A_STRETCH = 3
 WARMUP_SHARE = 0.1  # of the time that counts

@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.mixed import cores, mixed, rate_of, served_only
 from benchmarks.process import num_open_files, num_threads
-from benchmarks.soak.__main__ import NUM_FIFTHS, NUM_STRETCHES, Soaked, results
+from benchmarks.soak.__main__ import NUM_STRETCHES, Soaked, results
 from benchmarks.soak.picture import draw
-from benchmarks.soak.report import SoakReport
+from benchmarks.soak.report import NUM_FIFTHS, SoakReport
 from benchmarks.soak.watch import Sample, watching
 from benchmarks.spread import Spread
 from deploy.loadtest.runner import Outcome
@@ -59,8 +59,14 @@ def test_a_steady_server_passes() -> None:
 def test_growth_from_the_first_fifth_to_the_last_is_found() -> None:
     assert failing(soaked(memory_growth=0.03)) == [], "the medians of the fifths are 4/5 of the time apart"
     assert failing(soaked(memory_growth=0.04)) == ["growth of resident memory"]
-    assert failing(soaked(latency_growth=0.2)) == ["drift of p99"]
+    assert failing(soaked(latency_growth=0.2)) == ["drift of p99 of 5 s, median of a fifth"]
     assert failing(soaked(latency_growth=-0.2)) == [], "becoming faster is no fault"
+
+
+def test_a_slow_moment_is_no_drift() -> None:
+    slow = [outcome(n, 5.0 if 560 <= n < 580 else 0.1) for n in range(60 * MINUTES)]
+    assert report(soaked(outcomes=slow)).fifths[-1].p99_ms == pytest.approx(5000)
+    assert failing(soaked(outcomes=slow)) == []
 
 
 def test_one_failed_call_is_a_failure_and_one_of_the_warm_up_too() -> None:
