@@ -26,6 +26,7 @@ class RunningBatch:
         self.shape = shape
         self.observer = observer
         self.tickets: list[Ticket] = []
+        self.has_postponed = False  # the scheduler's: whether requests that could have joined wait for the next step
         self._slots = Slots(runner.manifest, shape)
         self._bindings = StepBindings()
         self._maps: MapHistory | None = None  # until somebody wants maps

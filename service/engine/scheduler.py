@@ -34,6 +34,10 @@ MAX_IDLE_BATCHES = 8
 # when its first has this many slots, a third when both have, and so on.
 ENOUGH_SLOTS = 8
 
+# Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait for
+# a step, and whoever comes meanwhile is encoded with them.
+FEW = 4
+
 # Pictures are encoded one between two steps: several at once take longer each (three times among 32), and all who share
 # the batch would wait for them.
 MAX_PICTURES_A_STEP = 1
@@ -327,7 +331,10 @@ class Scheduler:
             share = max(share, 1)
         if lane.takes_pictures:
             share = min(share, MAX_PICTURES_A_STEP)
-        taken = [self._pop(lane) for _ in range(min(batch.num_free, lane.num_waiting, share))]
+        num_taken = min(batch.num_free, lane.num_waiting, share)
+        if not lane.takes_pictures and self._waits_for_more(batch, num_taken):
+            return []
+        taken = [self._pop(lane) for _ in range(num_taken)]
         admitted = []
         for ticket in taken:
             if ticket.overdue or ticket.departed:
@@ -339,6 +346,11 @@ class Scheduler:
                 admitted.append(ticket)
         self._report_queue(lane.runner)
         return admitted
+
+    def _waits_for_more(self, batch: RunningBatch, num_taken: int) -> bool:
+        """Whether so few had better join with those that come during the next step; never twice in a row."""
+        batch.has_postponed = 0 < num_taken < batch.num_live // FEW and not batch.has_postponed
+        return batch.has_postponed
 
     def _pop(self, lane: Lane) -> Ticket:
         ticket = lane.queue.pop()

@@ -72,6 +72,22 @@ async def test_a_running_batch_takes_new_requests(make_scheduler) -> None:
     assert len(said(await long)) == 51
 
 
+@pytest.mark.parametrize(("num_more", "sizes"), [(1, [8, 8, 9]), (2, [8, 10, 10])])
+async def test_fewer_than_a_quarter_wait_one_step_for_others(make_scheduler, num_more: int, sizes: list[int]) -> None:
+    scheduler, runner = make_scheduler(max_slots=16), FakeRunner(step_s=0.001)
+    long = asyncio.gather(*(scheduler.generate(runner, request(55)) for _ in range(8)))
+    while not runner.batch_sizes or runner.batch_sizes[-1] < 8:
+        await asyncio.sleep(0.001)
+    runner.gate.clear()
+    await asyncio.sleep(0.05)  # the worker stands before the gate now, with its eight
+    num_before = len(runner.batch_sizes)
+    more = asyncio.gather(*(scheduler.generate(runner, request(5)) for _ in range(num_more)))
+    await asyncio.sleep(0)
+    runner.gate.set()
+    await asyncio.gather(long, more)
+    assert runner.batch_sizes[num_before : num_before + 3] == sizes
+
+
 async def test_attention_follows_the_request_and_is_absent_unless_asked(make_scheduler) -> None:
     scheduler, runner = make_scheduler(), FakeRunner()
     with_maps, without = await asyncio.gather(
