@@ -61,6 +61,7 @@ def running_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometh
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
         "--log.level=warn",
     ]
     with subprocess.Popen(command) as process:

@@ -1,8 +1,10 @@
 """The rules and the dashboard, against the real server's metrics in a real Prometheus."""
 
 import json
+import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,7 +15,9 @@ import regard
 from deploy.prometheus.operator import RESOURCE, RULES, resource
 from tests.deploy.prometheus import Prometheus, running_prometheus
 from tests.deploy.tools import DEPLOY, ROOT, free_port, program, wait_for
+from tests.integration.collector import running_collector
 from tests.system.served import Served, served
+from tests.unit.service.test_metrics import OWN, documented
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 DASHBOARD = json.loads((DEPLOY / "grafana" / "regard.json").read_text())
@@ -69,7 +73,7 @@ def closed_port() -> int:
 def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Prometheus]:
     """Has scraped a server under a light load for some intervals."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with served("--models=everyday") as server:
+    with running_collector() as (_, endpoint), served("--models=everyday", f"--trace-endpoint={endpoint}") as server:
         targets = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{closed_port}"]
         stopping = threading.Event()
         caller = threading.Thread(target=ask, args=(server, stopping))
@@ -112,6 +116,32 @@ def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus, panel: di
         for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
             query = query.replace(variable, value)
         wait_for(lambda query=query: prometheus.query(query), 10)
+
+
+def test_what_prometheus_finds_is_what_is_documented(prometheus: Prometheus) -> None:
+    expected = {
+        name + suffix
+        for name, (kind, _) in documented().items()
+        for suffix in (("_bucket", "_count", "_sum") if kind == "histogram" else ("",))
+    }
+
+    def found() -> set[str]:
+        names = prometheus.get("label/__name__/values")
+        return {name for name in names if OWN.match(name) and not name.endswith("_created")}
+
+    wait_for(lambda: found() >= expected, 10)
+    assert found() == expected
+
+
+def test_exemplars_lead_from_a_histogram_to_traces(prometheus: Prometheus) -> None:
+    def exemplars() -> list[dict[str, dict[str, str]]]:
+        query = 'grpc_server_handling_seconds_bucket{grpc_method="Translate"}'
+        now = time.time()
+        series = prometheus.get("query_exemplars", query=query, start=str(now - 60), end=str(now))
+        return [exemplar for each in series for exemplar in each["exemplars"]]
+
+    wait_for(exemplars, 10)
+    assert all(re.fullmatch("[0-9a-f]{32}", exemplar["labels"]["trace_id"]) for exemplar in exemplars())
 
 
 def test_the_dashboard_asks_by_its_own_variables() -> None:

@@ -3,17 +3,12 @@
 import asyncio
 import http.client
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from concurrent import futures
-from typing import Any
 
 import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as collector_pb
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as collector_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from regard.v1 import regard_pb2 as pb
@@ -21,6 +16,7 @@ from regard.v1 import regard_pb2_grpc as pb_grpc
 from service.server import Server, StartError
 from service.settings import Settings
 from service.tracing.switch import TracingUnavailable
+from tests.integration.collector import Collector, running_collector
 from tests.integration.conftest import running
 from tests.integration.fake_handlers import FakeHandlers, Script
 
@@ -29,44 +25,10 @@ TEXT = "The gardener has lost his orange umbrella."
 ALIGNED = pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_ENCODER_SELF])
 
 
-class Collector(collector_grpc.TraceServiceServicer):
-    """Keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self._arrived = threading.Condition()
-        self._requests: list[collector_pb.ExportTraceServiceRequest] = []
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
-        with self._arrived:
-            self._requests.append(request)
-            self._arrived.notify_all()
-        return collector_pb.ExportTraceServiceResponse()
-
-    def spans(self, trace_id: str) -> list[Span]:
-        """A trace's spans, once that of the call, which is sent last, is there."""
-
-        def found() -> list[Span]:
-            scopes = [scope for r in self._requests for resource in r.resource_spans for scope in resource.scope_spans]
-            return [span for scope in scopes for span in scope.spans if span.trace_id.hex() == trace_id]
-
-        with self._arrived:
-            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), 20)
-            return found()
-
-    def text(self) -> str:
-        with self._arrived:
-            return "\n".join(map(str, self._requests))
-
-
 @pytest.fixture(scope="module")
 def collector() -> Iterator[tuple[Collector, str]]:
-    """A collector and its endpoint."""
-    servicer, server = Collector(), grpc.server(futures.ThreadPoolExecutor(2))
-    collector_grpc.add_TraceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield servicer, f"http://127.0.0.1:{port}"
-    server.stop(0).wait()
+    with running_collector() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
