@@ -18,7 +18,8 @@ from export.inputs import open_inputs
 from export.quantize import Float32Array
 from export.serving import ServingGraphs
 from models.bundle import Bundle, Manifest, TextSource
-from service.engine.request import Int64Array
+from service.engine.request import Generation, Int64Array
+from service.generation import forced_first_id
 
 NUM_SENTENCES = 500  # of each target language
 MAX_NEW_TOKENS = 64
@@ -66,7 +67,8 @@ def find_heads(bundle: Bundle, dev: DevSet) -> AlignmentChoice | None:
     maps, expected = [], []
     for key, examples in dev.items():
         sources = [inputs.read(example.source, key) for example in examples[:NUM_SENTENCES]]
-        decoded = list(graphs.decode(sources, num_beams=1, max_new_tokens=limit))
+        generation = Generation(max_new_tokens=limit, forced_first_id=forced_first_id(manifest, key))
+        decoded = list(graphs.search(sources, generation))
         sentences = [
             _Sentence(np.asarray(source), each.hypothesis.tokens, manifest)
             for source, each in zip(sources, decoded, strict=True)
@@ -89,7 +91,9 @@ class _Sentence:
         described = manifest.source
         affixes: set[int] = set()
         if isinstance(described, TextSource):
-            affixes = {i for ids in (*described.prefix_ids.values(), described.suffix_ids) for i in ids}
+            around = (described.prefix_ids, described.language_prefix_ids, described.language_suffix_ids)
+            affixes = {i for ids_by_key in around for ids in ids_by_key.values() for i in ids}
+            affixes |= {*described.suffix_ids}
         special = {*manifest.target.special_ids, *manifest.target.end_ids}
         self._source_text = np.flatnonzero(~np.isin(source, list(affixes)))
         self._target_text = np.flatnonzero(~np.isin(target, list(special)))

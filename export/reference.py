@@ -16,6 +16,9 @@ from export.description import Description
 from export.quantize import Float32Array
 from models.bundle import Target
 from models.nets.transformer import TransformerDecoder
+from service.engine.request import EarlyStopping, Generation
+
+EARLY_STOPPING: dict[EarlyStopping, bool | str] = {"heuristic": False, "first": True, "never": "never"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,17 @@ class Forced:
 
 @dataclass(frozen=True)
 class Generated:
-    """The best output: tokens from behind the start token through the end token, and with beams their score."""
+    """The best output.
+
+    Attributes:
+        tokens: from behind the start token through the end token.
+        score: with beams.
+        cross_attention: along the tokens, float32 [layers, heads, target, source], where somebody asked for it.
+    """
 
     tokens: list[int]
     score: float | None
+    cross_attention: Float32Array | None = None
 
 
 Source = Sequence[int] | NDArray[np.int64] | Float32Array
@@ -59,8 +69,8 @@ class Reference(Protocol):
     def force(self, source: Source, target: Sequence[int]) -> Forced:
         """Decodes a given target, which begins with the start token."""
 
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        """Decodes freely; with beams, score = sum of log-probabilities / length."""
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        """Decodes freely, without sampling; the score is that of beams (`models.bundle.GenerationDefaults`)."""
 
 
 @runtime_checkable
@@ -131,8 +141,8 @@ class DecoderReference:
         return forced(self._decoder.logits(decoded)[0], torch.cat(weights))
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        config = generation_config(self._target, generation, use_cache=False)
         states = self._states(source)
 
         def next_logits(ids: Tensor) -> Tensor:
@@ -190,9 +200,17 @@ def half_of_the_threads() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def generation_config(target: Target, **options: Any) -> GenerationConfig:
-    """Plain search, whatever defaults a model has: what is compared is the search, not the settings."""
+def generation_config(target: Target, generation: Generation, **options: Any) -> GenerationConfig:
+    """The engine's settings in the words of `transformers`, and none of the model's own."""
     return GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=generation.max_new_tokens,
+        min_new_tokens=generation.min_new_tokens or None,
+        num_beams=generation.num_beams,
+        length_penalty=generation.length_penalty,
+        early_stopping=EARLY_STOPPING[generation.early_stopping],
+        no_repeat_ngram_size=generation.no_repeat_ngram_size,
+        repetition_penalty=generation.repetition_penalty,
+        forced_bos_token_id=generation.forced_first_id,
         decoder_start_token_id=target.start_id,
         eos_token_id=list(target.end_ids),
         pad_token_id=target.pad_id,

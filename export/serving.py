@@ -56,7 +56,7 @@ class ServingGraphs:
         num_candidates, outputs = _vocab_size(self._runner, slots), []
         for t in range(max(map(len, targets))):
             slots.tokens[: len(sources)] = [target[min(t, len(target) - 1)] for target in targets]
-            outputs.append(_forced_step(self._runner.step(slots, num_live, num_candidates, bindings)))
+            outputs.append(_forced_step(self._runner.step(slots, num_live, num_candidates, bindings), len(sources)))
             slots.advance(slots.tokens[:num_live].copy(), np.arange(num_live), moved=False)
         return [
             Forced(
@@ -81,11 +81,16 @@ class ServingGraphs:
         return self.search(sources, Generation(max_new_tokens=max_new_tokens, num_beams=num_beams))
 
     def search(self, sources: Sequence[Source], generation: Generation) -> Iterator[Decoded]:
-        """Decodes freely, `MAX_REQUESTS` side by side; yields results in the sources' order."""
+        """Decodes freely; yields results in the sources' order."""
+        return self.search_each(sources, [generation] * len(sources))
+
+    def search_each(self, sources: Sequence[Source], generations: Sequence[Generation]) -> Iterator[Decoded]:
+        """The same, `MAX_REQUESTS` side by side, where the first token that is forced may be another each time."""
         for first in range(0, len(sources), MAX_REQUESTS):
-            group = sources[first : first + MAX_REQUESTS]
-            slots = self._admit(group, num_beams=generation.num_beams, capacity=generation.max_new_tokens)
-            yield from _Batch(self._runner, slots, len(group), generation).run()
+            group = slice(first, first + MAX_REQUESTS)
+            wanted = generations[group]
+            slots = self._admit(sources[group], num_beams=wanted[0].num_beams, capacity=wanted[0].max_new_tokens)
+            yield from _Batch(self._runner, slots, wanted).run()
 
     def step_seconds(self, source: Source, num_requests: int) -> float:
         """How long a step of so many requests takes, the best of some: others may be at work on this machine."""
@@ -129,12 +134,12 @@ class ServingGraphs:
 class _Batch:
     """Requests that are decoded side by side; a finished one leaves at once, as in the engine."""
 
-    def __init__(self, runner: Runner, slots: Slots, num_requests: int, generation: Generation) -> None:
+    def __init__(self, runner: Runner, slots: Slots, generations: Sequence[Generation]) -> None:
         self._runner = runner
         self._slots = slots
-        self._num_requests = num_requests
+        self._num_requests = num_requests = len(generations)
         self._search = _search(runner, slots)
-        for row in range(num_requests):
+        for row, generation in enumerate(generations):
             self._search.admit(row, generation)
         self._requests = list(range(num_requests))  # by live row
         self._maps: list[list[Float32Array]] = [[] for _ in range(num_requests)]
@@ -195,8 +200,9 @@ def _vocab_size(runner: Runner, slots: Slots) -> int:
     return target.vocab_size + (slots.shape.source if target.copies else 0)
 
 
-def _forced_step(output: StepOutput) -> Forced:
-    """One step of all rows, copied: candidates that are the whole vocabulary, put in its order."""
-    logits = np.empty_like(output.candidate_logits)
-    np.put_along_axis(logits, output.candidate_ids, output.candidate_logits, axis=1)
-    return Forced(logits, output.log_normalizer.copy(), np.stack(output.cross_attention)[:, :, :, 0])
+def _forced_step(output: StepOutput, num_rows: int) -> Forced:
+    """One step of the first rows, copied: candidates that are the whole vocabulary, put in its order."""
+    logits = np.empty_like(output.candidate_logits[:num_rows])
+    np.put_along_axis(logits, output.candidate_ids[:num_rows], output.candidate_logits[:num_rows], axis=1)
+    cross_attention = np.stack([layer[:num_rows, :, 0] for layer in output.cross_attention])
+    return Forced(logits, output.log_normalizer[:num_rows].copy(), cross_attention)

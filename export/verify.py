@@ -4,7 +4,8 @@ Everything runs in the server's own code (`export/serving.py`), on real sentence
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from itertools import cycle, islice
 from typing import Any
@@ -15,11 +16,14 @@ from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
 from export.inputs import open_inputs
+from export.mapped import let_mapped_files_go
 from export.quality import METRICS
-from export.reference import Forced, Source, half_of_the_threads
+from export.quantize import Float32Array
+from export.reference import Forced, Generated, Reference, Source, half_of_the_threads
 from export.serving import Ids, ServingGraphs
 from models.bundle import Bundle, Precision
 from service.engine.request import Generation
+from service.generation import forced_first_id
 from service.pipelines.text import TargetWriter
 
 MAX_NEW_TOKENS = 64
@@ -29,6 +33,8 @@ MAX_WORK = 500_000_000  # sentences times parameters, beyond which there are few
 MAX_LOGITS = 2**23  # that are held at a time: all of every step's, of as many of these sentences as fit
 TIMED_BATCHES = (1, 32)
 NUM_CROWD_SENTENCES, NUM_CROWD_STEPS = 4, 24  # that are compared alone and in a crowd
+
+GREEDY, BEAMS, DEFAULTS = "greedy", "beams", "the model's own settings"  # ways to decode
 
 Stage = Callable[[str], None]
 """Is told what begins."""
@@ -88,7 +94,8 @@ class Verifier:
         self._precisions: list[Precision] = sorted(precisions, key=lambda p: p != "float32")
         # One less, since the outputs are also read, behind the start token.
         self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens - 1)
-        self._sources = list(self._samples())
+        keys, self._sources = map(list, zip(*self._samples(), strict=True))
+        self._first_ids = [forced_first_id(self._manifest, key) for key in keys]
 
     def run(self) -> Report:
         """Runs every check."""
@@ -98,15 +105,18 @@ class Verifier:
             self._stage("inputs")
             facts["reference"] = self._model.reference.name
             sections["inputs"] = list(self._inputs.equal(self._model.reference))
+            with half_of_the_threads():
+                answers = self._ask(self._model.reference)
         if self._dev:
             facts["dev"] = {"num_examples": {key: len(examples) for key, examples in self._dev.items()}}
         first: _Baseline | None = None
+        let_mapped_files_go()  # the original, which has answered
         for precision in self._precisions:  # one at a time, since each has a model's weights in memory
             graphs = ServingGraphs(self._bundle, precision)
             section = sections.setdefault(precision, [])
             if precision == "float32" and self._model is not None:
-                with half_of_the_threads():
-                    section += self._parity(self._model, graphs)
+                self._stage("float32: comparison with the original")
+                section += self._parity(self._model.reference, answers, graphs)
             facts["step_ms"][precision] = self._speed(graphs)
             targets = self._targets(graphs) if first is None else first.targets
             forced = self._forced(precision, graphs, targets)
@@ -121,30 +131,59 @@ class Verifier:
             del graphs  # before the next ones are opened
         return Report(sections, facts)
 
-    def _samples(self) -> Iterator[Source]:
-        """Sources to decode, languages or styles in turn."""
+    def _samples(self) -> Iterator[tuple[str, Source]]:
+        """Sources to decode, languages or styles in turn, each with its own."""
         raw = {key: [example.source for example in examples] for key, examples in self._dev.items()}
         streams = {key: cycle(raw.get(key) or self._inputs.examples) for key in self._keys}
         affordable = max(MIN_SENTENCES, MAX_WORK // max(1, self._manifest.num_parameters))
         for key in islice(cycle(self._keys), min(NUM_SENTENCES, affordable)):
-            yield self._inputs.read(next(streams[key]), key)
+            yield key, self._inputs.read(next(streams[key]), key)
 
-    def _parity(self, model: SourceModel, graphs: ServingGraphs) -> Iterator[Check]:
-        """The float32 graphs against the original."""
-        reference, sources = model.reference, self._sources
-        start_id, limit = self._manifest.target.start_id, self._max_new_tokens
+    @cached_property
+    def _ways(self) -> dict[str, Generation]:
+        """How sources are decoded, by what the report calls it."""
+        limit = self._max_new_tokens
+        ways = {GREEDY: Generation(limit), BEAMS: Generation(limit, num_beams=NUM_BEAMS)}
+        defaults = self._defaults(limit)
+        return ways if defaults in ways.values() else {**ways, DEFAULTS: defaults}
+
+    def _defaults(self, limit: int) -> Generation:
+        """The model's own settings."""
+        options = self._manifest.generation
+        limit = min(options.max_new_tokens, limit)
+        least = min(options.min_new_tokens, limit)
+        return Generation(**{**options.model_dump(), "max_new_tokens": limit, "min_new_tokens": least})
+
+    def _each(self, way: Generation) -> list[Generation]:
+        """The same for every source, but for the first token that its language forces."""
+        return [replace(way, forced_first_id=first) for first in self._first_ids]
+
+    def _ask(self, reference: Reference) -> "_Answers":
+        """What the original makes of the sources."""
         self._stage("float32: outputs of the original")
-        greedy = [reference.generate(source, num_beams=1, max_new_tokens=limit) for source in sources]
-        beams = [reference.generate(source, num_beams=NUM_BEAMS, max_new_tokens=limit) for source in sources]
-        self._stage("float32: comparison with the original")
-        yield from checks.memory_equals(graphs, reference, sources)
-        targets = self._fitting([[start_id, *output.tokens] for output in greedy])
+        start_id, sources = self._manifest.target.start_id, self._sources
+        outputs = {
+            name: [reference.generate(*pair) for pair in zip(sources, self._each(way), strict=True)]
+            for name, way in self._ways.items()
+        }
+        for name, way in self._ways.items():
+            if way.num_beams > 1:
+                outputs[name] = [
+                    _with_attention(reference, *pair, start_id) for pair in zip(sources, outputs[name], strict=True)
+                ]
+        targets = self._fitting([[start_id, *output.tokens] for output in outputs[GREEDY]])
         forced = [reference.force(source, target) for source, target in zip(sources, targets, strict=False)]
-        yield from checks.steps_equal(forced, graphs.force(sources[: len(targets)], targets))
-        decoded = list(graphs.decode(sources, num_beams=1, max_new_tokens=limit))
-        yield from checks.greedy_equals(reference, start_id, sources, greedy, decoded)
-        decoded = list(graphs.decode(sources, num_beams=NUM_BEAMS, max_new_tokens=limit))
-        yield from checks.beams_equal(reference, start_id, sources, beams, decoded)
+        return _Answers([reference.memory(source) for source in sources], outputs, targets, forced)
+
+    def _parity(self, reference: Reference, answers: "_Answers", graphs: ServingGraphs) -> Iterator[Check]:
+        """The float32 graphs against the original, which is asked again where they differ."""
+        start_id, sources = self._manifest.target.start_id, self._sources
+        yield from checks.memory_equals(graphs, answers.memory, sources)
+        yield from checks.steps_equal(answers.forced, graphs.force(sources[: len(answers.targets)], answers.targets))
+        for name, way in self._ways.items():
+            decoded = list(graphs.search_each(sources, self._each(way)))
+            equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
+            yield from equal(reference, start_id, sources, answers.outputs[name], decoded, title=name)
 
     def _speed(self, graphs: ServingGraphs) -> dict[str, float]:
         """Milliseconds of a step on one thread of this machine, by the number of requests."""
@@ -153,7 +192,7 @@ class Verifier:
 
     def _targets(self, graphs: ServingGraphs) -> list[Ids]:
         """Greedy outputs behind the start token, along which precisions are compared."""
-        decoded = graphs.decode(self._sources, num_beams=1, max_new_tokens=self._max_new_tokens)
+        decoded = graphs.search_each(self._sources, self._each(self._ways[GREEDY]))
         return self._fitting([[self._manifest.target.start_id, *d.hypothesis.tokens.tolist()] for d in decoded])
 
     def _forced(self, precision: Precision, graphs: ServingGraphs, targets: Sequence[Ids]) -> list[Forced]:
@@ -187,14 +226,35 @@ class Verifier:
         """The metric on the dev examples of one target language or style."""
         examples = self._dev[key]
         sources = [self._inputs.read(example.source, key) for example in examples]
-        options = self._manifest.generation
-        limit = min(options.max_new_tokens, self._manifest.max_target_tokens)
-        outputs = graphs.search(sources, Generation(**{**options.model_dump(), "max_new_tokens": limit}))
+        generation = self._defaults(self._manifest.max_target_tokens)
+        generation = replace(generation, forced_first_id=forced_first_id(self._manifest, key))
+        outputs = graphs.search(sources, generation)
         texts = [
             self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text
             for d, example in zip(outputs, examples, strict=True)
         ]
         return self._metric.score(texts, [example.references for example in examples])
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the original makes of the sources, asked before any graph is opened: each of them is a model in memory.
+
+    Attributes:
+        memory: of each source.
+        outputs: of each source, by the way they were decoded.
+        targets: the first greedy outputs behind the start token, with the passes along them in `forced`.
+    """
+
+    memory: list[dict[str, Float32Array]]
+    outputs: dict[str, list[Generated]]
+    targets: list[Ids]
+    forced: list[Forced]
+
+
+def _with_attention(reference: Reference, source: Source, output: Generated, start_id: int) -> Generated:
+    forced = reference.force(source, [start_id, *output.tokens[:-1]])
+    return replace(output, cross_attention=forced.cross_attention)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from export.families.vision_encoders import vision_config
 from export.graph.vision import VisionEncoder
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Source, cross_attention_memory, forced, generate
+from service.engine.request import Generation
 
 FAMILY = "blip"
 KINDS = ("query", "key", "value")
@@ -66,10 +67,10 @@ class BlipReference(VisionReference):
         return forced(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
+    def generate(self, source: Source, generation: Generation) -> Generated:
         return generate(
             self._net.text_decoder,
-            self.search_config(num_beams, max_new_tokens),
+            self.search_config(generation),
             input_ids=torch.tensor([[self._target.start_id]]),
             encoder_hidden_states=self._states(source),
         )

@@ -29,6 +29,7 @@ from models.nets.captioner_family import (
 )
 from models.nets.captioner_transformer import TransformerCaptionerConfig
 from models.nets.efficientnet import EfficientNetConfig
+from service.engine.request import Generation
 
 FAMILIES = (TRANSFORMER, LSTM)
 
@@ -90,8 +91,8 @@ class CaptionerReference:
         return forced(output.logits[0, 0], torch.stack([weights[0, 0] for weights in output.cross_attention]))
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        config = generation_config(self._target, generation, use_cache=False)
         features = self._features(source)
 
         def next_logits(ids: Tensor) -> Tensor:

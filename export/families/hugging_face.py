@@ -25,6 +25,7 @@ from export.reference import (
     generation_config,
 )
 from models.bundle import GenerationDefaults, Target
+from service.engine.request import Generation
 
 # Options of `generate` that the engine does not have, with the values that ask for nothing.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -79,19 +80,18 @@ class HuggingFaceReference:
         return forced(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        return generate(self._net, self.search_config(num_beams, max_new_tokens), **self.inputs(source))
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        return generate(self._net, self.search_config(generation), **self.inputs(source))
 
     def without_banned(self, logits: Tensor) -> Tensor:
         """Bans tokens in place; logits: float [target, vocabulary]."""
         logits[:, self._banned_ids] = -torch.inf
         return logits
 
-    def search_config(self, num_beams: int, max_new_tokens: int) -> GenerationConfig:
+    def search_config(self, generation: Generation) -> GenerationConfig:
         return generation_config(
             self._target,
-            num_beams=num_beams,
-            max_new_tokens=max_new_tokens,
+            generation,
             bad_words_ids=[[banned] for banned in self._banned_ids] or None,
             renormalize_logits=bool(self._banned_ids),
         )

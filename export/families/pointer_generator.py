@@ -20,6 +20,7 @@ from export.reference import Forced, Generated, Source, generation_config, searc
 from models.bundle import Target, TextSource
 from models.checkpoint import Checkpoint
 from models.nets.pointer_generator import PointerGeneratorNetwork, PointerMemory, load_network
+from service.engine.request import Generation
 
 FAMILY = "regard-pointer-generator"
 
@@ -83,10 +84,10 @@ class PointerReference(CheckpointTexts):
         return Forced(log_probs, zeros, decoded.weights[None].numpy())
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
-        ids, words = (x.expand(num_beams, -1) for x in torch.tensor(np.array(source)))
-        memory = self._encode(ids[0].tolist(), num_beams)
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        config = generation_config(self._target, generation, use_cache=False)
+        ids, words = (x.expand(generation.num_beams, -1) for x in torch.tensor(np.array(source)))
+        memory = self._encode(ids[0].tolist(), generation.num_beams)
 
         def next_log_probs(tokens: Tensor) -> Tensor:
             decoded = self._net.decode(self._known(tokens, ids), memory)

@@ -17,6 +17,7 @@ from export.reference import Forced, Generated, Source, forced, generation_confi
 from models.bundle import Target, TextSource
 from models.checkpoint import Checkpoint
 from models.nets.recurrent import Memory, RecurrentTranslator, load_translator
+from service.engine.request import Generation
 
 FAMILY = "regard-recurrent"
 
@@ -40,11 +41,10 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     return source_model(checkpoint, RecurrentArchitecture(weights), reference, source, target)
 
 
-class RecurrentReference(CheckpointTexts):
-    """The checkpoint in PyTorch, with the tokenizer of its training; its search is `transformers` generate."""
+class RecurrentNetReference:
+    """A net in PyTorch; its search is `transformers` generate. Reads and writes no text."""
 
-    def __init__(self, net: RecurrentTranslator, source: TextSource, target: Target, tokenizer: Tokenizer) -> None:
-        super().__init__(source, target, tokenizer)
+    def __init__(self, net: RecurrentTranslator, target: Target) -> None:
         self.name = f"models.nets.recurrent.RecurrentTranslator, PyTorch {torch.__version__}"
         self._net = net
         self._target = target
@@ -70,9 +70,9 @@ class RecurrentReference(CheckpointTexts):
         return forced(output.logits[0], torch.cat(output.cross_attention))
 
     @torch.inference_mode()
-    def generate(self, source: Source, *, num_beams: int, max_new_tokens: int) -> Generated:
-        config = generation_config(self._target, num_beams=num_beams, max_new_tokens=max_new_tokens, use_cache=False)
-        memory = self._encode(source, num_beams)
+    def generate(self, source: Source, generation: Generation) -> Generated:
+        config = generation_config(self._target, generation, use_cache=False)
+        memory = self._encode(source, generation.num_beams)
 
         def next_logits(ids: Tensor) -> Tensor:
             readouts, _ = self._net.decode(ids, memory)
@@ -80,3 +80,11 @@ class RecurrentReference(CheckpointTexts):
             return logits
 
         return search(next_logits, self._target.vocab_size, config)
+
+
+class RecurrentReference(CheckpointTexts, RecurrentNetReference):
+    """The checkpoint in PyTorch, with the tokenizer of its training."""
+
+    def __init__(self, net: RecurrentTranslator, source: TextSource, target: Target, tokenizer: Tokenizer) -> None:
+        CheckpointTexts.__init__(self, source, target, tokenizer)
+        RecurrentNetReference.__init__(self, net, target)

@@ -83,13 +83,13 @@ def _assert_all(found: Iterator[Check]) -> None:
 
 def test_every_step_equals(model, graphs, sources, targets) -> None:
     expected = [model.reference.force(source, target) for source, target in zip(sources, targets, strict=True)]
-    _assert_all(checks.memory_equals(graphs["float32"], model.reference, sources))
+    _assert_all(checks.memory_equals(graphs["float32"], [model.reference.memory(s) for s in sources], sources))
     _assert_all(checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
 
 
 def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
     reference, start_id = model.reference, model.target.start_id
-    expected = {k: [reference.generate(source, num_beams=k, max_new_tokens=8) for source in sources] for k in (1, 4)}
+    expected = {k: [reference.generate(source, Generation(8, k)) for source in sources] for k in (1, 4)}
     actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
     _assert_all(checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
     _assert_all(checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))

@@ -15,6 +15,7 @@ from export.reference import half_of_the_threads
 from export.sentences import TRICKY_TEXTS
 from export.serving import Ids, ServingGraphs
 from models.bundle import Precision
+from service.engine.request import Generation
 from service.pipelines.text import SourceReader, TargetWriter
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
@@ -87,13 +88,13 @@ def _assert_all(found: Iterator[Check]) -> None:
 def test_every_step_equals(model, graphs, inputs) -> None:
     sources, targets = inputs
     expected = [model.reference.force(s, t) for s, t in zip(sources, targets, strict=True)]
-    _assert_all(checks.memory_equals(graphs["float32"], model.reference, sources))
+    _assert_all(checks.memory_equals(graphs["float32"], [model.reference.memory(s) for s in sources], sources))
     _assert_all(checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
 
 
 def test_greedy_and_beam_outputs_equal(model, graphs, inputs) -> None:
     sources, reference, start_id = inputs[0][:4], model.reference, model.target.start_id
-    expected = {k: [reference.generate(s, num_beams=k, max_new_tokens=8) for s in sources] for k in (1, 4)}
+    expected = {k: [reference.generate(s, Generation(8, k)) for s in sources] for k in (1, 4)}
     actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
     _assert_all(checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
     _assert_all(checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))

@@ -14,6 +14,7 @@ from export.families.source import SourceModel
 from export.reference import half_of_the_threads
 from export.serving import Ids, ServingGraphs
 from models.bundle import Precision
+from service.engine.request import Generation
 from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.vision_checkpoints import random_pixels, write_blip, write_vision
 
@@ -99,13 +100,13 @@ def _assert_all(found: Iterator[Check]) -> None:
 def test_every_step_equals(model, graphs, targets) -> None:
     images = random_pixels(NUM_IMAGES)
     expected = [model.reference.force(image, target) for image, target in zip(images, targets, strict=True)]
-    _assert_all(checks.memory_equals(graphs["float32"], model.reference, images))
+    _assert_all(checks.memory_equals(graphs["float32"], [model.reference.memory(s) for s in images], images))
     _assert_all(checks.steps_equal(expected, graphs["float32"].force(images, targets)))
 
 
 def test_greedy_and_beam_outputs_equal(model, graphs) -> None:
     images, reference, start_id = random_pixels(NUM_IMAGES), model.reference, model.target.start_id
-    expected = {k: [reference.generate(image, num_beams=k, max_new_tokens=8) for image in images] for k in (1, 4)}
+    expected = {k: [reference.generate(image, Generation(8, k)) for image in images] for k in (1, 4)}
     actual = {k: list(graphs["float32"].decode(images, num_beams=k, max_new_tokens=8)) for k in expected}
     _assert_all(checks.greedy_equals(reference, start_id, images, expected[1], actual[1]))
     _assert_all(checks.beams_equal(reference, start_id, images, expected[4], actual[4]))

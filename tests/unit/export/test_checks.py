@@ -16,6 +16,7 @@ from export.quantize import FORMS, Form, Forms, Linear, float_embed, float_linea
 from export.reference import Forced, Generated
 from export.sentences import EXAMPLES, TRICKY_TEXTS
 from export.serving import Ids, ServingGraphs
+from service.engine.request import Generation
 from service.pipelines.text import SourceReader, TargetWriter
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
@@ -58,14 +59,14 @@ def test_a_step_that_differs(model, graphs, part: str) -> None:
 
 
 def test_memory_that_differs(model, graphs) -> None:
-    assert _failed(checks.memory_equals(graphs, model.reference, SOURCES)) == []
+    assert _failed(checks.memory_equals(graphs, [model.reference.memory(s) for s in SOURCES], SOURCES)) == []
     other = regard.from_checkpoint(tiny_checkpoint(seed=1))
-    assert _failed(checks.memory_equals(graphs, other.reference, SOURCES))
+    assert _failed(checks.memory_equals(graphs, [other.reference.memory(s) for s in SOURCES], SOURCES))
 
 
 def test_outputs_that_differ(model, graphs) -> None:
     reference = model.reference
-    expected = {k: [reference.generate(s, num_beams=k, max_new_tokens=8) for s in SOURCES] for k in (1, 4)}
+    expected = {k: [reference.generate(s, Generation(8, k)) for s in SOURCES] for k in (1, 4)}
     actual = {k: list(graphs.decode(SOURCES, num_beams=k, max_new_tokens=8)) for k in (1, 4)}
     assert _failed(checks.greedy_equals(reference, 1, SOURCES, expected[1], actual[1])) == []
     assert _failed(checks.beams_equal(reference, 1, SOURCES, expected[4], actual[4])) == []

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from export import families
 from export.errors import ExportError
 from export.sentences import EXAMPLES, TRICKY_TEXTS
+from service.engine.request import Generation
 from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
 
 
@@ -85,7 +86,7 @@ def test_banned_tokens_are_never_written(tmp_path) -> None:
     pad_id = model.target.pad_id
     assert np.isneginf(model.architecture.description.head.bias[pad_id])
     source = model.reference.tokenize(EXAMPLES[0], "de")
-    assert pad_id not in model.reference.generate(source, num_beams=1, max_new_tokens=8).tokens
+    assert pad_id not in model.reference.generate(source, Generation(8)).tokens
     forced = model.reference.force(source, [pad_id])
     assert np.isneginf(forced.logits[0, pad_id])
     assert np.isfinite(forced.log_normalizer).all()
