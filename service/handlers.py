@@ -49,7 +49,7 @@ class Handlers:
         self._scheduler = scheduler
         self._pool = pool
         self._loading = asyncio.Lock()
-        self._preparer = Preparer(repository, pool, max_text_characters=max_text_characters)
+        self._preparer = Preparer(repository, pool, scheduler.check_unread, max_text_characters=max_text_characters)
 
     @classmethod
     def open(cls, settings: Settings, observer: EngineObserver) -> Self:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from models.bundle import Task, TextSource
 from service.assembly import Assembler, Parts
 from service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
 from service.engine.request import EngineRequest, Generation
+from service.engine.runner import Runner
 from service.errors import InvalidInput, ModelNotFound, Unsupported
 from service.generation import Violations, check_attention, resolve_generation
 from service.guard.caller import current_caller
@@ -22,6 +25,11 @@ MANY_CHARACTERS = 4_000
 
 Reading = Callable[[], Parts]
 """Reads an input, or raises InvalidInput."""
+
+Check = Callable[[Runner, EngineRequest, int], None]
+"""Refuses so many requests like one, by raising Overloaded, before their inputs are read."""
+
+UNREAD = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -69,11 +77,15 @@ class Prepared:
 class Preparer:
     """Prepares calls for the models of a repository.
 
+    Args:
+        check: is asked before inputs are read.
+
     Every method lists all that is wrong with a call at once, as InvalidInput.
     """
 
-    def __init__(self, repository: Repository, pool: Pool, *, max_text_characters: int) -> None:
+    def __init__(self, repository: Repository, pool: Pool, check: Check, *, max_text_characters: int) -> None:
         self._repository = repository
+        self._check = check
         self._pool = pool
         self._max_text_characters = max_text_characters
 
@@ -153,6 +165,9 @@ class Preparer:
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         check_attention(call.attention, model.manifest, violations)
+        if not violations.found:
+            unread = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.bulk, caller=current_caller())
+            self._check(model.runner, unread, len(readings))
         attempts = [partial(_attempt, reading) for reading in readings]
         with stage("prepare"):
             outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]

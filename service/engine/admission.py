@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 
 from service.engine.forecast import Forecast, forecast, request_s
 from service.engine.lane import Lane
+from service.engine.pace import Average
 from service.engine.request import EngineRequest
+from service.engine.runner import Runner
 from service.engine.ticket import Ticket
 from service.errors import DeadlineUnreachable, Overloaded
 
 # The last part of the queue is for callers of whom not much waits, so that one who fills it keeps nobody else out.
 KEPT = 1 / 8
 
-# A request that would be late without waiting too may try, for the estimate may be wrong: late is only who would also
-# wait for more than this part of its time.
-MIN_WAIT = 1 / 8
+# What is foretold may be wrong by as much, so that a request is let in only if it has so much more time. One that would
+# be late on an idle engine too is let in where that is not much faster: it may be lucky, and delays few.
+MARGIN = 2.0
+HARDLY = 1.25
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
@@ -81,7 +84,44 @@ class Admission:
         self._limits = limits
         self._lanes = lanes
         self._num_workers = num_workers
+        self._error = Average(1.0)
         self.waiting = Waiting()
+
+    def came(self, ticket: Ticket, lane: Lane) -> None:
+        """Notes that a request waits."""
+        foretold = self._forecast(lane, [ticket.request])
+        ticket.foretold_s = 0.0 if foretold is None else foretold.total_s
+        self.waiting.add(ticket, lane.expected_tokens(ticket.request))
+
+    def ended(self, ticket: Ticket) -> None:
+        """Learns from a request that has run, to its end or its deadline: whatever no forecast knows, such as the event
+        loop and others on the machine, makes all of them longer.
+        """
+        if ticket.foretold_s and not ticket.departed:
+            self._error.add((time.monotonic() - ticket.submitted) / ticket.foretold_s)
+
+    def check_unread(self, request: EngineRequest, num_requests: int, runner: Runner) -> None:
+        """Refuses requests before their inputs are read, if they would be whatever is in them; raises as `check`.
+
+        Args:
+            request: one of them; its source is not looked at.
+        """
+        self._check_num(request.caller, num_requests)
+        lanes = [
+            lane
+            for lane in self._lanes
+            if lane.runner is runner and lane.shape.num_beams == request.generation.num_beams and lane.pace.is_known
+        ]
+        foretold = [
+            forecast(request, lane.pace.usual_source, num_requests, lane, self._lanes, self._num_workers)
+            for lane in lanes
+        ]
+        if foretold:
+            self._check_time(request, min((f for f in foretold if f is not None), key=lambda f: f.total_s))
+
+    def _forecast(self, lane: Lane, requests: Sequence[EngineRequest]) -> Forecast | None:
+        num_source = lane.runner.source_length(requests[0].source)
+        return forecast(requests[0], num_source, len(requests), lane, self._lanes, self._num_workers)
 
     def check(self, wanted: Sequence[tuple[Lane, EngineRequest]], num_at_once: int) -> None:
         """Refuses a call's requests, or returns.
@@ -99,22 +139,13 @@ class Admission:
         for lane, request in wanted:
             by_lane.setdefault(lane, []).append(request)
         for lane, requests in by_lane.items():
-            if lane.num_waiting or len(requests) > 1:  # one request that finds nobody before it need not ask
-                foretold = forecast(requests[0], len(requests), lane, self._lanes, self._num_workers)
-                if foretold is not None:
-                    self._check_time(requests[0], foretold)
+            foretold = self._forecast(lane, requests)
+            if foretold is not None:
+                self._check_time(requests[0], foretold)
 
     def _check_room(self, wanted: Sequence[tuple[Lane, EngineRequest]]) -> None:
+        self._check_num(wanted[0][1].caller, len(wanted))
         there, limits = self.waiting, self._limits
-        num_own = there.of(wanted[0][1].caller) + len(wanted)
-        kept = int(limits.max_requests * KEPT)
-        max_requests = limits.max_requests - (kept if num_own > kept else 0)
-        if there.num_requests + len(wanted) > max_requests:
-            raise Overloaded(
-                f"the queue is full: {there.num_requests} requests wait and {len(wanted)} came, the limit is "
-                f"{max_requests}",
-                self._drain_s(),
-            )
         num_tokens = sum(lane.expected_tokens(request) for lane, request in wanted)
         if there.num_requests and there.num_tokens + num_tokens > limits.max_tokens:
             raise Overloaded(
@@ -123,21 +154,34 @@ class Admission:
                 self._drain_s(),
             )
 
-    def _check_time(self, request: EngineRequest, foretold: Forecast) -> None:
-        max_wait_s = self._limits.max_wait_s
-        if not request.bulk and foretold.first_wait_s > max_wait_s:
+    def _check_num(self, caller: str, num_requests: int) -> None:
+        there = self.waiting
+        kept = int(self._limits.max_requests * KEPT)
+        has_much = there.of(caller) + num_requests > kept
+        max_requests = self._limits.max_requests - (kept if has_much else 0)
+        if there.num_requests + num_requests > max_requests:
             raise Overloaded(
-                f"the request would wait for some {foretold.first_wait_s:.1f} s; the limit is {max_wait_s:g} s",
-                _delay(foretold.first_wait_s - max_wait_s),
+                f"the queue is full: {there.num_requests} requests wait and {num_requests} came, the limit is "
+                f"{max_requests}",
+                self._drain_s(),
+            )
+
+    def _check_time(self, request: EngineRequest, foretold: Forecast) -> None:
+        error = self._error.value or 1.0
+        wait_s, max_wait_s = error * foretold.first_wait_s, self._limits.max_wait_s
+        if not request.bulk and wait_s > max_wait_s:
+            raise Overloaded(
+                f"the request would wait for some {wait_s:.2g} s; the limit is {max_wait_s:g} s",
+                _delay(wait_s - max_wait_s),
             )
         if request.deadline is None:
             return
         left_s = request.deadline - time.monotonic()
-        if foretold.total_s > left_s and foretold.last_wait_s > MIN_WAIT * left_s:
-            late_s = foretold.total_s - left_s
+        needed_s = MARGIN * error * foretold.total_s
+        if needed_s > left_s and foretold.total_s > HARDLY * foretold.alone_s:
             raise DeadlineUnreachable(
-                f"the request would be done in some {foretold.total_s:.1f} s, and its deadline is in {left_s:.1f} s",
-                _delay(late_s if foretold.run_s < left_s else foretold.last_wait_s),
+                f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
+                _delay(needed_s - left_s),
             )
 
     def _drain_s(self) -> float:

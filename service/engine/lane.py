@@ -45,6 +45,14 @@ class Lane:
         """The batch with requests that nobody runs, the longest untouched first."""
         return next((batch for batch in self.batches if batch.num_live and batch not in self.claimed), None)
 
+    def turn_s(self, num_more: int) -> float:
+        """How long a worker is at one of the lane's batches, with so many requests more: a step, and what it encodes
+        before.
+        """
+        num_requests = (self.num_live + self.num_waiting + num_more) / max(1, self.num_busy)
+        num_slots = min(self.shape.max_slots, num_requests * self.shape.num_beams)
+        return max(self.pace.step_s(num_slots), self.pace.turn_s if self.num_busy else 0.0)
+
     def expected_tokens(self, request: EngineRequest) -> int:
         """What a request will cost, about: its source's positions, and those of its target for every beam."""
         num_source = self.runner.source_length(request.source)

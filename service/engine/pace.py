@@ -41,6 +41,7 @@ class Pace:
     def __init__(self, like: "Pace | None" = None) -> None:
         self._slot_s: Average = Average(None if like is None else like._slot_s.value)
         self._source_token_s: Average = Average(None if like is None else like._source_token_s.value)
+        self._turn_s = Average()
         self._num_source = Average()
         self._num_steps = Average()
 
@@ -64,11 +65,15 @@ class Pace:
         yield
         self._slot_s.add((time.monotonic() - begin) / (num_slots + OVERHEAD_SLOTS))
 
+    def had_turn(self, seconds: float) -> None:
+        """A worker was at one of the lane's batches for so long."""
+        self._turn_s.add(seconds)
+
     def finished(self, num_steps: int) -> None:
         """A request came to its end by itself."""
         self._num_steps.add(num_steps)
 
-    def num_steps(self, generation: Generation, source_length: int) -> float:
+    def num_steps(self, generation: Generation, source_length: float) -> float:
         """How many steps a request is expected to take; before one has ended, as many as its source has positions."""
         usual = source_length if self._num_steps.value is None else self._num_steps.value
         return max(generation.min_new_tokens, min(usual, generation.max_new_tokens))
@@ -82,9 +87,19 @@ class Pace:
         return (self._source_token_s.value or 0.0) * num_source
 
     @property
+    def turn_s(self) -> float:
+        """How long a worker is at a batch, as a rule; 0 if none was."""
+        return self._turn_s.value or 0.0
+
+    @property
+    def usual_source(self) -> float:
+        """How many source positions a request has."""
+        return self._num_source.value or 0.0
+
+    @property
     def usual_encode_s(self) -> float:
         """How long encoding a request takes."""
-        return self.encode_s(self._num_source.value or 0.0)
+        return self.encode_s(self.usual_source)
 
     def usual_steps(self, otherwise: float) -> float:
         """How many steps a request takes."""

@@ -34,8 +34,8 @@ MAX_IDLE_BATCHES = 8
 # when its first has this many slots, a third when both have, and so on.
 ENOUGH_SLOTS = 8
 
-# Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait for
-# a step, and whoever comes meanwhile is encoded with them.
+# Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
+# for a step, and whoever comes meanwhile is encoded with them.
 FEW = 4
 
 # Pictures are encoded one between two steps: several at once take longer each (three times among 32), and all who share
@@ -123,6 +123,18 @@ class Scheduler:
         with self._lock:
             self._check(runner, requests, num_at_once)
 
+    def check_unread(self, runner: Runner, request: EngineRequest, num_requests: int) -> None:
+        """Refuses requests like this one before their inputs are read, if they would be refused then anyway.
+
+        Args:
+            request: its source is not looked at.
+            num_requests: how many of them would be in the queue at once.
+        """
+        with self._lock:
+            if self._draining:
+                raise Draining("the server is shutting down")
+            self._admission.check_unread(request, num_requests, runner)
+
     def submit(
         self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None, *, is_checked: bool = False
     ) -> Ticket:
@@ -134,8 +146,8 @@ class Scheduler:
             elif self._closed:
                 raise Draining("the server is shutting down")
             lane = self._lane(runner, request)
+            self._admission.came(ticket, lane)
             lane.queue.push(ticket, request.caller, bulk=request.bulk)
-            self._admission.waiting.add(ticket, lane.expected_tokens(request))
             if not self._num_active:
                 self._last_claim = time.monotonic()  # until now there was nothing to do
             self._num_active += 1
@@ -243,7 +255,10 @@ class Scheduler:
                     batch.admit(claim.admitted)
             with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
                 deliveries = batch.step()
+            lane.pace.had_turn(time.monotonic() - claim.since)
             for delivery in deliveries:
+                if delivery.is_last:
+                    self._admission.ended(delivery.ticket)
                 if isinstance(delivery.outcome, EngineResult):
                     lane.pace.finished(delivery.ticket.num_steps)
             return deliveries
