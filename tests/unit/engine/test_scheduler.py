@@ -3,14 +3,17 @@
 import asyncio
 import time
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
+from service.engine.runner import StepBindings, StepOutput
 from service.engine.scheduler import Scheduler, SchedulerConfig
-from service.engine.ticket import Phase
+from service.engine.slots import Slots
+from service.engine.ticket import Phase, Ticket
 from service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
 from tests.unit.engine.fake_runner import END_ID, FakeRunner
 
@@ -72,20 +75,39 @@ async def test_a_running_batch_takes_new_requests(make_scheduler) -> None:
     assert len(said(await long)) == 51
 
 
+class Eventful(FakeRunner):
+    """Calls something during the first step of so many requests."""
+
+    def __init__(self, num_live: int, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._num_live = num_live
+        self._happens = happens
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        if num_live == self._num_live not in self.batch_sizes:
+            self._happens()
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
 @pytest.mark.parametrize(("num_more", "sizes"), [(1, [8, 8, 9]), (2, [8, 10, 10])])
 async def test_fewer_than_a_quarter_wait_one_step_for_others(make_scheduler, num_more: int, sizes: list[int]) -> None:
-    scheduler, runner = make_scheduler(max_slots=16), FakeRunner(step_s=0.001)
-    long = asyncio.gather(*(scheduler.generate(runner, request(55)) for _ in range(8)))
-    while not runner.batch_sizes or runner.batch_sizes[-1] < 8:
-        await asyncio.sleep(0.001)
+    scheduler, loop = make_scheduler(max_slots=16), asyncio.get_running_loop()
+
+    def more_come() -> None:
+        asyncio.run_coroutine_threadsafe(submit(num_more), loop).result(10)
+
+    async def submit(count: int) -> None:
+        tickets.extend(scheduler.submit(runner, request(40)) for _ in range(count))
+
+    tickets: list[Ticket] = []
+    runner = Eventful(8, more_come)
     runner.gate.clear()
-    await asyncio.sleep(0.05)  # the worker stands before the gate now, with its eight
-    num_before = len(runner.batch_sizes)
-    more = asyncio.gather(*(scheduler.generate(runner, request(5)) for _ in range(num_more)))
-    await asyncio.sleep(0)
+    await submit(8)
     runner.gate.set()
-    await asyncio.gather(long, more)
-    assert runner.batch_sizes[num_before : num_before + 3] == sizes
+    for ticket in tickets:  # grows meanwhile
+        await asyncio.wait_for(ticket.done, 10)
+    first = runner.batch_sizes.index(8)
+    assert runner.batch_sizes[first : first + 3] == sizes
 
 
 async def test_attention_follows_the_request_and_is_absent_unless_asked(make_scheduler) -> None:
