@@ -12,6 +12,7 @@ import click
 from benchmarks.capacity.report import CapacityReport
 from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.overload.report import OverloadReport
+from benchmarks.peers.report import PeersReport
 from benchmarks.quality.report import QualityReport
 from benchmarks.serving.report import ServingReport
 from benchmarks.soak.report import SoakReport
@@ -30,6 +31,7 @@ REPORTS: dict[str, type[Report]] = {
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
+    "peers": PeersReport,
     "soak": SoakReport,
     "overload": OverloadReport,
 }

@@ -7,17 +7,21 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
+from benchmarks.peers.curves import measure as measure_curves
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS
 from benchmarks.peers.environments import NAMES, InstallFailed, install
-from benchmarks.peers.models import ConversionFailed, Forms, prepare
+from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, Model, prepare
+from benchmarks.peers.picture import draw_curves, draw_rows
 from benchmarks.peers.report import PeersReport
-from benchmarks.peers.results import RowResult, merged
+from benchmarks.peers.results import Curve, RowResult, merged
 from benchmarks.peers.rounds import QUICK, Plan
 from benchmarks.peers.rows import Context, Row
 from benchmarks.peers.table import ROWS
 from benchmarks.peers.worker import REPOSITORY, WorkerFailed
 from benchmarks.results import circumstances
+from benchmarks.servers import ServerFailed
 from benchmarks.tables import show
 
 PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM)}
@@ -36,6 +40,7 @@ def _rows(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.command(context_settings={"show_default": True})
 @click.option("--rows", callback=_rows, help="Comma-separated rows, or how their names begin; all unless given.")
 @click.option("--peers", default=",".join(PEERS), help="Comma-separated; who takes part beside Regard.")
+@click.option("--curves", is_flag=True, help="Measure Regard's curves instead of the rows.")
 @click.option("--quick", is_flag=True, help="Few rounds, for a glance.")
 @click.option("--stale", is_flag=True, help="Take bundles as they are, though what exports them has changed since.")
 @click.option("--prepare", "only_prepare", is_flag=True, help="Only install the peers and make the models.")
@@ -56,6 +61,7 @@ def main(
     context: click.Context,
     rows: list[Row],
     peers: str,
+    curves: bool,
     quick: bool,
     stale: bool,
     only_prepare: bool,
@@ -69,35 +75,66 @@ def main(
     console = Console(stderr=True, highlight=False)
     stage = console.print
     measuring = Context(folder, folder / "environments", data, QUICK if quick else Plan(), chosen, stale, stage)
+    models = [MARIAN] if curves else [row.model for row in rows]
     try:
-        _prepare(measuring, rows)
+        _prepare(measuring, models)
     except (InstallFailed, WorkerFailed, ConversionFailed) as error:
         raise click.ClickException(str(error)) from error
     if only_prepare:
         return
-    found: list[RowResult] = []
-    failed = []
-    for row in rows:
-        console.print(f"[bold]{row.title}[/bold]")
-        try:
-            found.append(_measured(row, measuring, str(before["commit"]), quick))
-        except WorkerFailed as error:
-            failed.append(row.name)
-            console.print(f"{row.name} failed: {error}", markup=False)
-            continue
-        if json_file is not None:
-            _report(before, found, json_file).write(json_file)
-    show(*_shown(_report(before, found, None)))
+    kept = Kept(before, json_file)
+    if curves:
+        for curve in measure_curves(measuring, str(before["commit"])):
+            kept.add_curve(curve)
+    failed = [] if curves else _measure_rows(rows, measuring, kept, quick)
+    show(kept.report.tables(), kept.report.notes())
     if failed:
         raise click.ClickException(f"rows failed: {', '.join(failed)}")
 
 
-def _prepare(context: Context, rows: Sequence[Row]) -> None:
+class Kept:
+    """What has been measured so far, with the file's earlier rows and curves; written after each."""
+
+    def __init__(self, before: dict[str, object], json_file: Path | None) -> None:
+        self._file = json_file
+        self.report = PeersReport.model_validate({**before, "rows": (), "curves": ()})
+        if json_file is not None and json_file.exists():
+            earlier = PeersReport.model_validate_json(json_file.read_text(encoding="utf-8"))
+            self.report = self.report.model_copy(update={"rows": earlier.rows, "curves": earlier.curves})
+
+    def add_row(self, row: RowResult) -> None:
+        self._update(rows=merged(self.report.rows, [row], [each.name for each in ROWS]))
+
+    def add_curve(self, curve: Curve) -> None:
+        self._update(curves=tuple({each.name: each for each in (*self.report.curves, curve)}.values()))
+
+    def _update(self, **fields: object) -> None:
+        self.report = self.report.model_copy(update=fields)
+        if self._file is not None:
+            self.report.write(self._file)
+            draw_rows(self.report.rows, self._file.with_suffix(".svg"))
+            draw_curves(self.report.curves, self._file.with_name(f"{self._file.stem}-curves.svg"))
+
+
+def _prepare(context: Context, models: Sequence[Model]) -> None:
     for name in NAMES:
         context.stage(f"environment {name}")
         install(context.environments, name)
-    for model in dict.fromkeys(row.model for row in rows):
+    for model in dict.fromkeys(models):
         prepare(Forms(context.models, model), context.environments, context.stage, stale=context.stale)
+
+
+def _measure_rows(rows: Sequence[Row], context: Context, kept: Kept, quick: bool) -> list[str]:
+    """Measures and keeps row by row; returns the names of those that failed."""
+    failed = []
+    for row in rows:
+        context.stage(f"[bold]{row.title}[/bold]")
+        try:
+            kept.add_row(_measured(row, context, kept.report.commit, quick))
+        except (WorkerFailed, ServerFailed) as error:
+            failed.append(row.name)
+            context.stage(escape(f"{row.name} failed: {error}"))
+    return failed
 
 
 def _measured(row: Row, context: Context, commit: str, quick: bool) -> RowResult:
@@ -114,19 +151,6 @@ def _measured(row: Row, context: Context, commit: str, quick: bool) -> RowResult
         engines=found.engines,
         notes=found.notes,
     )
-
-
-def _report(before: dict[str, object], found: Sequence[RowResult], json_file: Path | None) -> PeersReport:
-    """All rows, those that the file has from earlier too."""
-    earlier: Sequence[RowResult] = ()
-    if json_file is not None and json_file.exists():
-        earlier = PeersReport.model_validate_json(json_file.read_text(encoding="utf-8")).rows
-    order = [row.name for row in ROWS]
-    return PeersReport.model_validate({**before, "rows": merged(earlier, found, order)})
-
-
-def _shown(report: PeersReport) -> tuple[list[object], list[str]]:
-    return list(report.tables()), list(report.notes())
 
 
 if __name__ == "__main__":

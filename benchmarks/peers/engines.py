@@ -95,8 +95,15 @@ class Engines:
 
     def optimum(self, num_threads: int) -> Setting:
         python = python_of(self.environments, "optimum")
-        folder = self.forms.folder / self.forms.model.name / "optimum"
-        return Setting(OPTIMUM, python, "optimum_engine", folder, {"num_threads": num_threads}, _threads(num_threads))
+        folder, checkpoint = self.forms.folder / self.forms.model.name / "optimum", str(self.forms.checkpoint)
+        return Setting(
+            OPTIMUM,
+            python,
+            "optimum_engine",
+            folder,
+            {"checkpoint": checkpoint, "num_threads": num_threads},
+            _threads(num_threads),
+        )
 
 
 def _threads(number: int) -> dict[str, str]:

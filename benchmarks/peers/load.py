@@ -130,7 +130,7 @@ async def _client(
 
 
 def _regard(channel: grpc.aio.Channel, load: Load) -> Call:
-    stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)  # type: ignore[assignment]
+    stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
     kinds = [pb.AttentionKind.Value(kind) for kind in load.attention]
 
     async def call(text: str, wanted: int) -> int:

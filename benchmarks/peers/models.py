@@ -82,12 +82,7 @@ def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, s
     model = forms.model
     if not forms.checkpoint.exists():
         stage(f"{model.name}: making the checkpoint")
-        with (
-            _made(forms.checkpoint) as target,
-            working(python_of(environments, "transformers"), "checkpoints") as maker,
-        ):
-            source = {"source": str(SHIPPED / "checkpoints" / model.shipped)} if model.shipped else {}
-            maker.call(model.recipe, folder=str(target), **source)
+        make_checkpoint(forms, python_of(environments, "transformers"))
     for quantization in QUANTIZATIONS if model.in_ctranslate2 else ():
         if not forms.converted(quantization).exists():
             stage(f"{model.name}: converting for CTranslate2, {quantization}")
@@ -95,6 +90,14 @@ def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, s
                 _convert(forms.checkpoint, target, quantization, python_of(environments, "ctranslate2"))
     if not model.shipped and not (stale and forms.bundle.exists()):
         _export(forms, stage)
+
+
+def make_checkpoint(forms: Forms, python: Path) -> None:
+    """Makes a model's checkpoint with an interpreter that has PyTorch, transformers and SentencePiece."""
+    shipped = forms.model.shipped
+    source = {"source": str(SHIPPED / "checkpoints" / shipped)} if shipped else {}
+    with _made(forms.checkpoint) as target, working(python, "checkpoints") as maker:
+        maker.call(forms.model.recipe, folder=str(target), **source)
 
 
 def _convert(checkpoint: Path, target: Path, quantization: str, python: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from benchmarks.peers.results import Figure, RowResult
+from benchmarks.peers.results import Curve, Figure, RowResult
 from benchmarks.results import Measurement
 from benchmarks.tables import Table
 
@@ -15,6 +15,7 @@ class PeersReport(Measurement):
 
     benchmark: Literal["peers"] = "peers"
     rows: tuple[RowResult, ...]
+    curves: tuple[Curve, ...] = ()
 
     def tables(self) -> Iterator[Table]:
         yield Table(
@@ -27,6 +28,13 @@ class PeersReport(Measurement):
             ["", "engine", "setting", "measured"],
             list(self._engines()),
         )
+
+        for curve in self.curves:
+            yield Table(
+                f"{curve.title}: median (least to most)",
+                [curve.of, curve.unit],
+                [[f"{point.at}", point.value.text(_form(point.value.median))] for point in curve.points],
+            )
 
     def _engines(self) -> Iterator[list[str]]:
         for row in self.rows:

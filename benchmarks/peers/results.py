@@ -84,3 +84,24 @@ def merged(before: Sequence[RowResult], new: Sequence[RowResult], order: Sequenc
     """Rows measured earlier and now, the newer of each, in the table's order."""
     by_name = {row.name: row for row in (*before, *new)}
     return tuple(sorted(by_name.values(), key=lambda row: order.index(row.name) if row.name in order else len(order)))
+
+
+class Point(Result):
+    at: int
+    value: Spread
+
+
+class Curve(Result):
+    """How a figure depends on a size.
+
+    Attributes:
+        of: the size; `unit`: of the figure.
+    """
+
+    name: str
+    title: str
+    of: str
+    unit: str
+    date: datetime
+    commit: str
+    points: tuple[Point, ...]

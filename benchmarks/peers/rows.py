@@ -9,6 +9,7 @@ from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import Plan, Stage, all_opened, best, compare, ratio
+from service.settings import cpu_limit
 
 AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal, of every row
 
@@ -101,5 +102,6 @@ class BatchRow:
         searched = {
             CTRANSLATE2: engines.ctranslate2_settings(self.batch) if self.model.in_ctranslate2 else [],
             TRANSFORMERS: engines.transformers_settings(self.batch),
+            OPTIMUM: [engines.optimum(cpu_limit())],
         }
         return [settings for name, settings in searched.items() if settings and name in context.peers]

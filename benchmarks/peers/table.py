@@ -1,36 +1,71 @@
-"""Which rows there are."""
+"""Which rows there are, and what each has to reach."""
 
 from functools import partial
 
+from benchmarks.peers import everyday
+from benchmarks.peers.agreement import AgreementRow
+from benchmarks.peers.footprint import MemoryRow, OutsideRow
 from benchmarks.peers.jobs import Job, forced
-from benchmarks.peers.models import MARIAN, Model
+from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, Model
 from benchmarks.peers.rows import BatchRow, Context, Row
+from benchmarks.peers.served import MapsRow, ServedRow
 
 GROUPS = {1: 12, 8: 8, 32: 6, 64: 4}  # of a round, by batch: about as long each
+NAMES = {MARIAN: "Marian-base", BART: "BART-base, summaries", CAPTIONER: "ViT-GPT2, captions"}
 
 
 def _forced(model: Model, batch: int, num_beams: int, context: Context) -> Job:
-    num_groups = max(2, GROUPS[batch] // (2 if num_beams > 1 else 1))
-    return forced(model, batch, num_groups, num_beams=num_beams)
+    """A third of the work where each token costs a multiple."""
+    num_groups = GROUPS[batch] // (1 if model == MARIAN and num_beams == 1 else 3)
+    return forced(model, batch, max(2, num_groups), num_beams=num_beams)
 
 
-def _greedy(batch: int, needed: float, goal: float) -> Row:
-    measure = BatchRow(MARIAN, batch, partial(_forced, MARIAN, batch, 1), needed, goal)
-    where = "1 at a time" if batch == 1 else f"batches of {batch}"
-    return Row(f"greedy-{batch}", f"Marian-base, greedy, {where}", MARIAN, measure)
+def _row(name: str, model: Model, batch: int, targets: tuple[float, float] | None = None, *, num_beams: int = 1) -> Row:
+    needed, goal = targets or (None, None)
+    measure = BatchRow(model, batch, partial(_forced, model, batch, num_beams), needed, goal, num_beams)
+    search = "greedy" if num_beams == 1 else f"{num_beams} beams"
+    return Row(f"{name}-{batch}", f"{NAMES[model]}, {search}, {_at_a_time(batch)}", model, measure)
 
 
-def _beam(batch: int, needed: float, goal: float) -> Row:
-    measure = BatchRow(MARIAN, batch, partial(_forced, MARIAN, batch, 4), needed, goal, num_beams=4)
-    where = "1 at a time" if batch == 1 else f"batches of {batch}"
-    return Row(f"beam-{batch}", f"Marian-base, 4 beams, {where}", MARIAN, measure)
+def _shipped(batch: int, needed: float, num_sentences: int) -> Row:
+    measure = BatchRow(EVERYDAY, batch, partial(everyday.job, batch, num_sentences), needed, 1.5)
+    return Row(f"shipped-{batch}", f"everyday, greedy, {_at_a_time(batch)}", EVERYDAY, measure)
 
+
+def _at_a_time(batch: int) -> str:
+    return "1 at a time" if batch == 1 else f"batches of {batch}"
+
+
+def _maps(name: str, title: str, kind: str, needed: float, goal: float) -> Row:
+    measure = MapsRow(MARIAN, f"ATTENTION_KIND_{kind}", needed, goal)
+    return Row(name, f"Marian-base, 32 clients through gRPC, {title}", MARIAN, measure)
+
+
+_full = partial(_forced, MARIAN, 32, 1)
+_served = ServedRow(MARIAN, throughput=(2.0, 3.0), p95=(0.6, 0.4))
 
 ROWS = (
-    _greedy(1, 1.8, 2.5),
-    _greedy(8, 1.4, 2.0),
-    _greedy(32, 1.25, 1.6),
-    _greedy(64, 1.15, 1.5),
-    _beam(1, 1.4, 2.0),
-    _beam(8, 1.3, 1.8),
+    _row("greedy", MARIAN, 1, (1.8, 2.5)),
+    _row("greedy", MARIAN, 8, (1.4, 2.0)),
+    _row("greedy", MARIAN, 32, (1.25, 1.6)),
+    _row("greedy", MARIAN, 64, (1.15, 1.5)),
+    _row("beam", MARIAN, 1, (1.4, 2.0), num_beams=4),
+    _row("beam", MARIAN, 8, (1.3, 1.8), num_beams=4),
+    Row("served", "Marian-base, 32 clients of mixed lengths through gRPC", MARIAN, _served),
+    _shipped(1, 1.0, 40),
+    _shipped(8, 1.0, 320),
+    _shipped(32, 1.1, 640),
+    _maps("maps", "all cross-attention maps", "CROSS", 0.90, 0.97),
+    _maps("alignment", "alignment", "ALIGNMENT", 0.95, 0.99),
+    Row("outside", "Marian-base, outside ONNX Runtime, 32 slots", MARIAN, OutsideRow(MARIAN, 32, _full, 15.0, 7.0)),
+    Row("memory", "Marian-base, memory, 32 slots", MARIAN, MemoryRow(MARIAN, 32, _full, 1.2, 1.0)),
+    _row("bart", BART, 1),
+    _row("bart", BART, 8),
+    _row("bart", BART, 32),
+    _row("caption", CAPTIONER, 1),
+    _row("caption", CAPTIONER, 8),
+    Row("quality", "everyday, Tatoeba dev", EVERYDAY, everyday.QualityRow()),
+    Row("agree-marian", "Marian-base, tokens", MARIAN, AgreementRow(MARIAN, partial(_forced, MARIAN, 8, 1))),
+    Row("agree-bart", "BART-base, tokens", BART, AgreementRow(BART, partial(_forced, BART, 8, 1))),
+    Row("agree-caption", "ViT-GPT2, tokens", CAPTIONER, AgreementRow(CAPTIONER, partial(_forced, CAPTIONER, 8, 1))),
 )

@@ -1,4 +1,4 @@
-"""The dynamic batcher that users of a static engine write: waits a few milliseconds for company, then runs what came."""
+"""The dynamic batcher that users of a static engine write: waits a few milliseconds, then runs what came."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sentencepiece
 import torch
@@ -41,14 +41,14 @@ def write_marian(folder: str) -> None:
     pad_id = size - 1
     sides = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in
              (("layers", 6), ("attention_heads", 8), ("ffn_dim", 2048))}  # fmt: skip
-    config = MarianConfig(
+    options: dict[str, Any] = dict(
         vocab_size=size, d_model=512, **sides, activation_function="swish", max_position_embeddings=512,
         scale_embedding=True, share_encoder_decoder_embeddings=True, tie_word_embeddings=True, pad_token_id=pad_id,
-        eos_token_id=end_id, decoder_start_token_id=pad_id, forced_eos_token_id=None, num_beams=1,
+        eos_token_id=end_id, decoder_start_token_id=pad_id, forced_eos_token_id=None,
     )  # fmt: skip
-    net = _drawn(MarianMTModel, config)
+    net = _drawn(MarianMTModel, MarianConfig(**options))
     with torch.no_grad():
-        net.model.shared.weight.normal_(std=config.d_model**-0.5)
+        net.model.shared.weight.normal_(std=512**-0.5)
         net.model.shared.weight[[end_id, pad_id]] = 0
         net.final_logits_bias.normal_(std=0.2)
         net.final_logits_bias[0, [end_id, pad_id]] = 0
@@ -78,27 +78,30 @@ def _write_marian_vocabulary(folder: Path, size: int) -> None:
 
 def write_bart(folder: str) -> None:
     """The size of bart-base: 6 + 6 layers, 768 wide, 50,265 pieces; sources up to 1,024 tokens."""
-    config = BartConfig(
-        vocab_size=50_265, d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,
-        decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072, max_position_embeddings=1024,
-        forced_bos_token_id=None, forced_eos_token_id=None, num_beams=1,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "vocab_size": 50_265, "d_model": 768, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 12,
+        "decoder_attention_heads": 12, "encoder_ffn_dim": 3072, "decoder_ffn_dim": 3072,
+        "max_position_embeddings": 1024, "forced_bos_token_id": None, "forced_eos_token_id": None,
+    }  # fmt: skip
+    config = BartConfig(**options)
     net = _drawn(BartForConditionalGeneration, config)
     with torch.no_grad():
-        net.model.shared.weight.normal_(std=config.d_model**-0.5)
-        net.model.shared.weight[[config.eos_token_id, config.pad_token_id, config.bos_token_id]] = 0
+        net.model.shared.weight.normal_(std=768**-0.5)
+        net.model.shared.weight[[0, 1, 2]] = 0  # start, padding, end
     net.save_pretrained(folder)
     special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
     named = {**special, "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
     tokenizer = _byte_level(list(special.values()), config.vocab_size)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=1024, **named).save_pretrained(folder)
+    cast(Any, PreTrainedTokenizerFast)(tokenizer_object=tokenizer, model_max_length=1024, **named).save_pretrained(
+        folder
+    )
 
 
 def write_captioner(folder: str) -> None:
     """The size of vit-gpt2-image-captioning: a ViT-base and a GPT-2, 12 layers of 768 each."""
     end_id = 50_256
-    encoder = ViTConfig()
-    decoder = GPT2Config(add_cross_attention=True, is_decoder=True, bos_token_id=end_id, eos_token_id=end_id)
+    encoder, gpt2 = ViTConfig(), cast(Any, GPT2Config)
+    decoder = gpt2(add_cross_attention=True, is_decoder=True, bos_token_id=end_id, eos_token_id=end_id)
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(
         encoder, decoder, decoder_start_token_id=end_id, eos_token_id=end_id, pad_token_id=end_id
     )
@@ -113,7 +116,9 @@ def write_captioner(folder: str) -> None:
     token = "<|endoftext|>"
     tokenizer = _byte_level([], end_id, last=token)
     named = {"bos_token": token, "eos_token": token, "unk_token": token, "pad_token": token}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=1024, **named).save_pretrained(folder)
+    cast(Any, PreTrainedTokenizerFast)(tokenizer_object=tokenizer, model_max_length=1024, **named).save_pretrained(
+        folder
+    )
     ViTImageProcessor().save_pretrained(folder)
 
 

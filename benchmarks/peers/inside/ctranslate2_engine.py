@@ -56,7 +56,6 @@ class CTranslate2Engine(Engine):
             [[self._pieces[number] for number in source] for source in group["sources"]],
             beam_size=num_beams,
             max_decoding_length=length or MAX_NEW_TOKENS,
-            min_decoding_length=length or 1,
             asynchronous=True,
             **self._options,
         )

@@ -34,6 +34,10 @@ class Engine(ABC):
             one_by_one: each group begins when the one before it has ended; otherwise all are there at once.
         """
 
+    def extras(self) -> dict[str, float]:
+        """What else an engine tells of its last run."""
+        return {}
+
 
 def serve(open_engine: Any) -> None:
     """Serves `open`, `run` and `cpu`; `open_engine` makes the engine from the arguments of `open`."""
@@ -49,8 +53,13 @@ def serve(open_engine: Any) -> None:
         started, cpu = time.perf_counter(), time.process_time()
         made = opened[0].run(groups, num_beams, one_by_one, **options)
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+        for group, found in zip(groups, made, strict=False):
+            if group["new_tokens"] and any(len(output) != group["new_tokens"] for output in found):
+                raise RuntimeError(
+                    f"{group['new_tokens']} tokens were wanted, {[len(output) for output in found]} came"
+                )
         num_tokens = sum(len(output) for group in made for output in group)
-        told = {"seconds": seconds, "cpu_s": cpu_s, "num_tokens": num_tokens}
+        told = {"seconds": seconds, "cpu_s": cpu_s, "num_tokens": num_tokens, **opened[0].extras()}
         return told | ({"outputs": made} if outputs else {})
 
     lines.serve({"open": open_, "run": run})

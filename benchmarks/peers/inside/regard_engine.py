@@ -55,31 +55,47 @@ class RegardEngine(Engine):
                 self._clock.watch(onnxruntime.InferenceSession, name)
         bundle = Bundle.load(Path(folder))
         variant = next(each for each in bundle.manifest.variants if each.precision == precision)
-        self._runner = Runner(bundle, variant)
+        self._open = lambda: Runner(bundle, variant)
+        self._runners = [self._open()]
         self._scheduler = Scheduler(SchedulerConfig(num_workers, max_slots=num_slots, max_queue=GENEROUS))
         self._end_ids = set(bundle.manifest.target.end_ids)
         names = ("regard", "onnxruntime", "numpy")
         self.versions = {name: importlib.metadata.version(name) for name in names}
         self.setting = f"{precision}, {num_workers} workers, batches of {num_slots} slots"
 
-    def run(self, groups: Sequence[Group], num_beams: int, one_by_one: bool, attention: bool = False) -> list[Outputs]:
-        return asyncio.run(self._run(groups, num_beams, one_by_one, attention))
+    def run(
+        self,
+        groups: Sequence[Group],
+        num_beams: int,
+        one_by_one: bool,
+        attention: bool = False,
+        copies: int = 1,
+    ) -> list[Outputs]:
+        """Further arguments: keep all cross-attention; run the job on so many copies of the model side by side."""
+        while len(self._runners) < copies:
+            self._runners.append(self._open())
+        return asyncio.run(self._run([*groups] * copies, num_beams, one_by_one, attention, copies))
 
-    def in_onnxruntime_s(self) -> float:
-        """CPU seconds within ONNX Runtime since the last call."""
+    def extras(self) -> dict[str, float]:
+        """CPU seconds within ONNX Runtime; 0 unless watched."""
         seconds, self._clock.seconds[:] = sum(self._clock.seconds), []
-        return seconds
+        return {"onnxruntime_cpu_s": seconds}
 
-    async def _run(self, groups: Sequence[Group], num_beams: int, one_by_one: bool, attention: bool) -> list[Outputs]:
-        calls = [self._group(group, num_beams, attention) for group in groups]
+    async def _run(
+        self, groups: Sequence[Group], num_beams: int, one_by_one: bool, attention: bool, copies: int
+    ) -> list[Outputs]:
+        calls = [
+            self._group(group, self._runners[number % copies], num_beams, attention)
+            for number, group in enumerate(groups)
+        ]
         return [await call for call in calls] if one_by_one else await asyncio.gather(*calls)
 
-    async def _group(self, group: Group, num_beams: int, attention: bool) -> Outputs:
+    async def _group(self, group: Group, runner: Runner, num_beams: int, attention: bool) -> Outputs:
         length = group["new_tokens"]
-        limit = length or min(MAX_NEW_TOKENS, self._runner.manifest.max_target_tokens)
-        generation = Generation(max_new_tokens=limit, min_new_tokens=length or 0, num_beams=num_beams)
+        limit = length or min(MAX_NEW_TOKENS, runner.manifest.max_target_tokens)
+        generation = Generation(max_new_tokens=limit, num_beams=num_beams)
         requests = [EngineRequest(_source(source), generation, attention=attention) for source in group["sources"]]
-        results = await asyncio.gather(*(self._scheduler.generate(self._runner, request) for request in requests))
+        results = await asyncio.gather(*(self._scheduler.generate(runner, request) for request in requests))
         return [self._stripped(result.hypotheses[0].tokens.tolist()) for result in results]
 
     def _stripped(self, ids: list[int]) -> list[int]:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from transformers import PegasusConfig, PegasusForConditionalGeneration, PreTrainedTokenizerFast
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
+SIDES = ("encoder", "decoder")
 FITS = {"norm": "pre", "positions": "sinusoidal", "activation": "relu", "scale_embeddings": True, "bias": True,
         "final_norm": True, "tie_embeddings": True, "output_bias": False}  # fmt: skip
 
@@ -45,7 +46,7 @@ def write_shipped(source: str, folder: str) -> None:
     unlike = [f"{name} {config[name]}" for name, value in FITS.items() if config[name] != value]
     if unlike:
         raise ValueError(f"Pegasus has no {', '.join(unlike)}")
-    net = PegasusForConditionalGeneration(_config(config)).eval()
+    net: Any = PegasusForConditionalGeneration(_config(config))
     weights = _renamed(load_file(str(Path(source) / "model.safetensors")))
     missing, unexpected = net.load_state_dict(weights, strict=False)
     missing = [
@@ -60,18 +61,33 @@ def write_shipped(source: str, folder: str) -> None:
     tokenizer = Tokenizer.from_file(str(Path(source) / "tokenizer.json"))
     names = {"pad_token": PAD, "bos_token": START, "eos_token": END, "unk_token": UNKNOWN}
     named = {name: tokenizer.id_to_token(number) for name, number in names.items()}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+    fast: Any = PreTrainedTokenizerFast
+    fast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
 
 
 def _config(ours: dict[str, Any]) -> PegasusConfig:
-    return PegasusConfig(
-        vocab_size=ours["vocab_size"], d_model=ours["width"], encoder_layers=ours["encoder_layers"],
-        decoder_layers=ours["decoder_layers"], encoder_attention_heads=ours["num_heads"],
-        decoder_attention_heads=ours["num_heads"], encoder_ffn_dim=ours["feed_forward_width"],
-        decoder_ffn_dim=ours["feed_forward_width"], activation_function="relu", scale_embedding=True,
-        max_position_embeddings=ours["max_positions"], pad_token_id=PAD, bos_token_id=START, eos_token_id=END,
-        decoder_start_token_id=START, forced_eos_token_id=None, tie_word_embeddings=True,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "vocab_size": ours["vocab_size"],
+        "d_model": ours["width"],
+        **{f"{side}_layers": ours[f"{side}_layers"] for side in SIDES},
+        **{f"{side}_attention_heads": ours["num_heads"] for side in SIDES},
+        **{f"{side}_ffn_dim": ours["feed_forward_width"] for side in SIDES},
+        "activation_function": "relu",
+        "scale_embedding": True,
+        "max_position_embeddings": ours["max_positions"],
+        "pad_token_id": PAD,
+        "bos_token_id": START,
+        "eos_token_id": END,
+        "decoder_start_token_id": START,
+        "forced_eos_token_id": None,
+        "tie_word_embeddings": True,
+        # Published checkpoints say these, which CTranslate2's converter reads.
+        "normalize_before": True,
+        "normalize_embedding": False,
+        "add_final_layer_norm": True,
+        "static_position_embeddings": True,
+    }
+    return PegasusConfig(**options)
 
 
 def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -63,7 +63,7 @@ def _server(batcher: Batcher) -> grpc.aio.Server:
         answer: Asked = await batcher.submit(request)
         return answer
 
-    handler = grpc.unary_unary_rpc_method_handler(
+    handler: Any = grpc.unary_unary_rpc_method_handler(
         translate, request_deserializer=json.loads, response_serializer=lambda answer: json.dumps(answer).encode()
     )
     server = grpc.aio.server()

@@ -31,7 +31,7 @@ class TransformersEngine(Engine):
 
 def _net(folder: str) -> Any:
     config = transformers.AutoConfig.from_pretrained(folder)
-    kind = transformers.AutoModelForSeq2SeqLM
+    kind: Any = transformers.AutoModelForSeq2SeqLM
     if config.model_type == "vision-encoder-decoder":
         kind = transformers.VisionEncoderDecoderModel
     return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
@@ -40,10 +40,8 @@ def _net(folder: str) -> Any:
 def generate(net: Any, group: Group, num_beams: int) -> Outputs:
     """Calls `generate` for a group, padded to its longest source; special tokens are taken off."""
     length = group["new_tokens"]
-    limits = {"max_new_tokens": length or MAX_NEW_TOKENS, "min_new_tokens": length or 0}
-    if not length:
-        del limits["min_new_tokens"]
-    made = net.generate(**inputs(net, group["sources"]), num_beams=num_beams, do_sample=False, **limits)
+    limit = length or MAX_NEW_TOKENS
+    made = net.generate(**inputs(net, group["sources"]), num_beams=num_beams, do_sample=False, max_new_tokens=limit)
     return [stripped(net, output[1:].tolist(), length) for output in made]
 
 

@@ -1,0 +1,64 @@
+"""Whether engines compute the same: in float32 tokens must agree, in int8 as far as rounding lets them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, opened
+from benchmarks.peers.jobs import Job
+from benchmarks.peers.models import Model
+from benchmarks.peers.results import EngineResult, Figure
+from benchmarks.peers.rows import Context, Found
+from benchmarks.spread import Spread
+from service.settings import cpu_limit
+
+Outputs = list[list[int]]
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """Every engine's outputs of one job, greedy, beside those of transformers in float32."""
+
+    model: Model
+    job: Callable[[Context], Job]
+
+    def __call__(self, context: Context) -> Found:
+        job, engines = self.job(context), context.engines(self.model)
+        _, reference = outputs(engines.transformers(cpu_limit()), job, context)
+        figures, results = [], []
+        for setting in self._settings(engines, context):
+            result, found = outputs(setting, job, context)
+            same, prefix = agreement(found, reference)
+            name = f"{setting.engine}, {result.setting.split(',')[0]}"
+            figures.append(Figure(what=f"{name}: % of outputs alike", value=Spread.of([100 * same], 1)))
+            figures.append(
+                Figure(what=f"{name}: % of tokens before the first that differs", value=Spread.of([100 * prefix], 1))
+            )
+            results.append(result)
+        return Found(tuple(figures), tuple(results))
+
+    def _settings(self, engines: Engines, context: Context) -> list[Setting]:
+        precisions = ("int8",) if self.model.shipped else ("float32", "int8")
+        found = [engines.regard(32, precision=precision) for precision in precisions]
+        if self.model.in_ctranslate2 and CTRANSLATE2 in context.peers:
+            found += [engines.ctranslate2(cpu_limit(), 1, compute_type=kind) for kind in ("float32", "int8")]
+        if OPTIMUM in context.peers:
+            found.append(engines.optimum(cpu_limit()))
+        return found
+
+
+def outputs(setting: Setting, job: Job, context: Context) -> tuple[EngineResult, Outputs]:
+    """What one engine makes of a job."""
+    with opened(setting) as running:
+        context.stage(f"outputs of {running.engine}: {running.described}")
+        told = running.worker.call("run", **job.arguments, outputs=True)
+        result = EngineResult(engine=running.engine, setting=running.described, versions=running.versions, values={})
+    return result, [output for group in told["outputs"] for output in group]
+
+
+def agreement(found: Sequence[Sequence[int]], reference: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """The share of outputs that are alike, and the share of tokens before the first that differs."""
+    pairs = list(zip(found, reference, strict=True))
+    same = sum(list(ours) == list(theirs) for ours, theirs in pairs) / len(pairs)
+    before = [sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False))) for pair in pairs]
+    return same, sum(before) / max(1, sum(len(theirs) for _, theirs in pairs))

@@ -1,0 +1,91 @@
+"""Regard's curves: by slots, by the length of sources and of outputs, by models that are loaded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from benchmarks.peers.engines import Running, Setting, opened
+from benchmarks.peers.jobs import Job, of_length
+from benchmarks.peers.models import MARIAN
+from benchmarks.peers.results import Curve, Point
+from benchmarks.peers.rows import Context
+from benchmarks.spread import Spread
+
+SLOTS = (1, 2, 4, 8, 16, 32, 64, 128)
+SOURCES = (8, 16, 32, 64, 128, 256, 512)
+TARGETS = (8, 16, 32, 64, 128, 256)
+NUM_MODELS = (1, 2, 4, 8)
+MIDDLE = 24  # tokens of a source or an output where the other one varies
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One point: what is run, and how it counts."""
+
+    at: int
+    setting: Setting
+    job: Job
+    copies: int = 1
+
+
+@dataclass(frozen=True)
+class _Plan:
+    name: str
+    title: str
+    of: str
+    unit: str
+    places: tuple[_Place, ...]
+
+
+def measure(context: Context, commit: str) -> Iterator[Curve]:
+    """Yields the curves; each point's engine is opened anew, and its rounds follow one another."""
+    for plan in _plans(context):
+        points = []
+        for place in plan.places:
+            context.stage(f"curve {plan.name}: {place.at}")
+            points.append(Point(at=place.at, value=_value(place, plan.unit, context.plan.slow_rounds)))
+        date = datetime.now(UTC).replace(microsecond=0)
+        yield Curve(
+            name=plan.name, title=plan.title, of=plan.of, unit=plan.unit, date=date, commit=commit, points=tuple(points)
+        )
+
+
+def _plans(context: Context) -> Iterator[_Plan]:
+    regard = context.engines(MARIAN).regard
+
+    def job(source: int, target: int, batch: int, groups: int) -> Job:
+        return of_length(MARIAN, source, target, batch, groups)
+
+    slots = [_Place(n, regard(n), job(MIDDLE, MIDDLE, n, 4 if n < 32 else 3)) for n in SLOTS]
+    yield _Plan("slots", "Throughput by slots of a batch", "slots", "tokens/s", tuple(slots))
+    sources = [_Place(n, regard(8), job(n, MIDDLE, 8, 3)) for n in SOURCES]
+    yield _Plan("source", "Cost of a request by its source", "source tokens", "ms a request", tuple(sources))
+    targets = [_Place(n, regard(8), job(MIDDLE, n, 8, 3)) for n in TARGETS]
+    yield _Plan("target", "Cost of a token by the output's length", "output tokens", "ms a token", tuple(targets))
+    models = [_Place(n, regard(8), job(MIDDLE, MIDDLE, 8, max(1, 8 // n)), n) for n in NUM_MODELS]
+    yield _Plan("models", "Throughput by models loaded", "models", "tokens/s", tuple(models))
+
+
+def _value(place: _Place, unit: str, rounds: int) -> Spread:
+    with opened(place.setting) as running:
+        call = _calls(running, place)
+        call(place.job.warm_up)
+        told = [call(place.job) for _ in range(rounds)]
+    count = place.copies * sum(len(group["sources"]) for group in place.job.groups)
+    values = {
+        "tokens/s": [each["num_tokens"] / each["seconds"] for each in told],
+        "ms a request": [1000 * each["seconds"] / count for each in told],
+        "ms a token": [1000 * each["seconds"] / each["num_tokens"] for each in told],
+    }
+    return Spread.of(values[unit], 3)
+
+
+def _calls(running: Running, place: _Place) -> Callable[[Job], dict[str, float]]:
+    """Runs a job, on as many copies of the model side by side as the place has."""
+    options = {"copies": place.copies} if place.copies > 1 else {}
+
+    def call(job: Job) -> dict[str, float]:
+        told: dict[str, float] = running.worker.call("run", **job.arguments, **options)
+        return told
+
+    return call

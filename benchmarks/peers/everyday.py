@@ -1,0 +1,86 @@
+"""The shipped model on real sentences, which end by themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from benchmarks.peers.agreement import agreement, outputs
+from benchmarks.peers.engines import CTRANSLATE2
+from benchmarks.peers.jobs import Job, free
+from benchmarks.peers.models import EVERYDAY, SHIPPED
+from benchmarks.peers.results import Figure
+from benchmarks.peers.rows import Context, Found
+from benchmarks.quality.corpus import data_folder, read_lines
+from benchmarks.quality.metrics import bleu
+from benchmarks.serving.sentences import SENTENCES
+from benchmarks.spread import Spread
+from models.bundle import Bundle, TextSource
+from service.settings import cpu_limit
+
+LANGUAGE = "de"
+MOST_BLEU_LOST = (0.3, 0.1)  # to float32
+
+
+def job(batch: int, num_sentences: int, context: Context) -> Job:
+    """Dev sentences of Tatoeba where there are data, else the sentences that the server is timed with, in turn."""
+    texts = read_lines(_folder(context.data) / "dev.en.gz", num_sentences) if context.data else SENTENCES
+    repeated = [texts[number % len(texts)] for number in range(num_sentences)]
+    return free(ids(repeated), batch)
+
+
+def ids(texts: Sequence[str]) -> list[list[int]]:
+    """What the encoder reads for each text."""
+    source = Bundle.load(SHIPPED / "everyday").manifest.source
+    if not isinstance(source, TextSource):
+        raise TypeError("the model reads no text")
+    tokenizer = _tokenizer()
+    pieces = (tokenizer.encode(text, add_special_tokens=False).ids for text in texts)
+    return [[*source.prefix_ids[LANGUAGE], *each, *source.suffix_ids] for each in pieces]
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """BLEU of the dev set by each engine, and how far they agree; needs data."""
+
+    num_sentences: int = 1000
+
+    def __call__(self, context: Context) -> Found:
+        if context.data is None:
+            return Found((), notes=("BLEU not measured: no --data.",))
+        folder, engines = _folder(context.data), context.engines(EVERYDAY)
+        sources = ids(read_lines(folder / "dev.en.gz", self.num_sentences))
+        references = read_lines(folder / f"dev.{LANGUAGE}.gz", self.num_sentences)
+        order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+        work = free([sources[number] for number in order], 32)
+        _, plain = outputs(engines.transformers(cpu_limit()), work, context)
+        expected = [references[number] for number in order]
+        base = _bleu(plain, expected)
+        figures, results = [Figure(what="transformers, float32: BLEU", value=Spread.of([base], 2))], []
+        settings = [engines.regard(32)]
+        if CTRANSLATE2 in context.peers:
+            settings += [engines.ctranslate2(cpu_limit(), 1, compute_type=kind) for kind in ("float32", "int8")]
+        for setting in settings:
+            result, found = outputs(setting, work, context)
+            name, score = f"{setting.engine}, {result.setting.split(',')[0]}", _bleu(found, expected)
+            same, _ = agreement(found, plain)
+            needed, goal = MOST_BLEU_LOST if setting is settings[0] else (None, None)
+            lost = Spread.of([base - score], 2)
+            figures.append(Figure(what=f"{name}: BLEU", value=Spread.of([score], 2)))
+            figures.append(Figure(what=f"{name}: BLEU lost", value=lost, needed=needed, goal=goal, at_most=True))
+            figures.append(Figure(what=f"{name}: % of outputs alike", value=Spread.of([100 * same], 1)))
+            results.append(result)
+        return Found(tuple(figures), tuple(results))
+
+
+def _bleu(found: Sequence[Sequence[int]], references: Sequence[str]) -> float:
+    return bleu(_tokenizer().decode_batch([list(each) for each in found]), references)
+
+
+def _tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(SHIPPED / "everyday" / "tokenizer.json"))
+
+
+def _folder(data: Path) -> Path:
+    return data_folder(data, "tatoeba") / f"en-{LANGUAGE}"

@@ -1,0 +1,98 @@
+"""`python -m benchmarks.peers.regression`: a few ratios of speed in under three minutes, for every run of CI.
+
+Needs what .venv-dev has and no peer's environment: the shipped model beside the same weights in transformers, batches
+beside single requests, maps beside none. Prints; fails only if something does not run, for a busy machine is no
+regression.
+"""
+
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.peers.engines import Engines, Running, Setting, opened
+from benchmarks.peers.everyday import ids
+from benchmarks.peers.jobs import Job, free
+from benchmarks.peers.models import EVERYDAY, Forms, make_checkpoint
+from benchmarks.peers.rounds import PAUSE_S
+from benchmarks.serving.sentences import SENTENCES
+from benchmarks.spread import Spread
+from benchmarks.tables import Table, show
+from service.settings import cpu_limit
+
+TIME_S = 120.0  # after which no further round begins
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of the jobs of a round; `attention` keeps all cross-attention."""
+
+    engine: str
+    job: Job
+    attention: bool = False
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True, help="How often everything is run.")
+def main(rounds: int) -> None:
+    """Prints how Regard compares with transformers, with itself one at a time, and with itself without maps."""
+    ends = time.monotonic() + TIME_S
+    sources = ids(SENTENCES)
+    single, batched = free(sources[:12], 1), free(sources * 8, 32)
+    runs = {
+        "single": Run("Regard", single),
+        "batched": Run("Regard", batched),
+        "with maps": Run("Regard", batched, attention=True),
+        "transformers, single": Run("transformers", single),
+        "transformers, batched": Run("transformers", free(sources[:1] * 32, 32)),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in runs}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        engines = {setting.engine: stack.enter_context(opened(setting)) for setting in _settings(Path(folder))}
+        for each in runs.values():
+            _speed(engines[each.engine], Run(each.engine, each.job.warm_up, each.attention))
+        for number in range(rounds):
+            if number and time.monotonic() > ends:
+                break
+            for name, each in runs.items():
+                speeds[name].append(_speed(engines[each.engine], each))
+                time.sleep(PAUSE_S)
+    show([_table(speeds)], [])
+
+
+def _settings(folder: Path) -> list[Setting]:
+    forms = Forms(folder, EVERYDAY)
+    make_checkpoint(forms, Path(sys.executable))
+    engines = Engines(forms, folder)
+    arguments = {"num_threads": cpu_limit(), "compiled": False}
+    beside = Setting("transformers", Path(sys.executable), "transformers_engine", forms.checkpoint, arguments)
+    return [engines.regard(32), beside]
+
+
+def _speed(running: Running, run: Run) -> float:
+    """Tokens a second."""
+    options = {"attention": True} if run.attention else {}
+    told = running.worker.call("run", **run.job.arguments, **options)
+    return float(told["num_tokens"] / told["seconds"])
+
+
+def _table(speeds: dict[str, list[float]]) -> Table:
+    ratios = {
+        "Regard over transformers, 1 at a time": ("single", "transformers, single"),
+        "Regard over transformers, batches of 32": ("batched", "transformers, batched"),
+        "Regard, batches of 32 over 1 at a time": ("batched", "single"),
+        "Regard, with all cross-attention over without": ("with maps", "batched"),
+    }
+    rows = []
+    for title, (first, second) in ratios.items():
+        spread = Spread.of([a / b for a, b in zip(speeds[first], speeds[second], strict=True)], 3)
+        rows.append([title, spread.text()])
+    return Table("Tokens a second, everyday: ratio, median (least to most)", ["", "ratio"], rows)
+
+
+if __name__ == "__main__":
+    main()
