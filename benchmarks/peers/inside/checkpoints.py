@@ -81,7 +81,8 @@ def write_bart(folder: str) -> None:
     options: dict[str, Any] = {
         "vocab_size": 50_265, "d_model": 768, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 12,
         "decoder_attention_heads": 12, "encoder_ffn_dim": 3072, "decoder_ffn_dim": 3072,
-        "max_position_embeddings": 1024, "forced_bos_token_id": None, "forced_eos_token_id": None,
+        "max_position_embeddings": 1024, "forced_bos_token_id": None,
+        "normalize_before": False, "forced_eos_token_id": None,
     }  # fmt: skip
     config = BartConfig(**options)
     net = _drawn(BartForConditionalGeneration, config)
