@@ -9,6 +9,7 @@ too, by matplotlib's layout engine.
 import functools
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 
 from matplotlib import font_manager
 from matplotlib.font_manager import FontEntry
@@ -31,22 +32,49 @@ def families_for(texts: Iterable[str]) -> list[str]:
 @functools.lru_cache(maxsize=64)
 def _system_families(missing: frozenset[int]) -> tuple[str, ...]:
     """Fonts of the system that have these characters, or some of them."""
+    found, lacking = _families_among(_candidates(), missing)
+    if lacking:
+        # matplotlib keeps a list of the fonts that it once saw; others may have been installed since.
+        more, _ = _families_among(_newcomers(), lacking)
+        found += more
+    return tuple(found)
+
+
+def _families_among(entries: Iterable[FontEntry], missing: frozenset[int]) -> tuple[list[str], frozenset[int]]:
+    """Families, in their order, that have some of the characters; and the characters that none has."""
     found = []
-    for entry in _candidates():
+    for entry in entries:
         covered = missing & _covered(entry.fname, entry.index)
         if covered:
             found.append(entry.name)
             missing -= covered
         if not missing:
             break
-    return tuple(found)
+    return found, missing
+
+
+@functools.cache
+def _newcomers() -> tuple[FontEntry, ...]:
+    """Fonts of the system that matplotlib did not know until now."""
+    manager = font_manager.fontManager
+    known = {entry.fname for entry in manager.ttflist}
+    num_known = len(manager.ttflist)
+    for path in sorted(set(font_manager.findSystemFonts()) - known):
+        with suppress(OSError, RuntimeError, ValueError):  # a file that is no font, or not one that can be read
+            manager.addfont(path)
+    return _readable(manager.ttflist[num_known:])
 
 
 @functools.cache
 def _candidates() -> tuple[FontEntry, ...]:
+    return _readable(font_manager.fontManager.ttflist)
+
+
+def _readable(entries: Iterable[FontEntry]) -> tuple[FontEntry, ...]:
+    """One upright face of each family, those for reading first."""
     upright = [
         entry
-        for entry in font_manager.fontManager.ttflist
+        for entry in entries
         if entry.style == "normal" and entry.weight == 400 and entry.name not in (BASE, LAST_RESORT)
     ]
     upright.sort(key=lambda entry: (not entry.name.startswith(_PREFERRED), entry.name))

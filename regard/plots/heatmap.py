@@ -121,29 +121,42 @@ class _Sheet:
 
     @property
     def width(self) -> float:
-        cells = self.column_cuts[-1] * self.cell
-        num_panels = len(self.column_cuts) - 1
-        bar = _BAR_GAP + _BAR_WIDTH + _BAR_LABEL
-        return 2 * _MARGIN + cells + num_panels * self.left + (num_panels - 1) * _GAP + max(self.right, bar)
+        widest = max(sum(self._width(part) for part in line) + (len(line) - 1) * _GAP for _, line in self._lines())
+        return 2 * _MARGIN + widest + max(self.right, _BAR_GAP + _BAR_WIDTH + _BAR_LABEL)
 
     @property
     def height(self) -> float:
-        cells = self.row_cuts[-1] * self.cell
-        num_panels = len(self.row_cuts) - 1
-        return 2 * _MARGIN + self.title + cells + num_panels * self.top + (num_panels - 1) * _GAP
+        lines = [self._height(rows) for rows, _ in self._lines()]
+        return 2 * _MARGIN + self.title + sum(lines) + (len(lines) - 1) * _GAP
 
     def panels(self) -> Iterator[_Panel]:
         y = self.height - _MARGIN - self.title
-        for first_row, end_row in itertools.pairwise(self.row_cuts):
-            height = (end_row - first_row) * self.cell
-            y -= self.top + height
+        for rows, line in self._lines():
+            y -= self._height(rows)
             x = _MARGIN
-            for first, end in itertools.pairwise(self.column_cuts):
-                x += self.left
-                width = (end - first) * self.cell
-                yield _Panel(slice(first_row, end_row), slice(first, end), x, y, width, height)
-                x += width + _GAP
+            for columns in line:
+                yield _Panel(rows, columns, x + self.left, y, self._cells(columns), self._cells(rows))
+                x += self._width(columns) + _GAP
             y -= _GAP
+
+    def _lines(self) -> list[tuple[slice, list[slice]]]:
+        """Rows with the columns of the panels that stand side by side; those of a few rows stand below each other."""
+        rows, columns = (
+            list(itertools.starmap(slice, itertools.pairwise(c))) for c in (self.row_cuts, self.column_cuts)
+        )
+        if len(rows) == 1:
+            return [(rows[0], [part]) for part in columns]
+        return [(part, columns) for part in rows]
+
+    def _width(self, columns: slice) -> float:
+        return self.left + self._cells(columns)
+
+    def _height(self, rows: slice) -> float:
+        return self.top + self._cells(rows)
+
+    def _cells(self, part: slice) -> float:
+        num_cells: int = part.stop - part.start
+        return num_cells * self.cell
 
     def fraction(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
         """A rectangle as matplotlib wants it: in shares of the sheet."""

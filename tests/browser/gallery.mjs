@@ -1,28 +1,55 @@
 /**
- * Takes the playground's pictures for docs/gallery.md; docs/examples/gallery.py starts it.
+ * Takes the pictures of the page and of the playground for docs/gallery.md; docs/examples/gallery.py starts it.
  */
 
 import * as b from "./browser.mjs";
 
 await b.startBrowser();
 
-for (const colorScheme of ["light", "dark"]) {
-  const { page, close } = await b.open(b.SERVER_URL, { colorScheme, width: 1120 });
+/** The playground, once it has answered its example. */
+async function openPlayground(options = {}) {
+  const { page, close } = await b.open(b.SERVER_URL, { width: 1120, ...options });
   await page.locator(".timings .shares").waitFor();
+  return { page, close };
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  const { page, close } = await openPlayground({ colorScheme });
   await page.getByRole("radio", { name: "Cross-attention" }).check();
   await page.locator(".outputs .word").nth(7).click();
   await b.screenshot(page, `playground-${colorScheme}`);
   await close();
 }
 
-const { page, close } = await b.open(b.SERVER_URL, { width: 1120 });
-await page.locator(".timings .shares").waitFor();
-await page.getByRole("radio", { name: "Caption" }).check();
-await page.locator("input[type=file]").setInputFiles(process.env.PICTURE);
-await page.locator(".filmstrip li").first().waitFor();
-await page.locator(".answer:not([aria-busy])").waitFor();
-await page.locator(".outputs .word").nth(1).click();
-await b.screenshot(page, "playground-caption");
-await close();
+{
+  const { page, close } = await openPlayground();
+  await page.getByRole("radio", { name: "Caption" }).check();
+  await page.locator("input[type=file]").setInputFiles(process.env.PICTURE);
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  await page.locator(".outputs .word").nth(1).click();
+  await b.screenshot(page, "playground-caption");
+  await close();
+}
+
+{
+  const { page, close } = await openPlayground({ colorScheme: "dark" });
+  await page.getByRole("radio", { name: "Summarize" }).check();
+  await page.getByRole("textbox", { name: "Text" }).fill(process.env.EMAIL);
+  await page.getByRole("textbox", { name: "Text" }).evaluate((field) => (field.scrollTop = 0));
+  await page.getByRole("button", { name: "Summarize" }).click();
+  await page.locator(".outputs .word.copied").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  await page.locator(".outputs .word.copied").first().click();
+  await b.screenshot(page, "playground-summary");
+  await close();
+}
+
+{
+  const { page, close } = await b.open(b.pageUrl("beams"), { width: 1120 });
+  await page.locator(".source .word").nth(6).click();
+  await b.screenshot(page, "page-beams");
+  await close();
+}
 
 await b.stopBrowser();

@@ -12,6 +12,9 @@ import * as b from "./browser.mjs";
 before(b.startBrowser);
 after(b.stopBrowser);
 
+const EMAIL =
+  "Hello everyone, the budget meeting that was planned for Thursday morning in Zyltham has been moved to Friday at 2 pm," +
+  " since the large conference room is being painted. Please send me the final numbers by Wednesday evening.";
 const TEXT = "The library is next to the old church.";
 const PICTURE = join(b.PAGES, "picture.jpg");
 
@@ -40,6 +43,14 @@ async function openPlayground(options) {
   await opened.page.locator(".timings .shares").waitFor();
   return opened;
 }
+
+/** The output as a reader copies it: words with what stands between them, without the model's own tokens. */
+const textOf = (page) =>
+  page.locator(".outputs .line").evaluate((line) => {
+    const own = line.cloneNode(true);
+    own.querySelectorAll(".special").forEach((word) => word.remove());
+    return own.textContent;
+  });
 
 async function translate(page, text) {
   await page.getByRole("textbox", { name: "Text" }).fill(text);
@@ -125,6 +136,65 @@ test("what to copy is the same call: curl gets the same text", async () => {
   assert.match(await page.locator(".same-call code").textContent(), /client\.translate\("It's a quiet evening\.", to="fr", model="everyday"/);
   await page.getByRole("radio", { name: "grpcurl" }).check();
   assert.match(await page.locator(".same-call code").textContent(), /'It'\\''s|It'\\''s a quiet/);
+  await close();
+});
+
+test("the Python that is shown runs as it stands, unary, streaming and with a picture", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("radio", { name: "Python" }).check();
+  const ran = async () => {
+    const program = await page.locator(".same-call code").textContent();
+    return execFileSync(process.env.PYTHON, ["-c", program], { encoding: "utf-8", cwd: b.PAGES });
+  };
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await page.getByRole("textbox", { name: "Text" }).fill('He said: "It\'s \\ late 😀"\nand left.');
+  await page.getByRole("button", { name: "Translate" }).click();
+  await page.locator(".source .word").getByText("late", { exact: true }).waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  assert.equal((await ran()).trim(), (await textOf(page)).trim());
+  assert.match(readFileSync(join(b.PAGES, "attention.html"), "utf-8"), /late/);
+  await page.getByRole("checkbox", { name: "Stream" }).check();
+  assert.match(await ran(), /Started\(.*Finished\(/s);
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await page.getByRole("radio", { name: "Caption" }).check();
+  await page.locator("input[type=file]").setInputFiles(PICTURE);
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  assert.equal((await ran()).trim(), (await textOf(page)).trim());
+  const curl = await page.getByRole("radio", { name: "curl", exact: true }).check().then(() => page.locator(".same-call code").textContent());
+  const { results } = JSON.parse(execFileSync("bash", ["-c", curl.replace("curl ", "curl -s ")], { encoding: "utf-8", cwd: b.PAGES }));
+  assert.equal(results[0].hypotheses[0].text, (await textOf(page)).trim());
+  await close();
+});
+
+test("a summary streams, and marks the words that it copied", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await page.getByRole("radio", { name: "Summarize" }).check();
+  await page.getByRole("textbox", { name: "Text" }).fill(EMAIL);
+  await page.getByRole("button", { name: "Summarize" }).click();
+  await page.locator(".source .word").getByText("Zyltham", { exact: true }).waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  const model = await page.getByRole("combobox", { name: "Model" }).inputValue();
+  const style = await page.getByRole("combobox", { name: "Style" }).inputValue();
+  const { results } = await answerOf("/v1/summarize", { texts: [EMAIL], model, style, attention: MAPS });
+  const [hypothesis] = results[0].hypotheses;
+  assert.equal(await wordsOf(page), hypothesis.words.filter(({ special }) => !special).map(({ text }) => text).join(" "));
+  const isCopied = ({ tokens }) => hypothesis.tokens.slice(tokens.start ?? 0, tokens.end).every(({ copied }) => copied);
+  const copied = hypothesis.words.filter((word) => !word.special && isCopied(word)).map(({ text }) => text);
+  assert.ok(copied.length > 0);
+  assert.deepEqual(await page.locator(".outputs .word.copied").allTextContents(), copied);
+  await page.locator(".outputs .word.copied").first().hover();
+  await page.getByText("It was copied from the source.").waitFor();
+  const alignment = mapOf(results[0], "ATTENTION_KIND_ALIGNMENT");
+  const row = await page.locator(".outputs .word.copied").first().evaluate((word) => Number(word.dataset.index));
+  const [, columns] = alignment.shape;
+  b.assertClose(await b.weightsOf(page, ".source"), numbersOf(alignment).slice(row * columns, (row + 1) * columns), 2e-3);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await b.screenshot(page, `playground-summary-${colorScheme}`);
+  }
+  await b.checkAccessibility(page);
+  assert.deepEqual(complaints, []);
   await close();
 });
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -84,15 +85,25 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = "Could you tell me where the library is ?".split()
     target = "Könntest du mir sagen , wo die Bibliothek ist ?".split()
     caption, picture = caption_of_a_white_picture()
+    text = text_result(source, target)
+    alignment = text.hypotheses[0].find_map("alignment").values
+    text.message.hypotheses[0].entropy.extend(-(alignment * np.log(alignment)).sum(axis=1))
+    earlier = np.cumsum(alignment, axis=0) - alignment
+    text.message.hypotheses[0].coverage.extend(np.minimum(alignment, earlier).sum(axis=1))
+    text.message.hypotheses[0].source_coverage.extend(alignment.sum(axis=0))
     copying = text_result(source, target)
     copying.message.hypotheses[0].tokens[7].copied = True
+    joined = text_result(["is", "?"], ["ist", "?"])
+    joined.message.hypotheses[0].text = "ist?"
+    joined.message.hypotheses[0].words[1].span.CopyFrom(pb.Span(start=3, end=4))
     shown: dict[str, tuple[Result, bytes | None]] = {
-        "text": (text_result(source, target), None),
+        "text": (Result.from_message(text.message), None),
         "several": (text_result(source, target, num_hypotheses=3), None),
         "hostile": (text_result([HOSTILE, "b"], ["c", HOSTILE]), None),
         "scripts": (text_result(["שלום", "עולם", "יפה"], ["文字", "😀", "नमस्ते"]), None),
         "caption": (caption, picture),
         "copying": (copying, None),
+        "joined": (joined, None),
         "large": (large_result(), None),
     }
     for name, (result, image) in shown.items():
@@ -114,6 +125,7 @@ def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
             screenshots,
             SERVER_URL=f"http://127.0.0.1:{server.http_port}/",
             PAGES=str(tmp_path),
+            PYTHON=sys.executable,
         )
 
 

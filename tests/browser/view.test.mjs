@@ -164,6 +164,34 @@ test("a text that runs right to left is set that way, one of any script is shown
   await close();
 });
 
+test("entropy and coverage are told of the words that they belong to", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  const [hypothesis] = b.expected("text").hypotheses;
+  const notes = () => page.locator("aside .note").allTextContents();
+  await page.locator(".outputs .word").nth(2).hover();
+  const share = Number((await notes()).join().match(/([\d.]+) % of it fell on what earlier rows/)[1]) / 100;
+  assert.ok(Math.abs(share - hypothesis.coverage[2]) < 0.006);
+  assert.ok((await notes()).includes(`Entropy of its attention: ${hypothesis.entropy[2].toFixed(2)} nats.`));
+  await page.locator(".source .word").nth(1).hover();
+  assert.deepEqual(await notes(), [`All rows together gave it ${hypothesis.source_coverage[1].toFixed(2)}, where each has 1 to give.`]);
+  await close();
+});
+
+test("a tint covers no letter of the word before it", async () => {
+  const { page, close } = await b.open(b.pageUrl("joined"));
+  const gaps = await page.locator(".outputs .word").evaluateAll((all) => {
+    const boxes = all.map((word) => word.getBoundingClientRect());
+    const letters = all.map((word) => {
+      const range = document.createRange();
+      range.selectNodeContents(word);
+      return range.getBoundingClientRect();
+    });
+    return boxes.slice(1).map((box, at) => box.left - letters[at].right);
+  });
+  assert.ok(Math.min(...gaps) > -0.5, `${gaps}`);
+  await close();
+});
+
 test("a word that was copied from the source says so", async () => {
   const { page, close } = await b.open(b.pageUrl("copying"));
   assert.deepEqual(await page.locator(".word.copied").allTextContents(), ["Bibliothek"]);

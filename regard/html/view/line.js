@@ -36,7 +36,10 @@ export class Line {
    * @param {number} index
    */
   #word(unit, index) {
-    const word = element("span", unit.special ? "word special" : unit.copied ? "word copied" : "word", unit.text);
+    const word = element("span", "word", unit.text);
+    word.classList.toggle("special", unit.special);
+    word.classList.toggle("copied", !unit.special && Boolean(unit.copied));
+    word.classList.toggle("joined", index > 0 && !unit.gap);
     setAttributes(word, { role: "button", tabindex: -1, "data-index": index, "aria-pressed": false });
     word.addEventListener("pointerenter", () => this.#onFocus(index, false));
     word.addEventListener("focus", () => this.#onFocus(index, false));

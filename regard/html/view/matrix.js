@@ -8,9 +8,11 @@ import { element, setAttributes } from "./dom.js";
 /** @typedef {{row: number | null, column: number | null}} Cell */
 
 const SLANT = (50 * Math.PI) / 180;
+const STEEP = (70 * Math.PI) / 180; // where columns are narrow
+const NARROW = 16; // pixels
 const LONGEST_LABEL = 150; // pixels
 const SMALLEST_CELL = 9;
-const SMALLEST_LABEL = 12; // pixels from one label to the next
+const [SMALLEST_FONT, LARGEST_FONT] = [9, 13];
 const LARGEST_CELL = 42;
 const MOST_PIXELS = 8000; // of a side; browsers have limits
 const FADED = 0.35;
@@ -26,6 +28,20 @@ const FADED = 0.35;
  * @property {import("./theme.js").Colours} colours
  */
 
+/**
+ * Sizes in CSS pixels.
+ * @typedef {object} Layout
+ * @property {number} cell
+ * @property {number} left room for the rows' labels
+ * @property {number} top room for the columns' labels
+ * @property {number} overhang what slanted labels need beyond the last column
+ * @property {number} rows
+ * @property {number} columns
+ * @property {string} font
+ * @property {number} slant of the columns' labels
+ * @property {number} every how many columns have a label, so that none touches the next: 1 is all
+ */
+
 export class Matrix {
   /** @param {(cell: Cell, clicked: boolean) => void} onFocus */
   constructor(onFocus) {
@@ -38,8 +54,8 @@ export class Matrix {
     this.canvas.addEventListener("click", (event) => onFocus(this.#cellAt(event), true));
   }
 
-  /** Sizes in CSS pixels: of a cell, and of the labels' room. */
-  #layout = { cell: 1, left: 0, top: 0, rows: 0, columns: 0, font: "" };
+  /** @type {Layout} */
+  #layout = { cell: 1, left: 0, top: 0, overhang: 0, rows: 0, columns: 0, font: "", slant: SLANT, every: 1 };
   #width = 0;
 
   /** Whether there is another width to fill than when it was drawn. */
@@ -77,29 +93,46 @@ export class Matrix {
    * @param {Drawing} drawing
    * @param {number} ratio
    */
-  #arrange(pen, { rows, columns }, ratio) {
-    const family = getComputedStyle(this.canvas).fontFamily;
-    const longest = Math.max(rows.length, columns.length);
-    const font = `${longest > 45 ? 10 : 13}px ${family}`;
+  #arrange(pen, drawing, ratio) {
+    this.#width = this.element.clientWidth;
+    const roomy = this.#fit(pen, drawing, ratio, LARGEST_FONT);
+    const size = Math.max(SMALLEST_FONT, Math.floor(0.85 * roomy.cell));
+    this.#layout = size >= LARGEST_FONT ? roomy : this.#fit(pen, drawing, ratio, size);
+    const { cell, left, top, overhang, rows, columns } = this.#layout;
+    const [width, height] = [left + cell * columns + overhang, top + cell * rows + 2];
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+  }
+
+  /**
+   * The layout with labels of a size.
+   * @param {CanvasRenderingContext2D} pen
+   * @param {Drawing} drawing
+   * @param {number} ratio
+   * @param {number} size of the font, in pixels
+   * @returns {Layout}
+   */
+  #fit(pen, { rows, columns }, ratio, size) {
+    const font = `${size}px ${getComputedStyle(this.canvas).fontFamily}`;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.font = font;
     const widthOf = (/** @type {Unit[]} */ units) =>
       Math.min(LONGEST_LABEL, Math.max(...units.map((unit) => pen.measureText(unit.text).width)));
     const left = Math.ceil(widthOf(rows)) + 10;
     const sourceWidth = widthOf(columns);
-    const top = Math.ceil(sourceWidth * Math.sin(SLANT)) + 14;
-    const overhang = Math.ceil(sourceWidth * Math.cos(SLANT));
-    this.#width = this.element.clientWidth;
-    const room = (this.#width || 600) - left - overhang;
-    const fitting = Math.floor(room / columns.length);
-    const most = Math.floor(MOST_PIXELS / ratio / longest);
-    const cell = Math.max(1, Math.min(Math.max(fitting, SMALLEST_CELL), LARGEST_CELL, most));
-    this.#layout = { cell, left, top, rows: rows.length, columns: columns.length, font };
-    const [width, height] = [left + cell * columns.length + overhang, top + cell * rows.length + 2];
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${height}px`;
+    const most = Math.floor(MOST_PIXELS / ratio / Math.max(rows.length, columns.length));
+    const cellBeside = (/** @type {number} */ overhang) => {
+      const fitting = Math.floor(((this.#width || 600) - left - overhang) / columns.length);
+      return Math.max(1, Math.min(Math.max(fitting, SMALLEST_CELL), LARGEST_CELL, most));
+    };
+    const slant = cellBeside(Math.ceil(sourceWidth * Math.cos(SLANT))) < NARROW ? STEEP : SLANT;
+    const overhang = Math.ceil(sourceWidth * Math.cos(slant));
+    const cell = cellBeside(overhang);
+    const top = Math.ceil(sourceWidth * Math.sin(slant)) + 14;
+    const every = Math.ceil((1.1 * size) / (cell * Math.sin(slant)));
+    return { cell, left, top, overhang, rows: rows.length, columns: columns.length, font, slant, every };
   }
 
   /**
@@ -122,7 +155,7 @@ export class Matrix {
    * @param {Drawing} drawing
    */
   #drawLabels(pen, { rows, columns, focus }) {
-    const { cell, left, top, font } = this.#layout;
+    const { cell, left, top, font, slant, every } = this.#layout;
     const style = getComputedStyle(this.canvas);
     const colourOf = (/** @type {Unit} */ unit) => (unit.special ? style.getPropertyValue("--quiet") : style.color);
     pen.font = font;
@@ -135,14 +168,13 @@ export class Matrix {
       pen.fillText(cut(pen, unit.text), left - 6, top + (row + 0.5) * cell);
     });
     pen.textAlign = "left";
-    const every = Math.ceil(SMALLEST_LABEL / cell);
     columns.forEach((unit, column) => {
       if (column % every && column !== focus.column) return;
       pen.save();
       pen.globalAlpha = focus.column === null || focus.column === column ? 1 : FADED;
       pen.fillStyle = colourOf(unit);
       pen.translate(left + (column + 0.5) * cell, top - 6);
-      pen.rotate(-SLANT);
+      pen.rotate(-slant);
       pen.fillText(cut(pen, unit.text), 0, 0);
       pen.restore();
     });

@@ -22,6 +22,8 @@ import { decodeMap } from "./weights.js";
  * @property {Unit[]} words
  * @property {Map<string, import("./weights.js").AttentionMap>} maps
  * @property {number[]} entropy of the alignment's rows
+ * @property {number[]} coverage of the alignment's rows: the share that falls on what earlier rows had attended to
+ * @property {number[]} sourceCoverage of its columns: the attention that each unit of the source got
  */
 
 /**
@@ -85,6 +87,8 @@ function readHypothesis(json) {
     words: readWords(json.words ?? [], text, tokens),
     maps: readMaps(json.attention ?? []),
     entropy: json.entropy ?? [],
+    coverage: json.coverage ?? [],
+    sourceCoverage: json.source_coverage ?? [],
   };
 }
 

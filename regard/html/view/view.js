@@ -369,7 +369,7 @@ export class View {
       this.#readout.list(rows[row].text, weights, this.#notesOn(rows[row], row), this.#colours, largest);
     } else if (column !== null) {
       const weights = rows.map((unit, r) => ({ unit, weight: at(r, column) }));
-      this.#readout.list(columns[column].text, weights, [], this.#colours, largest);
+      this.#readout.list(columns[column].text, weights, this.#notesOnSource(column), this.#colours, largest);
     } else this.#readout.hint();
   }
 
@@ -381,9 +381,19 @@ export class View {
     const notes = [];
     if (unit.probability !== null) notes.push(`The model gave it a probability of ${percent(unit.probability)}.`);
     if (unit.copied) notes.push("It was copied from the source.");
-    const entropy = this.#result?.hypotheses[this.#hypothesis].entropy[row];
-    if (this.#kind === "alignment" && entropy !== undefined) notes.push(`Entropy of its attention: ${entropy.toFixed(2)} nats.`);
+    if (this.#kind !== "alignment") return notes;
+    const hypothesis = this.#result?.hypotheses[this.#hypothesis];
+    const [entropy, coverage] = [hypothesis?.entropy[row], hypothesis?.coverage[row]];
+    if (entropy !== undefined) notes.push(`Entropy of its attention: ${entropy.toFixed(2)} nats.`);
+    if (coverage !== undefined && row > 0) notes.push(`${percent(coverage)} of it fell on what earlier rows had attended to.`);
     return notes;
+  }
+
+  /** @param {number} column */
+  #notesOnSource(column) {
+    const coverage = this.#result?.hypotheses[this.#hypothesis].sourceCoverage[column];
+    if (this.#kind !== "alignment" || coverage === undefined) return [];
+    return [`All rows together gave it ${coverage.toFixed(2)}, where each has 1 to give.`];
   }
 
   /** Fills the table while it is open: large maps would be slow otherwise. */

@@ -66,6 +66,15 @@ def test_eighty_tokens_become_panels_that_hold_every_cell() -> None:
     assert [t.get_text() for panel in panels[:2] for t in labels(panel, "source")] == tokens[:70]
 
 
+def test_a_long_source_of_a_short_target_goes_on_below() -> None:
+    tokens = [f"word{i}" for i in range(90)]
+    figure = plot_attention_weights(rows(5, 90), tokens, tokens[:5])
+    first, second, third = (axes.get_position() for axes in maps_of(figure))
+    assert first.x0 == second.x0 == third.x0
+    assert first.y0 > second.y1 > second.y0 > third.y1
+    assert figure.get_figwidth() < 11
+
+
 @pytest.mark.parametrize("length", [1, 5, 40, 80])
 def test_labels_do_not_overlap_and_stay_on_the_sheet(length: int) -> None:
     tokens = [("extraordinarily", "a", "middle")[i % 3] for i in range(length)]
