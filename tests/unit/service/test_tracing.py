@@ -181,6 +181,15 @@ def test_a_traceparent_that_is_none_begins_a_trace(tracing: Tracing, value: str 
     assert record.trace_id != TRACE_ID
 
 
+@pytest.mark.parametrize(("sampler", "is_traced"), [("always_off", False), ("parentbased_always_on", True)])
+def test_without_a_ratio_the_environment_decides(
+    monkeypatch: pytest.MonkeyPatch, exporter: InMemorySpanExporter, sampler: str, is_traced: bool
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    assert (Tracing(SimpleSpanProcessor(exporter)).begin(METHOD, []) is not None) == is_traced
+    assert Tracing(SimpleSpanProcessor(exporter), 1.0).begin(METHOD, []) is not None
+
+
 def test_a_ratio_takes_about_that_share(exporter: InMemorySpanExporter) -> None:
     tracing = Tracing(SimpleSpanProcessor(exporter), 0.25)
     taken = sum(tracing.begin(METHOD, []) is not None for _ in range(2000))
