@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from benchmarks.peers.results import Curve, RowResult
+from benchmarks.peers.results import Curve, Figure, RowResult
 
 COLORS = {"goal": "#1b7837", "needed": "#7fbf7b", "missed": "#c2a5cf", "": "#bbbbbb"}
 
@@ -19,22 +19,21 @@ def draw_rows(rows: Sequence[RowResult], file: Path) -> None:
     canvas = Canvas(figsize=(10, 0.9 + 0.32 * len(drawn)), layout="constrained")
     axes: Axes = canvas.add_subplot()
     for place, (_, figure) in enumerate(reversed(drawn)):
-        needed, goal = figure.needed or 1.0, figure.goal or 1.0
-        # Every bar in units of what is needed, so that all share an axis; where less is better, upside down.
-        scale = (
-            (lambda value, bound=needed: bound / max(value, 1e-9))
-            if figure.at_most
-            else (lambda value, bound=needed: value / bound)
-        )
-        least, most = sorted((scale(figure.value.minimum), scale(figure.value.maximum)))
-        axes.barh(place, scale(figure.value.median), color=COLORS[figure.verdict], height=0.7)
+        least, most = sorted((_over_needed(figure, figure.value.minimum), _over_needed(figure, figure.value.maximum)))
+        axes.barh(place, _over_needed(figure, figure.value.median), color=COLORS[figure.verdict], height=0.7)
         axes.plot([least, most], [place, place], color="black", linewidth=1)
-        axes.plot([scale(goal)], [place], marker="|", color="black", markersize=12)
+        axes.plot([_over_needed(figure, figure.goal or 1.0)], [place], marker="|", color="black", markersize=12)
     axes.axvline(1.0, color="black", linestyle="--", linewidth=1)
     labels = [f"{row.title}: {figure.what}, {figure.value.median:.2f}" for row, figure in reversed(drawn)]
     axes.set_yticks(range(len(drawn)), labels, fontsize=8)
     axes.set_xlabel("over what is needed (dashed); | the goal, a line the least and the most")
     canvas.savefig(file)
+
+
+def _over_needed(figure: Figure, value: float) -> float:
+    """In units of what is needed, so that all figures share an axis; upside down where less is better."""
+    needed = figure.needed or 1.0
+    return needed / max(value, 1e-9) if figure.at_most else value / needed
 
 
 def draw_curves(curves: Sequence[Curve], file: Path) -> None:
