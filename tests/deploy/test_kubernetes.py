@@ -2,6 +2,7 @@
 
 import functools
 import subprocess
+import urllib.parse
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -118,6 +119,23 @@ def test_certificates_and_tokens_come_from_secrets(tmp_path: Path) -> None:
     assert endpoint["scheme"] == "https"
     services = [r["spec"]["ports"] for r in resources if r["kind"] == "Service"]
     assert [port["appProtocol"] for ports in services for port in ports if "appProtocol" in port] == ["https"]
+
+
+def test_traces_are_let_out_to_the_collector_and_nothing_else_is(tmp_path: Path) -> None:
+    resources = with_components(["traces"], tmp_path)
+    check_schemas(resources)
+    check_restricted(pod(resources))
+    endpoint = urllib.parse.urlsplit(settings(resources, tmp_path).trace_endpoint or "")
+    assert endpoint.hostname is not None
+    namespace = endpoint.hostname.split(".")[1]
+    egress = only(resources, "NetworkPolicy")["spec"]["egress"]
+    allowed = {
+        (rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in egress
+        for port in rule["ports"]
+    }
+    assert allowed == {(namespace, endpoint.port), ("kube-system", 53)}
+    assert all(len(rule["to"]) == 1 for rule in egress)
 
 
 def test_strict_validation_refuses_a_misspelt_field() -> None:
