@@ -91,7 +91,7 @@ class Engines:
         )
 
     def transformers_settings(self, batch: int) -> list[Setting]:
-        return [self.transformers(threads) for threads in sorted({1, cpu_limit()})]
+        return [self.transformers(threads) for threads in sorted({1, cpu_limit()}, reverse=True)]
 
     def optimum(self, num_threads: int) -> Setting:
         python = python_of(self.environments, "optimum")

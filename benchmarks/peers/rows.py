@@ -83,7 +83,7 @@ class BatchRow:
         chosen, notes = [engines.regard(max(self.batch, 1) * self.num_beams)], []
         for settings in self._peers(engines, context):
             search_job = replace(job, groups=job.groups[: max(2, len(job.groups) // 3)])
-            setting, note = best(settings, search_job, context.stage)
+            setting, note = best(settings, search_job, context.plan, context.stage)
             chosen.append(setting)
             notes.append(note)
         slow = frozenset({TRANSFORMERS, OPTIMUM})

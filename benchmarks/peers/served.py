@@ -10,7 +10,7 @@ import sentencepiece
 
 from benchmarks.peers.engines import CTRANSLATE2, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.inside.words import made_up_sentences
+from benchmarks.peers.inside.words import made_up_words
 from benchmarks.peers.lengths import pairs
 from benchmarks.peers.load import Load, LoadResult, run
 from benchmarks.peers.models import Forms, Model
@@ -57,7 +57,7 @@ class ServedRow:
             notes = []
             if CTRANSLATE2 in context.peers:
                 max_batch, note = self._best_batch(context, requests)
-                notes.append(note)
+                notes += [note] if note else []
                 servers.append(stack.enter_context(ctranslate2(context, self.model, requests, max_batch)))
             if TRANSFORMERS in context.peers:
                 servers.append(stack.enter_context(transformers(context, self.model, requests)))
@@ -68,6 +68,8 @@ class ServedRow:
     def _best_batch(self, context: Context, requests: Sequence[tuple[str, int]]) -> tuple[int, str]:
         """Searches the size of batch at which CTranslate2 answers most."""
         found = {}
+        if not context.plan.search:
+            return NUM_CLIENTS // 2, ""
         for max_batch in (8, 16, 32):
             context.stage(f"searching {CTRANSLATE2} behind gRPC: batches of up to {max_batch}")
             with ctranslate2(context, self.model, requests, max_batch) as server:
@@ -111,18 +113,19 @@ class MapsRow:
 def mixed(forms: Forms) -> list[tuple[str, int]]:
     """Texts of made-up words, as long as real ones in the checkpoint's pieces, each with the length of its output."""
     pieces = sentencepiece.SentencePieceProcessor(str(forms.checkpoint / "source.spm"))
+    words = made_up_words()
+    sizes = dict(zip(words, map(len, pieces.encode(list(words))), strict=True))
     drawn = random.Random(SEED)
-    return [
-        (_text(pieces, source - 1, drawn), target)
-        for source, target in drawn.choices(pairs("translation"), k=NUM_REQUESTS)
-    ]
+    lengths = drawn.choices(pairs("translation"), k=NUM_REQUESTS)
+    return [(_text(sizes, source - 1, drawn), target) for source, target in lengths]
 
 
-def _text(pieces: sentencepiece.SentencePieceProcessor, length: int, drawn: random.Random) -> str:
-    """So many words that their pieces are `length`, or one or two more."""
-    words: list[str] = []
-    while len(pieces.encode(" ".join(words))) < length:
-        words += made_up_sentences(drawn, 1, num_words=1)
+def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
+    """So many words that their pieces are `length`, or a few more."""
+    words, known, size = [], list(sizes), 0
+    while size < length:
+        words.append(drawn.choice(known))
+        size += sizes[words[-1]]
     return " ".join(words)
 
 

@@ -2,19 +2,21 @@
 
 import random
 from collections.abc import Iterator
+from functools import cache
 
 NUM_WORDS = 6000
 SYLLABLES = [consonant + vowel for consonant in "bcdfghklmnprstvz" for vowel in "aeiou"]
 
 
-def made_up_words() -> list[str]:
+@cache
+def made_up_words() -> tuple[str, ...]:
     """The same words whenever it is called."""
     drawn = random.Random(1)
-    return ["".join(drawn.choices(SYLLABLES, k=drawn.randint(1, 4))) for _ in range(NUM_WORDS)]
+    return tuple("".join(drawn.choices(SYLLABLES, k=drawn.randint(1, 4))) for _ in range(NUM_WORDS))
 
 
-def made_up_sentences(drawn: random.Random, number: int, num_words: int | None = None) -> Iterator[str]:
-    """Yields sentences of 4 to 14 words, or of `num_words`."""
+def made_up_sentences(drawn: random.Random, number: int) -> Iterator[str]:
+    """Yields sentences of 4 to 14 words."""
     words = made_up_words()
     for _ in range(number):
-        yield " ".join(drawn.choices(words, k=num_words or drawn.randint(4, 14)))
+        yield " ".join(drawn.choices(words, k=drawn.randint(4, 14)))
