@@ -5,6 +5,7 @@ profiles are ignored, as in most training data.
 """
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ LARGE = 10_000_000  # pixels; a picture of 40 million takes some 400 MB, so that
 
 # Above the 32 MB up to which the C library keeps what is freed for later: pixels are returned to the system at once.
 Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
+
+# Pillow warns of sizes and of damage, with numbers from the file; Python would write each one, and keep it for good.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What files that are none of these begin with, or have at their fifth byte.
 _OTHER_FORMATS = (

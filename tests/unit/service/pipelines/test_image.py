@@ -2,6 +2,8 @@
 
 import contextlib
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -235,6 +237,28 @@ def test_truncated_files_are_refused(form: str, share: float) -> None:
     whole = saved(Image.fromarray(NOISE), form)
     with pytest.raises(InvalidInput, match=r"images\[3\]: "):
         read(whole[: int(len(whole) * share)])
+
+
+WARNED = """
+import sys
+import PIL.Image, PIL.TiffImagePlugin
+from tests.unit.service.pipelines.test_image import InvalidInput, png, quarters, read, saved
+exif = b"Exif\\0\\0MM\\0*\\0\\0\\0\\x08\\0\\x05\\x01"
+for number in range(3):
+    for file in (png(10_000, 9_000 + number, 8, 2), saved(quarters(), "JPEG", exif=exif + b"\\x12" * number)):
+        try:
+            read(file)
+        except InvalidInput:
+            pass
+kept = [getattr(module, "__warningregistry__", {}) for module in (PIL.Image, PIL.TiffImagePlugin)]
+print([key for registry in kept for key in registry if key != "version"])
+"""
+
+
+def test_pictures_leave_no_warnings_behind() -> None:
+    """Pillow warns of sizes and damage in ever new words: Python would write each and keep it for good."""
+    done = subprocess.run([sys.executable, "-c", WARNED], capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_limits_can_be_set() -> None:
