@@ -12,6 +12,7 @@ ServiceError
 ├── Forbidden           the token does not allow this call
 ├── NotReady            the model is loading or failed to load
 ├── LoadFailed          a model was to be loaded, and cannot be
+├── ModelLimit          a model was to be loaded, and there is no room for it
 ├── Draining            the server is going away
 └── DeadlinePassed      the caller's time is up
 """
@@ -125,6 +126,12 @@ class LoadFailed(ServiceError):
         super().__init__(f"model {model!r} is refused: " + "; ".join(reasons))
         self.model = model
         self.reasons = reasons
+
+
+class ModelLimit(ServiceError):
+    """The server holds as many models, or as much of them, as it may."""
+
+    reason = "MODEL_LIMIT"
 
 
 class Draining(ServiceError):

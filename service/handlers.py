@@ -27,6 +27,7 @@ from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
 from service.engine.usage import Usage, usage_of
 from service.maps import needs_trace
+from service.model_limits import ModelLimits
 from service.pipelines.image import ImageLimits, SourceImage
 from service.pipelines.pool import Pool
 from service.pipelines.text import SourceText
@@ -65,6 +66,7 @@ class Handlers:
             precision=settings.wanted_precision,
             defaults=settings.default_models,
             image_limits=ImageLimits(settings.max_image_pixels, settings.max_image_side),
+            limits=ModelLimits(settings.max_models, settings.max_models_bytes),
         )
         config = SchedulerConfig(
             settings.num_workers,
@@ -101,6 +103,7 @@ class Handlers:
         Raises:
             ModelNotFound: the model directories have no such model or version.
             LoadFailed: it cannot be served; what served before does so still.
+            ModelLimit: there is no room for it beside those that are loaded.
         """
         async with self._loading:
             model = await asyncio.to_thread(self._repository.read, name, version)

@@ -12,7 +12,8 @@ from models.bundle import Bundle, BundleError, ImageSource, Manifest, Precision,
 from service.catalogue import Entry, scan
 from service.domain import ModelInfo
 from service.engine.runner import Runner
-from service.errors import LoadFailed, ModelNotFound, NotReady
+from service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady
+from service.model_limits import ModelLimits
 from service.pipelines.image import ImageLimits, ImageReader
 from service.pipelines.text import SourceReader, TargetWriter
 from service.warm_up import WarmUpError, warm_up
@@ -72,6 +73,7 @@ class Repository:
         precision: None takes the variant's first that the provider can run.
         defaults: default model by task.
         image_limits: how large a picture may be; None takes the defaults.
+        limits: how many models, and how much of them, may be in memory.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Repository:
         precision: Precision | None = None,
         defaults: dict[Task, str] | None = None,
         image_limits: ImageLimits | None = None,
+        limits: ModelLimits | None = None,
     ) -> None:
+        self._limits = limits or ModelLimits()
         self._image_limits = image_limits
         self._provider = provider
         self._precision = precision
@@ -114,6 +118,8 @@ class Repository:
                 self.install(self._load(entry))
             except LoadFailed as error:
                 self._refuse(entry, error)
+            except ModelLimit as error:
+                self._refuse(entry, LoadFailed(entry.name, (str(error),)))
 
     def read(self, name: str, version: str | None) -> LoadedModel:
         """Reads a model, the newest version unless one is named, and warms it up; may run in any thread.
@@ -123,6 +129,7 @@ class Repository:
         Raises:
             ModelNotFound: the model directories have no such model or version.
             LoadFailed: the bundle cannot be served; every reason is listed.
+            ModelLimit: there is no room for it.
         """
         entries = scan(self._folders, self._names)
         self._entries = entries
@@ -173,22 +180,31 @@ class Repository:
         log.error("model %s is refused: %s", entry.name, "; ".join(error.reasons))
 
     def _load(self, entry: Entry) -> LoadedModel:
-        """Reads a bundle and warms it up; raises LoadFailed."""
+        """Reads a bundle and warms it up; raises LoadFailed, ModelLimit."""
         begin = time.monotonic()
         if entry.links:
             raise LoadFailed(entry.name, entry.links)
         try:
             bundle = Bundle.load(entry.folder)
+            size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
+            self._limits.check(entry.name, size, self._sizes_beside(entry.name))
             variant, provider = self._choose(bundle)
-            runner = Runner(bundle, variant, provider)
+            runner = open_runner(bundle, variant, provider)
             writer, reader = self._open_tokenizers(bundle)
             warm_up(runner, reader)
-            size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
         except BundleError as error:
             raise LoadFailed(entry.name, tuple(error.reasons)) from error
         except (NotReady, WarmUpError, OSError) as error:
             raise LoadFailed(entry.name, (str(error),)) from error
         return LoadedModel(bundle.manifest, runner, writer, reader, entry.folder, size, time.monotonic() - begin)
+
+    def _sizes_beside(self, name: str) -> list[int]:
+        """Sizes of all models in memory but those of a name, which the one to load replaces."""
+        leaving = [each.info for each in self._leaving if each.is_in_memory and each.info.name != name]
+        return [
+            *(model.size_bytes for model in self._models.values() if model.name != name),
+            *(info.size_bytes or 0 for info in leaving),
+        ]
 
     def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
         try:

@@ -58,6 +58,8 @@ QUIET_S = 0.25  # without a call, before connections are closed: who has just go
 MAX_QUIET_S = 1.0  # for callers who keep calling
 CLOSE_GRACE_S = 0.2  # for what is no call of the API, such as an open reflection stream
 MIN_ENGINE_DRAIN_S = 1.0
+MAX_CALLS_PER_CONNECTION = 1024  # at a time; a client holds back what is more
+KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer to a ping
 TRACES_GRACE_S = 3.0  # for the last traces to reach their collector
 
 OpenHandlers = Callable[[Settings, EngineObserver], Handlers]
@@ -147,7 +149,9 @@ class Server:
                 self._metrics.registry, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
             )
             certificates = _certificates(settings)
-            self._http = HttpServer(app, settings.host, settings.http_port, certificates)
+            self._http = HttpServer(
+                app, settings.host, settings.http_port, certificates, timeout_s=settings.client_timeout_s
+            )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
@@ -249,8 +253,11 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),  # a taken port is an error, not half of the connections
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.server_handshake_timeout_ms", round(settings.client_timeout_s * 1000)),
+        ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
+        ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+        ("grpc.keepalive_time_ms", round(settings.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
     ]

@@ -73,7 +73,18 @@ class Settings(BaseModel):
         default=None, ge=0, le=65535, description="another gRPC port that offers health only, for probes"
     )
     max_connection_age_s: float | None = Field(
-        default=None, gt=0, description="clients reconnect after this time, so that they find new replicas"
+        default=1800.0,
+        gt=0,
+        description="gRPC clients reconnect after this time, so that they find new replicas; calls are not disturbed",
+    )
+    max_connection_idle_s: float = Field(
+        default=300.0, gt=0, description="a gRPC connection without calls is closed after this time"
+    )
+    keepalive_s: float = Field(
+        default=60.0, ge=1, description="a gRPC connection without traffic is asked this often whether it still lives"
+    )
+    client_timeout_s: float = Field(
+        default=30.0, gt=0, description="time to open a gRPC connection, to send a request over HTTP, and to read on"
     )
     reflection: bool = Field(default=True, description="whether gRPC reflection describes the API")
     open_inference: bool = Field(
@@ -103,6 +114,13 @@ class Settings(BaseModel):
     )
     precision: Literal["auto", "float32", "float16", "int8", "int4"] = Field(
         default="auto", description="which of a bundle's graphs run"
+    )
+
+    max_models: int | None = Field(
+        default=None, ge=1, description="models in memory; more are not loaded; unset: no limit"
+    )
+    max_models_bytes: int | None = Field(
+        default=None, ge=1, description="size of the files of all models in memory; unset: no limit"
     )
 
     num_workers: int = Field(

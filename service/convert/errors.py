@@ -21,12 +21,15 @@ from service.errors import (
     Forbidden,
     InvalidInput,
     LoadFailed,
+    ModelLimit,
     ModelNotFound,
     NotReady,
+    OutOfMemory,
     Overloaded,
     ServiceError,
     Unauthenticated,
     Unsupported,
+    is_out_of_memory,
 )
 
 DOMAIN = "regard"
@@ -46,6 +49,7 @@ CODES: dict[type[ServiceError], StatusCode] = {
     Forbidden: StatusCode.PERMISSION_DENIED,
     NotReady: StatusCode.UNAVAILABLE,
     LoadFailed: StatusCode.FAILED_PRECONDITION,
+    ModelLimit: StatusCode.RESOURCE_EXHAUSTED,
     Draining: StatusCode.UNAVAILABLE,
     DeadlinePassed: StatusCode.DEADLINE_EXCEEDED,
     ServiceError: StatusCode.INTERNAL,
@@ -68,7 +72,9 @@ class ErrorStatus:
 
 
 def write_error(error: BaseException) -> ErrorStatus:
-    """The status of an error. One that is not a ServiceError becomes INTERNAL and tells nothing of itself."""
+    """The status of an error. One that is no ServiceError, nor a lack of memory, becomes INTERNAL and tells nothing."""
+    if not isinstance(error, ServiceError) and is_out_of_memory(error):
+        error = OutOfMemory()
     code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), StatusCode.INTERNAL)
     reason, message = ServiceError.reason, INTERNAL_MESSAGE
     if isinstance(error, ServiceError) and code is not StatusCode.INTERNAL:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from service.http.protocol import patient_for
 from service.tls import Certificates
 
 GRACE_S = 2
@@ -26,15 +27,18 @@ class HttpServer:
 
     Args:
         certificates: for HTTPS; None is plain HTTP.
+        timeout_s: for a client to send a request, and to read what it does not take.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, certificates: Certificates | None = None) -> None:
+    def __init__(
+        self, app: Starlette, host: str, port: int, certificates: Certificates | None = None, *, timeout_s: float = 30.0
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=patient_for(timeout_s),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -10,7 +10,7 @@ import struct
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 
 import grpc
@@ -27,6 +27,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes(3) + b"\4\0" + bytes(4)  # an empty frame of them
 RECOVERY_S = 10.0
 NUM_CONNECTIONS = 1000
+CLOSED = (BrokenPipeError, ConnectionResetError)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,98 @@ def test_half_open_and_slow_clients_hold_nobody_up(server: Served, expected: str
         assert len(grpc_half) == 200
         assert gauges(server, "regard_live_slots") == 0
     assert translate(server) == expected
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    """A header that no table holds (RFC 7541, section 6.2.2)."""
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+CALL = frame(
+    1,
+    4,
+    1,
+    literal(b":method", b"POST")
+    + literal(b":scheme", b"http")
+    + literal(b":path", b"/regard.v1.AttentionService/Translate")
+    + literal(b":authority", b"a")
+    + literal(b"te", b"trailers")
+    + literal(b"content-type", b"application/grpc"),
+)
+UNFINISHED = {
+    "grpc": [
+        *HALF,
+        PREFACE + SETTINGS,
+        PREFACE + SETTINGS + frame(1, 0, 1, literal(b":method", b"POST")),  # headers that are never continued
+        PREFACE + SETTINGS + CALL,  # without a message
+        PREFACE + SETTINGS + CALL + frame(0, 0, 1, b"\0\0\0\0\x10half of it"),
+    ],
+    "http": [
+        b"",
+        b"GET /healthz HT",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
+        b"POST /v1/translate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HT",  # a second one, after an answer
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def impatient_server() -> Iterator[Served]:
+    """A second for everything that clients may take their time with."""
+    with served(
+        "--models=everyday",
+        "--num-workers=1",
+        "--client-timeout-s=1",
+        "--max-connection-idle-s=1",
+        "--max-connection-age-s=1",
+        "--max-deadline-s=2",
+    ) as server:
+        yield server
+
+
+@pytest.mark.parametrize("port", UNFINISHED)
+def test_what_is_never_finished_is_closed_by_the_server(impatient_server: Served, port: str) -> None:
+    """Slowloris, on both ports: what opens a connection or a call and does not go on, or goes on a byte at a time."""
+    number = impatient_server.grpc_port if port == "grpc" else impatient_server.http_port
+    with connections(number, UNFINISHED[port]) as opened:
+        for each in opened:
+            each.settimeout(RECOVERY_S)
+            while received(each):
+                pass
+    assert translate(impatient_server)
+
+
+def received(connection: socket.socket) -> bytes:
+    """What comes next; nothing once the server has closed the connection, gently or not."""
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+def send_on(connection: socket.socket, data: bytes) -> None:
+    """Sends the same ten times a second, without reading, until the server has closed the connection."""
+    connection.settimeout(0.1)
+    end = time.monotonic() + RECOVERY_S
+    while time.monotonic() < end:
+        with suppress(TimeoutError):
+            connection.sendall(data)
+        time.sleep(0.1)
+
+
+def test_a_byte_now_and_then_does_not_keep_a_request_open(impatient_server: Served) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nX-A: "
+    with connections(impatient_server.http_port, [head]) as (slow,), pytest.raises(CLOSED):
+        send_on(slow, b"a")
+
+
+def test_who_does_not_read_the_answer_is_left(impatient_server: Served) -> None:
+    """A client that asks for the metrics again and again and reads none of them."""
+    asking = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 50
+    with connections(impatient_server.http_port, [b""]) as (deaf,), pytest.raises(CLOSED):
+        send_on(deaf, asking)
+    assert translate(impatient_server)
 
 
 @pytest.mark.parametrize("raw", MALFORMED, ids=range(len(MALFORMED)))

@@ -242,3 +242,26 @@ def test_at_the_start_the_newest_version_that_can_be_served_does(tmp_path: Path)
         assert client.summarize(TEXT).message.model_version == "2"
         states = [(model.message.version, model.state) for model in client.models()]
     assert states == [("3", "failed"), ("2", "ready"), ("1", "unloaded")]
+
+
+def test_more_models_than_the_limit_are_not_loaded(tmp_path: Path) -> None:
+    bundles = [write_version(tmp_path / NAME, "1"), write_captioner(tmp_path / "captioner")]
+    size = sum(bundle.path(file).stat().st_size for bundle in bundles for file in bundle.manifest.files)
+    for limit in (Settings(max_models=1), Settings(max_models_bytes=size - 1)):
+        (name,) = limit.model_fields_set
+        settings = limit.model_copy(update={"grpc_port": 0, "http_port": 0, "model_directories": (tmp_path,)})
+        with running(settings) as server:
+            target = Target(tmp_path, server.grpc_port)
+            states = target.states()
+            (refused,) = [model for model, state in states.items() if state == "failed"]
+            (ready,) = [model for model, state in states.items() if state == "ready"]
+            with pytest.raises(grpc.RpcError, match=name) as error:
+                target.load(refused[0])
+            assert error.value.code() is StatusCode.RESOURCE_EXHAUSTED
+            assert rpc_status.from_call(error.value).details[0].value.find(b"MODEL_LIMIT") >= 0
+            target.load(ready[0])  # in its own place
+            target.unload(ready[0])
+            target.load(refused[0])
+            assert target.states()[refused] == "ready"
+            target.client.close()
+            target.channel.close()
