@@ -15,11 +15,13 @@ from export.families.source import SourceModel
 from export.float16 import to_float16
 from export.graph.contract import Graph
 from export.graph.transformer import TransformerArchitecture
-from export.graph.weights_file import WeightsFile
-from export.quantize import FORMS, Range, forms_of
+from export.graph.weights_file import WeightsFile, stored
+from export.mapped import let_mapped_files_go
+from export.quantize import FORMS, Forms, Range, forms_of
 from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Provider, Variant
 
 WEIGHTS = "weights.bin"
+MAX_GRAPH_BYTES = 2**31 - 1  # of protobuf; weights do not count, being in a file of their own
 FLOAT32_BYTES = 4
 
 
@@ -36,11 +38,15 @@ def write_graphs(
     if precision == "float16":
         return _write_float16(folder, model)
     with WeightsFile(folder / precision / WEIGHTS) as weights:
+        forms = Forms(stored(forms.encode, weights), stored(forms.step, weights))
         encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
+        let_mapped_files_go()
         step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
         trace, traceable = None, as_traceable(architecture)
         if traceable is not None:
+            let_mapped_files_go()
             trace = _save(folder, f"{precision}/trace.onnx", traceable.trace(forms), weights)
+    let_mapped_files_go()
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
 
 
@@ -139,6 +145,8 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
 
 def _save(folder: Path, file: str, graph: Graph, weights: WeightsFile) -> GraphSpec:
     external = weights.take_from(graph.model)
+    if graph.model.ByteSize() > MAX_GRAPH_BYTES:
+        raise ExportError(f"{file}, without its weights, is larger than {MAX_GRAPH_BYTES} bytes, which ONNX forbids")
     save_model(graph.model, folder / file)
     external_data = (str(Path(file).with_name(WEIGHTS)),) if external else ()
     return GraphSpec(file=file, inputs=graph.inputs, outputs=graph.outputs, external_data=external_data)

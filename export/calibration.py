@@ -7,17 +7,22 @@ one range does not suit all rows, the layer gets none and finds each row's scale
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnx import save_model
 
 from export.architecture import Architecture
 from export.dev import DevSet
 from export.graph.builder import GraphBuilder
 from export.graph.contract import Graph
+from export.graph.weights_file import WeightsFile, stored
 from export.inputs import open_inputs
+from export.mapped import let_mapped_files_go
 from export.quantize import FORMS, Draw, Float32Array, Form, Linear, Range
 from export.serving import ServingGraphs
 from models.bundle import Bundle, TensorSpec
@@ -52,7 +57,10 @@ def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[s
     """
     manifest, sources = bundle.manifest, list(_samples(bundle, dev))
     outputs = _outputs(bundle, sources)
-    encode, step = _observe(architecture.encode), _observe(architecture.step)
+    with TemporaryDirectory(dir=bundle.folder.parent) as folder:
+        encode = _observe(architecture.encode, Path(folder, "encode.onnx"))
+        step = _observe(architecture.step, Path(folder, "step.onnx"))
+    let_mapped_files_go()
     for source, output in zip(sources, outputs, strict=True):
         memory = encode.run(encode_inputs(manifest, [source]))
         sizes = {"slots": 1, "source": source_length(manifest, source), "capacity": len(output)}
@@ -99,14 +107,15 @@ def range_of(least: Float32Array, most: Float32Array, size: Float32Array) -> Ran
 class _Observed:
     """A graph's session, and what was seen in it."""
 
-    def __init__(self, graph: Graph, widths: Mapping[str, int]) -> None:
+    def __init__(self, graph: Graph, file: Path, widths: Mapping[str, int]) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False
+        # Weights stay in their file, which is mapped, instead of being copied in another order.
+        options.add_session_config_entry("session.disable_prepacking", "1")
         self._widths = widths
         self._inputs = {spec.name for spec in graph.inputs}
-        self._session = onnxruntime.InferenceSession(
-            graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         self._names = [output.name for output in self._session.get_outputs()]
         self._rows: dict[str, list[Float32Array]] = defaultdict(list)
 
@@ -127,8 +136,8 @@ class _Observed:
         return {layer: each for layer, each in found.items() if each is not None}
 
 
-def _observe(build: Callable[[Form], Graph]) -> _Observed:
-    """A graph in float32, with outputs that tell what enters its layers."""
+def _observe(build: Callable[[Form], Graph], file: Path) -> _Observed:
+    """A graph in float32, with outputs that tell what enters its layers; written to a file that may go afterwards."""
     widths: dict[str, int] = {}
 
     def watched(draw: Draw) -> Draw:
@@ -144,7 +153,11 @@ def _observe(build: Callable[[Form], Graph]) -> _Observed:
         return drawn
 
     plain = FORMS["float32"].step
-    return _Observed(build(Form(watched(plain.linear), watched(plain.head), plain.embed)), widths)
+    with WeightsFile(file.with_suffix(".bin")) as weights:
+        graph = build(stored(Form(watched(plain.linear), watched(plain.head), plain.embed), weights))
+        weights.take_from(graph.model)
+    save_model(graph.model, file)
+    return _Observed(graph, file, widths)
 
 
 def _zeros(spec: TensorSpec, sizes: Mapping[str, int]) -> Array:

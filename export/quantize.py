@@ -20,6 +20,7 @@ Float32Array = NDArray[np.float32]
 MAX_BLOCK_SIZE = 64  # with 128, one row and several take kernels that round differently, and differences grow
 MAX_SMALL_BLOCK_SIZE = 32  # of 4-bit weights
 MIN_BLOCK_SIZE = 16
+ROWS_AT_ONCE = 4096
 LARGE_TABLE = 2**23  # numbers, from where a table in two forms costs more than a few operators
 INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, one scale a row and block
 
@@ -284,8 +285,12 @@ def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Arr
         quantized: int8 [in, out].
         scales: float32 [out].
     """
-    scales = np.maximum(np.abs(weight).max(-1) / 127, np.finfo(np.float32).tiny).astype(np.float32)
-    return np.ascontiguousarray(np.rint(weight / scales[:, None]).astype(np.int8).T), scales
+    scales = np.maximum(np.maximum(weight.max(-1), -weight.min(-1)) / 127, np.finfo(np.float32).tiny)
+    quantized = np.empty(weight.shape[::-1], np.int8)
+    for first in range(0, len(weight), ROWS_AT_ONCE):  # tables are large, and their numbers are needed but once
+        rows = slice(first, first + ROWS_AT_ONCE)
+        quantized[:, rows] = np.rint(weight[rows] / scales[rows, None]).T
+    return quantized, scales.astype(np.float32)
 
 
 @dataclass(frozen=True)

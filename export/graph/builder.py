@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -16,10 +16,24 @@ IR_VERSION = 10
 CONTRIB = "com.microsoft"
 
 
+class ConstantStore(Protocol):
+    """Where constants go that are too large for a graph's file."""
+
+    def take(self, tensor: onnx.TensorProto, array: NDArray[Any], digest: bytes) -> bool:
+        """Stores an array, in C order, and says in the tensor where it is; False if the graph may keep it.
+
+        Args:
+            digest: SHA-256 of its bytes.
+        """
+
+
 class GraphBuilder:
     """Collects a graph node by node; values are known by their names.
 
     Equal constants are stored once.
+
+    Attributes:
+        store: takes large constants as soon as they are added; None keeps all of them in the model.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,6 +44,7 @@ class GraphBuilder:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._model = onnx.ModelProto()  # holds the constants from the start: every copy of them is one too many
         self._named = 0
+        self.store: ConstantStore | None = None
 
     def input(self, spec: TensorSpec) -> str:
         """Declares an input; returns its name."""
@@ -43,13 +58,15 @@ class GraphBuilder:
     def constant(self, value: NDArray[Any] | np.generic, name: str = "constant") -> str:
         """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
         array = np.asarray(value, order="C")
-        key = (array.dtype.str, array.shape, hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest())
+        digest = hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest()
+        key = (array.dtype.str, array.shape, digest)
         if key not in self._constants:
             self._constants[key] = self.name_value(name)
             tensor = self._model.graph.initializer.add(
                 name=self._constants[key], dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype)
             )
-            tensor.raw_data = array.tobytes()
+            if self.store is None or not self.store.take(tensor, array, digest):
+                tensor.raw_data = array.tobytes()
         return self._constants[key]
 
     def nodes(self, op: str, inputs: Sequence[str], outputs: int | Sequence[str], **attributes: Any) -> list[str]:

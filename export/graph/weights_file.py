@@ -3,10 +3,15 @@
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import external_data_helper
+
+from export.graph.builder import GraphBuilder
+from export.quantize import Float32Array, Form, Linear
 
 MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
 ALIGNMENT = 64
@@ -17,10 +22,14 @@ class WeightsFile:
 
     A tied embedding that one graph gathers from and another multiplies with costs its size once, as long
     as both want the same bytes; their shapes may differ.
+
+    Args:
+        min_bytes: the smallest constants that go into the file; `MIN_BYTES` if None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, min_bytes: int | None = None) -> None:
         self._path = path
+        self._min_bytes = MIN_BYTES if min_bytes is None else min_bytes
         self._stream = path.open("wb")
         self._offsets: dict[bytes, int] = {}
 
@@ -32,22 +41,45 @@ class WeightsFile:
     ) -> None:
         self._stream.close()
 
-    def take_from(self, model: onnx.ModelProto) -> int:
-        """Moves the model's large constants into the file; returns how many."""
-        moved = 0
+    def take(self, tensor: onnx.TensorProto, array: NDArray[Any], digest: bytes) -> bool:
+        """As `ConstantStore` has it."""
+        if array.nbytes < self._min_bytes:
+            return False
+        self._place(tensor, array.reshape(-1).view(np.uint8).data, digest)
+        return True
+
+    def take_from(self, model: onnx.ModelProto) -> bool:
+        """Moves large constants that the model still holds into the file; returns whether any is there."""
         for tensor in model.graph.initializer:
             data = tensor.raw_data
-            if len(data) >= MIN_BYTES:
-                external_data_helper.set_external_data(tensor, self._path.name, self._place(data), len(data))
-                tensor.ClearField("raw_data")
-                moved += 1
-        return moved
+            if len(data) >= self._min_bytes:
+                self._place(tensor, memoryview(data), hashlib.sha256(data).digest())
+        return any(external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
 
-    def _place(self, data: bytes) -> int:
-        """Returns the offset of these bytes in the file, where they are written unless they are there."""
-        digest = hashlib.sha256(data).digest()
+    def _place(self, tensor: onnx.TensorProto, data: memoryview, digest: bytes) -> None:
+        """Writes bytes, unless they are there, and points the tensor at them."""
         if digest not in self._offsets:
             self._stream.write(b"\0" * (-self._stream.tell() % ALIGNMENT))
             self._offsets[digest] = self._stream.tell()
             self._stream.write(data)
-        return self._offsets[digest]
+        tensor.raw_data = b""  # or the helper refuses
+        external_data_helper.set_external_data(tensor, self._path.name, self._offsets[digest], len(data))
+        tensor.ClearField("raw_data")
+
+
+def stored(form: Form, weights: WeightsFile) -> Form:
+    """The same form, whose graphs put large constants into the file at once: a graph need not fit into memory."""
+
+    def linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
+        graph.store = weights
+        return form.linear(graph, x, layer)
+
+    def head(graph: GraphBuilder, x: str, layer: Linear) -> str:
+        graph.store = weights
+        return form.head(graph, x, layer)
+
+    def embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
+        graph.store = weights
+        return form.embed(graph, table, ids)
+
+    return Form(linear, head, embed)
