@@ -142,8 +142,8 @@ class RunningBatch:
             ticket = self.tickets[row]
             if ticket.departed or ticket.overdue:
                 self._evict(row)
-                outcome = "cancelled" if ticket.departed else "deadline"
-                self.observer.finished(self.runner.manifest.name, outcome, ticket.num_steps, ticket.phase)
+                name = self.runner.manifest.name
+                self.observer.finished(name, ticket.interruption, ticket.num_steps, ticket.phase)
                 yield Delivery(ticket, DeadlinePassed("the deadline passed while decoding"))
 
     def _evict_finished(self, rows: list[int]) -> Iterator[Delivery]:

@@ -169,7 +169,7 @@ class Scheduler:
                     self._admission.waiting.remove(ticket)
                     self._end(1)
                     self._report_queue(lane.runner)
-                    self.observer.finished(lane.runner.manifest.name, "cancelled", 0, "queue")
+                    self.observer.finished(lane.runner.manifest.name, ticket.interruption, 0, "queue")
             self._drop_forgotten()
 
     def forget(self, runner: Runner) -> None:
@@ -354,8 +354,7 @@ class Scheduler:
         for ticket in taken:
             if ticket.overdue or ticket.departed:
                 self._end(1)
-                outcome = "deadline" if ticket.overdue else "cancelled"
-                self.observer.finished(lane.runner.manifest.name, outcome, 0, "queue")
+                self.observer.finished(lane.runner.manifest.name, ticket.interruption, 0, "queue")
                 deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
             else:
                 admitted.append(ticket)

@@ -57,6 +57,11 @@ class Ticket:
         return "decode" if self.num_steps else "encode"
 
     @property
+    def interruption(self) -> Literal["cancelled", "deadline"]:
+        """Why it ends early. When a call's time is up gRPC cancels it, so that both may hold: then it is the time."""
+        return "deadline" if self.overdue else "cancelled"
+
+    @property
     def overdue(self) -> bool:
         return self.request.deadline is not None and time.monotonic() > self.request.deadline
 

@@ -186,6 +186,24 @@ async def test_an_interruption_tells_how_far_the_request_had_come(make_scheduler
     assert (observer.outcomes, observer.phases) == (["deadline", "deadline"], ["encode", "queue"])
 
 
+async def test_what_is_cancelled_because_its_time_is_up_counts_as_that(make_scheduler) -> None:
+    observer = Recorder()
+    scheduler, runner = make_scheduler(observer, max_slots=1), FakeRunner()
+    runner.gate.clear()
+    deadline = time.monotonic() + 0.1
+    running, waiting = (
+        asyncio.ensure_future(scheduler.generate(runner, request(50, deadline=deadline))) for _ in range(2)
+    )
+    await asyncio.sleep(0.15)
+    for task in (waiting, running):
+        task.cancel()  # as gRPC does
+    await asyncio.gather(running, waiting, return_exceptions=True)
+    runner.gate.set()
+    while len(observer.outcomes) < 2:
+        await asyncio.sleep(0.01)
+    assert (observer.outcomes, observer.phases) == (["deadline", "deadline"], ["queue", "decode"])
+
+
 async def test_a_full_queue_refuses_and_says_when_to_return(make_scheduler) -> None:
     scheduler, runner = make_scheduler(max_slots=1, max_queue=2), FakeRunner()
     runner.gate.clear()
