@@ -28,17 +28,10 @@ PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM)}
 FOLDER = REPOSITORY / "runs" / "peers"
 
 
-def _rows(context: click.Context, parameter: click.Parameter, value: str | None) -> list[Row]:
-    """Rows by name; a name's beginning stands for all that begin so."""
-    wanted = [name.strip() for name in value.split(",")] if value else [""]
-    unknown = [name for name in wanted if not any(row.name.startswith(name) for row in ROWS)]
-    if unknown:
-        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
-    return [row for row in ROWS if any(row.name.startswith(name) for name in wanted)]
-
-
 @click.command(context_settings={"show_default": True})
-@click.option("--rows", callback=_rows, help="Comma-separated rows, or how their names begin; all unless given.")
+@click.option(
+    "--rows", default="", show_default=False, help="Comma-separated rows, or how their names begin; all unless given."
+)
 @click.option("--peers", default=",".join(PEERS), help="Comma-separated; who takes part beside Regard.")
 @click.option("--curves", is_flag=True, help="Measure Regard's curves instead of the rows.")
 @click.option("--quick", is_flag=True, help="Few rounds, for a glance.")
@@ -59,7 +52,7 @@ def _rows(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.pass_context
 def main(
     context: click.Context,
-    rows: list[Row],
+    rows: str,
     peers: str,
     curves: bool,
     quick: bool,
@@ -75,7 +68,8 @@ def main(
     console = Console(stderr=True, highlight=False)
     stage = console.print
     measuring = Context(folder, folder / "environments", data, QUICK if quick else Plan(), chosen, stale, stage)
-    models = [MARIAN] if curves else [row.model for row in rows]
+    wanted = [] if curves else chosen_rows(rows)
+    models = [MARIAN] if curves else [row.model for row in wanted]
     try:
         _prepare(measuring, models)
     except (InstallFailed, WorkerFailed, ConversionFailed) as error:
@@ -86,10 +80,23 @@ def main(
     if curves:
         for curve in measure_curves(measuring, str(before["commit"])):
             kept.add_curve(curve)
-    failed = [] if curves else _measure_rows(rows, measuring, kept, quick)
+    failed = _measure_rows(wanted, measuring, kept, quick)
     show(kept.report.tables(), kept.report.notes())
     if failed:
         raise click.ClickException(f"rows failed: {', '.join(failed)}")
+
+
+def chosen_rows(names: str) -> list[Row]:
+    """Rows by comma-separated names; a name's beginning stands for all that begin so, none for all.
+
+    Raises:
+        BadParameter: no row's name begins so.
+    """
+    wanted = [name.strip() for name in names.split(",")]
+    unknown = [name for name in wanted if not any(row.name.startswith(name) for row in ROWS)]
+    if unknown:
+        raise click.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
+    return [row for row in ROWS if row.name.startswith(tuple(wanted))]
 
 
 class Kept:

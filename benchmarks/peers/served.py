@@ -25,6 +25,7 @@ from service.settings import cpu_limit
 NUM_REQUESTS = 400
 NUM_CLIENTS = 32
 DELAY_MS = 5.0
+START_TIMEOUT_S = 300.0  # a model of this size on a machine that is busy
 SEED = 0
 
 
@@ -159,7 +160,7 @@ def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) 
     """`regard serve` with its defaults."""
     forms = Forms(context.models, model)
     with serve(forms.bundles, models=(forms.bundle.name,), flags=("--log-level=warning",)) as server:
-        server.wait_until_healthy()
+        server.wait_until_healthy(START_TIMEOUT_S)
         with Client(server.target) as client:
             precision = client.model(forms.bundle.name).precision
         load = {

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.machine import Machine
+from benchmarks.peers.__main__ import Kept, chosen_rows
 from benchmarks.peers.agreement import agreement
 from benchmarks.peers.everyday import ids
 from benchmarks.peers.inside.batcher import Batcher
@@ -19,15 +22,23 @@ from benchmarks.peers.jobs import forced, free
 from benchmarks.peers.lengths import pairs
 from benchmarks.peers.models import BART, CAPTIONER, MARIAN
 from benchmarks.peers.picture import draw_rows
+from benchmarks.peers.report import PeersReport
 from benchmarks.peers.results import Figure, RowResult, merged
 from benchmarks.peers.table import ROWS
 from benchmarks.peers.worker import WorkerFailed, working
+from benchmarks.report import markdown, read_report
 from benchmarks.spread import Spread
+
+DATE = datetime(2026, 1, 2, tzinfo=UTC)
+MACHINE = Machine(
+    cpu="A processor", cores=2, cpu_features=(), memory_gib=8, system="Linux x86_64", python="3.12.1", packages={},
+    load_before=0.1,
+)  # fmt: skip
 
 
 def row(name: str, *figures: Figure, load: float = 0.1) -> RowResult:
     return RowResult(
-        name=name, title=name, date=datetime(2026, 1, 2, tzinfo=UTC), commit="", load_before=load, quick=False,
+        name=name, title=name, date=DATE, commit="", load_before=load, quick=False,
         figures=figures,
     )  # fmt: skip
 
@@ -141,5 +152,23 @@ def test_the_picture_shows_every_figure_that_has_a_target(tmp_path: Path) -> Non
     assert not (tmp_path / "none.svg").exists()
 
 
-def test_names_of_rows_differ() -> None:
-    assert len({row.name for row in ROWS}) == len(ROWS)
+def test_rows_are_chosen_by_how_their_names_begin() -> None:
+    assert len({each.name for each in ROWS}) == len(ROWS)
+    assert chosen_rows("") == list(ROWS)
+    assert [each.name for each in chosen_rows("served, beam")] == ["beam-1", "beam-8", "served"]
+    with pytest.raises(click.BadParameter, match="no row nonsense; there are greedy-1"):
+        chosen_rows("served,nonsense")
+
+
+def test_what_was_measured_earlier_stays_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "peers.json"
+    before: dict[str, object] = {"date": DATE, "command": "", "commit": "abc", "machine": MACHINE}
+    Kept(before, file).add_row(row("served", figure(1.5, 1.2, 2.0)))
+    Kept(before, file).add_row(row("greedy-1", figure(1.0, 1.2, 2.0), load=3.0))
+    report = read_report(file)
+    assert isinstance(report, PeersReport)
+    assert [each.name for each in report.rows] == ["greedy-1", "served"]
+    text = markdown(report)
+    assert "| served | times | 1.50 (1.50 to 1.50) | 1.2 | 2 | needed |" in text
+    assert "busy before these, so that times mean little: greedy-1" in text
+    assert file.with_suffix(".svg").exists()
