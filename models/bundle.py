@@ -233,6 +233,8 @@ class Manifest(Schema):
         memory: tensors that leave encode and enter step under the same name.
         default_truncation: what happens to a text that is too long where a request does not say.
         num_parameters: how many numbers were trained; 0 if unknown.
+        files: SHA-256 of every other file, by its name.
+        checksum: SHA-256 of the manifest itself, as `manifest_checksum` takes it; None in bundles of earlier exporters.
     """
 
     schema_version: Literal[1] = 1
@@ -259,6 +261,7 @@ class Manifest(Schema):
     scores: dict[str, float] = Field(default_factory=dict)
     verification: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str]
+    checksum: str | None = None
 
     def graphs(self) -> Iterator[GraphSpec]:
         """Every graph of every variant."""
@@ -301,27 +304,31 @@ class Bundle:
         """Reads and checks a bundle.
 
         Raises:
-            BundleError: with every reason: no or malformed manifest, files missing, outside the bundle,
+            BundleError: with every reason: no, malformed or altered manifest, files missing, outside the bundle,
                 reached over a link, not listed, or with another checksum.
         """
         try:
-            manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+            content = (folder / MANIFEST).read_bytes()
+            manifest = Manifest.model_validate_json(content)
         except OSError as error:
             raise BundleError(folder, [f"{MANIFEST}: {error.strerror}"]) from error
         except ValidationError as error:
             reasons = [f"{MANIFEST}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise BundleError(folder, reasons) from error
-        reasons = list(_file_faults(folder, manifest))
+        is_whole = manifest.checksum in (None, manifest_checksum(json.loads(content)))
+        reasons = [] if is_whole else [f"{MANIFEST}: does not match its checksum"]
+        reasons += _file_faults(folder, manifest)
         if reasons:
             raise BundleError(folder, reasons)
         return cls(folder, manifest)
 
     @classmethod
     def write_manifest(cls, folder: Path, manifest: Manifest) -> "Bundle":
-        """Writes the manifest last, with the checksums of the files it names, and loads the bundle back."""
+        """Writes the manifest last, with the checksums of the files it names and its own, and loads the bundle back."""
         files = {name: sha256(folder / name) for name in sorted(manifest.named_files())}
-        complete = manifest.model_copy(update={"files": files})
-        text = json.dumps(complete.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        fields = manifest.model_copy(update={"files": files}).model_dump(mode="json")
+        fields["checksum"] = manifest_checksum(fields)
+        text = json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
         return cls.load(folder)
 
@@ -329,6 +336,17 @@ class Bundle:
 def zoo_folder() -> Path:
     """The bundles that ship with the package."""
     return Path(__file__).parent / "zoo"
+
+
+def manifest_checksum(fields: dict[str, Any]) -> str:
+    """Hexadecimal SHA-256 of a manifest: of its JSON without `checksum`, keys sorted, no white space, in UTF-8.
+
+    Of what is written rather than of what is understood: a field that a later version adds with a default changes
+    nothing, and neither does other white space.
+    """
+    rest = {name: value for name, value in fields.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sha256(file: Path) -> str:

@@ -133,8 +133,9 @@ def bundle() -> Bundle:
 
 @cache
 def manifest_text() -> bytes:
-    """The toy's manifest before anything was done to it."""
-    return (bundle().folder / "manifest.json").read_bytes()
+    """The toy's manifest before anything was done to it; without its checksum, so that damage gets further."""
+    fields = json.loads((bundle().folder / "manifest.json").read_bytes())
+    return json.dumps({name: value for name, value in fields.items() if name != "checksum"}).encode()
 
 
 @cache

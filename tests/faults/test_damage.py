@@ -1,5 +1,6 @@
 """A bundle's files damaged at many random places: each is refused before a graph is read."""
 
+import json
 import random
 import shutil
 from pathlib import Path
@@ -30,8 +31,36 @@ def test_a_byte_changed_anywhere_is_noticed(tmp_path: Path, name: str) -> None:
     assert Bundle.load(folder).manifest.name == "everyday"
 
 
+def test_a_byte_changed_in_the_manifest_is_noticed_or_means_the_same(tmp_path: Path) -> None:
+    """Every single byte of it. White space, and 1e1 for 10, mean the same; all else is refused."""
+    folder = write_summarizer(tmp_path / "toy").folder
+    content = (folder / "manifest.json").read_bytes()
+    rng, num_refused = random.Random(7), 0
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= rng.randrange(1, 256)
+        (folder / "manifest.json").write_bytes(changed)
+        try:
+            Bundle.load(folder)
+        except BundleError as refused:
+            assert refused.reasons
+            num_refused += 1
+        else:
+            assert json.loads(changed) == json.loads(content), place
+    assert num_refused > 0.7 * len(content)
+
+
+def test_a_manifest_without_a_checksum_is_read(tmp_path: Path) -> None:
+    """Bundles of earlier exporters have none."""
+    folder = write_summarizer(tmp_path / "toy").folder
+    fields = json.loads((folder / "manifest.json").read_text())
+    del fields["checksum"]
+    (folder / "manifest.json").write_text(json.dumps(fields))
+    assert Bundle.load(folder).manifest.checksum is None
+
+
 def test_a_damaged_manifest_never_stops_the_server_from_starting(tmp_path: Path) -> None:
-    """A manifest has no checksum: what is still one may be served, everything else is refused with a reason."""
+    """What still is a manifest and matches its checksum may be served, everything else is refused with a reason."""
     folder = write_summarizer(tmp_path / "toy").folder
     content = (folder / "manifest.json").read_bytes()
     rng, states = random.Random(7), set()
