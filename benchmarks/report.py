@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.capacity.report import CapacityReport
+from benchmarks.export.report import ExportReport
 from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.overload.report import OverloadReport
 from benchmarks.peers.report import PeersReport
@@ -25,12 +26,13 @@ RESULTS = FOLDER / "results"
 NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
-Report = QualityReport | ServingReport | MechanismsReport | CapacityReport | SoakReport | OverloadReport
+Report = QualityReport | ServingReport | MechanismsReport | CapacityReport | ExportReport | SoakReport | OverloadReport
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
+    "export": ExportReport,
     "peers": PeersReport,
     "soak": SoakReport,
     "overload": OverloadReport,
