@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from service import logs
 from service.convert.errors import DETAILS_KEY, ErrorStatus, write_error
 from service.convert.malformed import describe_malformed
-from service.errors import InvalidInput, ServiceError
+from service.errors import InvalidInput, OutOfMemory, ServiceError
 from service.layers.layer import Answer, Codec, Context, Layer, Method
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Malformed:
     """Stands in for a request whose bytes could not be parsed, until somebody can answer that."""
 
-    error: InvalidInput
+    error: ServiceError
 
 
 class ErrorLayer(Layer):
@@ -57,6 +57,8 @@ class ErrorLayer(Layer):
         def read(raw: bytes) -> Any:
             try:
                 return deserialize(raw)
+            except MemoryError:
+                return Malformed(OutOfMemory())
             except DecodeError:
                 return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
 

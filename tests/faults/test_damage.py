@@ -42,8 +42,7 @@ def test_a_byte_changed_in_the_manifest_is_noticed_or_means_the_same(tmp_path: P
         (folder / "manifest.json").write_bytes(changed)
         try:
             Bundle.load(folder)
-        except BundleError as refused:
-            assert refused.reasons
+        except BundleError:
             num_refused += 1
         else:
             assert json.loads(changed) == json.loads(content), place

@@ -20,6 +20,7 @@ from tests.system.served import Served, served
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 ONE_MODEL = ("--models=everyday", "--num-workers=1")
 MAX_RESTART_S = 30.0  # a few seconds on a free machine
+HEADROOM_BYTES = 16 * 2**20  # for what is small; the large calls need some hundred MB
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
@@ -93,16 +94,17 @@ async def test_a_stopped_process_goes_on_where_it_was(server: Served) -> None:
 
 
 async def test_without_memory_a_call_fails_and_the_server_stays(server: Served) -> None:
-    """RLIMIT_AS at what the process has already: calls are answered rightly or refused, and afterwards all is well."""
+    """RLIMIT_AS a little above what the process has: calls are answered or refused, and afterwards all is well."""
     expected = await translate(server.target)
     pid = server.process.pid
-    before = resource.prlimit(pid, resource.RLIMIT_AS, (address_space(pid), resource.RLIM_INFINITY))
+    before = resource.prlimit(pid, resource.RLIMIT_AS, (address_space(pid) + HEADROOM_BYTES, resource.RLIM_INFINITY))
     large = [TEXT * 8] * 64
     try:
         async with regard.AsyncClient(server.target) as client:
             calls = [client.translate(large, to="de", num_beams=8, truncation="truncate", timeout=5) for _ in range(2)]
             for outcome in await asyncio.gather(*calls, return_exceptions=True):
-                assert isinstance(outcome, list | regard.RegardError)
+                # Refused for a lack of memory, or not done in time; in no case a failure of the server.
+                assert isinstance(outcome, list | regard.Overloaded | regard.DeadlineExceeded), outcome
     finally:
         resource.prlimit(pid, resource.RLIMIT_AS, before)
     assert server.process.poll() is None

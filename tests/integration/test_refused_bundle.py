@@ -25,7 +25,8 @@ def test_the_others_keep_serving(tmp_path: Path) -> None:
     with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
         states = {model.name: (model.state, list(model.message.state_reasons)) for model in client.models()}
         assert states["everyday"] == ("ready", [])
-        assert states["damaged"] == ("failed", ["manifest.json: does not match its checksum", "int8/weights.bin: does not match its checksum"])
+        reasons = [f"{name}: does not match its checksum" for name in ("manifest.json", "int8/weights.bin")]
+        assert states["damaged"] == ("failed", reasons)
         assert client.translate("Thank you.", to="de").text
         with pytest.raises(regard.Unavailable, match=r"damaged.*failed to load"):
             client.translate("Thank you.", to="de", model="damaged")
