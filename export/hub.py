@@ -29,7 +29,7 @@ LICENSE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint's folder.
+    """A checkpoint's folder, or its only file.
 
     Attributes:
         origin: where it is from, for the manifest; "" leaves that to the family.
@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 def find(source: str, revision: str | None) -> Checkpoint:
-    """Finds a local folder of this name or, if there is none, a repository on the hub.
+    """Finds a local folder or file of this name or, if there is none, a repository on the hub.
 
     Args:
         revision: branch, tag or commit of a repository; its main branch if None.
@@ -51,10 +51,10 @@ def find(source: str, revision: str | None) -> Checkpoint:
         ExportError: there is neither, or the hub cannot be reached.
     """
     folder = Path(source)
-    if folder.is_dir():
+    if folder.exists():
         if revision is not None:
-            raise ExportError(f"{source} is a folder, and has no revisions")
-        return Checkpoint(folder, license=_license(folder))
+            raise ExportError(f"{source} is a {'folder' if folder.is_dir() else 'file'}, and has no revisions")
+        return Checkpoint(folder, license=_license(folder if folder.is_dir() else folder.parent))
     fetched = _fetch(source, revision, (*TEXTS, *WEIGHTS))
     if not any(fetched.glob("*.safetensors")):
         fetched = _fetch(source, revision, (*TEXTS, *PICKLES))

@@ -16,6 +16,7 @@ from export.families import (
     recurrent,
     regard,
     text_to_text,
+    torch_files,
     vision_encoder_decoder,
 )
 from export.families.source import SourceModel, Wanted
@@ -46,6 +47,9 @@ NOTHING = Wanted()
 def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
     """Reads a checkpoint of any known family.
 
+    Args:
+        folder: or a file, of toolkits whose checkpoints are one.
+
     Raises:
         ExportError: no checkpoint, an unknown family, one that does not fit its description or does not do what is
             wanted.
@@ -54,7 +58,7 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
     if not config_file.is_file() and (folder / joeynmt.CONFIG).is_file():
         return joeynmt.load(folder, wanted)
     if not config_file.is_file():
-        raise ExportError(f"{folder} holds no checkpoint: there is no config.json")
+        return _load_torch_file(folder, wanted)
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -69,12 +73,24 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
     else:
         known = ", ".join(sorted(FAMILIES.keys() | OPEN_FAMILIES.keys()))
         raise ExportError(f"{config_file}: unknown architecture {family!r}; known are {known}")
+    return _of_the_wanted_task(model, folder, wanted)
+
+
+def _load_torch_file(path: Path, wanted: Wanted) -> SourceModel:
+    file = torch_files.find(path)
+    if file is None:
+        raise ExportError(f"{path} holds no checkpoint: there is no config.json")
+    return _of_the_wanted_task(torch_files.load(file, wanted), path, wanted)
+
+
+def _of_the_wanted_task(model: SourceModel, path: Path, wanted: Wanted) -> SourceModel:
     if wanted.task not in (None, model.task):
-        raise ExportError(f"{folder} does {model.task}, not {wanted.task}")
+        raise ExportError(f"{path} does {model.task}, not {wanted.task}")
     return model
 
 
 def wanted_of(manifest: Manifest) -> Wanted:
     """What its checkpoint was asked for when a bundle was made."""
     pairs = product(manifest.source_languages, manifest.target_languages)
-    return Wanted(manifest.task, tuple(pairs) if manifest.family in OPEN_FAMILIES else ())
+    tells_none = manifest.family in (*OPEN_FAMILIES, joeynmt.RECURRENT, *torch_files.FAMILIES)
+    return Wanted(manifest.task, tuple(pairs) if tells_none else ())

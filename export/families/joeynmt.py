@@ -1,29 +1,33 @@
-"""Transformers of JoeyNMT 2 (Kreutzer et al. 2019), read without its code: best.ckpt, config.yaml, vocabularies and a
+"""Models of JoeyNMT 2 (Kreutzer et al. 2019), read without its code: best.ckpt, config.yaml, vocabularies and a
 SentencePiece model for both sides.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
-import torch
 import yaml
 
+from export.architecture import Architecture
 from export.description import Description
 from export.errors import ExportError
+from export.families import joeynmt_recurrent
 from export.families.hugging_face import read_checkpoint_pickle
 from export.families.mapping import BOTH, renamed
+from export.families.positions import interleaved_sinusoids
+from export.families.recurrent import RecurrentNetReference
 from export.families.sentencepiece import source_tokenizer, target_tokenizer
 from export.families.source import SourceModel, Wanted, require_files
+from export.graph.recurrent import RecurrentArchitecture
+from export.graph.recurrent_weights import RecurrentWeights
 from export.graph.transformer import TransformerArchitecture
 from export.quantize import Float32Array
-from export.reference import TransformerReference
+from export.reference import TextReference, TransformerReference
 from models.bundle import GenerationDefaults, Provenance, Target, TextSource
 from models.nets.transformer import TransformerConfig
 
-FAMILY = "joeynmt-transformer"
+FAMILY, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
 CONFIG, WEIGHTS = "config.yaml", "best.ckpt"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
 UNKNOWN, PAD, START, END = range(4)  # their first pieces, unless told otherwise
@@ -66,23 +70,24 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
     sides = settings["data"]["src"], settings["data"]["trg"]
     vocabularies = [_vocabulary(folder, side) for side in sides]
     spm_file = _file(folder, sides[0]["tokenizer_cfg"]["model_file"])
-    weights = read_checkpoint_pickle(folder / WEIGHTS, trust=wanted.trust_pickle)["model_state"]
-    description = describe(settings["model"], {name: x.float().numpy() for name, x in weights.items()})
+    state = read_checkpoint_pickle(folder / WEIGHTS, trust=wanted.trust_pickle)["model_state"]
+    weights = {name: x.float().numpy() for name, x in state.items()}
     source = TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(END,))
     target = Target(
         tokenizer=TARGET_TOKENIZER,
-        vocab_size=description.config.vocab_size,
+        vocab_size=len(vocabularies[1]),
         start_id=START,
         pad_id=PAD,
         end_ids=(END,),
         special_ids=(UNKNOWN, PAD, START, END),
     )
     pairs = wanted.languages or ((sides[0]["lang"], sides[1]["lang"]),)
+    architecture, reference = _net(settings["model"], weights, target, JoeyTexts(spm_file, vocabularies))
     return SourceModel(
-        family=FAMILY,
+        family=RECURRENT if isinstance(architecture, RecurrentArchitecture) else FAMILY,
         task="translation",
-        architecture=TransformerArchitecture(description),
-        reference=JoeyReference(description, target, spm_file, vocabularies),
+        architecture=architecture,
+        reference=reference,
         source=source,
         target=target,
         tokenizers={
@@ -98,29 +103,64 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
     )
 
 
-class JoeyReference(TransformerReference):
-    """The weights in our own PyTorch transformer, with SentencePiece itself.
+class JoeyTexts:
+    """SentencePiece itself, with the vocabularies' numbers."""
 
-    That this transformer computes what JoeyNMT does is tested on a checkpoint that JoeyNMT made.
-    """
-
-    unknown_id = UNKNOWN
-
-    def __init__(
-        self, description: Description, target: Target, spm_file: Path, vocabularies: Sequence[Mapping[str, int]]
-    ) -> None:
-        super().__init__(description, target)
+    def __init__(self, spm_file: Path, vocabularies: Sequence[Mapping[str, int]]) -> None:
         self._pieces = sentencepiece.SentencePieceProcessor(str(spm_file))
         self._source = vocabularies[0]
         self._written = {i: piece for piece, i in vocabularies[1].items()}
 
-    def tokenize(self, text: str, key: str) -> list[int]:
+    def tokenize(self, text: str) -> list[int]:
         special = (PAD, START, END)  # as text, they are unknown
         ids = [self._source.get(piece, UNKNOWN) for piece in self._pieces.encode(text, out_type=str)]
         return [*(UNKNOWN if i in special else i for i in ids), END]
 
     def detokenize(self, ids: Sequence[int]) -> str:
         return "".join(self._written[i] for i in ids if i > END).replace("\u2581", " ")
+
+
+class JoeyReference:
+    """The weights in our own PyTorch nets; for a reference of either kind to inherit.
+
+    That these nets compute what JoeyNMT does is tested on checkpoints that JoeyNMT made.
+    """
+
+    unknown_id: int | None = UNKNOWN
+    texts: JoeyTexts
+
+    def tokenize(self, text: str, key: str) -> list[int]:
+        return self.texts.tokenize(text)
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        return self.texts.detokenize(ids)
+
+
+class JoeyTransformer(JoeyReference, TransformerReference):
+    def __init__(self, description: Description, target: Target, texts: JoeyTexts) -> None:
+        super().__init__(description, target)
+        self.texts = texts
+
+
+class JoeyRecurrent(JoeyReference, RecurrentNetReference):
+    def __init__(self, weights: RecurrentWeights, target: Target, texts: JoeyTexts) -> None:
+        super().__init__(weights.module(), target)
+        self.texts = texts
+
+
+def _net(
+    model: Mapping[str, Any], weights: Mapping[str, Float32Array], target: Target, texts: JoeyTexts
+) -> tuple[Architecture, TextReference]:
+    """The net that config.yaml asks for, and the original to compare it with."""
+    if _is_recurrent(model):
+        recurrent = joeynmt_recurrent.describe(model, weights)
+        return RecurrentArchitecture(recurrent), JoeyRecurrent(recurrent, target, texts)
+    description = describe(model, weights)
+    return TransformerArchitecture(description), JoeyTransformer(description, target, texts)
+
+
+def _is_recurrent(model: Mapping[str, Any]) -> bool:
+    return bool(model["encoder"].get("type", "recurrent") == "recurrent")
 
 
 def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) -> Description:
@@ -155,7 +195,7 @@ def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) ->
         ("encoder", config.encoder_layers, ENCODER_LAYER),
         ("decoder", config.decoder_layers, DECODER_LAYER),
     ):
-        weights[f"{side}_positions.weight"] = interleaved_sinusoids(config.width)
+        weights[f"{side}_positions.weight"] = interleaved_sinusoids(MAX_POSITIONS, config.width)
         if config.final_norm:
             weights |= renamed(theirs, {f"{side}_norm": f"{side}.layer_norm"}, BOTH)
         for layer in range(count):
@@ -163,28 +203,24 @@ def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) ->
     return Description(config, weights)
 
 
-def interleaved_sinusoids(width: int) -> Float32Array:
-    """Vaswani et al. 2017, section 3.5, to the letter, sines and cosines in turn: float32 [positions, width]."""
-    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
-    angles = torch.arange(MAX_POSITIONS)[:, None] * rates
-    table: Float32Array = torch.stack([torch.sin(angles), torch.cos(angles)], dim=-1).flatten(1).numpy()
-    return table
-
-
 def _faults(settings: Mapping[str, Any]) -> Iterator[str]:
     """Every option that our description or tokenizers have no place for."""
     model, data = settings["model"], settings["data"]
-    for name in ("encoder", "decoder"):
-        yield from _net_faults(name, model[name])
-    for name in ("layer_norm", "activation"):
-        if model["encoder"].get(name) != model["decoder"].get(name):
-            yield f"{name} that differs between encoder and decoder"
+    yield from joeynmt_recurrent.faults(model) if _is_recurrent(model) else _transformer_faults(model)
     if len({model[side]["embeddings"].get("scale", False) for side in ("encoder", "decoder")}) > 1:
         yield "embeddings of which one side is scaled"
     for name in ("src", "trg"):
         yield from _text_faults(name, data[name])
     if len({(data[side].get("tokenizer_cfg") or {}).get("model_file") for side in ("src", "trg")}) > 1:
         yield "a SentencePiece model a side"
+
+
+def _transformer_faults(model: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("encoder", "decoder"):
+        yield from _net_faults(name, model[name])
+    for name in ("layer_norm", "activation"):
+        if model["encoder"].get(name) != model["decoder"].get(name):
+            yield f"{name} that differs between encoder and decoder"
 
 
 def _net_faults(name: str, part: Mapping[str, Any]) -> Iterator[str]:

@@ -1,13 +1,15 @@
 """A recurrent translator's weights as its graphs need them, and the tensors that the graphs exchange."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from export.errors import ExportError
 from export.quantize import Float32Array, Linear
 from models.bundle import StateSpec, TensorSpec
-from models.nets.recurrent import RecurrentConfig
+from models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 
 STATES, KEYS, INITIAL, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
 HIDDEN, CELL, READOUT = "hidden", "cell", "readout"
@@ -24,6 +26,28 @@ class RecurrentWeights:
 
     config: RecurrentConfig
     weights: Mapping[str, Float32Array]
+
+    def __post_init__(self) -> None:
+        faults = sorted(self._weight_faults())
+        if faults:
+            raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))
+
+    def _weight_faults(self) -> Iterator[str]:
+        """Names every missing, unexpected or misshapen weight."""
+        with torch.device("meta"):
+            expected = {name: tuple(x.shape) for name, x in RecurrentTranslator(self.config).state_dict().items()}
+        if self.config.tie_embeddings:
+            del expected["head.weight"]
+        yield from (f"{name} is missing" for name in expected.keys() - self.weights.keys())
+        yield from (f"{name} is unexpected" for name in self.weights.keys() - expected.keys())
+        for name in expected.keys() & self.weights.keys():
+            if self.weights[name].shape != expected[name]:
+                yield f"{name} has shape {self.weights[name].shape}, not {expected[name]}"
+
+    def module(self) -> RecurrentTranslator:
+        """The same model in PyTorch, ready to run."""
+        weights = {name: torch.from_numpy(np.array(x)) for name, x in self.weights.items()}
+        return load_translator(self.config.to_json(), weights)
 
     def linear(self, name: str) -> Linear:
         return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))

@@ -11,8 +11,8 @@ the attentional vector goes back into the cell at the next position (input feedi
     s_t = cell([y_{t-1}; r_{t-1}], s_{t-1}),  c_t = attend(s_t),  r_t = tanh(W [c_t; s_t])
 
 Either way r_t is as wide as an embedding, and the logits are its products with the embeddings (tied; Press and Wolf
-2017), plus a bias. What other toolkits made of Luong's style differs in details, each an option: several cells one above
-the other, of which the topmost attends; a vocabulary a side; a head of its own; how the decoder starts.
+2017), plus a bias. What other toolkits made of Luong's style differs in details, each an option: several cells one
+above the other, of which the topmost attends; a vocabulary a side; a head of its own; how the decoder starts.
 """
 
 import math

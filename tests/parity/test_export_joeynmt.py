@@ -18,6 +18,7 @@ from export.serving import ServingGraphs
 from tests.parity import test_export_families
 
 CHECKPOINT = Path(test_export_families.__file__).parents[1] / "data" / "joeynmt"
+RECURRENT = ("gru-bahdanau", "lstm-luong")
 SOURCES = ("Thank you!", "I have never been to the sea.")
 
 
@@ -45,6 +46,42 @@ def test_the_graphs_compute_what_joeynmt_computed(tmp_path, expected, monkeypatc
         assert greedy.hypothesis.tokens.tolist() == target[1:]
 
 
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_graphs_compute_what_joeynmt_computed(tmp_path, monkeypatch, name: str) -> None:
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 8)
+    folder = CHECKPOINT.with_name("joeynmt_recurrent") / name
+    with half_of_the_threads():
+        model = families.load(folder)
+        bundle = export(model, tmp_path / "out", ExportOptions("joey", "1", ("float32",), {}), lambda _: None)
+    assert (model.family, bundle.manifest.verification["passed"]) == ("joeynmt-recurrent", True)
+    graphs = ServingGraphs(bundle, "float32")
+    with np.load(folder / "expected.npz") as file:
+        expected = dict(file)
+    for number, text in enumerate(SOURCES):
+        source, target = expected[f"source_{number}"].tolist(), expected[f"target_{number}"].tolist()
+        assert model.reference.tokenize(text, "xx") == source
+        (forced,) = graphs.force([source], [target])
+        np.testing.assert_allclose(forced.logits, expected[f"logits_{number}"], atol=1e-4)
+        np.testing.assert_allclose(forced.cross_attention[0, 0], expected[f"attention_{number}"], atol=1e-5)
+        (greedy,) = graphs.decode([source], num_beams=1, max_new_tokens=len(target) - 1)
+        assert greedy.hypothesis.tokens.tolist() == target[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"]["decoder"].update(input_feeding=False), "input_feeding False"),
+        (lambda c: c["model"]["decoder"].update(rnn_type="lstm"), "rnn_type that differs"),
+        (lambda c: c["model"]["decoder"].update(init_hidden="last", hidden_size=16), "not supported: start 'last'"),
+    ],
+)
+def test_what_is_not_supported_of_recurrent_models_is_named(tmp_path, change, message: str) -> None:
+    folder = _changed(CHECKPOINT.with_name("joeynmt_recurrent") / RECURRENT[0], tmp_path, change)
+    with pytest.raises(ExportError, match=message):
+        families.load(folder)
+
+
 def test_what_the_manifest_says() -> None:
     model = families.load(CHECKPOINT)
     assert (model.family, model.task) == ("joeynmt-transformer", "translation")
@@ -56,7 +93,7 @@ def test_what_the_manifest_says() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["model"]["encoder"].update(type="recurrent"), "encoder type 'recurrent'"),
+        (lambda c: c["model"]["decoder"].update(type="convolution"), "decoder type 'convolution'"),
         (lambda c: c["model"]["decoder"].update(activation="tanh"), "decoder activation 'tanh'"),
         (lambda c: c["data"]["src"].update(lowercase=True), "src lowercase"),
         (lambda c: c["data"]["trg"].update(tokenizer_type="subword-nmt"), "trg tokenizer_type 'subword-nmt'"),
@@ -64,9 +101,14 @@ def test_what_the_manifest_says() -> None:
     ],
 )
 def test_what_is_not_supported_is_named(tmp_path, change: Callable[[Any], None], message: str) -> None:
-    folder = Path(shutil.copytree(CHECKPOINT, tmp_path / "joey"))
+    folder = _changed(CHECKPOINT, tmp_path, change)
+    with pytest.raises(ExportError, match=message):
+        families.load(folder)
+
+
+def _changed(checkpoint: Path, tmp_path: Path, change: Callable[[Any], None]) -> Path:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "joey"))
     config = yaml.safe_load((folder / "config.yaml").read_text())
     change(config)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ExportError, match=message):
-        families.load(folder)
+    return folder

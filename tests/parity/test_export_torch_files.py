@@ -1,0 +1,161 @@
+"""Checkpoints that OpenNMT-py trained and that fairseq's code made, exported without either (see tests/data)."""
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from export import families
+from export.cli import export_command
+from export.errors import ExportError
+from export.exporting import ExportOptions, export
+from export.families.source import Wanted
+from export.reference import half_of_the_threads
+from export.serving import ServingGraphs
+from models.bundle import Bundle
+from service.engine.request import Generation
+
+DATA = Path(__file__).parents[1] / "data"
+TEXTS = ("the old man reads a book", "a cat sees the young dog", "the woman hears the unknown song")
+LANGUAGES = (("en", "xx"),)
+FILES = {
+    "opennmt/transformer": "opennmt-transformer",
+    "opennmt/lstm-general": "opennmt-recurrent",
+    "opennmt/gru-mlp": "opennmt-recurrent",
+    "fairseq/post-norm": "fairseq-transformer",
+    "fairseq/pre-norm": "fairseq-transformer",
+}
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    with half_of_the_threads():
+        yield
+
+
+@pytest.fixture
+def _short_verification(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 3)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 8)
+
+
+def _told(name: str, attention: np.ndarray) -> np.ndarray:
+    """What the tool tells of [layers, heads, target, source]: the last layer's first head, or the mean of its heads."""
+    return attention[-1].mean(axis=0) if name.startswith("fairseq") else attention[-1, 0]
+
+
+@pytest.mark.usefixtures("_short_verification")
+@pytest.mark.parametrize("name", FILES)
+def test_the_graphs_compute_what_the_tool_computed(tmp_path: Path, name: str) -> None:
+    model = families.load(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
+    assert model.family == FILES[name]
+    bundle = export(model, tmp_path / "out", ExportOptions("tiny", "1", ("float32",), {}), lambda _: None)
+    assert bundle.manifest.verification["passed"]
+    graphs = ServingGraphs(bundle, "float32")
+    with np.load(DATA / f"{name}.npz") as file:
+        expected = dict(file)
+    for number, text in enumerate(TEXTS):
+        source, target = expected[f"source_{number}"].tolist(), expected[f"target_{number}"].tolist()
+        assert model.reference.tokenize(text, "xx") == source  # type: ignore[attr-defined]
+        (forced,) = graphs.force([source], [target[:-1]])
+        np.testing.assert_allclose(forced.logits, expected[f"logits_{number}"], atol=1e-3)
+        told = _told(name, forced.cross_attention)
+        np.testing.assert_allclose(told, expected[f"attention_{number}"], atol=1e-4)
+        (greedy,) = graphs.decode([source], num_beams=1, max_new_tokens=len(target) - 1)
+        assert greedy.hypothesis.tokens.tolist() == target[1:]
+
+
+@pytest.mark.parametrize("name", FILES.keys() - {"opennmt/lstm-general"})  # which was trained too shortly
+def test_they_learned_the_toy_language(name: str) -> None:
+    model = families.load(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
+    reference: Any = model.reference
+    tokens = reference.generate(reference.tokenize(TEXTS[0], "xx"), Generation(max_new_tokens=20)).tokens
+    assert reference.detokenize(tokens).strip() == "der alte mann ein buch liest"
+
+
+@pytest.mark.usefixtures("_short_verification")
+def test_by_the_command_from_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = [str(DATA / "opennmt" / "gru-mlp.pt"), "--task", "translation", "--languages", "en-xx", "-o", str(out)]
+    result = CliRunner().invoke(export_command, [*arguments, "--precision", "float32"])
+    assert result.exit_code == 0, result.output
+    manifest = Bundle.load(out).manifest
+    assert (manifest.family, manifest.target_languages) == ("opennmt-recurrent", ("xx",))
+    assert families.wanted_of(manifest).languages == LANGUAGES
+
+
+def _changed(tmp_path: Path, name: str, change: Callable[[Any], None]) -> Path:
+    """A folder with the changed checkpoint in it, and what stands beside it."""
+    file = DATA / f"{name}.pt"
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        content = torch.load(file, weights_only=True)
+    change(content)
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(file.parent, folder, ignore=shutil.ignore_patterns("*.pt", "*.npz", "make.py"))
+    torch.save(content, folder / "model.pt")
+    return folder
+
+
+def _options(**changes: Any) -> Callable[[Any], None]:
+    return lambda content: vars(content.get("opt") or content["args"]).update(changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("opennmt/transformer", _options(copy_attn=True), "copy_attn True"),
+        ("opennmt/transformer", _options(max_relative_positions=20), "max_relative_positions 20"),
+        ("opennmt/transformer", _options(encoder_type="cnn"), "encoder_type 'cnn'"),
+        ("opennmt/transformer", _options(transforms=["onmt_tokenize"]), "transform 'onmt_tokenize'"),
+        ("opennmt/gru-mlp", _options(coverage_attn=True, bridge=True), "coverage_attn True.*bridge True"),
+        ("opennmt/gru-mlp", _options(input_feed=0, context_gate="both"), "context_gate 'both'.*input_feed 0"),
+        ("opennmt/gru-mlp", lambda c: c["vocab"].update(src={"fields": []}), "before OpenNMT-py 3"),
+        ("opennmt/gru-mlp", lambda c: c["model"].pop("decoder.attn.v.weight"), "decoder.attn.v.weight"),
+        ("opennmt/gru-mlp", lambda c: c["model"].update({"encoder.rnn.extra": torch.zeros(1)}), "extra is unexpected"),
+        ("fairseq/post-norm", _options(adaptive_softmax_cutoff="10,20"), "adaptive_softmax_cutoff '10,20'"),
+        ("fairseq/post-norm", _options(no_cross_attention=True), "no_cross_attention"),
+        (
+            "fairseq/post-norm",
+            lambda c: c["model"].pop("encoder.layers.1.fc1.weight"),
+            r"encoder.1.feed_forward.inner.weight is miss",
+        ),
+        (
+            "fairseq/post-norm",
+            lambda c: c["model"].update({"encoder.extra": torch.zeros(1)}),
+            "no place for: encoder.ex",
+        ),
+        ("fairseq/post-norm", lambda c: c.pop("model"), "no checkpoint of OpenNMT-py 3 or fairseq"),
+    ],
+)
+def test_what_is_not_supported_is_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        families.load(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+
+
+def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None:
+    def split(content: Any) -> None:
+        args = vars(content.pop("args"))
+        languages = {name: args.pop(name) for name in ("source_lang", "target_lang")}
+        content |= {"args": None, "cfg": {"model": argparse.Namespace(**args), "task": languages, "common": None}}
+
+    model = families.load(_changed(tmp_path, "fairseq/pre-norm", split))
+    original = families.load(DATA / "fairseq" / "pre-norm.pt")
+    assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
+    assert model.architecture.description.config == original.architecture.description.config  # type: ignore[attr-defined]
+
+
+def test_a_folder_of_several_wants_one_named() -> None:
+    with pytest.raises(ExportError, match=r"several checkpoints; name one: gru-mlp.pt, lstm-general.pt"):
+        families.load(DATA / "opennmt")
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
+    torch.save({"opt": Path("/"), "vocab": {}}, tmp_path / "model.pt")
+    with pytest.raises(ExportError, match="--trust-pickle"):
+        families.load(tmp_path)
