@@ -11,6 +11,7 @@ from pathlib import Path
 from models.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Task, Variant
 from service.catalogue import Entry, scan
 from service.domain import ModelInfo
+from service.engine.device import open_runner
 from service.engine.runner import Runner
 from service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady
 from service.model_limits import ModelLimits

@@ -10,7 +10,7 @@ from service.engine.maps import MapHistory
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
 from service.engine.runner import Runner, StepBindings, StepOutput
-from service.engine.slots import Slots, SlotsShape
+from service.engine.slots import SlotsShape
 from service.engine.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from service.errors import DeadlinePassed
 
@@ -27,7 +27,7 @@ class RunningBatch:
         self.observer = observer
         self.tickets: list[Ticket] = []
         self.has_postponed = False  # the scheduler's: whether requests that could have joined wait for the next step
-        self._slots = Slots(runner.manifest, shape)
+        self._slots = runner.open_slots(shape)
         self._bindings = StepBindings()
         self._maps: MapHistory | None = None  # until somebody wants maps
         target = runner.manifest.target

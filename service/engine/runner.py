@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -10,7 +11,7 @@ from onnxruntime import InferenceSession, OrtValue
 
 from models.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
 from service.engine.request import Float32Array, Int64Array, Trace
-from service.engine.slots import Array, Slots
+from service.engine.slots import Array, Slots, SlotsShape
 from service.errors import NotReady
 
 
@@ -140,7 +141,11 @@ class Runner:
         self._step.run_with_iobinding(binding.io)
         return binding.output
 
-    def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "_Binding":
+    def open_slots(self, shape: SlotsShape) -> Slots:
+        """The buffers of a running batch, where this runner reads them."""
+        return Slots(self.manifest, shape)
+
+    def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "Binding":
         """Binds the step graph's inputs and outputs to the live prefix of a running batch's buffers."""
         num_slots = num_live * slots.shape.num_beams
         total_length = np.zeros((), np.int32)
@@ -178,11 +183,11 @@ class Runner:
             outputs["log_normalizer"],
             [outputs[name] for name in self._cross_outputs],
         )
-        return _Binding(io, total_length, output, inputs)
+        return Binding(io, total_length, output, inputs)
 
 
 @dataclass(frozen=True)
-class _Binding:
+class Binding:
     """A bound step call; `inputs` keeps the arrays alive that ONNX Runtime points into."""
 
     io: onnxruntime.IOBinding
@@ -195,13 +200,28 @@ class StepBindings:
     """Bindings of one running batch by its number of live requests: made once, since binding costs more than a call."""
 
     def __init__(self) -> None:
-        self._bindings: dict[tuple[int, int], _Binding] = {}
+        self._bindings: dict[tuple[int, int], Binding] = {}
 
-    def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> _Binding:
+    def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> Binding:
         key = num_live, num_candidates
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)
         return self._bindings[key]
+
+
+def load_cuda() -> None:
+    """Loads CUDA's libraries from where pip installs them; those of the system are found anyway."""
+    onnxruntime.preload_dlls()
+
+
+def value_of(array: Array) -> OrtValue:
+    """A value that shares an array's memory."""
+    return OrtValue.ortvalue_from_numpy(array)
+
+
+def allocate_on(device: str, shape: Sequence[int], dtype: Any) -> OrtValue:
+    """A value in a device's own memory, which holds anything at first."""
+    return OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, device, 0)
 
 
 def source_length(manifest: Manifest, source: Array) -> int:

@@ -37,15 +37,15 @@ class SlotsShape:
     def max_slots(self) -> int:
         return self.max_requests * self.num_beams
 
-    def allocate(self, spec: TensorSpec) -> Array:
-        """Zeros of a tensor's full size; the system hands out the pages when they are first written."""
-        sizes = {
+    def sizes(self, spec: TensorSpec) -> list[int]:
+        """A tensor's full size."""
+        named = {
             "requests": self.max_requests,
             "slots": self.max_slots,
             "source": self.source,
             "capacity": self.capacity,
         }
-        return np.zeros([sizes[axis] if isinstance(axis, str) else axis for axis in spec.shape], spec.dtype)
+        return [named[axis] if isinstance(axis, str) else axis for axis in spec.shape]
 
 
 class Slots:
@@ -65,11 +65,15 @@ class Slots:
         self.tokens: Int64Array = np.zeros(shape.max_slots, np.int64)
         self.lengths: Int32Array = np.zeros(shape.max_slots, np.int32)
         self.source_lengths: Int32Array = np.zeros(shape.max_requests, np.int32)
-        self.memory = {spec.name: shape.allocate(spec) for spec in manifest.memory}
-        self.state = {spec.input.name: shape.allocate(spec.input) for spec in manifest.state}
-        self.next_state = {spec.input.name: shape.allocate(spec.input) for spec in manifest.state if not spec.in_place}
+        self.memory = {spec.name: self._allocate(spec) for spec in manifest.memory}
+        self.state = {spec.input.name: self._allocate(spec.input) for spec in manifest.state}
+        self.next_state = {spec.input.name: self._allocate(spec.input) for spec in manifest.state if not spec.in_place}
         self._source_axes = {spec.name: _axis(spec, "source") for spec in manifest.memory}
         self._capacity_axes = {spec.input.name: _axis(spec.input, "capacity") for spec in manifest.state}
+
+    def _allocate(self, spec: TensorSpec) -> Array:
+        """Zeros of a tensor's full size; the system hands out the pages when they are first written."""
+        return np.zeros(self.shape.sizes(spec), spec.dtype)
 
     @property
     def memory_bytes(self) -> int:
