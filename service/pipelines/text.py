@@ -127,9 +127,9 @@ class SourceReader:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         if not encoding.ids:
             raise InvalidInput.of(field, "holds nothing that this model reads")
-        tokens = []
+        tokens, behind_marks = [], _behind_marks(text)
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
-            span = _without_space(text, start, _behind_marks(text, end))
+            span = _without_space(text, start, behind_marks[end])
             shown = text[span.start : span.end] if token_id == self._unknown_id else piece
             tokens.append(Token(token_id, shown, span))
         return _Pieces(tokens, self._words(text, encoding.tokens) if self._copies else [])
@@ -309,11 +309,20 @@ def _begins_word(text: str, position: int) -> bool:
     return position == 0 or text[position - 1].isspace()
 
 
-def _behind_marks(text: str, end: int) -> int:
-    """The end with the accents that follow, which a normalizer may have joined with the letter before them."""
-    while end < len(text) and unicodedata.combining(text[end]):
-        end += 1
-    return end
+def _behind_marks(text: str) -> Sequence[int]:
+    """For each position, that behind the accents there, which a normalizer may have joined with the letter before them.
+
+    For all positions at once: to look from each for itself would take the square of the time where there are only
+    accents.
+    """
+    ends = range(len(text) + 1)
+    if text.isascii():
+        return ends
+    found = list(ends)
+    for position in reversed(range(len(text))):
+        if unicodedata.combining(text[position]):
+            found[position] = found[position + 1]
+    return found
 
 
 def _without_space(text: str, start: int, end: int) -> Span:

@@ -1,5 +1,6 @@
 """Text to ids and back: spans, special tokens, truncation, and text that grows token by token."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from models.bundle import Bundle, TextSource, zoo_folder
 from service.domain import Span, Token
 from service.errors import InvalidInput
-from service.pipelines.text import SourceReader, TargetText, TargetWriter, join_texts
+from service.pipelines.text import SourceReader, TargetText, TargetWriter, _behind_marks, join_texts
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
@@ -140,6 +141,30 @@ def test_copies_are_spelled_and_spaced_as_in_the_source(copier: Bundle) -> None:
     ]  # fmt: skip
     unknown = 3
     assert [token.id for token in written.tokens] == [unknown, of, *[unknown] * 4, 2]
+
+
+@given(st.text("ab \u0301\u0327\u00e9", max_size=12))
+def test_the_end_behind_accents(text: str) -> None:
+    ends = list(_behind_marks(text))
+    assert len(ends) == len(text) + 1
+    for position, end in enumerate(ends):
+        assert all(unicodedata.combining(character) for character in text[position:end])
+        assert end == len(text) or not unicodedata.combining(text[end])
+
+
+def test_a_text_of_accents_only_takes_no_longer_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by fuzzing: 20,000 of them kept a core busy for a minute and a half."""
+    num_asked, combining = 0, unicodedata.combining
+
+    def counting(character: str) -> int:
+        nonlocal num_asked
+        num_asked += 1
+        return combining(character)
+
+    monkeypatch.setattr(unicodedata, "combining", counting)
+    text = "a" + "\u0301" * 300
+    assert read(text, "truncate").tokens[2].span == Span(0, len(text))
+    assert num_asked <= 2 * len(text)
 
 
 def test_accents_belong_to_the_letter_before_them(copier: Bundle) -> None:
