@@ -31,11 +31,12 @@ class Continuations(NamedTuple):
 
     def take(self, indices: Int64Array) -> "Continuations":
         """Of each row those at `indices`, int64 [rows, m]."""
+        rows = np.arange(len(indices))[:, None]
         return Continuations(
-            np.take_along_axis(self.parents, indices, axis=1),
-            np.take_along_axis(self.tokens, indices, axis=1),
-            np.take_along_axis(self.scores, indices, axis=1),
-            np.take_along_axis(self.logprobs, indices, axis=1),
+            self.parents[rows, indices],
+            self.tokens[rows, indices],
+            self.scores[rows, indices],
+            self.logprobs[rows, indices],
         )
 
 
@@ -129,9 +130,7 @@ class BeamSearch:
         self._keep_ended(best, ended, lengths)
         self._keep_dead_ends(best, lengths)
 
-        running = best._replace(scores=np.where(ended, NONE, best.scores))
-        running = running.take(np.argsort(ended, axis=1, kind="stable")[:, : self.num_beams])  # the best that go on
-        running = running.take(slots_of_children(running.parents))
+        running = self._running(best, ended)
         self._prefixes.extend(lengths - 1, running.tokens, running.parents, running.logprobs)
         self._lengths[:num_live] = lengths
         self._scores[:num_live] = running.scores
@@ -172,9 +171,20 @@ class BeamSearch:
         scores = (np.maximum(best_scores, HOPELESS) + self._scores[: len(ids), :, None]).reshape(flat)
         # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
-        parents = np.broadcast_to(np.repeat(np.arange(self.num_beams), width), flat)
+        rows = np.arange(len(ids))[:, None]
+        scores = scores[rows, order]
         scores = np.where(scores > HOPELESS / 2, scores, NONE)
-        return Continuations(parents, best_ids.reshape(flat), scores, best_logprobs.reshape(flat)).take(order)
+        tokens, taken_logprobs = (values.reshape(flat)[rows, order] for values in (best_ids, best_logprobs))
+        return Continuations(order // width, tokens, scores, taken_logprobs)
+
+    def _running(self, best: Continuations, ended: BoolArray) -> Continuations:
+        """The best that go on, `num_beams` a row, each in the slot that it is to have."""
+        if not ended.any():
+            return best.take(slots_of_children(best.parents[:, : self.num_beams]))
+        order = np.argsort(ended, axis=1, kind="stable")[:, : self.num_beams]
+        rows = np.arange(len(ended))[:, None]
+        order = order[rows, slots_of_children(best.parents[rows, order])]
+        return best._replace(scores=np.where(ended, NONE, best.scores)).take(order)
 
     def _constraints_of(self, num_live: int) -> list[tuple[int, Constraints]]:
         """Those live rows that have constraints; rows that were left without a move may linger behind."""
@@ -263,13 +273,13 @@ def slots_of_children(parents: Int64Array) -> Int64Array:
     Returns:
         int64 [rows, beams]: the child that each slot gets.
     """
-    num_beams = parents.shape[1]
-    same = parents[:, :, None] == parents[:, None, :]
-    is_first = ~np.tril(same, k=-1).any(axis=2)
-    has_child = (parents[:, :, None] == np.arange(num_beams)).any(axis=1)
+    beams = np.arange(parents.shape[1])
+    is_earlier = beams < beams[:, None]
+    is_first = ~((parents[:, :, None] == parents[:, None, :]) & is_earlier).any(axis=2)
+    has_child = (parents[:, :, None] == beams).any(axis=1)
     # As many later children as childless slots: both sorts list these first, the m-th child takes the m-th slot.
     later, childless = np.argsort(is_first, axis=1, kind="stable"), np.argsort(has_child, axis=1, kind="stable")
     slots = np.empty_like(parents)
-    np.put_along_axis(slots, later, childless, axis=1)
+    slots[np.arange(len(parents))[:, None], later] = childless
     slots = np.where(is_first, parents, slots)
     return np.argsort(slots, axis=1)
