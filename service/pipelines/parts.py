@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from service.domain import Span
 
 # Marks that end a sentence, what closes it, and white space before what is no small letter; marks of scripts without
-# spaces; the end of a line.
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?![a-z])|[。！？]+[」』）]*|\n\s*")
+# spaces; the end of a line. Each run of marks is looked at once, from its beginning, and nothing of it is given back: a
+# text of marks only would take the square of the time.
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s++(?![a-z])|[。！？]+[」』）]*|\n\s*")
 
 _WITHIN_CHARACTER, _CHARACTER, _WORD, _SENTENCE = range(4)
 

@@ -29,6 +29,7 @@ def cut_text(text: str, room: int) -> list[str]:
         ("He said “No.” Then he left.", 8, ["He said “No.”", "Then he left."]),
         ("Is it 3.5 now? Yes", 7, ["Is it 3.5 now?", "Yes"]),
         ("a b c, i.e. d e f. G", 11, ["a b c, i.e. d e", "f. G"]),  # no sentence begins with a small letter
+        ("a b.  c d. E f g", 5, ["a b.  c", "d. E f g"]),
         ("First line\nsecond line\n\nThird", 4, ["First line\nsecond line", "Third"]),
         ("これは猫。それは犬。", 3, ["これは猫。", "それは犬。"]),
         ("one two three four five", 2, ["one two", "three four", "five"]),
@@ -50,3 +51,8 @@ def test_parts_fit_and_are_all_there(text: str, room: int) -> None:
     parts = cut(text, spans, room)
     assert [index for part in parts for index in part] == list(range(len(spans)))
     assert all(0 < len(part) <= room for part in parts) or not spans
+
+
+def test_a_text_of_marks_only_is_cut_like_others() -> None:
+    """Where each mark is looked at for itself, this takes ten minutes, and nothing else runs meanwhile."""
+    assert [len(part) for part in cut_text("." * 200_000, 60_000)] == [60_000, 60_000, 60_000, 20_000]
