@@ -16,7 +16,8 @@ from export import families
 from export.bundle import write_graphs
 from models.bundle import Precision
 
-MEASURED, COMPARED = "int8", "float32"
+MEASURED: Precision = "int8"
+COMPARED: Precision = "float32"
 
 
 @click.command()

@@ -65,7 +65,7 @@ def _write_pieces(folder: Path, side: str) -> list[str]:
             unk_id=1,
             minloglevel=2,
         )
-    model = sentencepiece_model_pb2.ModelProto()
+    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     model.ParseFromString(file.read_bytes())
     for number in range(PIECES_A_SIDE - len(model.pieces)):
         model.pieces.add(piece=f"\N{LOWER ONE EIGHTH BLOCK}{side}{number}", score=-20.0)

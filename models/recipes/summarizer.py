@@ -181,7 +181,8 @@ def main() -> None:
         for part in (emails, list(map(without_unknowable, stories)))
     )
     model = PointerGeneratorNetwork(config, dropout=options.dropout).to(options.device)
-    steps, scores = 0, {}
+    steps = 0
+    scores: dict[str, float] = {}
     for stage in _stages(options.minutes):
         loss_of = loss_function(model, stage.coverage_weight)
         passes = epochs(coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
