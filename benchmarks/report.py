@@ -11,6 +11,7 @@ import click
 
 from benchmarks.capacity.report import CapacityReport
 from benchmarks.export.report import ExportReport
+from benchmarks.html.report import HtmlReport
 from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.overload.report import OverloadReport
 from benchmarks.peers.report import PeersReport
@@ -26,9 +27,20 @@ RESULTS = FOLDER / "results"
 NOT_MEASURED = "Not measured yet."
 BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
-Report = QualityReport | ServingReport | MechanismsReport | CapacityReport | ExportReport | SoakReport | OverloadReport
+Report = (
+    QualityReport
+    | ServingReport
+    | MechanismsReport
+    | CapacityReport
+    | ExportReport
+    | SoakReport
+    | OverloadReport
+    | HtmlReport
+    | PeersReport
+)
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
+    "html": HtmlReport,
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
