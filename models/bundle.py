@@ -27,7 +27,10 @@ Task = Literal["translation", "summarization", "captioning"]
 Precision = Literal["float32", "float16", "int8", "int4"]
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
 Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "bool"]
-TokenId = Annotated[int, Field(ge=0)]
+# Whole numbers are told to callers as int32.
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+Size = Annotated[int, Field(gt=0, lt=2**31)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
@@ -134,15 +137,15 @@ class ImageSource(Schema):
             a class token.
     """
 
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
+    height: Size
+    width: Size
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resize: Literal["squash", "crop"]
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
-    grid: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-    first_position: int = Field(default=0, ge=0)
+    grid: tuple[Size, Size]
+    first_position: Count = 0
 
     @property
     def num_positions(self) -> int:
@@ -164,7 +167,7 @@ class Target(Schema):
     """
 
     tokenizer: str
-    vocab_size: int = Field(gt=0)
+    vocab_size: Size
     start_id: TokenId
     pad_id: TokenId
     end_ids: tuple[TokenId, ...] = Field(min_length=1)
@@ -177,11 +180,11 @@ class GenerationDefaults(Schema):
     """The model's own generation settings; the meaning of each is `transformers` generate's."""
 
     num_beams: int = Field(default=1, ge=1, le=16)
-    max_new_tokens: int = Field(gt=0)
-    min_new_tokens: int = Field(default=0, ge=0)
+    max_new_tokens: Size
+    min_new_tokens: Count = 0
     length_penalty: float = 1.0
     early_stopping: Literal["heuristic", "first", "never"] = "heuristic"
-    no_repeat_ngram_size: int = Field(default=0, ge=0)
+    no_repeat_ngram_size: Count = 0
     repetition_penalty: float = Field(default=1.0, gt=0)
 
 
@@ -197,10 +200,10 @@ class AttentionLayout(Schema):
         encoder_layers, encoder_heads: of the encoder's self-attention, where there is a trace graph.
     """
 
-    layers: int = Field(gt=0)
-    heads: int = Field(gt=0)
-    encoder_layers: int = Field(default=0, ge=0)
-    encoder_heads: int = Field(default=0, ge=0)
+    layers: Size
+    heads: Size
+    encoder_layers: Count = 0
+    encoder_heads: Count = 0
     alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
     alignment_method: str = "mean of all heads of the last layer"
     alignment_shifted: bool = False
@@ -248,10 +251,10 @@ class Manifest(Schema):
     styles: tuple[str, ...] = ()
     source: TextSource | ImageSource
     target: Target
-    max_source_tokens: int = Field(gt=0)
-    max_target_tokens: int = Field(gt=0)
+    max_source_tokens: Size
+    max_target_tokens: Size
     default_truncation: Literal["reject", "truncate"] = "reject"
-    num_parameters: int = Field(default=0, ge=0)
+    num_parameters: int = Field(default=0, ge=0, lt=2**63)
     generation: GenerationDefaults
     attention: AttentionLayout
     memory: tuple[TensorSpec, ...] = Field(min_length=1)

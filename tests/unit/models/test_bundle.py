@@ -56,6 +56,13 @@ def test_unknown_and_malformed_fields_are_refused_by_name(folder: Path) -> None:
     assert "colour" in found
 
 
+@pytest.mark.parametrize("field", ["max_source_tokens", "max_target_tokens", "num_parameters"])
+def test_numbers_that_no_answer_can_hold_are_refused(folder: Path, field: str) -> None:
+    """Found by fuzzing: one such model made every ListModels fail."""
+    edit(folder, **{field: 10**22})
+    assert any(field in reason for reason in reasons(folder))
+
+
 @pytest.mark.parametrize("name", ["../outside.bin", "/etc/hostname", "int8/../../outside.bin"])
 def test_a_file_outside_the_bundle_is_refused(folder: Path, name: str) -> None:
     (folder.parent / "outside.bin").write_bytes(b"secret")
