@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 DEV := .venv-dev
 BUF := npx --yes @bufbuild/buf@1.75.0
 PROTO := regard/v1/regard.proto service/open_inference/open_inference.proto
@@ -41,8 +42,8 @@ demo: .venv/.installed  ## Starts a server, translates, captions and summarizes,
 serve: .venv/.installed  ## Serves the shipped models until stopped.
 	.venv/bin/regard serve $(ARGS)
 
-test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some.
-	$(DEV)/bin/python -m pytest $(ARGS)
+test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
+	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 browser: tests/browser/node_modules/.installed  ## Installs what the browser tests need besides Chromium; then `make test` runs them.
 

@@ -71,7 +71,7 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
     )
-    step, spent_s = 0, 0.0
+    gains, step, spent_s = gains_by_bfloat16(device), 0, 0.0
     if state_file.exists():
         state = torch.load(state_file, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
@@ -91,7 +91,7 @@ def train(
                 return step
             for group in optimizer.param_groups:
                 group["lr"] = plan.rate(step, elapsed_s)
-            with torch.autocast(device, torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16, enabled=gains):
                 loss = loss_of(batch.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), plan.max_gradient_norm)
@@ -103,6 +103,11 @@ def train(
             bar.set_postfix_str(f"step {step}, loss {mean_loss:.3f}, {tokens / (now - started + 1e-9):.0f} tokens/s")
             bar.update(int(elapsed_s) - bar.n)
     raise ValueError("the epochs ended before the plan's minutes did")
+
+
+def gains_by_bfloat16(device: str) -> bool:
+    """Whether a device computes with bfloat16; CPUs that cannot emulate it, many times slower than float32."""
+    return device != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def save_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, spent_s: float) -> None:

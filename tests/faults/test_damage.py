@@ -11,7 +11,7 @@ from models.bundle import Bundle, BundleError, zoo_folder
 from service.repository import Repository
 from tests.toys import write_summarizer
 
-NUM_PLACES = 24
+NUM_PLACES = 8
 
 
 @pytest.mark.parametrize("name", sorted(Bundle.load(zoo_folder() / "everyday").manifest.files))

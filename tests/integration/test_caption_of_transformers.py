@@ -12,6 +12,7 @@ from export import families
 from export.cli import export_command
 from export.reference import half_of_the_threads
 from models.bundle import Bundle
+from service.engine.request import Generation
 from service.pipelines.image import ImageReader
 from service.settings import Settings
 from tests.integration.conftest import running
@@ -71,7 +72,7 @@ def test_captions_are_the_originals(client, checkpoints, bundles, name: str, bea
     results = client.caption(files, **options)
     for file, result in zip(files, results, strict=True):
         pixels = reader.read(file, field="image").array
-        expected = original.reference.generate(pixels, num_beams=beams, max_new_tokens=8)
+        expected = original.reference.generate(pixels, Generation(8, beams))
         assert [token.id for token in result.best.tokens] == expected.tokens
         grid, cross = result.image_grid, result.best.find_map("cross")
         assert grid.first_position == first_position

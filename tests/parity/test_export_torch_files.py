@@ -71,7 +71,7 @@ def test_the_graphs_compute_what_the_tool_computed(tmp_path: Path, name: str) ->
         assert greedy.hypothesis.tokens.tolist() == target[1:]
 
 
-@pytest.mark.parametrize("name", FILES.keys() - {"opennmt/lstm-general"})  # which was trained too shortly
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {"opennmt/lstm-general"}))  # which was trained too shortly
 def test_they_learned_the_toy_language(name: str) -> None:
     model = families.load(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
     reference: Any = model.reference

@@ -87,7 +87,9 @@ def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
     layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
     alone = _product(draw, layer, x[:1])
     x[1:11], x[11:22], x[22:] = np.nan, np.inf, 1e30
-    assert np.array_equal(_product(draw, layer, x)[:1], alone)
+    # On some CPUs one row alone and several are summed up in another order, by other kernels for 4-bit weights.
+    tolerance = 1e-5 if draw is small_block_linear else 0
+    np.testing.assert_allclose(_product(draw, layer, x)[:1], alone, rtol=0, atol=tolerance * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
