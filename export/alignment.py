@@ -19,7 +19,6 @@ from export.quantize import Float32Array
 from export.serving import ServingGraphs
 from models.bundle import Bundle, Manifest, TextSource
 from service.engine.request import Generation, Int64Array
-from service.generation import forced_first_id
 
 NUM_SENTENCES = 500  # of each target language
 MAX_NEW_TOKENS = 64
@@ -67,7 +66,7 @@ def find_heads(bundle: Bundle, dev: DevSet) -> AlignmentChoice | None:
     maps, expected = [], []
     for key, examples in dev.items():
         sources = [inputs.read(example.source, key) for example in examples[:NUM_SENTENCES]]
-        generation = Generation(max_new_tokens=limit, forced_first_id=forced_first_id(manifest, key))
+        generation = Generation(max_new_tokens=limit, forced_first_id=manifest.target.forced_first_id(key))
         decoded = list(graphs.search(sources, generation))
         sentences = [
             _Sentence(np.asarray(source), each.hypothesis.tokens, manifest)

@@ -23,7 +23,6 @@ from export.reference import Forced, Generated, Reference, Source, half_of_the_t
 from export.serving import Ids, ServingGraphs
 from models.bundle import Bundle, Precision
 from service.engine.request import Generation
-from service.generation import forced_first_id
 from service.pipelines.text import TargetWriter
 
 MAX_NEW_TOKENS = 64
@@ -95,7 +94,7 @@ class Verifier:
         # One less, since the outputs are also read, behind the start token.
         self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens - 1)
         keys, self._sources = map(list, zip(*self._samples(), strict=True))
-        self._first_ids = [forced_first_id(self._manifest, key) for key in keys]
+        self._first_ids = [self._manifest.target.forced_first_id(key) for key in keys]
 
     def run(self) -> Report:
         """Runs every check."""
@@ -227,7 +226,7 @@ class Verifier:
         examples = self._dev[key]
         sources = [self._inputs.read(example.source, key) for example in examples]
         generation = self._defaults(self._manifest.max_target_tokens)
-        generation = replace(generation, forced_first_id=forced_first_id(self._manifest, key))
+        generation = replace(generation, forced_first_id=self._manifest.target.forced_first_id(key))
         outputs = graphs.search(sources, generation)
         texts = [
             self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text

@@ -175,6 +175,10 @@ class Target(Schema):
     special_ids: tuple[TokenId, ...] = ()
     copies: bool = False
 
+    def forced_first_id(self, key: str) -> int | None:
+        """What every output for a target language or style begins with, if the model forces a token."""
+        return self.forced_first_ids.get(key, self.forced_first_ids.get(""))
+
 
 class GenerationDefaults(Schema):
     """The model's own generation settings; the meaning of each is `transformers` generate's."""

@@ -59,15 +59,9 @@ def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str,
         early_stopping=_or(options.early_stopping, defaults.early_stopping),
         no_repeat_ngram_size=_or(options.no_repeat_ngram_size, defaults.no_repeat_ngram_size),
         repetition_penalty=_or(options.repetition_penalty, defaults.repetition_penalty),
-        forced_first_id=forced_first_id(manifest, key),
+        forced_first_id=manifest.target.forced_first_id(key),
         sampling=sampling,
     )
-
-
-def forced_first_id(manifest: Manifest, key: str) -> int | None:
-    """What every output for a target language or style begins with, if the model forces a token."""
-    forced = manifest.target.forced_first_ids
-    return forced.get(key, forced.get(""))
 
 
 def _sampling(options: GenerationOptions, violations: Violations) -> Sampling | None:

@@ -18,7 +18,6 @@ from export.sentences import EXAMPLES
 from export.serving import Decoded, ServingGraphs
 from models.bundle import Bundle
 from service.engine.request import Generation
-from service.generation import forced_first_id
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 
 BATCH = 12
@@ -82,7 +81,7 @@ def _sources(tokenizer: Any) -> list[list[int]]:
 
 
 def _decode(trained: Trained, num_beams: int) -> list[Decoded]:
-    forced = forced_first_id(trained.bundle.manifest, "")
+    forced = trained.bundle.manifest.target.forced_first_id("")
     generation = Generation(max_new_tokens=24, num_beams=num_beams, forced_first_id=forced)
     return list(trained.graphs.search(_sources(trained.tokenizer), generation))
 
