@@ -37,15 +37,32 @@ def num_open_files(process_id: int) -> int | None:
         return None
 
 
+def family(process_id: int) -> list[int]:
+    """A process and those that it started, and they."""
+    parents = {int(entry.name): _parent(int(entry.name)) for entry in Path("/proc").glob("[0-9]*")}
+    found = [process_id]
+    for member in found:  # grows on the way
+        found += [child for child, parent in parents.items() if parent == member]
+    return found
+
+
 def cpu_seconds(process_id: int) -> float | None:
     """CPU time that a process has used so far, user and system, all threads."""
+    stat = _stat(process_id)
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") if stat else None
+
+
+def _parent(process_id: int) -> int | None:
+    stat = _stat(process_id)
+    return int(stat[1]) if stat else None
+
+
+def _stat(process_id: int) -> list[str]:
+    """The fields of a process's stat from the third on; empty if there is no such process."""
     try:
-        stat = Path(f"/proc/{process_id}/stat").read_text()
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()  # a name may hold blanks
     except OSError:
-        return None
-    after_name = stat.rpartition(")")[2].split()  # a name may hold blanks; fields count from the third
-    user, system = int(after_name[11]), int(after_name[12])
-    return (user + system) / os.sysconf("SC_CLK_TCK")
+        return []
 
 
 def _status(process_id: int, name: str) -> int | None:

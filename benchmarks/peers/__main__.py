@@ -1,6 +1,5 @@
-"""`python -m benchmarks.peers`: Regard beside CTranslate2, transformers and optimum."""
+"""`python -m benchmarks.peers`: Regard beside CTranslate2, transformers, optimum and LitServe."""
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.machine import Machine
 from benchmarks.peers.curves import measure as measure_curves
-from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS
+from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, OPTIMUM, TRANSFORMERS
 from benchmarks.peers.environments import NAMES, InstallFailed, install
 from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, Model, prepare
 from benchmarks.peers.picture import draw_curves, draw_rows
@@ -24,7 +24,7 @@ from benchmarks.results import circumstances
 from benchmarks.servers import ServerFailed
 from benchmarks.tables import show
 
-PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM)}
+PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM, LITSERVE)}
 FOLDER = REPOSITORY / "runs" / "peers"
 
 
@@ -145,7 +145,7 @@ def _measure_rows(rows: Sequence[Row], context: Context, kept: Kept, quick: bool
 
 
 def _measured(row: Row, context: Context, commit: str, quick: bool) -> RowResult:
-    load, date = round(os.getloadavg()[0], 2), datetime.now(UTC).replace(microsecond=0)
+    load, date = Machine.here().load_before, datetime.now(UTC).replace(microsecond=0)
     found = row.measure(context)
     return RowResult(
         name=row.name,

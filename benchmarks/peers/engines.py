@@ -13,6 +13,7 @@ from benchmarks.peers.worker import Worker, working
 from service.settings import cpu_limit
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
+LITSERVE = "LitServe"  # with CTranslate2 in it
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,8 @@ class Engines:
         return [self.transformers(threads) for threads in sorted({1, cpu_limit()}, reverse=True)]
 
     def optimum(self, num_threads: int) -> Setting:
-        python = python_of(self.environments, "optimum")
-        folder, checkpoint = self.forms.folder / self.forms.model.name / "optimum", str(self.forms.checkpoint)
-        return Setting(
-            OPTIMUM,
-            python,
-            "optimum_engine",
-            folder,
-            {"checkpoint": checkpoint, "num_threads": num_threads},
-            _threads(num_threads),
-        )
+        folder, python = self.forms.exported_by_optimum, python_of(self.environments, "optimum")
+        return Setting(OPTIMUM, python, "optimum_engine", folder, {"num_threads": num_threads}, _threads(num_threads))
 
 
 def _threads(number: int) -> dict[str, str]:

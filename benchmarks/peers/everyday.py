@@ -52,7 +52,7 @@ class QualityRow:
         folder, engines = _folder(context.data), context.engines(EVERYDAY)
         sources = ids(read_lines(folder / "dev.en.gz", self.num_sentences))
         references = read_lines(folder / f"dev.{LANGUAGE}.gz", self.num_sentences)
-        order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+        order = sorted(range(len(sources)), key=lambda number: len(sources[number]), reverse=True)
         work = free([sources[number] for number in order], 32)
         _, plain = outputs(engines.transformers(cpu_limit()), work, context)
         expected = [references[number] for number in order]

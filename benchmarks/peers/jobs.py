@@ -51,13 +51,14 @@ class Job:
 def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:
     """Sources of random ids with lengths drawn from real ones; all outputs of a group are as long as their mean.
 
-    Groups are of alike lengths, so nobody wastes steps on rows that have ended, however static its batches are. Those
-    of 1 run one after the other.
+    Groups are of alike lengths, so nobody wastes steps on rows that have ended, however static its batches are, and the
+    longest come first, so that the last ones leave no worker idle for long. Those of 1 run one after the other.
     """
     drawn = random.Random(SEED)
-    found = sorted(drawn.choices(pairs(KINDS[model]), k=batch * num_groups), key=lambda pair: (pair[1], pair[0]))
+    found = sorted(
+        drawn.choices(pairs(KINDS[model]), k=batch * num_groups), key=lambda pair: (pair[1], pair[0]), reverse=True
+    )
     cut = [found[at : at + batch] for at in range(0, len(found), batch)]
-    drawn.shuffle(cut)
     groups = tuple(
         {
             "sources": [_source(model, length, drawn) for length, _ in group],
@@ -76,8 +77,8 @@ def of_length(model: Model, source: int, target: int, batch: int, num_groups: in
 
 
 def free(sources: Sequence[Sequence[int]], batch: int) -> Job:
-    """Real inputs whose outputs end by themselves, alike in a group."""
-    ordered = sorted(sources, key=len)
+    """Real inputs whose outputs end by themselves, alike in a group; the longest come first."""
+    ordered = sorted(sources, key=len, reverse=True)
     cut = [ordered[at : at + batch] for at in range(0, len(ordered), batch)]
     return Job(tuple({"sources": each, "new_tokens": None} for each in cut), one_by_one=batch == 1)
 

@@ -7,6 +7,7 @@ have lengths of their own, and every answer is checked to have its length.
 import asyncio
 import itertools
 import json
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ import uvloop
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.peers.worker import WorkerFailed
-from benchmarks.process import cpu_seconds
+from benchmarks.process import cpu_seconds, family
 from benchmarks.spread import percentile
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
@@ -42,7 +43,7 @@ class Load(BaseModel):
     """What to send, and for how long.
 
     Attributes:
-        api: Regard's own, or the peers' thin one.
+        api: Regard's own, the peers' thin one, or JSON over HTTP.
         requests: a text and the length of its output each, sent in turn.
         attention: kinds that Regard is asked for.
         server_pid: process whose CPU time is read.
@@ -50,7 +51,7 @@ class Load(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    api: Literal["regard", "thin"]
+    api: Literal["regard", "thin", "http"]
     target: str
     model: str
     requests: tuple[tuple[str, int], ...]
@@ -62,7 +63,11 @@ class Load(BaseModel):
 
 
 class LoadResult(BaseModel):
-    """What was answered in the time that counts."""
+    """What was answered in the time that counts.
+
+    Attributes:
+        server_cores, client_cores: CPU time used a second.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +75,8 @@ class LoadResult(BaseModel):
     tokens_per_s: float
     p50_ms: float
     p95_ms: float
-    server_cpu_share: float
+    server_cores: float
+    client_cores: float
 
 
 def run(load: Load) -> LoadResult:
@@ -101,9 +107,7 @@ async def generate(load: Load) -> LoadResult:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         cpu = group.create_task(_cpu(load.server_pid, begins, ends))
         for _ in range(load.num_clients):
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
-            call = _regard(channel, load) if load.api == "regard" else _thin(channel)
-            group.create_task(_client(call, requests, ends, answered))
+            group.create_task(_client(await _connected(load, stack), requests, ends, answered))
     counted = [each for each in answered if begins <= each[0] < ends]
     if not counted:
         raise RuntimeError(f"nothing was answered within {load.duration_s} s")
@@ -113,7 +117,8 @@ async def generate(load: Load) -> LoadResult:
         tokens_per_s=round(sum(tokens for _, _, tokens in counted) / load.duration_s, 1),
         p50_ms=round(1000 * percentile(latencies, 0.50), 2),
         p95_ms=round(1000 * percentile(latencies, 0.95), 2),
-        server_cpu_share=round(cpu.result() / load.duration_s, 2),
+        server_cores=round(cpu.result()[0] / load.duration_s, 2),
+        client_cores=round(cpu.result()[1] / load.duration_s, 2),
     )
 
 
@@ -127,6 +132,16 @@ async def _client(
             raise RuntimeError(f"{wanted} tokens were wanted, {count} came")
         now = time.perf_counter()
         answered.append((now, now - sent, count))
+
+
+async def _connected(load: Load, stack: AsyncExitStack) -> Call:
+    """A client's connection."""
+    if load.api == "http":
+        reader, writer = await asyncio.open_connection(*load.target.split(":"))
+        stack.callback(writer.close)
+        return _http(reader, writer, load.target)
+    channel = await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
+    return _regard(channel, load) if load.api == "regard" else _thin(channel)
 
 
 def _regard(channel: grpc.aio.Channel, load: Load) -> Call:
@@ -162,12 +177,29 @@ def _thin(channel: grpc.aio.Channel) -> Call:
     return call
 
 
-async def _cpu(server_pid: int, begins: float, ends: float) -> float:
-    """CPU seconds that the server uses within the time that counts."""
+def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> Call:
+    """By hand: a client library would take more from the server's cores than the server's own HTTP."""
+
+    async def call(text: str, wanted: int) -> int:
+        body = json.dumps({"text": text, "new_tokens": wanted}).encode()
+        lines = ("POST /predict HTTP/1.1", f"Host: {host}", "Content-Type: application/json")
+        writer.write("\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = re.search(r"^content-length: *(\d+)", head, re.MULTILINE)
+        if length is None or not head.startswith("http/1.1 200"):
+            raise RuntimeError(f"the server answered: {head}")
+        return int(json.loads(await reader.readexactly(int(length[1])))["num_tokens"])
+
+    return call
+
+
+async def _cpu(server_pid: int, begins: float, ends: float) -> tuple[float, float]:
+    """CPU seconds that the server's processes and this one use within the time that counts."""
     await asyncio.sleep(begins - time.perf_counter())
-    before = cpu_seconds(server_pid) or 0.0
+    processes, own = family(server_pid), time.process_time()
+    before = sum(cpu_seconds(each) or 0.0 for each in processes)
     await asyncio.sleep(ends - time.perf_counter())
-    return (cpu_seconds(server_pid) or 0.0) - before
+    return sum(cpu_seconds(each) or 0.0 for each in processes) - before, time.process_time() - own
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,10 @@ class Forms:
         """CTranslate2's form."""
         return self.folder / self.model.name / f"ctranslate2-{quantization}"
 
+    @property
+    def exported_by_optimum(self) -> Path:
+        return self.folder / self.model.name / "optimum"
+
 
 def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, stale: bool = False) -> None:
     """Makes what is missing of a model's forms; a bundle is made again when what exports it has changed.
@@ -87,7 +92,12 @@ def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, s
         if not forms.converted(quantization).exists():
             stage(f"{model.name}: converting for CTranslate2, {quantization}")
             with _made(forms.converted(quantization)) as target:
-                _convert(forms.checkpoint, target, quantization, python_of(environments, "ctranslate2"))
+                python = python_of(environments, "ctranslate2")
+                _call("ctranslate2_convert", python, source=forms.checkpoint, folder=target, quantization=quantization)
+    if not forms.exported_by_optimum.exists():
+        stage(f"{model.name}: converting for optimum")
+        with _made(forms.exported_by_optimum) as target:
+            _call("optimum_convert", python_of(environments, "optimum"), source=forms.checkpoint, folder=target)
     if not model.shipped and not (stale and forms.bundle.exists()):
         _export(forms, stage)
 
@@ -100,9 +110,9 @@ def make_checkpoint(forms: Forms, python: Path) -> None:
         maker.call(forms.model.recipe, folder=str(target), **source)
 
 
-def _convert(checkpoint: Path, target: Path, quantization: str, python: Path) -> None:
-    with working(python, "convert") as converter:
-        converter.call("convert", source=str(checkpoint), folder=str(target), quantization=quantization)
+def _call(converter: str, python: Path, **arguments: Path | str) -> None:
+    with working(python, converter) as worker:
+        worker.call("convert", **{name: str(value) for name, value in arguments.items()})
 
 
 def _export(forms: Forms, stage: Callable[[str], None]) -> None:
@@ -127,17 +137,11 @@ def _exporter() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-class _made:  # noqa: N801 - reads as a function
-    """A folder that has its name only once it is complete."""
-
-    def __init__(self, target: Path) -> None:
-        self._target, self._draft = target, target.with_name(target.name + ".draft")
-
-    def __enter__(self) -> Path:
-        shutil.rmtree(self._draft, ignore_errors=True)
-        self._draft.mkdir(parents=True)
-        return self._draft
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._draft.rename(self._target)
+@contextmanager
+def _made(target: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name only once it is complete."""
+    draft = target.with_name(target.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    draft.rename(target)

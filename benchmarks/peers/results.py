@@ -66,7 +66,7 @@ class RowResult(Result):
     Attributes:
         name: as `--rows` takes it.
         date, commit: when it was measured; rows are measured anew one by one.
-        load_before: mean number of running processes in the minute before.
+        load_before: as that of a `Machine`.
     """
 
     name: str

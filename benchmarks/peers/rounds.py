@@ -86,7 +86,8 @@ def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[st
         slow: names of engines that sit out the later rounds.
     """
     for running in engines:
-        running.worker.call("run", **job.warm_up.arguments)
+        warm_up = job.warm_up if running.engine in slow else job  # memory is slow when it is used first
+        running.worker.call("run", **warm_up.arguments)
     told: dict[str, list[dict[str, Any]]] = {running.engine: [] for running in engines}
     for number in range(plan.rounds):
         for running in engines if number % 2 == 0 else reversed(engines):

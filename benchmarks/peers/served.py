@@ -1,6 +1,8 @@
 """Rows through gRPC: servers side by side, the same clients, interleaved rounds."""
 
+import os
 import random
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any
 
 import sentencepiece
 
-from benchmarks.peers.engines import CTRANSLATE2, REGARD, TRANSFORMERS
+from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.inside.words import made_up_words
 from benchmarks.peers.lengths import pairs
@@ -17,6 +19,7 @@ from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Found
 from benchmarks.peers.worker import working
+from benchmarks.process import family
 from benchmarks.servers import serve
 from benchmarks.spread import Spread
 from regard import Client
@@ -27,6 +30,7 @@ NUM_CLIENTS = 32
 DELAY_MS = 5.0
 START_TIMEOUT_S = 300.0  # a model of this size on a machine that is busy
 SEED = 0
+SLOW_TIMES = 3  # as long is the load of a slow server
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,14 @@ class Served:
 
     Attributes:
         load: what it is sent, but for the times.
+        slow: whether a batch takes so long that it needs longer loads, and sits out the later rounds.
     """
 
     name: str
     setting: str
     versions: dict[str, str]
     load: Mapping[str, Any]
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class ServedRow:
                 max_batch, note = self._best_batch(context, requests)
                 notes += [note] if note else []
                 servers.append(stack.enter_context(ctranslate2(context, self.model, requests, max_batch)))
+            if LITSERVE in context.peers:
+                servers.append(stack.enter_context(litserve(context, self.model, requests)))
             if TRANSFORMERS in context.peers:
                 servers.append(stack.enter_context(transformers(context, self.model, requests)))
             results = compare(servers, context)
@@ -79,11 +87,13 @@ class ServedRow:
         return max(found, key=lambda size: found[size]), f"{CTRANSLATE2}, tokens/s of the settings tried: {tried}"
 
     def _figures(self, other: str, results: Mapping[str, Sequence[LoadResult]]) -> Iterator[Figure]:
-        rounds = list(zip(results[REGARD], results[other], strict=True))
-        targets: tuple[float | None, float | None] = self.throughput if other == CTRANSLATE2 else AGAINST_TRANSFORMERS
+        rounds = list(zip(results[REGARD], results[other], strict=False))
+        nothing: tuple[None, None] = (None, None)
+        throughput = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
+        targets: tuple[float | None, float | None] = throughput.get(other, nothing)
         faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
         yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=targets[0], goal=targets[1])
-        targets = self.p95 if other == CTRANSLATE2 else (None, None)
+        targets = self.p95 if other == CTRANSLATE2 else nothing
         later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
         what = f"times {other}'s p95 latency"
         yield Figure(what=what, value=later, needed=targets[0], goal=targets[1], at_most=True)
@@ -131,26 +141,61 @@ def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
 
 
 def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadResult]]:
-    """Loads every server once a round, every second round in reverse order."""
+    """Loads every server once a round, every second round in reverse order, after a load that does not count.
+
+    Those that are not loaded are stopped meanwhile: some poll while they have nothing to do.
+    """
     results: dict[str, list[LoadResult]] = {server.name: [] for server in servers}
-    for number in range(context.plan.rounds):
-        for server in servers if number % 2 == 0 else reversed(servers):
-            context.stage(f"round {number + 1} of {context.plan.rounds}: {server.name}, {NUM_CLIENTS} clients")
-            results[server.name].append(run(_load(server, context)))
+    with ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(_paused(server))
+        for number in range(-1, context.plan.rounds):
+            for server in servers if number % 2 == 0 else reversed(servers):
+                if server.slow and not 0 <= number < context.plan.slow_rounds:
+                    continue
+                context.stage(f"round {number + 1} of {context.plan.rounds}: {server.name}, {NUM_CLIENTS} clients")
+                with _awake(server):
+                    result = run(_load(server, context))
+                if number >= 0:
+                    results[server.name].append(result)
     return results
 
 
+@contextmanager
+def _paused(server: Served) -> Iterator[None]:
+    _signal(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(server, signal.SIGCONT)
+
+
+@contextmanager
+def _awake(server: Served) -> Iterator[None]:
+    _signal(server, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        _signal(server, signal.SIGSTOP)
+
+
+def _signal(server: Served, number: signal.Signals) -> None:
+    for process in family(server.load["server_pid"]):
+        os.kill(process, number)
+
+
 def _load(server: Served, context: Context) -> Load:
-    return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s)
+    longer = SLOW_TIMES if server.slow else 1
+    return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s * longer)
 
 
 def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult:
-    cores = [each.server_cpu_share for each in results]
     values = {
         "tokens/s": Spread.of([each.tokens_per_s for each in results], 1),
         "ms at p50": Spread.of([each.p50_ms for each in results], 1),
         "ms at p95": Spread.of([each.p95_ms for each in results], 1),
-        "cores busy": Spread.of(cores, 2),
+        "cores busy": Spread.of([each.server_cores for each in results], 2),
+        "cores of the clients": Spread.of([each.client_cores for each in results], 2),
     }
     return EngineResult(engine=server.name, setting=server.setting, versions=server.versions, values=values)
 
@@ -180,7 +225,7 @@ def ctranslate2(
         "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "compute_type": "int8",
         "num_workers": cpu_limit(), "num_threads": 1,
     }  # fmt: skip
-    with _thin(CTRANSLATE2, context, arguments, requests, max_batch) as server:
+    with _peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
         yield server
 
 
@@ -189,19 +234,36 @@ def transformers(context: Context, model: Model, requests: Sequence[tuple[str, i
     """transformers with all cores for one batch at a time."""
     folder = str(Forms(context.models, model).checkpoint)
     arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
-    with _thin(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
+    with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
         yield server
 
 
 @contextmanager
-def _thin(
-    name: str, context: Context, arguments: Mapping[str, Any], requests: Sequence[tuple[str, int]], max_batch: int
+def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+    """CTranslate2 by LitServe, over HTTP: an inference process a core, LitServe's own dynamic batches."""
+    forms = Forms(context.models, model)
+    arguments = {
+        "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "num_workers": cpu_limit(),
+    }  # fmt: skip
+    with _peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
+        yield server
+
+
+@contextmanager
+def _peer(
+    name: str,
+    context: Context,
+    arguments: Mapping[str, Any],
+    requests: Sequence[tuple[str, int]],
+    max_batch: int,
+    api: str = "thin",
 ) -> Iterator[Served]:
     environment = name.lower()
     with working(python_of(context.environments, environment), f"{environment}_server") as worker:
         told = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
         load = {
-            "api": "thin", "target": f"127.0.0.1:{told['port']}", "model": "", "requests": requests,
+            "api": api, "target": f"127.0.0.1:{told['port']}", "model": "", "requests": requests,
             "server_pid": worker.pid,
         }  # fmt: skip
-        yield Served(name, f"thin gRPC servicer, {told['setting']}", told["versions"], load)
+        how = "thin gRPC servicer" if api == "thin" else "HTTP"
+        yield Served(name, f"{how}, {told['setting']}", told["versions"], load, slow=name == TRANSFORMERS)

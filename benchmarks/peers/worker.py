@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -68,10 +69,11 @@ def working(python: Path, module: str, environment: Mapping[str, str] | None = N
     command = [str(python), "-m", f"benchmarks.peers.inside.{module}"]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=variables, cwd=REPOSITORY
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=variables,
+            cwd=REPOSITORY, start_new_session=True,
+        )  # fmt: skip
         try:
             yield Worker(module, process, log)
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
             process.communicate()

@@ -90,9 +90,9 @@ def write_bart(folder: str) -> None:
         net.model.shared.weight.normal_(std=768**-0.5)
         net.model.shared.weight[[0, 1, 2]] = 0  # start, padding, end
     net.save_pretrained(folder)
-    special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
-    named = {**special, "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
-    tokenizer = _byte_level(list(special.values()), config.vocab_size)
+    special, mask = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}, "<mask>"
+    named = {**special, "cls_token": "<s>", "sep_token": "</s>", "mask_token": mask}
+    tokenizer = _byte_level(list(special.values()), config.vocab_size - 1, last=mask)
     cast(Any, PreTrainedTokenizerFast)(tokenizer_object=tokenizer, model_max_length=1024, **named).save_pretrained(
         folder
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ctranslate2  # type: ignore[import-not-found]
+import ctranslate2
 
 from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, serve
 

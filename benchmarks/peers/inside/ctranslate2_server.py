@@ -1,47 +1,7 @@
-"""CTranslate2 behind the thin servicer, with SentencePiece before and behind it."""
+"""CTranslate2 behind the thin servicer."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import ctranslate2  # type: ignore[import-not-found]
-import sentencepiece
-
-from benchmarks.peers.inside.thin_server import Asked, Translator, serve
-
-
-class CTranslate2Translator(Translator):
-    """Rows of a batch end each at its own length, by CTranslate2's callback for every token, as their end token would.
-
-    Args:
-        checkpoint: folder with the SentencePiece model.
-    """
-
-    def __init__(self, folder: str, checkpoint: str, compute_type: str, num_workers: int, num_threads: int) -> None:
-        self._translator = ctranslate2.Translator(
-            folder, compute_type=compute_type, inter_threads=num_workers, intra_threads=num_threads
-        )
-        self._pieces = sentencepiece.SentencePieceProcessor(str(Path(checkpoint) / "source.spm"))
-        self.versions = {"ctranslate2": ctranslate2.__version__}
-        self.setting = f"{compute_type}, {num_workers} workers x {num_threads} threads"
-
-    def translate(self, batch: Sequence[Asked]) -> list[Asked]:
-        lengths = [asked["new_tokens"] for asked in batch]
-        texts = self._pieces.encode([asked["text"] for asked in batch], out_type=str)
-        results = self._translator.translate_batch(
-            [[*pieces, "</s>"] for pieces in texts],
-            beam_size=1,
-            max_decoding_length=max(lengths),
-            callback=_stop_at(lengths),
-        )
-        outputs = [result.hypotheses[0] for result in results]
-        texts = self._pieces.decode(outputs)
-        return [{"text": text, "num_tokens": len(output)} for text, output in zip(texts, outputs, strict=True)]
-
-
-def _stop_at(lengths: Sequence[int]) -> Any:
-    return lambda step: step.step + 1 >= lengths[step.batch_id]
-
+from benchmarks.peers.inside.ctranslate2_translator import CTranslate2Translator
+from benchmarks.peers.inside.thin_server import serve
 
 if __name__ == "__main__":
     serve(CTranslate2Translator)

@@ -2,33 +2,27 @@
 
 import importlib.metadata
 from collections.abc import Sequence
-from pathlib import Path
 
 import onnxruntime
 import torch
 import transformers
-from optimum.onnxruntime import ORTModelForSeq2SeqLM, ORTModelForVision2Seq  # type: ignore[import-not-found]
 
 from benchmarks.peers.inside.engine import Engine, Group, Outputs, serve
+from benchmarks.peers.inside.optimum_convert import kind_of
 from benchmarks.peers.inside.transformers_engine import generate
 
 
 class OptimumEngine(Engine):
-    """Converts a checkpoint with optimum's own exporter when it is first opened.
+    """Runs one group after the other.
 
     Args:
-        folder: where the converted model is, or is put.
-        checkpoint: what it is converted from.
+        folder: what its exporter wrote.
     """
 
-    def __init__(self, folder: str, checkpoint: str, num_threads: int) -> None:
+    def __init__(self, folder: str, num_threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
-        config = transformers.AutoConfig.from_pretrained(checkpoint)
-        kind = ORTModelForVision2Seq if config.model_type == "vision-encoder-decoder" else ORTModelForSeq2SeqLM
-        if not Path(folder).exists():
-            kind.from_pretrained(checkpoint, export=True, use_merged=False).save_pretrained(folder)
-        self._net = kind.from_pretrained(folder, session_options=options)
+        self._net = kind_of(folder).from_pretrained(folder, session_options=options)
         torch.set_num_threads(num_threads)
         self.versions = {
             "optimum-onnx": importlib.metadata.version("optimum-onnx"),

@@ -6,8 +6,7 @@
 import asyncio
 import json
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -15,19 +14,7 @@ import uvloop
 
 from benchmarks.peers.inside import lines
 from benchmarks.peers.inside.batcher import Batcher
-
-Asked = dict[str, Any]
-
-
-class Translator(ABC):
-    """An engine with its tokenizer."""
-
-    versions: dict[str, str]
-    setting: str
-
-    @abstractmethod
-    def translate(self, batch: Sequence[Asked]) -> list[Asked]:
-        """Answers a batch; each output has the length that it was asked for."""
+from benchmarks.peers.inside.translator import Asked, Translator
 
 
 def serve(open_translator: Callable[..., Translator]) -> None:

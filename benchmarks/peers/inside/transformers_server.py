@@ -6,7 +6,8 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.peers.inside.thin_server import Asked, Translator, serve
+from benchmarks.peers.inside.thin_server import serve
+from benchmarks.peers.inside.translator import Asked, Translator
 
 
 class RowLengths(transformers.StoppingCriteria):

@@ -69,7 +69,7 @@ def test_free_jobs_keep_every_source_in_batches_of_alike_lengths(sources: list[l
     groups = free(sources, batch).groups
     kept = [source for group in groups for source in group["sources"]]
     assert Counter(map(tuple, kept)) == Counter(map(tuple, sources))
-    assert [len(source) for source in kept] == sorted(map(len, sources))
+    assert [len(source) for source in kept] == sorted(map(len, sources), reverse=True)
     assert all(len(group["sources"]) <= batch and group["new_tokens"] is None for group in groups)
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import ctranslate2  # type: ignore[import-not-found]
+import ctranslate2
 
 from benchmarks.peers.inside import lines
 
