@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from service.engine.forecast import Forecast, forecast, request_s
+from service.engine.backlog import Backlog
+from service.engine.forecast import alone_s, request_s, wait_s, work_s
 from service.engine.lane import Lane
-from service.engine.pace import Average
+from service.engine.pace import Quantile
 from service.engine.request import EngineRequest
 from service.engine.runner import Runner
 from service.engine.ticket import Ticket
@@ -20,10 +21,16 @@ from service.errors import DeadlineUnreachable, Overloaded
 # The last part of the queue is for callers of whom not much waits, so that one who fills it keeps nobody else out.
 KEPT = 1 / 8
 
-# What is foretold may be wrong by as much, so that a request is let in only if it has so much more time. One that would
-# be late on an idle engine too is let in where that is not much faster: it may be lucky, and delays few.
-MARGIN = 2.0
+# One that would be late on an idle engine too is let in where that is not much faster: it may be lucky, and delays few.
 HARDLY = 1.25
+
+# Whoever needs little could always fill the last gap before whoever needs more. So this part of the time that a call
+# has is kept for its own work: who needs less of it is let in no sooner.
+RESERVED = 0.1
+
+# So few of the requests may take longer than was foretold.
+MAX_LATE = 0.01
+FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 4.0
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
@@ -76,6 +83,11 @@ class Waiting:
 class Admission:
     """Decides who may wait. Used under the scheduler's lock.
 
+    How long a request will take is foretold from the work that is before it, its own included, times the *slowness*:
+    of the requests that ended of late, all but very few took less than that many times the work before them. So the
+    slowness holds whatever else there is: how unevenly models share the engine, how long some texts become, the event
+    loop, others on the machine. It is one number for all models, so that all are refused alike.
+
     Args:
         lanes: all of the scheduler's, as they change.
     """
@@ -84,21 +96,29 @@ class Admission:
         self._limits = limits
         self._lanes = lanes
         self._num_workers = num_workers
-        self._error = Average(1.0)
+        self._slowness = Quantile(1 - MAX_LATE, FIRST_SLOWNESS, 1.0, MAX_SLOWNESS)
+        self._backlog = Backlog()
         self.waiting = Waiting()
 
     def came(self, ticket: Ticket, lane: Lane) -> None:
         """Notes that a request waits."""
-        foretold = self._forecast(lane, [ticket.request])
-        ticket.foretold_s = 0.0 if foretold is None else foretold.total_s
+        request = ticket.request
+        own_s = work_s(lane, request)
+        work_before_s = self._backlog.through(request, own_s) / self._num_workers
+        if work_before_s > HARDLY * alone_s(lane, request, lane.runner.source_length(request.source)):
+            ticket.work_before_s = work_before_s
+        self._backlog.add(ticket, own_s)
         self.waiting.add(ticket, lane.expected_tokens(ticket.request))
 
-    def ended(self, ticket: Ticket) -> None:
-        """Learns from a request that has run, to its end or its deadline: whatever no forecast knows, such as the event
-        loop and others on the machine, makes all of them longer.
+    def ended(self, tickets: Iterable[Ticket]) -> None:
+        """Notes that requests are over; learns from those that came to a busy engine and ran to their end, or to their
+        deadline.
         """
-        if ticket.foretold_s and not ticket.departed:
-            self._error.add((time.monotonic() - ticket.submitted) / ticket.foretold_s)
+        now = time.monotonic()
+        for ticket in tickets:
+            self._backlog.remove(ticket)
+            if ticket.work_before_s and (ticket.overdue or not ticket.departed):
+                self._slowness.add((now - ticket.submitted) / ticket.work_before_s)
 
     def check_unread(self, request: EngineRequest, num_requests: int, runner: Runner) -> None:
         """Refuses requests before their inputs are read, if they would be whatever is in them; raises as `check`.
@@ -107,23 +127,13 @@ class Admission:
             request: one of them; its source is not looked at.
         """
         self._check_num(request.caller, num_requests)
-        if not self.waiting.num_requests:
-            return  # `check` will tell; until somebody waits, reading inputs costs nobody much
-        lanes = [
-            lane
-            for lane in self._lanes
-            if lane.runner is runner and lane.shape.num_beams == request.generation.num_beams and lane.pace.is_known
-        ]
-        foretold = [
-            forecast(request, lane.pace.usual_source, num_requests, lane, self._lanes, self._num_workers)
-            for lane in lanes
-        ]
-        if foretold:
-            self._check_time(request, min((f for f in foretold if f is not None), key=lambda f: f.total_s))
-
-    def _forecast(self, lane: Lane, requests: Sequence[EngineRequest]) -> Forecast | None:
-        num_source = lane.runner.source_length(requests[0].source)
-        return forecast(requests[0], num_source, len(requests), lane, self._lanes, self._num_workers)
+        num_beams = request.generation.num_beams
+        known = [lane for lane in self._lanes if lane.runner is runner and lane.shape.num_beams == num_beams]
+        costs = [(request_s(lane), lane) for lane in known if lane.pace.is_known]
+        if costs:
+            own_s, lane = min(costs, key=lambda cost: cost[0])
+            self._check_wait(request, lane)
+            self._check_deadline(request, num_requests * own_s, alone_s(lane, request, lane.pace.usual_source))
 
     def check(self, wanted: Sequence[tuple[Lane, EngineRequest]], num_at_once: int) -> None:
         """Refuses a call's requests, or returns.
@@ -137,13 +147,14 @@ class Admission:
             DeadlineUnreachable: they could not be done in time.
         """
         self._check_room(wanted[:num_at_once])
-        by_lane: dict[Lane, list[EngineRequest]] = {}
-        for lane, request in wanted:
-            by_lane.setdefault(lane, []).append(request)
-        for lane, requests in by_lane.items():
-            foretold = self._forecast(lane, requests)
-            if foretold is not None:
-                self._check_time(requests[0], foretold)
+        first = wanted[0][1]
+        lanes = {lane: request for lane, request in wanted if lane.pace.is_known}
+        for lane in lanes:
+            self._check_wait(first, lane)
+        if lanes:
+            own_s = sum(work_s(lane, request) for lane, request in wanted)
+            sources = ((lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items())
+            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources))
 
     def _check_room(self, wanted: Sequence[tuple[Lane, EngineRequest]]) -> None:
         self._check_num(wanted[0][1].caller, len(wanted))
@@ -168,19 +179,30 @@ class Admission:
                 self._drain_s(),
             )
 
-    def _check_time(self, request: EngineRequest, foretold: Forecast) -> None:
-        error = self._error.value or 1.0
-        wait_s, max_wait_s = error * foretold.first_wait_s, self._limits.max_wait_s
-        if not request.bulk and wait_s > max_wait_s:
+    def _check_wait(self, request: EngineRequest, lane: Lane) -> None:
+        if request.bulk:
+            return
+        expected_s, max_wait_s = wait_s(request, lane, self._lanes, self._num_workers), self._limits.max_wait_s
+        if expected_s > max_wait_s:
             raise Overloaded(
-                f"the request would wait for some {wait_s:.2g} s; the limit is {max_wait_s:g} s",
-                _delay(wait_s - max_wait_s),
+                f"the request would wait for some {expected_s:.2g} s; the limit is {max_wait_s:g} s",
+                _delay(expected_s - max_wait_s),
             )
+
+    def _check_deadline(self, request: EngineRequest, own_s: float, fastest_s: float) -> None:
+        """Refuses what would be late.
+
+        Args:
+            own_s: work of the call that it came with.
+            fastest_s: how long it would take if it had the engine to itself.
+        """
         if request.deadline is None:
             return
         left_s = request.deadline - time.monotonic()
-        needed_s = MARGIN * error * foretold.total_s
-        if needed_s > left_s and foretold.total_s > HARDLY * foretold.alone_s:
+        work_before_s = self._backlog.through(request, own_s) / self._num_workers
+        num_times = self._slowness.value
+        needed_s = num_times * max(work_before_s, (work_before_s - own_s / self._num_workers) / (1 - RESERVED))
+        if needed_s > left_s and work_before_s > HARDLY * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
                 _delay(needed_s - left_s),

@@ -12,6 +12,9 @@ OVERHEAD_SLOTS = 2
 # Of a new observation in the running average: the last twenty count for two thirds.
 WEIGHT = 0.05
 
+# How far an observation moves a quantile, at most, as a part of its value.
+QUANTILE_WEIGHT = 0.1
+
 # A single observation, of a process that stood still or a core that others had, does not count as more than this.
 MAX_FACTOR = 5.0
 
@@ -28,6 +31,24 @@ class Average:
             self.value = observed
         else:
             self.value += WEIGHT * (min(observed, MAX_FACTOR * self.value) - self.value)
+
+
+class Quantile:
+    """A running quantile: of what was observed of late, a part of `level` was smaller.
+
+    Each observation moves it by a part of itself, up by much or down by little, so that the two cancel where it is
+    right (Robbins and Monro 1951, "A Stochastic Approximation Method"). It stays between `least` and `most`.
+    """
+
+    def __init__(self, level: float, start: float, least: float, most: float) -> None:
+        self.value = start
+        self._level, self._least, self._most = level, least, most
+
+    def add(self, observed: float) -> None:
+        """Takes in one observation."""
+        is_above = observed > self.value
+        moved = self.value * (1 + QUANTILE_WEIGHT * (self._level - (not is_above)))
+        self.value = min(max(moved, self._least), self._most)
 
 
 class Pace:

@@ -167,7 +167,7 @@ class Scheduler:
             for lane in self._turn:
                 if lane.queue.remove(ticket, ticket.request.caller, bulk=ticket.request.bulk):
                     self._admission.waiting.remove(ticket)
-                    self._end(1)
+                    self._end([ticket])
                     self._report_queue(lane.runner)
                     self.observer.finished(lane.runner.manifest.name, ticket.interruption, 0, "queue")
             self._drop_forgotten()
@@ -242,7 +242,7 @@ class Scheduler:
             deliveries = self._run(claim)
             deliver(deliveries)
             with self._lock:
-                self._give_back(claim, sum(delivery.is_last for delivery in deliveries))
+                self._give_back(claim, [delivery.ticket for delivery in deliveries if delivery.is_last])
             del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
 
     def _run(self, claim: Claim) -> list[Delivery]:
@@ -257,8 +257,6 @@ class Scheduler:
                 deliveries = batch.step()
             lane.pace.had_turn(time.monotonic() - claim.since)
             for delivery in deliveries:
-                if delivery.is_last:
-                    self._admission.ended(delivery.ticket)
                 if isinstance(delivery.outcome, EngineResult):
                     lane.pace.finished(delivery.ticket.num_steps)
             return deliveries
@@ -326,7 +324,7 @@ class Scheduler:
         refused = [self._pop(lane) for _ in range(0 if lane.num_busy else lane.num_waiting)]
         for _ in refused:
             self.observer.finished(lane.runner.manifest.name, "failed", 0, "queue")
-        self._end(len(refused))
+        self._end(refused)
         self._report_queue(lane.runner)
         deliver([Delivery(ticket, OutOfMemory()) for ticket in refused])
         return None
@@ -353,7 +351,7 @@ class Scheduler:
         admitted = []
         for ticket in taken:
             if ticket.overdue or ticket.departed:
-                self._end(1)
+                self._end([ticket])
                 self.observer.finished(lane.runner.manifest.name, ticket.interruption, 0, "queue")
                 deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
             else:
@@ -371,23 +369,24 @@ class Scheduler:
         self._admission.waiting.remove(ticket)
         return ticket
 
-    def _give_back(self, claim: Claim, num_finished: int) -> None:
+    def _give_back(self, claim: Claim, finished: list[Ticket]) -> None:
         lane, batch = claim.lane, claim.batch
         self._claims.discard(claim)
         lane.claimed.discard(batch)
         if batch in lane.batches:  # it has not failed
             lane.batches.remove(batch)
             lane.batches.append(batch)
-        if num_finished or claim.admitted:
-            self._end(num_finished)
+        if finished or claim.admitted:
+            self._end(finished)
             self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
         if not batch.num_live:
             self._drop_idle()
             self._drop_forgotten()
 
-    def _end(self, num_requests: int) -> None:
-        """Counts requests that are over."""
-        self._num_active -= num_requests
+    def _end(self, tickets: Sequence[Ticket]) -> None:
+        """Takes note of requests that are over."""
+        self._admission.ended(tickets)
+        self._num_active -= len(tickets)
         if not self._num_active:
             self._all_done.notify_all()
 

@@ -27,7 +27,7 @@ class Ticket:
         admitted: `time.monotonic()` when it left the queue; 0 as long as it waits.
         departed: the caller has left; the request ends before the next step.
         encode_s: how long it was encoded, with others; 0 until then.
-        foretold_s: how long it was expected to take when it came; 0 where nobody knew.
+        work_before_s: what the engine had to do before it, with itself, when it came; 0 if hardly anything.
         num_steps: steps it has had.
         step_times: number and end of the first step and of every STEPS_BETWEEN_TIMES-th, if somebody asked for them.
         num_committed: tokens that `on_tokens` has had.
@@ -40,7 +40,7 @@ class Ticket:
     departed: bool = False
     admitted: float = 0.0
     encode_s: float = 0.0
-    foretold_s: float = 0.0
+    work_before_s: float = 0.0
     num_steps: int = 0
     num_committed: int = 0
     step_times: list[tuple[int, float]] | None = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.engine import scheduler as scheduler_module
 from service.engine.admission import Waiting
 from service.engine.batch import RunningBatch
-from service.engine.forecast import Forecast, forecast
+from service.engine.forecast import alone_s, wait_s, work_s
 from service.engine.lane import Lane
 from service.engine.observer import EngineObserver
 from service.engine.pace import Average, Pace
@@ -294,38 +294,32 @@ def pace_of(slot_s: float, num_steps: float) -> Pace:
     return pace
 
 
-def told(num_requests: int, lane: Lane, *others: Lane, num_workers: int = 1, caller: str = "busy") -> Forecast:
-    found = forecast(request(caller=caller), LENGTH, num_requests, lane, [lane, *others], num_workers)
-    assert found is not None
-    return found
+def waits(lane: Lane, *others: Lane, num_workers: int = 1, caller: str = "busy") -> float:
+    return wait_s(request(caller=caller), lane, [lane, *others], num_workers)
 
 
-def test_a_forecast_adds_what_is_before_a_request_and_its_own_steps() -> None:
+def test_a_wait_is_foretold_by_what_is_before_a_request() -> None:
     # A full step, 4 slots and 2 for its overhead, takes 6 ms; a request 10 of them, and 4 requests share them.
     lane = lane_at(pace_of(slot_s=0.001, num_steps=10), num_waiting=20)
-    mine = told(1, lane)
-    assert mine.first_wait_s == mine.last_wait_s == pytest.approx(0.006 * 10 / 4 * (20 + 1 - 4))
-    assert mine.run_s == pytest.approx(0.060)
-    assert mine.alone_s == pytest.approx(0.030)
-    # Callers take turns: another's goes second, and there is room.
-    assert told(1, lane, caller="other").total_s == pytest.approx(0.060)
-    # Of five at once the last has four more before it.
-    assert told(5, lane).first_wait_s == mine.first_wait_s
-    assert told(5, lane).last_wait_s == pytest.approx(0.015 * (24 + 1 - 4))
-    # Two workers have twice the room, and twice as many end in a step.
-    assert told(1, lane, num_workers=2).first_wait_s == pytest.approx(0.0075 * (20 + 1 - 8))
+    assert waits(lane) == pytest.approx(0.006 * 10 / 4 * (20 + 1 - 4))
+    assert waits(lane, caller="other") == 0  # callers take turns: another's goes second, and there is room
+    assert waits(lane, num_workers=2) == pytest.approx(0.0075 * (20 + 1 - 8))  # twice the room
 
 
-def test_a_forecast_counts_what_other_lanes_run_between_the_steps() -> None:
+def test_a_wait_counts_what_other_lanes_run_between_the_steps() -> None:
     pace = pace_of(slot_s=0.001, num_steps=10)
-    lane, other = lane_at(pace), lane_at(pace)
-    assert told(1, lane, other).run_s == told(1, lane).alone_s == pytest.approx(0.030)
+    lane, other = lane_at(pace, num_waiting=4), lane_at(pace)
     other.batches = [RunningBatch(other.runner, other.shape, EngineObserver())]
     other.batches[0].tickets = [None] * 2  # type: ignore[list-item]  # they are only counted
-    assert told(1, lane, other).run_s == pytest.approx(10 * (0.003 + 0.004))
-    assert told(1, lane, other, num_workers=2).run_s == pytest.approx(10 * 0.0035)
+    assert waits(lane, other) == pytest.approx(10 / 4 * (0.006 + 0.004))
     other.pace.had_turn(0.050)  # it encodes pictures before its steps
-    assert told(1, lane, other).run_s == pytest.approx(10 * (0.003 + 0.050))
+    assert waits(lane, other) == pytest.approx(10 / 4 * (0.006 + 0.050))
+
+
+def test_a_request_costs_its_part_of_a_full_batch_and_takes_longer_alone() -> None:
+    lane = lane_at(pace_of(slot_s=0.001, num_steps=10))
+    assert work_s(lane, request()) == pytest.approx(10 * 0.006 / 4)
+    assert alone_s(lane, request(), LENGTH) == pytest.approx(10 * 0.003)
 
 
 def test_a_pace_follows_and_forgives() -> None:
