@@ -16,8 +16,8 @@ from export.float16 import to_float16
 from export.graph.contract import Graph
 from export.graph.transformer import TransformerArchitecture
 from export.graph.weights_file import WeightsFile, stored
-from export.mapped import let_mapped_files_go
 from export.quantize import FORMS, Forms, Range, forms_of
+from export.resident import give_memory_back
 from models.bundle import AttentionLayout, Bundle, GraphSpec, Manifest, Precision, Provenance, Provider, Variant
 
 WEIGHTS = "weights.bin"
@@ -40,13 +40,13 @@ def write_graphs(
     with WeightsFile(folder / precision / WEIGHTS) as weights:
         forms = Forms(stored(forms.encode, weights), stored(forms.step, weights))
         encode = _save(folder, f"{precision}/encode.onnx", architecture.encode(forms.encode), weights)
-        let_mapped_files_go()
+        give_memory_back()
         step = _save(folder, f"{precision}/step.onnx", architecture.step(forms.step), weights)
         trace, traceable = None, as_traceable(architecture)
         if traceable is not None:
-            let_mapped_files_go()
+            give_memory_back()
             trace = _save(folder, f"{precision}/trace.onnx", traceable.trace(forms), weights)
-    let_mapped_files_go()
+    give_memory_back()
     return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
 
 

@@ -6,6 +6,7 @@ one range does not suit all rows, the layer gets none and finds each row's scale
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +23,9 @@ from export.graph.builder import GraphBuilder
 from export.graph.contract import Graph
 from export.graph.weights_file import WeightsFile, stored
 from export.inputs import open_inputs
-from export.mapped import let_mapped_files_go
 from export.quantize import FORMS, Draw, Float32Array, Form, Linear, Range
-from export.serving import ServingGraphs
-from models.bundle import Bundle, TensorSpec
+from export.resident import give_memory_back
+from models.bundle import Bundle, Manifest, TensorSpec
 from service.engine.runner import encode_inputs, source_length
 
 Array = NDArray[Any]
@@ -37,6 +37,7 @@ STATISTICS = {"least:": "ReduceMin", "most:": "ReduceMax", "norm:": "ReduceL2"}
 MARGIN = 1.15
 
 NUM_SOURCES, MIN_SOURCES = 48, 4
+MAX_REQUESTS = 24  # side by side
 MAX_WORK = 1_500_000_000  # sources times parameters, beyond which there are fewer of them
 MAX_NEW_TOKENS = 64
 
@@ -46,7 +47,10 @@ MIN_STEPS = 10.0
 
 
 def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[str, Range]:
-    """Runs sources and their greedy outputs through observed graphs, one at a time, since padding is no input.
+    """Runs sources through observed graphs, and decodes them greedily there.
+
+    A graph's session is open only while it runs: each has a model in memory. Sources are encoded one at a time, since
+    padding is no input; a step has a row a hypothesis and nothing else, so that they are decoded side by side.
 
     Args:
         bundle: the same model in float32.
@@ -55,27 +59,22 @@ def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[s
     Returns:
         ranges by the layers' names; layers that no range suits have none.
     """
-    manifest, sources = bundle.manifest, list(_samples(bundle, dev))
-    outputs = _outputs(bundle, sources)
-    with TemporaryDirectory(dir=bundle.folder.parent) as folder:
-        encode = _observe(architecture.encode, Path(folder, "encode.onnx"))
-        step = _observe(architecture.step, Path(folder, "step.onnx"))
-    let_mapped_files_go()
-    for source, output in zip(sources, outputs, strict=True):
-        memory = encode.run(encode_inputs(manifest, [source]))
-        sizes = {"slots": 1, "source": source_length(manifest, source), "capacity": len(output)}
-        state = {spec.input.name: _zeros(spec.input, sizes) for spec in architecture.state}
-        fixed = {"source_lengths": np.array([sizes["source"]], np.int32), "num_candidates": np.array([1])}
-        for position, token in enumerate([manifest.target.start_id, *output[:-1]]):
-            lengths, total = np.array([position], np.int32), np.array(position + 1, np.int32)
-            moving = {"tokens": np.array([token]), "lengths": lengths, "total_length": total}
-            values = step.run({**memory, **state, **fixed, **moving})
-            state = {spec.input.name: values[spec.output] for spec in architecture.state}
-    return {**encode.ranges(), **step.ranges()}
+    manifest = bundle.manifest
+    keys, sources = zip(*_samples(bundle, dev), strict=True)
+    with _observed(architecture.encode, bundle.folder.parent) as encode:
+        memory = [encode.run(encode_inputs(manifest, [source])) for source in sources]
+        ranges = encode.ranges()
+    first_ids = [manifest.target.forced_first_id(key) for key in keys]
+    lengths = [source_length(manifest, source) for source in sources]
+    with _observed(architecture.step, bundle.folder.parent) as step:
+        for first in range(0, len(sources), MAX_REQUESTS):
+            group = slice(first, first + MAX_REQUESTS)
+            _decode(step, manifest, _padded(manifest, memory[group]), lengths[group], first_ids[group])
+        return ranges | step.ranges()
 
 
-def _samples(bundle: Bundle, dev: DevSet) -> Iterator[Array]:
-    """Sources, languages or styles in turn."""
+def _samples(bundle: Bundle, dev: DevSet) -> Iterator[tuple[str, Array]]:
+    """Sources, languages or styles in turn, each with its own."""
     manifest, inputs = bundle.manifest, open_inputs(bundle)
     keys = manifest.styles or manifest.target_languages or ("",)
     raw = {key: [example.source for example in examples] for key, examples in dev.items()}
@@ -83,14 +82,54 @@ def _samples(bundle: Bundle, dev: DevSet) -> Iterator[Array]:
     affordable = max(MIN_SOURCES, MAX_WORK // max(1, manifest.num_parameters))
     for key in islice(cycle(keys), min(NUM_SOURCES, affordable)):
         source = inputs.read(next(streams[key]), key)
-        yield source if isinstance(source, np.ndarray) else np.array(source, np.int64)
+        yield key, source if isinstance(source, np.ndarray) else np.array(source, np.int64)
 
 
-def _outputs(bundle: Bundle, sources: Sequence[Array]) -> list[list[int]]:
-    """What the model makes of the sources, greedily."""
-    graphs = ServingGraphs(bundle, "float32")
-    limit = min(MAX_NEW_TOKENS, bundle.manifest.max_target_tokens)
-    return [d.hypothesis.tokens.tolist() for d in graphs.decode(sources, num_beams=1, max_new_tokens=limit)]
+def _padded(manifest: Manifest, memory: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The memory of several sources as one, zeros behind the shorter ones."""
+    together = {}
+    for spec in manifest.memory:
+        parts = [each[spec.name][0] for each in memory]
+        shape = np.max([part.shape for part in parts], axis=0)
+        tensor = together[spec.name] = np.zeros((len(parts), *shape), parts[0].dtype)
+        for row, part in zip(tensor, parts, strict=True):
+            row[tuple(map(slice, part.shape))] = part
+    return together
+
+
+def _decode(
+    step: "_Observed",
+    manifest: Manifest,
+    memory: Mapping[str, Array],
+    lengths: Sequence[int],
+    first_ids: Sequence[int | None],
+) -> None:
+    """Decodes greedily; an output that has ended leaves, so that only tokens that somebody would read are seen.
+
+    Args:
+        memory: of all sources, [requests, ...].
+        lengths: of each source, in positions.
+        first_ids: the first token of each output, where its language forces one.
+    """
+    target, limit = manifest.target, min(MAX_NEW_TOKENS, manifest.max_target_tokens)
+    sizes = {"slots": len(lengths), "source": max(lengths), "capacity": limit}
+    rows = {**memory, **{spec.input.name: _zeros(spec.input, sizes) for spec in manifest.state}}
+    rows["source_lengths"] = np.array(lengths, np.int32)
+    rows["tokens"] = np.full(len(lengths), target.start_id, np.int64)
+    for position in range(limit):
+        rows["lengths"] = np.full(len(rows["tokens"]), position, np.int32)
+        total = {"total_length": np.array(position + 1, np.int32), "num_candidates": np.array([1])}
+        values = step.run({**rows, **total})
+        rows |= {spec.input.name: values[spec.output] for spec in manifest.state}
+        rows["tokens"] = values["candidate_ids"][:, 0]
+        if position == 0:
+            chosen = zip(first_ids, rows["tokens"], strict=True)
+            rows["tokens"] = np.array([best if first is None else first for first, best in chosen], np.int64)
+        goes_on = ~np.isin(rows["tokens"], target.end_ids)
+        if not goes_on.any():
+            return
+        if not goes_on.all():
+            rows = {name: values[goes_on] for name, values in rows.items()}
 
 
 def range_of(least: Float32Array, most: Float32Array, size: Float32Array) -> Range | None:
@@ -136,8 +175,9 @@ class _Observed:
         return {layer: each for layer, each in found.items() if each is not None}
 
 
-def _observe(build: Callable[[Form], Graph], file: Path) -> _Observed:
-    """A graph in float32, with outputs that tell what enters its layers; written to a file that may go afterwards."""
+@contextmanager
+def _observed(build: Callable[[Form], Graph], beside: Path) -> Iterator[_Observed]:
+    """A graph in float32, with outputs that tell what enters its layers; its files stand in a folder of their own."""
     widths: dict[str, int] = {}
 
     def watched(draw: Draw) -> Draw:
@@ -153,11 +193,14 @@ def _observe(build: Callable[[Form], Graph], file: Path) -> _Observed:
         return drawn
 
     plain = FORMS["float32"].step
-    with WeightsFile(file.with_suffix(".bin")) as weights:
-        graph = build(stored(Form(watched(plain.linear), watched(plain.head), plain.embed), weights))
-        weights.take_from(graph.model)
-    save_model(graph.model, file)
-    return _Observed(graph, file, widths)
+    with TemporaryDirectory(dir=beside) as folder:
+        file = Path(folder, "observed.onnx")
+        with WeightsFile(file.with_suffix(".bin")) as weights:
+            graph = build(stored(Form(watched(plain.linear), watched(plain.head), plain.embed), weights))
+            weights.take_from(graph.model)
+        save_model(graph.model, file)
+        give_memory_back()
+        yield _Observed(graph, file, widths)
 
 
 def _zeros(spec: TensorSpec, sizes: Mapping[str, int]) -> Array:

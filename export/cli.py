@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from export.families.source import SourceModel, Wanted
     from export.verify import Report
 
-PRECISIONS = ("float32", "float16", "int8", "int4")
+PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
 TASKS = ("translation", "summarization", "captioning")
 MANY = 8  # languages that are listed
 FOLDER = click.Path(path_type=Path, file_okay=False)

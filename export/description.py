@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.errors import ExportError
+from export.errors import WeightsDoNotFit
 from export.quantize import Linear
 from models.nets.transformer import Side, Transformer, TransformerConfig, TransformerDecoder, distances, sinusoids
 
@@ -47,7 +47,7 @@ class Description:
     def __post_init__(self) -> None:
         faults = self._weight_faults()
         if faults:
-            raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))
+            raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
 
     def net(self) -> nn.Module:
         """An untrained net of this architecture."""

@@ -3,3 +3,7 @@
 
 class ExportError(Exception):
     """A checkpoint that cannot be exported; the message names the cause, every one that was found."""
+
+
+class WeightsDoNotFit(ExportError):
+    """Weights are missing, unexpected, of another shape or not finite."""

@@ -15,6 +15,7 @@ from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
 from export.quantize import CALIBRATED, Range
+from export.resident import give_memory_back, return_what_is_freed
 from export.verify import Report, Stage, VerificationFailed, Verifier
 from models.bundle import Bundle, Precision, Variant
 
@@ -50,6 +51,8 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
         VerificationFailed: a gate did not hold; nothing is written.
         ExportError: `out` is not empty, or there is no room on the disk.
     """
+    return_what_is_freed()
+    give_memory_back()
     refuse_unwritable(model, out, options)
     precisions: list[Precision] = list(dict.fromkeys(options.precisions))
     with _folder_beside(out) as folder:
@@ -98,7 +101,10 @@ def _ranges(folder: Path, model: SourceModel, plain: Variant, options: ExportOpt
         return {}
     stage("float32: what numbers reach each layer")
     bundle = write_manifest(folder, model, [plain], name=options.name, version=options.version, verification={})
-    return calibrate(model.architecture, bundle, options.dev)
+    try:
+        return calibrate(model.architecture, bundle, options.dev)
+    finally:
+        give_memory_back()
 
 
 def verify(bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage) -> Report:

@@ -16,10 +16,10 @@ from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
 from export.inputs import open_inputs
-from export.mapped import let_mapped_files_go
 from export.quality import METRICS
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Reference, Source, half_of_the_threads
+from export.resident import give_memory_back
 from export.serving import Ids, ServingGraphs
 from models.bundle import Bundle, Precision
 from service.engine.request import Generation
@@ -109,8 +109,8 @@ class Verifier:
         if self._dev:
             facts["dev"] = {"num_examples": {key: len(examples) for key, examples in self._dev.items()}}
         first: _Baseline | None = None
-        let_mapped_files_go()  # the original, which has answered
         for precision in self._precisions:  # one at a time, since each has a model's weights in memory
+            give_memory_back()  # of the original, which has answered, and of other precisions
             graphs = ServingGraphs(self._bundle, precision)
             section = sections.setdefault(precision, [])
             if precision == "float32" and self._model is not None:

@@ -57,7 +57,7 @@ def main() -> None:
     model = families.load(checkpoint)
     chosen = next(known for known in PRECISIONS if known == precision)
     # Random weights may lose more to 8 bits than is allowed; what verification costs is the same.
-    options = ExportOptions("benchmark", "1", (chosen,), {}, allow_mismatch=True)  # type: ignore[arg-type]
+    options = ExportOptions("benchmark", "1", (chosen,), {}, allow_mismatch=True)
     export(model, out, options, stages.next)
     stages.next("")
     print(json.dumps(stages.ended))

@@ -84,7 +84,7 @@ def describe(net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None
         feed_forward_width=settings.decoder_ffn_dim,
         encoder_feed_forward_width=settings.encoder_ffn_dim,
         norm=kind.norm,
-        activation=ACTIVATIONS[settings.activation_function],  # type: ignore[arg-type]
+        activation=ACTIVATIONS[settings.activation_function],
         positions="sinusoidal" if kind.positions == "sinusoidal" else "learned",
         max_positions=min(settings.max_position_embeddings, max_positions or settings.max_position_embeddings),
         scale_embeddings=settings.scale_embedding,

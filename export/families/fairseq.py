@@ -13,7 +13,7 @@ from export.description import Description
 from export.errors import ExportError
 from export.families.mapping import ACTIVATIONS, BOTH, ReadWeights, Weights, renamed
 from export.families.positions import concatenated_sinusoids
-from export.families.source import SourceModel, Wanted, require_files
+from export.families.source import SourceModel, Wanted, refuse_unsupported, require_files
 from export.families.vocabularies import Special, Vocabularies, VocabularyTexts
 from export.graph.transformer import TransformerArchitecture
 from export.quantize import Float32Array
@@ -77,12 +77,10 @@ def load(file: Path, content: Mapping[str, Any], wanted: Wanted) -> SourceModel:
     """
     options = _options(content)
     weights = ReadWeights({name: x.float().numpy() for name, x in content["model"].items()})
-    faults = list(_faults(options, file.parent))
-    if faults:
-        raise ExportError(f"this fairseq model asks for what is not supported: {'; '.join(faults)}")
+    refuse_unsupported("fairseq", _faults(options, file.parent))
     languages = _languages(options, wanted)
-    description = describe(options, weights)
-    weights.refuse_unread(UNREAD)
+    with weights.all_read(UNREAD):
+        description = describe(options, weights)
     vocabularies = _vocabularies(file.parent, languages, description)
     target = vocabularies.text_target(description.config.vocab_size)
     pairs = wanted.languages or (languages,)
@@ -135,7 +133,7 @@ def describe(options: Mapping[str, Any], theirs: Weights) -> Description:
         feed_forward_width=options["decoder_ffn_embed_dim"],
         encoder_feed_forward_width=options["encoder_ffn_embed_dim"],
         norm="pre" if pre else "post",
-        activation=ACTIVATIONS[options.get("activation_fn", "relu")],  # type: ignore[arg-type]
+        activation=ACTIVATIONS[options.get("activation_fn", "relu")],
         positions="learned",
         max_positions=min(longest, MAX_POSITIONS),
         scale_embeddings=not options.get("no_scale_embedding", False),

@@ -7,12 +7,12 @@ import numpy as np
 
 from export.errors import ExportError
 from export.families.mapping import BOTH, Weights, renamed
-from export.graph.recurrent_weights import RecurrentWeights
+from export.graph.recurrent_weights import GATES, RecurrentWeights, decoder_cells, encoder_parts
 from export.quantize import Float32Array
-from models.nets.recurrent import RecurrentConfig
+from models.nets.recurrent import RecurrentConfig, ScoreName, Start
 
-SCORES = {"bahdanau": "additive", "luong": "general"}
-STARTS = {"bridge": "bridge", "last": "last", "zero": "zero"}
+SCORES: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
+STARTS: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}
 
 
 def faults(model: Mapping[str, Any]) -> Iterator[str]:
@@ -49,7 +49,7 @@ def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
             encoder_width=encoder["hidden_size"],
             decoder_width=width,
             style="luong",
-            score=SCORES[decoder.get("attention", "bahdanau")],  # type: ignore[arg-type]
+            score=SCORES[decoder.get("attention", "bahdanau")],
             score_width=width,
             cell="lstm" if is_lstm else "gru",
             encoder_layers=encoder.get("num_layers", 1),
@@ -59,7 +59,7 @@ def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
             head_bias=False,
             readout_width=width,
             readout_bias=True,
-            start=STARTS[decoder.get("init_hidden", "bridge")],  # type: ignore[arg-type]
+            start=STARTS[decoder.get("init_hidden", "bridge")],
             start_cell="hidden" if is_lstm else "zero",
         )
     except ValueError as error:
@@ -73,13 +73,10 @@ def _weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Float32Array
         weights["source_embedding.weight"] = theirs["src_embed.lut.weight"]
     if not config.tie_embeddings:
         weights["head.weight"] = theirs["decoder.output_layer.weight"]
-    for name, weight in theirs.items():
-        if name.startswith("encoder.rnn."):
-            weights[name.replace("encoder.rnn.", "encoder.layers.")] = weight
-        elif name.startswith("decoder.rnn."):
-            part, _, layer = name.removeprefix("decoder.rnn.").rpartition("_l")
-            place = "cell" if layer == "0" else f"upper.{int(layer) - 1}"
-            weights[f"decoder.{place}.gates.{part}"] = weight
+    for part in encoder_parts(config):
+        weights[f"encoder.layers.{part}"] = theirs[f"encoder.rnn.{part}"]
+    for layer, cell in enumerate(decoder_cells(config)):
+        weights |= {f"{cell}.{part}": theirs[f"decoder.rnn.{part}_l{layer}"] for part in GATES}
     names = {"decoder.attention.score.key": "decoder.attention.key_layer"}
     if config.score == "additive":
         names["decoder.attention.score.query"] = "decoder.attention.query_layer"

@@ -17,16 +17,16 @@ from export.families.languages import named_languages
 from export.families.mapping import BOTH, ReadWeights, Weights, renamed
 from export.families.positions import concatenated_sinusoids, interleaved_sinusoids
 from export.families.recurrent import RecurrentNetReference
-from export.families.source import SourceModel, Wanted
+from export.families.source import SourceModel, Wanted, refuse_unsupported
 from export.families.vocabularies import Special, Vocabularies, VocabularyTexts
 from export.graph.recurrent import RecurrentArchitecture
-from export.graph.recurrent_weights import RecurrentWeights
+from export.graph.recurrent_weights import GATES, RecurrentWeights, decoder_cells, encoder_parts
 from export.graph.transformer import TransformerArchitecture
 from export.quantize import Float32Array
 from export.reference import TransformerReference
 from models.bundle import GenerationDefaults, Provenance, Target
 from models.nets.recurrent import RecurrentConfig
-from models.nets.transformer import TransformerConfig
+from models.nets.transformer import Activation, TransformerConfig
 
 TRANSFORMER, RECURRENT = "opennmt-transformer", "opennmt-recurrent"
 SPECIAL = Special(unknown="<unk>", pad="<blank>", start="<s>", end="</s>")
@@ -35,7 +35,12 @@ MAX_NEW_TOKENS = 250  # theirs, as are the beams and the score without a length 
 NUM_BEAMS = 5
 SENTENCEPIECE = "sentencepiece"
 TRAINING_ONLY = {"filtertoolong", "clean", "switchout", "tokendrop", "tokenmask"}
-ACTIVATIONS = {"relu": ("relu", False), "gelu": ("gelu", False), "silu": ("silu", True), "gated-gelu": ("gelu", True)}
+ACTIVATIONS: dict[str, tuple[Activation, bool]] = {  # with whether it is gated
+    "relu": ("relu", False),
+    "gelu": ("gelu", False),
+    "silu": ("silu", True),
+    "gated-gelu": ("gelu", True),
+}
 POSITIONS = {"SinusoidalInterleaved": interleaved_sinusoids, "SinusoidalConcat": concatenated_sinusoids}
 UNREAD = re.compile(r".*\.pe\.pe")  # the table of positions, which follows from the width
 TABLE = "embeddings.make_embedding.emb_luts.0.weight"
@@ -106,25 +111,20 @@ def load(file: Path, content: Mapping[str, Any], wanted: Wanted) -> SourceModel:
     """
     options = content["opt"]
     is_recurrent = options.get("encoder_type") in ("rnn", "brnn")
-    faults = list(_faults(options, is_recurrent))
-    if faults:
-        raise ExportError(f"this OpenNMT-py model asks for what is not supported: {'; '.join(faults)}")
+    refuse_unsupported("OpenNMT-py", _faults(options, is_recurrent))
     vocabularies = _vocabularies(file.parent, content["vocab"], options)
     languages = named_languages(wanted.languages)
     weights = ReadWeights(_weights(file, content))
-    num_targets = len(weights["generator.weight"])
-    target = vocabularies.text_target(num_targets)
+    described = _described(options, weights, is_recurrent)
+    target = vocabularies.text_target(described.config.vocab_size)
     architecture: TransformerArchitecture | RecurrentArchitecture
     reference: OpenNmtTransformer | OpenNmtRecurrent
-    if is_recurrent:
-        recurrent = describe_recurrent(options, weights)
-        architecture = RecurrentArchitecture(recurrent)
-        reference = OpenNmtRecurrent(recurrent, target, vocabularies)
+    if isinstance(described, RecurrentWeights):
+        architecture = RecurrentArchitecture(described)
+        reference = OpenNmtRecurrent(described, target, vocabularies)
     else:
-        description = describe_transformer(options, weights)
-        architecture = TransformerArchitecture(description)
-        reference = OpenNmtTransformer(description, target, vocabularies)
-    weights.refuse_unread(UNREAD)
+        architecture = TransformerArchitecture(described)
+        reference = OpenNmtTransformer(described, target, vocabularies)
     return SourceModel(
         family=RECURRENT if is_recurrent else TRANSFORMER,
         task="translation",
@@ -161,6 +161,11 @@ class OpenNmtRecurrent(VocabularyTexts, RecurrentNetReference):
         VocabularyTexts.__init__(self, vocabularies)
 
 
+def _described(options: Mapping[str, Any], weights: ReadWeights, is_recurrent: bool) -> Description | RecurrentWeights:
+    with weights.all_read(UNREAD):
+        return describe_recurrent(options, weights) if is_recurrent else describe_transformer(options, weights)
+
+
 def describe_transformer(options: Mapping[str, Any], theirs: Weights) -> Description:
     """Options and weights as our description."""
     table, source_table = theirs[f"decoder.{TABLE}"], theirs[f"encoder.{TABLE}"]
@@ -175,7 +180,7 @@ def describe_transformer(options: Mapping[str, Any], theirs: Weights) -> Descrip
         encoder_layers=options["enc_layers"],
         decoder_layers=options["dec_layers"],
         feed_forward_width=options["transformer_ff"],
-        activation=activation,  # type: ignore[arg-type]
+        activation=activation,
         gated=gated,
         positions="learned",
         max_positions=MAX_POSITIONS,
@@ -243,13 +248,10 @@ def _recurrent_weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Fl
         weights["source_embedding.weight"] = theirs[f"encoder.{TABLE}"]
     if not config.tie_embeddings:
         weights["head.weight"] = theirs["generator.weight"]
-    for name in theirs:
-        if name.startswith("encoder.rnn."):
-            weights[name.replace("encoder.rnn.", "encoder.layers.")] = theirs[name]
-        elif name.startswith("decoder.rnn.layers."):
-            number, part = name.removeprefix("decoder.rnn.layers.").split(".")
-            place = "cell" if number == "0" else f"upper.{int(number) - 1}"
-            weights[f"decoder.{place}.gates.{part}"] = theirs[name]
+    for part in encoder_parts(config):
+        weights[f"encoder.layers.{part}"] = theirs[f"encoder.rnn.{part}"]
+    for layer, cell in enumerate(decoder_cells(config)):
+        weights |= {f"{cell}.{part}": theirs[f"decoder.rnn.layers.{layer}.{part}"] for part in GATES}
     attention, score = "decoder.attn.linear_", "decoder.attention.score"
     if config.score == "general":  # theirs projects the query
         weights[f"{score}.key.weight"] = np.ascontiguousarray(theirs[f"{attention}in.weight"].T)

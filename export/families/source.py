@@ -1,6 +1,6 @@
 """What every family hands to the export."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,13 @@ class SourceModel:
     summary: str = ""
     alignment_heads: tuple[tuple[int, int], ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def refuse_unsupported(toolkit: str, faults: Iterable[str]) -> None:
+    """Raises ExportError with every option of a toolkit's model that is not supported, if there is any."""
+    found = list(faults)
+    if found:
+        raise ExportError(f"this {toolkit} model asks for what is not supported: {'; '.join(found)}")
 
 
 def require_files(folder: Path, *names: str) -> None:

@@ -38,7 +38,7 @@ def describe(net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None
         gated=settings.is_gated_act,
         norm_kind="rms",
         norm_epsilon=settings.layer_norm_epsilon,
-        activation=ACTIVATIONS[settings.dense_act_fn],  # type: ignore[arg-type]
+        activation=ACTIVATIONS[settings.dense_act_fn],
         positions="relative",
         relative_buckets=settings.relative_attention_num_buckets,
         relative_max_distance=settings.relative_attention_max_distance,

@@ -16,6 +16,7 @@ from export.graph.recurrent_weights import (
     READOUT,
     STATES,
     RecurrentWeights,
+    decoder_cells,
 )
 from export.quantize import Form, Linear
 from models.bundle import TensorSpec
@@ -99,7 +100,7 @@ class _StepGraph:
         if config.decoder_layers == 1:
             return self._cell("decoder.cell.gates", x, hidden, cell, f"next_{HIDDEN}", f"next_{CELL}")
         hiddens, cells = self._apart(hidden), self._apart(cell) if cell else [""] * config.decoder_layers
-        names = ["decoder.cell.gates", *(f"decoder.upper.{n}.gates" for n in range(config.decoder_layers - 1))]
+        names = decoder_cells(config)
         outputs: list[str] = []
         new_cells = [graph.name_value("cell") for _ in names]
         for name, old, kept, new_cell in zip(names, hiddens, cells, new_cells, strict=True):

@@ -6,13 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from export.errors import ExportError
+from export.errors import WeightsDoNotFit
 from export.quantize import Float32Array, Linear
 from models.bundle import StateSpec, TensorSpec
 from models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 
 STATES, KEYS, INITIAL, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
 HIDDEN, CELL, READOUT = "hidden", "cell", "readout"
+
+GATES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a cell, as PyTorch has it
+
+
+def encoder_parts(config: RecurrentConfig) -> Iterator[str]:
+    """Names of the encoder's weights behind "encoder.layers.", which are those of PyTorch's LSTM and GRU."""
+    for layer in range(config.encoder_layers):
+        for direction in ("", "_reverse")[: config.num_directions]:
+            yield from (f"{part}_l{layer}{direction}" for part in GATES)
+
+
+def decoder_cells(config: RecurrentConfig) -> list[str]:
+    """What the names of each decoder cell's `GATES` begin with."""
+    return ["decoder.cell.gates", *(f"decoder.upper.{n}.gates" for n in range(config.decoder_layers - 1))]
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,7 @@ class RecurrentWeights:
     def __post_init__(self) -> None:
         faults = sorted(self._weight_faults())
         if faults:
-            raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))
+            raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
 
     def _weight_faults(self) -> Iterator[str]:
         """Names every missing, unexpected or misshapen weight."""

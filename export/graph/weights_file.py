@@ -12,9 +12,11 @@ from onnx import external_data_helper
 
 from export.graph.builder import GraphBuilder
 from export.quantize import Float32Array, Form, Linear
+from export.resident import give_memory_back
 
 MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
 ALIGNMENT = 64
+BYTES_A_PAUSE = 2**24  # after which what was read for them is given back
 
 
 class WeightsFile:
@@ -32,6 +34,7 @@ class WeightsFile:
         self._min_bytes = MIN_BYTES if min_bytes is None else min_bytes
         self._stream = path.open("wb")
         self._offsets: dict[bytes, int] = {}
+        self._num_given_back = 0
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +65,16 @@ class WeightsFile:
             self._stream.write(b"\0" * (-self._stream.tell() % ALIGNMENT))
             self._offsets[digest] = self._stream.tell()
             self._stream.write(data)
+            self._give_memory_back()
         tensor.raw_data = b""  # or the helper refuses
         external_data_helper.set_external_data(tensor, self._path.name, self._offsets[digest], len(data))
         tensor.ClearField("raw_data")
+
+    def _give_memory_back(self) -> None:
+        """Now and then: a model is never in memory as a whole because its graphs are drawn."""
+        if self._stream.tell() - self._num_given_back >= BYTES_A_PAUSE:
+            give_memory_back()
+            self._num_given_back = self._stream.tell()
 
 
 def stored(form: Form, weights: WeightsFile) -> Form:

@@ -9,12 +9,12 @@ followed by the layers of Vaswani et al. 2017, normalizations last, with GELU (H
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.nets.transformer import EncoderLayer, TransformerConfig
+from models.nets.transformer import Activation, EncoderLayer, TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BertConfig:
     feed_forward_width: int
     max_positions: int = 512
     num_segments: int = 2
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
+    activation: Activation = "gelu"
     norm_epsilon: float = 1e-12
 
     @property

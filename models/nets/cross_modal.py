@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from models.nets.transformer import EncoderLayer, Sublayer, TransformerConfig, attention
+from models.nets.transformer import Activation, EncoderLayer, Sublayer, TransformerConfig, attention
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class CrossModalConfig:
     region_width: int
     text_width: int
     norm: Literal["pre", "post"] = "post"
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
+    activation: Activation = "gelu"
     norm_epsilon: float = 1e-12
 
     @property

@@ -10,14 +10,14 @@ back. A grid that windows do not divide is filled up with zeros, which are atten
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.nets.patch_distances import PatchDistances
-from models.nets.transformer import EncoderLayer, TransformerConfig
+from models.nets.transformer import Activation, EncoderLayer, TransformerConfig
 
 SEPARATE = -100.0  # added to the scores of positions that only the shift has brought together
 MERGED = 2  # rows and columns that become one
@@ -46,7 +46,7 @@ class SwinConfig:
     image_width: int = 224
     patch_size: int = 4
     absolute_positions: bool = False
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
+    activation: Activation = "gelu"
     norm_epsilon: float = 1e-5
 
     @property

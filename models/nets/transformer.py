@@ -18,8 +18,9 @@ from models.attention.multi_head import MultiHeadAttention
 from models.attention.relative_position import RelativePositionBias
 
 Side = Literal["encoder", "decoder"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "gelu": functional.gelu,
     "gelu_tanh": partial(functional.gelu, approximate="tanh"),
@@ -64,7 +65,7 @@ class TransformerConfig:
     decoder_layers: int
     feed_forward_width: int
     norm: Literal["pre", "post"] = "pre"
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
+    activation: Activation = "relu"
     positions: Literal["sinusoidal", "learned", "relative"] = "sinusoidal"
     max_positions: int = 512
     bias: bool = True

@@ -9,13 +9,13 @@ Layers are `models/nets/transformer.py`'s, normalizations first.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.nets.patch_distances import PatchDistances
-from models.nets.transformer import EncoderLayer, TransformerConfig
+from models.nets.transformer import Activation, EncoderLayer, TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class VisionTransformerConfig:
     class_tokens: int = 1
     absolute_positions: bool = True
     relative_positions: bool = False
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu"
+    activation: Activation = "gelu"
     norm_epsilon: float = 1e-6
     final_norm: bool = True
     mean: float = 127.5

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from export import families
@@ -80,6 +81,28 @@ def test_what_is_not_supported_of_recurrent_models_is_named(tmp_path, change, me
     folder = _changed(CHECKPOINT.with_name("joeynmt_recurrent") / RECURRENT[0], tmp_path, change)
     with pytest.raises(ExportError, match=message):
         families.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("joeynmt", ("decoder.layers.0.x_layer_norm.weight", "encoder.layers.1.src_src_att.k_layer.weight")),
+        ("joeynmt_recurrent/gru-bahdanau", ("decoder.att_vector_layer.weight", "decoder.rnn.weight_hh_l0")),
+        ("joeynmt_recurrent/lstm-luong", ("encoder.rnn.bias_ih_l0_reverse", "trg_embed.lut.weight")),
+    ],
+)
+def test_weights_that_are_missing_are_named_all_at_once(tmp_path, name: str, missing: tuple[str, ...]) -> None:
+    folder = Path(shutil.copytree(CHECKPOINT.parent / name, tmp_path / "joey"))
+    content = torch.load(folder / "best.ckpt", weights_only=True)
+    for weight in missing:
+        del content["model_state"][weight]
+    content["model_state"]["decoder.extra.weight"] = torch.zeros(1)
+    torch.save(content, folder / "best.ckpt")
+    with pytest.raises(ExportError) as told:
+        families.load(folder)
+    assert f"weights are missing: {', '.join(missing)}" in str(told.value)
+    if "trg_embed.lut.weight" not in missing:  # without a table, little else is known
+        assert "no place for: decoder.extra.weight" in str(told.value)
 
 
 def test_what_the_manifest_says() -> None:

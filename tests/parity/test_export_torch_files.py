@@ -116,26 +116,51 @@ def _options(**changes: Any) -> Callable[[Any], None]:
         ("opennmt/gru-mlp", _options(coverage_attn=True, bridge=True), "coverage_attn True.*bridge True"),
         ("opennmt/gru-mlp", _options(input_feed=0, context_gate="both"), "context_gate 'both'.*input_feed 0"),
         ("opennmt/gru-mlp", lambda c: c["vocab"].update(src={"fields": []}), "before OpenNMT-py 3"),
-        ("opennmt/gru-mlp", lambda c: c["model"].pop("decoder.attn.v.weight"), "decoder.attn.v.weight"),
-        ("opennmt/gru-mlp", lambda c: c["model"].update({"encoder.rnn.extra": torch.zeros(1)}), "extra is unexpected"),
         ("fairseq/post-norm", _options(adaptive_softmax_cutoff="10,20"), "adaptive_softmax_cutoff '10,20'"),
         ("fairseq/post-norm", _options(no_cross_attention=True), "no_cross_attention"),
-        (
-            "fairseq/post-norm",
-            lambda c: c["model"].pop("encoder.layers.1.fc1.weight"),
-            r"encoder.1.feed_forward.inner.weight is miss",
-        ),
-        (
-            "fairseq/post-norm",
-            lambda c: c["model"].update({"encoder.extra": torch.zeros(1)}),
-            "no place for: encoder.ex",
-        ),
         ("fairseq/post-norm", lambda c: c.pop("model"), "no checkpoint of OpenNMT-py 3 or fairseq"),
     ],
 )
 def test_what_is_not_supported_is_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         families.load(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+
+
+TABLE = "embeddings.make_embedding.emb_luts.0.weight"
+BIAS = "encoder.layers.0.fc1.bias"
+EXTRA = ("encoder.extra", "decoder.more.weight")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("opennmt/transformer", ("decoder.layer_norm.weight", "encoder.transformer.1.self_attn.final_linear.weight")),
+        ("opennmt/transformer", (f"decoder.{TABLE}", "generator.bias")),
+        ("opennmt/gru-mlp", ("decoder.attn.v.weight", "decoder.rnn.layers.0.bias_hh", "encoder.rnn.weight_ih_l0")),
+        ("fairseq/post-norm", ("decoder.layers.0.encoder_attn.v_proj.weight", "encoder.layers.1.fc1.weight")),
+    ],
+)
+def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
+    tmp_path: Path, name: str, missing: tuple[str, ...]
+) -> None:
+    def change(content: Any) -> None:
+        for weight in missing:
+            part, _, rest = weight.partition(".")
+            holder = content["generator"] if part == "generator" else content["model"]
+            del holder[rest if part == "generator" and rest in holder else weight]
+        content["model"].update({weight: torch.zeros(1) for weight in EXTRA})
+
+    with pytest.raises(ExportError) as told:
+        families.load(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+    assert f"weights are missing: {', '.join(missing)}" in str(told.value)
+    if not any(TABLE in weight for weight in missing):  # without a table, little else is known
+        assert f"no place for: {', '.join(sorted(EXTRA))}" in str(told.value)
+
+
+def test_a_weight_of_another_shape_is_named(tmp_path: Path) -> None:
+    changed = _changed(tmp_path, "fairseq/pre-norm", lambda c: c["model"].update({BIAS: torch.zeros(3)}))
+    with pytest.raises(ExportError, match=r"encoder.0.feed_forward.inner.bias has shape \(3,\)"):
+        families.load(changed, Wanted(languages=LANGUAGES))
 
 
 def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None:
