@@ -22,7 +22,7 @@ from benchmarks.tables import show
 def main(context: click.Context, rounds: int, json_file: Path | None) -> None:
     """Opens a large page in Chromium and uses it, and draws heatmaps.
 
-    The page needs Chromium, Node and `make browser`; where one is missing, it is left out.
+    The page needs Chromium and Node; where one is missing, it is left out.
     """
     before = circumstances(context, "benchmarks.html")
     drawings = tuple(measure_drawing(form, rounds) for form in ("png", "svg"))

@@ -14,22 +14,21 @@ from benchmarks.spread import Spread
 from regard.html import save
 
 HERE = Path(__file__).parent
-NODE_MODULES = HERE.parent.parent / "tests" / "browser" / "node_modules"
 EMPTY = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Empty</title><p>Nothing</p></html>'
 
 
 class BrowserMissing(Exception):
-    """There is no Chromium, no Node, or no playwright-core."""
+    """There is no Chromium, or no Node."""
 
 
 class Opening(BaseModel):
-    """What opening a page and using it took, in milliseconds; each of several openings, in a new context each.
+    """What opening a page and using it took, in milliseconds; each of several openings, in a new tab each.
 
     Attributes:
         size_bytes: of the file.
         opened: from the start of the navigation until the first map is on the screen and input is answered.
         read: until the browser has read the whole file.
-        work: processor time of the page's main thread, at least until it was open.
+        work: processor time of the page's main thread, until all of it had been read.
         empty: `opened`, of a page with one word, in the same rounds.
         empty_work: `work` of that page.
         first_kind, kind: the cross-attention for the first time; afterwards one and the other.
@@ -101,8 +100,6 @@ def _missing() -> Iterator[str]:
         yield "chromium"
     if shutil.which("node") is None:
         yield "node"
-    if not NODE_MODULES.is_dir():
-        yield "tests/browser/node_modules (make browser)"
 
 
 def _chromium() -> str | None:

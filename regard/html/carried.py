@@ -25,8 +25,8 @@ class Carried:
     """The parts of a page that hold its data.
 
     Attributes:
-        before: JSON that the script reads; cannot end the element it stands in. A map whose numbers stand behind the
-            script has, in place of `data`, the id of their element as `numbers`.
+        before: JSON that the script reads, in ASCII; cannot end the element it stands in. A map whose numbers stand
+            behind the script has, in place of `data`, the id of their element as `numbers`.
         behind: base64 by the id of its element.
     """
 
@@ -42,7 +42,7 @@ def carried(result: Result, picture: str | None) -> Carried:
         attention_map["numbers"] = f"numbers-{number}"
         behind[attention_map["numbers"]] = attention_map.pop("data")
     value = {"result": message, "picture": picture}
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, separators=(",", ":"))
     return Carried(text.replace("<", "\\u003c"), behind)
 
 

@@ -1,8 +1,9 @@
 """The view's script as one file: its ES modules joined, each once, those it imports before it.
 
 The modules keep to a few rules, so that joining is taking out lines: imports and exports are named, at the top level,
-imports name a file beside it ("./x.js"), and no two modules declare the same name. Tests hold them to that (and a
-browser runs what comes out). Why there is no bundler: docs/adr.
+imports name a file beside it ("./x.js"), no two modules declare the same name, and what is not ASCII stands in strings,
+patterns and comments only. Tests hold them to that, and a browser runs what comes out. Why there is no
+bundler: docs/adr.
 """
 
 import functools
@@ -12,6 +13,7 @@ from importlib import resources
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) )", re.MULTILINE)
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n|/\*\*(?:(?!\*/).)*\*/ ?", re.MULTILINE | re.DOTALL)
 
 
@@ -22,8 +24,9 @@ def read_asset(name: str) -> str:
 
 @functools.cache
 def joined_script(entry: str = "main.js") -> str:
-    """The module and all that it imports as one module, without documentation."""
-    return "".join(_stripped(name) for name in dict.fromkeys(_in_order(entry)))
+    """The module and all that it imports as one module, without documentation, in ASCII."""
+    joined = "".join(_stripped(name) for name in dict.fromkeys(_in_order(entry)))
+    return _BEYOND_ASCII.sub(lambda letter: f"\\u{ord(letter[0]):04x}", joined)
 
 
 def _in_order(name: str) -> Iterator[str]:

@@ -242,7 +242,7 @@ test("the first map is shown before the numbers of the others are read", async (
       const first = offered();
       inner.write(behind);
       inner.close();
-      await new Promise((resolve) => setTimeout(resolve));
+      while (offered().length === first.length) await new Promise((resolve) => setTimeout(resolve));
       return { words, first, then: offered() };
     },
     [html.slice(0, end), html.slice(end)],
@@ -264,7 +264,6 @@ test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
       document.body.getBoundingClientRect();
       return performance.now() - begin;
     };
-    const median = (all) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)];
     const choose = (label, value) => {
       const select = [...document.querySelectorAll("label.field")].find((each) => each.textContent.startsWith(label)).querySelector("select");
       select.value = value;
@@ -273,14 +272,14 @@ test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
     const words = [...document.querySelectorAll(".outputs .word")];
     const radios = [...document.querySelectorAll("input[type=radio]")];
     const kinds = ["alignment", "cross"].map((kind) => radios.find(({ value }) => value === kind));
-    // Figures are the benchmark's (benchmarks/html); this only catches what is slower by far.
+    // The best of several: the machine may be busy. Figures are the benchmark's (benchmarks/html).
     return {
-      hover: median(words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
-      head: median([0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
-      kind: median([0, 1, 0, 1, 0].map((at) => timed(() => ((kinds[at].checked = true), kinds[at].dispatchEvent(new Event("change")))))),
+      hover: Math.min(...words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
+      head: Math.min(...[0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
+      kind: Math.min(...[0, 1, 0, 1, 0].map((at) => timed(() => ((kinds[at].checked = true), kinds[at].dispatchEvent(new Event("change")))))),
     };
   });
-  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 500, `${act} took ${measured[act]} ms`);
+  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 100, `${act} took ${measured[act]} ms`);
   assert.deepEqual(complaints, []);
   await b.screenshot(page, "large");
   await close();

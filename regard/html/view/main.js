@@ -32,7 +32,7 @@ async function readPicture() {
 
 const view = new View(main);
 // The script stands before the numbers of large maps, so that the first map is seen while those are still being read.
-document.addEventListener("DOMContentLoaded", () => view.numbersArrived());
+document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(() => view.numbersArrived())));
 view.show(result, await readPicture());
 
 switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => view.themeChanged());

@@ -223,13 +223,12 @@ export function imageOf(values, rows, columns, largest, threshold, colours) {
   const canvas = element("canvas");
   canvas.width = columns;
   canvas.height = rows;
-  const pixels = new ImageData(columns, rows);
+  const image = new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let at = 0; at < values.length; at++) {
-    const from = colours.offset(values[at] < threshold ? 0 : values[at] / largest);
-    for (let channel = 0; channel < 3; channel++) pixels.data[4 * at + channel] = colours.table[from + channel];
-    pixels.data[4 * at + 3] = 255;
+    pixels[at] = colours.pixels[colours.step(values[at] < threshold ? 0 : values[at] / largest)];
   }
-  canvas.getContext("2d")?.putImageData(pixels, 0, 0);
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
   return canvas;
 }
 

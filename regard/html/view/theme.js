@@ -17,30 +17,32 @@ export class Colours {
   /** @param {ThemeName} name */
   constructor(name) {
     this.name = name;
-    /** RGB, three bytes a step. */
-    this.table = new Uint8ClampedArray(3 * STEPS);
+    /** RGBA, four bytes a step. */
+    this.table = new Uint8ClampedArray(4 * STEPS).fill(255);
+    /** The same, a number a step, as a canvas keeps its pixels. */
+    this.pixels = new Uint32Array(this.table.buffer);
     const anchors = RAMPS[name].map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
     for (let step = 0; step < STEPS; step++) {
       const position = (step / (STEPS - 1)) * (anchors.length - 1);
       const low = Math.min(Math.floor(position), anchors.length - 2);
       for (let channel = 0; channel < 3; channel++) {
         const [from, to] = [anchors[low][channel], anchors[low + 1][channel]];
-        this.table[3 * step + channel] = from + (to - from) * (position - low);
+        this.table[4 * step + channel] = from + (to - from) * (position - low);
       }
     }
   }
 
   /**
-   * Where a weight's colour begins in the table.
+   * The step that a weight's colour is.
    * @param {number} share of the largest weight, from 0 to 1
    */
-  offset(share) {
-    return 3 * Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1));
+  step(share) {
+    return Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1));
   }
 
   /** @param {number} share */
   css(share) {
-    const at = this.offset(share);
+    const at = 4 * this.step(share);
     return `rgb(${this.table[at]} ${this.table[at + 1]} ${this.table[at + 2]})`;
   }
 
@@ -49,7 +51,7 @@ export class Colours {
    * @param {number} share
    */
   ink(share) {
-    const at = this.offset(share);
+    const at = 4 * this.step(share);
     const [red, green, blue] = [0, 1, 2].map((channel) => (this.table[at + channel] / 255) ** 2.2);
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 ? "#10131a" : "#ffffff";
   }

@@ -111,6 +111,18 @@ def test_numbers_of_large_maps_stand_behind_the_script() -> None:
     assert Result.from_json(data["result"]).message == result.message
 
 
+def test_the_page_is_ascii_whatever_the_text_is() -> None:
+    """One letter beyond it makes browsers keep and read all of a large page in twice the memory."""
+    words = ["\u05e9\u05dc\u05d5\u05dd", "\u6587\u5b57", "\U0001f600"]
+    foreign = text_result(words, words)
+    page = document(foreign, title=" ".join(words))
+    assert page.isascii()
+    parsed = Page(page)
+    assert parsed.all("title") == [({}, " ".join(words))]
+    data = next(text for a, text in parsed.all("script") if a.get("id") == "data")
+    assert Result.from_json(json.loads(data)["result"]).message == foreign.message
+
+
 def test_hostile_text_is_text() -> None:
     hostile = text_result([HOSTILE, "b"], [HOSTILE, "\u2028"])
     plain = text_result(["a", "b"], ["c", "d"])
@@ -150,6 +162,7 @@ def test_modules_keep_to_the_rules_of_joining() -> None:
         source = path.read_text(encoding="utf-8")
         imports = re.findall(r"^import .*", source, re.MULTILINE)
         assert len(imports) == len(joined._IMPORT.findall(source)), path.name
+        assert max(source) <= "\uffff", path.name  # what is escaped as one \uXXXX
         assert not re.search(r"^export (default|\{|let|var|\*)", source, re.MULTILINE), path.name
         names += re.findall(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", source, re.MULTILINE)
     assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)

@@ -104,9 +104,12 @@ def test_weights_that_do_not_fit_are_refused(weights: object, sources: list[str]
         plot_attention_weights(weights, sources, targets)  # type: ignore[arg-type]
 
 
-def test_forty_by_forty_is_drawn_without_delay() -> None:
-    """What is slower by far is caught here; how long it takes is measured by benchmarks/html."""
+def test_forty_by_forty_takes_less_than_half_a_second() -> None:
+    """The best of several; figures are the benchmark's (benchmarks/html)."""
     tokens = [f"word{i}" for i in range(40)]
-    begin = time.process_time()  # of this process alone: the machine may be busy
-    Drawn(plot_attention_weights(rows(40, 40), tokens, tokens))
-    assert time.process_time() - begin < 3
+    spent = []
+    for _ in range(3):
+        begin = time.process_time()  # of this process alone: the machine may be busy
+        Drawn(plot_attention_weights(rows(40, 40), tokens, tokens))
+        spent.append(time.process_time() - begin)
+    assert min(spent) < 0.5
