@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -56,33 +58,57 @@ def plot_caption(
     labels = as_labels(words)
     maps = on_grid(weights, len(labels), grid)
     pixels = read_pixels(picture, grid)
-    num_columns = min(columns, len(labels))
-    num_rows = math.ceil(len(labels) / num_columns)
-    picture_height = _WIDTH * grid.image_height / grid.image_width
-    title_height = 0.0 if title is None else _TITLE
-    width = 2 * _MARGIN + num_columns * (_WIDTH + _GAP) - _GAP
-    height = 2 * _MARGIN + title_height + num_rows * (picture_height + _CAPTION + _GAP) - _GAP
-    figure = Figure(figsize=(width, height), facecolor=colours.paper)
+    sheet = _Sheet(len(labels), columns, grid.image_height / grid.image_width, _TITLE if title else 0.0)
+    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     families = families_for(label.text for label in labels)
     for index, (label, values) in enumerate(zip(labels, maps, strict=True)):
-        row, column = divmod(index, num_columns)
-        x = _MARGIN + column * (_WIDTH + _GAP)
-        y = height - _MARGIN - title_height - (row + 1) * (picture_height + _CAPTION) - row * _GAP
-        axes = figure.add_axes((x / width, y / height, _WIDTH / width, picture_height / height))
-        draw_overlay(axes, pixels, values, grid, smooth=smooth)
-        figure.text(
-            (x + _WIDTH / 2) / width,
-            (y + picture_height + 0.08) / height,
-            label.text,
-            ha="center",
-            va="baseline",
-            fontsize=10,
-            color=colours.quiet if label.special else colours.ink,
-            family=families,
-            parse_math=False,
-        )
+        draw_overlay(figure.add_axes(sheet.place(index)), pixels, values, grid, smooth=smooth)
+        colour = colours.quiet if label.special else colours.ink
+        x, y = sheet.place_of_word(index)
+        figure.text(x, y, label.text, ha="center", fontsize=10, color=colour, family=families, parse_math=False)
     write_title(figure, title, _MARGIN, colours)
     return figure
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """Where the pictures lie, row by row below the title. Sizes are in inches, places in shares of the sheet.
+
+    Attributes:
+        aspect: a picture's height over its width.
+        title: the title's height.
+    """
+
+    num_pictures: int
+    max_columns: int
+    aspect: float
+    title: float
+
+    @property
+    def columns(self) -> int:
+        return min(self.max_columns, self.num_pictures)
+
+    @property
+    def width(self) -> float:
+        return 2 * _MARGIN + self.columns * (_WIDTH + _GAP) - _GAP
+
+    @property
+    def height(self) -> float:
+        rows = math.ceil(self.num_pictures / self.columns)
+        return 2 * _MARGIN + self.title + rows * (_WIDTH * self.aspect + _CAPTION + _GAP) - _GAP
+
+    def place(self, index: int) -> tuple[float, float, float, float]:
+        """A picture's left, bottom, width and height."""
+        row, column = divmod(index, self.columns)
+        height = _WIDTH * self.aspect
+        left = _MARGIN + column * (_WIDTH + _GAP)
+        bottom = self.height - _MARGIN - self.title - (row + 1) * (height + _CAPTION) - row * _GAP
+        return left / self.width, bottom / self.height, _WIDTH / self.width, height / self.height
+
+    def place_of_word(self, index: int) -> tuple[float, float]:
+        """The middle of the line that a picture's word stands on, above it."""
+        left, bottom, width, height = self.place(index)
+        return left + width / 2, bottom + height + 0.08 / self.height
 
 
 def draw_overlay(
@@ -139,8 +165,6 @@ def read_pixels(picture: ImageLike, grid: ImageGrid) -> NDArray[np.uint8]:
     Raises:
         ValueError: it has another size than the picture that was captioned.
     """
-    from io import BytesIO
-
     with Image.open(BytesIO(read_image(picture))) as opened:
         upright = ImageOps.exif_transpose(opened)
         if upright.size != (grid.image_width, grid.image_height):
