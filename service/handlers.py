@@ -181,8 +181,8 @@ class Handlers:
     async def _run(self, runner: Runner, requests: Sequence[EngineRequest]) -> list[EngineResult]:
         """The engine's results, in order; where one request fails, the others are cancelled."""
         if len(requests) == 1:  # most calls; tasks would only take time
-            return [await self._scheduler.generate(runner, requests[0])]
-        self._scheduler.check(runner, requests, MAX_AT_ONCE)
+            return [await self._scheduler.generate(runner, requests[0], was_read=True)]
+        self._scheduler.check(runner, requests, MAX_AT_ONCE, was_read=True)
         places = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def run(request: EngineRequest) -> EngineResult:
@@ -203,7 +203,9 @@ class Handlers:
         request, assembler = next(prepared.requests()), prepared.assembler(0)
         yield Started(assembler.source, prepared.model.name, prepared.model.manifest.version)
         arrived: asyncio.Queue[list[CommittedToken] | None] = asyncio.Queue()
-        running = asyncio.ensure_future(self._scheduler.generate(prepared.model.runner, request, arrived.put_nowait))
+        running = asyncio.ensure_future(
+            self._scheduler.generate(prepared.model.runner, request, arrived.put_nowait, was_read=True)
+        )
         running.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
             events = assembler.events(await self._cross_norms(prepared))

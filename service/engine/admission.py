@@ -26,7 +26,7 @@ HARDLY = 1.25
 
 # Whoever needs little could always fill the last gap before whoever needs more. So this part of the time that a call
 # has is kept for its own work: who needs less of it is let in no sooner.
-RESERVED = 0.1
+RESERVED = 0.2
 
 # So few of the requests may take longer than was foretold.
 MAX_LATE = 0.01
@@ -133,14 +133,17 @@ class Admission:
         if costs:
             own_s, lane = min(costs, key=lambda cost: cost[0])
             self._check_wait(request, lane)
-            self._check_deadline(request, num_requests * own_s, alone_s(lane, request, lane.pace.usual_source))
+            fastest_s = alone_s(lane, request, lane.pace.usual_source)
+            self._check_deadline(request, num_requests * own_s, fastest_s, self._slowness.value)
 
-    def check(self, wanted: Sequence[tuple[Lane, EngineRequest]], num_at_once: int) -> None:
+    def check(self, wanted: Sequence[tuple[Lane, EngineRequest]], num_at_once: int, *, was_read: bool = False) -> None:
         """Refuses a call's requests, or returns.
 
         Args:
             wanted: all of one caller, and of one call: the same priority and deadline.
             num_at_once: how many of them will be in the queue together.
+            was_read: `check_unread` let them in. Reading them was work, which a refusal would waste: they are refused
+                only if even as a rule they would be late.
 
         Raises:
             Overloaded: too much waits.
@@ -154,7 +157,8 @@ class Admission:
         if lanes:
             own_s = sum(work_s(lane, request) for lane, request in wanted)
             sources = ((lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items())
-            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources))
+            num_times = 1.0 if was_read else self._slowness.value
+            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), num_times)
 
     def _check_room(self, wanted: Sequence[tuple[Lane, EngineRequest]]) -> None:
         self._check_num(wanted[0][1].caller, len(wanted))
@@ -189,19 +193,27 @@ class Admission:
                 _delay(expected_s - max_wait_s),
             )
 
-    def _check_deadline(self, request: EngineRequest, own_s: float, fastest_s: float) -> None:
+    def is_in_vain(self, ticket: Ticket, lane: Lane) -> bool:
+        """Whether a request has waited for so long that it would be late even if it had the engine to itself."""
+        request = ticket.request
+        if request.deadline is None:
+            return False
+        fastest_s = alone_s(lane, request, lane.runner.source_length(request.source))
+        return request.deadline - time.monotonic() < fastest_s < request.deadline - ticket.submitted
+
+    def _check_deadline(self, request: EngineRequest, own_s: float, fastest_s: float, num_times: float) -> None:
         """Refuses what would be late.
 
         Args:
             own_s: work of the call that it came with.
             fastest_s: how long it would take if it had the engine to itself.
+            num_times: how much longer than the work before it a request is taken to take.
         """
         if request.deadline is None:
             return
         left_s = request.deadline - time.monotonic()
-        work_before_s = self._backlog.through(request, own_s) / self._num_workers
-        num_times = self._slowness.value
-        needed_s = num_times * max(work_before_s, (work_before_s - own_s / self._num_workers) / (1 - RESERVED))
+        before_s, work_before_s = (self._backlog.through(request, more_s) / self._num_workers for more_s in (0, own_s))
+        needed_s = num_times * max(work_before_s, before_s / (1 - RESERVED))
         if needed_s > left_s and work_before_s > HARDLY * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",

@@ -99,29 +99,38 @@ class Scheduler:
             worker.start()
 
     async def generate(
-        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None, *, is_checked: bool = False
+        self,
+        runner: Runner,
+        request: EngineRequest,
+        on_tokens: OnTokens | None = None,
+        *,
+        is_checked: bool = False,
+        was_read: bool = False,
     ) -> EngineResult:
         """Runs a request to its end. Cancelling the caller frees its slots before the next step.
 
         Args:
             is_checked: it was let in by `check`, with others of its call.
+            was_read: it was let in by `check_unread`, and its input has been read since.
 
         Raises:
             Overloaded: too much waits, or the request would not be done by its deadline.
             Draining: the server is going away.
             DeadlinePassed: the request's deadline passed, waiting or decoding.
         """
-        ticket = self.submit(runner, request, on_tokens, is_checked=is_checked)
+        ticket = self.submit(runner, request, on_tokens, is_checked=is_checked, was_read=was_read)
         try:
             return await ticket.done
         except asyncio.CancelledError:
             self.cancel(ticket)
             raise
 
-    def check(self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int) -> None:
-        """Lets in all of a call's requests, so many of them at once, or none; raises as `generate` does."""
+    def check(
+        self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int, *, was_read: bool = False
+    ) -> None:
+        """Lets in all of a call's requests, so many of them at once, or none; arguments and errors as of `generate`."""
         with self._lock:
-            self._check(runner, requests, num_at_once)
+            self._check(runner, requests, num_at_once, was_read)
 
     def check_unread(self, runner: Runner, request: EngineRequest, num_requests: int) -> None:
         """Refuses requests like this one before their inputs are read, if they would be refused then anyway.
@@ -136,13 +145,19 @@ class Scheduler:
             self._admission.check_unread(request, num_requests, runner)
 
     def submit(
-        self, runner: Runner, request: EngineRequest, on_tokens: OnTokens | None = None, *, is_checked: bool = False
+        self,
+        runner: Runner,
+        request: EngineRequest,
+        on_tokens: OnTokens | None = None,
+        *,
+        is_checked: bool = False,
+        was_read: bool = False,
     ) -> Ticket:
-        """Puts a request into the queue; raises as `generate` does."""
+        """Puts a request into the queue; arguments and errors as of `generate`."""
         ticket = Ticket(request, asyncio.get_running_loop().create_future(), on_tokens)
         with self._lock:
             if not is_checked:
-                self._check(runner, (request,), 1)
+                self._check(runner, (request,), 1, was_read)
             elif self._closed:
                 raise Draining("the server is shutting down")
             lane = self._lane(runner, request)
@@ -155,10 +170,11 @@ class Scheduler:
             self._wake_one()
         return ticket
 
-    def _check(self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int) -> None:
+    def _check(self, runner: Runner, requests: Sequence[EngineRequest], num_at_once: int, was_read: bool) -> None:
         if self._draining:
             raise Draining("the server is shutting down")
-        self._admission.check([(self._lane(runner, request), request) for request in requests], num_at_once)
+        wanted = [(self._lane(runner, request), request) for request in requests]
+        self._admission.check(wanted, num_at_once, was_read=was_read)
 
     def cancel(self, ticket: Ticket) -> None:
         """Ends a request whose caller has left: at once if it waits, else before the next step."""
@@ -350,10 +366,11 @@ class Scheduler:
         taken = [self._pop(lane) for _ in range(num_taken)]
         admitted = []
         for ticket in taken:
-            if ticket.overdue or ticket.departed:
+            if ticket.overdue or ticket.departed or self._admission.is_in_vain(ticket, lane):
                 self._end([ticket])
-                self.observer.finished(lane.runner.manifest.name, ticket.interruption, 0, "queue")
-                deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue"))])
+                reason = "cancelled" if ticket.departed and not ticket.overdue else "deadline"
+                self.observer.finished(lane.runner.manifest.name, reason, 0, "queue")
+                deliver([Delivery(ticket, DeadlinePassed("the deadline passed in the queue, or would before the end"))])
             else:
                 admitted.append(ticket)
         self._report_queue(lane.runner)

@@ -192,6 +192,19 @@ async def test_what_would_be_refused_is_so_before_it_is_read(make_scheduler: Mak
         scheduler.check_unread(unknown, request(timeout=0.1), 1)
 
 
+async def test_what_has_been_read_is_refused_only_if_it_is_late_as_a_rule(make_scheduler: Make) -> None:
+    scheduler = make_scheduler()
+    runner = await paced(scheduler)
+    async with held(scheduler, runner, 20):
+        work_before_s = scheduler._admission._backlog.through(request(), 0.0)
+        tight = request(timeout=1.5 * work_before_s)  # and the slowness is 2 at first
+        with pytest.raises(DeadlineUnreachable):
+            scheduler.check(runner, [tight], 1)
+        scheduler.check(runner, [tight], 1, was_read=True)
+        with pytest.raises(DeadlineUnreachable):
+            scheduler.check(runner, [request(timeout=work_before_s / 2)], 1, was_read=True)
+
+
 async def test_a_draining_server_lets_in_only_what_it_has_promised(make_scheduler: Make) -> None:
     scheduler = make_scheduler()
     runner = await paced(scheduler)
