@@ -20,6 +20,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("parser", choices=parsers.PARSERS)
     options.add_argument("--seconds", type=int, default=600)
+    options.add_argument("--slowest", type=int, default=20, help="seconds by the clock that an input may take")
     options.add_argument(
         "--corpus", type=Path, default=Path("fuzz-corpus"), help="where inputs that reach more are kept"
     )
@@ -30,7 +31,7 @@ def main() -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for position, seed in enumerate(seeds.of(given.parser)):
         (corpus / f"seed-{position}").write_bytes(seed)
-    arguments = [f"-max_total_time={given.seconds}", "-max_len=8192", "-rss_limit_mb=3000", "-timeout=20"]
+    arguments = [f"-max_total_time={given.seconds}", "-max_len=8192", "-rss_limit_mb=3000", f"-timeout={given.slowest}"]
     atheris.Setup([sys.argv[0], *arguments, str(corpus)], parsers.PARSERS[given.parser])
     atheris.Fuzz()
 
