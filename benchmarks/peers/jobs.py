@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.peers.lengths import pairs
@@ -45,7 +45,12 @@ class Job:
     @property
     def warm_up(self) -> "Job":
         """The first two groups."""
-        return Job(self.groups[:2], self.num_beams, self.one_by_one)
+        return replace(self, groups=self.groups[:2])
+
+    @property
+    def sample(self) -> "Job":
+        """Every third group, at least two, for engines that take many times longer."""
+        return replace(self, groups=self.groups[:: min(3, max(1, len(self.groups) - 1))])
 
 
 def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:

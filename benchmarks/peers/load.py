@@ -11,8 +11,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from statistics import mean
 from typing import Any, Literal
 
 import grpc
@@ -35,8 +37,23 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
 )
 
-Call = Callable[[str, int], Awaitable[int]]
-"""Sends a text, asks for so many tokens, returns how many came."""
+Timings = tuple[float, ...]
+"""What Regard says that a request took: one a name of `TIMINGS`, in ms; empty of others."""
+
+TIMINGS = ("queue", "encode", "decode")
+
+Call = Callable[[str, int], Awaitable[tuple[int, Timings]]]
+"""Sends a text, asks for so many tokens, returns how many came, and the timings."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request that was answered, by `time.perf_counter`."""
+
+    at: float
+    seconds: float
+    num_tokens: int
+    timings: Timings
 
 
 class Load(BaseModel):
@@ -44,7 +61,8 @@ class Load(BaseModel):
 
     Attributes:
         api: Regard's own, the peers' thin one, or JSON over HTTP.
-        requests: a text and the length of its output each, sent in turn.
+        requests: a text and the length of its output each, sent in turn; 0 lets the model end by itself.
+        language: of outputs, for models that have several.
         attention: kinds that Regard is asked for.
         server_pid: process whose CPU time is read.
     """
@@ -55,6 +73,7 @@ class Load(BaseModel):
     target: str
     model: str
     requests: tuple[tuple[str, int], ...]
+    language: str = ""
     num_clients: int = 32
     attention: tuple[str, ...] = ()
     warmup_s: float
@@ -66,17 +85,21 @@ class LoadResult(BaseModel):
     """What was answered in the time that counts.
 
     Attributes:
+        mean_ms: from sending a request until its answer is there, as `p50_ms` and `p95_ms`.
         server_cores, client_cores: CPU time used a second.
+        timings_ms: means of what Regard says of its requests: queue, encode, decode.
     """
 
     model_config = ConfigDict(frozen=True)
 
     num_requests: int
     tokens_per_s: float
+    mean_ms: float
     p50_ms: float
     p95_ms: float
     server_cores: float
     client_cores: float
+    timings_ms: dict[str, float] = {}
 
 
 def run(load: Load) -> LoadResult:
@@ -102,36 +125,40 @@ async def generate(load: Load) -> LoadResult:
     """Runs the load here."""
     begins = time.perf_counter() + load.warmup_s
     ends = begins + load.duration_s
-    answered: list[tuple[float, float, int]] = []
+    answered: list[Answered] = []
     requests = itertools.cycle(load.requests)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         cpu = group.create_task(_cpu(load.server_pid, begins, ends))
         for _ in range(load.num_clients):
             group.create_task(_client(await _connected(load, stack), requests, ends, answered))
-    counted = [each for each in answered if begins <= each[0] < ends]
+    return _result(load, [each for each in answered if begins <= each.at < ends], *cpu.result())
+
+
+def _result(load: Load, counted: Sequence[Answered], server_cpu_s: float, client_cpu_s: float) -> LoadResult:
     if not counted:
         raise RuntimeError(f"nothing was answered within {load.duration_s} s")
-    latencies = [seconds for _, seconds, _ in counted]
+    latencies = [1000 * each.seconds for each in counted]
+    timings = list(zip(*(each.timings for each in counted), strict=True))
     return LoadResult(
         num_requests=len(counted),
-        tokens_per_s=round(sum(tokens for _, _, tokens in counted) / load.duration_s, 1),
-        p50_ms=round(1000 * percentile(latencies, 0.50), 2),
-        p95_ms=round(1000 * percentile(latencies, 0.95), 2),
-        server_cores=round(cpu.result()[0] / load.duration_s, 2),
-        client_cores=round(cpu.result()[1] / load.duration_s, 2),
+        tokens_per_s=round(sum(each.num_tokens for each in counted) / load.duration_s, 1),
+        mean_ms=round(mean(latencies), 2),
+        p50_ms=round(percentile(latencies, 0.50), 2),
+        p95_ms=round(percentile(latencies, 0.95), 2),
+        server_cores=round(server_cpu_s / load.duration_s, 2),
+        client_cores=round(client_cpu_s / load.duration_s, 2),
+        timings_ms={name: round(mean(values), 2) for name, values in zip(TIMINGS, timings, strict=False)},
     )
 
 
-async def _client(
-    call: Call, requests: Iterator[tuple[str, int]], ends: float, answered: list[tuple[float, float, int]]
-) -> None:
+async def _client(call: Call, requests: Iterator[tuple[str, int]], ends: float, answered: list[Answered]) -> None:
     while (sent := time.perf_counter()) < ends:
         text, wanted = next(requests)
-        count = await call(text, wanted)
-        if count != wanted:
+        count, timings = await call(text, wanted)
+        if wanted and count != wanted:
             raise RuntimeError(f"{wanted} tokens were wanted, {count} came")
         now = time.perf_counter()
-        answered.append((now, now - sent, count))
+        answered.append(Answered(now, now - sent, count, timings))
 
 
 async def _connected(load: Load, stack: AsyncExitStack) -> Call:
@@ -148,17 +175,19 @@ def _regard(channel: grpc.aio.Channel, load: Load) -> Call:
     stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
     kinds = [pb.AttentionKind.Value(kind) for kind in load.attention]
 
-    async def call(text: str, wanted: int) -> int:
+    async def call(text: str, wanted: int) -> tuple[int, Timings]:
         request = pb.TranslateRequest(
             model=load.model,
             texts=[text],
-            generation=pb.GenerationConfig(num_beams=1, max_new_tokens=wanted),
+            target_language=load.language,
+            generation=pb.GenerationConfig(num_beams=1, max_new_tokens=wanted or None),
             attention=pb.AttentionConfig(kinds=kinds),
         )
-        best = (await stub.Translate(request, timeout=CALL_TIMEOUT_S)).results[0].hypotheses[0]
+        result = (await stub.Translate(request, timeout=CALL_TIMEOUT_S)).results[0]
+        best, timings = result.hypotheses[0], result.timings
         if len(best.attention) != len(kinds):
             raise RuntimeError(f"{len(kinds)} maps were wanted, {len(best.attention)} came")
-        return len(best.tokens)
+        return len(best.tokens), (timings.queue_ms, timings.encode_ms, timings.decode_ms)
 
     return call
 
@@ -170,9 +199,9 @@ def _thin(channel: grpc.aio.Channel) -> Call:
         response_deserializer=json.loads,
     )
 
-    async def call(text: str, wanted: int) -> int:
+    async def call(text: str, wanted: int) -> tuple[int, Timings]:
         answer = await translate({"text": text, "new_tokens": wanted}, timeout=CALL_TIMEOUT_S)
-        return int(answer["num_tokens"])
+        return int(answer["num_tokens"]), ()
 
     return call
 
@@ -180,7 +209,7 @@ def _thin(channel: grpc.aio.Channel) -> Call:
 def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> Call:
     """By hand: a client library would take more from the server's cores than the server's own HTTP."""
 
-    async def call(text: str, wanted: int) -> int:
+    async def call(text: str, wanted: int) -> tuple[int, Timings]:
         body = json.dumps({"text": text, "new_tokens": wanted}).encode()
         lines = ("POST /predict HTTP/1.1", f"Host: {host}", "Content-Type: application/json")
         writer.write("\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body)
@@ -188,7 +217,7 @@ def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str)
         length = re.search(r"^content-length: *(\d+)", head, re.MULTILINE)
         if length is None or not head.startswith("http/1.1 200"):
             raise RuntimeError(f"the server answered: {head}")
-        return int(json.loads(await reader.readexactly(int(length[1])))["num_tokens"])
+        return int(json.loads(await reader.readexactly(int(length[1])))["num_tokens"]), ()
 
     return call
 

@@ -23,15 +23,15 @@ class Plan:
 
     Attributes:
         rounds: of all engines.
-        slow_rounds: after so many rounds those that take many times longer sit out.
+        slow_rounds: after so many rounds those that take many times longer sit out; they run a sample of each job.
         warmup_s, duration_s: of a load on a server.
         search: whether the peers' best settings are searched; otherwise the first is taken.
     """
 
-    rounds: int = 5
-    slow_rounds: int = 3
-    warmup_s: float = 2.0
-    duration_s: float = 8.0
+    rounds: int = 4
+    slow_rounds: int = 2
+    warmup_s: float = 1.5
+    duration_s: float = 6.0
     search: bool = True
 
 
@@ -83,8 +83,9 @@ def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[st
     """Runs a job with every engine, round by round, every second round in reverse order.
 
     Args:
-        slow: names of engines that sit out the later rounds.
+        slow: names of engines that sit out the later rounds, and run a sample of the job.
     """
+    jobs = {running.engine: job.sample if running.engine in slow else job for running in engines}
     for running in engines:
         warm_up = job.warm_up if running.engine in slow else job  # memory is slow when it is used first
         running.worker.call("run", **warm_up.arguments)
@@ -94,7 +95,7 @@ def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[st
             if running.engine in slow and number >= plan.slow_rounds:
                 continue
             stage(f"round {number + 1} of {plan.rounds}: {running.engine}")
-            told[running.engine].append(running.worker.call("run", **job.arguments))
+            told[running.engine].append(running.worker.call("run", **jobs[running.engine].arguments))
             time.sleep(PAUSE_S)
     return [_measured(running, told[running.engine]) for running in engines]
 
