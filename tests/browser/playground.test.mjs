@@ -231,6 +231,74 @@ test("a picture that is dropped is captioned", async (t) => {
   await close();
 });
 
+/** Drops a file on an element, as a hand would. */
+async function drop(locator, name, type, bytes) {
+  const transfer = await locator.page().evaluateHandle(
+    ([base64, name, type]) => {
+      const transfer = new DataTransfer();
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, { type }));
+      return transfer;
+    },
+    [bytes.toString("base64"), name, type],
+  );
+  await locator.dispatchEvent("drop", { dataTransfer: transfer });
+}
+
+test("a picture may be dropped anywhere on the page, and while another call runs", async () => {
+  const { page, complaints, close } = await openPlayground();
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route("**/v1/translate/stream", (route) => held.then(() => route.abort()).catch(() => {}));
+  await page.getByRole("button", { name: "Translate" }).click();
+  await page.getByRole("button", { name: "Stop" }).waitFor();
+  await drop(page.getByRole("textbox", { name: "Text" }), "picture.jpg", "image/jpeg", readFileSync(PICTURE));
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.getByRole("button", { name: "Caption" }).waitFor();
+  assert.equal(await page.getByRole("radio", { name: "Caption" }).isChecked(), true);
+  release();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("what is no picture is told, and no earlier answer stands below", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await drop(page.locator("body"), "notes.txt", "text/plain", Buffer.from("no picture"));
+  await page.getByRole("alert").getByText("Your browser cannot read notes.txt as one.").waitFor();
+  assert.equal(await page.locator(".answer").isVisible(), false);
+  assert.equal(await page.locator(".drop img").isVisible(), false);
+  assert.equal(await page.locator(".timings").textContent(), "");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the call can be copied where a page has no clipboard, as over plain HTTP", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  const curl = await page.locator(".same-call code").textContent();
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  await page.getByRole("textbox", { name: "Text" }).fill("");
+  await page.getByRole("textbox", { name: "Text" }).press("Control+V");
+  assert.equal(await page.getByRole("textbox", { name: "Text" }).inputValue(), curl);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a call to copy reads as it runs: what steers text is escaped", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await page.getByRole("textbox", { name: "Text" }).fill("The \u202ekrap\u202c is green.");
+  for (const language of ["grpcurl", "Python", "curl"]) {
+    await page.getByRole("radio", { name: language, exact: true }).check();
+    assert.match(await page.locator(".same-call code").textContent(), /"The \\u202ekrap\\u202c is green\."/);
+  }
+  const curl = await page.locator(".same-call code").textContent();
+  const { results } = JSON.parse(execFileSync("bash", ["-c", curl.replace("curl ", "curl -s ")], { encoding: "utf-8" }));
+  assert.ok(results[0].source_words.some(({ text }) => text.includes("\u202e")));
+  await close();
+});
+
 test("what the server refuses is told with every field", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("spinbutton", { name: "Beams" }).evaluate((input) => input.removeAttribute("max"));

@@ -105,6 +105,11 @@ export class View {
   /** @type {import("./matrix.js").Cell} */ #focus = NOTHING;
   #pinned = false;
 
+  /** The result that is shown. */
+  get result() {
+    return this.#result;
+  }
+
   /**
    * Shows a result; what was chosen before stays chosen where it can.
    * @param {Result} result

@@ -41,7 +41,7 @@ const LONGEST_FOR_ALL_KINDS = 600; // characters
 export class Composer {
   /**
    * @param {any[]} models as the server lists them
-   * @param {() => void} onRun
+   * @param {(byButton: boolean) => void} onRun
    * @param {() => void} onChange
    */
   constructor(models, onRun, onChange) {
@@ -114,7 +114,12 @@ export class Composer {
     return this.#chosen === "caption" ? this.#picture !== null : this.#text.value.trim() !== "";
   }
 
-  /** @param {() => void} onRun */
+  /** What the button says. */
+  get name() {
+    return this.#tasks().find(([task]) => task === this.#chosen)?.[1] ?? "Run";
+  }
+
+  /** @param {(byButton: boolean) => void} onRun */
   #form(onRun) {
     const stream = element("label", "check", this.#stream, element("span", "", "Stream"));
     const top = element("div", "row", this.#task.element, this.#model.element, this.#to.element);
@@ -130,11 +135,11 @@ export class Composer {
     const form = element("form", "composer", top, this.#text, this.#drop, bottom);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      onRun();
+      onRun(event.submitter !== null);
     });
     form.addEventListener("input", this.#onChange);
     this.#text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onRun();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onRun(true);
     });
     return form;
   }
@@ -153,7 +158,7 @@ export class Composer {
     this.#task.show(tasks, task);
     this.#text.hidden = task === "caption";
     this.#drop.hidden = task !== "caption";
-    this.run.textContent = tasks.find(([value]) => value === task)?.[1] ?? "Run";
+    this.run.textContent = this.name;
     const models = this.#ofTask();
     const standard = models.find((model) => model.is_default) ?? models[0];
     this.#model.show(models.map((model) => [model.name, model.name]), standard?.name ?? "");
@@ -189,33 +194,49 @@ export class Composer {
     setAttributes(input, { type: "file", accept: "image/jpeg,image/png,image/webp", "aria-label": "Picture" });
     const preview = element("img");
     preview.hidden = true;
+    preview.alt = ""; // its name stands below it
+    preview.addEventListener("error", () => (preview.hidden = true));
     const hint = element("span", "", "Drop a picture here, paste one, or choose a file (JPEG, PNG or WebP).");
     const zone = element("label", "drop", input, preview, hint);
     const take = (/** @type {File | undefined} */ file) => {
       if (!file) return;
       this.#picture = file;
       preview.src = URL.createObjectURL(file);
-      preview.alt = file.name;
       preview.hidden = false;
       hint.textContent = file.name;
       this.#onChange();
       this.element.requestSubmit();
     };
     input.addEventListener("change", () => take(input.files?.[0]));
-    zone.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      zone.classList.add("over");
-    });
-    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      zone.classList.remove("over");
-      take(event.dataTransfer?.files[0]);
-    });
+    this.#takeDropped(zone, take);
     document.addEventListener("paste", (event) => {
       if (this.#chosen === "caption") take(event.clipboardData?.files[0]);
     });
     return zone;
+  }
+
+  /**
+   * Takes a picture wherever on the page it is dropped; a browser would leave the page for it otherwise.
+   * @param {HTMLElement} zone what shows that it will be taken
+   * @param {(file: File | undefined) => void} take
+   */
+  #takeDropped(zone, take) {
+    const captions = () => this.#tasks().some(([task]) => task === "caption");
+    document.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+    document.addEventListener("dragleave", () => zone.classList.remove("over"));
+    document.addEventListener("drop", (event) => {
+      const file = event.dataTransfer?.files[0];
+      zone.classList.remove("over");
+      if (!file) return;
+      event.preventDefault();
+      if (!captions()) return;
+      if (this.#chosen !== "caption") this.#choose("caption");
+      take(file);
+    });
   }
 }
 

@@ -37,7 +37,12 @@ const languages = new Choice("As", (/** @type {typeof language} */ chosen) => {
 const copy = element("button", "quiet", "Copy");
 copy.type = "button";
 copy.addEventListener("click", async () => {
-  await navigator.clipboard.writeText(code.textContent ?? "");
+  // Browsers give pages no clipboard over plain HTTP from another machine; what is selected they copy all the same.
+  if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent ?? "");
+  else {
+    getSelection()?.selectAllChildren(code);
+    document.execCommand("copy");
+  }
   copy.textContent = "Copied";
   setTimeout(() => (copy.textContent = "Copy"), 1500);
 });
@@ -87,16 +92,18 @@ function tokenForm() {
   return form;
 }
 
-/** Sends what the form says; a call that still runs is stopped, which is all that the button does while one does. */
-async function run() {
+/**
+ * Sends what the form says. While a call runs, all that the button does is to stop it; a picture that is dropped meanwhile
+ * takes its place.
+ * @param {boolean} [byButton]
+ */
+async function run(byButton = false) {
   if (!composer) return;
-  if (running) {
-    running.abort();
-    return;
-  }
+  running?.abort();
+  if (running && byButton) return;
   const call = composer.call();
-  running = new AbortController();
-  const name = composer.run.textContent;
+  const own = (running = new AbortController());
+  const before = view.result;
   composer.run.textContent = "Stop";
   problem.replaceChildren();
   answer.setAttribute("aria-busy", "true");
@@ -104,27 +111,38 @@ async function run() {
     const image = call.task === "caption" && call.picture ? await imageOf(call.picture) : null;
     const { path, body } = await requestOf(call);
     const result = call.streams
-      ? await watch(stream(path, body, running.signal), image)
-      : readResult((await post(path, body, running.signal)).results[0]);
+      ? await watch(stream(path, body, own.signal), image, own.signal)
+      : readResult((await post(path, body, own.signal)).results[0]);
     answer.hidden = false;
     view.show(result, image);
     showTimings(result);
   } catch (error) {
+    if (running !== own) return;
+    if (view.result === before) forget();
     show(error);
   } finally {
-    running = null;
-    composer.run.textContent = name;
-    answer.removeAttribute("aria-busy");
+    if (running === own) {
+      running = null;
+      composer.run.textContent = composer.name;
+      answer.removeAttribute("aria-busy");
+    }
   }
+}
+
+/** Takes away an earlier call's answer: it is none to what was asked now. */
+function forget() {
+  answer.hidden = true;
+  timings.replaceChildren();
 }
 
 /**
  * Shows a stream as it comes, at most once a frame; returns its result.
  * @param {AsyncIterable<{name: string, data: any}>} events
  * @param {HTMLImageElement | null} image
+ * @param {AbortSignal} signal
  * @returns {Promise<Result>}
  */
-async function watch(events, image) {
+async function watch(events, image, signal) {
   /** @type {Partial | null} */
   let partial = null;
   let waiting = 0;
@@ -136,6 +154,7 @@ async function watch(events, image) {
       partial.add(data.token);
       waiting ||= requestAnimationFrame(() => {
         waiting = 0;
+        if (signal.aborted) return;
         answer.hidden = false;
         if (partial) view.show(partial.result(), image);
       });
@@ -151,7 +170,9 @@ async function watch(events, image) {
 async function imageOf(file) {
   const image = new Image();
   image.src = URL.createObjectURL(file);
-  await image.decode();
+  await image.decode().catch(() => {
+    throw new Problem("Not a picture", `Your browser cannot read ${file.name} as one.`);
+  });
   return image;
 }
 

@@ -11,6 +11,9 @@
  * @property {boolean} hasToken
  */
 
+/** Would steer a terminal, or make a line read otherwise than it runs; both JSON and Python escape them alike. */
+const STEERING = /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 const METHODS = { translate: "Translate", summarize: "Summarize", caption: "Caption" };
 
 /**
@@ -76,7 +79,7 @@ async function base64Of(file) {
 export function snippetsOf(call, origin, target, access) {
   const file = call.picture?.name || "picture.jpg";
   const isPicture = call.task === "caption";
-  const body = JSON.stringify({ ...inputOf(call, isPicture ? "@picture@" : call.text), ...optionsOf(call) });
+  const body = literal({ ...inputOf(call, isPicture ? "@picture@" : call.text), ...optionsOf(call) });
   // The file's content takes the mark's place: a command line is too short for it.
   const [before, after] = body.split("@picture@");
   const sent = isPicture ? `{ printf %s ${quoted(before)}; base64 < ${quoted(file)} | tr -d '\\n'; printf %s ${quoted(after)}; } |\n  ` : "";
@@ -97,10 +100,11 @@ export function snippetsOf(call, origin, target, access) {
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
- * A string of Python: JSON's escapes are Python's too.
- * @param {string} text
+ * JSON, and of a string Python too, which has the same escapes.
+ * @param {unknown} value
  */
-const literal = (text) => JSON.stringify(text);
+const literal = (value) =>
+  JSON.stringify(value).replace(STEERING, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /**
  * @param {Call} call
