@@ -18,7 +18,7 @@ from models.bundle import Precision
 Float32Array = NDArray[np.float32]
 
 MAX_BLOCK_SIZE = 64  # with 128, one row and several take kernels that round differently, and differences grow
-MAX_SMALL_BLOCK_SIZE = 32  # of 4-bit weights
+MAX_SMALL_BLOCK_SIZE = 16  # of 4-bit weights; with more, one row and several take kernels that round differently
 MIN_BLOCK_SIZE = 16
 ROWS_AT_ONCE = 4096
 LARGE_TABLE = 2**23  # numbers, from where a table in two forms costs more than a few operators
@@ -104,7 +104,7 @@ def block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
 
 
 def small_block_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
-    """The same with 4-bit weights, in blocks of at most 32."""
+    """The same with 4-bit weights, in blocks of at most 16."""
     size = min(block_size(layer.weight.shape[-1]), MAX_SMALL_BLOCK_SIZE)
     quantized, scales = quantize_small_blocks(layer.weight, size)
     return _block_product(graph, x, layer, quantized, scales, bits=4, size=size)

@@ -22,7 +22,7 @@ from tests.unit.export.family_checkpoints import FAMILIES, write_family
 
 BATCH = 12
 WORDS = sorted({word.strip("?,.!").lower() for text in EXAMPLES for word in text.split()})[:12]
-TRAINED = {"bart": (0.006, 320), "t5 v1.1": (0.01, 240)}  # highest learning rate, steps
+TRAINED = {"bart": (0.006, 640), "t5 v1.1": (0.01, 240)}  # highest learning rate, steps
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,4 @@ def test_attention_is_sharp(trained) -> None:
     """It follows the words: some head gives most of its weight to one source token, another one each time."""
     # Of each text, the sharpest head's largest weight, averaged over the target.
     sharpest = [found.cross_attention.max(-1).mean(-1).max() for found in _decode(trained, 1)]
-    assert np.mean(sharpest) > 0.2  # flat attention over these texts is about 0.1
+    assert np.mean(sharpest) > 0.33  # flat attention over these texts is about 0.1
