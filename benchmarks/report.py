@@ -15,6 +15,7 @@ from benchmarks.html.report import HtmlReport
 from benchmarks.mechanisms.report import MechanismsReport
 from benchmarks.overload.report import OverloadReport
 from benchmarks.peers.report import PeersReport
+from benchmarks.profile.report import ProfileReport
 from benchmarks.quality.report import QualityReport
 from benchmarks.serving.report import ServingReport
 from benchmarks.soak.report import SoakReport
@@ -37,6 +38,7 @@ Report = (
     | OverloadReport
     | HtmlReport
     | PeersReport
+    | ProfileReport
 )
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
@@ -46,6 +48,7 @@ REPORTS: dict[str, type[Report]] = {
     "capacity": CapacityReport,
     "export": ExportReport,
     "peers": PeersReport,
+    "profile": ProfileReport,
     "soak": SoakReport,
     "overload": OverloadReport,
 }

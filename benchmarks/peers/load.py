@@ -85,6 +85,7 @@ class LoadResult(BaseModel):
     """What was answered in the time that counts.
 
     Attributes:
+        num_requests: that were answered in the time that counts; `num_answered`: in all.
         mean_ms: from sending a request until its answer is there, as `p50_ms` and `p95_ms`.
         server_cores, client_cores: CPU time used a second.
         timings_ms: means of what Regard says of its requests: queue, encode, decode.
@@ -93,6 +94,7 @@ class LoadResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     num_requests: int
+    num_answered: int
     tokens_per_s: float
     mean_ms: float
     p50_ms: float
@@ -131,16 +133,20 @@ async def generate(load: Load) -> LoadResult:
         cpu = group.create_task(_cpu(load.server_pid, begins, ends))
         for _ in range(load.num_clients):
             group.create_task(_client(await _connected(load, stack), requests, ends, answered))
-    return _result(load, [each for each in answered if begins <= each.at < ends], *cpu.result())
+    counted = [each for each in answered if begins <= each.at < ends]
+    return _result(load, counted, len(answered), *cpu.result())
 
 
-def _result(load: Load, counted: Sequence[Answered], server_cpu_s: float, client_cpu_s: float) -> LoadResult:
+def _result(
+    load: Load, counted: Sequence[Answered], num_answered: int, server_cpu_s: float, client_cpu_s: float
+) -> LoadResult:
     if not counted:
         raise RuntimeError(f"nothing was answered within {load.duration_s} s")
     latencies = [1000 * each.seconds for each in counted]
     timings = list(zip(*(each.timings for each in counted), strict=True))
     return LoadResult(
         num_requests=len(counted),
+        num_answered=num_answered,
         tokens_per_s=round(sum(each.num_tokens for each in counted) / load.duration_s, 1),
         mean_ms=round(mean(latencies), 2),
         p50_ms=round(percentile(latencies, 0.50), 2),

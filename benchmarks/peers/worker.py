@@ -59,14 +59,14 @@ class Worker:
 
 @contextmanager
 def working(python: Path, module: str, environment: Mapping[str, str] | None = None) -> Iterator[Worker]:
-    """Starts a module of `inside` as a worker, and ends it.
+    """Starts a module of `inside`, or one by its full name, as a worker, and ends it.
 
     Args:
         python: interpreter of the environment that it runs in.
         environment: further variables.
     """
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", **(environment or {})}
-    command = [str(python), "-m", f"benchmarks.peers.inside.{module}"]
+    command = [str(python), "-m", module if "." in module else f"benchmarks.peers.inside.{module}"]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=variables,

@@ -1,0 +1,153 @@
+"""`python -m benchmarks.profile`: where a request's time goes, and how near steps come to what the machine can do."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from benchmarks.peers import everyday, served
+from benchmarks.peers.jobs import Job, free, of_length
+from benchmarks.peers.load import Load, run
+from benchmarks.peers.models import EVERYDAY, MARIAN, Forms, Model
+from benchmarks.peers.worker import REPOSITORY, working
+from benchmarks.profile import peak
+from benchmarks.profile.picture import draw
+from benchmarks.profile.report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
+from benchmarks.profile.stages import REST, STAGES
+from benchmarks.results import circumstances
+from benchmarks.serving.sentences import SENTENCES
+from benchmarks.tables import show
+from service.settings import cpu_limit
+
+BATCHES = (1, 8, 32)
+CLIENTS = (1, 32)
+LENGTH = 24  # tokens of sources and outputs of the model with random weights
+MODELS = {"everyday": EVERYDAY, "marian-base": MARIAN}
+WARMUP_S, DURATION_S = 4.0, 6.0
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--models", default=",".join(MODELS), help="Comma-separated.")
+@click.option(
+    "--folder", default=REPOSITORY / "runs" / "peers", type=click.Path(path_type=Path), metavar="FOLDER",
+    show_default="runs/peers", help="Where benchmarks.peers has put the models that do not ship.",
+)  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="An SVG or PNG.")
+@click.pass_context
+def main(context: click.Context, models: str, folder: Path, json_file: Path | None, picture: Path | None) -> None:
+    """Profiles server, engine and graphs, and measures the machine's peaks."""
+    before = circumstances(context, "benchmarks.profile")
+    stage = Console(stderr=True, highlight=False).print
+    stage("the machine's peaks")
+    peaks, engine, server = _peaks(), [], []
+    for model in (MODELS[name.strip()] for name in models.split(",")):
+        forms = Forms(folder, model)
+        if not forms.bundle.exists():
+            raise click.ClickException(f"{model.name} is not there: python -m benchmarks.peers --prepare")
+        for batch in BATCHES:
+            stage(f"{model.name}, {batch} at a time")
+            engine.append(_engine(forms, batch))
+        for num_clients in CLIENTS:
+            stage(f"{model.name}, clients: {num_clients}")
+            server.append(_server(forms, num_clients))
+    report = ProfileReport(**before, peaks=peaks, engine=tuple(engine), server=tuple(server))
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+    if picture is not None:
+        draw(report, picture)
+
+
+def _peaks() -> Peaks:
+    threads = (1, cpu_limit())
+    macs, read = ([of(number) / 1e9 for number in threads] for of in (peak.int8_macs_per_s, peak.bytes_read_per_s))
+    return Peaks(
+        int8_gmacs_per_s=(round(macs[0], 1), round(macs[1], 1)), gb_read_per_s=(round(read[0], 2), round(read[1], 2))
+    )
+
+
+def _engine(forms: Forms, batch: int) -> EngineProfile:
+    job = _job(forms.model, batch)
+    arguments: dict[str, Any] = {
+        "folder": str(forms.bundle), "precision": "int8", "groups": job.groups, "num_slots": batch,
+        "one_by_one": job.one_by_one,
+    }  # fmt: skip
+    told = {}
+    for call in ("stages", "operators"):  # in processes of their own
+        with working(Path(sys.executable), "benchmarks.profile.engine_worker") as worker:
+            told[call] = worker.call(call, **arguments)
+    timed, graphs = told["stages"], {name: _graph(graph) for name, graph in told["operators"].items()}
+    num_steps = timed["num_steps"]
+    by_stage = {name: 1e6 * seconds / num_steps for name, seconds in _with_rest(timed, "rest").items()}
+    return EngineProfile(
+        model=forms.model.name,
+        batch=batch,
+        num_tokens=timed["num_tokens"],
+        num_steps=num_steps,
+        cpu_us_by_stage={name: round(value, 2) for name, value in by_stage.items()},
+        step_us=round(by_stage["steps"], 2),
+        encode=graphs["encode"],
+        step=graphs["step"],
+    )
+
+
+def _job(model: Model, batch: int) -> Job:
+    if model == EVERYDAY:
+        texts = [SENTENCES[number % len(SENTENCES)] for number in range(20 if batch == 1 else 10 * batch)]
+        return free(everyday.ids(texts), batch)
+    return of_length(model, LENGTH, LENGTH, batch, 4 if batch == 1 else 2)
+
+
+def _graph(told: dict[str, Any]) -> Graph:
+    numbers = {name: round(told[name], 2) for name in ("us", "num_nodes", "num_macs", "weight_bytes")}
+    tables = {
+        name: {key: round(value, 2) for key, value in told[name].items()} for name in ("us_by_group", "us_by_operator")
+    }
+    return Graph(**numbers, **tables)
+
+
+def _server(forms: Forms, num_clients: int) -> ServerProfile:
+    with working(Path(sys.executable), "benchmarks.profile.server_worker") as worker:
+        opened = worker.call("open", bundles=str(forms.bundles), model=forms.bundle.name)
+        load = Load(
+            api="regard", target=f"127.0.0.1:{opened['port']}", model=forms.bundle.name,
+            requests=tuple(_requests(forms)), language=everyday.LANGUAGE if forms.model == EVERYDAY else "",
+            num_clients=num_clients, warmup_s=0.0, duration_s=WARMUP_S, server_pid=opened["pid"],
+        )  # fmt: skip
+        run(load)
+        worker.call("take")
+        result = run(load.model_copy(update={"duration_s": DURATION_S}))
+        told = worker.call("take")
+    num_requests = result.num_answered  # what ended after its time has used the processor too
+    by_stage = {name: round(1000 * seconds / num_requests, 4) for name, seconds in _with_rest(told, REST).items()}
+    said = result.timings_ms
+    return ServerProfile(
+        model=forms.model.name,
+        num_clients=num_clients,
+        num_requests=num_requests,
+        tokens_per_s=result.tokens_per_s,
+        wall_ms={**said, "beside these": round(result.mean_ms - sum(said.values()), 2), "all": result.mean_ms},
+        cpu_ms_by_stage=by_stage,
+    )
+
+
+def _requests(forms: Forms) -> Iterator[tuple[str, int]]:
+    if forms.model == EVERYDAY:
+        yield from ((text, 0) for text in SENTENCES)
+    else:
+        yield from served.mixed(forms)
+
+
+def _with_rest(told: dict[str, Any], rest: str) -> dict[str, float]:
+    """Seconds of every stage that there was, in order, and of what none of them has."""
+    stages: dict[str, float] = told["cpu_s_by_stage"]
+    found = {name: stages[name] for name in STAGES if name in stages}
+    return {**found, rest: told["cpu_s"] - sum(stages.values())}
+
+
+if __name__ == "__main__":
+    main()
