@@ -231,6 +231,48 @@ test("a picture that is dropped is captioned", async (t) => {
   await close();
 });
 
+/** Does what grpcurl does with its arguments: JSON to the request's message, strictly; one call; a text from each answer. */
+const AS_GRPCURL = `
+import shlex, sys
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message_factory import GetMessageClass
+from regard.v1 import regard_pb2
+
+name, is_plain, option, body, target, method = shlex.split(sys.argv[1])
+assert (name, is_plain, option) == ("grpcurl", "-plaintext", "-d")
+service, _, method = method.rpartition("/")
+described = regard_pb2.DESCRIPTOR.services_by_name[service.rpartition(".")[2]].methods_by_name[method]
+assert described.containing_service.full_name == service
+request = json_format.Parse(body if body != "@" else sys.stdin.read(), GetMessageClass(described.input_type)())
+with grpc.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)]) as channel:
+    call = channel.unary_stream if described.server_streaming else channel.unary_unary
+    answers = call(f"/{service}/{method}", lambda sent: sent.SerializeToString(), GetMessageClass(described.output_type).FromString)
+    last = list(answers(request))[-1].finished.result if described.server_streaming else answers(request).results[0]
+print(last.hypotheses[0].text)
+`;
+
+test("the grpcurl that is shown is a call that the API takes, unary, streaming and with a picture", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("radio", { name: "grpcurl" }).check();
+  const ran = async () => {
+    const shown = await page.locator(".same-call code").textContent();
+    const [, before, command] = shown.match(/^(?:(\{.*\}) \|\n {2})?(grpcurl .*)$/s);
+    const input = before ? execFileSync("bash", ["-c", before], { cwd: b.PAGES }) : undefined;
+    return execFileSync(process.env.PYTHON, ["-c", AS_GRPCURL, command], { encoding: "utf-8", input }).trim();
+  };
+  for (const streams of [true, false]) {
+    await page.getByRole("checkbox", { name: "Stream" }).setChecked(streams);
+    await translate(page, "It's a \"quiet\" evening.");
+    assert.equal(await ran(), (await textOf(page)).trim());
+  }
+  await drop(page.locator("body"), "picture.jpg", "image/jpeg", readFileSync(PICTURE));
+  await page.locator(".filmstrip li").first().waitFor();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  assert.equal(await ran(), (await textOf(page)).trim());
+  await close();
+});
+
 /** Drops a file on an element, as a hand would. */
 async function drop(locator, name, type, bytes) {
   const transfer = await locator.page().evaluateHandle(
