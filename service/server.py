@@ -173,6 +173,7 @@ class Server:
             ErrorLayer(self._metrics.refusals.count),
             whose,
             self._gate,
+            message_timeout_s=self._settings.client_timeout_s,
         )
         registry = cast(grpc.aio.Server, routes)  # as far as adding a servicer goes
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
@@ -188,7 +189,10 @@ class Server:
         if self._grpc is not None:
             self._grpc.add_generic_rpc_handlers((routes,))
         if self._probes is not None:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
+            errors = ErrorLayer(self._metrics.refusals.count)
+            probes = Routes(errors, message_timeout_s=self._settings.client_timeout_s)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, cast(grpc.aio.Server, probes))
+            self._probes.add_generic_rpc_handlers((probes,))
 
     def _refresh_health(self) -> None:
         if self._handlers is not None:

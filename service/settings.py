@@ -84,7 +84,7 @@ class Settings(BaseModel):
         default=60.0, ge=1, description="a gRPC connection without traffic is asked this often whether it still lives"
     )
     client_timeout_s: float = Field(
-        default=30.0, gt=0, description="time to open a gRPC connection, to send a request over HTTP, and to read on"
+        default=30.0, gt=0, description="time to open a gRPC connection, to send a request, and over HTTP to read on"
     )
     reflection: bool = Field(default=True, description="whether gRPC reflection describes the API")
     open_inference: bool = Field(

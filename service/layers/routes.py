@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from service.layers.first_message import FirstMessage
 from service.layers.layer import Answer, Codec, Context, Handler, Layer, Method
 
 
@@ -15,15 +16,18 @@ class Routes(grpc.GenericRpcHandler):
 
     Args:
         layers: the outermost first.
+        message_timeout_s: how long a call may be open before its message comes.
     """
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer, message_timeout_s: float) -> None:
         self._layers = layers
         self._handlers: dict[str, Handler] = {}
+        self._for_grpc: dict[str, Handler] = {}
+        self._first_message = FirstMessage(message_timeout_s)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """The handler of a path; None lets gRPC answer UNIMPLEMENTED."""
-        return self.handler(handler_call_details.method)
+        """What gRPC calls for a path; None lets it answer UNIMPLEMENTED."""
+        return self._for_grpc.get(handler_call_details.method)
 
     def handler(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The handler of a path "/service/method", wrapped in its layers; None if there is none."""
@@ -34,7 +38,9 @@ class Routes(grpc.GenericRpcHandler):
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
         for name, handler in method_handlers.items():
-            self._handlers[f"/{service_name}/{name}"] = self._wrapped(handler, Method.of(service_name, name, handler))
+            path = f"/{service_name}/{name}"
+            self._handlers[path] = self._wrapped(handler, Method.of(service_name, name, handler))
+            self._for_grpc[path] = self._first_message.handler(self._handlers[path])
 
     def _wrapped(self, handler: Handler, method: Method) -> Handler:
         behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream

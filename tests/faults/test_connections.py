@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 
@@ -167,6 +167,49 @@ def impatient_server() -> Iterator[Served]:
         "--max-deadline-s=2",
     ) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def lasting_server() -> Iterator[Served]:
+    """A second for clients, and connections that may stay for ever."""
+    with served("--models=everyday", "--num-workers=1", "--client-timeout-s=1", "--health-port=0") as server:
+        yield server
+
+
+@pytest.mark.parametrize("method", ["Translate", "StreamTranslate", "Check"])
+async def test_a_call_whose_message_does_not_come_is_ended(lasting_server: Served, method: str) -> None:
+    """By the server, and alone: its client answers pings, and other calls on the same connection go on."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    is_probe = method == "Check"
+    service = "grpc.health.v1.Health" if is_probe else "regard.v1.AttentionService"
+    port = lasting_server.health_port if is_probe else lasting_server.grpc_port
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        grpc.aio.insecure_channel(lasting_server.target) as honest_channel,
+    ):
+        silent = [channel.stream_stream(f"/{service}/{method}")(nothing()) for _ in range(20)]
+        honest = stubs.AttentionServiceStub(honest_channel if is_probe else channel)
+        request = pb.TranslateRequest(texts=[TEXT], target_language="de")
+        while not all(call.done() for call in silent):
+            async with asyncio.timeout(RECOVERY_S):
+                assert len((await honest.Translate(request)).results) == 1
+        assert {await call.code() for call in silent} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        assert {await call.details() for call in silent} == {"no message came within 1 s"}
+    await wait_until_idle(lasting_server)
+
+
+async def test_a_call_that_ends_without_a_message_is_told_so(lasting_server: Served) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        for message in ():
+            yield message
+
+    async with grpc.aio.insecure_channel(lasting_server.target) as channel:
+        call = channel.stream_unary("/regard.v1.AttentionService/Translate")(nothing())
+        assert await asyncio.wait_for(call.code(), RECOVERY_S) == grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("port", UNFINISHED)

@@ -16,6 +16,7 @@ class Served:
     process: "subprocess.Popen[str]"
     grpc_port: int
     http_port: int
+    health_port: int | None = None
 
     @property
     def target(self) -> str:
@@ -48,7 +49,7 @@ def served(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
                 if "grpc_port" in entry:
                     # A pipe that nobody empties would stop the server once it is full.
                     threading.Thread(target=process.stderr.read, daemon=True).start()
-                    yield Served(process, entry["grpc_port"], entry["http_port"])
+                    yield Served(process, entry["grpc_port"], entry["http_port"], entry.get("health_port"))
                     break
             else:
                 raise AssertionError(f"the server ended with status {process.wait()}")
