@@ -1,7 +1,7 @@
 """What is checked of a bundle's graphs, one function a property; each yields checks with their limits."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,8 @@ ROW_SUM_TOLERANCE = 1e-3
 MAX_LOGPROB_DROP = 0.05
 
 NUM_BEAMS = 4
-NUM_NEIGHBOURS = 32
+MIN_NEIGHBOURS, MAX_NEIGHBOURS = 8, 32
+MAX_CROWD_LOGITS = 2**20  # of a step, beyond which there are fewer neighbours
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,18 @@ def memory_equals(
     yield Check("memory: largest difference from the original", worst, MEMORY_TOLERANCE)
 
 
-def steps_equal(expected: Sequence[Forced], actual: Sequence[Forced]) -> Iterator[Check]:
-    """Every position of whole decodes, teacher-forced along the original's own outputs."""
-    pairs, unit = list(zip(expected, actual, strict=True)), spread([e.logits for e in expected])
-    logits = max(difference(a.logits, e.logits) for e, a in pairs) / unit
-    normalizer = max(difference(a.log_normalizer, e.log_normalizer) for e, a in pairs) / unit
-    attention = max(difference(a.cross_attention, e.cross_attention) for e, a in pairs)
+def steps_equal(expected: Sequence[Forced], actual: Iterable[Forced]) -> Iterator[Check]:
+    """Every position of whole decodes, teacher-forced along the original's own outputs.
+
+    Args:
+        actual: may be computed one by one as they are wanted.
+    """
+    unit = spread([e.logits for e in expected])
+    logits = normalizer = attention = 0.0
+    for e, a in zip(expected, actual, strict=True):
+        logits = _worse(logits, difference(a.logits, e.logits) / unit)
+        normalizer = _worse(normalizer, difference(a.log_normalizer, e.log_normalizer) / unit)
+        attention = _worse(attention, difference(a.cross_attention, e.cross_attention))
     yield Check("step: largest difference of logits", logits, LOGITS_TOLERANCE)
     yield Check("step: largest difference of log-normalizers", normalizer, LOGITS_TOLERANCE)
     yield Check("step: largest difference of cross-attention", attention, ATTENTION_TOLERANCE)
@@ -173,7 +180,9 @@ def sound(graphs: ServingGraphs, sources: Sequence[Source], forced: Sequence[For
 
 def rows_independent(graphs: ServingGraphs, sources: Sequence[Source], targets: Sequence[Ids]) -> Iterator[Check]:
     """Each source alone against all of them in a crowd whose other rows hold NaN."""
-    crowd = graphs.force(sources, targets, hostile_neighbours=NUM_NEIGHBOURS)
+    affordable = MAX_CROWD_LOGITS // graphs.manifest.target.vocab_size - len(sources)
+    num_neighbours = min(MAX_NEIGHBOURS, max(MIN_NEIGHBOURS, affordable))
+    crowd = graphs.force(sources, targets, hostile_neighbours=num_neighbours)
     worst, num_other = 0.0, 0
     for source, target, among in zip(sources, targets, crowd, strict=True):
         alone = graphs.force([source], [target])[0]
@@ -201,12 +210,30 @@ def agrees(plain: Sequence[Forced], quantized: Sequence[Forced], targets: Sequen
 
 def spread(arrays: Sequence[NDArray[Any]]) -> float:
     """The standard deviation of all finite numbers, or 1 if it is smaller: rounding errors grow with it."""
-    numbers = np.concatenate([array[np.isfinite(array)].ravel() for array in arrays])
-    return max(1.0, float(numbers.std()))
+    count, total, squares = 0, 0.0, 0.0
+    for row in _rows(arrays):
+        numbers = row[np.isfinite(row)].astype(np.float64)
+        count, total, squares = count + numbers.size, total + numbers.sum(), squares + numbers @ numbers
+    mean = total / max(1, count)
+    return max(1.0, float(np.sqrt(max(0.0, squares / max(1, count) - mean**2))))
 
 
 def difference(actual: NDArray[Any], expected: NDArray[Any]) -> float:
-    """The largest absolute difference; equal infinities do not differ."""
-    with np.errstate(invalid="ignore"):
-        off = np.where(actual == expected, 0, np.abs(actual - expected))
-    return float(off.max(initial=0))
+    """The largest absolute difference; equal infinities do not differ, and NaN differs from all."""
+    worst = 0.0
+    for a, e in zip(_rows([actual]), _rows([np.broadcast_to(expected, actual.shape)]), strict=True):
+        with np.errstate(invalid="ignore"):
+            off = np.where(a == e, 0, np.abs(a - e))
+        worst = _worse(worst, float(off.max(initial=0)))
+    return worst
+
+
+def _worse(one: float, other: float) -> float:
+    """The larger one; NaN is the worst."""
+    return float(np.maximum(one, other))
+
+
+def _rows(arrays: Sequence[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """All numbers, a row at a time: copies of all logits would cost as much memory as a small model."""
+    for array in arrays:
+        yield from (row.ravel() for row in np.atleast_2d(array))

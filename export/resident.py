@@ -5,10 +5,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-MAPS = Path("/proc/self/maps")  # of Linux; elsewhere nothing is done
-MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (r..p) \S+ \S+ \S+ +(/.*)")
+MAPPINGS = Path("/proc/self/smaps")  # of Linux; elsewhere nothing is done
+MAPPING = re.compile(
+    r"^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<mode>\S+) \S+ \S+ \S+ +(?P<path>/.*)$"
+    r"(?:\n[A-Z]\w+:.*)*?\nAnonymous: +(?P<written>\d+) kB$",
+    re.MULTILINE,
+)
 MIN_BYTES = 2**20
-MADV_PAGEOUT = 21  # of madvise(2): drops clean pages of a file, and never loses what was written
+MADV_DONTNEED = 4  # of madvise(2): unmaps pages, which are read from the file when they are wanted again
 M_MMAP_THRESHOLD, LARGE_BYTES = -3, 2**19  # of mallopt(3)
 
 
@@ -17,7 +21,7 @@ def return_what_is_freed() -> None:
 
     Left alone, it raises its bound for what is large to 32 MiB, and what is smaller stays behind in pieces.
     """
-    if MAPS.exists():
+    if MAPPINGS.exists():
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
@@ -28,19 +32,20 @@ def give_memory_back() -> None:
 
     Whoever reads those again gets them from the disk, or from the system's cache of it.
     """
-    if not MAPS.exists():
+    if not MAPPINGS.exists():
         return
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # of glibc, which else keeps hundreds of megabytes in pieces
         libc.malloc_trim(0)
-    for start, end in _large_mappings(MAPS.read_text()):
-        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_PAGEOUT)  # only advice: it may fail
+    for start, end in _large_mappings(MAPPINGS.read_text()):
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
 
 
-def _large_mappings(maps: str) -> Iterator[tuple[int, int]]:
-    """Start and end of every large mapping of a file that is no library."""
-    found = [match.groups() for match in map(MAPPING.match, maps.splitlines()) if match]
-    libraries = {path for _, _, mode, path in found if "x" in mode}
-    for start, end, _, path in found:
-        if path not in libraries and int(end, 16) - int(start, 16) >= MIN_BYTES:
-            yield int(start, 16), int(end, 16)
+def _large_mappings(mappings: str) -> Iterator[tuple[int, int]]:
+    """Start and end of every large mapping of a file that is no library and that nobody wrote into."""
+    found = list(MAPPING.finditer(mappings))
+    libraries = {match["path"] for match in found if "x" in match["mode"]}
+    for match in found:
+        start, end = int(match["start"], 16), int(match["end"], 16)
+        if match["path"] not in libraries and match["written"] == "0" and end - start >= MIN_BYTES:
+            yield start, end

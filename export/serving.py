@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from onnxruntime import SessionOptions
 
 from export.copying import both_ids
 from export.quantize import Float32Array
 from export.reference import Forced, Source
+from export.resident import give_memory_back
 from models.bundle import Bundle, Precision, Variant
 from service.decoding.outcome import Hypothesis
 from service.decoding.search import Search, open_search
@@ -20,6 +22,7 @@ Ids = Sequence[int]
 
 MAX_REQUESTS = 32  # side by side
 NUM_TIMED_STEPS = 24
+STEPS_A_PAUSE = 16
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,42 @@ class Decoded:
     cross_attention: Float32Array
 
 
-class ServingGraphs:
-    """One precision of a bundle, on the CPU."""
+class MappedRunner(Runner):
+    """Leaves weights in their file, which is mapped, instead of copying them into the order that products like best.
 
-    def __init__(self, bundle: Bundle, precision: Precision) -> None:
+    What is in memory of them is given back before and after each encode, and from step to step now and then.
+    """
+
+    _num_steps = 0
+
+    def _options(self) -> SessionOptions:
+        options = super()._options()
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        return options
+
+    def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
+        give_memory_back()
+        memory = super().encode(sources)
+        give_memory_back()
+        return memory
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        self._num_steps += 1
+        if self._num_steps % STEPS_A_PAUSE == 0:
+            give_memory_back()
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
+class ServingGraphs:
+    """One precision of a bundle, on the CPU.
+
+    Args:
+        mapped: take little memory and more time, for graphs that nobody will serve.
+    """
+
+    def __init__(self, bundle: Bundle, precision: Precision, *, mapped: bool = False) -> None:
         self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
-        self._runner = Runner(bundle, self.variant)
+        self._runner = (MappedRunner if mapped else Runner)(bundle, self.variant)
         self.manifest = self._runner.manifest
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
@@ -53,21 +86,31 @@ class ServingGraphs:
         if hostile_neighbours:
             self._poison(slots, len(sources))
         num_live, bindings = len(sources) + hostile_neighbours, StepBindings()
-        num_candidates, outputs = _vocab_size(self._runner, slots), []
+        num_candidates = _vocab_size(self._runner, slots)
+        results = [
+            self._empty(len(target), self._length(source), num_candidates)
+            for source, target in zip(sources, targets, strict=True)
+        ]
         for t in range(max(map(len, targets))):
             slots.tokens[: len(sources)] = [target[min(t, len(target) - 1)] for target in targets]
-            outputs.append(_forced_step(self._runner.step(slots, num_live, num_candidates, bindings), len(sources)))
+            output = self._runner.step(slots, num_live, num_candidates, bindings)
+            for row, (result, target) in enumerate(zip(results, targets, strict=True)):
+                if t < len(target):
+                    _fill(result, t, output, row)
             slots.advance(slots.tokens[:num_live].copy(), np.arange(num_live), moved=False)
         return [
-            Forced(
-                self._logits(np.stack([step.logits[row] for step in outputs[: len(target)]]), source),
-                np.stack([step.log_normalizer[row] for step in outputs[: len(target)]]),
-                np.stack(
-                    [step.cross_attention[:, row, :, : self._length(source)] for step in outputs[: len(target)]], axis=2
-                ),
-            )
-            for row, (target, source) in enumerate(zip(targets, sources, strict=True))
+            replace(result, logits=self._logits(result.logits, source))
+            for result, source in zip(results, sources, strict=True)
         ]
+
+    def _empty(self, num_tokens: int, source: int, num_candidates: int) -> Forced:
+        """What a target's steps are written into: all logits of a large vocabulary are in memory once."""
+        layout = self.manifest.attention
+        return Forced(
+            np.empty((num_tokens, num_candidates), np.float32),
+            np.empty(num_tokens, np.float32),
+            np.empty((layout.layers, layout.heads, num_tokens, source), np.float32),
+        )
 
     def _logits(self, logits: Float32Array, source: Source) -> Float32Array:
         """Without the copies of what is behind the source; logits: float32 [target, candidates]."""
@@ -200,9 +243,9 @@ def _vocab_size(runner: Runner, slots: Slots) -> int:
     return target.vocab_size + (slots.shape.source if target.copies else 0)
 
 
-def _forced_step(output: StepOutput, num_rows: int) -> Forced:
-    """One step of the first rows, copied: candidates that are the whole vocabulary, put in its order."""
-    logits = np.empty_like(output.candidate_logits[:num_rows])
-    np.put_along_axis(logits, output.candidate_ids[:num_rows], output.candidate_logits[:num_rows], axis=1)
-    cross_attention = np.stack([layer[:num_rows, :, 0] for layer in output.cross_attention])
-    return Forced(logits, output.log_normalizer[:num_rows].copy(), cross_attention)
+def _fill(result: Forced, t: int, output: StepOutput, row: int) -> None:
+    """Copies a row of a step: candidates that are the whole vocabulary, put in its order."""
+    result.logits[t, output.candidate_ids[row]] = output.candidate_logits[row]
+    result.log_normalizer[t] = output.log_normalizer[row]
+    for layer, weights in enumerate(output.cross_attention):
+        result.cross_attention[layer, :, t] = weights[row, :, 0, : result.cross_attention.shape[-1]]

@@ -3,7 +3,7 @@
 Everything runs in the server's own code (`export/serving.py`), on real sentences.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from export.checks import NUM_BEAMS, Check
 from export.dev import DevSet
 from export.errors import ExportError
 from export.families.source import SourceModel
-from export.inputs import open_inputs
+from export.inputs import Inputs, open_inputs
 from export.quality import METRICS
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Reference, Source, half_of_the_threads
@@ -78,14 +78,22 @@ class Verifier:
         model: brings the original in its `reference`.
         dev: examples for the quality gate; without any, others stand in and only outputs are compared.
         stage: is told what begins.
+        only_compared: precisions that are there for others to be compared with, and are not served.
     """
 
-    def __init__(self, bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: SourceModel | None,
+        dev: DevSet,
+        stage: Stage,
+        only_compared: Collection[Precision] = (),
+    ) -> None:
+        self._only_compared = only_compared
         self._manifest = bundle.manifest
         self._model = model
         self._dev = dev
         self._stage = stage
-        self._inputs, self._writer = open_inputs(bundle), TargetWriter(bundle)
         self._metric = METRICS[self._manifest.task]
         self._keys = self._manifest.styles or self._manifest.target_languages or ("",)
         self._bundle = bundle
@@ -93,7 +101,8 @@ class Verifier:
         self._precisions: list[Precision] = sorted(precisions, key=lambda p: p != "float32")
         # One less, since the outputs are also read, behind the start token.
         self._max_new_tokens = min(MAX_NEW_TOKENS, self._manifest.max_target_tokens - 1)
-        keys, self._sources = map(list, zip(*self._samples(), strict=True))
+        # Opened where they are wanted: the tokenizers of large vocabularies take tens of megabytes.
+        keys, self._sources = map(list, zip(*self._samples(open_inputs(bundle)), strict=True))
         self._first_ids = [self._manifest.target.forced_first_id(key) for key in keys]
 
     def run(self) -> Report:
@@ -103,7 +112,8 @@ class Verifier:
         if self._model is not None:
             self._stage("inputs")
             facts["reference"] = self._model.reference.name
-            sections["inputs"] = list(self._inputs.equal(self._model.reference))
+            sections["inputs"] = list(open_inputs(self._bundle).equal(self._model.reference))
+            give_memory_back()
             with half_of_the_threads():
                 answers = self._ask(self._model.reference)
         if self._dev:
@@ -111,11 +121,13 @@ class Verifier:
         first: _Baseline | None = None
         for precision in self._precisions:  # one at a time, since each has a model's weights in memory
             give_memory_back()  # of the original, which has answered, and of other precisions
-            graphs = ServingGraphs(self._bundle, precision)
+            graphs = ServingGraphs(self._bundle, precision, mapped=precision in self._only_compared)
+            give_memory_back()  # pages of weights that were copied
             section = sections.setdefault(precision, [])
             if precision == "float32" and self._model is not None:
                 self._stage("float32: comparison with the original")
                 section += self._parity(self._model.reference, answers, graphs)
+                del answers
             facts["step_ms"][precision] = self._speed(graphs)
             targets = self._targets(graphs) if first is None else first.targets
             forced = self._forced(precision, graphs, targets)
@@ -130,13 +142,13 @@ class Verifier:
             del graphs  # before the next ones are opened
         return Report(sections, facts)
 
-    def _samples(self) -> Iterator[tuple[str, Source]]:
+    def _samples(self, inputs: Inputs) -> Iterator[tuple[str, Source]]:
         """Sources to decode, languages or styles in turn, each with its own."""
         raw = {key: [example.source for example in examples] for key, examples in self._dev.items()}
-        streams = {key: cycle(raw.get(key) or self._inputs.examples) for key in self._keys}
+        streams = {key: cycle(raw.get(key) or inputs.examples) for key in self._keys}
         affordable = max(MIN_SENTENCES, MAX_WORK // max(1, self._manifest.num_parameters))
         for key in islice(cycle(self._keys), min(NUM_SENTENCES, affordable)):
-            yield key, self._inputs.read(next(streams[key]), key)
+            yield key, inputs.read(next(streams[key]), key)
 
     @cached_property
     def _ways(self) -> dict[str, Generation]:
@@ -161,10 +173,10 @@ class Verifier:
         """What the original makes of the sources."""
         self._stage("float32: outputs of the original")
         start_id, sources = self._manifest.target.start_id, self._sources
-        outputs = {
-            name: [reference.generate(*pair) for pair in zip(sources, self._each(way), strict=True)]
-            for name, way in self._ways.items()
-        }
+        outputs: dict[str, list[Generated]] = {}
+        for name, way in self._ways.items():
+            outputs[name] = [reference.generate(*pair) for pair in zip(sources, self._each(way), strict=True)]
+            give_memory_back()
         for name, way in self._ways.items():
             if way.num_beams > 1:
                 outputs[name] = [
@@ -178,7 +190,8 @@ class Verifier:
         """The float32 graphs against the original, which is asked again where they differ."""
         start_id, sources = self._manifest.target.start_id, self._sources
         yield from checks.memory_equals(graphs, answers.memory, sources)
-        yield from checks.steps_equal(answers.forced, graphs.force(sources[: len(answers.targets)], answers.targets))
+        each = zip(sources, answers.targets, strict=False)
+        yield from checks.steps_equal(answers.forced, (graphs.force([source], [target])[0] for source, target in each))
         for name, way in self._ways.items():
             decoded = list(graphs.search_each(sources, self._each(way)))
             equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
@@ -219,17 +232,18 @@ class Verifier:
     def _scores(self, precision: Precision, graphs: ServingGraphs) -> dict[str, float]:
         """The task's metric on dev examples, by target language or style, decoded as is the model's default."""
         self._stage(f"{precision}: quality on dev examples")
-        return {key: round(self._score(graphs, key), 2) for key in self._dev}
+        inputs, writer = open_inputs(self._bundle), TargetWriter(self._bundle)
+        return {key: round(self._score(graphs, key, inputs, writer), 2) for key in self._dev}
 
-    def _score(self, graphs: ServingGraphs, key: str) -> float:
+    def _score(self, graphs: ServingGraphs, key: str, inputs: Inputs, writer: TargetWriter) -> float:
         """The metric on the dev examples of one target language or style."""
         examples = self._dev[key]
-        sources = [self._inputs.read(example.source, key) for example in examples]
+        sources = [inputs.read(example.source, key) for example in examples]
         generation = self._defaults(self._manifest.max_target_tokens)
         generation = replace(generation, forced_first_id=self._manifest.target.forced_first_id(key))
         outputs = graphs.search(sources, generation)
         texts = [
-            self._writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, self._inputs.text(example.source, key)).text
+            writer.write(d.hypothesis.tokens, d.hypothesis.logprobs, inputs.text(example.source, key)).text
             for d, example in zip(outputs, examples, strict=True)
         ]
         return self._metric.score(texts, [example.references for example in examples])

@@ -16,7 +16,7 @@ from export.resident import give_memory_back
 
 MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
 ALIGNMENT = 64
-BYTES_A_PAUSE = 2**24  # after which what was read for them is given back
+BYTES_A_PAUSE = 2**23  # after which what was read for them is given back
 
 
 class WeightsFile:

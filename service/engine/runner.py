@@ -66,6 +66,16 @@ class Runner:
         return list(onnxruntime.get_available_providers())
 
     def _session(self, bundle: Bundle, graph: GraphSpec) -> InferenceSession:
+        try:
+            session = InferenceSession(bundle.path(graph.file), self._options(), providers=[self.provider])
+        except Exception as error:  # ONNX Runtime raises a type of its own for each status
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} cannot be loaded: {error}") from error
+        faults = _signature_faults(session, graph)
+        if faults:
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} differs from its manifest: {'; '.join(faults)}")
+        return session
+
+    def _options(self) -> onnxruntime.SessionOptions:
         """One intra-op thread: the cores are kept busy by several workers instead."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -74,14 +84,7 @@ class Runner:
         options.enable_cpu_mem_arena = False
         # Without it, products of 8-bit numbers overflow on CPUs that have no VNNI instructions, and are wrong.
         options.add_session_config_entry("session.x64quantprecision", "1")
-        try:
-            session = InferenceSession(bundle.path(graph.file), options, providers=[self.provider])
-        except Exception as error:  # ONNX Runtime raises a type of its own for each status
-            raise NotReady(f"model {self.manifest.name!r}: {graph.file} cannot be loaded: {error}") from error
-        faults = _signature_faults(session, graph)
-        if faults:
-            raise NotReady(f"model {self.manifest.name!r}: {graph.file} differs from its manifest: {'; '.join(faults)}")
-        return session
+        return options
 
     def source_length(self, source: Array) -> int:
         """Positions of the source axis: tokens of a text, cells of a picture's grid."""
