@@ -47,7 +47,14 @@ def write_graphs(
             give_memory_back()
             trace = _save(folder, f"{precision}/trace.onnx", traceable.trace(forms), weights)
     give_memory_back()
-    return Variant(precision=precision, providers=("CPUExecutionProvider",), encode=encode, step=step, trace=trace)
+    return Variant(
+        precision=precision,
+        providers=("CPUExecutionProvider",),
+        encode=encode,
+        step=step,
+        trace=trace,
+        narrow_weights=precision in ("int8", "int4"),
+    )
 
 
 def _write_float16(folder: Path, model: SourceModel) -> Variant:

@@ -22,6 +22,10 @@ MAX_SMALL_BLOCK_SIZE = 16  # of 4-bit weights; with more, one row and several ta
 MIN_BLOCK_SIZE = 16
 ROWS_AT_ONCE = 4096
 LARGE_TABLE = 2**23  # numbers, from where a table in two forms costs more than a few operators
+# CPUs without VNNI instructions add two products of 8-bit numbers up in 16 bits: 2 * 255 * 63 fits, 2 * 255 * 127 does
+# not. Where weights are small enough none of them has to take the slower way round, and all compute the same numbers.
+LARGEST_WEIGHT = 63
+
 INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, one scale a row and block
 
 
@@ -276,7 +280,7 @@ def quantize_small_blocks(weight: Float32Array, size: int) -> tuple[NDArray[np.u
 
 
 def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Array]:
-    """Symmetric 8-bit quantization with a scale an output: weight^T = scale * quantized.
+    """Symmetric quantization to at most LARGEST_WEIGHT, with a scale an output: weight^T = scale * quantized.
 
     Args:
         weight: float32 [out, in].
@@ -285,7 +289,7 @@ def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Arr
         quantized: int8 [in, out].
         scales: float32 [out].
     """
-    scales = np.maximum(np.maximum(weight.max(-1), -weight.min(-1)) / 127, np.finfo(np.float32).tiny)
+    scales = np.maximum(np.maximum(weight.max(-1), -weight.min(-1)) / LARGEST_WEIGHT, np.finfo(np.float32).tiny)
     quantized = np.empty(weight.shape[::-1], np.int8)
     for first in range(0, len(weight), ROWS_AT_ONCE):  # tables are large, and their numbers are needed but once
         rows = slice(first, first + ROWS_AT_ONCE)

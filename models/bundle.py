@@ -92,13 +92,19 @@ class GraphSpec(Schema):
 
 
 class Variant(Schema):
-    """The graphs of one precision and the execution providers that can run them, best first."""
+    """The graphs of one precision and the execution providers that can run them, best first.
+
+    Attributes:
+        narrow_weights: no 8-bit weight is above 63, so that the sum of two products with 8-bit activations fits in 16
+            bits, in which CPUs without VNNI instructions add.
+    """
 
     precision: Precision
     providers: tuple[Provider, ...] = Field(min_length=1)
     encode: GraphSpec
     step: GraphSpec
     trace: GraphSpec | None = None
+    narrow_weights: bool = False
 
 
 class TextSource(Schema):

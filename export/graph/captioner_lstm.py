@@ -115,8 +115,9 @@ class _StepGraph(_LstmGraph):
         deep = _sum("deep", self.layer("from_hidden"), self.layer("from_context"))
         deep_input = graph.node("Concat", hidden, context, axis=-1)
         states = graph.node("Tanh", graph.node("Add", embedded, self.linear(deep_input, deep)))
-        logits = self.form.head(graph, self._of_slots(states, config.embedding_width), self.layer("head"))
-        rank_candidates(graph, logits, num_candidates)
+        head = self.layer("head")
+        logits = self.form.head(graph, self._of_slots(states, config.embedding_width), head)
+        rank_candidates(graph, logits, num_candidates, len(head.weight))
         graph.output(TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source")))
         for state, value in zip(self.architecture.state, (hidden, cell), strict=True):
             self._of_slots(value, config.hidden_width, output=state.output)

@@ -53,7 +53,8 @@ class _StepGraph:
             # The head reads the table with its scale; the readout takes it back.
             unscale = self.graph.constant(np.float32(1 / self.weights.embedding_scale))
             readout = self.graph.node("Mul", readout, unscale)
-        rank_candidates(self.graph, self.form.head(self.graph, readout, self.weights.head), self.num_candidates)
+        head = self.weights.head
+        rank_candidates(self.graph, self.form.head(self.graph, readout, head), self.num_candidates, len(head.weight))
         self.graph.output(
             TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source"))
         )

@@ -8,6 +8,7 @@ import pytest
 from export.errors import ExportError
 from export.graph.builder import GraphBuilder
 from export.quantize import (
+    LARGEST_WEIGHT,
     Linear,
     Range,
     block_embed,
@@ -48,7 +49,6 @@ def _run(draw: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.n
     model.graph.output[0].type.tensor_type.ClearField("shape")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.x64quantprecision", "1")  # as in the server's runner
     return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {spec.name: value})[0]
 
 
@@ -70,15 +70,16 @@ def test_float_forms_are_exact(rng, draw: Draw, bias: bool) -> None:
     assert np.allclose(_product(draw, layer, x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
+# Weights of at most 63 are off by twice what those of at most 127 are.
+@pytest.mark.parametrize(("draw", "bound"), [(block_linear, 0.05), (row_linear, 0.07), (fixed_linear, 0.07)])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
-def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ...]) -> None:
+def test_8_bit_forms_are_close(rng, draw: Draw, bound: float, bias: bool, shape: tuple[int, ...]) -> None:
     layer, x = _layer(rng, 48, 128, bias=bias), rng.standard_normal(shape).astype(np.float32)
     expected = x @ layer.weight.T + (layer.bias if bias else 0)
     actual = _product(draw, layer, x)
     assert actual.shape == expected.shape
-    assert np.abs(actual - expected).max() < 0.05 * expected.std()
+    assert np.abs(actual - expected).max() < bound * expected.std()
 
 
 @pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear, small_block_linear])
@@ -137,6 +138,14 @@ def test_outputs_are_off_by_half_a_step_at_most(rng) -> None:
     assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
 
 
+@pytest.mark.parametrize("draw", [row_linear, fixed_linear])
+def test_products_of_the_largest_numbers_do_not_overflow(draw: Draw) -> None:
+    """On CPUs without VNNI two of them are added up in 16 bits, which sessions need not be told to avoid."""
+    layer = Linear("largest", np.ones((16, 64), np.float32))
+    x = np.full((3, 64), 4.5, np.float32)
+    assert np.allclose(_product(draw, layer, x), 64 * 4.5, rtol=5e-3)
+
+
 def test_4_bit_forms_are_near(rng) -> None:
     layer, x = _layer(rng, 48, 128), rng.standard_normal((7, 128)).astype(np.float32)
     expected = x @ layer.weight.T + layer.bias
@@ -161,12 +170,14 @@ def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
     x = rng.standard_normal((3, 64)).astype(np.float32)
     expected = x @ table.T
     for draw in (row_head, partial(range_head, within=Range(-5.0, 5.0))):
-        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
-    ids = TensorSpec(name="ids", dtype="int64", shape=("tokens",))
+        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.07 * expected.std()
+    ids, chosen = TensorSpec(name="ids", dtype="int64", shape=("tokens",)), table[[3, 0, 49]]
     for shape in ((50, 64), (50, 1, 64)):
         rows = _run(lambda graph, name, s=shape: embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49]))
         assert rows.shape == (3, *shape[1:])
-        assert np.abs(rows.reshape(3, 64) - table[[3, 0, 49]]).max() < 0.02
+        assert (
+            np.abs(rows.reshape(3, 64) - chosen) <= np.abs(chosen).max(-1, keepdims=True) / LARGEST_WEIGHT * 0.501
+        ).all()
     graph = GraphBuilder("both")
     row_head(graph, graph.input(TensorSpec(name="x", dtype="float32", shape=("a", 64))), Linear("head", table))
     embed(graph, table, graph.input(ids))
