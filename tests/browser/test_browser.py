@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regard.encoding import decode
 from regard.html import save
 from regard.results import Result
 from regard.v1 import regard_pb2 as pb
+from tests.integration.fake_regard import encode_map
 from tests.system.served import served
 from tests.unit.regard.results_made_up import caption_result, message_map, rows, text_result
 
@@ -78,6 +80,18 @@ def caption_of_a_white_picture() -> tuple[Result, bytes]:
     return caption_result("one two three four five six".split(), grid), file.getvalue()
 
 
+def result_in_every_encoding() -> Result:
+    """The kinds of map that a result can have, each on the wire in another way."""
+    result = text_result(["a", "b", "c", "d"], ["e", "f", "g"])
+    [hypothesis] = result.message.hypotheses
+    ways = [(pb.ENCODING_UINT8, 0), (pb.ENCODING_FLOAT16, 2), (pb.ENCODING_FLOAT16, 0), (pb.ENCODING_FLOAT32, 3)]
+    for sent, (encoding, top_k) in zip(hypothesis.attention, ways, strict=True):
+        encoded = encode_map(decode(sent), encoding, top_k=top_k)
+        for field in ("encoding", "top_k", "scale", "data", "indices"):
+            setattr(sent, field, getattr(encoded, field))
+    return Result.from_message(result.message)
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages, and beside each what `regard ... --json` would print."""
@@ -105,6 +119,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "copying": (copying, None),
         "joined": (joined, None),
         "large": (large_result(), None),
+        "encodings": (result_in_every_encoding(), None),
     }
     for name, (result, image) in shown.items():
         save(result, folder / f"{name}.html", picture=image)

@@ -92,6 +92,26 @@ test("a cell of the heatmap has the colour of the word that it belongs to", asyn
   }
 });
 
+test("numbers are the same however they were sent: in 8, 16 and 32 bits, all or the largest of each row", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("encodings"));
+  const [hypothesis] = b.expected("encodings").hypotheses;
+  const matrices = {
+    Alignment: b.mapOf(hypothesis, "alignment"),
+    "Cross-attention": b.averageOf(b.mapOf(hypothesis, "cross").flat()),
+    Decoder: b.averageOf(b.mapOf(hypothesis, "decoder_self").flat()),
+    Rollout: b.mapOf(hypothesis, "rollout"),
+  };
+  for (const [kind, matrix] of Object.entries(matrices)) {
+    await page.getByRole("radio", { name: kind }).check();
+    for (const row of [0, 2]) {
+      await page.locator(".outputs .word").nth(row).hover();
+      b.assertClose(await b.weightsOf(page, ".source"), matrix[row]);
+    }
+  }
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("below the threshold nothing is shown", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const alignment = b.mapOf(b.expected("text").hypotheses[0], "alignment");
