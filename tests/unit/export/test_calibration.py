@@ -1,8 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from export import calibration
 from export.bundle import write_graphs, write_manifest
 from export.calibration import MIN_STEPS, calibrate, range_of
 from export.families import regard
@@ -74,3 +77,19 @@ def test_calibrated_graphs_are_near_and_rows_are_independent(calibrated) -> None
     crowd = graphs.force(sources, targets, hostile_neighbours=7)
     for source, target, among in zip(sources, targets, crowd, strict=True):
         assert np.array_equal(graphs.force([source], [target])[0].logits, among.logits)
+
+
+def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path: Path, monkeypatch) -> None:
+    model = regard.from_checkpoint(tiny_checkpoint())
+    target = model.target.model_copy(update={"forced_first_ids": {"": 300}})
+    plain = write_tiny_bundle(tmp_path / "bundle", replace(model, target=target), "float32")
+    run, second = calibration._Observed.run, []
+
+    def watched(self: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if "tokens" in inputs and inputs["lengths"][0] == 1:
+            second.extend(inputs["tokens"].tolist())
+        return run(self, inputs)
+
+    monkeypatch.setattr(calibration._Observed, "run", watched)
+    calibrate(model.architecture, plain, {})
+    assert set(second) == {300}
