@@ -213,9 +213,10 @@ class Admission:
             return
         left_s = request.deadline - time.monotonic()
         before_s, work_before_s = (self._backlog.through(request, more_s) / self._num_workers for more_s in (0, own_s))
-        # The slowness is of what is before the call: on an idle engine its own work takes as long as it takes.
-        others_s = num_times * before_s
-        needed_s = max(others_s + work_before_s - before_s, others_s / (1 - RESERVED))
+        # On an idle engine a call's own work takes as long as it takes; on a busy one it is as slow as all else.
+        own_times = num_times if before_s > own_s else 1.0
+        needed_s = num_times * before_s + own_times * (work_before_s - before_s)
+        needed_s = max(needed_s, num_times * before_s / (1 - RESERVED))
         if needed_s > left_s and work_before_s > HARDLY * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",

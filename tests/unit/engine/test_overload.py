@@ -89,7 +89,7 @@ def test_every_kind_of_call_has_a_chance() -> None:
     calls, _ = rushed(MIX, 3 * capacity(MIX), TIMEOUT_S)
     for number, kind in enumerate(MIX):
         mine = [call for call in calls if call.kind == number]
-        assert sum(call.is_good for call in mine) >= 0.2 * len(mine), kind
+        assert sum(call.is_good for call in mine) >= 0.1 * len(mine), kind
 
 
 def test_on_an_idle_engine_a_large_call_is_let_in_if_there_is_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
