@@ -78,11 +78,11 @@ class Engines:
         """What is searched: threads, backend, and how batches are cut."""
         cores = cpu_limit()
         shapes = [(1, 1), (1, cores)] if batch == 1 else [(cores, 1), (1, cores)]
-        found = [self.ctranslate2(inter, intra, mkl=mkl) for inter, intra in shapes for mkl in (False, True)]
+        found = [self.ctranslate2(inter, intra) for inter, intra in shapes]
         if batch > 1:
             cuts = [(batch // 2, "examples"), (batch * 16, "tokens")]
             found += [self.ctranslate2(cores, 1, batch_size=size, batch_type=kind) for size, kind in cuts]
-        return found
+        return [*found, self.ctranslate2(*shapes[0], mkl=True)]
 
     def transformers(self, num_threads: int, *, compiled: bool = False) -> Setting:
         arguments = {"num_threads": num_threads, "compiled": compiled}

@@ -43,9 +43,14 @@ class Job:
         return {"groups": self.groups, "num_beams": self.num_beams, "one_by_one": self.one_by_one}
 
     @property
+    def shortest(self) -> "Job":
+        """The last group alone."""
+        return replace(self, groups=self.groups[-1:])
+
+    @property
     def warm_up(self) -> "Job":
-        """The first two groups."""
-        return replace(self, groups=self.groups[:2])
+        """The last two groups, which are the shortest."""
+        return replace(self, groups=self.groups[-2:])
 
     @property
     def sample(self) -> "Job":

@@ -28,7 +28,7 @@ class Plan:
         search: whether the peers' best settings are searched; otherwise the first is taken.
     """
 
-    rounds: int = 4
+    rounds: int = 3
     slow_rounds: int = 2
     warmup_s: float = 1.5
     duration_s: float = 6.0
@@ -66,7 +66,7 @@ def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tup
     for setting in settings:
         with opened(setting) as running:
             stage(f"searching {running.engine}: {running.described}")
-            speeds = [_speed(running.worker.call("run", **job.warm_up.arguments)) for _ in range(2)]
+            speeds = [_speed(running.worker.call("run", **job.shortest.arguments))]
             if not found or speeds[-1] > HOPELESS * found[0][0]:
                 speeds = [_speed(running.worker.call("run", **job.arguments)) for _ in range(SEARCH_REPEATS)]
             found.append((max(speeds), setting, running.described))

@@ -1,7 +1,7 @@
 """The rows of the table: what each measures, and what it has to reach."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
@@ -82,7 +82,7 @@ class BatchRow:
         job, engines = self.job(context), context.engines(self.model)
         chosen, notes = [engines.regard(max(self.batch, 1) * self.num_beams)], []
         for settings in self._peers(engines, context):
-            search_job = replace(job, groups=job.groups[: max(2, len(job.groups) // 3)])
+            search_job = job.sample
             setting, note = best(settings, search_job, context.plan, context.stage)
             chosen.append(setting)
             notes.append(note)
