@@ -205,6 +205,14 @@ def test_a_deadline_frees_its_slots(shipped_server: Server, client: regard.Clien
     assert client.translate("Thank you.", to="de").text
 
 
+def test_a_page_that_cannot_be_done_in_time_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
+    """Where nothing is known of the model's pace yet it runs until its deadline; later it is refused at once."""
+    with pytest.raises((regard.DeadlineExceeded, regard.Overloaded)):
+        client.translate([FIFTY[3]] * 60, to="de", min_new_tokens=250, max_new_tokens=250, num_beams=8, timeout=0.15)
+    wait_until_idle(shipped_server)
+    assert client.translate("Thank you.", to="de").text
+
+
 @pytest.fixture
 def stub(shipped_server: Server) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(f"127.0.0.1:{shipped_server.grpc_port}") as channel:
