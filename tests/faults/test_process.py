@@ -20,8 +20,8 @@ from tests.system.served import Served, served
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 ONE_MODEL = ("--models=everyday", "--num-workers=1")
 MAX_RESTART_S = 30.0  # a few seconds on a free machine
-# None; little; and enough for all that is small. In between, at 16 MiB, the tokenizer may be what gets none in the
-# middle of its work; it is written in Rust, which ends the process then (docs/operations.md).
+# None; little; and enough for all that is small. In between, at 16 MiB, one run of nine ended the process while a text
+# was tokenized (docs/operations.md).
 HEADROOMS_MIB = (0, 8, 96)
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
