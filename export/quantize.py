@@ -5,7 +5,7 @@ largest of all rows, so that a caller's result would depend on who shares the ba
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -80,11 +80,14 @@ class Form:
         head: the same for the projection to the vocabulary, x of rank 2; if the layer's weight is an embedding's table,
             both have the same bytes in the file.
         embed: (graph, table float32 [vocabulary, ..., width], ids) -> rows, [ids, ..., width].
+        ranks_in_groups: whether candidates are looked for in groups, which is for CPUs: GPUs sort in parallel, and may
+            not have all the operators.
     """
 
     linear: Draw
     head: Draw
     embed: Callable[[GraphBuilder, Float32Array, str], str]
+    ranks_in_groups: bool = True
 
 
 def float_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
@@ -309,7 +312,7 @@ _FLOAT = Form(float_linear, float_head, float_embed)
 
 FORMS: dict[Precision, Forms] = {
     "float32": Forms(_FLOAT, _FLOAT),
-    "float16": Forms(_FLOAT, _FLOAT),  # converted when they are drawn, see `export/float16.py`
+    "float16": Forms(_FLOAT, replace(_FLOAT, ranks_in_groups=False)),  # converted when drawn, see `export/float16.py`
     "int8": Forms(
         encode=Form(row_linear, row_head, embed),
         step=Form(block_linear, row_head, embed),

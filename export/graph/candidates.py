@@ -9,19 +9,22 @@ from models.bundle import TensorSpec
 GROUP_SIZES = (*range(80, 257), *range(79, 15, -1))
 
 
-def rank_candidates(graph: GraphBuilder, logits: str, num_candidates: str, vocab_size: int) -> None:
+def rank_candidates(
+    graph: GraphBuilder, logits: str, num_candidates: str, vocab_size: int, *, in_groups: bool = True
+) -> None:
     """Declares the best logits with their ids, and what turns them into log-probabilities.
 
     Args:
         logits: float32 [slots, vocabulary].
         num_candidates: int64 [1].
+        in_groups: see `Form`; it has the same outcome.
     """
     # log-sum-exp = logit - log-softmax, for any token: a tenth of what ReduceLogSumExp takes.
     first, log_softmax = graph.constant(np.array(0)), graph.node("LogSoftmax", logits, axis=-1)
     columns = [graph.node("Gather", values, first, axis=1) for values in (logits, log_softmax)]
     graph.node("Sub", *columns, output="log_normalizer")
     group_size = next((size for size in GROUP_SIZES if vocab_size % size == 0), None)
-    if group_size is None:
+    if group_size is None or not in_groups:
         graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
     else:
         _rank_groups(graph, logits, num_candidates, vocab_size // group_size, group_size)

@@ -177,4 +177,5 @@ class _StepGraph(Stack):
             x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
         elif not self._normalized_last and self._state_scale != 1:
             x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
-        rank_candidates(graph, self.form.head(graph, x, head), self.num_candidates, len(head.weight))
+        logits, in_groups = self.form.head(graph, x, head), self.form.ranks_in_groups
+        rank_candidates(graph, logits, self.num_candidates, len(head.weight), in_groups=in_groups)
