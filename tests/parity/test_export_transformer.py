@@ -111,7 +111,7 @@ def test_int8_is_close(graphs, inputs) -> None:
     plain, small = (
         np.concatenate([forced.logits for forced in graphs[precision].force(*inputs)]) for precision in graphs
     )
-    # Of weights without training, as even as noise; those of at most 63 are off by twice as much as 8 bits allow (ADR 13).
+    # Weights without training are as even as noise; those of at most 63 are off by twice what 8 bits allow (ADR 13).
     assert np.abs(plain - small).mean() < 0.08 * plain.std()
 
 
