@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,13 +36,12 @@ def draw(report: ProfileReport, file: Path) -> None:
 
 
 def _draw_shares(axes: Axes, title: str, bars: Bars) -> None:
-    colors = colormaps["tab10"].colors  # type: ignore[attr-defined]  # of lists of colors only
     names = list(dict.fromkeys(name for _, parts in bars for name in parts))
     lefts = [0.0] * len(bars)
     places = list(reversed(range(len(bars))))
     for number, name in enumerate(names):
         widths = [100 * parts.get(name, 0.0) / sum(parts.values()) for _, parts in bars]
-        axes.barh(places, widths, left=lefts, color=colors[number % len(colors)], label=name, height=0.75)
+        axes.barh(places, widths, left=lefts, color=f"C{number % 10}", label=name, height=0.75)
         for place, left, width in zip(places, lefts, widths, strict=True):
             if width >= 4:  # room for the number
                 axes.text(left + width / 2, place, f"{width:.0f}", ha="center", va="center", fontsize=7)
