@@ -70,16 +70,22 @@ def test_float_forms_are_exact(rng, draw: Draw, bias: bool) -> None:
     assert np.allclose(_product(draw, layer, x), expected, atol=1e-5)
 
 
-# Weights of at most 63 are off by twice what those of at most 127 are.
-@pytest.mark.parametrize(("draw", "bound"), [(block_linear, 0.05), (row_linear, 0.07), (fixed_linear, 0.07)])
+def _stored(weight: np.ndarray) -> np.ndarray:
+    """What is in the file of float32 [out, in] with a scale an output; how far off that is has a test of its own."""
+    quantized, scales = quantize_outputs(weight)
+    return (quantized * scales).T
+
+
+@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
-def test_8_bit_forms_are_close(rng, draw: Draw, bound: float, bias: bool, shape: tuple[int, ...]) -> None:
+def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ...]) -> None:
     layer, x = _layer(rng, 48, 128, bias=bias), rng.standard_normal(shape).astype(np.float32)
-    expected = x @ layer.weight.T + (layer.bias if bias else 0)
+    weight = layer.weight if draw is block_linear else _stored(layer.weight)
+    expected = x @ weight.T + (layer.bias if bias else 0)
     actual = _product(draw, layer, x)
     assert actual.shape == expected.shape
-    assert np.abs(actual - expected).max() < bound * expected.std()
+    assert np.abs(actual - expected).max() < 0.05 * expected.std()
 
 
 @pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear, small_block_linear])
@@ -168,9 +174,9 @@ def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
     monkeypatch.setattr("export.quantize.LARGE_TABLE", 64)
     table = rng.standard_normal((50, 64)).astype(np.float32)
     x = rng.standard_normal((3, 64)).astype(np.float32)
-    expected = x @ table.T
+    expected = x @ _stored(table).T
     for draw in (row_head, partial(range_head, within=Range(-5.0, 5.0))):
-        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.07 * expected.std()
+        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
     ids, chosen = TensorSpec(name="ids", dtype="int64", shape=("tokens",)), table[[3, 0, 49]]
     for shape in ((50, 64), (50, 1, 64)):
         rows = _run(lambda graph, name, s=shape: embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49]))
