@@ -1,7 +1,7 @@
 """Writes a bundle: graphs of every precision, tokenizers and, last, the manifest."""
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from export.errors import ExportError
 from export.families.source import SourceModel
 from export.float16 import to_float16
 from export.graph.contract import Graph
-from export.graph.transformer import TransformerArchitecture
 from export.graph.weights_file import WeightsFile, stored
 from export.quantize import FORMS, Forms, Range, forms_of
 from export.resident import give_memory_back
@@ -33,6 +32,7 @@ def write_graphs(
     Args:
         ranges: what `calibrate` found, for precisions that use it.
     """
+    refuse_unoffered(model, [precision])
     (folder / precision).mkdir()
     forms, architecture = forms_of(precision, ranges or {}), model.architecture
     if precision == "float16":
@@ -57,11 +57,18 @@ def write_graphs(
     )
 
 
+def refuse_unoffered(model: SourceModel, precisions: Iterable[Precision]) -> None:
+    """Raises ExportError if a precision is not for such a model."""
+    if "float16" in precisions and model.target.copies:
+        raise ExportError(
+            f"float16 is not offered for models that copy words, such as {model.family}: it is too coarse for the sums "
+            "of what is said and what is copied"
+        )
+
+
 def _write_float16(folder: Path, model: SourceModel) -> Variant:
     """For GPUs; CPUs run it too, slowly. There is no trace."""
     forms, architecture = FORMS["float16"], model.architecture
-    if not isinstance(architecture, TransformerArchitecture):
-        raise ExportError(f"float16 is offered for transformers of texts, not for {model.family}")
     with WeightsFile(folder / "float16" / WEIGHTS) as weights:
         encode = _save(folder, "float16/encode.onnx", to_float16(architecture.encode(forms.encode)), weights)
         step = _save(folder, "float16/step.onnx", to_float16(architecture.step(forms.step)), weights)

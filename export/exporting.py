@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.alignment import find_heads, finds_heads
-from export.bundle import write_graphs, write_manifest, write_tokenizers
+from export.bundle import refuse_unoffered, write_graphs, write_manifest, write_tokenizers
 from export.calibration import calibrate
 from export.dev import DevSet
 from export.errors import ExportError
@@ -131,8 +131,9 @@ def refuse_occupied(out: Path) -> None:
 
 
 def refuse_unwritable(model: SourceModel, out: Path, options: ExportOptions) -> None:
-    """Raises ExportError if `out` holds something, or the disk has no room for what goes there."""
+    """Raises ExportError if `out` holds something, a precision is not offered, or the disk has no room."""
     refuse_occupied(out)
+    refuse_unoffered(model, options.precisions)
     out.parent.mkdir(parents=True, exist_ok=True)
     needed, free = expected_bytes(model, options), shutil.disk_usage(out.parent).free
     if free < needed:

@@ -18,22 +18,23 @@ FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 MOST_NEGATIVE = -30_000.0
 RANKING = ("TopK", "LogSoftmax")  # from here on float32
 KEPT = ("cross_attention_", "encoder_attention", "decoder_attention", "candidate_", "log_normalizer")  # outputs
+PIXELS = "pixels"  # the input that stays float32, as the server reads pictures for every precision
 
 
 def to_float16(graph: Graph) -> Graph:
     """Converts a graph in place.
 
-    Inputs and outputs of float32 become float16, but for those that search or a caller reads.
+    Inputs and outputs of float32 become float16, but for pixels and what search or a caller reads.
     """
     model = graph.model
     for tensor in model.graph.initializer:
         if tensor.data_type == FLOAT:
             tensor.CopyFrom(numpy_helper.from_array(_halved(numpy_helper.to_array(tensor)), tensor.name))
     nodes = _ranked_in_float32(list(model.graph.node))
-    nodes += _kept_outputs(nodes, graph.outputs)
+    nodes = [*_kept_inputs(nodes, graph.inputs), *nodes, *_kept_outputs(nodes, graph.outputs)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    inputs = tuple(_half(spec) for spec in graph.inputs)
+    inputs = tuple(spec if spec.name == PIXELS else _half(spec) for spec in graph.inputs)
     outputs = tuple(spec if spec.name.startswith(KEPT) else _half(spec) for spec in graph.outputs)
     for values, specs in ((model.graph.input, inputs), (model.graph.output, outputs)):
         for value, spec in zip(values, specs, strict=True):
@@ -67,6 +68,15 @@ def _ranked_in_float32(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
             node.input[:] = [casts.get(name, name) for name in node.input]
         result.append(node)
     return result
+
+
+def _kept_inputs(nodes: list[onnx.NodeProto], inputs: tuple[TensorSpec, ...]) -> list[onnx.NodeProto]:
+    """Casts for inputs that stay float32, whose readers take the cast's output."""
+    if PIXELS not in {spec.name for spec in inputs}:
+        return []
+    for node in nodes:
+        node.input[:] = [f"{PIXELS}:float16" if name == PIXELS else name for name in node.input]
+    return [helper.make_node("Cast", [PIXELS], [f"{PIXELS}:float16"], to=HALF)]
 
 
 def _kept_outputs(nodes: list[onnx.NodeProto], outputs: tuple[TensorSpec, ...]) -> list[onnx.NodeProto]:

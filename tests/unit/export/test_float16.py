@@ -6,14 +6,20 @@ import numpy as np
 import onnx
 import pytest
 
-from export.bundle import write_graphs
 from export.errors import ExportError
-from export.families import regard
+from export.exporting import ExportOptions, export
+from export.families import encoder_decoder, pointer_generator, regard
 from export.graph.contract import HIDDEN_SCORE
 from export.serving import ServingGraphs
-from models.bundle import Bundle
+from models.bundle import Bundle, Precision
+from models.nets.encoder_decoder import EncoderConfig
 from service.engine.slots import Slots, SlotsShape
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_vision
+from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as encoder_decoder_checkpoint
+from tests.unit.export.pointer_checkpoints import tiny_pointer_checkpoint
+
+PRECISIONS: tuple[Precision, ...] = ("float16", "float32")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,17 @@ def test_gpus_come_first(bundle) -> None:
     assert half.providers == ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-def test_other_architectures_are_refused(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("export.bundle.TransformerArchitecture", tuple)
-    with pytest.raises(ExportError, match="float16 is offered for transformers of texts"):
-        write_graphs(tmp_path, regard.from_checkpoint(tiny_checkpoint()), "float16")
+@pytest.mark.parametrize("encoder", [tiny_vision(), tiny_bert()], ids=["pictures", "texts"])
+def test_inputs_are_those_of_every_precision(tmp_path: Path, encoder: EncoderConfig) -> None:
+    model = encoder_decoder.from_checkpoint(encoder_decoder_checkpoint(encoder))
+    half, whole = (
+        write_tiny_bundle(tmp_path / precision, model, precision).manifest.variants[0] for precision in PRECISIONS
+    )
+    assert half.encode.inputs == whole.encode.inputs
+
+
+def test_models_that_copy_are_refused_before_anything_is_built(tmp_path: Path) -> None:
+    model = pointer_generator.from_checkpoint(tiny_pointer_checkpoint())
+    options = ExportOptions("tiny", "1", ("float32", "float16"), {})
+    with pytest.raises(ExportError, match="float16 is not offered for models that copy words"):
+        export(model, tmp_path / "bundle", options, pytest.fail)
