@@ -1,19 +1,23 @@
 """What is done to keep little in memory: checkpoints are mapped, not read, and what is free goes back to the system."""
 
 import ctypes
+import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-MAPPINGS = Path("/proc/self/smaps")  # of Linux; elsewhere nothing is done
+import numpy as np
+
+MAPPINGS, PAGES = Path("/proc/self/maps"), Path("/proc/self/pagemap")  # of Linux; elsewhere nothing is done
 MAPPING = re.compile(
-    r"^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<mode>\S+) \S+ \S+ \S+ +(?P<path>/.*)$"
-    r"(?:\n[A-Z]\w+:.*)*?\nAnonymous: +(?P<written>\d+) kB$",
-    re.MULTILINE,
+    r"^(?P<start>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<mode>\S+) \S+ \S+ \S+ +(?P<path>/.*)$", re.MULTILINE
 )
 MIN_BYTES = 2**20
 MADV_DONTNEED = 4  # of madvise(2): unmaps pages, which are read from the file when they are wanted again
 M_MMAP_THRESHOLD, LARGE_BYTES = -3, 2**19  # of mallopt(3)
+# Of a page's entry in pagemap, see proc(5).
+ENTRY = np.dtype(np.uint64)
+PRESENT, SWAPPED, OF_FILE = (np.uint64(1 << bit) for bit in (63, 62, 61))
 
 
 def return_what_is_freed() -> None:
@@ -47,5 +51,22 @@ def _large_mappings(mappings: str) -> Iterator[tuple[int, int]]:
     libraries = {match["path"] for match in found if "x" in match["mode"]}
     for match in found:
         start, end = int(match["start"], 16), int(match["end"], 16)
-        if match["path"] not in libraries and match["written"] == "0" and end - start >= MIN_BYTES:
+        if match["path"] in libraries or end - start < MIN_BYTES:
+            continue
+        if "w" not in match["mode"] or not _is_written(start, end):
             yield start, end
+
+
+def _is_written(start: int, end: int) -> bool:
+    """Whether a page in this range of a private mapping is no longer the file's; so too where nobody can tell."""
+    try:
+        with PAGES.open("rb", buffering=0) as stream:
+            stream.seek(start // mmap.PAGESIZE * ENTRY.itemsize)
+            wanted = (end - start) // mmap.PAGESIZE * ENTRY.itemsize
+            entries = np.frombuffer(stream.read(wanted), ENTRY)
+    except OSError:
+        return True
+    if entries.nbytes < wanted:
+        return True
+    present = (entries & PRESENT) != 0
+    return bool(((entries & SWAPPED) != 0).any() or (present & ((entries & OF_FILE) == 0)).any())
