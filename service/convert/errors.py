@@ -1,10 +1,10 @@
 """Errors: from the domain's tree to gRPC statuses with google.rpc details."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]
     BadRequest,
     ErrorInfo,
@@ -79,17 +79,24 @@ def write_error(error: BaseException) -> ErrorStatus:
     reason, message = ServiceError.reason, INTERNAL_MESSAGE
     if isinstance(error, ServiceError) and code is not StatusCode.INTERNAL:
         reason, message = error.reason, _shortened(str(error))
-    details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
+    status = Status(code=code.value[0], message=message, details=[_error_info(reason)])
     if isinstance(error, InvalidInput):
-        details.append(_bad_request(error.violations))
+        status.details.add().Pack(_bad_request(error.violations))
     if isinstance(error, LoadFailed):
-        details.append(_precondition_failure(error))
+        status.details.add().Pack(_precondition_failure(error))
     if isinstance(error, Overloaded):
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
-        details.append(RetryInfo(retry_delay=delay))
-    status = Status(code=code.value[0], message=message, details=[_packed(detail) for detail in details])
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
     return ErrorStatus(code, message, reason, status.SerializeToString())
+
+
+@cache
+def _error_info(reason: str) -> AnyMessage:
+    """Packed once for each of the few reasons: an overloaded server says one of them for every refused call."""
+    packed = AnyMessage()
+    packed.Pack(ErrorInfo(reason=reason, domain=DOMAIN))
+    return packed
 
 
 def _bad_request(violations: list[FieldViolation]) -> BadRequest:
@@ -123,9 +130,3 @@ def _shortened(message: str) -> str:
     if len(raw) <= MAX_MESSAGE_BYTES:
         return raw.decode("utf-8")
     return raw[:MAX_MESSAGE_BYTES].decode("utf-8", errors="ignore") + " ..."
-
-
-def _packed(detail: Message) -> AnyMessage:
-    packed = AnyMessage()
-    packed.Pack(detail)
-    return packed
