@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,11 @@ from typing import Literal, TextIO
 WRITE_AFTER_S = 0.02
 
 LogFields = dict[str, object]
+
+_UNQUOTED = re.compile(r'[^ "=]+')
+
+# Made once; `json.dumps` with options makes one for each line.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 _call_fields: ContextVar[LogFields | None] = ContextVar("call_fields", default=None)
 
@@ -69,7 +75,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -84,7 +90,7 @@ class TextFormatter(logging.Formatter):
 def _plain(value: object) -> str:
     """A value that stays on its line and can be told from its neighbours."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if text.isprintable() and text and not set(text) & set(' "=') else json.dumps(text)
+    return text if text.isprintable() and _UNQUOTED.fullmatch(text) else json.dumps(text)
 
 
 class BatchingHandler(logging.StreamHandler[TextIO]):
@@ -132,6 +138,7 @@ def configure(level: str, form: Literal["text", "json"], stream: TextIO | None =
     """Sends every logger of the process, libraries included, to `stream` (standard error)."""
     # What no line of ours shows need not be found out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # so the manual of `logging` has it ("Optimization"): nor where each was logged
     handler = BatchingHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -66,7 +66,8 @@ class Prepared:
         generation, sampling = self.generation, self.generation.sampling
         count = 1 if len(parts) > 1 else generation.num_return_sequences
         if sampling is None:
-            return [replace(generation, num_return_sequences=count)]
+            is_so = generation.num_return_sequences == count
+            return [generation if is_so else replace(generation, num_return_sequences=count)]
         seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
         return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
 

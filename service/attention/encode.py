@@ -67,7 +67,7 @@ def encode_map(values: Float32Array, encoding: MapEncoding, top_k: int | None = 
 def _numbers(values: Float32Array, encoding: MapEncoding) -> tuple[bytes, float]:
     """The bytes, row-major, and the scale."""
     if encoding == "float32":
-        return values.astype("<f4").tobytes(), 0.0
+        return values.astype("<f4", copy=False).tobytes(), 0.0
     if encoding == "float16":
         return values.astype("<f2").tobytes(), 0.0
     # float32, as the wire has it, so that both sides multiply by the same number.

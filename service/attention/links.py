@@ -9,6 +9,8 @@ import numpy as np
 
 from service.engine.request import Float32Array
 
+SMALLEST = np.finfo(np.float32).tiny
+
 
 def hard_links(
     alignment: Float32Array, source_special: Sequence[bool], target_special: Sequence[bool]
@@ -23,12 +25,11 @@ def hard_links(
     Returns:
         (source, target) pairs, by target; of equally strong source units the first.
     """
-    candidates = np.flatnonzero(~np.asarray(source_special, np.bool_))
-    targets = np.flatnonzero(~np.asarray(target_special, np.bool_))
-    if not candidates.size:
+    candidates = [source for source, special in enumerate(source_special) if not special]
+    if not candidates:
         return []
-    strongest = candidates[alignment[np.ix_(targets, candidates)].argmax(axis=1)]
-    return list(zip(strongest.tolist(), targets.tolist(), strict=True))
+    strongest = alignment[:, candidates].argmax(axis=1).tolist()
+    return [(candidates[strongest[target]], target) for target, special in enumerate(target_special) if not special]
 
 
 def entropy(alignment: Float32Array) -> Float32Array:
@@ -37,8 +38,8 @@ def entropy(alignment: Float32Array) -> Float32Array:
     Returns:
         float32 [target].
     """
-    positive = np.where(alignment > 0, alignment, np.float32(1.0))  # 0 ln 0 = 0
-    nats: Float32Array = np.maximum(-(alignment * np.log(positive)).sum(axis=1), 0.0)
+    logarithms = np.log(np.maximum(alignment, SMALLEST))  # 0 ln 0 = 0
+    nats: Float32Array = np.maximum(-np.einsum("ts,ts->t", alignment, logarithms), 0.0)
     return nats
 
 

@@ -112,8 +112,8 @@ class RequestReader:
         """What all calls have."""
         return Call(
             model=v.name("model", request.model),
-            generation=_generation(v, request.generation),
-            attention=_attention(v, request.attention),
+            generation=_generation(v, request.generation) if request.HasField("generation") else GenerationOptions(),
+            attention=_attention(v, request.attention) if request.HasField("attention") else AttentionOptions(),
             bulk=v.enum("priority", enums.PRIORITY, request.priority) == "bulk",
             deadline=self._deadline(time_remaining),
         )

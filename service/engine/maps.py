@@ -15,6 +15,7 @@ class MapHistory:
     """Maps by row and step; the system hands out memory when a row first gets that far."""
 
     def __init__(self, shape: SlotsShape, num_layers: int, num_heads: int) -> None:
+        self._num_beams = shape.num_beams
         size = (shape.max_requests, shape.capacity, num_heads, shape.num_beams, shape.source)
         self._layers = [np.zeros(size, np.float32) for _ in range(num_layers)]
 
@@ -47,6 +48,10 @@ class MapHistory:
         Returns:
             float32 [layers, heads, target, source].
         """
-        steps = np.arange(first, first + len(path))
-        maps = np.stack([kept[row, steps, :, path, :num_source] for kept in self._layers])
+        steps = slice(first, first + len(path))
+        if self._num_beams == 1:  # no need to look up who made which
+            maps = np.stack([kept[row, steps, :, 0, :num_source] for kept in self._layers])
+        else:
+            numbers = np.arange(steps.start, steps.stop)
+            maps = np.stack([kept[row, numbers, :, path, :num_source] for kept in self._layers])
         return maps.transpose(0, 2, 1, 3)  # [layers, target, heads, source] before

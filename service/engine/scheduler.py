@@ -80,7 +80,7 @@ class Scheduler:
     def __init__(self, config: SchedulerConfig, observer: EngineObserver | None = None) -> None:
         self.config = config
         self.observer = observer or EngineObserver()
-        self._lanes: dict[tuple[Runner, SlotsShape], Lane] = {}
+        self._lanes: dict[tuple[Runner, int, int], Lane] = {}  # by beams and source positions
         self._turn: deque[Lane] = deque()
         self._admission = Admission(config.queue_limits, self._turn, config.num_workers)
         self._claims: set[Claim] = set()
@@ -238,16 +238,17 @@ class Scheduler:
     def _lane(self, runner: Runner, request: EngineRequest) -> Lane:
         num_beams = request.generation.num_beams
         length = runner.source_length(request.source)
-        shape = SlotsShape(
-            max_requests=max(1, self.config.max_slots // num_beams),
-            num_beams=num_beams,
-            source=length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length),
-            capacity=runner.manifest.max_target_tokens,
-        )
-        lane = self._lanes.get((runner, shape))
+        source = length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length)
+        lane = self._lanes.get((runner, num_beams, source))
         if lane is None:
+            shape = SlotsShape(
+                max_requests=max(1, self.config.max_slots // num_beams),
+                num_beams=num_beams,
+                source=source,
+                capacity=runner.manifest.max_target_tokens,
+            )
             like = next((other.pace for other in self._turn if other.runner is runner and other.pace.is_known), None)
-            lane = self._lanes[runner, shape] = Lane(runner, shape, Pace(like))
+            lane = self._lanes[runner, num_beams, source] = Lane(runner, shape, Pace(like))
             self._turn.append(lane)
         return lane
 

@@ -130,8 +130,7 @@ class SourceReader:
         tokens, behind_marks = [], _behind_marks(text)
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             span = _without_space(text, start, behind_marks[end])
-            shown = text[span.start : span.end] if token_id == self._unknown_id else piece
-            tokens.append(Token(token_id, shown, span))
+            tokens.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
         return _Pieces(tokens, self._words(text, encoding.tokens) if self._copies else [])
 
     def _words(self, text: str, pieces: list[str]) -> list[str]:
@@ -189,6 +188,7 @@ class TargetWriter:
         self.vocab_size = target.vocab_size
         self._unknown_id = unknown_id(self._tokenizer)
         self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
+        self._pieces: dict[int, str] = {}
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
@@ -207,7 +207,11 @@ class TargetWriter:
         return TargetStream(self, source)
 
     def piece(self, token_id: int) -> str:
-        return self._tokenizer.id_to_token(token_id) or ""
+        """As the vocabulary has it; remembered, since the tokenizer makes a new string each time."""
+        piece = self._pieces.get(token_id)
+        if piece is None:
+            piece = self._pieces[token_id] = self._tokenizer.id_to_token(token_id) or ""
+        return piece
 
     def id_of(self, piece: str) -> int:
         """A piece's id in the target vocabulary, the unknown token's if it is not in there."""
