@@ -11,10 +11,12 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
+WATCHED = ["service", "models", "google.protobuf.json_format", "opentelemetry.trace", "PIL"]
+
 
 def main() -> None:
     # What is imported here is watched: the parser's modules, and the libraries of Python below them.
-    with atheris.instrument_imports(include=["service", "models", "google.protobuf.json_format", "PIL"]):
+    with atheris.instrument_imports(include=WATCHED):
         from tests.faults import parsers, seeds
 
     options = argparse.ArgumentParser(description=__doc__)

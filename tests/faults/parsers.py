@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from opentelemetry.sdk.trace import SpanProcessor
 
 from models.bundle import Bundle, ImageSource, Manifest, zoo_folder
 from regard.v1 import regard_pb2 as pb
@@ -34,11 +35,13 @@ from service.layers.errors import ErrorLayer
 from service.layers.guard import GuardLayer
 from service.layers.layer import Method
 from service.layers.request_log import RequestLog
+from service.layers.tracing import TracingLayer
 from service.open_inference import open_inference_pb2 as v2
 from service.pipelines.image import ImageLimits, ImageReader
 from service.pipelines.text import SourceReader, SourceText
 from service.repository import Repository
 from service.settings import Settings
+from service.tracing.spans import Tracing
 from tests.toys import write_summarizer
 
 SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))
@@ -101,7 +104,7 @@ def read_http(data: bytes) -> None:
 
 
 def read_headers(data: bytes) -> None:
-    """Bytes as the headers of a call that needs a token, a name and its value a line."""
+    """Bytes as the headers of a call that needs a token and is traced, a name and its value a line."""
     text = data.decode("latin-1")  # as HTTP's are read
     lines = [line.partition(":") for line in text.split("\n")]
     context = HttpContext([(name.strip().lower(), value.strip()) for name, _, value in lines], "ipv4:127.0.0.1:1", 1.0)
@@ -181,7 +184,7 @@ def _methods() -> tuple[Reading, ...]:
 
 @cache
 def _guarded() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
-    """What stands before a call's answer: its id, its errors, its token."""
+    """What stands before a call's answer: its id, its trace, its errors, its token."""
     token = TokenEntry(name="somebody", sha256=hash_token("secret"), scopes=frozenset({"infer"}))
     method = Method("unary", "regard.v1.AttentionService", "Translate")
 
@@ -190,7 +193,8 @@ def _guarded() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
 
     around: Any = answer
     guard = GuardLayer(Guard(TokenFile(tokens=(token,))), {method.service: "infer"})
-    for layer in (guard, ErrorLayer(lambda _reason: None), RequestLog()):
+    tracing = TracingLayer(Tracing(SpanProcessor()))
+    for layer in (guard, ErrorLayer(lambda _reason: None), tracing, RequestLog()):
         around = layer.around(method, around)
     return around
 

@@ -123,4 +123,7 @@ def _headers() -> list[bytes]:
         b"authorization: Bearer \xff\x00\nx-request-id: \xe9\x7f",
         b"x-request-id: " + b"a" * 129,
         b"x-request-id\n:\n: :",
+        b"traceparent: 00-" + b"a1" * 16 + b"-" + b"b2" * 8 + b"-01\ntracestate: a=1,b@c=2",
+        b"traceparent: 00-" + b"0" * 32 + b"-" + b"b2" * 8 + b"-ff-more",
+        b"traceparent: 00-" + b"a1" * 16 + b"-" + b"b2" * 8 + b"-00\ntracestate: " + b"a=1, " * 1500 + b"=\xff",
     ]
