@@ -25,6 +25,7 @@ from export.graph.weights_file import WeightsFile, stored
 from export.inputs import open_inputs
 from export.quantize import FORMS, Draw, Float32Array, Form, Linear, Range
 from export.resident import give_memory_back
+from export.sessions import num_cores, save_memory, use_threads
 from models.bundle import Bundle, Manifest, TensorSpec
 from service.engine.runner import encode_inputs, source_length
 
@@ -149,9 +150,8 @@ class _Observed:
     def __init__(self, graph: Graph, file: Path, widths: Mapping[str, int]) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False
-        # Weights stay in their file, which is mapped, instead of being copied in another order.
-        options.add_session_config_entry("session.disable_prepacking", "1")
+        save_memory(options)
+        use_threads(options, num_cores())
         self._widths = widths
         self._inputs = {spec.name for spec in graph.inputs}
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

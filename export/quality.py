@@ -1,13 +1,12 @@
-"""By what a task's outputs are judged, and how much of it a precision may lose."""
+"""By what a task's outputs are judged, and how much of it a precision may lose.
+
+The libraries that score are imported when there is something to score: they take tens of megabytes.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import sacrebleu
-
 from models.bundle import Task
-from models.recipes import captioner_scores
-from models.recipes.rouge import rouge
 
 References = Sequence[Sequence[str]]
 """One or more an output."""
@@ -24,16 +23,22 @@ class Metric:
 
 def bleu(outputs: Sequence[str], references: References) -> float:
     """SacreBLEU of cased text (Papineni et al. 2002; Post 2018)."""
+    import sacrebleu
+
     return sacrebleu.corpus_bleu(list(outputs), _by_position(references)).score
 
 
 def caption_bleu(outputs: Sequence[str], references: References) -> float:
     """BLEU-4 of lower-cased words, against all of a picture's captions."""
+    from models.recipes import captioner_scores
+
     return captioner_scores.bleu(outputs, references)["bleu4"]
 
 
 def rouge_l(outputs: Sequence[str], references: References) -> float:
     """ROUGE-L of lower-cased text, against the first reference (Lin 2004)."""
+    from models.recipes.rouge import rouge
+
     return rouge(outputs, [first for first, *_ in references])["rougeL"]
 
 

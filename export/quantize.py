@@ -207,7 +207,7 @@ def _head_weight(graph: GraphBuilder, layer: Linear) -> tuple[str, Float32Array]
     quantized, scales = quantize_outputs(layer.weight)
     if layer.weight.size < LARGE_TABLE:
         return graph.constant(quantized, f"{layer.name}.outputs"), scales
-    stored = graph.constant(np.ascontiguousarray(quantized.T), f"{layer.name}.outputs")
+    stored = graph.constant(quantized.T, f"{layer.name}.outputs")
     return graph.node("Transpose", stored, perm=[1, 0]), scales
 
 
@@ -289,15 +289,15 @@ def quantize_outputs(weight: Float32Array) -> tuple[NDArray[np.int8], Float32Arr
         weight: float32 [out, in].
 
     Returns:
-        quantized: int8 [in, out].
+        quantized: int8 [in, out], a view of [out, in] as tables are stored.
         scales: float32 [out].
     """
     scales = np.maximum(np.maximum(weight.max(-1), -weight.min(-1)) / LARGEST_WEIGHT, np.finfo(np.float32).tiny)
-    quantized = np.empty(weight.shape[::-1], np.int8)
+    quantized = np.empty(weight.shape, np.int8)
     for first in range(0, len(weight), ROWS_AT_ONCE):  # tables are large, and their numbers are needed but once
         rows = slice(first, first + ROWS_AT_ONCE)
-        quantized[:, rows] = np.rint(weight[rows] / scales[rows, None]).T
-    return quantized, scales.astype(np.float32)
+        quantized[rows] = np.rint(weight[rows] / scales[rows, None])
+    return quantized.T, scales.astype(np.float32)
 
 
 @dataclass(frozen=True)

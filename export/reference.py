@@ -215,7 +215,7 @@ def generation_config(target: Target, generation: Generation, **options: Any) ->
         eos_token_id=list(target.end_ids),
         pad_token_id=target.pad_id,
         do_sample=False,
-        output_scores=True,
+        output_scores=generation.num_beams > 1,  # of all steps; they are large, and of greedy outputs nobody wants any
         return_dict_in_generate=True,
         **options,
     )

@@ -11,6 +11,7 @@ from export.copying import both_ids
 from export.quantize import Float32Array
 from export.reference import Forced, Source
 from export.resident import give_memory_back
+from export.sessions import num_cores, save_memory, use_threads
 from models.bundle import Bundle, Precision, Variant
 from service.decoding.outcome import Hypothesis
 from service.decoding.search import Search, open_search
@@ -39,11 +40,14 @@ class MappedRunner(Runner):
     What is in memory of them is given back before and after each encode, and from step to step now and then.
     """
 
-    _num_steps = 0
+    def __init__(self, bundle: Bundle, variant: Variant, num_threads: int) -> None:
+        self._num_threads, self._num_steps = num_threads, 0
+        super().__init__(bundle, variant)
 
     def _options(self) -> SessionOptions:
         options = super()._options()
-        options.add_session_config_entry("session.disable_prepacking", "1")
+        save_memory(options)
+        use_threads(options, self._num_threads)
         return options
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
@@ -64,11 +68,16 @@ class ServingGraphs:
 
     Args:
         mapped: take little memory and more time, for graphs that nobody will serve.
+        num_threads: of those; all cores, if None. What is served has one, as on the server.
     """
 
-    def __init__(self, bundle: Bundle, precision: Precision, *, mapped: bool = False) -> None:
+    def __init__(
+        self, bundle: Bundle, precision: Precision, *, mapped: bool = False, num_threads: int | None = None
+    ) -> None:
         self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
-        self._runner = (MappedRunner if mapped else Runner)(bundle, self.variant)
+        self._runner = (
+            MappedRunner(bundle, self.variant, num_threads or num_cores()) if mapped else Runner(bundle, self.variant)
+        )
         self.manifest = self._runner.manifest
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:

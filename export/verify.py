@@ -3,7 +3,9 @@
 Everything runs in the server's own code (`export/serving.py`), on real sentences.
 """
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -20,7 +22,7 @@ from export.quality import METRICS
 from export.quantize import Float32Array
 from export.reference import Forced, Generated, Reference, Source, half_of_the_threads
 from export.resident import give_memory_back
-from export.serving import Ids, ServingGraphs
+from export.serving import Decoded, Ids, ServingGraphs
 from models.bundle import Bundle, Precision
 from service.engine.request import Generation
 from service.pipelines.text import TargetWriter
@@ -121,16 +123,22 @@ class Verifier:
         first: _Baseline | None = None
         for precision in self._precisions:  # one at a time, since each has a model's weights in memory
             give_memory_back()  # of the original, which has answered, and of other precisions
+            facts["step_ms"][precision] = self._speed(precision)
             graphs = ServingGraphs(self._bundle, precision, mapped=precision in self._only_compared)
             give_memory_back()  # pages of weights that were copied
             section = sections.setdefault(precision, [])
             if precision == "float32" and self._model is not None:
                 self._stage("float32: comparison with the original")
-                section += self._parity(self._model.reference, answers, graphs)
+                section += self._same_steps(answers, graphs)
+                answers.forced.clear()  # all logits of whole decodes
+                decoded = self._decoded(graphs, list(self._ways))
+                section += self._same_outputs(self._model.reference, answers, decoded)
                 del answers
-            facts["step_ms"][precision] = self._speed(graphs)
-            targets = self._targets(graphs) if first is None else first.targets
-            forced = self._forced(precision, graphs, targets)
+            elif first is None:
+                decoded = self._decoded(graphs, [GREEDY])
+            self._stage(f"{precision}: soundness, independence of rows")
+            targets = self._targets(decoded[GREEDY]) if first is None else first.targets
+            forced = graphs.force(self._sources[: len(targets)], targets)
             section += self._soundness(graphs, targets, forced)
             scores = self._scores(precision, graphs) if self._dev else {}
             if self._dev:
@@ -173,10 +181,7 @@ class Verifier:
         """What the original makes of the sources."""
         self._stage("float32: outputs of the original")
         start_id, sources = self._manifest.target.start_id, self._sources
-        outputs: dict[str, list[Generated]] = {}
-        for name, way in self._ways.items():
-            outputs[name] = [reference.generate(*pair) for pair in zip(sources, self._each(way), strict=True)]
-            give_memory_back()
+        outputs = self._generated(reference)
         for name, way in self._ways.items():
             if way.num_beams > 1:
                 outputs[name] = [
@@ -186,30 +191,58 @@ class Verifier:
         forced = [reference.force(source, target) for source, target in zip(sources, targets, strict=False)]
         return _Answers([reference.memory(source) for source in sources], outputs, targets, forced)
 
-    def _parity(self, reference: Reference, answers: "_Answers", graphs: ServingGraphs) -> Iterator[Check]:
-        """The float32 graphs against the original, which is asked again where they differ."""
-        start_id, sources = self._manifest.target.start_id, self._sources
-        yield from checks.memory_equals(graphs, answers.memory, sources)
-        each = zip(sources, answers.targets, strict=False)
-        yield from checks.steps_equal(answers.forced, (graphs.force([source], [target])[0] for source, target in each))
-        for name, way in self._ways.items():
-            decoded = list(graphs.search_each(sources, self._each(way)))
-            equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
-            yield from equal(reference, start_id, sources, answers.outputs[name], decoded, title=name)
+    def _generated(self, reference: Reference) -> dict[str, list[Generated]]:
+        """What the original generates, greedily on a thread beside the others: two threads that do not wait for each
+        other.
+        """
+        stopped = threading.Event()
 
-    def _speed(self, graphs: ServingGraphs) -> dict[str, float]:
-        """Milliseconds of a step on one thread of this machine, by the number of requests."""
+        def generate(name: str) -> list[Generated]:
+            each, found = zip(self._sources, self._each(self._ways[name]), strict=True), []
+            for source, generation in each:
+                if not stopped.is_set():
+                    found.append(reference.generate(source, generation))
+            give_memory_back()
+            return found
+
+        with ThreadPoolExecutor(1) as beside:
+            greedy = beside.submit(generate, GREEDY)
+            try:
+                return {name: generate(name) for name in self._ways if name != GREEDY} | {GREEDY: greedy.result()}
+            finally:
+                stopped.set()  # when this is interrupted, the other ends with its sentence
+
+    def _decoded(self, graphs: ServingGraphs, names: Sequence[str]) -> dict[str, list[Decoded]]:
+        """What the graphs make of the sources, by the way they are decoded."""
+        return {name: list(graphs.search_each(self._sources, self._each(self._ways[name]))) for name in names}
+
+    def _same_steps(self, answers: "_Answers", graphs: ServingGraphs) -> Iterator[Check]:
+        """The float32 graphs against the original, along its own outputs."""
+        yield from checks.memory_equals(graphs, answers.memory, self._sources)
+        each = zip(self._sources, answers.targets, strict=False)
+        yield from checks.steps_equal(answers.forced, (graphs.force([source], [target])[0] for source, target in each))
+
+    def _same_outputs(
+        self, reference: Reference, answers: "_Answers", decoded: Mapping[str, Sequence[Decoded]]
+    ) -> Iterator[Check]:
+        """What was decoded freely against the original, which is asked again where that differs."""
+        start_id, sources = self._manifest.target.start_id, self._sources
+        for name, way in self._ways.items():
+            equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
+            yield from equal(reference, start_id, sources, answers.outputs[name], decoded[name], title=name)
+
+    def _speed(self, precision: Precision) -> dict[str, float]:
+        """Milliseconds of a step on one thread of this machine, by the number of requests.
+
+        Sessions of their own: one thread, and memory for many requests that is given back.
+        """
         longest = max(self._sources, key=len)
+        graphs = ServingGraphs(self._bundle, precision, mapped=precision in self._only_compared, num_threads=1)
         return {str(n): round(graphs.step_seconds(longest, n) * 1000, 3) for n in TIMED_BATCHES}
 
-    def _targets(self, graphs: ServingGraphs) -> list[Ids]:
+    def _targets(self, greedy: Sequence[Decoded]) -> list[Ids]:
         """Greedy outputs behind the start token, along which precisions are compared."""
-        decoded = graphs.search_each(self._sources, self._each(self._ways[GREEDY]))
-        return self._fitting([[self._manifest.target.start_id, *d.hypothesis.tokens.tolist()] for d in decoded])
-
-    def _forced(self, precision: Precision, graphs: ServingGraphs, targets: Sequence[Ids]) -> list[Forced]:
-        self._stage(f"{precision}: soundness, independence of rows")
-        return graphs.force(self._sources[: len(targets)], targets)
+        return self._fitting([[self._manifest.target.start_id, *d.hypothesis.tokens.tolist()] for d in greedy])
 
     def _soundness(self, graphs: ServingGraphs, targets: Sequence[Ids], forced: Sequence[Forced]) -> Iterator[Check]:
         """A precision by itself."""

@@ -24,6 +24,7 @@ from export.reference import (
     generate,
     generation_config,
 )
+from export.resident import give_memory_back
 from models.bundle import GenerationDefaults, Target
 from service.engine.request import Generation
 
@@ -61,6 +62,8 @@ class HuggingFaceReference:
     def __init__(self, net: Any, description: Description, target: Target) -> None:
         self.name = f"{type(net).__name__}, transformers {transformers.__version__}, PyTorch {torch.__version__}"
         self._net = net
+        if hasattr(net, "get_encoder"):  # whose weights are not wanted until the next source
+            net.get_encoder().register_forward_hook(lambda *_: give_memory_back())
         self._description = description
         self._target = target
         self._banned_ids = list(description.banned_ids)

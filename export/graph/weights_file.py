@@ -16,7 +16,7 @@ from export.resident import give_memory_back
 
 MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
 ALIGNMENT = 64
-BYTES_A_PAUSE = 2**23  # after which what was read for them is given back
+BYTES_A_PAUSE = 2**23  # of constants, after which what was read for them is given back
 
 
 class WeightsFile:
@@ -34,7 +34,7 @@ class WeightsFile:
         self._min_bytes = MIN_BYTES if min_bytes is None else min_bytes
         self._stream = path.open("wb")
         self._offsets: dict[bytes, int] = {}
-        self._num_given_back = 0
+        self._num_taken = 0  # bytes since the last pause
 
     def __enter__(self) -> Self:
         return self
@@ -65,16 +65,20 @@ class WeightsFile:
             self._stream.write(b"\0" * (-self._stream.tell() % ALIGNMENT))
             self._offsets[digest] = self._stream.tell()
             self._stream.write(data)
-            self._give_memory_back()
         tensor.raw_data = b""  # or the helper refuses
         external_data_helper.set_external_data(tensor, self._path.name, self._offsets[digest], len(data))
         tensor.ClearField("raw_data")
+        self._pause(len(data))
 
-    def _give_memory_back(self) -> None:
-        """Now and then: a model is never in memory as a whole because its graphs are drawn."""
-        if self._stream.tell() - self._num_given_back >= BYTES_A_PAUSE:
+    def _pause(self, num_bytes: int) -> None:
+        """Gives memory back now and then: a model is never there as a whole because its graphs are drawn.
+
+        Constants count that are in the file already, for they were read as well.
+        """
+        self._num_taken += num_bytes
+        if self._num_taken >= BYTES_A_PAUSE:
             give_memory_back()
-            self._num_given_back = self._stream.tell()
+            self._num_taken = 0
 
 
 def stored(form: Form, weights: WeightsFile) -> Form:
