@@ -59,6 +59,9 @@ class Certificates:
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._certificate, self._key)
+        if self._client_ca is not None:
+            context.load_verify_locations(self._client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:
@@ -87,8 +90,6 @@ class Certificates:
         try:
             # gRPC would take any bytes, and fail with the first connection.
             self._context()
-            if self._client_ca is not None:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(self._client_ca)
             pair = (self._key.read_bytes(), self._certificate.read_bytes())
             root = None if self._client_ca is None else self._client_ca.read_bytes()
         except (OSError, ssl.SSLError) as error:

@@ -1,11 +1,13 @@
 """A server that wants tokens and speaks TLS, over real ports: gRPC and HTTP alike."""
 
+import http.client
 import json
 import socket
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -198,6 +200,20 @@ def test_mutual_tls_wants_a_clients_certificate(folder: Path, authority: trustme
         client = regard.Client(f"localhost:{server.grpc_port}", credentials=unknown, timeout=1)
         with client, pytest.raises(regard.CallError):
             client.models()
+        assert b"regard_model_state" in _get(server, folder, "/metrics", own)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            _get(server, folder, "/metrics", None)
+
+
+def _get(server: Server, folder: Path, path: str, own: trustme.LeafCert | None) -> bytes:
+    """What the HTTP port answers to a client with this certificate, or with none."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    if own is not None:
+        own.configure_cert(context)
+    connection = http.client.HTTPSConnection("localhost", server.http_port, timeout=20, context=context)
+    with closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().read()
 
 
 @pytest.mark.parametrize("broken", ["tokens_file", "tls_certificate"])
