@@ -99,7 +99,8 @@ class Settings(BaseModel):
     )
     tls_key: Path | None = Field(default=None, description="PEM key of the certificate")
     tls_client_ca: Path | None = Field(
-        default=None, description="PEM authority whose signature every client's certificate needs, gRPC and HTTP (mutual TLS)"
+        default=None,
+        description="PEM authority whose signature every client's certificate needs, gRPC and HTTP (mutual TLS)",
     )
 
     model_directories: tuple[Path, ...] = Field(
