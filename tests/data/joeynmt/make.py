@@ -26,7 +26,7 @@ from export.sentences import EXAMPLES  # noqa: E402
 SPECIAL = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
 IDS = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}
 SIDE = {
-    "type": "transformer", "num_layers": 2, "num_heads": 2, "hidden_size": 16, "ff_size": 24, "layer_norm": "pre",
+    "type": "transformer", "num_layers": 2, "num_heads": 2, "hidden_size": 16, "ff_size": 32, "layer_norm": "pre",
     "embeddings": {"embedding_dim": 16, "scale": True}, "dropout": 0.0, "activation": "relu",
 }  # fmt: skip
 SOURCES = ("Thank you!", "I have never been to the sea.")
