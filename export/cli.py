@@ -3,6 +3,8 @@
 What needs PyTorch is imported when a command runs: help and `inspect` answer at once.
 """
 
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ TASKS = ("translation", "summarization", "captioning")
 MANY = 8  # languages that are listed
 FOLDER = click.Path(path_type=Path, file_okay=False)
 EXISTING = click.Path(path_type=Path, file_okay=False, exists=True)
+ENDING = (signal.SIGTERM, signal.SIGHUP)  # what asks a process to end, beside Control-C
 
 
 class Progress:
@@ -53,12 +56,36 @@ class Progress:
     def running(self) -> Iterator[None]:
         """Shows the stages; errors of an export end the command with their message."""
         try:
-            with self._status:
+            with self._status, _ended_in_order():
                 yield
             self._end("[green]✓[/green]")
         except (ExportError, BundleError) as error:
             self._end("[red]✗[/red]")
             raise click.ClickException(str(error)) from error
+        except OSError as error:  # of files: a full disk, missing permissions
+            self._end("[red]✗[/red]")
+            raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Lets a command that is asked to end clear away what it has half made; signals that are ignored remain so."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _precisions(context: click.Context, parameter: click.Parameter, value: str) -> list[Precision]:

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from export.families.source import SourceModel
 from export.quantize import CALIBRATED, Range
 from export.resident import give_memory_back, return_what_is_freed
 from export.verify import Report, Stage, VerificationFailed, Verifier
+from export.workplace import workplace
 from models.bundle import Bundle, Precision, Variant
 
 # Of float32's size; quantized embeddings that are tied stand there twice, in forms that differ.
@@ -49,13 +48,15 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
 
     Raises:
         VerificationFailed: a gate did not hold; nothing is written.
-        ExportError: `out` is not empty, or there is no room on the disk.
+        ExportError: `out` is not empty, there is no room on the disk, or another export is at work on `out`.
     """
     return_what_is_freed()
     give_memory_back()
     refuse_unwritable(model, out, options)
+    out.resolve().parent.mkdir(parents=True, exist_ok=True)
     precisions: list[Precision] = list(dict.fromkeys(options.precisions))
-    with _folder_beside(out) as folder:
+    with workplace(out, "export") as folder:
+        refuse_occupied(out)  # another export may have ended since
         write_tokenizers(folder, model)
         stage("float32: building graphs")
         plain = write_graphs(folder, model, "float32")
@@ -88,7 +89,8 @@ def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) 
             verification=report.to_json(),
             alignment=alignment,
         )
-        os.replace(folder, out)
+        refuse_occupied(out)  # somebody may have put something there since
+        os.replace(folder, out.resolve())
     return Bundle.load(out)
 
 
@@ -116,7 +118,7 @@ def verify(bundle: Bundle, model: SourceModel | None, dev: DevSet, stage: Stage)
     """
     if model is None or any(variant.precision == "float32" for variant in bundle.manifest.variants):
         return Verifier(bundle, model, dev, stage).run()
-    with _folder_beside(bundle.folder) as folder:
+    with workplace(bundle.folder, "verification") as folder:
         shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
         stage("float32: building graphs")
         variants = [*bundle.manifest.variants, write_graphs(folder, model, "float32")]
@@ -134,10 +136,12 @@ def refuse_unwritable(model: SourceModel, out: Path, options: ExportOptions) -> 
     """Raises ExportError if `out` holds something, a precision is not offered, or the disk has no room."""
     refuse_occupied(out)
     refuse_unoffered(model, options.precisions)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = expected_bytes(model, options), shutil.disk_usage(out.parent).free
+    there = next(folder for folder in out.resolve().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ExportError(f"{out} cannot be made: {there} is {'not writable' if there.is_dir() else 'no folder'}")
+    needed, free = expected_bytes(model, options), shutil.disk_usage(there).free
     if free < needed:
-        raise ExportError(f"no room for the bundle in {out.parent}: {free >> 20} MiB are free, {needed >> 20} needed")
+        raise ExportError(f"no room for the bundle in {there}: {free >> 20} MiB are free, {needed >> 20} needed")
 
 
 def expected_bytes(model: SourceModel, options: ExportOptions) -> int:
@@ -148,15 +152,3 @@ def expected_bytes(model: SourceModel, options: ExportOptions) -> int:
 def bytes_of(model: SourceModel, precision: Precision) -> int:
     """About what the graphs of a precision take."""
     return int(model.architecture.nbytes * SHARE[precision])
-
-
-@contextmanager
-def _folder_beside(out: Path) -> Iterator[Path]:
-    """A folder on the same file system, removed in the end; two levels down, where no server looks for bundles."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.resolve().parent))
-    try:
-        folder = temporary / "bundle"
-        folder.mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
