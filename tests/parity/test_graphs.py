@@ -1,0 +1,97 @@
+"""The serving graphs against the originals in PyTorch, for every option of their configs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from export import checks
+from export.checks import Check
+from export.families.source import SourceModel
+from export.reference import Forced, Source, half_of_the_threads
+from export.serving import Ids, ServingGraphs
+from models.bundle import Precision
+from service.engine.request import Generation
+from tests.parity.families.variants import NUM_SOURCES, VARIANTS, Variant, sources_of
+from tests.unit.export.checkpoints import write_tiny_bundle
+
+MAX_TARGET = 9
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    with half_of_the_threads():
+        yield
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=lambda variant: variant.name)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    chosen: Variant = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def model(variant: Variant, tmp_path_factory: pytest.TempPathFactory) -> SourceModel:
+    return variant.load(tmp_path_factory.mktemp("variant"))
+
+
+@pytest.fixture(scope="module")
+def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, ServingGraphs]:
+    bundle = write_tiny_bundle(tmp_path_factory.mktemp("parity") / "bundle", model, "float32", "int8")
+    return {precision: ServingGraphs(bundle, precision) for precision in ("float32", "int8")}
+
+
+@pytest.fixture(scope="module")
+def sources(model: SourceModel) -> list[Source]:
+    return sources_of(model)
+
+
+@pytest.fixture(scope="module")
+def targets(model: SourceModel, sources: list[Source]) -> list[Ids]:
+    """Of many lengths; each begins with the start token, and holds copies where a model makes some."""
+    rng = np.random.default_rng(1)
+    lengths = (MAX_TARGET, 1, *rng.integers(1, MAX_TARGET, NUM_SOURCES - 2))
+    copies = [np.shape(source)[-1] if model.target.copies else 0 for source in sources]
+    return [
+        [model.target.start_id, *rng.integers(6, model.target.vocab_size + more, length).tolist()]
+        for more, length in zip(copies, lengths, strict=True)
+    ]
+
+
+def _assert_all(found: Iterator[Check]) -> None:
+    assert [f"{check.name}: {check.value}" for check in found if not check.passed] == []
+
+
+def test_every_step_equals(model, graphs, sources, targets) -> None:
+    expected = [model.reference.force(source, target) for source, target in zip(sources, targets, strict=True)]
+    memory = [model.reference.memory(source) for source in sources]
+    assert all(len(each) == len(model.architecture.memory) for each in memory)
+    _assert_all(checks.memory_equals(graphs["float32"], memory, sources))
+    _assert_all(checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
+
+
+def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
+    sources, reference, start_id = sources[:4], model.reference, model.target.start_id
+    expected = {k: [reference.generate(source, Generation(8, k)) for source in sources] for k in (1, 4)}
+    actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
+    if model.target.copies:
+        assert any(token >= model.target.vocab_size for output in expected[4] for token in output.tokens)
+    _assert_all(checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
+    _assert_all(checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_rows_are_sound_and_independent(graphs, sources, targets, precision: Precision) -> None:
+    _assert_all(checks.sound(graphs[precision], sources, graphs[precision].force(sources, targets)))
+    _assert_all(checks.rows_independent(graphs[precision], sources, targets))
+
+
+def test_int8_is_close(variant, model, graphs, sources, targets) -> None:
+    def numbers(forced: Forced) -> np.ndarray:
+        return np.exp(forced.logits).ravel() if model.target.copies else forced.logits.ravel()
+
+    plain, small = (
+        np.concatenate([numbers(forced) for forced in graphs[precision].force(sources, targets)])
+        for precision in graphs
+    )
+    assert np.abs(plain - small).mean() < variant.int8_noise * plain.std()
