@@ -10,15 +10,13 @@ from export.families import encoder_decoder
 from export.families.source import SourceModel
 from export.reference import Source, half_of_the_threads
 from export.serving import ServingGraphs
-from models.bundle import Bundle, ImageSource
+from models.bundle import Bundle
 from service.engine.request import EngineRequest, Generation
 from service.engine.runner import Runner
 from service.engine.scheduler import Scheduler, SchedulerConfig
-from tests.parity.families.variants import ENCODER_DECODERS
+from tests.parity.families.variants import ENCODER_DECODERS, sources_of
 from tests.unit.export.checkpoints import write_tiny_bundle
-from tests.unit.export.encoder_decoder_checkpoints import (
-    tiny_checkpoint,
-)
+from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint
 
 NUM_SOURCES = 5
 
@@ -42,12 +40,7 @@ def bundle(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> Bund
 
 @pytest.fixture(scope="module")
 def sources(model: SourceModel) -> list[Source]:
-    """Pixels, or texts of many lengths, one token among them."""
-    rng = np.random.default_rng(0)
-    if isinstance(model.source, ImageSource):
-        shape = (3, model.source.height, model.source.width)
-        return [rng.standard_normal(shape).astype(np.float32) for _ in range(NUM_SOURCES)]
-    return [rng.integers(6, 400, length).tolist() for length in (1, 21, 5, 8, 13)]
+    return sources_of(model)[:NUM_SOURCES]
 
 
 @pytest.mark.parametrize("beams", [1, 3])
