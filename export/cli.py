@@ -18,6 +18,7 @@ from rich.table import Table
 
 from export.errors import ExportError
 from models.bundle import Bundle, BundleError, Manifest, Precision, Task
+from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from export.exporting import ExportOptions
@@ -59,12 +60,12 @@ class Progress:
             with self._status, _ended_in_order():
                 yield
             self._end("[green]✓[/green]")
-        except (ExportError, BundleError) as error:
+        except (ExportError, BundleError, ServiceError, OSError) as error:  # OSError: a full disk, permissions
             self._end("[red]✗[/red]")
             raise click.ClickException(str(error)) from error
-        except OSError as error:  # of files: a full disk, missing permissions
+        except MemoryError as error:
             self._end("[red]✗[/red]")
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException("there is not enough memory for this model") from error
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """One file a family of checkpoints: weights, config and tokenizer in, a `SourceModel` out."""
 
-import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -19,6 +18,7 @@ from export.families import (
     torch_files,
     vision_encoder_decoder,
 )
+from export.families.hugging_face import read_json
 from export.families.source import SourceModel, Wanted
 from models.bundle import Manifest
 
@@ -54,16 +54,23 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
         ExportError: no checkpoint, an unknown family, one that does not fit its description or does not do what is
             wanted.
     """
+    try:
+        return _load(folder, wanted)
+    except (ExportError, OSError):
+        raise
+    except Exception as error:  # a checkpoint may hold anything
+        told = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise ExportError(f"{folder} is not what its config says, or is damaged: {told}") from error
+
+
+def _load(folder: Path, wanted: Wanted) -> SourceModel:
     config_file = folder / "config.json"
     if not config_file.is_file() and (folder / joeynmt.CONFIG).is_file():
         return joeynmt.load(folder, wanted)
     if not config_file.is_file():
         return _load_torch_file(folder, wanted)
-    try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ExportError(f"{config_file} is not JSON: {error}") from error
-    family = config.get("family") or config.get("model_type") or "none named"
+    config = read_json(config_file)
+    family = str(config.get("family") or config.get("model_type") or "")
     if family in OPEN_FAMILIES:
         model = OPEN_FAMILIES[family](folder, wanted)
     elif family in FAMILIES:
@@ -72,7 +79,8 @@ def load(folder: Path, wanted: Wanted = NOTHING) -> SourceModel:
             raise ExportError(f"models of family {family} tell their languages themselves; --languages is not for them")
     else:
         known = ", ".join(sorted(FAMILIES.keys() | OPEN_FAMILIES.keys()))
-        raise ExportError(f"{config_file}: unknown architecture {family!r}; known are {known}")
+        told = f"{config_file}: unknown architecture {family!r}" if family else f"{config_file} names no architecture"
+        raise ExportError(f"{told}; known are {known}")
     return _of_the_wanted_task(model, folder, wanted)
 
 

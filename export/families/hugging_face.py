@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import GenerationConfig
 
 from export.description import Description
 from export.errors import ExportError
+from export.families.source import require_files
 from export.quantize import Float32Array
 from export.reference import (
     Forced,
@@ -46,6 +48,7 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "dola_layers": (None,),
 }
 
+MAX_BEAMS = 16  # of `GenerationDefaults`
 EARLY_STOPPING = {False: "heuristic", True: "first", "never": "never"}
 
 
@@ -112,6 +115,7 @@ def load_net(
     Raises:
         ExportError: there are no weights, or with all missing, unexpected and misshapen ones.
     """
+    _refuse_missing_parts(folder)
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
         "dtype": torch.float32,
@@ -127,7 +131,9 @@ def load_net(
         else:
             config = model_class.config_class.from_pretrained(folder, local_files_only=True)
             net, found = model_class.from_pretrained(None, config=config, state_dict=weights, **options)
-    except Exception as error:  # of transformers, torch, safetensors: many kinds
+    except SafetensorError as error:
+        raise ExportError(f"the weights in {folder} are damaged or incomplete: {error}") from error
+    except Exception as error:  # of transformers and torch: many kinds
         raise ExportError(f"{folder} cannot be read: {error}") from error
     faults = [f"{name} has shape {tuple(theirs)}, not {tuple(ours)}" for name, theirs, ours in found["mismatched_keys"]]
     faults += [
@@ -140,6 +146,17 @@ def load_net(
         raise ExportError(f"{folder}: " + "; ".join(faults))
     net.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     return net.eval()
+
+
+def _refuse_missing_parts(folder: Path) -> None:
+    """Raises ExportError with every file of weights that an index names and that is not there."""
+    indexes = {name: folder / f"{name}.index.json" for name in ("model.safetensors", "pytorch_model.bin")}
+    found = [name for name, index in indexes.items() if index.is_file() and not (folder / name).is_file()]
+    for name in found[:1]:
+        require_files(folder, *sorted(set(map(str, read_json(indexes[name]).get("weight_map", {}).values()))))
+    parts = sorted(folder.glob("model-*.safetensors"))
+    if parts and not found and not (folder / "model.safetensors").is_file():
+        raise ExportError(f"{folder} lacks model.safetensors.index.json, which tells what is in {parts[0].name}")
 
 
 def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
@@ -155,7 +172,10 @@ def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
         raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin")
     weights: dict[str, Tensor] = {}
     for file in files:
-        weights |= read_checkpoint_pickle(file, trust=trust)
+        content = read_checkpoint_pickle(file, trust=trust)
+        if not isinstance(content, dict):
+            raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
+        weights |= content
     return weights
 
 
@@ -173,13 +193,24 @@ def read_checkpoint_pickle(file: Path, *, trust: bool) -> dict[str, Any]:
             "if you trust its author: --trust-pickle"
         ) from error
     except Exception as error:  # of torch: many kinds
-        raise ExportError(f"{file} cannot be read: {error}") from error
+        raise ExportError(f"{file} is no file that PyTorch saved, or damaged: {error!r}") from error
     return content
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A file's content; nothing where there is no file."""
-    settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """A file's content; nothing where there is no file.
+
+    Raises:
+        ExportError: the content is no JSON object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(f"{file} is not JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ExportError(f"{file} holds a {type(settings).__name__}, not an object")
     return settings
 
 
@@ -192,6 +223,8 @@ def refuse_unsupported(settings: Mapping[str, Any]) -> None:
     asked = [f"{name} {settings[name]!r}" for name in UNSUPPORTED if settings.get(name) not in UNSUPPORTED[name]]
     if any(len(word) != 1 for word in settings.get("bad_words_ids") or []):
         asked.append("bad_words_ids of several tokens")
+    if (settings.get("num_beams") or 1) > MAX_BEAMS:
+        asked.append(f"num_beams {settings['num_beams']}, more than {MAX_BEAMS}")
     if asked:
         raise ExportError(f"the checkpoint asks for what is not supported: {'; '.join(asked)}")
 
