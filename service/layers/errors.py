@@ -3,16 +3,19 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from regard.v1 import regard_pb2 as pb
 from service import logs
 from service.convert.errors import DETAILS_KEY, ErrorStatus, write_error
 from service.convert.malformed import describe_malformed
 from service.errors import InvalidInput, OutOfMemory, ServiceError
 from service.layers.layer import Answer, Codec, Context, Layer, Method
+from service.open_inference import open_inference_pb2
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,19 @@ class ErrorLayer(Layer):
 async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:
     logs.note(reason=status.reason)
     if isinstance(error, InvalidInput):
-        logs.note(fields=[violation.field for violation in error.violations[:8]])
+        logs.note(fields=[_known(violation.field) for violation in error.violations[:8]])
     trailers = (*(context.trailing_metadata() or ()), (DETAILS_KEY, status.details))
     await context.abort(status.code, status.message, trailers)
+
+
+def _known(path: str) -> str:
+    """A field's path as the log may have it: over HTTP a caller can write anything where a name should be."""
+    return ".".join(step if step.partition("[")[0] in _field_names() else "?" for step in path.split("."))
+
+
+@cache
+def _field_names() -> frozenset[str]:
+    """All that fields of the API are called, in both spellings; and what stands for a request as a whole."""
+    files = (pb.DESCRIPTOR, open_inference_pb2.DESCRIPTOR)
+    fields = [field for file in files for message in file.message_types_by_name.values() for field in message.fields]
+    return frozenset({"request", *(name for field in fields for name in (field.name, field.json_name))})

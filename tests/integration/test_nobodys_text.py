@@ -1,0 +1,84 @@
+"""What callers write, and what comes of it, is in no line of the log and in no metric; traces are in test_traces.py."""
+
+import json
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+
+import regard
+from service import logs
+from service.server import Server
+from service.settings import Settings
+from tests.integration.conftest import running
+
+TEXT = "My grandmother hides the emerald necklace under the wooden floor."
+PRIVATE = "quuxwort"  # as the name of whatever a caller may name
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running(Settings(grpc_port=0, http_port=0, models=("everyday", "flickr8k"))) as server:
+        yield server
+
+
+@pytest.fixture
+def log() -> Iterator[StringIO]:
+    """All that a server would log that was told to be talkative, fields included."""
+    loggers = [logging.getLogger(name) for name in (None, "uvicorn", "asyncio")]
+    levels, handlers, stream = [each.level for each in loggers], loggers[0].handlers[:], StringIO()
+    logs.configure("debug", "json", stream)
+    try:
+        yield stream
+    finally:
+        loggers[0].handlers[:] = handlers
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def post(server: Server, path: str, body: object) -> None:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.http_port}{path}",
+        data=json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        error.close()
+
+
+def ask_for_all_kinds_of_things(server: Server) -> list[str]:
+    """Calls that are answered, and calls that are refused for what is in them. Returns what was written."""
+    with regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        written = [client.translate(TEXT, to="de", attention=True).text]
+        written += [event.text for event in client.stream_translate(TEXT, to="fr") if hasattr(event, "text")]
+        for wrong in (
+            lambda: client.translate(TEXT, to=PRIVATE),
+            lambda: client.translate(TEXT, to="de", model=PRIVATE),
+            lambda: client.translate(TEXT * 200, to="de", truncation="reject"),
+            lambda: client.summarize(TEXT, style=PRIVATE),
+            lambda: client.caption(PRIVATE.encode()),
+        ):
+            with pytest.raises(regard.RegardError):
+                wrong()
+    for body in ({"texts": [TEXT], "target_language": "de"}, {PRIVATE: [TEXT]}, {"texts": {PRIVATE: TEXT}}):
+        post(server, "/v1/translate", body)
+    post(server, f"/v1/{PRIVATE}", {"texts": [TEXT]})
+    return written
+
+
+def test_neither_the_log_nor_the_metrics_know_what_was_said(server: Server, log: StringIO) -> None:
+    written = " ".join([TEXT, PRIVATE, *ask_for_all_kinds_of_things(server)])
+    logging.getLogger().handlers[0].flush()  # lines of a moment are written together
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=20) as answer:
+        told = {"log": log.getvalue().lower(), "metrics": answer.read().decode().lower()}
+    assert told["log"].count("attentionservice/translate") == 7
+    words = {word for word in written.lower().replace(".", " ").split() if len(word) > 5}
+    assert len(words) >= 8
+    for where, text in told.items():
+        assert {word for word in words if word in text} == set(), where
