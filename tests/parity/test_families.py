@@ -73,7 +73,8 @@ def _tokens_equal(exported: Exported, result: regard.Result, answer: Answer) -> 
 
 @EACH
 def test_every_gate_holds(exports: Exports, family: Family) -> None:
-    manifest = exports.of(family).bundle.manifest
+    exported = exports.of(family)
+    manifest = exported.bundle.manifest
     report = manifest.verification
     failed = [
         f"{title}: {check}"
@@ -83,6 +84,7 @@ def test_every_gate_holds(exports: Exports, family: Family) -> None:
     ]
     assert failed == []
     assert manifest.family == family.family
+    assert report["reference"].startswith(exported.original.name)
     assert set(report["checks"]) == {"inputs", *PRECISIONS} - family.refused.keys()
     assert set(family.wanted.languages) <= set(known.wanted_of(manifest).languages)
 

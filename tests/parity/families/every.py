@@ -31,10 +31,10 @@ RECURRENT, LUONG = "joeynmt_recurrent", {"style": "luong", "score": "general", "
 FIRST_HEAD, MEAN_OF_HEADS = "first head", "mean of heads"
 
 
-def _marian(name: str, row: str, **options: Any) -> Family:
-    tiny = TinyFamily(MarianMTModel, lambda _: None, lambda _: None, languages=("en", "de"))
+def _marian(name: str, *, target: str = "de", prompt: str = "", **options: Any) -> Family:
+    tiny = TinyFamily(MarianMTModel, lambda _: None, lambda _: None, languages=("en", target), prompt=prompt)
     write = partial(write_marian, bad_words_ids=None, **options)
-    return Family(name, row, "marian", write, partial(Texts, tiny), language="en", target="de")
+    return Family(name, MARIAN, "marian", write, partial(Texts, tiny), language="en", target=target)
 
 
 def _texts(name: str, row: str, family: str) -> Family:
@@ -76,6 +76,7 @@ def _own(
     return Family(name, row, family, write, partial(Nets, wanted=Wanted(), key=target), target=target, **options)
 
 
+FRENCH = {"target": "fra", "prompt": ">>fra<< "}
 COPIES = {"float16": "float16 is not offered for models that copy words"}
 JOEY, JOEY_RECURRENT = "JoeyNMT 2 transformers, with SentencePiece", "JoeyNMT 2 recurrent, with SentencePiece"
 OPENNMT, OPENNMT_RECURRENT = "OpenNMT-py 3 transformers", "OpenNMT-py 3 recurrent (LSTM, GRU)"
@@ -93,8 +94,12 @@ VIT, DEIT, BEIT, SWIN = (
 OURS = "ours: recurrent translators"
 
 EVERY = (
-    _marian("marian", MARIAN),
-    _marian("marian-two", MARIAN, separate=True),
+    _marian("marian"),
+    _marian("marian-two", separate=True),
+    _marian("marian-unigram", kind="unigram", activation_function="relu", scale_embedding=False),
+    _marian("marian-sizes", encoder_attention_heads=2, decoder_ffn_dim=64),
+    _marian("marian-many", languages=("fra", "spa"), encoder_layers=3, decoder_layers=1, **FRENCH),
+    _marian("marian-padding", logits_bias={"<pad>": 100.0, "</s>": 2.0}),
     _texts("bart", "BART", "bart"),
     _texts("mbart", MBART, "mbart"),
     _texts("mbart50", MBART, "mbart"),

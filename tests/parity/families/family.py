@@ -38,8 +38,14 @@ class Answer:
 
 
 class Original(Protocol):
-    """A checkpoint as its own users run it."""
+    """A checkpoint as its own users run it.
 
+    Attributes:
+        name: how the report of an export begins to name it.
+        inputs: what it is asked.
+    """
+
+    name: str
     inputs: Sequence[Raw]
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:

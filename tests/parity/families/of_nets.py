@@ -28,6 +28,7 @@ class Nets:
 
     def __init__(self, checkpoint: Path, bundle: Bundle, *, wanted: Wanted, key: str) -> None:
         self.model = families.load(checkpoint, wanted)
+        self.name = self.model.reference.name
         self._inputs, self._key = open_inputs(bundle), key
         source = bundle.manifest.source
         pictures = isinstance(source, ImageSource)

@@ -31,6 +31,7 @@ class _Original:
 
     def __init__(self, net: Any, checkpoint: Path, bundle: Bundle) -> None:
         self._net = net.from_pretrained(checkpoint, attn_implementation="eager").eval()
+        self.name = type(self._net).__name__
         self._special_ids = set(bundle.manifest.target.special_ids)
         self._end_ids = set(bundle.manifest.target.end_ids)
         with warnings.catch_warnings():
