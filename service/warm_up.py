@@ -73,7 +73,7 @@ def _generate(runner: Runner, request: EngineRequest) -> EngineResult:
         capacity=runner.manifest.max_target_tokens,
     )
     batch = RunningBatch(runner, shape, EngineObserver())
-    batch.admit([ticket])
+    batch.join(batch.encode([ticket]))
     while True:
         for delivery in batch.step():
             if isinstance(delivery.outcome, EngineResult):

@@ -1,7 +1,8 @@
 """The running batch: requests of one model, one source-length bucket and one beam width, stepped together."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,23 +11,42 @@ from service.engine.maps import MapHistory
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
 from service.engine.runner import Runner, StepBindings, StepOutput
-from service.engine.slots import SlotsShape
+from service.engine.slots import Array, SlotsShape
 from service.engine.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from service.errors import DeadlinePassed
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Requests that were encoded together.
+
+    Attributes:
+        memory: as of `Runner.encode`.
+    """
+
+    tickets: list[Ticket]
+    memory: Mapping[str, Array]
 
 
 class RunningBatch:
     """Requests join and leave between steps; live ones are rows 0 to n - 1 of every buffer.
 
-    One worker at a time may call `admit` and `step`.
+    One worker at a time may call `join` and `step`.
+
+    Attributes:
+        num_requests: those that have a row or are promised one; the scheduler's, as are the next two.
+        arrived: requests that are encoded, and join before the next step.
+        has_postponed: whether requests that could have joined wait for the next step.
     """
 
     def __init__(self, runner: Runner, shape: SlotsShape, observer: EngineObserver) -> None:
         self.runner = runner
         self.shape = shape
         self.observer = observer
-        self.tickets: list[Ticket] = []
-        self.has_postponed = False  # the scheduler's: whether requests that could have joined wait for the next step
+        self._rows: list[Ticket | None] = []  # None between steps only: a row that nobody has taken over yet
+        self.num_requests = 0
+        self.arrived: list[Encoded] = []
+        self.has_postponed = False
         self._slots = runner.open_slots(shape)
         self._bindings = StepBindings()
         self._maps: MapHistory | None = None  # until somebody wants maps
@@ -41,12 +61,17 @@ class RunningBatch:
         )
 
     @property
+    def tickets(self) -> list[Ticket]:
+        """The live requests, by row."""
+        return [ticket for ticket in self._rows if ticket is not None]
+
+    @property
     def num_live(self) -> int:
-        return len(self.tickets)
+        return len(self._rows) - self._rows.count(None)
 
     @property
     def num_free(self) -> int:
-        return self.shape.max_requests - self.num_live
+        return self.shape.max_requests - self.num_requests
 
     @property
     def memory_bytes(self) -> int:
@@ -60,22 +85,34 @@ class RunningBatch:
     def map_bytes(self) -> int:
         return 0 if self._maps is None else self._maps.num_bytes
 
-    def admit(self, tickets: list[Ticket]) -> None:
-        """Encodes requests together and gives each the next free row."""
+    def encode(self, tickets: list[Ticket]) -> Encoded:
+        """Encodes requests together. Another worker may step the batch meanwhile."""
         started = time.monotonic()
         for ticket in tickets:
             ticket.admitted = started
         memory = self.runner.encode([ticket.request.source for ticket in tickets])
         encode_s = time.monotonic() - started
-        model = self.runner.manifest.name
-        self.observer.encoded(model, len(tickets), encode_s)
-        for index, ticket in enumerate(tickets):
+        self.observer.encoded(self.runner.manifest.name, len(tickets), encode_s)
+        for ticket in tickets:
             ticket.encode_s = encode_s
+        return Encoded(tickets, memory)
+
+    def join(self, encoded: Encoded) -> None:
+        """Gives each of these requests a row: one that is free again, or else the next."""
+        manifest = self.runner.manifest
+        for index, ticket in enumerate(encoded.tickets):
+            if None not in self._rows:
+                self._rows.append(None)
+            row = self._rows.index(None)
             num_source = self.runner.source_length(ticket.request.source)
-            self._slots.write(self.num_live, memory, index, num_source, self.runner.manifest.target.start_id)
-            self._search.admit(self.num_live, ticket.request.generation)
-            self.tickets.append(ticket)
-            self.observer.admitted(model, started - ticket.submitted, num_source)
+            self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
+            self._search.admit(row, ticket.request.generation)
+            self._rows[row] = ticket
+            self.observer.admitted(manifest.name, ticket.admitted - ticket.submitted, num_source)
+
+    def clear(self) -> None:
+        """Forgets all requests."""
+        self._rows.clear()
 
     def step(self) -> list[Delivery]:
         """Runs one decoder position for every live request.
@@ -84,53 +121,51 @@ class RunningBatch:
             what callers have to be told: tokens for streams, results, passed deadlines.
         """
         deliveries = list(self._evict_departed())
-        if not self.tickets:
+        self._close_gaps()
+        tickets = self.tickets
+        num_live = len(tickets)
+        if not tickets:
             return deliveries
         started = time.monotonic()
-        output = self.runner.step(
-            self._slots, self.num_live, self._search.num_candidates(self.num_live), self._bindings
-        )
-        self._keep_maps(output)
-        advance = self._search.advance(
-            self.num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer
-        )
+        output = self.runner.step(self._slots, num_live, self._search.num_candidates(num_live), self._bindings)
+        self._keep_maps(tickets, output)
+        advance = self._search.advance(num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer)
         self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
-        num_slots = len(advance.tokens)
-        self._count_steps()
-        deliveries += self._committed()
-        deliveries += self._evict_finished(np.flatnonzero(advance.finished).tolist())
-        self.observer.stepped(self.runner.manifest.name, num_slots, time.monotonic() - started)
+        self._count_steps(tickets)
+        deliveries += self._committed(tickets)
+        deliveries += self._evict_finished(tickets, np.flatnonzero(advance.finished).tolist())
+        self.observer.stepped(self.runner.manifest.name, len(advance.tokens), time.monotonic() - started)
         return deliveries
 
-    def _keep_maps(self, output: StepOutput) -> None:
+    def _keep_maps(self, tickets: list[Ticket], output: StepOutput) -> None:
         """Copies this step's maps, for the requests that want them."""
-        rows = [row for row, ticket in enumerate(self.tickets) if ticket.request.attention]
+        rows = [row for row, ticket in enumerate(tickets) if ticket.request.attention]
         if not rows:
             return
         if self._maps is None:
             layout = self.runner.manifest.attention
             self._maps = MapHistory(self.shape, layout.layers, layout.heads)
-        steps = [self.tickets[row].num_steps for row in rows]
+        steps = [tickets[row].num_steps for row in rows]
         self._maps.keep(np.array(rows), np.array(steps), output.cross_attention)
 
-    def _count_steps(self) -> None:
+    def _count_steps(self, tickets: list[Ticket]) -> None:
         now = time.monotonic()
-        for ticket in self.tickets:
+        for ticket in tickets:
             ticket.num_steps += 1
             if ticket.step_times is not None and ticket.num_steps % STEPS_BETWEEN_TIMES == 1:
                 ticket.step_times.append((ticket.num_steps, now))
             if ticket.num_steps == 1:
                 self.observer.first_token(self.runner.manifest.name, now - ticket.submitted)
 
-    def _committed(self) -> Iterator[Delivery]:
+    def _committed(self, tickets: list[Ticket]) -> Iterator[Delivery]:
         """Yields, for each stream, the tokens that became certain."""
-        for row, ticket in enumerate(self.tickets):
+        for row, ticket in enumerate(tickets):
             if ticket.on_tokens is None:
                 continue
             prefix = self._search.committed(row, ticket.num_committed)
             if not len(prefix.tokens):
                 continue
-            maps = self._followed(row, prefix.path, ticket.num_committed)
+            maps = self._followed(row, ticket, prefix.path, ticket.num_committed)
             rows = [None] * len(prefix.tokens) if maps is None else np.moveaxis(maps, 2, 0)
             choices = zip(prefix.tokens.tolist(), prefix.logprobs.tolist(), rows, strict=True)
             ticket.num_committed += len(prefix.tokens)
@@ -138,25 +173,24 @@ class RunningBatch:
 
     def _evict_departed(self) -> Iterator[Delivery]:
         """Frees the rows of requests whose caller has left or whose deadline has passed."""
-        for row in reversed(range(self.num_live)):
-            ticket = self.tickets[row]
-            if ticket.departed or ticket.overdue:
-                self._evict(row)
+        for row, ticket in enumerate(self._rows):
+            if ticket is not None and (ticket.departed or ticket.overdue):
+                self._rows[row] = None
                 name = self.runner.manifest.name
                 self.observer.finished(name, ticket.interruption, ticket.num_steps, ticket.phase)
                 yield Delivery(ticket, DeadlinePassed("the deadline passed while decoding"))
 
-    def _evict_finished(self, rows: list[int]) -> Iterator[Delivery]:
-        for row in reversed(rows):
-            ticket = self.tickets[row]
+    def _evict_finished(self, tickets: list[Ticket], rows: list[int]) -> Iterator[Delivery]:
+        for row in rows:
+            ticket = tickets[row]
             result = self._result(row, ticket)
-            self._evict(row)
+            self._rows[row] = None
             self.observer.finished(self.runner.manifest.name, "done", len(result.hypotheses[0].tokens), "decode")
             yield Delivery(ticket, result)
 
     def _result(self, row: int, ticket: Ticket) -> EngineResult:
         hypotheses = tuple(
-            EngineHypothesis(h.tokens, h.logprobs, h.score, h.finish_reason, self._followed(row, h.path))
+            EngineHypothesis(h.tokens, h.logprobs, h.score, h.finish_reason, self._followed(row, ticket, h.path))
             for h in self._search.hypotheses(row)
         )
         return EngineResult(
@@ -166,19 +200,22 @@ class RunningBatch:
             decode_s=time.monotonic() - ticket.admitted - ticket.encode_s,
         )
 
-    def _followed(self, row: int, path: Int64Array, first: int = 0) -> Float32Array | None:
+    def _followed(self, row: int, ticket: Ticket, path: Int64Array, first: int = 0) -> Float32Array | None:
         """The maps of a hypothesis' tokens, float32 [layers, heads, target, source]; None unless asked for."""
-        if self._maps is None or not self.tickets[row].request.attention:
+        if self._maps is None or not ticket.request.attention:
             return None
         return self._maps.follow(row, path, int(self._slots.source_lengths[row]), first)
 
-    def _evict(self, row: int) -> None:
-        """Frees a row; the last live request moves into it, so that live rows stay a prefix."""
-        last = self.num_live - 1
-        if row != last:
-            self._slots.move(last, row)
-            self._search.move(last, row)
-            if self._maps is not None and self.tickets[last].request.attention:
-                self._maps.move(last, row, self.tickets[last].num_steps)
-            self.tickets[row] = self.tickets[last]
-        self.tickets.pop()
+    def _close_gaps(self) -> None:
+        """Moves the last live requests into rows that nobody has taken over, so that live rows are a prefix."""
+        rows = self._rows
+        while None in rows:
+            last = rows.pop()
+            if last is None:
+                continue
+            row, source = rows.index(None), len(rows)
+            self._slots.move(source, row)
+            self._search.move(source, row)
+            if self._maps is not None and last.request.attention:
+                self._maps.move(source, row, last.num_steps)
+            rows[row] = last

@@ -43,7 +43,12 @@ def work_s(lane: Lane, request: EngineRequest) -> float:
 
 def request_s(lane: Lane) -> float:
     """Seconds of a worker for one of the lane's usual requests, where there are enough of them."""
-    return lane.pace.usual_encode_s + lane.pace.usual_steps(otherwise=lane.shape.source) * _step_s(lane)
+    return lane.pace.usual_encode_s + stepping_s(lane)
+
+
+def stepping_s(lane: Lane) -> float:
+    """Of `request_s`, what the steps take."""
+    return lane.pace.usual_steps(otherwise=lane.shape.source) * _step_s(lane)
 
 
 def _step_s(lane: Lane) -> float:

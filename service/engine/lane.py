@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from models.bundle import ImageSource
-from service.engine.batch import RunningBatch
+from service.engine.batch import Encoded, RunningBatch
 from service.engine.pace import Pace
 from service.engine.queue import FairQueue
 from service.engine.request import EngineRequest
@@ -15,7 +15,12 @@ from service.engine.ticket import Ticket
 
 @dataclass(eq=False)
 class Lane:
-    """One model, one source-length bucket, one beam width: what waits for it, and what runs."""
+    """One model, one source-length bucket, one beam width: what waits for it, and what runs.
+
+    Attributes:
+        claimed: the batches that a worker steps.
+        num_encoding: workers that encode for a batch that another one steps.
+    """
 
     runner: Runner
     shape: SlotsShape
@@ -23,6 +28,7 @@ class Lane:
     queue: FairQueue[Ticket] = field(default_factory=FairQueue)
     batches: list[RunningBatch] = field(default_factory=list)
     claimed: set[RunningBatch] = field(default_factory=set)
+    num_encoding: int = 0
 
     @property
     def num_waiting(self) -> int:
@@ -30,12 +36,13 @@ class Lane:
 
     @property
     def num_live(self) -> int:
-        return sum(batch.num_live for batch in self.batches)
+        """Requests that have left the queue."""
+        return sum(batch.num_requests for batch in self.batches)
 
     @property
     def num_busy(self) -> int:
         """Batches that have requests, or are about to."""
-        return sum(1 for batch in self.batches if batch.num_live or batch in self.claimed)
+        return sum(1 for batch in self.batches if batch.num_requests or batch in self.claimed)
 
     @property
     def takes_pictures(self) -> bool:
@@ -43,7 +50,18 @@ class Lane:
 
     def unclaimed_live(self) -> RunningBatch | None:
         """The batch with requests that nobody runs, the longest untouched first."""
-        return next((batch for batch in self.batches if batch.num_live and batch not in self.claimed), None)
+        ready = (batch for batch in self.batches if batch.num_live or batch.arrived)
+        return next((batch for batch in ready if batch not in self.claimed), None)
+
+    def fullest_claimed(self) -> RunningBatch | None:
+        """Of the batches that are being stepped and have free rows, that with fewest; None if none has any."""
+        with_room = (batch for batch in self.claimed if batch.num_free > 0)
+        return min(with_room, key=lambda each: each.num_free, default=None)
+
+    def is_fullest(self, batch: RunningBatch) -> bool:
+        """Whether no other batch has fewer free rows, of those that have any."""
+        others = (each for each in self.batches if each is not batch and each.num_free > 0)
+        return all(batch.num_free <= other.num_free for other in others)
 
     def turn_s(self, num_more: int) -> float:
         """How long a worker is at one of the lane's batches, with so many requests more: a step, and what it encodes
@@ -61,13 +79,18 @@ class Lane:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """A batch that one worker has to itself for one step, and the requests that join it first.
+    """What one worker does next: it steps a batch that it has to itself, or encodes for one that another steps.
 
     Attributes:
+        admitted: requests that it encodes first.
+        arrived: those that others have encoded for it.
+        steps: whether it steps the batch.
         since: `time.monotonic()` when the worker took it.
     """
 
     lane: Lane
     batch: RunningBatch
     admitted: list[Ticket]
+    arrived: list[Encoded] = field(default_factory=list)
+    steps: bool = True
     since: float = field(default_factory=time.monotonic)

@@ -1,8 +1,9 @@
 """Continuous batching: a bounded queue in front, workers behind, requests joining and leaving between steps.
 
 A *lane* holds what may share a batch: one model, one source-length bucket, one beam width. Every worker takes the
-next lane that has work, fairly, claims one of its running batches, admits what waits, and steps it once. So a lane
-under load has as many running batches as there are workers.
+next lane that has work, fairly, claims one of its running batches, admits what waits, and steps it once. Where others
+step all that a lane has, a worker encodes for them what waits. So a lane of a large model has under load as many
+running batches as there are workers, and one of a small model, whose calls cost more than their steps, has a thick one.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 
 from models.bundle import ImageSource
 from service.engine.admission import Admission, QueueLimits
-from service.engine.batch import RunningBatch
+from service.engine.batch import Encoded, RunningBatch
+from service.engine.forecast import stepping_s
 from service.engine.lane import Claim, Lane
 from service.engine.observer import EngineObserver
 from service.engine.pace import Pace
@@ -33,6 +35,13 @@ MAX_IDLE_BATCHES = 8
 # A step costs little more for several slots than for one, and a further batch costs a core: a lane gets a second batch
 # when its first has this many slots, a third when both have, and so on.
 ENOUGH_SLOTS = 8
+
+# Where stepping a request takes less than this, as a part of a full batch, one worker steps as many as the event loop
+# brings, and others encode for it: a second batch would only make both thinner.
+LIGHT_STEPPING_S = 0.008
+
+# How many texts a worker encodes for others at a time, at most: those that come next get their turn sooner.
+MAX_AHEAD = 8
 
 # Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
 # for a step, and whoever comes meanwhile is encoded with them.
@@ -232,7 +241,9 @@ class Scheduler:
         for worker in self._workers:
             worker.join()
         left = [t for lane in self._turn for t in lane.queue]
-        left += [t for lane in self._turn for batch in lane.batches for t in batch.tickets]
+        batches = [batch for lane in self._turn for batch in lane.batches]
+        left += [ticket for batch in batches for ticket in batch.tickets]
+        left += [ticket for batch in batches for encoded in batch.arrived for ticket in encoded.tickets]
         deliver([Delivery(ticket, Draining("the server is shutting down")) for ticket in left])
 
     def _lane(self, runner: Runner, request: EngineRequest) -> Lane:
@@ -263,13 +274,15 @@ class Scheduler:
             del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
 
     def _run(self, claim: Claim) -> list[Delivery]:
-        """Admits and steps; a failure costs the requests of this batch and nothing else."""
+        """Encodes and steps; a failure costs the requests of this claim's batch and nothing else."""
         lane, batch = claim.lane, claim.batch
         try:
-            if claim.admitted:
-                num_source = sum(lane.runner.source_length(ticket.request.source) for ticket in claim.admitted)
-                with lane.pace.encoding(len(claim.admitted), num_source):
-                    batch.admit(claim.admitted)
+            encoded = [self._encode(claim)] if claim.admitted else []
+            if not claim.steps:
+                self._hand_over(claim, encoded)
+                return []
+            for each in claim.arrived + encoded:
+                batch.join(each)
             with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
                 deliveries = batch.step()
             lane.pace.had_turn(time.monotonic() - claim.since)
@@ -280,13 +293,35 @@ class Scheduler:
         except Exception as error:
             log.exception("a batch of model %r failed", lane.runner.manifest.name)
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
-            lost = {*batch.tickets, *claim.admitted}
-            for ticket in lost:
-                self.observer.finished(lane.runner.manifest.name, "failed", 0, ticket.phase)
+            return [Delivery(ticket, told) for ticket in self._lost(claim)]
+
+    def _encode(self, claim: Claim) -> Encoded:
+        runner = claim.lane.runner
+        num_source = sum(runner.source_length(ticket.request.source) for ticket in claim.admitted)
+        with claim.lane.pace.encoding(len(claim.admitted), num_source):
+            return claim.batch.encode(claim.admitted)
+
+    def _hand_over(self, claim: Claim, encoded: list[Encoded]) -> None:
+        """Leaves requests to the worker that steps next."""
+        with self._lock:
+            if claim.batch not in claim.lane.batches:
+                raise ServiceError("the batch that they were encoded for has failed")
+            claim.batch.arrived += encoded
+
+    def _lost(self, claim: Claim) -> set[Ticket]:
+        """Takes note of what a failed claim costs: what it encoded, and where it stepped, all that is in the batch."""
+        lane, batch, lost = claim.lane, claim.batch, set(claim.admitted)
+        if claim.steps:
             with self._lock:
                 lane.batches.remove(batch)
-            batch.tickets.clear()
-            return [Delivery(ticket, told) for ticket in lost]
+                lost.update(batch.tickets)
+                for encoded in (*claim.arrived, *batch.arrived):
+                    lost.update(encoded.tickets)
+                batch.arrived.clear()
+            batch.clear()
+        for ticket in lost:
+            self.observer.finished(lane.runner.manifest.name, "failed", 0, ticket.phase)
+        return lost
 
     def _next(self, bell: threading.Condition) -> Claim | None:
         """Waits for a batch to run; None when the engine closes."""
@@ -307,21 +342,43 @@ class Scheduler:
             self._idle.pop().notify()
 
     def _claim(self) -> Claim | None:
-        """The next lane's batch that nobody runs and that has work."""
+        """The next lane's work: a batch that nobody runs, or what waits for one that others run."""
         for _ in range(len(self._turn)):
             lane = self._turn[0]
             self._turn.rotate(-1)
-            batch = lane.unclaimed_live() or (self._grown(lane) if self._may_grow(lane) else None)
-            if batch is not None:
-                lane.claimed.add(batch)
-                claim = Claim(lane, batch, self._admissible(lane, batch))
+            claim = self._stepping(lane) or self._encoding_ahead(lane)
+            if claim is not None:
+                claim.batch.num_requests += len(claim.admitted)
                 self._claims.add(claim)
                 self._last_claim = claim.since
                 return claim
         return None
 
+    def _stepping(self, lane: Lane) -> Claim | None:
+        """A batch to step, with all that joins it first."""
+        batch = lane.unclaimed_live() or (self._grown(lane) if self._may_grow(lane) else None)
+        if batch is None:
+            return None
+        admitted = self._admissible(lane, batch)
+        arrived, batch.arrived = batch.arrived, []
+        lane.claimed.add(batch)
+        return Claim(lane, batch, admitted, arrived)
+
+    def _encoding_ahead(self, lane: Lane) -> Claim | None:
+        """What waits, to be encoded while another worker steps the batch that it joins."""
+        batch = lane.fullest_claimed() if lane.num_waiting else None
+        if batch is None:
+            return None
+        admitted = self._taken(lane, min(batch.num_free, MAX_PICTURES_A_STEP if lane.takes_pictures else MAX_AHEAD))
+        if not admitted:
+            return None
+        lane.num_encoding += 1
+        return Claim(lane, batch, admitted, steps=False)
+
     def _has_work(self, lane: Lane) -> bool:
-        return lane.unclaimed_live() is not None or self._may_grow(lane)
+        if lane.unclaimed_live() is not None or self._may_grow(lane):
+            return True
+        return bool(lane.num_waiting) and lane.fullest_claimed() is not None
 
     def _may_grow(self, lane: Lane) -> bool:
         """Whether waiting requests deserve one more batch."""
@@ -329,8 +386,12 @@ class Scheduler:
 
     def _num_deserved(self, lane: Lane) -> int:
         """How many batches the lane's requests, waiting ones included, should be spread over."""
-        num_slots = (lane.num_live + lane.num_waiting) * lane.shape.num_beams
-        return min(self.config.num_workers, max(1, num_slots // ENOUGH_SLOTS))
+        num_requests = lane.num_live + lane.num_waiting
+        if lane.pace.is_known and stepping_s(lane) < LIGHT_STEPPING_S:
+            num_batches = -(-num_requests // lane.shape.max_requests)
+        else:
+            num_batches = num_requests * lane.shape.num_beams // ENOUGH_SLOTS
+        return min(self.config.num_workers, max(1, num_batches))
 
     def _grown(self, lane: Lane) -> RunningBatch | None:
         """A batch more for the lane. Where memory is short, those that run must do; if none does, who waits is told."""
@@ -349,14 +410,22 @@ class Scheduler:
     def _spare(self, lane: Lane) -> RunningBatch:
         """An empty batch of the lane, a new one if it has none."""
         for batch in lane.batches:
-            if batch not in lane.claimed and not batch.num_live:
+            if batch not in lane.claimed and not batch.num_requests:
                 return batch
         lane.batches.append(RunningBatch(lane.runner, lane.shape, self.observer))
         return lane.batches[-1]
 
     def _admissible(self, lane: Lane, batch: RunningBatch) -> list[Ticket]:
         """Takes this batch's share of what waits, so that all workers' batches fill evenly."""
-        share = -(-(lane.num_live + lane.num_waiting) // self._num_deserved(lane)) - batch.num_live
+        if lane.num_encoding and lane.num_waiting <= batch.num_live:
+            return []  # others see to them, and the live ones need not wait for that
+        if lane.num_busy > self._num_deserved(lane) and not lane.is_fullest(batch):
+            return []  # it runs empty
+        num_deserved = self._num_deserved(lane)
+        share = -(-(lane.num_live + lane.num_waiting) // num_deserved) - batch.num_requests
+        # Workers that have nothing to do, and get no batch of their own, encode for this one at the same time.
+        num_more = num_deserved - lane.num_busy - (not batch.num_requests)
+        share = -(-share // (1 + max(0, len(self._idle) - max(0, num_more))))
         if not batch.num_live:
             share = max(share, 1)
         if lane.takes_pictures:
@@ -364,9 +433,12 @@ class Scheduler:
         num_taken = min(batch.num_free, lane.num_waiting, share)
         if not lane.takes_pictures and self._waits_for_more(batch, num_taken):
             return []
-        taken = [self._pop(lane) for _ in range(num_taken)]
+        return self._taken(lane, num_taken)
+
+    def _taken(self, lane: Lane, num_taken: int) -> list[Ticket]:
+        """The next ones of the queue; those that nobody waits for any more are ended instead."""
         admitted = []
-        for ticket in taken:
+        for ticket in [self._pop(lane) for _ in range(min(num_taken, lane.num_waiting))]:
             if ticket.overdue or ticket.departed or self._admission.is_in_vain(ticket, lane):
                 self._end([ticket])
                 reason = "cancelled" if ticket.departed and not ticket.overdue else "deadline"
@@ -390,11 +462,15 @@ class Scheduler:
     def _give_back(self, claim: Claim, finished: list[Ticket]) -> None:
         lane, batch = claim.lane, claim.batch
         self._claims.discard(claim)
-        lane.claimed.discard(batch)
-        if batch in lane.batches:  # it has not failed
-            lane.batches.remove(batch)
-            lane.batches.append(batch)
-        if finished or claim.admitted:
+        if claim.steps:
+            lane.claimed.discard(batch)
+            if batch in lane.batches:  # it has not failed
+                lane.batches.remove(batch)
+                lane.batches.append(batch)
+        else:
+            lane.num_encoding -= 1
+        batch.num_requests -= len(finished)
+        if finished or claim.admitted or claim.arrived:
             self._end(finished)
             self.observer.live(lane.runner.manifest.name, self._num_live_slots(lane.runner))
         if not batch.num_live:
@@ -418,7 +494,7 @@ class Scheduler:
             (lane, batch)
             for lane in self._turn
             for batch in lane.batches
-            if not batch.num_live and batch not in lane.claimed and not lane.num_waiting
+            if not (batch.num_requests or batch in lane.claimed or lane.num_waiting)
         ]
         for lane, batch in idle[: max(0, len(idle) - MAX_IDLE_BATCHES)]:
             lane.batches.remove(batch)

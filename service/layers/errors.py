@@ -1,6 +1,7 @@
 """Calls that fail end with the status of their error."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from service.convert.malformed import describe_malformed
 from service.errors import InvalidInput, OutOfMemory, ServiceError
 from service.layers.layer import Answer, Codec, Context, Layer, Method
 from service.open_inference import open_inference_pb2
+
+_INDEX = re.compile(r"(\[\d+\])+$")
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +74,14 @@ class ErrorLayer(Layer):
 async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:
     logs.note(reason=status.reason)
     if isinstance(error, InvalidInput):
-        logs.note(fields=[_known(violation.field) for violation in error.violations[:8]])
+        logs.note(fields=[loggable(violation.field) for violation in error.violations[:8]])
     trailers = (*(context.trailing_metadata() or ()), (DETAILS_KEY, status.details))
     await context.abort(status.code, status.message, trailers)
 
 
-def _known(path: str) -> str:
+def loggable(path: str) -> str:
     """A field's path as the log may have it: over HTTP a caller can write anything where a name should be."""
-    return ".".join(step if step.partition("[")[0] in _field_names() else "?" for step in path.split("."))
+    return ".".join(step if _INDEX.sub("", step) in _field_names() else "?" for step in path.split("."))
 
 
 @cache

@@ -87,6 +87,10 @@ class Running:
     rows: list[tuple[Ticket, int]] = field(default_factory=list)
 
     @property
+    def num_requests(self) -> int:
+        return len(self.rows)
+
+    @property
     def num_live(self) -> int:
         return len(self.rows)
 

@@ -32,7 +32,7 @@ async def test_an_idle_batch_holds_its_buffers_and_no_slots() -> None:
 @pytest.mark.parametrize("attention", [False, True])
 async def test_a_running_batch_counts_all_its_slots_and_maps_once_somebody_wants_them(attention: bool) -> None:
     batch, idle = (RunningBatch(FakeRunner(), SHAPE, EngineObserver()) for _ in range(2))
-    batch.admit([ticket(attention=attention)])
+    batch.join(batch.encode([ticket(attention=attention)]))
     batch.step()
     usage = usage_of([batch, idle])["echo"]
     assert usage.num_slots == SHAPE.max_slots
