@@ -132,7 +132,7 @@ def load_net(
             config = model_class.config_class.from_pretrained(folder, local_files_only=True)
             net, found = model_class.from_pretrained(None, config=config, state_dict=weights, **options)
     except SafetensorError as error:
-        raise ExportError(f"the weights in {folder} are damaged or incomplete: {error}") from error
+        raise ExportError(f"{folder} cannot be read, its weights are damaged or incomplete: {error}") from error
     except Exception as error:  # of transformers and torch: many kinds
         raise ExportError(f"{folder} cannot be read: {error}") from error
     faults = [f"{name} has shape {tuple(theirs)}, not {tuple(ours)}" for name, theirs, ours in found["mismatched_keys"]]
@@ -175,6 +175,9 @@ def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
         content = read_checkpoint_pickle(file, trust=trust)
         if not isinstance(content, dict):
             raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
+        strange = [str(name) for name, weight in content.items() if not isinstance(weight, Tensor)]
+        if strange:
+            raise ExportError(f"{file} holds more than weights: {', '.join(strange)}")
         weights |= content
     return weights
 
