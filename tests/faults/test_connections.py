@@ -179,6 +179,26 @@ def lasting_server() -> Iterator[Served]:
         yield server
 
 
+async def test_connections_of_some_age_are_changed_and_no_call_notices(impatient_server: Served) -> None:
+    """A client without retries calls on and on over one channel, whose connection the server ends after a second."""
+    request = pb.TranslateRequest(texts=[TEXT], target_language="de")
+    options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
+    async with grpc.aio.insecure_channel(impatient_server.target, options) as channel:
+
+        async def connect_so_often(times: int) -> None:
+            for _ in range(times):
+                while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+                    await channel.wait_for_state_change(state)
+                await channel.wait_for_state_change(state)
+
+        stub = stubs.AttentionServiceStub(channel)
+        connecting = asyncio.create_task(connect_so_often(3))
+        async with asyncio.timeout(RECOVERY_S):
+            while not connecting.done():
+                assert (await stub.Translate(request)).results
+        await connecting
+
+
 @pytest.mark.parametrize("method", ["Translate", "StreamTranslate", "Check"])
 async def test_a_call_whose_message_does_not_come_is_ended(
     lasting_server: Served, method: str, recovery: Recovery

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from service import logs
 from service.convert.errors import INTERNAL_MESSAGE, write_error
 from service.errors import FieldViolation, InvalidInput, LoadFailed, ModelNotFound, Overloaded, ServiceError
+from service.layers.errors import loggable
 from service.layers.gate import Gate
 from service.layers.layer import Method
 from service.layers.status import code_label
@@ -164,3 +165,21 @@ def test_the_log_takes_over_every_logger() -> None:
         root.handlers[:] = before[0]
         root.setLevel(before[1])
     assert [json.loads(entry)["message"] for entry in stream.getvalue().splitlines()] == ["seen"]
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("texts[12]", "texts[12]"),
+        ("generation.num_beams", "generation.num_beams"),
+        ("generation.numBeams", "generation.numBeams"),
+        ("parameters.my secret", "parameters.?"),
+        ("my. secret .texts", "?.?.texts"),
+        ("my secret[texts]", "?"),
+        ("texts[my secret]", "?"),
+        ("request", "request"),
+        ("", "?"),
+    ],
+)
+def test_of_a_fields_path_only_the_apis_own_names_are_logged(path: str, logged: str) -> None:
+    assert loggable(path) == logged
