@@ -117,7 +117,7 @@ class _StepGraph(_LstmGraph):
         states = graph.node("Tanh", graph.node("Add", embedded, self.linear(deep_input, deep)))
         head = self.layer("head")
         logits = self.form.head(graph, self._of_slots(states, config.embedding_width), head)
-        rank_candidates(graph, logits, num_candidates, len(head.weight))
+        rank_candidates(graph, logits, num_candidates, len(head.weight), in_groups=self.form.ranks_in_groups)
         graph.output(TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source")))
         for state, value in zip(self.architecture.state, (hidden, cell), strict=True):
             self._of_slots(value, config.hidden_width, output=state.output)

@@ -54,7 +54,8 @@ class _StepGraph:
             unscale = self.graph.constant(np.float32(1 / self.weights.embedding_scale))
             readout = self.graph.node("Mul", readout, unscale)
         head = self.weights.head
-        rank_candidates(self.graph, self.form.head(self.graph, readout, head), self.num_candidates, len(head.weight))
+        logits, in_groups = self.form.head(self.graph, readout, head), self.form.ranks_in_groups
+        rank_candidates(self.graph, logits, self.num_candidates, len(head.weight), in_groups=in_groups)
         self.graph.output(
             TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source"))
         )

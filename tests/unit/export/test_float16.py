@@ -8,16 +8,18 @@ import pytest
 
 from export.errors import ExportError
 from export.exporting import ExportOptions, export
-from export.families import encoder_decoder, pointer_generator, regard
+from export.families import captioner, encoder_decoder, pointer_generator, recurrent, regard
 from export.graph.contract import HIDDEN_SCORE
 from export.serving import ServingGraphs
 from models.bundle import Bundle, Precision
 from models.nets.encoder_decoder import EncoderConfig
 from service.engine.slots import Slots, SlotsShape
+from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as encoder_decoder_checkpoint
 from tests.unit.export.pointer_checkpoints import tiny_pointer_checkpoint
+from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
 
 PRECISIONS: tuple[Precision, ...] = ("float16", "float32")
 
@@ -70,6 +72,18 @@ def test_inputs_are_those_of_every_precision(tmp_path: Path, encoder: EncoderCon
         write_tiny_bundle(tmp_path / precision, model, precision).manifest.variants[0] for precision in PRECISIONS
     )
     assert half.encode.inputs == whole.encode.inputs
+
+
+@pytest.mark.parametrize("name", ["transformer", "recurrent", "captioner"])
+def test_candidates_are_ranked_as_gpus_do(tmp_path: Path, name: str) -> None:
+    make = {
+        "transformer": lambda: regard.from_checkpoint(tiny_checkpoint()),
+        "recurrent": lambda: recurrent.from_checkpoint(tiny_recurrent_checkpoint()),
+        "captioner": lambda: captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_lstm())),
+    }
+    bundle = write_tiny_bundle(tmp_path / "bundle", make[name](), "float16")
+    nodes = onnx.load(bundle.path("float16/step.onnx"), load_external_data=False).graph.node
+    assert [node.op_type for node in nodes].count("TopK") == 1  # and none within groups
 
 
 def test_models_that_copy_are_refused_before_anything_is_built(tmp_path: Path) -> None:
