@@ -35,7 +35,7 @@ _ADVICE = {
     "RESOURCE_EXHAUSTED": "try again later",
     "NOT_FOUND": "`regard models` lists what there is",
     "UNIMPLEMENTED": "this server does not offer that",
-    "UNAUTHENTICATED": "the server wants a token",
+    "UNAUTHENTICATED": "REGARD_TOKEN holds the token that is sent",
 }
 
 

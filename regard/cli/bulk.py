@@ -19,6 +19,7 @@ from regard.cli import output
 from regard.cli.app import describe
 from regard.cli.options import Asked
 from regard.cli.progress import Progress
+from regard.cli.servers import Address
 from regard.errors import CallError, InvalidArgument, Overloaded, RegardError
 from regard.results import Result
 
@@ -41,18 +42,18 @@ class Outcome:
 
 
 def run(
-    target: str, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
+    address: Address, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
 ) -> int:
     """Runs all lines of standard input and prints what came of each; returns how many failed."""
-    return asyncio.run(_run(target, read, call, asked))
+    return asyncio.run(_run(address, read, call, asked))
 
 
 async def _run(
-    target: str, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
+    address: Address, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
 ) -> int:
     stdin = _own_stdin()
     num_failed = 0
-    async with AsyncClient(target) as client, aclosing(lines_of(stdin)) as lines:
+    async with address.async_client() as client, aclosing(lines_of(stdin)) as lines:
 
         async def outcome(line: tuple[int, bytes]) -> Outcome:
             return Outcome(line[0], len(line[1]), await _came_of(line[1], read, lambda item: call(client, item)))

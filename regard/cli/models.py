@@ -1,11 +1,12 @@
 """`regard models`."""
 
+from pathlib import Path
+
 import click
 
 from regard import as_json
 from regard.cli.options import SERVER_OPTIONS
 from regard.cli.servers import chosen_server
-from regard.client import Client
 from regard.results import Model
 
 
@@ -18,9 +19,9 @@ def _server_options(command: click.decorators.FC) -> click.decorators.FC:
 @click.command()
 @click.option("--json", is_flag=True, help="Print everything the server says of its models, as a JSON array.")
 @_server_options
-def models(json: bool, server: str | None, timeout: float, verbose: bool) -> None:
+def models(json: bool, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """List the models that the server has."""
-    with chosen_server(server, verbose) as target, Client(target, timeout=timeout) as client:
+    with chosen_server(server, tls_ca, verbose) as address, address.client(timeout) as client:
         found = client.models()
     if json:
         click.echo(as_json.dump([model.to_dict() for model in found]))

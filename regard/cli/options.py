@@ -19,6 +19,7 @@ class Asked:
     """What the shared options say; None leaves it to the model, or to the command."""
 
     server: str | None
+    tls_ca: Path | None
     timeout: float
     verbose: bool
     quiet: bool
@@ -91,6 +92,14 @@ def _number(name: str, target: str, kind: type, help_text: str) -> Callable[[Any
 
 SERVER_OPTIONS = (
     click.option("--server", envvar="REGARD_SERVER", metavar="HOST:PORT", show_envvar=True, help="The server to ask."),
+    click.option(
+        "--tls-ca",
+        envvar="REGARD_TLS_CA",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        show_envvar=True,
+        help="Speak TLS with it: PEM certificates, one of which signed its own. REGARD_TOKEN holds the token for it.",
+    ),
     click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),

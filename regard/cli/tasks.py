@@ -141,7 +141,10 @@ def _run(asked: Asked, task: Task, inputs: list[Any]) -> None:
     if len(inputs) > 1:
         _check_alone(asked)
     output.check_files(asked)
-    with chosen_server(asked.server, asked.verbose, asked.model) as target, Client(target) as client:
+    with (
+        chosen_server(asked.server, asked.tls_ca, asked.verbose, asked.model) as address,
+        address.client() as client,
+    ):
         if asked.stream:
             results = [output.print_stream(task.stream(client, inputs[0]), asked)]
         else:
@@ -155,8 +158,8 @@ def _run_bulk(asked: Asked, task: Task, key: str, from_lines: bool) -> None:
     from regard.cli import bulk
 
     read: Callable[[bytes], str] = bulk.text_of if from_lines else lambda line: bulk.field_of(line, key)
-    with chosen_server(asked.server, asked.verbose, asked.model) as target:
-        num_failed = bulk.run(target, read, task.run_one, asked)
+    with chosen_server(asked.server, asked.tls_ca, asked.verbose, asked.model) as address:
+        num_failed = bulk.run(address, read, task.run_one, asked)
     if num_failed:
         click.get_current_context().exit(1)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+from click.testing import CliRunner, Result
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import regard
+from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from service.guard.tokens import hash_token
@@ -83,6 +85,23 @@ def test_who_has_a_token_is_served(server: Server, folder: Path) -> None:
     with _client(server, folder, ADMIN) as client:
         assert client.translate("Thank you.", to="de").text
         assert [model.name for model in client.models()] == ["everyday"]
+
+
+def _command_line(server: Server, folder: Path, token: str, *command: str, stdin: str = "") -> Result:
+    options = ["--server", f"localhost:{server.grpc_port}", "--tls-ca", str(folder / "ca.pem")]
+    return CliRunner(env={"REGARD_TOKEN": token}).invoke(main, [*command, *options], input=stdin)
+
+
+def test_the_command_line_speaks_tls_and_has_a_token(server: Server, folder: Path) -> None:
+    listed = _command_line(server, folder, ADMIN, "models")
+    assert (listed.exit_code, "everyday" in listed.stdout) == (0, True), listed.stderr
+    one = _command_line(server, folder, ADMIN, "translate", "Thank you.", "--to", "de")
+    lines = _command_line(server, folder, ADMIN, "translate", "-", "--to", "de", stdin="Thank you.\nThank you.\n")
+    assert (one.exit_code, lines.exit_code) == (0, 0), one.stderr + lines.stderr
+    assert lines.stdout == one.stdout * 2 != ""
+    refused = _command_line(server, folder, "a wrong one", "models")
+    assert refused.exit_code == 1
+    assert "REGARD_TOKEN" in refused.stderr
 
 
 @pytest.mark.parametrize("token", [None, "a wrong one"])
