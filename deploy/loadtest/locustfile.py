@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gevent  # type: ignore[import-untyped]
 import grpc
 from grpc.experimental import gevent as grpc_gevent
 from locust import User, constant, task
 
 from deploy.loadtest.scenario import Closed, Scenario
-from deploy.loadtest.traffic import calls
+from deploy.loadtest.traffic import Call, calls
 from regard.v1 import regard_pb2_grpc as stubs
 
 grpc_gevent.init_gevent()  # before the first channel: gRPC's own threads would block all users
@@ -24,6 +25,10 @@ grpc_gevent.init_gevent()  # before the first channel: gRPC's own threads would 
 DEFAULT = Path(__file__).parent / "scenarios" / "everyday.toml"
 SCENARIO = Scenario.read(Path(os.environ.get("SCENARIO", DEFAULT)))
 CALLS = calls(SCENARIO)
+
+
+class Unexpected(Exception):
+    """An answer to what should have been refused."""
 
 
 class Caller(User):
@@ -42,12 +47,18 @@ class Caller(User):
     @task
     def call(self) -> None:
         call = next(CALLS)
-        begin, size, error = time.perf_counter(), 0, None
+        begin, size = time.perf_counter(), 0
+        error: Exception | None = None
         try:
-            answer = getattr(self._stub, call.method)(call.request, timeout=SCENARIO.timeout_s)
-            size = sum(event.ByteSize() for event in (answer if call.is_stream else [answer]))
+            size = self._ask(call)
+            if call.expected != "OK":
+                error = Unexpected(f"answered; {call.expected} is due")
+        except grpc.FutureCancelledError:
+            pass  # by ourselves
         except grpc.RpcError as failure:
-            error = failure
+            gave_up = call.cancel_after_s is not None and failure.code() is grpc.StatusCode.CANCELLED
+            if not gave_up and failure.code().name != call.expected:
+                error = failure
         self.environment.events.request.fire(
             request_type=call.method,
             name=call.part,
@@ -55,3 +66,14 @@ class Caller(User):
             response_length=size,
             exception=error,
         )
+
+    def _ask(self, call: Call) -> int:
+        """Makes a call, and leaves it where that is what its caller does; returns the bytes of the answer."""
+        method = getattr(self._stub, call.method)
+        reply = (method if call.is_stream else method.future)(call.request, timeout=SCENARIO.timeout_s)
+        leaving = None if call.cancel_after_s is None else gevent.spawn_later(call.cancel_after_s, reply.cancel)
+        try:
+            return sum(event.ByteSize() for event in (reply if call.is_stream else [reply.result()]))
+        finally:
+            if leaving is not None:
+                leaving.kill()

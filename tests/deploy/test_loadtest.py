@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -241,12 +242,36 @@ def test_a_real_server_under_a_shipped_scenario(server: Served, tmp_path: Path) 
     assert "latency from when a call was due" in done.stdout
 
 
-def test_locust_runs_the_same_scenario(server: Served) -> None:
+def run_locust(server: Served, scenario: Path) -> list[dict[str, Any]]:
+    """Loads a server for two seconds; locust's numbers by part. Its exit status is 1 if a call failed."""
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOADTEST / "locustfile.py"), "--headless"]
     options = ["--host", server.target, "--users=2", "--spawn-rate=2", "--run-time=2s", "--json"]
-    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    environment = os.environ | {"SCENARIO": str(scenario)}
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_locust_runs_the_same_scenario(server: Served) -> None:
+    found = run_locust(server, EVERYDAY)
     assert {entry["name"] for entry in found} <= {part.name for part in Scenario.read(EVERYDAY).parts}
     assert sum(entry["num_requests"] for entry in found) > 5
     assert sum(entry["num_failures"] for entry in found) == 0
+
+
+def test_to_locust_too_refusals_that_are_due_and_callers_who_leave_are_no_failures(
+    server: Served, tmp_path: Path
+) -> None:
+    file, texts = tmp_path / "odd.toml", LOADTEST / "texts" / "everyday.txt"
+    parts = {
+        "refused": 'to = ["tlh"]\nexpected = "NOT_FOUND"',
+        "left": 'to = ["de"]\ninputs_per_call = 16\nnum_beams = 8\ncancel_after_s = 0.01',
+        "stream left": 'to = ["de"]\nnum_beams = 8\nstream = true\ncancel_after_s = 0.01',
+    }
+    tables = [f'[[parts]]\nname = "{n}"\ntask = "translate"\ninputs = "{texts}"\n{keys}' for n, keys in parts.items()]
+    head = 'name = "odd"\nduration_s = 2.0\n[arrivals]\nprocess = "closed"\nclients = 2\n'
+    file.write_text(head + "\n".join(tables))
+    found = run_locust(server, file)
+    assert {entry["name"]: entry["num_failures"] for entry in found} == dict.fromkeys(parts, 0)
