@@ -4,11 +4,14 @@ cache, and read from there alone when `HF_HUB_OFFLINE=1`.
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
+    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -64,11 +67,7 @@ def find(source: str, revision: str | None) -> Checkpoint:
 def _fetch(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
     """The cache's folder of a repository, whose name is the commit."""
     try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                name, revision=revision, allow_patterns=list(patterns), ignore_patterns=list(FOLDERS)
-            )
-        )
+        return Path(_download(name, revision, patterns))
     except HFValidationError as error:
         raise ExportError(f"{name!r} is neither a folder nor the name of a repository, such as owner/model") from error
     except GatedRepoError as error:
@@ -84,6 +83,32 @@ def _fetch(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
         ) from error
     except Exception as error:  # of the network: many kinds
         raise ExportError(f"{name} cannot be fetched from the hub: {error}") from error
+
+
+def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> str:
+    """Fetches what is not in the cache; takes all from there where the hub does not answer, or refuses.
+
+    Whether it answers is asked first: the client that fetches would wait for an answer for ever.
+    """
+    fetch = partial(
+        huggingface_hub.snapshot_download,
+        name,
+        revision=revision,
+        allow_patterns=list(patterns),
+        ignore_patterns=list(FOLDERS),
+    )
+    try:
+        huggingface_hub.HfApi().repo_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except HFValidationError:
+        raise
+    except Exception as problem:  # of the network, or the hub's answer: many kinds
+        try:
+            return str(fetch(local_files_only=True))
+        except LocalEntryNotFoundError:
+            if isinstance(problem, HfHubHTTPError):
+                raise problem from None
+            raise
+    return str(fetch())
 
 
 def _license(folder: Path) -> str:

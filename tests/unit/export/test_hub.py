@@ -1,5 +1,6 @@
 """Checkpoints by name: what is asked of the hub's client, and what its failures become."""
 
+import socket
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ class FakeHub:
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     client = FakeHub(tmp_path, FILES)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", client)
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", lambda *_, **__: None)  # it answers
     return client
 
 
@@ -104,12 +106,49 @@ def test_a_hub_that_cannot_be_reached(tmp_path, monkeypatch, offline: bool) -> N
         ("GatedRepoError", "accept its terms"),
     ],
 )
-def test_what_the_hub_answers_becomes_advice(monkeypatch, raised: str, message: str) -> None:
+def test_what_the_hub_answers_becomes_advice(tmp_path, monkeypatch, raised: str, message: str) -> None:
     error: Any = getattr(huggingface_hub.errors, raised)
 
     def fail(*_: object, **__: object) -> None:
         raise error.__new__(error)
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ExportError, match=message):
         hub.find("owner/model", "v9")
+
+
+def _cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository in the client's cache, as it lies there after a download."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = cache / "models--owner--model"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    for file in ("config.json", "model.safetensors"):
+        (snapshot / file).write_text("")
+    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(cache))
+    return snapshot
+
+
+def test_a_hub_that_never_answers_is_given_up_and_the_cache_will_do(tmp_path, monkeypatch) -> None:
+    """The true client, and a hub that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+        with pytest.raises(ExportError, match="the hub is not to be reached"):
+            hub.find("owner/model", None)
+        snapshot = _cached(tmp_path / "cache", monkeypatch)
+        assert hub.find("owner/model", None).folder == snapshot
+
+
+def test_what_the_hub_refuses_and_the_cache_has_is_taken_from_there(tmp_path, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        error: Any = huggingface_hub.errors.GatedRepoError
+        raise error.__new__(error)
+
+    snapshot = _cached(tmp_path, monkeypatch)
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    assert hub.find("owner/model", None).folder == snapshot
