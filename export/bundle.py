@@ -61,8 +61,8 @@ def refuse_unoffered(model: SourceModel, precisions: Iterable[Precision]) -> Non
     """Raises ExportError if a precision is not for such a model."""
     if "float16" in precisions and model.target.copies:
         raise ExportError(
-            f"float16 is not offered for models that copy words, such as {model.family}: it is too coarse for the sums "
-            "of what is said and what is copied"
+            f"float16 is not offered for models that copy words, such as {model.family}: their graphs sum the "
+            "probabilities of what is said and what is copied, in float32 alone"
         )
 
 
