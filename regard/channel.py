@@ -42,6 +42,7 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
         # A connection that died without a word is noticed within a call, not after it.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.ping_timeout_ms", 20_000),  # what gRPC goes by; its own is a minute
     ]
     if target.startswith(_LOOPBACK):
         # A proxy set for the outside cannot reach this machine's own loopback.

@@ -20,7 +20,9 @@ from PIL import Image
 import regard
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from service.settings import Settings
 from tests.faults.conftest import Recovery
+from tests.integration.conftest import running
 from tests.system.served import Served, served
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
@@ -177,6 +179,21 @@ def lasting_server() -> Iterator[Served]:
     """A second for clients, and connections that may stay for ever."""
     with served("--models=everyday", "--num-workers=1", "--client-timeout-s=1", "--health-port=0") as server:
         yield server
+
+
+def test_who_answers_no_ping_is_closed_within_the_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC's own time for it is a minute, whatever its keepalive timeout says."""
+    monkeypatch.setattr("service.server.KEEPALIVE_TIMEOUT_MS", 500)
+    settings = Settings(grpc_port=0, http_port=0, models=("everyday",), keepalive_s=1, max_connection_age_s=None)
+    with (
+        running(settings) as server,
+        connections(server.grpc_port, [PREFACE + SETTINGS + frame(4, 1, 0, b"")]) as (deaf,),
+    ):
+        deaf.settimeout(RECOVERY_S)
+        heard = b""
+        while more := received(deaf):
+            heard += more
+    assert b"ping_timeout" in heard
 
 
 async def test_connections_of_some_age_are_changed_and_no_call_notices(impatient_server: Served) -> None:
