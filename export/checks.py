@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,20 @@ def beams_equal(
     yield Check(f"{title}: outputs that differ", num_wrong, 0)
     yield Check(f"{title}: largest difference of scores", score, SCORE_TOLERANCE)
     yield Check(f"{title}: largest difference of cross-attention", attention, ATTENTION_TOLERANCE)
+
+
+def begins_as_forced(first_ids: Sequence[int | None], decoded: Sequence[Decoded]) -> Check:
+    """That outputs begin with the token that their language forces, on which both sides might agree to be wrong.
+
+    Args:
+        first_ids: of each source; None where nothing is forced.
+        decoded: of all sources, once or several times over.
+    """
+    num_wrong = sum(
+        first is not None and output.hypothesis.tokens[0] != first
+        for first, output in zip(cycle(first_ids), decoded, strict=False)
+    )
+    return Check("outputs that do not begin as their language has it", num_wrong, 0)
 
 
 def texts_equal(

@@ -309,7 +309,7 @@ def _verdict(manifest: Manifest) -> str:
     number = sum(len(section) for section in report["checks"].values())
     verdict = "[green]passed[/green]" if report["passed"] else "[red]failed[/red]"
     against = f" against {report['reference']}" if "reference" in report else ""
-    return f"{verdict}, {number} checks{against}; " + _settings(report.get("dev", {}))
+    return "; ".join(filter(None, [f"{verdict}, {number} checks{against}", _settings(report.get("dev", {}))]))
 
 
 def _sizes(bundle: Bundle, precision: Precision) -> str:

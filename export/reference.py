@@ -202,12 +202,16 @@ def half_of_the_threads() -> Iterator[None]:
 
 def generation_config(target: Target, generation: Generation, **options: Any) -> GenerationConfig:
     """The engine's settings in the words of `transformers`, and none of the model's own."""
+    if generation.num_beams > 1:  # without, they mean nothing, and are complained about
+        options |= {
+            "length_penalty": generation.length_penalty,
+            "early_stopping": EARLY_STOPPING[generation.early_stopping],
+            "output_scores": True,  # of all steps, which are large
+        }
     return GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=generation.max_new_tokens,
         min_new_tokens=generation.min_new_tokens or None,
         num_beams=generation.num_beams,
-        length_penalty=generation.length_penalty,
-        early_stopping=EARLY_STOPPING[generation.early_stopping],
         no_repeat_ngram_size=generation.no_repeat_ngram_size,
         repetition_penalty=generation.repetition_penalty,
         forced_bos_token_id=generation.forced_first_id,
@@ -215,7 +219,6 @@ def generation_config(target: Target, generation: Generation, **options: Any) ->
         eos_token_id=list(target.end_ids),
         pad_token_id=target.pad_id,
         do_sample=False,
-        output_scores=generation.num_beams > 1,  # of all steps; they are large, and of greedy outputs nobody wants any
         return_dict_in_generate=True,
         **options,
     )

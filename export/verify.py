@@ -230,6 +230,8 @@ class Verifier:
         for name, way in self._ways.items():
             equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
             yield from equal(reference, start_id, sources, answers.outputs[name], decoded[name], title=name)
+        if any(first is not None for first in self._first_ids):
+            yield checks.begins_as_forced(self._first_ids, [output for each in decoded.values() for output in each])
 
     def _speed(self, precision: Precision) -> dict[str, float]:
         """Milliseconds of a step on one thread of this machine, by the number of requests.

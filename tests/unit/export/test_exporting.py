@@ -120,6 +120,34 @@ def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+def _forcing(model: SourceModel) -> SourceModel:
+    """The same model, whose languages each force a first token."""
+    target = model.target.model_copy(update={"forced_first_ids": {"de": 310, "fr": 311}})
+    return replace(model, target=target)
+
+
+def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path, model) -> None:
+    report = export(_forcing(model), tmp_path / "out", OPTIONS, _silent).manifest.verification
+    assert report["passed"]
+    assert report["checks"]["float32"]["outputs that do not begin as their language has it"]["value"] == 0
+
+
+def test_verification_that_forgets_the_forced_token_on_both_sides_fails(tmp_path, model, monkeypatch) -> None:
+    monkeypatch.setattr("export.verify.Verifier._each", lambda self, way: [way] * len(self._sources))
+    with pytest.raises(
+        VerificationFailed, match="outputs that do not begin as their language has it is 6, more than 0"
+    ):
+        export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_original_that_forgets_the_forced_token_fails(tmp_path, model) -> None:
+    generate = model.reference.generate
+    model.reference.generate = lambda source, way: generate(source, replace(way, forced_first_id=None))
+    with pytest.raises(VerificationFailed, match="greedy: outputs that differ"):
+        export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
+
+
 def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
     options = replace(OPTIONS, precisions=("float32",))
     bundle = export(regard.from_checkpoint(tiny_checkpoint(seed=1)), tmp_path / "out", options, _silent)
