@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.engine.request import Float32Array, Int64Array
-from service.engine.slots import SlotsShape
+from service.engine.slots import SlotsShape, lazy_zeros
 
 
 class MapHistory:
@@ -17,7 +17,7 @@ class MapHistory:
     def __init__(self, shape: SlotsShape, num_layers: int, num_heads: int) -> None:
         self._num_beams = shape.num_beams
         size = (shape.max_requests, shape.capacity, num_heads, shape.num_beams, shape.source)
-        self._layers = [np.zeros(size, np.float32) for _ in range(num_layers)]
+        self._layers = [lazy_zeros(size, np.float32) for _ in range(num_layers)]
 
     @property
     def num_bytes(self) -> int:

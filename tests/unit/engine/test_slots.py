@@ -1,11 +1,16 @@
 """The buffers of a running batch against a plain model: a list of requests, each a list of what its slots hold."""
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bundle import Manifest
-from service.engine.slots import Slots, SlotsShape
+from service.engine.slots import Slots, SlotsShape, lazy_zeros
 from tests.unit.engine.fake_runner import fake_manifest
 
 SHAPE = SlotsShape(max_requests=4, num_beams=2, source=6, capacity=5)
@@ -126,3 +131,21 @@ def test_a_new_request_starts_with_fresh_state() -> None:
     assert not pair.slots.state["hidden"][:2].any()
     assert pair.slots.tokens[:2].tolist() == [7, 7]
     pair.check()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are Linux's")
+def test_a_buffer_takes_memory_only_where_it_is_written() -> None:
+    buffer = lazy_zeros([64, 1 << 18], np.float32)  # 64 MB
+    before = _resident_bytes()
+    buffer[:, 0] = 1.0
+    assert _resident_bytes() - before < 4 << 20  # with huge pages, all of it
+    assert buffer.sum() == 64
+
+
+def test_a_buffer_that_there_is_no_room_for_is_a_memory_error() -> None:
+    with pytest.raises(MemoryError):
+        lazy_zeros([1 << 60], np.float32)
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
