@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -93,7 +95,18 @@ class Container:
         self._image = image
         self.process = process
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_for(self._has_begun, 60)
         self.server_pid = int(wait_for(children.read_text, 10))
+
+    def _has_begun(self) -> bool:
+        """Whether the process is the one whose child will be the server; before, its child sets up loopback."""
+        return Path(f"/proc/{self.process.pid}/cmdline").read_bytes().startswith(b"unshare\0--mount\0")
+
+    def kill(self) -> None:
+        """Ends the server and what started it; becoming another user has freed it from `--kill-child`."""
+        with suppress(ProcessLookupError):
+            os.kill(self.server_pid, signal.SIGKILL)
+        self.process.kill()
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         inside = ["nsenter", f"--net=/proc/{self.server_pid}/ns/net", *self._image.command(words)]
@@ -110,11 +123,15 @@ def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with log.open("wb") as file, subprocess.Popen([*alone, *image.command(image.entrypoint)], stderr=file) as process:
         try:
             running = Container(image, process)
+        except BaseException:
+            process.kill()
+            raise
+        try:
             wait_for(lambda: running.is_healthy() or process.poll() is not None, 180, every_s=1)
             assert process.poll() is None, log.read_text()
             yield running
         finally:
-            process.kill()  # and with it, by --kill-child, the server
+            running.kill()
 
 
 def test_the_image_holds_what_its_sbom_lists(image: Image) -> None:
