@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from onnx import save_model
+from pydantic import ValidationError
 
 from export.alignment import AlignmentChoice
 from export.architecture import as_traceable
@@ -95,8 +96,27 @@ def write_manifest(
 
     Args:
         alignment: what was found to align best; None takes what the model says.
+
+    Raises:
+        ExportError: the checkpoint says of itself what no manifest may hold.
     """
-    manifest = Manifest(
+    try:
+        manifest = _manifest(model, variants, name, version, verification, alignment)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
+        raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
+    return Bundle.write_manifest(folder, manifest)
+
+
+def _manifest(
+    model: SourceModel,
+    variants: Sequence[Variant],
+    name: str,
+    version: str,
+    verification: Mapping[str, Any],
+    alignment: AlignmentChoice | None,
+) -> Manifest:
+    return Manifest(
         name=name,
         version=version,
         task=model.task,
@@ -122,7 +142,6 @@ def write_manifest(
         verification=dict(verification),
         files={},
     )
-    return Bundle.write_manifest(folder, manifest)
 
 
 def _exported_now(provenance: Provenance) -> Provenance:

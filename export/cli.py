@@ -184,6 +184,19 @@ def _read(source: str, revision: str | None, wanted: "Wanted") -> "SourceModel":
     return replace(model, provenance=provenance)
 
 
+def _read_again(source: str, revision: str | None, manifest: Manifest) -> "SourceModel":
+    """Opens what a bundle was exported from, as it was opened then."""
+    from export import families
+
+    try:
+        return _read(source, revision, families.wanted_of(manifest))
+    except ExportError as error:
+        raise ExportError(
+            f"{source} cannot be read as that from which {manifest.name!r} was exported, "
+            f"a model for {manifest.task} of family {manifest.family}: {error}"
+        ) from error
+
+
 def _plan(model: "SourceModel", output: Path, options: "ExportOptions") -> Table:
     """What an export would write."""
     from export.exporting import bytes_of, expected_bytes
@@ -224,16 +237,17 @@ def verify_command(bundle_folder: Path, source: str | None, revision: str | None
     """Checks the checksums of BUNDLE, what its graphs compute and, given their source, parity with it."""
     if data and not source:
         raise click.UsageError("--data needs --source")
+    if revision and not source:
+        raise click.UsageError("--revision needs --source")
     progress = Progress()
     with progress.running():
         progress.stage("checksums")
         bundle = Bundle.load(bundle_folder)
-        from export import families
         from export.dev import dev_set
         from export.exporting import verify
         from export.verify import VerificationFailed
 
-        model = _read(source, revision, families.wanted_of(bundle.manifest)) if source else None
+        model = _read_again(source, revision, bundle.manifest) if source else None
         dev = dev_set(data, model) if data and model else {}
         report = verify(bundle, model, dev, progress.stage)
         if report.failures:

@@ -16,8 +16,9 @@ from export.quantize import CALIBRATED, Range
 from export.resident import give_memory_back, return_what_is_freed
 from export.verify import Report, Stage, VerificationFailed, Verifier
 from export.workplace import workplace
-from models.bundle import Bundle, Precision, Variant
+from models.bundle import NAME, Bundle, Precision, Variant
 
+MAX_VERSION = 64  # characters, of `Manifest`
 # Of float32's size; quantized embeddings that are tied stand there twice, in forms that differ.
 SHARE: dict[Precision, float] = {"float32": 1.0, "float16": 0.5, "int8": 0.4, "int4": 0.3}
 
@@ -30,6 +31,9 @@ class ExportOptions:
         precisions: the server takes the first that it can run.
         dev: examples for the quality gate.
         allow_mismatch: write the bundle even if verification fails; the manifest says so.
+
+    Raises:
+        ExportError: no model may have this name or version.
     """
 
     name: str
@@ -37,6 +41,14 @@ class ExportOptions:
     precisions: Sequence[Precision]
     dev: DevSet
     allow_mismatch: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ExportError(
+                f"no model may be called {self.name!r}: letters, digits, . _ and - ; --name gives another"
+            )
+        if not 1 <= len(self.version) <= MAX_VERSION:
+            raise ExportError(f"a version has 1 to {MAX_VERSION} characters, not {len(self.version)}")
 
 
 def export(model: SourceModel, out: Path, options: ExportOptions, stage: Stage) -> Bundle:

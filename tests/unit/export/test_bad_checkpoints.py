@@ -252,6 +252,32 @@ def test_a_disk_that_is_full_in_the_middle(copy, tmp_path, monkeypatch) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--name", "../up"), "no model may be called '../up'"),
+        (("--name", "two words"), "no model may be called 'two words'"),
+        (("--version", ""), "a version has 1 to 64 characters, not 0"),
+    ],
+)
+def test_names_and_versions_that_no_model_may_have(copy, options: tuple[str, str], message: str) -> None:
+    assert message in _refusal(copy, *options)
+
+
+def test_verifying_against_what_it_was_not_exported_from(copy, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("export.verify.NUM_SENTENCES", 2)
+    monkeypatch.setattr("export.verify.MAX_NEW_TOKENS", 4)
+    out = str(tmp_path / "out")
+    assert CliRunner().invoke(export_command, [str(copy), "-o", out]).exit_code == 0
+    picture = write_vision(tmp_path / "vision")
+    result = CliRunner().invoke(verify_command, [out, "--source", str(picture)])
+    assert result.exit_code == 1
+    told = "cannot be read as that from which 'out' was exported, a model for translation of family marian"
+    assert told in " ".join(result.stderr.split())
+    result = CliRunner().invoke(verify_command, [out, "--revision", "main"])
+    assert (result.exit_code, "--revision needs --source" in result.stderr) == (2, True)
+
+
 def test_verifying_what_is_no_bundle(tmp_path) -> None:
     result = CliRunner().invoke(verify_command, [str(tmp_path)])
     assert isinstance(result.exception, SystemExit)

@@ -97,6 +97,13 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, model) -> None:
     assert (tmp_path / "note.txt").read_text() == "mine"
 
 
+def test_what_no_manifest_may_hold_is_named(tmp_path, model) -> None:
+    bad = replace(model, max_target_tokens=0)
+    with pytest.raises(ExportError, match="cannot be served: max_target_tokens 0: Input should be greater than 0"):
+        export(bad, tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_folder_is_taken(tmp_path, model) -> None:
     (tmp_path / "out").mkdir()
     assert export(model, tmp_path / "out", OPTIONS, _silent).manifest.name == "tiny"
