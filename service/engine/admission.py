@@ -30,7 +30,7 @@ RESERVED = 0.2
 
 # So few of the requests may take longer than was foretold.
 MAX_LATE = 0.01
-FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 6.0
+FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 5.0
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
