@@ -175,9 +175,6 @@ def read_pickle(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
         content = read_checkpoint_pickle(file, trust=trust)
         if not isinstance(content, dict):
             raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
-        strange = [str(name) for name, weight in content.items() if not isinstance(weight, Tensor)]
-        if strange:
-            raise ExportError(f"{file} holds more than weights: {', '.join(strange)}")
         weights |= content
     return weights
 
