@@ -18,7 +18,6 @@ from rich.table import Table
 
 from export.errors import ExportError
 from models.bundle import Bundle, BundleError, Manifest, Precision, Task
-from service.errors import ServiceError
 
 if TYPE_CHECKING:
     from export.exporting import ExportOptions
@@ -60,7 +59,7 @@ class Progress:
             with self._status, _ended_in_order():
                 yield
             self._end("[green]✓[/green]")
-        except (ExportError, BundleError, ServiceError, OSError) as error:  # OSError: a full disk, permissions
+        except (ExportError, BundleError, OSError) as error:  # OSError: a full disk, permissions
             self._end("[red]✗[/red]")
             raise click.ClickException(str(error)) from error
         except MemoryError as error:

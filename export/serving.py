@@ -8,6 +8,7 @@ import numpy as np
 from onnxruntime import SessionOptions
 
 from export.copying import both_ids
+from export.errors import ExportError
 from export.quantize import Float32Array
 from export.reference import Forced, Source
 from export.resident import give_memory_back
@@ -69,15 +70,25 @@ class ServingGraphs:
     Args:
         mapped: take little memory and more time, for graphs that nobody will serve.
         num_threads: of those; all cores, if None. What is served has one, as on the server.
+
+    Raises:
+        ExportError: the server could not load them.
     """
 
     def __init__(
         self, bundle: Bundle, precision: Precision, *, mapped: bool = False, num_threads: int | None = None
     ) -> None:
         self.variant: Variant = next(v for v in bundle.manifest.variants if v.precision == precision)
-        self._runner = (
-            MappedRunner(bundle, self.variant, num_threads or num_cores()) if mapped else Runner(bundle, self.variant)
-        )
+        try:
+            self._runner = (
+                MappedRunner(bundle, self.variant, num_threads or num_cores())
+                if mapped
+                else Runner(bundle, self.variant)
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # the server's own: a graph that cannot be loaded, or is not what the manifest says
+            raise ExportError(str(error)) from error
         self.manifest = self._runner.manifest
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
