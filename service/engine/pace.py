@@ -81,10 +81,11 @@ class Pace:
 
     @contextmanager
     def stepping(self, num_slots: int) -> Iterator[None]:
-        """Surrounds a step over so many slots."""
+        """Surrounds a step over so many slots; one over none tells nothing."""
         begin = time.monotonic()
         yield
-        self._slot_s.add((time.monotonic() - begin) / (num_slots + OVERHEAD_SLOTS))
+        if num_slots:
+            self._slot_s.add((time.monotonic() - begin) / (num_slots + OVERHEAD_SLOTS))
 
     def had_turn(self, seconds: float) -> None:
         """A worker was at one of the lane's batches for so long."""

@@ -40,8 +40,8 @@ ENOUGH_SLOTS = 8
 # brings, and others encode for it: a second batch would only make both thinner.
 LIGHT_STEPPING_S = 0.008
 
-# How many texts a worker encodes for others at a time, at most: those that come next get their turn sooner.
-MAX_AHEAD = 8
+# How many source positions a worker encodes for others at a time, about: those that come next get their turn sooner.
+MAX_AHEAD = 256
 
 # Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
 # for a step, and whoever comes meanwhile is encoded with them.
@@ -314,6 +314,7 @@ class Scheduler:
         if claim.steps:
             with self._lock:
                 lane.batches.remove(batch)
+                lane.claimed.discard(batch)
                 lost.update(batch.tickets)
                 for encoded in (*claim.arrived, *batch.arrived):
                     lost.update(encoded.tickets)
@@ -369,7 +370,8 @@ class Scheduler:
         batch = lane.fullest_claimed() if lane.num_waiting else None
         if batch is None:
             return None
-        admitted = self._taken(lane, min(batch.num_free, MAX_PICTURES_A_STEP if lane.takes_pictures else MAX_AHEAD))
+        num_texts = max(1, MAX_AHEAD // lane.shape.source)
+        admitted = self._taken(lane, min(batch.num_free, MAX_PICTURES_A_STEP if lane.takes_pictures else num_texts))
         if not admitted:
             return None
         lane.num_encoding += 1
