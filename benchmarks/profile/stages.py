@@ -34,7 +34,7 @@ def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None
     stopwatch.watch(Runner, "encode", ENCODE)
     _count(Runner, "step", counts)
     stopwatch.watch(Runner, "step", STEPS)
-    for name in ("admit", "step"):
+    for name in ("encode", "join", "step"):
         stopwatch.watch(RunningBatch, name, SCHEDULING)
     for name in ("submit", "check", "check_unread", "_run", "_claim", "_give_back"):
         stopwatch.watch(Scheduler, name, SCHEDULING)

@@ -15,9 +15,10 @@ from tests.unit.export.checkpoints import tiny_checkpoint
 
 # The command, which is sent a signal as soon as a stage begins: from within, so that nothing has to be waited for.
 EXPORT = """
-import os, sys
+import os, signal, sys
 import torch
 from export import cli, verify
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 torch.set_num_threads(1)
 verify.NUM_SENTENCES, verify.MAX_NEW_TOKENS = 2, 4
 stage = cli.Progress.stage
