@@ -4,7 +4,7 @@ Every message is filled where it stands. One that is given to the constructor of
 once for each level above it, with all maps that it holds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from regard.v1 import regard_pb2 as pb
@@ -71,7 +71,8 @@ def _write_started(message: pb.StartedEvent, event: Started) -> None:
 
 def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
     """What both tell of the source."""
-    _write_source_tokens(message.source_tokens.add, source.tokens)
+    for token in source.tokens:
+        _write_token(message.source_tokens.add(), token)
     for word in source.words:
         _write_word(message.source_words.add(), word)
     message.truncated = source.num_truncated_tokens > 0
@@ -82,7 +83,7 @@ def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
 
 def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: AttentionOptions) -> None:
     message.index = event.index
-    _write_target_tokens(lambda: message.token, (event.token,))
+    _write_target_token(message.token, event.token)
     message.text_delta = event.text_delta
     for each in event.maps:
         _write_map(message.attention.add(), each, options)
@@ -90,7 +91,8 @@ def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: Atten
 
 def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
     message.text = hypothesis.text
-    _write_target_tokens(message.tokens.add, hypothesis.tokens)
+    for token in hypothesis.tokens:
+        _write_target_token(message.tokens.add(), token)
     for word in hypothesis.words:
         _write_word(message.words.add(), word)
     message.score = hypothesis.score
@@ -111,33 +113,23 @@ def pharaoh(links: Iterable[Link]) -> str:
     return " ".join(f"{source}-{target}" for source, target in sorted((link.source, link.target) for link in links))
 
 
-def _write_source_tokens(add: Callable[[], pb.SourceToken], tokens: Iterable[Token]) -> None:
-    """Writes tokens one behind the other; what is as it is by default anyway is not set, which takes time."""
-    for token_id, piece, span, special, _, _ in tokens:
-        message = add()
-        message.id = token_id
-        message.piece = piece
-        if span is not None:
-            written = message.span
-            written.start, written.end = span
-        if special:
-            message.special = True
+def _write_token(message: pb.SourceToken | pb.TargetToken, token: Token) -> None:
+    """What tokens of both sides have; what is as it is by default anyway is not set, which takes time."""
+    message.id = token.id
+    message.piece = token.piece
+    if token.span is not None:
+        written = message.span
+        written.start, written.end = token.span
+    if token.special:
+        message.special = True
 
 
-def _write_target_tokens(add: Callable[[], pb.TargetToken], tokens: Iterable[Token]) -> None:
-    for token_id, piece, span, special, logprob, copied_from in tokens:
-        message = add()
-        message.id = token_id
-        message.piece = piece
-        message.logprob = logprob
-        if span is not None:
-            written = message.span
-            written.start, written.end = span
-        if special:
-            message.special = True
-        if copied_from is not None:
-            message.copied = True
-            message.copied_from = copied_from
+def _write_target_token(message: pb.TargetToken, token: Token) -> None:
+    _write_token(message, token)
+    message.logprob = token.logprob
+    if token.copied_from is not None:
+        message.copied = True
+        message.copied_from = token.copied_from
 
 
 def _write_word(message: pb.Word, word: Word) -> None:

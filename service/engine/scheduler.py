@@ -421,9 +421,9 @@ class Scheduler:
         """Takes this batch's share of what waits, so that all workers' batches fill evenly."""
         if lane.num_encoding and lane.num_waiting <= batch.num_live:
             return []  # others see to them, and the live ones need not wait for that
-        if lane.num_busy > self._num_deserved(lane) and not lane.is_fullest(batch):
-            return []  # it runs empty
         num_deserved = self._num_deserved(lane)
+        if lane.num_busy > num_deserved and not lane.is_fullest(batch):
+            return []  # it runs empty
         share = -(-(lane.num_live + lane.num_waiting) // num_deserved) - batch.num_requests
         # Workers that have nothing to do, and get no batch of their own, encode for this one at the same time.
         num_more = num_deserved - lane.num_busy - (not batch.num_requests)
