@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 # The client balances over all addresses that a name resolves to, as a headless Kubernetes service has them, and repeats
-# what no server has taken up (gRPC A6); more than this would add to an overload.
+# what no server has taken up (gRPC A6); more than this would add to an overload. CANCELLED from a server is such a call
+# too: gRPC answers so what reaches a process just as it closes its connections. What the caller cancels is not repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -19,7 +20,7 @@ SERVICE_CONFIG: dict[str, Any] = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

@@ -246,7 +246,7 @@ class Server:
     async def _drain_grpc(self, server: grpc.aio.Server, budget: float) -> None:
         """Serves on for a moment, then refuses new calls while those in flight end, then closes the connections.
 
-        Were the connections closed first, calls that had just arrived would end as CANCELLED, which no client retries.
+        Were the connections closed first, calls that had just arrived would end as CANCELLED, which few clients repeat.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(budget):

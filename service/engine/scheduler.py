@@ -26,7 +26,7 @@ from service.engine.pace import Pace
 from service.engine.request import EngineRequest, EngineResult
 from service.engine.runner import Runner
 from service.engine.slots import SlotsShape
-from service.engine.ticket import Delivery, OnTokens, Ticket, deliver
+from service.engine.ticket import Delivery, OnTokens, Outbox, Ticket, deliver
 from service.errors import DeadlinePassed, Draining, OutOfMemory, ServiceError, is_out_of_memory
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -265,24 +265,32 @@ class Scheduler:
 
     def _work(self) -> None:
         """A worker's life: claim a batch, run it once, give it back, claim the next."""
-        bell = threading.Condition(self._lock)
-        while (claim := self._next(bell)) is not None:
-            deliveries = self._run(claim)
-            deliver(deliveries)
+        bell, outbox = threading.Condition(self._lock), Outbox()
+        while (claim := self._next(bell, outbox)) is not None:
+            deliveries = self._run(claim, outbox)
+            outbox.hold(deliveries)
+            if not claim.batch.num_live:
+                outbox.send()  # there may be nothing to compute before others hear of it
             with self._lock:
                 self._give_back(claim, [delivery.ticket for delivery in deliveries if delivery.is_last])
             del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
 
-    def _run(self, claim: Claim) -> list[Delivery]:
-        """Encodes and steps; a failure costs the requests of this claim's batch and nothing else."""
+    def _run(self, claim: Claim, outbox: Outbox) -> list[Delivery]:
+        """Encodes and steps; a failure costs the requests of this claim's batch and nothing else.
+
+        What the outbox holds is sent before the first graph runs.
+        """
         lane, batch = claim.lane, claim.batch
         try:
+            if claim.admitted:
+                outbox.send()
             encoded = [self._encode(claim)] if claim.admitted else []
             if not claim.steps:
                 self._hand_over(claim, encoded)
                 return []
             for each in claim.arrived + encoded:
                 batch.join(each)
+            outbox.send()
             with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
                 deliveries = batch.step()
             lane.pace.had_turn(time.monotonic() - claim.since)
@@ -324,8 +332,8 @@ class Scheduler:
             self.observer.finished(lane.runner.manifest.name, "failed", 0, ticket.phase)
         return lost
 
-    def _next(self, bell: threading.Condition) -> Claim | None:
-        """Waits for a batch to run; None when the engine closes."""
+    def _next(self, bell: threading.Condition, outbox: Outbox) -> Claim | None:
+        """Waits for a batch to run, having told callers what they have to know; None when the engine closes."""
         with self._lock:
             while not self._closed:
                 claim = self._claim()
@@ -333,8 +341,10 @@ class Scheduler:
                     if self._idle and any(self._has_work(lane) for lane in self._turn):
                         self._wake_one()
                     return claim
+                outbox.send()
                 self._idle.append(bell)
                 bell.wait()
+        outbox.send()
         return None
 
     def _wake_one(self) -> None:

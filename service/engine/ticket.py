@@ -89,6 +89,25 @@ class Delivery:
             self.ticket.on_tokens(self.outcome)
 
 
+class Outbox:
+    """What a worker has to tell callers, held back until it computes and lets go of the interpreter.
+
+    An event loop that was woken at once would take the interpreter from the worker before its next step has begun.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Delivery] = []
+
+    def hold(self, deliveries: list[Delivery]) -> None:
+        """Takes them, to be sent with the next `send`."""
+        self._held += deliveries
+
+    def send(self) -> None:
+        """Hands over what is held, if anything is."""
+        held, self._held = self._held, []
+        deliver(held)
+
+
 def deliver(deliveries: list[Delivery]) -> None:
     """Hands a step's deliveries to their callers, with one wake-up of each event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Delivery]] = {}

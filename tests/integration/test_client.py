@@ -212,9 +212,10 @@ def test_overload_says_when_to_return(client: regard.Client) -> None:
     assert caught.value.retry_after_s == pytest.approx(0.02)
 
 
-def test_unavailable_is_repeated(server: FakeServer, client: regard.Client) -> None:
-    with pytest.raises(regard.Unavailable):
-        client.translate("fail:UNAVAILABLE", to="de")
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED"])  # gRPC's, of a server that goes away
+def test_what_no_server_took_up_is_repeated(server: FakeServer, client: regard.Client, code: str) -> None:
+    with pytest.raises(regard.CallError):
+        client.translate(f"fail:{code}", to="de")
     assert len(server.fake.requests) == 4
 
 

@@ -110,6 +110,26 @@ async def test_fewer_than_a_quarter_wait_one_step_for_others(make_scheduler, num
     assert runner.batch_sizes[first : first + 3] == sizes
 
 
+class LonelyAtLast(FakeRunner):
+    """Stands still when one is left of two."""
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        if num_live == 1 and 2 in self.batch_sizes:
+            self.gate.clear()
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
+async def test_a_result_waits_for_nobodys_next_step(make_scheduler) -> None:
+    scheduler, runner = make_scheduler(), LonelyAtLast()
+    long, short = scheduler.submit(runner, request(30)), scheduler.submit(runner, request(4))
+    assert len(said(await asyncio.wait_for(short.done, 5))) == 5
+    assert not long.done.done()
+    assert runner.num_steps < 10
+    runner.batch_sizes.clear()
+    runner.gate.set()
+    assert len(said(await asyncio.wait_for(long.done, 5))) == 31
+
+
 async def test_attention_follows_the_request_and_is_absent_unless_asked(make_scheduler) -> None:
     scheduler, runner = make_scheduler(), FakeRunner()
     with_maps, without = await asyncio.gather(
