@@ -43,6 +43,10 @@ LIGHT_STEPPING_S = 0.008
 # How many source positions a worker encodes for others at a time, about: those that come next get their turn sooner.
 MAX_AHEAD = 256
 
+# How many source tokens are encoded in one call, unless a single source has more: larger calls are no faster a token, and
+# the memory that the largest ever needed stays taken.
+MAX_TOGETHER = 512
+
 # Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
 # for a step, and whoever comes meanwhile is encoded with them.
 FEW = 4
@@ -284,7 +288,7 @@ class Scheduler:
         try:
             if claim.admitted:
                 outbox.send()
-            encoded = [self._encode(claim)] if claim.admitted else []
+            encoded = [self._encode(claim, group) for group in _groups(lane.runner, claim.admitted)]
             if not claim.steps:
                 self._hand_over(claim, encoded)
                 return []
@@ -303,11 +307,11 @@ class Scheduler:
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
             return [Delivery(ticket, told) for ticket in self._lost(claim)]
 
-    def _encode(self, claim: Claim) -> Encoded:
+    def _encode(self, claim: Claim, tickets: list[Ticket]) -> Encoded:
         runner = claim.lane.runner
-        num_source = sum(runner.source_length(ticket.request.source) for ticket in claim.admitted)
-        with claim.lane.pace.encoding(len(claim.admitted), num_source):
-            return claim.batch.encode(claim.admitted)
+        num_source = sum(runner.source_length(ticket.request.source) for ticket in tickets)
+        with claim.lane.pace.encoding(len(tickets), num_source):
+            return claim.batch.encode(tickets)
 
     def _hand_over(self, claim: Claim, encoded: list[Encoded]) -> None:
         """Leaves requests to the worker that steps next."""
@@ -521,3 +525,17 @@ class Scheduler:
     def _report_queue(self, runner: Runner) -> None:
         waiting = sum(lane.num_waiting for lane in self._turn if lane.runner is runner)
         self.observer.queued(runner.manifest.name, waiting)
+
+
+def _groups(runner: Runner, tickets: Sequence[Ticket]) -> list[list[Ticket]]:
+    """Those that are encoded together, in order."""
+    groups: list[list[Ticket]] = []
+    num_source = MAX_TOGETHER
+    for ticket in tickets:
+        length = runner.source_length(ticket.request.source)
+        if num_source + length > MAX_TOGETHER:
+            groups.append([])
+            num_source = 0
+        groups[-1].append(ticket)
+        num_source += length
+    return groups

@@ -11,7 +11,7 @@ import pytest_asyncio
 from service.engine.batch import RunningBatch
 from service.engine.observer import EngineObserver
 from service.engine.request import EngineRequest, EngineResult, Generation
-from service.engine.scheduler import Scheduler, SchedulerConfig
+from service.engine.scheduler import MAX_TOGETHER, Scheduler, SchedulerConfig
 from service.engine.slots import Array, Slots, SlotsShape
 from service.engine.ticket import Ticket
 from service.errors import ServiceError
@@ -33,9 +33,11 @@ class Encoder(FakeRunner):
         self.door.set()
         self.num_started = 0
         self.num_encoded = 0
+        self.num_source_tokens: list[int] = []  # of every call
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         self.num_started += len(sources)
+        self.num_source_tokens.append(sum(map(len, sources)))
         assert self.door.wait(10)
         if any(source[0] == DAMAGED for source in sources):
             raise RuntimeError("a source that cannot be encoded")
@@ -91,6 +93,21 @@ async def test_what_comes_during_a_step_is_encoded_meanwhile(scheduler: Schedule
     assert is_echo(second, await joining)
     assert max(runner.batch_sizes) == 2
     assert len(scheduler.batches()) == 1
+
+
+async def test_many_long_sources_are_encoded_some_at_a_time() -> None:
+    scheduler, runner = Scheduler(SchedulerConfig(num_workers=1)), Encoder()
+    runner.door.clear()
+    requests = [request(5), *(request(50) for _ in range(30)), request(MAX_TOGETHER + 10)]
+    answers = [asyncio.ensure_future(scheduler.generate(runner, each)) for each in requests]
+    await until(lambda: runner.num_started)  # the first alone, and whoever came before a worker woke
+    runner.door.set()
+    results = await asyncio.gather(*answers)
+    scheduler.close()
+    assert all(is_echo(asked, result) for asked, result in zip(requests[:-1], results, strict=False))
+    assert max(runner.num_source_tokens) == MAX_TOGETHER + 10  # which cannot be divided
+    assert 10 * 50 in runner.num_source_tokens
+    assert sum(total > MAX_TOGETHER for total in runner.num_source_tokens) == 1
 
 
 async def test_what_cannot_be_encoded_costs_only_itself(scheduler: Scheduler) -> None:
