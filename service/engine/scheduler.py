@@ -9,6 +9,7 @@ running batches as there are workers, and one of a small model, whose calls cost
 import asyncio
 import logging
 import math
+import os
 import threading
 import time
 import weakref
@@ -106,7 +107,8 @@ class Scheduler:
         self._all_done = threading.Condition(self._lock)
         self._idle: list[threading.Condition] = []  # of the workers that wait; the last to fall idle is woken first
         self._workers = [
-            threading.Thread(target=self._work, name=f"engine-{n}", daemon=True) for n in range(config.num_workers)
+            threading.Thread(target=self._work, args=(core,), name=f"engine-{n}", daemon=True)
+            for n, core in enumerate(_cores(config.num_workers))
         ]
         for worker in self._workers:
             worker.start()
@@ -267,8 +269,10 @@ class Scheduler:
             self._turn.append(lane)
         return lane
 
-    def _work(self) -> None:
+    def _work(self, core: int | None) -> None:
         """A worker's life: claim a batch, run it once, give it back, claim the next."""
+        if core is not None:
+            os.sched_setaffinity(0, {core})  # of this thread
         bell, outbox = threading.Condition(self._lock), Outbox()
         while (claim := self._next(bell, outbox)) is not None:
             deliveries = self._run(claim, outbox)
@@ -525,6 +529,16 @@ class Scheduler:
     def _report_queue(self, runner: Runner) -> None:
         waiting = sum(lane.num_waiting for lane in self._turn if lane.runner is runner)
         self.observer.queued(runner.manifest.name, waiting)
+
+
+def _cores(num_workers: int) -> list[int | None]:
+    """A core for each worker, where they are as many: woken by the event loop or by each other they would often share
+    one, while another idles. Where there are more cores, which others may use too, the system sees to it.
+    """
+    if not hasattr(os, "sched_getaffinity"):  # Linux has it
+        return [None] * num_workers
+    cores = sorted(os.sched_getaffinity(0))
+    return [*cores] if len(cores) == num_workers else [None] * num_workers
 
 
 def _groups(runner: Runner, tickets: Sequence[Ticket]) -> list[list[Ticket]]:
