@@ -1,6 +1,7 @@
 """Continuous batching, with a model that needs no graphs: who joins, who leaves, and what it costs the others."""
 
 import asyncio
+import os
 import time
 import weakref
 from collections.abc import Callable
@@ -108,6 +109,25 @@ async def test_fewer_than_a_quarter_wait_one_step_for_others(make_scheduler, num
         await asyncio.wait_for(ticket.done, 10)
     first = runner.batch_sizes.index(8)
     assert runner.batch_sizes[first : first + 3] == sizes
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux has it")
+@pytest.mark.parametrize("num_more", [0, 1])
+async def test_workers_keep_to_cores_of_their_own_where_they_are_as_many(make_scheduler, num_more: int) -> None:
+    cores = os.sched_getaffinity(0)
+    scheduler, runner = make_scheduler(num_workers=len(cores) + num_more), FakeRunner()
+    await asyncio.gather(*(scheduler.generate(runner, request(5)) for _ in range(4)))
+    workers = scheduler._workers
+
+    def placed() -> list[set[int]]:
+        return [os.sched_getaffinity(worker.native_id or 0) for worker in workers]
+
+    if num_more:
+        assert placed() == [cores] * len(workers)
+        return
+    while any(len(places) > 1 for places in placed()):  # a worker goes there as it begins
+        await asyncio.sleep(0.001)
+    assert set().union(*placed()) == cores
 
 
 class LonelyAtLast(FakeRunner):
