@@ -14,8 +14,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from models.bundle import ImageSource
 from service.engine.admission import Admission, QueueLimits
@@ -31,7 +32,10 @@ from service.engine.ticket import Delivery, OnTokens, Outbox, Ticket, deliver
 from service.errors import DeadlinePassed, Draining, OutOfMemory, ServiceError, is_out_of_memory
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-MAX_IDLE_BATCHES = 8
+
+# Batches that have nothing to do are kept while their buffers have at most so many bytes together: making one anew takes
+# a millisecond or two, which only requests of small models would notice, and theirs are small.
+MAX_IDLE_BYTES = 256 << 20
 
 # A step costs little more for several slots than for one, and a further batch costs a core: a lane gets a second batch
 # when its first has this many slots, a third when both have, and so on.
@@ -292,11 +296,10 @@ class Scheduler:
         try:
             if claim.admitted:
                 outbox.send()
-            encoded = [self._encode(claim, group) for group in _groups(lane.runner, claim.admitted)]
             if not claim.steps:
-                self._hand_over(claim, encoded)
+                self._hand_over(claim, list(self._encoded(claim)))
                 return []
-            for each in claim.arrived + encoded:
+            for each in chain(claim.arrived, self._encoded(claim)):
                 batch.join(each)
             outbox.send()
             with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
@@ -311,11 +314,14 @@ class Scheduler:
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
             return [Delivery(ticket, told) for ticket in self._lost(claim)]
 
-    def _encode(self, claim: Claim, tickets: list[Ticket]) -> Encoded:
+    def _encoded(self, claim: Claim) -> Iterator[Encoded]:
+        """Encodes what a claim admits, group by group: each has left memory for the batch before the next is encoded."""
         runner = claim.lane.runner
-        num_source = sum(runner.source_length(ticket.request.source) for ticket in tickets)
-        with claim.lane.pace.encoding(len(tickets), num_source):
-            return claim.batch.encode(tickets)
+        for tickets in _groups(runner, claim.admitted):
+            num_source = sum(runner.source_length(ticket.request.source) for ticket in tickets)
+            with claim.lane.pace.encoding(len(tickets), num_source):
+                encoded = claim.batch.encode(tickets)
+            yield encoded
 
     def _hand_over(self, claim: Claim, encoded: list[Encoded]) -> None:
         """Leaves requests to the worker that steps next."""
@@ -509,15 +515,18 @@ class Scheduler:
         return sum(batch.num_live * lane.shape.num_beams for lane in lanes for batch in lane.batches)
 
     def _drop_idle(self) -> None:
-        """Frees the buffers of batches that have had nothing to do for the longest time."""
+        """Frees the buffers of batches that have nothing to do, beyond the limit; the last used are kept."""
         idle = [
             (lane, batch)
             for lane in self._turn
             for batch in lane.batches
             if not (batch.num_requests or batch in lane.claimed or lane.num_waiting)
         ]
-        for lane, batch in idle[: max(0, len(idle) - MAX_IDLE_BATCHES)]:
-            lane.batches.remove(batch)
+        left = MAX_IDLE_BYTES
+        for lane, batch in reversed(idle):
+            left -= batch.memory_bytes + batch.state_bytes + batch.map_bytes
+            if left < 0:
+                lane.batches.remove(batch)
 
     def _drop_forgotten(self) -> None:
         """Drops the lanes that have nothing to do and get nothing to do."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from service.engine import scheduler as engine
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
 from service.engine.runner import StepBindings, StepOutput
@@ -128,6 +129,20 @@ async def test_workers_keep_to_cores_of_their_own_where_they_are_as_many(make_sc
     while any(len(places) > 1 for places in placed()):  # a worker goes there as it begins
         await asyncio.sleep(0.001)
     assert set().union(*placed()) == cores
+
+
+@pytest.mark.parametrize("num_kept", [0, 1, 2])
+async def test_idle_batches_are_kept_up_to_a_limit_of_bytes(
+    make_scheduler, monkeypatch: pytest.MonkeyPatch, num_kept: int
+) -> None:
+    scheduler, runner = make_scheduler(), FakeRunner()
+    await scheduler.generate(runner, request(40))
+    (larger,) = scheduler.batches()
+    monkeypatch.setattr(engine, "MAX_IDLE_BYTES", num_kept * (larger.memory_bytes + larger.state_bytes))
+    await scheduler.generate(runner, request(5))
+    while scheduler.num_active:  # the worker tells first, then tidies up
+        await asyncio.sleep(0.001)
+    assert [batch.shape.source for batch in scheduler.batches()] == [64, 32][2 - num_kept :]
 
 
 class LonelyAtLast(FakeRunner):
