@@ -9,7 +9,7 @@ Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 # The client balances over all addresses that a name resolves to, as a headless Kubernetes service has them, and repeats
 # what no server has taken up (gRPC A6); more than this would add to an overload. CANCELLED from a server is such a call
-# too: gRPC answers so what reaches a process just as it closes its connections. What the caller cancels is not repeated.
+# too: gRPC answers so what reaches a process just as it closes its connections. What a caller cancels is not repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [

@@ -72,8 +72,8 @@ SWITCH_INTERVAL_S = 0.0002
 # 100 ms.
 LOOKAHEAD_BYTES = 1 << 20
 
-# So many objects more than there were are looked through for cycles at a time. A call makes about a thousand, nearly all
-# gone with it: with Python's 700, a twentieth of the time around the graphs went into looking.
+# So many new objects are looked through for cycles at a time. A call makes about a thousand, nearly all gone with it:
+# with Python's 700, a twentieth of the time around the graphs went into looking.
 YOUNG_OBJECTS = 20_000
 
 log = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ from service.errors import DeadlinePassed, Draining, OutOfMemory, ServiceError, 
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
-# Batches that have nothing to do are kept while their buffers have at most so many bytes together: making one anew takes
-# a millisecond or two, which only requests of small models would notice, and theirs are small.
+# Batches that have nothing to do are kept while their buffers have at most so many bytes together: making one anew
+# takes a millisecond or two, which only requests of small models would notice, and theirs are small.
 MAX_IDLE_BYTES = 256 << 20
 
 # A step costs little more for several slots than for one, and a further batch costs a core: a lane gets a second batch
@@ -48,8 +48,8 @@ LIGHT_STEPPING_S = 0.008
 # How many source positions a worker encodes for others at a time, about: those that come next get their turn sooner.
 MAX_AHEAD = 256
 
-# How many source tokens are encoded in one call, unless a single source has more: larger calls are no faster a token, and
-# the memory that the largest ever needed stays taken.
+# How many source tokens are encoded in one call, unless a single source has more: larger calls are no faster a token,
+# and the memory that the largest ever needed stays taken.
 MAX_TOGETHER = 512
 
 # Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
@@ -315,7 +315,7 @@ class Scheduler:
             return [Delivery(ticket, told) for ticket in self._lost(claim)]
 
     def _encoded(self, claim: Claim) -> Iterator[Encoded]:
-        """Encodes what a claim admits, group by group: each has left memory for the batch before the next is encoded."""
+        """Encodes what a claim admits, group by group: one's memory is in the batch before the next is encoded."""
         runner = claim.lane.runner
         for tickets in _groups(runner, claim.admitted):
             num_source = sum(runner.source_length(ticket.request.source) for ticket in tickets)
