@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,9 @@ class Runner:
         options.log_severity_level = 3
         # Activations come from an arena that stays; weights, which are never given back, need not.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        if self.provider == "CPUExecutionProvider":
+            _share_arena()
+            options.add_session_config_entry("session.use_env_allocators", "1")
         if not self.variant.narrow_weights:
             # Without it, products of 8-bit numbers overflow on CPUs that have no VNNI instructions, and are wrong.
             options.add_session_config_entry("session.x64quantprecision", "1")
@@ -212,6 +216,16 @@ class StepBindings:
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)
         return self._bindings[key]
+
+
+@cache
+def _share_arena() -> None:
+    """Gives the process one arena, which all sessions that ask for it take memory from; else each keeps one of its own,
+    as large as its largest run ever needed.
+    """
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def load_cuda() -> None:

@@ -50,7 +50,7 @@ MAX_AHEAD = 256
 
 # How many source tokens are encoded in one call, unless a single source has more: larger calls are no faster a token,
 # and the memory that the largest ever needed stays taken.
-MAX_TOGETHER = 512
+MAX_TOGETHER = 128
 
 # Encoding a few texts takes little longer than encoding one: where fewer join than one to so many live ones, they wait
 # for a step, and whoever comes meanwhile is encoded with them.
