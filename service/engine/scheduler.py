@@ -278,14 +278,19 @@ class Scheduler:
         if core is not None:
             os.sched_setaffinity(0, {core})  # of this thread
         bell, outbox = threading.Condition(self._lock), Outbox()
-        while (claim := self._next(bell, outbox)) is not None:
-            deliveries = self._run(claim, outbox)
-            outbox.hold(deliveries)
-            if not claim.batch.num_live:
-                outbox.send()  # there may be nothing to compute before others hear of it
-            with self._lock:
+        with self._lock:
+            while (claim := self._next(bell, outbox)) is not None:
+                self._lock.release()
+                try:
+                    deliveries = self._run(claim, outbox)
+                    outbox.hold(deliveries)
+                    if not claim.batch.num_live:
+                        outbox.send()  # there may be nothing to compute before others hear of it
+                finally:
+                    self._lock.acquire()
                 self._give_back(claim, [delivery.ticket for delivery in deliveries if delivery.is_last])
-            del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
+                del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
+        outbox.send()
 
     def _run(self, claim: Claim, outbox: Outbox) -> list[Delivery]:
         """Encodes and steps; a failure costs the requests of this claim's batch and nothing else.
@@ -348,17 +353,15 @@ class Scheduler:
 
     def _next(self, bell: threading.Condition, outbox: Outbox) -> Claim | None:
         """Waits for a batch to run, having told callers what they have to know; None when the engine closes."""
-        with self._lock:
-            while not self._closed:
-                claim = self._claim()
-                if claim is not None:
-                    if self._idle and any(self._has_work(lane) for lane in self._turn):
-                        self._wake_one()
-                    return claim
-                outbox.send()
-                self._idle.append(bell)
-                bell.wait()
-        outbox.send()
+        while not self._closed:
+            claim = self._claim()
+            if claim is not None:
+                if self._idle and any(self._has_work(lane) for lane in self._turn):
+                    self._wake_one()
+                return claim
+            outbox.send()
+            self._idle.append(bell)
+            bell.wait()
         return None
 
     def _wake_one(self) -> None:
