@@ -207,9 +207,11 @@ def _special_units(source: Source) -> list[bool]:
 
 def _joined(parts: Sequence[AttentionMap]) -> AttentionMap:
     """The same kind of map of consecutive parts, as one."""
+    if len(parts) == 1:
+        return parts[0]
     size = math.prod(np.sum([part.values.shape[-2:] for part in parts], axis=0).tolist())
     size *= math.prod(parts[0].values.shape[:-2])
-    if len(parts) > 1 and size > MAX_MAP_SIZE:
+    if size > MAX_MAP_SIZE:
         raise InvalidInput.of("attention.kinds", f"{parts[0].kind}: {size} weights; the limit is {MAX_MAP_SIZE}")
     return replace(parts[0], values=block_diagonal([part.values for part in parts]))
 
