@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -280,17 +281,23 @@ class Scheduler:
         bell, outbox = threading.Condition(self._lock), Outbox()
         with self._lock:
             while (claim := self._next(bell, outbox)) is not None:
-                self._lock.release()
-                try:
+                with self._unlocked():
                     deliveries = self._run(claim, outbox)
                     outbox.hold(deliveries)
                     if not claim.batch.num_live:
                         outbox.send()  # there may be nothing to compute before others hear of it
-                finally:
-                    self._lock.acquire()
                 self._give_back(claim, [delivery.ticket for delivery in deliveries if delivery.is_last])
                 del claim, deliveries  # a worker that waits must not keep a forgotten model in memory
         outbox.send()
+
+    @contextmanager
+    def _unlocked(self) -> Iterator[None]:
+        """Lets others have the lock. Between two claims a worker keeps it, so that no other takes its batch."""
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
 
     def _run(self, claim: Claim, outbox: Outbox) -> list[Delivery]:
         """Encodes and steps; a failure costs the requests of this claim's batch and nothing else.
