@@ -15,7 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 
@@ -277,7 +277,8 @@ class Scheduler:
     def _work(self, core: int | None) -> None:
         """A worker's life: claim a batch, run it once, give it back, claim the next."""
         if core is not None:
-            os.sched_setaffinity(0, {core})  # of this thread
+            with suppress(OSError):  # a sandbox may forbid it, which costs no more than some time
+                os.sched_setaffinity(0, {core})  # of this thread
         bell, outbox = threading.Condition(self._lock), Outbox()
         with self._lock:
             while (claim := self._next(bell, outbox)) is not None:
