@@ -90,8 +90,14 @@ class OutOfMemory(Overloaded):
         super().__init__("there is not enough memory for this request now", retry_after_s=1.0)
 
 
-# What is said of memory, or of a thread's, by those who raise no MemoryError: ONNX Runtime, the standard library.
-_OUT_OF_MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate memory", "can't start new thread")
+# What those say of memory, or of a thread's, who raise no MemoryError: ONNX Runtime, the standard library, protobuf.
+_OUT_OF_MEMORY = (
+    "bad allocation",
+    "bad_alloc",
+    "Failed to allocate memory",
+    "can't start new thread",
+    "Arena alloc failed",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from regard.v1 import regard_pb2 as pb
 from service import logs
 from service.convert.errors import DETAILS_KEY, ErrorStatus, write_error
 from service.convert.malformed import describe_malformed
-from service.errors import InvalidInput, OutOfMemory, ServiceError
+from service.errors import InvalidInput, OutOfMemory, ServiceError, is_out_of_memory
 from service.layers.layer import Answer, Codec, Context, Layer, Method
 from service.open_inference import open_inference_pb2
 
@@ -63,9 +63,9 @@ class ErrorLayer(Layer):
         def read(raw: bytes) -> Any:
             try:
                 return deserialize(raw)
-            except MemoryError:
-                return Malformed(OutOfMemory())
-            except DecodeError:
+            except (DecodeError, MemoryError) as error:
+                if is_out_of_memory(error):  # protobuf says so by a DecodeError, which here is not the caller's fault
+                    return Malformed(OutOfMemory())
                 return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
 
         return read if method.kind in ("unary", "server_stream") else deserialize

@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import string
+import subprocess
+import sys
 from io import StringIO
 
 import grpc
@@ -13,12 +15,13 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard.v1 import regard_pb2 as pb
 from service import logs
 from service.convert.errors import INTERNAL_MESSAGE, write_error
 from service.errors import FieldViolation, InvalidInput, LoadFailed, ModelNotFound, Overloaded, ServiceError
-from service.layers.errors import loggable
+from service.layers.errors import ErrorLayer, Malformed, loggable
 from service.layers.gate import Gate
-from service.layers.layer import Method
+from service.layers.layer import Codec, Method
 from service.layers.status import code_label
 
 MAX_TRAILERS = 8192  # what clients accept by default
@@ -51,6 +54,45 @@ def test_retry_info_tells_when_to_come_back() -> None:
     retry = error_details_pb2.RetryInfo()
     assert status.details[1].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 250
+
+
+def reader() -> Codec:
+    """Reads requests for translation as the server does."""
+    method = Method("unary", API, "Translate")
+    return ErrorLayer(lambda reason: None).deserializer(method, pb.TranslateRequest.FromString)
+
+
+# Keeps requests until there is no memory for one more.
+HOARDER = """
+import resource
+from pathlib import Path
+from regard.v1 import regard_pb2 as pb
+from service.layers.errors import Malformed
+from tests.unit.service.test_layers import reader
+
+read, raw, kept = reader(), pb.TranslateRequest(texts=["text " * 1000] * 64).SerializeToString(), []
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**24, limits[1]))
+while not kept or not isinstance(kept[-1], Malformed):
+    kept.append(read(raw))
+refused = kept.pop()
+kept.clear()
+resource.setrlimit(resource.RLIMIT_AS, limits)
+print(refused.error.reason)
+"""
+
+
+def test_a_request_that_there_is_no_memory_for_is_not_the_callers_fault() -> None:
+    """In a process of its own, whose memory ends."""
+    done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.strip() == "OUT_OF_MEMORY", done.stderr
+
+
+def test_bytes_that_are_no_request_are_the_callers_fault() -> None:
+    malformed = reader()(b"\xff")
+    assert isinstance(malformed, Malformed)
+    assert malformed.error.reason == InvalidInput.reason
 
 
 @given(st.lists(st.builds(FieldViolation, st.text(max_size=40), st.text(max_size=400)), min_size=1, max_size=300))
