@@ -1,7 +1,6 @@
 """`python -m benchmarks.soak`: a mixed load for half an hour, and what became of the server."""
 
 import asyncio
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,32 @@ from benchmarks.spread import Spread
 from benchmarks.tables import show
 from deploy.loadtest.report import LoadReport, PartResult
 from deploy.loadtest.runner import Outcome, Runner
-from deploy.loadtest.scenario import Scenario
 
 NUM_STRETCHES = 120  # of the picture
-SAMPLES_A_STRETCH = 3
+SAMPLES_A_LOAD = 72
 WARMUP_SHARE = 0.25  # of the time that counts: batches of rare shapes are first made then, and memory settles
-CAPACITY_S = 20.0  # a round, at most
+CAPACITY_S = 10.0  # a round, at most
 
 
 @dataclass
 class Soaked:
-    """What was measured; times count from the beginning of the first fifth."""
+    """What was measured; times are of the time that counts: what passes between two fifths is left out.
 
-    capacity: Spread
-    rate_per_s: float
+    Attributes:
+        capacities: calls a second that the server answered at most, before the warm-up and before each fifth.
+    """
+
+    capacities: list[Spread] = field(default_factory=list)
     warmup: list[Outcome] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    begins: list[float] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--minutes", default=30.0, help="The time that counts; a quarter of it comes before, to warm up.")
-@click.option("--share", default=0.8, help="Of the capacity, which is measured first.")
-@click.option("--cpus", help="Cores for server and generator, such as 0; all, if not given.")
+@click.option("--share", default=0.8, help="Of the capacity, which is measured before each fifth.")
+@click.option("--cpus", help="Cores for the server, such as 0; all, if not given.")
+@click.option("--generator-cpus", help="Cores for the load generator; those of the server, if not given.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the course, as SVG or PNG.")
 @click.pass_context
@@ -51,6 +52,7 @@ def main(
     minutes: float,
     share: float,
     cpus: str | None,
+    generator_cpus: str | None,
     json_file: Path | None,
     picture: Path | None,
 ) -> None:
@@ -60,6 +62,8 @@ def main(
     before = circumstances(context, "benchmarks.soak")
     with serve() as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server.wait_until_healthy()
+        if generator_cpus is not None:
+            pin(cores(generator_cpus))
         soaked = runner.run(soak(server, minutes, share))
     report = SoakReport(**before, minutes=minutes, share=share, **results(soaked, minutes))
     show(report.tables(), report.notes())
@@ -73,28 +77,32 @@ def main(
 
 
 async def soak(server: Server, minutes: float, share: float) -> Soaked:
-    """Measures the capacity, warms up, and sends the same fifth of the load five times."""
+    """Warms up, and sends the same calls five times, each time at the same share of what the server takes then.
+
+    The capacity is measured anew each time, since a machine that others share is not always as fast: what is 80 % of
+    its capacity now may be all of it some minutes later.
+    """
+    soaked = Soaked()
+    soaked.warmup, _ = await _load(server, soaked, share, WARMUP_SHARE * 60 * minutes, seed=0)
     seconds = 60 * minutes / NUM_FIFTHS
-    found = await capacity(server.target, mixed(duration_s=min(CAPACITY_S, seconds)))
-    soaked = Soaked(found, share * found.median)
-    await _load(server, _scenario(soaked, WARMUP_SHARE * 60 * minutes, seed=0), soaked.warmup)
-    async with watching(server.process.pid, 60 * minutes / NUM_STRETCHES / SAMPLES_A_STRETCH) as samples:
-        begin = time.perf_counter()
-        for _ in range(NUM_FIFTHS):
-            # The same arrivals and calls, so that what differs between two fifths is the server.
-            begins = time.perf_counter() - begin
-            soaked.begins.append(begins)
-            await _load(server, _scenario(soaked, seconds, seed=1), soaked.outcomes, begins)
-        soaked.samples = samples
+    for number in range(NUM_FIFTHS):
+        # The same calls, so that what differs between two fifths is the server.
+        outcomes, samples = await _load(server, soaked, share, seconds, seed=1)
+        begins = number * seconds
+        soaked.outcomes += [_later(outcome, begins) for outcome in outcomes]
+        soaked.samples += [replace(sample, at_s=begins + sample.at_s) for sample in samples if sample.at_s < seconds]
     return soaked
 
 
-def _scenario(soaked: Soaked, seconds: float, seed: int) -> Scenario:
-    return open_loop(mixed(duration_s=seconds, warmup_s=0.0, seed=seed), soaked.rate_per_s)
-
-
-async def _load(server: Server, scenario: Scenario, outcomes: list[Outcome], begins: float = 0.0) -> None:
-    outcomes += [_later(outcome, begins) for outcome in await Runner(scenario, server.target).run()]
+async def _load(
+    server: Server, soaked: Soaked, share: float, seconds: float, seed: int
+) -> tuple[list[Outcome], list[Sample]]:
+    """Measures the capacity and sends a share of it for so many seconds; times count from the beginning of that."""
+    found = await capacity(server.target, mixed(duration_s=min(CAPACITY_S, seconds)))
+    soaked.capacities.append(found)
+    scenario = open_loop(mixed(duration_s=seconds, warmup_s=0.0, seed=seed), share * found.median)
+    async with watching(server.process.pid, seconds / SAMPLES_A_LOAD) as samples:
+        return await Runner(scenario, server.target).run(), samples
 
 
 def _later(outcome: Outcome, by_s: float) -> Outcome:
@@ -110,14 +118,14 @@ def results(soaked: Soaked, minutes: float) -> dict[str, Any]:
     length = seconds / NUM_STRETCHES
     load = LoadReport.results(mixed(duration_s=seconds), soaked.outcomes)
     return {
-        "capacity": soaked.capacity,
-        "rate_per_s": round(soaked.rate_per_s, 2),
+        "capacities": tuple(soaked.capacities),
         "total": load["total"],
         "parts": load["parts"],
         "lag": load["lag"],
         "warmup": PartResult.of("warm-up", soaked.warmup, WARMUP_SHARE * seconds),
         "fifths": tuple(
-            Stretch.of(begins, seconds / NUM_FIFTHS, soaked.outcomes, soaked.samples) for begins in soaked.begins
+            Stretch.of(number * seconds / NUM_FIFTHS, seconds / NUM_FIFTHS, soaked.outcomes, soaked.samples)
+            for number in range(NUM_FIFTHS)
         ),
         "course": tuple(
             Stretch.of(number * length, length, soaked.outcomes, soaked.samples) for number in range(NUM_STRETCHES)

@@ -67,8 +67,8 @@ class SoakReport(Measurement):
 
     Attributes:
         share: of the capacity, that was asked for.
-        capacity: calls a second that the server answered at most, before.
-        fifths: the same arrivals and calls five times.
+        capacities: calls a second that the server answered at most, before the warm-up and before each fifth.
+        fifths: the same calls five times.
         course: the same time in shorter stretches, for a picture.
         warmup: what came before the time that counts; it may not fail either.
         lag: how late calls were sent: the generator's own fault.
@@ -77,8 +77,7 @@ class SoakReport(Measurement):
     benchmark: Literal["soak"] = "soak"
     minutes: float
     share: float
-    capacity: Spread
-    rate_per_s: float
+    capacities: tuple[Spread, ...]
     total: PartResult
     parts: tuple[PartResult, ...]
     warmup: PartResult
@@ -134,18 +133,14 @@ class SoakReport(Measurement):
     def tables(self) -> Iterator[Table]:
         title = f"{self.minutes:g} minutes at {100 * self.share:.0f} % of capacity: the last fifth beside the first"
         yield Table(title, ["", "found", "wanted", "holds"], [verdict.cells() for verdict in self.verdicts()])
-        yield Table(
-            f"Fifths, each with the same {self.fifths[0].num_calls:,} calls at {self.rate_per_s:.1f} a second",
-            ["minute", "failed", "p50 ms", "p99 ms", "resident MB", "open files", "threads"],
-            [_row(fifth) for fifth in self.fifths],
-        )
+        header = ["minute", "capacity", "due a second", "failed", "p50 ms", "p99 ms", "MB", "open files", "threads"]
+        fifths = zip(self.capacities[1:], self.fifths, strict=True)
+        yield Table("Fifths, each with the same calls", header, [_row(capacity, fifth) for capacity, fifth in fifths])
         header = ["calls", "due", "failed", "answered", "refused or given up", "p50 ms", "p99 ms"]
         yield Table("Kinds of calls", header, [_part_row(part) for part in (*self.parts, self.total)])
 
     def notes(self) -> Iterator[str]:
-        cores = f"{self.machine.cores} core{'s' if self.machine.cores > 1 else ''}"
-        yield f"Capacity, callers that wait for their answers: {self.capacity.text('.1f')} calls a second."
-        yield f"Server and load generator share {cores}."
+        yield "Capacity: calls a second when callers wait for their answers, measured right before; a median."
         first, last = self.fifths[0].p99_ms, self.fifths[-1].p99_ms
         if first and last:
             yield f"p99 over the whole last fifth is {last / first:.2f} times that over the whole first."
@@ -158,9 +153,11 @@ def _flat(what: str, first: float, last: float) -> Verdict:
     return Verdict(what, f"{first:g} to {last:g}", "no more", last <= first)
 
 
-def _row(fifth: Stretch) -> list[str]:
+def _row(capacity: Spread, fifth: Stretch) -> list[str]:
     return [
         f"{fifth.begins_s / 60:.1f}",
+        f"{capacity.median:.1f}",
+        f"{fifth.num_calls / fifth.seconds:.1f}",
         f"{fifth.num_failed}",
         f"{fifth.p50_ms:.0f}",
         f"{fifth.p99_ms:.0f}",

@@ -33,11 +33,9 @@ def soaked(latency_growth: float = 0.0, memory_growth: float = 0.0, **changes: A
     latencies = [0.1 * (1 + latency_growth * n / seconds) for n in range(seconds)]
     samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, 12) for n in range(seconds)]
     fields = {
-        "capacity": Spread.of([10.0]),
-        "rate_per_s": 8.0,
+        "capacities": [Spread.of([1.25])] * (1 + NUM_FIFTHS),
         "warmup": [outcome(1)],
         "outcomes": [outcome(n, latency) for n, latency in enumerate(latencies)],
-        "begins": [number * seconds / NUM_FIFTHS for number in range(NUM_FIFTHS)],
         "samples": samples,
     }
     return Soaked(**fields | changes)
