@@ -30,7 +30,7 @@ FOLDER = REPOSITORY / "runs" / "peers"
 
 @click.command(context_settings={"show_default": True})
 @click.option(
-    "--rows", default="", show_default=False, help="Comma-separated rows, or how their names begin; all unless given."
+    "--rows", default="", show_default="all but bart-32", help="Comma-separated rows, or how their names begin."
 )
 @click.option("--peers", default=",".join(PEERS), help="Comma-separated; who takes part beside Regard.")
 @click.option("--curves", is_flag=True, help="Measure Regard's curves instead of the rows.")
@@ -87,7 +87,7 @@ def main(
 
 
 def chosen_rows(names: str) -> list[Row]:
-    """Rows by comma-separated names; a name's beginning stands for all that begin so, none for all.
+    """Rows by comma-separated names; a name's beginning stands for all that begin so, none for all but long ones.
 
     Raises:
         BadParameter: no row's name begins so.
@@ -96,7 +96,7 @@ def chosen_rows(names: str) -> list[Row]:
     unknown = [name for name in wanted if not any(row.name.startswith(name) for row in ROWS)]
     if unknown:
         raise click.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
-    return [row for row in ROWS if row.name.startswith(tuple(wanted))]
+    return [row for row in ROWS if row.name.startswith(tuple(wanted)) and (names or not row.is_long)]
 
 
 class Kept:

@@ -12,7 +12,8 @@ from benchmarks.spread import Spread
 
 PAUSE_S = 0.3  # until threads that spin after their work, as OpenMP's do, have stopped
 SEARCH_REPEATS = 2
-HOPELESS = 0.4  # of the first setting's speed: after its warm-up, such a setting is not tried any longer
+HOPELESS = 0.4  # of the first setting's speed: after a long warm-up, such a setting is not tried any longer
+LONG_S = 2.0  # shorter ones say little, since much is slow when it is done first
 
 Stage = Callable[[str], None]
 
@@ -66,8 +67,9 @@ def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tup
     for setting in settings:
         with opened(setting) as running:
             stage(f"searching {running.engine}: {running.described}")
-            speeds = [_speed(running.worker.call("run", **job.shortest.arguments))]
-            if not found or speeds[-1] > HOPELESS * found[0][0]:
+            warmup = running.worker.call("run", **job.shortest.arguments)
+            speeds = [_speed(warmup)]
+            if not found or warmup["seconds"] < LONG_S or speeds[-1] > HOPELESS * found[0][0]:
                 speeds = [_speed(running.worker.call("run", **job.arguments)) for _ in range(SEARCH_REPEATS)]
             found.append((max(speeds), setting, running.described))
     fastest = max(found, key=lambda each: each[0])

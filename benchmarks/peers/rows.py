@@ -54,12 +54,14 @@ class Row:
     Attributes:
         name: as `--rows` takes it.
         model: which has to be prepared.
+        is_long: measured only if it is named, so that all others take less than half an hour.
     """
 
     name: str
     title: str
     model: Model
     measure: Callable[[Context], Found]
+    is_long: bool = False
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,9 @@ async def test_who_would_be_late_is_refused_at_once_and_told_when_to_return(make
     scheduler = make_scheduler()
     runner = await paced(scheduler)
     async with held(scheduler, runner, 20):  # some 20 times 10 steps of 2 ms, and more on a busy machine
-        begin = time.monotonic()
+        # Not DeadlinePassed, as it would be told after its deadline.
         with pytest.raises(DeadlineUnreachable, match="its deadline is in") as refused:
             await scheduler.generate(runner, request(timeout=0.1))
-        assert time.monotonic() - begin < 0.1
         assert 0.1 <= refused.value.retry_after_s <= 30
         patient = asyncio.create_task(scheduler.generate(runner, request(timeout=60)))
         await asyncio.sleep(0)
