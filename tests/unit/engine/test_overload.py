@@ -78,7 +78,7 @@ def test_more_than_can_be_done_costs_nothing_of_what_can(factor: int) -> None:
 
 # The first kind gets few rows a turn, and a turn is long: it takes more than four times the work before it.
 @example([Kind(4.5, 0.0001, 0.003, 4.0, num_beams=4), Kind(8.3, 0.00045, 0.006, 4.0), Kind(4.9, 0.0006, 0.01, 4.0)], 0)
-# Of two fifths of the calls each has four beams and hardly any work of its own: some 6 % are late, the most that was seen.
+# Two fifths of the calls have beams and hardly any work: some 6 % are late, the most that was seen.
 @example(
     [*[Kind(1.0, 0.0006, 0.0078125, 4.0)] * 2, Kind(1.0, 0.0001, 0.0078125, 4.0), Kind(2.0, 0.0001, 0.0005, 5.0, 2)], 2
 )
