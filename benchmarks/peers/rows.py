@@ -54,7 +54,7 @@ class Row:
     Attributes:
         name: as `--rows` takes it.
         model: which has to be prepared.
-        is_long: measured only if it is named, so that all others take less than half an hour.
+        is_long: measured only if it is named, for it takes as long as several others.
     """
 
     name: str
