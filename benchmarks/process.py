@@ -24,9 +24,17 @@ def resident_mb(process_id: int) -> float | None:
     return None if kib is None else kib * 1024 / 1e6
 
 
-def num_threads(process_id: int) -> int | None:
-    """Threads of a process."""
-    return _status(process_id, "Threads")
+def thread_names(process_id: int) -> list[str] | None:
+    """The name of each thread of a process; several may have the same one, and the system keeps 15 characters of it."""
+    try:
+        tasks = list(Path(f"/proc/{process_id}/task").iterdir())
+    except OSError:
+        return None
+    names = []
+    for task in tasks:
+        with suppress(OSError):  # a thread that has ended since
+            names.append((task / "comm").read_text().strip())
+    return names
 
 
 def num_open_files(process_id: int) -> int | None:

@@ -28,6 +28,7 @@ class Stretch(BaseModel):
         num_failed: calls that did not end as they should.
         p50_ms, p99_ms: from when a call was due until its answer; None where none was answered.
         resident_mb, num_open_files, num_threads: the server's, the median of what was seen.
+        threads: the same of the threads of each name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +42,7 @@ class Stretch(BaseModel):
     resident_mb: float
     num_open_files: float
     num_threads: float
+    threads: dict[str, float]
 
     @classmethod
     def of(cls, begins_s: float, seconds: float, outcomes: Sequence[Outcome], samples: Sequence[Sample]) -> Self:
@@ -58,7 +60,11 @@ class Stretch(BaseModel):
             p99_ms=round(percentile(times, 0.99), 2) if times else None,
             resident_mb=round(median(sample.resident_mb for sample in seen), 2),
             num_open_files=median(sample.num_open_files for sample in seen),
-            num_threads=median(sample.num_threads for sample in seen),
+            num_threads=median(sum(sample.threads.values()) for sample in seen),
+            threads={
+                name: median(sample.threads.get(name, 0) for sample in seen)
+                for name in sorted({name for sample in seen for name in sample.threads})
+            },
         )
 
 
@@ -136,8 +142,14 @@ class SoakReport(Measurement):
         header = ["minute", "capacity", "due a second", "failed", "p50 ms", "p99 ms", "MB", "open files", "threads"]
         fifths = zip(self.capacities[1:], self.fifths, strict=True)
         yield Table("Fifths, each with the same calls", header, [_row(capacity, fifth) for capacity, fifth in fifths])
+        header = ["threads named", *(f"minute {fifth.begins_s / 60:.1f}" for fifth in self.fifths)]
+        yield Table("Threads, the median of each fifth", header, list(self._thread_rows()))
         header = ["calls", "due", "failed", "answered", "refused or given up", "p50 ms", "p99 ms"]
         yield Table("Kinds of calls", header, [_part_row(part) for part in (*self.parts, self.total)])
+
+    def _thread_rows(self) -> Iterator[list[str]]:
+        for name in sorted({name for fifth in self.fifths for name in fifth.threads}):
+            yield [f"`{name}`", *(f"{fifth.threads.get(name, 0):g}" for fifth in self.fifths)]
 
     def notes(self) -> Iterator[str]:
         yield "Capacity: calls a second when callers wait for their answers, measured right before; a median."

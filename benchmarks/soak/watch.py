@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.process import num_open_files, num_threads, resident_mb
+from benchmarks.process import num_open_files, resident_mb, thread_names
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,13 @@ class Sample:
 
     Attributes:
         at_s: since the watch began.
+        threads: how many have a name, by name.
     """
 
     at_s: float
     resident_mb: float
     num_open_files: int
-    num_threads: int
+    threads: Mapping[str, int]
 
 
 @asynccontextmanager
@@ -44,9 +46,9 @@ async def watching(process_id: int, interval_s: float) -> AsyncIterator[list[Sam
 async def _watch(process_id: int, interval_s: float, samples: list[Sample]) -> None:
     begin = time.perf_counter()
     while True:
-        memory, files, threads = resident_mb(process_id), num_open_files(process_id), num_threads(process_id)
+        memory, files, threads = resident_mb(process_id), num_open_files(process_id), thread_names(process_id)
         if memory is None or files is None or threads is None:
             raise RuntimeError(f"the system tells nothing about process {process_id}")
         now = time.perf_counter() - begin
-        samples.append(Sample(round(now, 2), round(memory, 2), files, threads))
+        samples.append(Sample(round(now, 2), round(memory, 2), files, Counter(threads)))
         await asyncio.sleep(interval_s - now % interval_s)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 import pytest
 
 from benchmarks.mixed import cores, mixed, rate_of, served_only
-from benchmarks.process import num_open_files, num_threads
+from benchmarks.process import num_open_files, thread_names
 from benchmarks.soak.__main__ import NUM_STRETCHES, Soaked, results
 from benchmarks.soak.picture import draw
 from benchmarks.soak.report import NUM_FIFTHS, SoakReport
@@ -21,6 +22,7 @@ from deploy.loadtest.runner import Outcome
 from tests.unit.benchmarks.test_mechanisms import MEASURED
 
 MINUTES = 10
+THREADS = {"python": 8, "event_engine": 4}
 
 
 def outcome(due: float, latency_s: float = 0.1, code: str = "OK", expected: bool = True) -> Outcome:
@@ -31,7 +33,7 @@ def soaked(latency_growth: float = 0.0, memory_growth: float = 0.0, **changes: A
     """A call and a sample each second; what grows, grows evenly."""
     seconds = 60 * MINUTES
     latencies = [0.1 * (1 + latency_growth * n / seconds) for n in range(seconds)]
-    samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, 12) for n in range(seconds)]
+    samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, THREADS) for n in range(seconds)]
     fields = {
         "capacities": [Spread.of([1.25])] * (1 + NUM_FIFTHS),
         "warmup": [outcome(1)],
@@ -76,15 +78,17 @@ def test_one_failed_call_is_a_failure_and_one_of_the_warm_up_too() -> None:
 
 
 def test_a_file_that_stays_open_is_found() -> None:
-    samples = [Sample(n, 400, 30 + (n > 40), 12) for n in range(60 * MINUTES)]
+    samples = [Sample(n, 400, 30 + (n > 40), THREADS) for n in range(60 * MINUTES)]
     assert failing(soaked(samples=samples)) == []
-    samples = [Sample(n, 400, 30 + (n > 400), 12) for n in range(60 * MINUTES)]
+    samples = [Sample(n, 400, 30 + (n > 400), THREADS) for n in range(60 * MINUTES)]
     assert failing(soaked(samples=samples)) == ["open files"]
 
 
 def test_a_thread_that_stays_is_found() -> None:
-    samples = [Sample(n, 400, 30, 12 + (n > 400)) for n in range(60 * MINUTES)]
+    samples = [Sample(n, 400, 30, THREADS | {"event_engine": 4 + (n > 400)}) for n in range(60 * MINUTES)]
     assert failing(soaked(samples=samples)) == ["threads"]
+    (table,) = (table for table in report(soaked(samples=samples)).tables() if table.title.startswith("Threads"))
+    assert ["`event_engine`", "4", "4", "4", "5", "5"] in table.rows, "its name is told"
 
 
 def test_the_course_covers_the_time_and_can_be_drawn(tmp_path: Path) -> None:
@@ -116,7 +120,14 @@ def test_files_and_threads_are_counted(tmp_path: Path) -> None:
     before = num_open_files(os.getpid())
     with (tmp_path / "file").open("w"):
         assert num_open_files(os.getpid()) == (before or 0) + 1
-    assert (num_threads(os.getpid()) or 0) >= 1
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    names = thread_names(os.getpid()) or []
+    thread.start()
+    assert len(thread_names(os.getpid()) or []) == len(names) + 1
+    done.set()
+    thread.join()
+    assert thread_names(2**22 + 1) is None
 
 
 def test_a_benchmark_stays_on_its_cores() -> None:
