@@ -30,6 +30,19 @@ class Advance:
     finished: BoolArray
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What several steps without a decision came to.
+
+    Attributes:
+        num_steps: int64 [num_live], steps that each row made; those behind its end do not count.
+        finished: bool [num_live]; as in `Advance`.
+    """
+
+    num_steps: Int64Array
+    finished: BoolArray
+
+
 class Prefix(NamedTuple):
     """Consecutive tokens of a hypothesis, which need not be finished.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.decoding.constraints import BANNED, Candidates, Constraints, is_constrained
-from service.decoding.outcome import Advance, Hypothesis, Prefix
+from service.decoding.outcome import Advance, BoolArray, Hypothesis, Prefix, Taken
 from service.decoding.sampling import draw, probabilities
 from service.engine.request import Float32Array, Generation, Int64Array
 
@@ -107,6 +107,36 @@ class SingleSearch:
         self._lengths[:num_live] += 1
         finished = self._is_end[tokens] | (self._lengths[:num_live] >= self._max_new_tokens[:num_live])
         return Advance(tokens, np.arange(num_live), False, finished)
+
+    def num_steps_ahead(self, num_live: int) -> int:
+        """How many steps the live rows can make before a decision is needed: all take their best candidate, and none
+        reaches its limit before that. 0 if one is needed at once.
+        """
+        if any(row < num_live for row in self._choosers):
+            return 0
+        return int((self._max_new_tokens[:num_live] - self._lengths[:num_live]).min())
+
+    def ends(self, tokens: Int64Array) -> BoolArray:
+        """Which of these tokens end an output; bool, as many."""
+        return self._is_end[tokens]
+
+    def take(self, tokens: Int64Array, logprobs: Float32Array) -> Taken:
+        """Takes in steps that needed no decision, at most `num_steps_ahead` of them.
+
+        Args:
+            tokens: int64 [steps, num_live], the best candidates; what follows a row's end is left out.
+            logprobs: float32 [steps, num_live], theirs.
+        """
+        num_steps, num_live = tokens.shape
+        rows, lengths = np.arange(num_live), self._lengths[:num_live]
+        positions = lengths + np.arange(num_steps)[:, None]
+        self._tokens[rows, positions] = tokens
+        self._logprobs[rows, positions] = logprobs
+        ended = self._is_end[tokens]
+        taken = np.where(ended.any(axis=0), ended.argmax(axis=0) + 1, num_steps)
+        lengths += taken
+        finished = ended.any(axis=0) | (lengths >= self._max_new_tokens[:num_live])
+        return Taken(taken, finished)
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         tokens, logprobs, path = self.committed(row)

@@ -4,6 +4,7 @@ All is decided when requests come: they are refused at once, and told when to co
 done.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -184,9 +185,10 @@ class Admission:
             )
 
     def _check_wait(self, request: EngineRequest, lane: Lane) -> None:
-        if request.bulk:
+        max_wait_s = self._limits.max_wait_s
+        if request.bulk or max_wait_s == math.inf:
             return
-        expected_s, max_wait_s = wait_s(request, lane, self._lanes, self._num_workers), self._limits.max_wait_s
+        expected_s = wait_s(request, lane, self._lanes, self._num_workers)
         if expected_s > max_wait_s:
             raise Overloaded(
                 f"the request would wait for some {expected_s:.2g} s; the limit is {max_wait_s:g} s",

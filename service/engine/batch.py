@@ -1,12 +1,16 @@
 """The running batch: requests of one model, one source-length bucket and one beam width, stepped together."""
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from service.decoding.outcome import BoolArray
 from service.decoding.search import open_search
+from service.decoding.single import SingleSearch
 from service.engine.maps import MapHistory
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
@@ -14,6 +18,13 @@ from service.engine.runner import Runner, StepBindings, StepOutput
 from service.engine.slots import Array, SlotsShape
 from service.engine.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from service.errors import DeadlinePassed
+
+GoesOn = Callable[[int], bool]
+
+
+def once(num_ended: int) -> bool:
+    """A batch that is stepped once."""
+    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +45,7 @@ class RunningBatch:
     One worker at a time may call `join` and `step`.
 
     Attributes:
+        num_steps: positions that it has run.
         num_requests: those that have a row or are promised one; the scheduler's, as are the next two.
         arrived: requests that are encoded, and join before the next step.
         has_postponed: whether requests that could have joined wait for the next step.
@@ -44,6 +56,7 @@ class RunningBatch:
         self.shape = shape
         self.observer = observer
         self._rows: list[Ticket | None] = []  # None between steps only: a row that nobody has taken over yet
+        self.num_steps = 0
         self.num_requests = 0
         self.arrived: list[Encoded] = []
         self.has_postponed = False
@@ -114,8 +127,12 @@ class RunningBatch:
         """Forgets all requests."""
         self._rows.clear()
 
-    def step(self) -> list[Delivery]:
-        """Runs one decoder position for every live request.
+    def step(self, goes_on: GoesOn = once) -> list[Delivery]:
+        """Runs one decoder position for every live request, or several where each just takes its best candidate.
+
+        Args:
+            goes_on: asked after each position whether there is to be another, with the number of requests that have
+                ended by then.
 
         Returns:
             what callers have to be told: tokens for streams, results, passed deadlines.
@@ -123,39 +140,77 @@ class RunningBatch:
         deliveries = list(self._evict_departed())
         self._close_gaps()
         tickets = self.tickets
-        num_live = len(tickets)
         if not tickets:
             return deliveries
-        started = time.monotonic()
+        search = self._search
+        if isinstance(search, SingleSearch) and (most := search.num_steps_ahead(len(tickets))):
+            finished = self._step_ahead(search, tickets, most, goes_on)
+        else:
+            finished = self._step_once(tickets)
+        deliveries += self._committed(tickets)
+        deliveries += self._evict_finished(tickets, np.flatnonzero(finished).tolist())
+        return deliveries
+
+    def _step_once(self, tickets: list[Ticket]) -> BoolArray:
+        """Runs one position and searches. Returns which rows are finished."""
+        started, num_live = time.monotonic(), len(tickets)
         output = self.runner.step(self._slots, num_live, self._search.num_candidates(num_live), self._bindings)
         self._keep_maps(tickets, output)
         advance = self._search.advance(num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer)
         self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
-        self._count_steps(tickets)
-        deliveries += self._committed(tickets)
-        deliveries += self._evict_finished(tickets, np.flatnonzero(advance.finished).tolist())
-        self.observer.stepped(self.runner.manifest.name, len(advance.tokens), time.monotonic() - started)
-        return deliveries
+        self._count_steps(tickets, [1] * num_live, [started, time.monotonic()])
+        return advance.finished
 
-    def _keep_maps(self, tickets: list[Ticket], output: StepOutput) -> None:
-        """Copies this step's maps, for the requests that want them."""
+    def _step_ahead(self, search: SingleSearch, tickets: list[Ticket], most: int, goes_on: GoesOn) -> BoolArray:
+        """Runs positions whose best candidates are taken, at least one and at most `most`; searches when all are done.
+
+        Returns which rows are finished.
+        """
+        num_live = len(tickets)
+        parents, ended = np.arange(num_live), np.zeros(num_live, np.bool_)
+        deadline = min((t.request.deadline for t in tickets if t.request.deadline is not None), default=math.inf)
+        tokens: list[Int64Array] = []
+        logprobs: list[Float32Array] = []
+        times = [time.monotonic()]
+        while True:
+            output = self.runner.step(self._slots, num_live, 1, self._bindings)
+            self._keep_maps(tickets, output, len(tokens))
+            tokens.append(output.candidate_ids[:, 0].copy())
+            logprobs.append(output.candidate_logits[:, 0] - output.log_normalizer)
+            self._slots.advance(tokens[-1], parents, moved=False)
+            ended |= search.ends(tokens[-1])
+            times.append(time.monotonic())
+            is_last = len(tokens) == most or ended.all() or times[-1] > deadline
+            if is_last or any(ticket.departed for ticket in tickets) or not goes_on(int(ended.sum())):
+                break
+        taken = search.take(np.stack(tokens), np.stack(logprobs))
+        self._count_steps(tickets, taken.num_steps.tolist(), times)
+        return taken.finished
+
+    def _keep_maps(self, tickets: list[Ticket], output: StepOutput, num_more: int = 0) -> None:
+        """Copies a step's maps, for the requests that want them, so many steps after those that are counted."""
         rows = [row for row, ticket in enumerate(tickets) if ticket.request.attention]
         if not rows:
             return
         if self._maps is None:
             layout = self.runner.manifest.attention
             self._maps = MapHistory(self.shape, layout.layers, layout.heads)
-        steps = [tickets[row].num_steps for row in rows]
+        steps = [tickets[row].num_steps + num_more for row in rows]
         self._maps.keep(np.array(rows), np.array(steps), output.cross_attention)
 
-    def _count_steps(self, tickets: list[Ticket]) -> None:
-        now = time.monotonic()
-        for ticket in tickets:
-            ticket.num_steps += 1
-            if ticket.step_times is not None and ticket.num_steps % STEPS_BETWEEN_TIMES == 1:
-                ticket.step_times.append((ticket.num_steps, now))
-            if ticket.num_steps == 1:
-                self.observer.first_token(self.runner.manifest.name, now - ticket.submitted)
+    def _count_steps(self, tickets: list[Ticket], num_steps: list[int], times: list[float]) -> None:
+        """Takes note of the steps of each request; `times` has the beginning of the first and the end of each."""
+        name = self.runner.manifest.name
+        self.num_steps += len(times) - 1
+        for began, ended in pairwise(times):
+            self.observer.stepped(name, len(tickets) * self.shape.num_beams, ended - began)
+        for ticket, num_made in zip(tickets, num_steps, strict=True):
+            if not ticket.num_steps:
+                self.observer.first_token(name, times[1] - ticket.submitted)
+            if ticket.step_times is not None:
+                counted = zip(range(ticket.num_steps + 1, ticket.num_steps + num_made + 1), times[1:], strict=False)
+                ticket.step_times += [each for each in counted if each[0] % STEPS_BETWEEN_TIMES == 1]
+            ticket.num_steps += num_made
 
     def _committed(self, tickets: list[Ticket]) -> Iterator[Delivery]:
         """Yields, for each stream, the tokens that became certain."""

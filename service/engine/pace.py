@@ -79,13 +79,10 @@ class Pace:
         self._source_token_s.add((time.monotonic() - begin) / num_source)
         self._num_source.add(num_source / num_requests)
 
-    @contextmanager
-    def stepping(self, num_slots: int) -> Iterator[None]:
-        """Surrounds a step over so many slots; one over none tells nothing."""
-        begin = time.monotonic()
-        yield
-        if num_slots:
-            self._slot_s.add((time.monotonic() - begin) / (num_slots + OVERHEAD_SLOTS))
+    def stepped(self, num_slots: int, num_steps: int, seconds: float) -> None:
+        """So many steps over so many slots took so long together."""
+        if num_slots and num_steps:
+            self._slot_s.add(seconds / num_steps / (num_slots + OVERHEAD_SLOTS))
 
     def had_turn(self, seconds: float) -> None:
         """A worker was at one of the lane's batches for so long."""
@@ -100,9 +97,14 @@ class Pace:
         usual = source_length if self._num_steps.value is None else self._num_steps.value
         return max(generation.min_new_tokens, min(usual, generation.max_new_tokens))
 
+    @property
+    def slot_s(self) -> float:
+        """What a slot costs a step; 0 before anything is known."""
+        return self._slot_s.value or 0.0
+
     def step_s(self, num_slots: float) -> float:
         """How long a step over so many slots takes."""
-        return (self._slot_s.value or 0.0) * (num_slots + OVERHEAD_SLOTS)
+        return self.slot_s * (num_slots + OVERHEAD_SLOTS)
 
     def encode_s(self, num_source: float) -> float:
         """How long encoding so many source positions takes."""

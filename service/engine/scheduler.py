@@ -1,9 +1,10 @@
 """Continuous batching: a bounded queue in front, workers behind, requests joining and leaving between steps.
 
 A *lane* holds what may share a batch: one model, one source-length bucket, one beam width. Every worker takes the
-next lane that has work, fairly, claims one of its running batches, admits what waits, and steps it once. Where others
-step all that a lane has, a worker encodes for them what waits. So a lane of a large model has under load as many
-running batches as there are workers, and one of a small model, whose calls cost more than their steps, has a thick one.
+next lane that has work, fairly, claims one of its running batches, admits what waits, and steps it, once or a few times
+(`turn.py`). Where others step all that a lane has, a worker encodes for them what waits. So a lane of a large model has
+under load as many running batches as there are workers, and one of a small model, whose calls cost more than their
+steps, has a thick one.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from service.engine.request import EngineRequest, EngineResult
 from service.engine.runner import Runner
 from service.engine.slots import SlotsShape
 from service.engine.ticket import Delivery, OnTokens, Outbox, Ticket, deliver
+from service.engine.turn import Turn
 from service.errors import DeadlinePassed, Draining, OutOfMemory, ServiceError, is_out_of_memory
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -275,7 +277,7 @@ class Scheduler:
         return lane
 
     def _work(self, core: int | None) -> None:
-        """A worker's life: claim a batch, run it once, give it back, claim the next."""
+        """A worker's life: claim a batch, have a turn at it, give it back, claim the next."""
         if core is not None:
             with suppress(OSError):  # a sandbox may forbid it, which costs no more than some time
                 os.sched_setaffinity(0, {core})  # of this thread
@@ -315,8 +317,7 @@ class Scheduler:
             for each in chain(claim.arrived, self._encoded(claim)):
                 batch.join(each)
             outbox.send()
-            with lane.pace.stepping(batch.num_live * lane.shape.num_beams):
-                deliveries = batch.step()
+            deliveries = self._stepped(lane, batch)
             lane.pace.had_turn(time.monotonic() - claim.since)
             for delivery in deliveries:
                 if isinstance(delivery.outcome, EngineResult):
@@ -326,6 +327,14 @@ class Scheduler:
             log.exception("a batch of model %r failed", lane.runner.manifest.name)
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
             return [Delivery(ticket, told) for ticket in self._lost(claim)]
+
+    @staticmethod
+    def _stepped(lane: Lane, batch: RunningBatch) -> list[Delivery]:
+        """Steps a batch, as often as a turn goes on."""
+        num_slots, num_steps, began = batch.num_live * lane.shape.num_beams, batch.num_steps, time.monotonic()
+        deliveries = batch.step(Turn(lane, batch).goes_on)
+        lane.pace.stepped(num_slots, batch.num_steps - num_steps, time.monotonic() - began)
+        return deliveries
 
     def _encoded(self, claim: Claim) -> Iterator[Encoded]:
         """Encodes what a claim admits, group by group: one's memory is in the batch before the next is encoded."""

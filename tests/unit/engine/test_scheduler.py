@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from service.engine import scheduler as engine
+from service.engine import turn
 from service.engine.observer import EngineObserver
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation
 from service.engine.runner import StepBindings, StepOutput
@@ -92,7 +93,10 @@ class Eventful(FakeRunner):
 
 
 @pytest.mark.parametrize(("num_more", "sizes"), [(1, [8, 8, 9]), (2, [8, 10, 10])])
-async def test_fewer_than_a_quarter_wait_one_step_for_others(make_scheduler, num_more: int, sizes: list[int]) -> None:
+async def test_fewer_than_a_quarter_wait_one_step_for_others(
+    make_scheduler, monkeypatch: pytest.MonkeyPatch, num_more: int, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(turn, "MAX_TURN_S", 0.0)
     scheduler, loop = make_scheduler(max_slots=16), asyncio.get_running_loop()
 
     def more_come() -> None:
