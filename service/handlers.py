@@ -67,6 +67,7 @@ class Handlers:
             defaults=settings.default_models,
             image_limits=ImageLimits(settings.max_image_pixels, settings.max_image_side),
             limits=ModelLimits(settings.max_models, settings.max_models_bytes),
+            num_cores=settings.num_workers,
         )
         config = SchedulerConfig(
             settings.num_workers,

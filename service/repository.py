@@ -75,6 +75,7 @@ class Repository:
         defaults: default model by task.
         image_limits: how large a picture may be; None takes the defaults.
         limits: how many models, and how much of them, may be in memory.
+        num_cores: how many a large source is encoded on while nothing else is computed.
     """
 
     def __init__(
@@ -87,10 +88,12 @@ class Repository:
         defaults: dict[Task, str] | None = None,
         image_limits: ImageLimits | None = None,
         limits: ModelLimits | None = None,
+        num_cores: int = 1,
     ) -> None:
         self._limits = limits or ModelLimits()
         self._image_limits = image_limits
         self._provider = provider
+        self._num_cores = num_cores
         self._precision = precision
         self._defaults = defaults or {}
         self._models: dict[str, LoadedModel] = {}
@@ -190,7 +193,7 @@ class Repository:
             size = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
             self._limits.check(entry.name, size, self._sizes_beside(entry.name))
             variant, provider = self._choose(bundle)
-            runner = open_runner(bundle, variant, provider)
+            runner = open_runner(bundle, variant, provider, num_cores=self._num_cores)
             writer, reader = self._open_tokenizers(bundle)
             warm_up(runner, reader)
         except BundleError as error:

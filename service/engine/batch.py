@@ -98,12 +98,17 @@ class RunningBatch:
     def map_bytes(self) -> int:
         return 0 if self._maps is None else self._maps.num_bytes
 
-    def encode(self, tickets: list[Ticket]) -> Encoded:
-        """Encodes requests together. Another worker may step the batch meanwhile."""
+    def encode(self, tickets: list[Ticket], *, on_all_cores: bool = False) -> Encoded:
+        """Encodes requests together. Another worker may step the batch meanwhile.
+
+        Args:
+            on_all_cores: no other worker has anything to do.
+        """
         started = time.monotonic()
         for ticket in tickets:
             ticket.admitted = started
-        memory = self.runner.encode([ticket.request.source for ticket in tickets])
+        encode = self.runner.encode_on_all_cores if on_all_cores else self.runner.encode
+        memory = encode([ticket.request.source for ticket in tickets])
         encode_s = time.monotonic() - started
         self.observer.encoded(self.runner.manifest.name, len(tickets), encode_s)
         for ticket in tickets:

@@ -296,9 +296,9 @@ class DeviceRunner(Runner):
         return StepOutput(logits, ids, normalizer, stay)
 
 
-def open_runner(bundle: Bundle, variant: Variant, provider: Provider) -> Runner:
-    """A runner that keeps its buffers where its provider computes. Raises NotReady as `Runner` does."""
+def open_runner(bundle: Bundle, variant: Variant, provider: Provider, *, num_cores: int = 1) -> Runner:
+    """A runner that keeps its buffers where its provider computes. Arguments and errors are those of `Runner`."""
     if provider != "CUDAExecutionProvider":
-        return Runner(bundle, variant, provider)
+        return Runner(bundle, variant, provider, num_cores=num_cores)
     load_cuda()
     return DeviceRunner(bundle, variant, provider)

@@ -342,8 +342,12 @@ class Scheduler:
         for tickets in _groups(runner, claim.admitted):
             num_source = sum(runner.source_length(ticket.request.source) for ticket in tickets)
             with claim.lane.pace.encoding(len(tickets), num_source):
-                encoded = claim.batch.encode(tickets)
+                encoded = claim.batch.encode(tickets, on_all_cores=self._others_are_idle())
             yield encoded
+
+    def _others_are_idle(self) -> bool:
+        """Whether this worker is the only one that has anything to do."""
+        return len(self._idle) == len(self._workers) - 1
 
     def _hand_over(self, claim: Claim, encoded: list[Encoded]) -> None:
         """Leaves requests to the worker that steps next."""

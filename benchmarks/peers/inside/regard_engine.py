@@ -56,7 +56,7 @@ class RegardEngine(Engine):
                 self._clock.watch(onnxruntime.InferenceSession, name)
         bundle = Bundle.load(Path(folder))
         variant = next(each for each in bundle.manifest.variants if each.precision == precision)
-        self._open = partial(Runner, bundle, variant)
+        self._open = partial(Runner, bundle, variant, num_cores=num_workers)
         self._runners = [self._open()]
         self._scheduler = Scheduler(SchedulerConfig(num_workers, max_slots=num_slots, max_queue=GENEROUS))
         self._end_ids = set(bundle.manifest.target.end_ids)

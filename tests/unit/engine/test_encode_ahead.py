@@ -95,6 +95,38 @@ async def test_what_comes_during_a_step_is_encoded_meanwhile(scheduler: Schedule
     assert len(scheduler.batches()) == 1
 
 
+class Observant(Encoder):
+    """Notes which calls were to use all cores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_all_cores: list[bool] = []
+
+    def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
+        self.on_all_cores.append(False)
+        return super().encode(sources)
+
+    def encode_on_all_cores(self, sources: Sequence[Array]) -> dict[str, Array]:
+        self.on_all_cores.append(True)
+        return super().encode(sources)
+
+
+async def test_a_request_is_encoded_on_all_cores_while_others_idle(scheduler: Scheduler) -> None:
+    runner = Observant()
+    await until(lambda: len(scheduler._idle) == 2)
+    await scheduler.generate(runner, request(5))
+    assert runner.on_all_cores == [True]
+    await until(lambda: len(scheduler._idle) == 2)
+    runner.gate.clear()
+    first = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    await until(lambda: runner.num_encoded == 2)
+    second = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    await until(lambda: runner.num_encoded == 3)
+    runner.gate.set()
+    await asyncio.gather(first, second)
+    assert runner.on_all_cores == [True, True, False], "another worker stepped meanwhile"
+
+
 async def test_many_long_sources_are_encoded_some_at_a_time() -> None:
     scheduler, runner = Scheduler(SchedulerConfig(num_workers=1)), Encoder()
     runner.door.clear()
