@@ -62,7 +62,7 @@ ROWS = (
     Row("memory", "Marian-base, memory, 32 slots", MARIAN, MemoryRow(MARIAN, 32, _full, 1.2, 1.0)),
     Row("quality", "everyday, Tatoeba dev", EVERYDAY, everyday.QualityRow()),
     _row("bart", BART, 1),
-    _row("bart", BART, 8),
+    replace(_row("bart", BART, 8), is_long=True),
     replace(_row("bart", BART, 32), is_long=True),
     _row("caption", CAPTIONER, 1),
     _row("caption", CAPTIONER, 8),

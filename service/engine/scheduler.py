@@ -346,8 +346,8 @@ class Scheduler:
             yield encoded
 
     def _others_are_idle(self) -> bool:
-        """Whether this worker is the only one that has anything to do."""
-        return len(self._idle) == len(self._workers) - 1
+        """Whether this worker is the only one that has anything to do: none is at work or about to be woken."""
+        return len(self._idle) == len(self._workers) - 1 and not self._admission.waiting.num_requests
 
     def _hand_over(self, claim: Claim, encoded: list[Encoded]) -> None:
         """Leaves requests to the worker that steps next."""
