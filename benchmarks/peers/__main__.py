@@ -30,7 +30,10 @@ FOLDER = REPOSITORY / "runs" / "peers"
 
 @click.command(context_settings={"show_default": True})
 @click.option(
-    "--rows", default="", show_default="all but bart-8 and bart-32", help="Comma-separated rows, or how their names begin."
+    "--rows",
+    default="",
+    show_default="all but long ones: bart-8, bart-32, caption-8",
+    help="Comma-separated rows, or how their names begin.",
 )
 @click.option("--peers", default=",".join(PEERS), help="Comma-separated; who takes part beside Regard.")
 @click.option("--curves", is_flag=True, help="Measure Regard's curves instead of the rows.")

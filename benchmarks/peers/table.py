@@ -65,7 +65,7 @@ ROWS = (
     replace(_row("bart", BART, 8), is_long=True),
     replace(_row("bart", BART, 32), is_long=True),
     _row("caption", CAPTIONER, 1),
-    _row("caption", CAPTIONER, 8),
+    replace(_row("caption", CAPTIONER, 8), is_long=True),
     Row("agree-marian", "Marian-base, tokens", MARIAN, AgreementRow(MARIAN, partial(_forced, MARIAN, 8, 1))),
     Row("agree-bart", "BART-base, tokens", BART, AgreementRow(BART, partial(_forced, BART, 8, 1))),
     Row("agree-caption", "ViT-GPT2, tokens", CAPTIONER, AgreementRow(CAPTIONER, partial(_forced, CAPTIONER, 8, 1))),
