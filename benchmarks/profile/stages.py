@@ -31,7 +31,8 @@ def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None
         stopwatch.watch(MapHistory, name, MAPS)
     for name in ("write", "advance", "move"):
         stopwatch.watch(Slots, name, SLOTS)
-    stopwatch.watch(Runner, "encode", ENCODE)
+    for name in ("encode", "encode_on_all_cores"):
+        stopwatch.watch(Runner, name, ENCODE)
     _count(Runner, "step", counts)
     stopwatch.watch(Runner, "step", STEPS)
     for name in ("encode", "join", "step"):
