@@ -53,10 +53,18 @@ class Bench:
         self.observer = Recorder()
         self.batch = RunningBatch(self.runner, SHAPE, self.observer)
 
-    def join(self, length: int, max_new_tokens: int = 60, streams: bool = False, **options: object) -> Ticket:
-        sampling = options.pop("sampling", None)
-        generation = Generation(max_new_tokens, sampling=sampling)  # type: ignore[arg-type]
-        request = EngineRequest((np.arange(length) % 30) + 5, generation, **options)  # type: ignore[arg-type]
+    def join(
+        self,
+        length: int,
+        max_new_tokens: int = 60,
+        *,
+        streams: bool = False,
+        attention: bool = False,
+        deadline: float | None = None,
+        sampling: Sampling | None = None,
+    ) -> Ticket:
+        generation = Generation(max_new_tokens, sampling=sampling)
+        request = EngineRequest((np.arange(length) % 30) + 5, generation, attention=attention, deadline=deadline)
         ticket = Ticket(request, self.loop.create_future(), (lambda tokens: None) if streams else None)
         ticket.step_times = []
         self.batch.join(self.batch.encode([ticket]))
@@ -92,7 +100,7 @@ def test_several_steps_a_turn_make_what_single_ones_make(
     while waiting or bench.batch.num_live:
         while waiting and waiting[0][-1] <= turn and bench.batch.num_live < SHAPE.max_requests:
             length, limit, streams, attention, _ = waiting.pop(0)
-            tickets.append(bench.join(length, limit, streams, attention=attention))
+            tickets.append(bench.join(length, limit, streams=streams, attention=attention))
         deliveries += bench.batch.step(goes_on)
         turn += 1
     loop.close()
@@ -128,10 +136,16 @@ def test_no_turn_passes_the_first_limit(loop: asyncio.AbstractEventLoop) -> None
 
 
 def test_a_turn_ends_when_all_have_ended(loop: asyncio.AbstractEventLoop) -> None:
-    bench, seen = Bench(loop), []
+    bench = Bench(loop)
+    seen: list[int] = []
     for length in (2, 5):
         bench.join(length)
-    deliveries = bench.batch.step(lambda num_ended: seen.append(num_ended) or True)  # type: ignore[func-returns-value]
+
+    def goes_on(num_ended: int) -> bool:
+        seen.append(num_ended)
+        return True
+
+    deliveries = bench.batch.step(goes_on)
     assert seen == [0, 0, 1, 1, 1]
     assert bench.runner.num_steps == 6
     assert len(deliveries) == 2
