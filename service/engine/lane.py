@@ -40,6 +40,11 @@ class Lane:
         return sum(batch.num_requests for batch in self.batches)
 
     @property
+    def num_slots(self) -> int:
+        """Slots that its requests have or wait for."""
+        return (self.num_live + self.num_waiting) * self.shape.num_beams
+
+    @property
     def num_busy(self) -> int:
         """Batches that have requests, or are about to."""
         return sum(1 for batch in self.batches if batch.num_requests or batch in self.claimed)

@@ -437,11 +437,19 @@ class Scheduler:
     def _num_deserved(self, lane: Lane) -> int:
         """How many batches the lane's requests, waiting ones included, should be spread over."""
         num_requests = lane.num_live + lane.num_waiting
-        if lane.pace.is_known and stepping_s(lane) < LIGHT_STEPPING_S:
-            num_batches = -(-num_requests // lane.shape.max_requests)
-        else:
-            num_batches = num_requests * lane.shape.num_beams // ENOUGH_SLOTS
+        num_batches = -(-num_requests // lane.shape.max_requests)
+        if not (lane.pace.is_known and stepping_s(lane) < LIGHT_STEPPING_S):
+            num_batches = max(num_batches, min(num_requests * lane.shape.num_beams // ENOUGH_SLOTS, self._share(lane)))
         return min(self.config.num_workers, max(1, num_batches))
+
+    def _share(self, lane: Lane) -> int:
+        """How many of the workers a lane would keep busy if its model had them all: as many as it has of the model's
+        slots. A model whose texts are of several lengths has a lane for each, and more batches than workers are thinner
+        than they need be.
+        """
+        lanes = [other for other in self._turn if other.runner is lane.runner]
+        num_slots = sum(other.num_slots for other in lanes)
+        return round(self.config.num_workers * lane.num_slots / max(1, num_slots))
 
     def _grown(self, lane: Lane) -> RunningBatch | None:
         """A batch more for the lane. Where memory is short, those that run must do; if none does, who waits is told."""

@@ -149,6 +149,19 @@ async def test_idle_batches_are_kept_up_to_a_limit_of_bytes(
     assert [batch.shape.source for batch in scheduler.batches()] == [64, 32][2 - num_kept :]
 
 
+@pytest.mark.parametrize(("lengths", "buckets"), [((20, 20), [32, 32]), ((20, 40), [32, 64])])
+async def test_texts_of_one_model_are_spread_over_as_many_batches_as_there_are_workers(
+    make_scheduler, lengths: tuple[int, int], buckets: list[int]
+) -> None:
+    scheduler, runner = make_scheduler(num_workers=2, max_slots=32), FakeRunner(step_s=0.002)
+    runner.gate.clear()
+    tickets = [scheduler.submit(runner, request(length)) for _ in range(16) for length in lengths]
+    runner.gate.set()
+    for ticket in tickets:
+        await asyncio.wait_for(ticket.done, 10)
+    assert sorted(batch.shape.source for batch in scheduler.batches()) == buckets
+
+
 class LonelyAtLast(FakeRunner):
     """Stands still when one is left of two."""
 
