@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from models.bundle import ImageSource
@@ -328,11 +329,10 @@ class Scheduler:
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
             return [Delivery(ticket, told) for ticket in self._lost(claim)]
 
-    @staticmethod
-    def _stepped(lane: Lane, batch: RunningBatch) -> list[Delivery]:
+    def _stepped(self, lane: Lane, batch: RunningBatch) -> list[Delivery]:
         """Steps a batch, as often as a turn goes on."""
         num_slots, num_steps, began = batch.num_live * lane.shape.num_beams, batch.num_steps, time.monotonic()
-        deliveries = batch.step(Turn(lane, batch).goes_on)
+        deliveries = batch.step(Turn(lane, batch, partial(self._others_wait, lane)).goes_on)
         lane.pace.stepped(num_slots, batch.num_steps - num_steps, time.monotonic() - began)
         return deliveries
 
@@ -429,6 +429,13 @@ class Scheduler:
         if lane.unclaimed_live() is not None or self._may_grow(lane):
             return True
         return bool(lane.num_waiting) and lane.fullest_claimed() is not None
+
+    def _others_wait(self, lane: Lane) -> bool:
+        """Whether another lane has something to do that no worker is at."""
+        if self._num_active == lane.num_live + lane.num_waiting:
+            return False  # as a rule, and this takes no lock
+        with self._lock:
+            return any(other is not lane and self._has_work(other) for other in self._turn)
 
     def _may_grow(self, lane: Lane) -> bool:
         """Whether waiting requests deserve one more batch."""

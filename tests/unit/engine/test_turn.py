@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from service.engine.lane import Lane
 from service.engine.observer import EngineObserver
 from service.engine.pace import OVERHEAD_SLOTS, Pace
 from service.engine.request import CommittedToken, EngineRequest, EngineResult, Generation, Sampling
-from service.engine.slots import SlotsShape
+from service.engine.runner import StepBindings, StepOutput
+from service.engine.scheduler import Scheduler, SchedulerConfig
+from service.engine.slots import Slots, SlotsShape
 from service.engine.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from service.engine.turn import MAX_TURN_S, OVERHEAD_S, Turn
 from tests.unit.engine.fake_runner import END_ID, FakeRunner
@@ -192,6 +195,14 @@ def lane(slot_s: float | None, num_slots: int = 4) -> tuple[Lane, RunningBatch]:
     return made, made.batches[0]
 
 
+def nobody_else() -> bool:
+    return False
+
+
+def turn_of(slot_s: float | None) -> Turn:
+    return Turn(*lane(slot_s), nobody_else)
+
+
 def num_steps(turn: Turn, ended: list[int]) -> int:
     """How many steps a turn has, if so many requests have ended by the end of each."""
     return next((number for number, count in enumerate(ended, 1) if not turn.goes_on(count)), len(ended) + 1)
@@ -200,11 +211,11 @@ def num_steps(turn: Turn, ended: list[int]) -> int:
 def test_a_turn_goes_on_until_more_is_wasted_than_the_next_one_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn_module, "MAX_TURN_S", 10.0)
     third = OVERHEAD_S / 2.9
-    assert num_steps(Turn(*lane(third)), [0, 0, 1, 1, 1, 1]) == 5
-    assert num_steps(Turn(*lane(third)), [1, 2, 2]) == 2
-    assert num_steps(Turn(*lane(third)), [0] * 9) == 10
-    assert num_steps(Turn(*lane(2 * OVERHEAD_S)), [0, 0, 1]) == 3, "a large model wastes nothing"
-    assert num_steps(Turn(*lane(None)), [0, 0]) == 1, "nothing is known of the first"
+    assert num_steps(turn_of(third), [0, 0, 1, 1, 1, 1]) == 5
+    assert num_steps(turn_of(third), [1, 2, 2]) == 2
+    assert num_steps(turn_of(third), [0] * 9) == 10
+    assert num_steps(turn_of(2 * OVERHEAD_S), [0, 0, 1]) == 3, "a large model wastes nothing"
+    assert num_steps(turn_of(None), [0, 0]) == 1, "nothing is known of the first"
 
 
 def test_who_waits_for_a_free_slot_is_waste_too(
@@ -215,16 +226,51 @@ def test_who_waits_for_a_free_slot_is_waste_too(
     request = EngineRequest(np.arange(5), Generation(max_new_tokens=9))
     for _ in range(2):
         found.queue.push(Ticket(request, loop.create_future()), "", bulk=False)
-    assert num_steps(Turn(found, batch), [0] * 9) == 2
+    assert num_steps(Turn(found, batch, nobody_else), [0] * 9) == 2
     batch.num_requests = SHAPE.max_requests
-    assert num_steps(Turn(found, batch), [0] * 9) == 10, "there is no slot for them"
+    assert num_steps(Turn(found, batch, nobody_else), [0] * 9) == 10, "there is no slot for them"
     batch.arrived.append(batch.encode([Ticket(request, loop.create_future())]))
-    assert num_steps(Turn(found, batch), [0] * 9) == 3, "they have a slot already"
+    assert num_steps(Turn(found, batch, nobody_else), [0] * 9) == 3, "they have a slot already"
 
 
 def test_no_turn_is_long() -> None:
-    turn = Turn(*lane(1e-6))
+    turn = turn_of(1e-6)
     began = time.monotonic()
     while turn.goes_on(0):
         assert time.monotonic() - began < 100 * MAX_TURN_S
     assert time.monotonic() - began >= MAX_TURN_S / 2
+
+
+def test_while_another_lane_waits_a_turn_has_one_step() -> None:
+    turn = Turn(*lane(OVERHEAD_S / 100), lambda: True)
+    assert num_steps(turn, [0] * 9) == 1
+
+
+class Lengths(FakeRunner):
+    """Notes of each step how long its lane's sources may be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[int] = []
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        self.sources.append(slots.shape.source)
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
+async def test_lanes_take_turns_step_by_step_while_both_have_work() -> None:
+    scheduler, runner = Scheduler(SchedulerConfig(num_workers=1)), Lengths()
+    try:
+        for length in (20, 40):  # a lane whose pace is not known takes single steps anyway
+            await scheduler.generate(runner, EngineRequest(np.arange(length) % 30 + 5, Generation(60)))
+        runner.sources.clear()
+        runner.gate.clear()
+        requests = [EngineRequest(np.arange(length) % 30 + 5, Generation(60)) for length in (31, 50)]
+        tickets = [scheduler.submit(runner, request) for request in requests]
+        runner.gate.set()
+        await asyncio.gather(*(ticket.done for ticket in tickets))
+    finally:
+        scheduler.close()
+    both = runner.sources[: 2 * 32]  # as long as the shorter output
+    assert sorted(both[:2]) == [32, 64]
+    assert all(before != after for before, after in pairwise(both))
