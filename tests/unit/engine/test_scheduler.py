@@ -150,7 +150,7 @@ async def test_idle_batches_are_kept_up_to_a_limit_of_bytes(
 
 
 @pytest.mark.parametrize(("lengths", "buckets"), [((20, 20), [32, 32]), ((20, 40), [32, 64])])
-async def test_texts_of_one_model_are_spread_over_as_many_batches_as_there_are_workers(
+async def test_lanes_of_one_model_share_the_workers(
     make_scheduler, lengths: tuple[int, int], buckets: list[int]
 ) -> None:
     scheduler, runner = make_scheduler(num_workers=2, max_slots=32), FakeRunner(step_s=0.002)
