@@ -129,7 +129,7 @@ class Settings(BaseModel):
     )
     max_slots: int = Field(default=32, ge=1, le=4096, description="slots of a running batch")
     max_queue: int = Field(
-        default=256, ge=0, description="requests that may wait; more are refused, and one caller's when 7/8 are there"
+        default=512, ge=0, description="requests that may wait; more are refused, and one caller's when 7/8 are there"
     )
     max_queue_tokens: int = Field(
         default=262_144, ge=0, description="tokens, of sources and for every beam of targets, that may be about to wait"

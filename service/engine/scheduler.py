@@ -84,7 +84,7 @@ class SchedulerConfig:
 
     num_workers: int
     max_slots: int = 32
-    max_queue: int = 256
+    max_queue: int = 512
     max_queue_tokens: float = math.inf
     max_queue_s: float = math.inf
 
