@@ -39,6 +39,9 @@ from service.tracing.record import stage
 # Requests of one call that the engine has at a time, so that a text of very many parts does not fill the queue.
 MAX_AT_ONCE = 128
 
+# Inputs that wait to be read, over all calls: a picture's file is larger than what the engine's queue holds of it.
+MAX_UNREAD = 256
+
 FREED_CHECK_S = 0.02
 
 
@@ -76,7 +79,7 @@ class Handlers:
             settings.max_queue_tokens,
             settings.max_queue_s,
         )
-        pool = Pool(settings.num_workers, settings.max_queue)
+        pool = Pool(settings.num_workers, min(settings.max_queue, MAX_UNREAD))
         return cls(repository, Scheduler(config, observer), pool, max_text_characters=settings.max_text_characters)
 
     async def drain(self, timeout_s: float) -> bool:
