@@ -7,7 +7,13 @@ ARGS ?=
 WORKERS ?= 2
 DEV := .venv-dev
 BUF := npx --yes @bufbuild/buf@1.75.0
-PROTO := regard/v1/regard.proto service/open_inference/open_inference.proto
+API := regard/v1/regard.proto
+OPEN_INFERENCE := regard_service/open_inference/open_inference.proto
+
+# The distributions of this repository; the extra that pip reads first chooses what of the others is needed.
+SERVER := ./service ./models/zoo
+ALL := --editable ./service --editable ./models --editable ./models/zoo --editable ./export
+PROJECTS := pyproject.toml service/pyproject.toml models/pyproject.toml models/zoo/pyproject.toml export/pyproject.toml
 
 # Relative names would be looked up in pip's own build folders. The second is for pip 25.3 and later.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -20,14 +26,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --editable '.[serve]'
+	.venv/bin/python -m pip install --quiet --editable '.[serve]' $(SERVER:%=--editable %)
 	@touch $@
 
-$(DEV)/.installed: pyproject.toml constraints.txt
+$(DEV)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]'
+	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]' $(ALL)
 	@touch $@
 
 # A client that wants another protobuf than ours, and another package "inference". Its own pins, not constraints.txt.
@@ -64,9 +70,10 @@ format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
 	$(DEV)/bin/ruff format .
 
 # $(call generate,FOLDER): writes the stubs, and their types, below FOLDER.
-generate = $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) --grpc_python_out=$(1) \
-	--mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
-	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(PROTO)
+generate = $(call stubs,$(1),$(API)) && $(call stubs,$(1)/service,$(OPEN_INFERENCE))
+stubs = mkdir -p $(1) && $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) \
+	--grpc_python_out=$(1) --mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
+	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(2)
 
 prometheus-rule: $(DEV)/.installed  ## Writes the alert rules in the form that the Prometheus operator takes.
 	$(DEV)/bin/python -m deploy.prometheus.operator
@@ -85,4 +92,4 @@ proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default th
 
 constraints:  ## Pins what .venv-dev holds now.
 	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
-	$(DEV)/bin/python -m pip freeze --all --exclude regard --exclude pip | sed 's/+cpu$$//'; } > constraints.txt
+	$(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+cpu$$//'; } > constraints.txt

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import save_model
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
-from export.graph.builder import GraphBuilder
-from models.bundle import (
+from regard_export.drawing.builder import GraphBuilder
+from regard_service.bundle import (
     AttentionLayout,
     Bundle,
     GenerationDefaults,
@@ -23,6 +21,7 @@ from models.bundle import (
     TextSource,
     Variant,
 )
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")

@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from regard_export import families
+from regard_export.writing.bundle import write_graphs
+from regard_service.bundle import Precision
 
 from benchmarks.export.checkpoint import write_checkpoint
 from benchmarks.export.report import ExportReport, StageCost
 from benchmarks.results import circumstances
 from benchmarks.tables import show
-from export import families
-from export.bundle import write_graphs
-from models.bundle import Precision
 
 MEASURED: Precision = "int8"
 COMPARED: Precision = "float32"

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import sentencepiece
 import torch
+from regard_export.examples.sentences import EXAMPLES
 from sentencepiece import sentencepiece_model_pb2
 from transformers import MarianConfig, MarianMTModel
-
-from export.sentences import EXAMPLES
 
 VOCAB_SIZE = 58_101
 PIECES_A_SIDE = 32_000

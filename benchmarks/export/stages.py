@@ -49,9 +49,9 @@ def _peak_bytes() -> int:
 def main() -> None:
     checkpoint, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     stages = Stages("importing libraries")
-    from export import families
-    from export.cli import PRECISIONS
-    from export.exporting import ExportOptions, export
+    from regard_export import families
+    from regard_export.cli import PRECISIONS
+    from regard_export.writing.exporting import ExportOptions, export
 
     stages.next("reading the checkpoint")
     model = families.load(checkpoint)

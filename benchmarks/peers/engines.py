@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from regard_service.app.settings import cpu_limit
+
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.models import Forms
 from benchmarks.peers.worker import Worker, working
-from service.settings import cpu_limit
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
 LITSERVE = "LitServe"  # with CTranslate2 in it

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard_service.app.settings import cpu_limit
+from regard_service.bundle import Bundle, TextSource
 from tokenizers import Tokenizer
 
 from benchmarks.peers.agreement import agreement, outputs
@@ -16,8 +18,6 @@ from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
 from benchmarks.spread import Spread
-from models.bundle import Bundle, TextSource
-from service.settings import cpu_limit
 
 LANGUAGE = "de"
 MOST_BLEU_LOST = (0.3, 0.1)  # to float32

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from regard_service.app.settings import cpu_limit
+
 from benchmarks.peers.engines import CTRANSLATE2, REGARD
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
@@ -11,7 +13,6 @@ from benchmarks.peers.rounds import all_opened
 from benchmarks.peers.rows import Context, Found
 from benchmarks.process import resident_mb
 from benchmarks.spread import Spread
-from service.settings import cpu_limit
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from regard_service.app.settings import cpu_limit
 
 from benchmarks.peers.engines import Engines, Running, Setting, opened
 from benchmarks.peers.everyday import ids
@@ -22,7 +23,6 @@ from benchmarks.peers.rounds import PAUSE_S
 from benchmarks.serving.sentences import SENTENCES
 from benchmarks.spread import Spread
 from benchmarks.tables import Table, show
-from service.settings import cpu_limit
 
 TIME_S = 120.0  # after which no further round begins
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard_service.app.settings import cpu_limit
+
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import Plan, Stage, all_opened, best, compare, ratio
-from service.settings import cpu_limit
 
 AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal, of every row
 

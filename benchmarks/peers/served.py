@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sentencepiece
+from regard_service.app.settings import cpu_limit
 
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of
@@ -23,7 +24,6 @@ from benchmarks.process import family
 from benchmarks.servers import serve
 from benchmarks.spread import Spread
 from regard import Client
-from service.settings import cpu_limit
 
 NUM_REQUESTS = 400
 NUM_CLIENTS = 32

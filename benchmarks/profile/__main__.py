@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from regard_service.app.settings import cpu_limit
 from rich.console import Console
 
 from benchmarks.peers import everyday, served
@@ -20,7 +21,6 @@ from benchmarks.profile.stages import REST, STAGES
 from benchmarks.results import circumstances
 from benchmarks.serving.sentences import SENTENCES
 from benchmarks.tables import show
-from service.settings import cpu_limit
 
 BATCHES = (1, 8, 32)
 CLIENTS = (1, 32)

@@ -11,12 +11,12 @@ import time
 from typing import Any
 
 import uvloop
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
 
 from benchmarks.peers.inside import lines
 from benchmarks.profile.stages import watch_engine, watch_server
 from benchmarks.profile.stopwatch import Stopwatch
-from service.server import Server
-from service.settings import Settings
 
 
 class Watched:

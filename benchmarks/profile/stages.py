@@ -3,18 +3,19 @@
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from regard_service.calls import assembly
+from regard_service.convert.requests import RequestReader
+from regard_service.engine.core.batch import RunningBatch
+from regard_service.engine.core.map_history import MapHistory
+from regard_service.engine.core.slots import Slots
+from regard_service.engine.driver.scheduler import Scheduler
+from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.search.beam import BeamSearch
+from regard_service.engine.search.single import SingleSearch
+from regard_service.servicers import attention
+from regard_service.text.text import SourceReader, TargetWriter
+
 from benchmarks.profile.stopwatch import Stopwatch
-from service import assembly
-from service.convert.requests import RequestReader
-from service.decoding.beam import BeamSearch
-from service.decoding.single import SingleSearch
-from service.engine.batch import RunningBatch
-from service.engine.maps import MapHistory
-from service.engine.runner import Runner
-from service.engine.scheduler import Scheduler
-from service.engine.slots import Slots
-from service.pipelines.text import SourceReader, TargetWriter
-from service.servicers import attention
 
 TOKENIZE, ENCODE, STEPS, SEARCH, MAPS = "tokenize", "encode", "steps", "search", "attention"
 SLOTS, SCHEDULING, CONVERT = "slots", "scheduling", "convert"

@@ -7,7 +7,7 @@ from typing import Any
 
 from regard.errors import MissingExtra
 
-_OWN = frozenset({"regard", "service", "models", "export"})
+_OWN = frozenset({"regard", "regard_service", "regard_models", "regard_export", "regard_zoo"})
 
 
 def load(module: str, name: str, purpose: str, extra: str) -> Any:
@@ -27,6 +27,6 @@ def needing(purpose: str, extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing in _OWN:
+        if missing in _OWN and error.name != missing:
             raise  # a fault of this project, and not of the installation
         raise MissingExtra(purpose, extra, missing) from error

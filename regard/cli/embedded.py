@@ -34,7 +34,7 @@ class EmbeddedServer:
 
     def __enter__(self) -> str:
         # Imported here, as imports in a thread would race with those of the main one.
-        self._server_class = load("service.server", "Server", _PURPOSE, _EXTRA)
+        self._server_class = load("regard_service.app.server", "Server", _PURPOSE, _EXTRA)
         self._settings = self._read_settings()
         self._thread.start()
         return self._address.result()
@@ -49,7 +49,7 @@ class EmbeddedServer:
     def _read_settings(self) -> Any:
         """Settings from the environment, but with ports of its own, and nothing that one call does not need."""
         if self._verbose:
-            load("service.logs", "configure", _PURPOSE, _EXTRA)("info", "text")
+            load("regard_service.observability.logs", "configure", _PURPOSE, _EXTRA)("info", "text")
         flags: dict[str, object] = {
             "host": "127.0.0.1",
             "grpc_port": 0,
@@ -59,9 +59,9 @@ class EmbeddedServer:
         }
         if self._model:
             flags["models"] = [self._model.partition("@")[0]]
-        settings_error = load("service.settings", "SettingsError", _PURPOSE, _EXTRA)
+        settings_error = load("regard_service.app.settings", "SettingsError", _PURPOSE, _EXTRA)
         try:
-            return load("service.settings", "Settings", _PURPOSE, _EXTRA).load(flags=flags)
+            return load("regard_service.app.settings", "Settings", _PURPOSE, _EXTRA).load(flags=flags)
         except settings_error as error:
             raise RegardError("; ".join(error.problems)) from error
 
@@ -73,8 +73,8 @@ class EmbeddedServer:
                 self._address.set_exception(error)
 
     async def _serve(self) -> None:
-        service_error = load("service.errors", "ServiceError", _PURPOSE, _EXTRA)
-        start_error = load("service.server", "StartError", _PURPOSE, _EXTRA)
+        service_error = load("regard_service.errors", "ServiceError", _PURPOSE, _EXTRA)
+        start_error = load("regard_service.app.server", "StartError", _PURPOSE, _EXTRA)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         server = self._server_class(self._settings)
         try:

@@ -17,7 +17,7 @@ from tests.deploy.prometheus import Prometheus, running_prometheus
 from tests.deploy.tools import DEPLOY, ROOT, free_port, program, wait_for
 from tests.integration.collector import running_collector
 from tests.system.served import Served, served
-from tests.unit.service.test_metrics import OWN, documented
+from tests.unit.service.observability.test_metrics import OWN, documented
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 DASHBOARD = json.loads((DEPLOY / "grafana" / "regard.json").read_text())

@@ -18,31 +18,31 @@ from urllib.parse import parse_qsl
 import grpc
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.sdk.trace import SpanProcessor
+from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle, ImageSource, Manifest, zoo_folder
+from regard_service.convert.errors import write_error
+from regard_service.convert.malformed import describe_malformed
+from regard_service.convert.models import write_model
+from regard_service.convert.open_inference import read_outputs, read_request
+from regard_service.convert.requests import RequestReader, read_list_models, read_load_model, read_model_name
+from regard_service.errors import DeadlinePassed, InvalidInput, ServiceError
+from regard_service.guard.guard import Guard
+from regard_service.guard.tokens import TokenEntry, TokenFile, hash_token
+from regard_service.http.context import HttpContext
+from regard_service.http.problems import Problem
+from regard_service.http.reading import read_body, read_query
+from regard_service.layers.errors import ErrorLayer
+from regard_service.layers.guard import GuardLayer
+from regard_service.layers.layer import Method
+from regard_service.layers.request_log import RequestLog
+from regard_service.layers.tracing import TracingLayer
+from regard_service.observability.tracing.spans import Tracing
+from regard_service.open_inference import open_inference_pb2 as v2
+from regard_service.pictures.reader import ImageLimits, ImageReader
+from regard_service.repository.repository import Repository
+from regard_service.text.text import SourceReader, SourceText
 
-from models.bundle import Bundle, ImageSource, Manifest, zoo_folder
 from regard.v1 import regard_pb2 as pb
-from service.convert.errors import write_error
-from service.convert.malformed import describe_malformed
-from service.convert.models import write_model
-from service.convert.open_inference import read_outputs, read_request
-from service.convert.requests import RequestReader, read_list_models, read_load_model, read_model_name
-from service.errors import DeadlinePassed, InvalidInput, ServiceError
-from service.guard.guard import Guard
-from service.guard.tokens import TokenEntry, TokenFile, hash_token
-from service.http.context import HttpContext
-from service.http.problems import Problem
-from service.http.reading import read_body, read_query
-from service.layers.errors import ErrorLayer
-from service.layers.guard import GuardLayer
-from service.layers.layer import Method
-from service.layers.request_log import RequestLog
-from service.layers.tracing import TracingLayer
-from service.open_inference import open_inference_pb2 as v2
-from service.pipelines.image import ImageLimits, ImageReader
-from service.pipelines.text import SourceReader, SourceText
-from service.repository import Repository
-from service.settings import Settings
-from service.tracing.spans import Tracing
 from tests.toys import write_summarizer
 
 SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))

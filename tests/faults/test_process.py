@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
+from regard_service.bundle import Bundle, BundleError, zoo_folder
 
 import regard
-from models.bundle import Bundle, BundleError, zoo_folder
 from tests.faults.conftest import Recovery
 from tests.system.served import Served, served
 

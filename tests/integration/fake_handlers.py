@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from models.bundle import (
+from regard_service.bundle import (
     AttentionLayout,
     GenerationDefaults,
     GraphSpec,
@@ -17,7 +16,8 @@ from models.bundle import (
     TextSource,
     Variant,
 )
-from service.domain import (
+from regard_service.calls.handlers import Handlers
+from regard_service.domain import (
     AttentionMap,
     CaptionCall,
     Hypothesis,
@@ -35,8 +35,7 @@ from service.domain import (
     TranslateCall,
     Word,
 )
-from service.engine.usage import Usage
-from service.handlers import Handlers
+from regard_service.engine.usage import Usage
 
 AnyCall = TranslateCall | SummarizeCall | CaptionCall
 

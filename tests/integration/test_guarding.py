@@ -15,14 +15,14 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from regard_service.app.server import Server, StartError
+from regard_service.app.settings import Settings
+from regard_service.guard.tokens import hash_token
 
 import regard
 from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
-from service.guard.tokens import hash_token
-from service.server import Server, StartError
-from service.settings import Settings
 from tests.integration.conftest import running
 
 USER, ADMIN = "the user's token", "the administrator's token"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from regard_service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
+from regard_service.http.api import ENDPOINTS
 
 from regard.results import Result
 from regard.v1 import regard_pb2 as pb
-from service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
-from service.http.api import ENDPOINTS
 from tests.integration.fake_handlers import EVENTS, READY, Script
 from tests.integration.test_servicers import Running, failing, open_script, running
 

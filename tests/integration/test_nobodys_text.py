@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from io import StringIO
 
 import pytest
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
+from regard_service.observability import logs
 
 import regard
-from service import logs
-from service.server import Server
-from service.settings import Settings
 from tests.integration.conftest import running
 
 TEXT = "My grandmother hides the emerald necklace under the wooden floor."

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from regard_service.app.settings import Settings
+from regard_service.bundle import zoo_folder
 
 import regard
-from models.bundle import zoo_folder
-from service.settings import Settings
 from tests.integration.conftest import running
 
 

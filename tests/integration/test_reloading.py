@@ -14,13 +14,13 @@ from google.rpc.error_details_pb2 import PreconditionFailure  # type: ignore[imp
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
+from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle
+from regard_service.engine.runtime.runner import Runner
 
 import regard
-from models.bundle import Bundle
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
-from service.engine.runner import Runner
-from service.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import write_captioner, write_summarizer
 

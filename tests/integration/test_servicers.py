@@ -16,10 +16,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
-from regard.v1 import regard_pb2 as pb
-from regard.v1 import regard_pb2_grpc as pb_grpc
-from service.errors import (
+from regard_service.app.server import Server, StartError
+from regard_service.app.settings import Settings
+from regard_service.errors import (
     DeadlinePassed,
     Draining,
     InvalidInput,
@@ -29,8 +28,9 @@ from service.errors import (
     ServiceError,
     Unsupported,
 )
-from service.server import Server, StartError
-from service.settings import Settings
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
 from tests.integration.fake_handlers import FakeHandlers, Script
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

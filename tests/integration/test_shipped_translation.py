@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import grpc
 import numpy as np
 import pytest
+from regard_service.app.server import Server
 
 import regard
 from regard.v1 import regard_pb2 as pb
-from service.server import Server
 
 SUBJECTS = ("My sister", "The old man next door", "Nobody", "The teacher of our youngest son", "A cat")
 ENDINGS = (

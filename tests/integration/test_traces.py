@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from regard_service.app.server import Server, StartError
+from regard_service.app.settings import Settings
+from regard_service.observability.tracing.switch import TracingUnavailable
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
-from service.server import Server, StartError
-from service.settings import Settings
-from service.tracing.switch import TracingUnavailable
 from tests.integration.collector import Collector, running_collector
 from tests.integration.conftest import running
 from tests.integration.fake_handlers import FakeHandlers, Script
@@ -181,6 +181,6 @@ async def test_a_server_that_cannot_trace_does_not_start(monkeypatch: pytest.Mon
     def unavailable(*_: object) -> None:
         raise TracingUnavailable("traces need the extra 'otel'")
 
-    monkeypatch.setattr("service.server.open_tracing", unavailable)
+    monkeypatch.setattr("regard_service.app.server.open_tracing", unavailable)
     with pytest.raises(StartError, match="trace_endpoint: traces need"):
         await server_without_models(trace_endpoint="http://127.0.0.1:1").start()

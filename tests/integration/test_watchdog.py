@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
+from regard_service.engine.runtime.runner import Runner
 
 import regard
-from service.engine.runner import Runner
-from service.server import Server
-from service.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import write_summarizer
 
@@ -54,7 +54,7 @@ def test_a_stuck_engine_is_not_live(
         running(settings) as server,
         regard.Client(f"127.0.0.1:{server.grpc_port}") as client,
         grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
-        caplog.at_level(logging.WARNING, "service.watchdog"),
+        caplog.at_level(logging.WARNING, "regard_service.observability.watchdog"),
     ):
         stub = health_pb2_grpc.HealthStub(channel)
         client.summarize("The end.")

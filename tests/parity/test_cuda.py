@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from regard_export.families import regard
+from regard_service.bundle import Bundle
+from regard_service.engine.core.request import EngineRequest, EngineResult, Generation
+from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.runtime.cuda import DeviceRunner
+from regard_service.engine.runtime.runner import Runner
 
-from export.families import regard
-from models.bundle import Bundle
-from service.engine.device import DeviceRunner
-from service.engine.request import EngineRequest, EngineResult, Generation
-from service.engine.runner import Runner
-from service.engine.scheduler import Scheduler, SchedulerConfig
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
 pytestmark = pytest.mark.gpu

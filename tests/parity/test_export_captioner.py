@@ -1,10 +1,10 @@
 """What only captioners of our own have; `test_graphs.py` has their graphs."""
 
 import numpy as np
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.families import captioner
+from regard_export.verification.served_graphs import ServingGraphs
 
-from export.families import captioner
-from export.reference import half_of_the_threads
-from export.serving import ServingGraphs
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_pixels
 from tests.unit.export.checkpoints import write_tiny_bundle
 

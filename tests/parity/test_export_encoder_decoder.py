@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from regard_export.describe.reference import Source, half_of_the_threads
+from regard_export.families import encoder_decoder
+from regard_export.families.source import SourceModel
+from regard_export.verification.served_graphs import ServingGraphs
+from regard_service.bundle import Bundle
+from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.runtime.runner import Runner
 
-from export.families import encoder_decoder
-from export.families.source import SourceModel
-from export.reference import Source, half_of_the_threads
-from export.serving import ServingGraphs
-from models.bundle import Bundle
-from service.engine.request import EngineRequest, Generation
-from service.engine.runner import Runner
-from service.engine.scheduler import Scheduler, SchedulerConfig
 from tests.parity.families.variants import ENCODER_DECODERS, sources_of
 from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint

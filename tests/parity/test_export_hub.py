@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from export.cli import export_command
-from models.bundle import Bundle
+from regard_export.cli import export_command
+from regard_service.bundle import Bundle
 
 pytestmark = [pytest.mark.hub, pytest.mark.timeout(1800)]
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
-
-from export import families
-from export.errors import ExportError
-from export.families.source import Wanted
+from regard_export import families
+from regard_export.errors import ExportError
+from regard_export.families.source import Wanted
 
 CHECKPOINT = Path(__file__).parents[1] / "data" / "joeynmt"
 

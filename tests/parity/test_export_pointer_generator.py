@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 import torch
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.families import pointer_generator
+from regard_export.families.source import SourceModel
+from regard_export.verification.served_graphs import ServingGraphs
+from regard_models.nets.pointer_generator import load_network
+from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.runtime.runner import StepBindings
 
-from export.families import pointer_generator
-from export.families.source import SourceModel
-from export.reference import half_of_the_threads
-from export.serving import ServingGraphs
-from models.nets.pointer_generator import load_network
-from service.engine.runner import StepBindings
-from service.engine.slots import Array, Slots, SlotsShape
 from tests.parity.families.variants import POINTERS
 from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.pointer_checkpoints import random_source, tiny_pointer_checkpoint

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-
-from export import families
-from export.errors import ExportError
-from export.families.source import Wanted
-from export.reference import half_of_the_threads
-from service.engine.request import Generation
+from regard_export import families
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.errors import ExportError
+from regard_export.families.source import Wanted
+from regard_service.engine.core.request import Generation
 
 DATA = Path(__file__).parents[1] / "data"
 TEXT = "the old man reads a book"

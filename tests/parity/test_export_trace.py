@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.families import regard
+from regard_export.families.source import SourceModel
+from regard_export.graphs.transformer import TransformerArchitecture
+from regard_export.verification.served_graphs import ServingGraphs
+from regard_models.nets.transformer import Transformer
+from regard_service.bundle import Precision
+from regard_service.engine.core.request import Trace
+from regard_service.engine.runtime.runner import Runner
 
-from export.families import regard
-from export.families.source import SourceModel
-from export.graph.transformer import TransformerArchitecture
-from export.reference import half_of_the_threads
-from export.serving import ServingGraphs
-from models.bundle import Precision
-from models.nets.transformer import Transformer
-from service.engine.request import Trace
-from service.engine.runner import Runner
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
 OPTIONS: list[dict[str, Any]] = [

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from regard_export import families
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.families import captioner, encoder_decoder
+from regard_export.families.source import SourceModel
+from regard_export.graphs.captioner_transformer import TransformerCaptionerArchitecture
+from regard_export.verification.served_graphs import ServingGraphs
+from regard_models.nets.captioner_family import build, load_weights
+from regard_service.bundle import Bundle, Precision
+from regard_service.engine.core.request import Trace
+from regard_service.engine.runtime.runner import Runner
 
-from export import families
-from export.families import captioner, encoder_decoder
-from export.families.source import SourceModel
-from export.graph.captioner_transformer import TransformerCaptionerArchitecture
-from export.reference import half_of_the_threads
-from export.serving import ServingGraphs
-from models.bundle import Bundle, Precision
-from models.nets.captioner_family import build, load_weights
-from service.engine.request import Trace
-from service.engine.runner import Runner
 from tests.unit.export.captioner_checkpoints import (
     ALL_BLOCKS,
     tiny_captioner_checkpoint,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from regard_export.cli import export_command
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.examples.sentences import EXAMPLES
+from regard_export.verification.served_graphs import Decoded, ServingGraphs
+from regard_service.bundle import Bundle
+from regard_service.engine.core.request import Generation
 from transformers import AutoTokenizer
 
-from export.cli import export_command
-from export.reference import half_of_the_threads
-from export.sentences import EXAMPLES
-from export.serving import Decoded, ServingGraphs
-from models.bundle import Bundle
-from service.engine.request import Generation
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 
 BATCH = 12

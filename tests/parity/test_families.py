@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from regard_export import families as known
+from regard_export.describe.reference import half_of_the_threads
+from regard_export.families import joeynmt, torch_files
+from regard_export.precision.quantize import Float32Array
+from regard_export.verification.served_graphs import ServingGraphs
+from regard_service.bundle import Precision
 
 import regard
-from export import families as known
-from export.families import joeynmt, torch_files
-from export.quantize import Float32Array
-from export.reference import half_of_the_threads
-from export.serving import ServingGraphs
-from models.bundle import Precision
 from tests.parity.families.every import EVERY
 from tests.parity.families.exports import PRECISIONS, Exported, Exports, export, serving
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Family, cross_attention, ids_of
@@ -41,10 +41,10 @@ def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     params = [getattr(item, "callspec", None) and item.callspec.params for item in request.session.items]
     chosen = {each["family"].name for each in params if each and "family" in each}
     with pytest.MonkeyPatch.context() as patch, half_of_the_threads():
-        patch.setattr("export.verify.NUM_SENTENCES", 3)
-        patch.setattr("export.verify.MAX_NEW_TOKENS", 6)
-        patch.setattr("export.verify.TIMED_BATCHES", (1,))
-        patch.setattr("export.serving.NUM_TIMED_STEPS", 2)
+        patch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
+        patch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
+        patch.setattr("regard_export.verification.verifier.TIMED_BATCHES", (1,))
+        patch.setattr("regard_export.verification.served_graphs.NUM_TIMED_STEPS", 2)
         exports = Exports(tmp_path_factory.mktemp("families"), [each for each in EVERY if each.name in chosen])
         yield exports
         exports.close()

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from regard_export.describe.reference import Forced, Source, half_of_the_threads
+from regard_export.families.source import SourceModel
+from regard_export.verification import checks
+from regard_export.verification.checks import Check
+from regard_export.verification.served_graphs import Ids, ServingGraphs
+from regard_service.bundle import Precision
+from regard_service.engine.core.request import Generation
 
-from export import checks
-from export.checks import Check
-from export.families.source import SourceModel
-from export.reference import Forced, Source, half_of_the_threads
-from export.serving import Ids, ServingGraphs
-from models.bundle import Precision
-from service.engine.request import Generation
 from tests.parity.families.variants import NUM_SOURCES, VARIANTS, Variant, sources_of
 from tests.unit.export.checkpoints import write_tiny_bundle
 

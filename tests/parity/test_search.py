@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from regard_service.engine.core.request import EarlyStopping, Generation, Int64Array, Sampling
+from regard_service.engine.search.outcome import Hypothesis
+from regard_service.engine.search.sampling import probabilities
+from regard_service.engine.search.search import Search, open_search
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -22,11 +26,6 @@ from transformers import (
     TopPLogitsWarper,
 )
 from transformers.modeling_outputs import BaseModelOutput
-
-from service.decoding.outcome import Hypothesis
-from service.decoding.sampling import probabilities
-from service.decoding.search import Search, open_search
-from service.engine.request import EarlyStopping, Generation, Int64Array, Sampling
 
 VOCAB_SIZE = 211
 END_ID = 2

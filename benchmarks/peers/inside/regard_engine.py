@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from regard_service.bundle import Bundle
+from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.runtime.runner import Runner
 
 from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, pixels, serve
-from models.bundle import Bundle
-from service.engine.request import EngineRequest, Generation
-from service.engine.runner import Runner
-from service.engine.scheduler import Scheduler, SchedulerConfig
 
 GENEROUS = 1_000_000
 

@@ -21,7 +21,7 @@ from joeynmt.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parents[2]))
-from export.sentences import EXAMPLES  # noqa: E402
+from regard_export.examples.sentences import EXAMPLES  # noqa: E402
 
 SPECIAL = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
 IDS = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from regard_export.families.source import Wanted
+from regard_models.checkpoint import Checkpoint
 from transformers import MarianMTModel
 
-from export.families.source import Wanted
-from models.checkpoint import Checkpoint
 from tests.parity.families.family import Family
 from tests.parity.families.of_nets import Nets, Toolkit
 from tests.parity.families.of_transformers import Blip, Pictures, Texts

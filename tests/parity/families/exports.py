@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from regard_export.cli import export_command
+from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle, Precision
 
 import regard
-from export.cli import export_command
-from models.bundle import Bundle, Precision
-from service.settings import Settings
 from tests.integration.conftest import running
 from tests.parity.families.family import Answer, Family, Original, Raw
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from regard_export.families.source import Wanted
+from regard_export.precision.quantize import Float32Array
+from regard_service.bundle import Bundle, Precision
 
 import regard
-from export.families.source import Wanted
-from export.quantize import Float32Array
-from models.bundle import Bundle, Precision
 
 Raw = str | bytes
 """A text, or a picture's file."""

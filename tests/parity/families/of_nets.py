@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from regard_export import families
+from regard_export.describe.reference import Generated, Source, TextReference
+from regard_export.examples.inputs import open_inputs
+from regard_export.examples.pictures import exact_picture
+from regard_export.families.source import Wanted
+from regard_export.precision.quantize import Float32Array
+from regard_service.bundle import Bundle, ImageSource
+from regard_service.engine.core.request import Generation
 
-from export import families
-from export.example_pictures import exact_picture
-from export.families.source import Wanted
-from export.inputs import open_inputs
-from export.quantize import Float32Array
-from export.reference import Generated, Source, TextReference
-from models.bundle import Bundle, ImageSource
-from service.engine.request import Generation
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.parity.families.of_transformers import PHOTOGRAPH, TEXTS
 

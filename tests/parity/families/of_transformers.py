@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from regard_export.examples.pictures import exact_picture
+from regard_export.families.pictures import load_processor
+from regard_export.precision.quantize import Float32Array
+from regard_service.bundle import Bundle, ImageSource
+from regard_service.pictures.reader import ImageReader
 from transformers import AutoTokenizer, BlipForConditionalGeneration, VisionEncoderDecoderModel
 
-from export.example_pictures import exact_picture
-from export.families.pictures import load_processor
-from export.quantize import Float32Array
-from models.bundle import Bundle, ImageSource
-from service.pipelines.image import ImageReader
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.unit.export.family_checkpoints import TinyFamily
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from regard_export import families
+from regard_export.describe.reference import Source
+from regard_export.families import captioner, encoder_decoder, pointer_generator, recurrent, regard
+from regard_export.families.source import SourceModel
+from regard_models.nets.captioner_family import CaptionerConfig
+from regard_models.nets.encoder_decoder import EncoderConfig
+from regard_service.bundle import ImageSource
 
-from export import families
-from export.families import captioner, encoder_decoder, pointer_generator, recurrent, regard
-from export.families.source import SourceModel
-from export.reference import Source
-from models.bundle import ImageSource
-from models.nets.captioner_family import CaptionerConfig
-from models.nets.encoder_decoder import EncoderConfig
 from tests.unit.export.captioner_checkpoints import ALL_BLOCKS, tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
 from tests.unit.export.checkpoints import tiny_checkpoint
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_prompted, tiny_vision

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.captioner import Block, Captioner
+from regard_models.nets.captioner_family import CaptionerConfig, build, stored_weights, write_config
+from regard_models.nets.captioner_lstm import LstmCaptionerConfig
+from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
+from regard_models.nets.efficientnet import EfficientNetConfig, Stage
 
-from models.checkpoint import Checkpoint
-from models.nets.captioner import Block, Captioner
-from models.nets.captioner_family import CaptionerConfig, build, stored_weights, write_config
-from models.nets.captioner_lstm import LstmCaptionerConfig
-from models.nets.captioner_transformer import TransformerCaptionerConfig
-from models.nets.efficientnet import EfficientNetConfig, Stage
 from tests.unit.export.checkpoints import MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
 # Every kind of block: with and without expansion, of either stride and kernel, with and without its input added.

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from regard_export.examples.sentences import EXAMPLES
+from regard_export.families import regard
+from regard_export.families.source import SourceModel
+from regard_export.writing.bundle import write_graphs, write_manifest, write_tokenizers
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.transformer import Transformer, TransformerConfig
+from regard_models.recipes.tokenizer import train_tokenizer
+from regard_service.bundle import Bundle, Precision
 from tokenizers import Tokenizer
-
-from export.bundle import write_graphs, write_manifest, write_tokenizers
-from export.families import regard
-from export.families.source import SourceModel
-from export.sentences import EXAMPLES
-from models.bundle import Bundle, Precision
-from models.checkpoint import Checkpoint
-from models.nets.transformer import Transformer, TransformerConfig
-from models.recipes.tokenizer import train_tokenizer
 
 LANGUAGES = ("de", "fr")
 MAX_TARGET_TOKENS = 12

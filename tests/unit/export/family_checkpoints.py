@@ -10,6 +10,8 @@ from typing import Any
 
 import sentencepiece
 import torch
+from regard_export.examples.sentences import EXAMPLES
+from regard_export.families.source import Wanted
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BartConfig,
@@ -33,8 +35,6 @@ from transformers import (
     T5Tokenizer,
 )
 
-from export.families.source import Wanted
-from export.sentences import EXAMPLES
 from tests.unit.export.marian_checkpoints import GERMAN
 
 SIZES = {

@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 import sentencepiece
 import torch
+from regard_export.examples.sentences import EXAMPLES
 from transformers import MarianConfig, MarianMTModel
-
-from export.sentences import EXAMPLES
 
 # Enough German for a model of its own, so that source and target know different pieces.
 GERMAN = (

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from regard_export.families import pointer_generator
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.pointer_generator import PointerGeneratorConfig, PointerGeneratorNetwork
+from regard_models.recipes.summaries import WordVocabulary
+from regard_models.recipes.tokenizer import END, UNKNOWN
+from regard_models.recipes.word_vocabulary import build_tokenizer
+from regard_service.engine.core.slots import Array
 from tokenizers import Tokenizer
-
-from export.families import pointer_generator
-from models.checkpoint import Checkpoint
-from models.nets.pointer_generator import PointerGeneratorConfig, PointerGeneratorNetwork
-from models.recipes.summaries import WordVocabulary
-from models.recipes.tokenizer import END, UNKNOWN
-from models.recipes.word_vocabulary import build_tokenizer
-from service.engine.slots import Array
 
 STYLES = ("subject", "headline")
 MAX_TARGET_TOKENS = 12

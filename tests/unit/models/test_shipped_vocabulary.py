@@ -3,9 +3,8 @@
 import re
 
 import pytest
+from regard_service.bundle import zoo_folder
 from tokenizers import Tokenizer
-
-from models.bundle import zoo_folder
 
 # Held here, apart from the recipe's own list.
 HELD_NAMES = """

@@ -1,9 +1,9 @@
 import tomllib
 
 from click.testing import CliRunner
+from regard_service.guard.tokens import TokenFile
 
 from regard.cli.token import token
-from service.guard.tokens import TokenFile
 
 
 def test_the_printed_entry_knows_the_printed_token() -> None:

@@ -1,5 +1,6 @@
-from models.attention.dot import DotScore
-from models.attention.soft import SoftAttention
+from regard_models.attention.dot import DotScore
+from regard_models.attention.soft import SoftAttention
+
 from tests.unit.models.attention.helpers import arrays, check_equal, check_export, check_gradients, draw, sequence
 
 SPECS = sequence(4, 4)

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from regard_models.attention.grouped_query import GroupedQueryAttention
+from regard_models.attention.memory_efficient import MemoryEfficientAttention
+from regard_models.attention.multi_head import MultiHeadAttention
+from regard_models.attention.sparse import SparseAttention
 from torch import Tensor, nn
-
-from models.attention.grouped_query import GroupedQueryAttention
-from models.attention.memory_efficient import MemoryEfficientAttention
-from models.attention.multi_head import MultiHeadAttention
-from models.attention.sparse import SparseAttention
 
 LENGTHS = [(1, 1), (1, 17), (16, 16), (30, 13)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-LIBRARY = ROOT / "models" / "attention"
+LIBRARY = ROOT / "models" / "regard_models" / "attention"
 README = (LIBRARY / "README.md").read_text(encoding="utf-8")
 SHARED = {"masking", "score", "heads"}
 MECHANISMS = sorted({file.stem for file in LIBRARY.glob("*.py")} - SHARED - {"__init__"})
@@ -36,7 +36,7 @@ def test_row_is_whole_and_names_its_test(name: str) -> None:
     row = ROWS[name]
     assert all(row.values())
     assert f"({name}.py)" in row["file"]
-    assert f"[`test_{name}.py`](../../tests/unit/models/attention/test_{name}.py)" == row["test"]
+    assert f"[`test_{name}.py`](../../tests/unit/models/regard_models/attention/test_{name}.py)" == row["test"]
     assert (Path(__file__).parent / f"test_{name}.py").is_file()
 
 
@@ -51,8 +51,8 @@ def test_docstring_has_equation_and_paper_of_the_row(name: str) -> None:
 
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_row_names_every_net_that_uses_it(name: str) -> None:
-    for net in sorted((ROOT / "models" / "nets").glob("*.py")):
-        if f"models.attention.{name} import" in net.read_text(encoding="utf-8"):
+    for net in sorted((ROOT / "models" / "regard_models" / "nets").glob("*.py")):
+        if f"regard_models.attention.{name} import" in net.read_text(encoding="utf-8"):
             assert f"(../nets/{net.name})" in ROWS[name]["used in"]
 
 

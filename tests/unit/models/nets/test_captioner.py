@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
-
-from models.nets.captioner_family import (
+from regard_models.nets.captioner_family import (
     CaptionerConfig,
     build,
     load_weights,
@@ -12,9 +10,11 @@ from models.nets.captioner_family import (
     stored_weights,
     write_config,
 )
-from models.nets.captioner_lstm import LstmCaptioner, doubly_stochastic_penalty
-from models.recipes.captioner_data import CaptionBatch
-from models.recipes.captioner_losses import caption_loss
+from regard_models.nets.captioner_lstm import LstmCaptioner, doubly_stochastic_penalty
+from regard_models.recipes.captioner_data import CaptionBatch
+from regard_models.recipes.captioner_losses import caption_loss
+from torch import Tensor
+
 from tests.unit.export.captioner_checkpoints import (
     ALL_BLOCKS,
     TINY_ENCODER,

@@ -2,10 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
-
-from models.nets.efficientnet import (
+from regard_models.nets.efficientnet import (
     NORM_EPSILON,
     EfficientNet,
     EfficientNetConfig,
@@ -14,6 +11,8 @@ from models.nets.efficientnet import (
     fold_batch_norms,
     same_padding,
 )
+from torch import nn
+from torch.nn import functional
 
 
 def test_lite0_has_the_published_size() -> None:

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from models.nets.bert import BertConfig
-from models.nets.cross_modal import CrossModalConfig
-from models.nets.encoder_decoder import EncoderConfig, EncoderDecoder, EncoderDecoderConfig
-from models.nets.prompted_vision import PromptedVision, PromptedVisionConfig
-from models.nets.transformer import TransformerConfig
-from models.nets.vision_transformer import VisionTransformerConfig
+from regard_models.nets.bert import BertConfig
+from regard_models.nets.cross_modal import CrossModalConfig
+from regard_models.nets.encoder_decoder import EncoderConfig, EncoderDecoder, EncoderDecoderConfig
+from regard_models.nets.prompted_vision import PromptedVision, PromptedVisionConfig
+from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.vision_transformer import VisionTransformerConfig
 
 VOCABULARY = 19
 VISION = VisionTransformerConfig(8, 2, 1, 12, image_height=4, image_width=8, patch_size=4)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import torch
-
-from models.nets.patch_distances import PatchDistances, distance_index, num_distances
+from regard_models.nets.patch_distances import PatchDistances, distance_index, num_distances
 
 
 @pytest.mark.parametrize("class_tokens", [0, 1, 2])

@@ -2,9 +2,13 @@
 
 import pytest
 import torch
+from regard_models.nets.pointer_generator import (
+    PointerGeneratorConfig,
+    PointerGeneratorNetwork,
+    load_network,
+    reversed_rows,
+)
 from torch import Tensor
-
-from models.nets.pointer_generator import PointerGeneratorConfig, PointerGeneratorNetwork, load_network, reversed_rows
 
 UNKNOWN, END, NUM_SPECIAL = 3, 2, 5
 CONFIG = PointerGeneratorConfig(

@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tokenizers import Tokenizer
-
-from models.recipes.captioner_data import (
+from regard_models.recipes.captioner_data import (
     CaptionVocabulary,
     TrainingImages,
     clean,
@@ -22,8 +20,9 @@ from models.recipes.captioner_data import (
     read_captions,
     read_images,
 )
-from models.recipes.corpus import IGNORED_LABEL
-from models.recipes.tokenizer import train_tokenizer
+from regard_models.recipes.corpus import IGNORED_LABEL
+from regard_models.recipes.tokenizer import train_tokenizer
+from tokenizers import Tokenizer
 
 CAPTIONS = [
     ["A dog runs through the grass", "Brown dog on the left", "A dog"],

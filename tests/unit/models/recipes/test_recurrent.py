@@ -1,13 +1,12 @@
 from pathlib import Path
 
 import torch
-
-from models.checkpoint import Checkpoint
-from models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
-from models.recipes.corpus import Pair
-from models.recipes.recurrent import greedy_bleu, save, tokenizer_of, translate
-from models.recipes.tokenizer import END, START
-from models.recipes.translation import Vocabulary
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
+from regard_models.recipes.corpus import Pair
+from regard_models.recipes.recurrent import greedy_bleu, save, tokenizer_of, translate
+from regard_models.recipes.tokenizer import END, START
+from regard_models.recipes.translation import Vocabulary
 
 PAIRS = [Pair("A dog runs.", "Ein Hund rennt.", "de"), Pair("Two cats sleep on a chair.", "Zwei Katzen.", "de")]
 

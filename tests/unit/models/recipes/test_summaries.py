@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from models.recipes.rouge import rouge
-from models.recipes.summaries import (
+from regard_models.recipes.rouge import rouge
+from regard_models.recipes.summaries import (
     Document,
     WordVocabulary,
     batches,
@@ -18,8 +17,8 @@ from models.recipes.summaries import (
     without_repeats,
     without_unknowable,
 )
-from models.recipes.tokenizer import END, PAD, START, UNKNOWN
-from models.recipes.word_vocabulary import build_tokenizer
+from regard_models.recipes.tokenizer import END, PAD, START, UNKNOWN
+from regard_models.recipes.word_vocabulary import build_tokenizer
 
 STORY = Document("Acme buys Bolt. Bolt makes bolts.", "Acme to buy Bolt", "headline")
 

@@ -1,10 +1,9 @@
 """The vocabulary of words: how text is cut, and that people's names stay out of it."""
 
 import pytest
+from regard_models.recipes.names import FIRST_NAMES
+from regard_models.recipes.word_vocabulary import NO_NAMES, WordUse, build_tokenizer, choose_words, words
 from tokenizers import Tokenizer
-
-from models.recipes.names import FIRST_NAMES
-from models.recipes.word_vocabulary import NO_NAMES, WordUse, build_tokenizer, choose_words, words
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,119 @@
+"""SentencePiece models with a vocabulary of their own order, as files of the `tokenizers` library.
+
+Such checkpoints (Marian) number pieces in a vocab.json that the source's and the target's model share, each knowing
+some of its pieces.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from regard_export.errors import ExportError
+
+UNIGRAM, BPE = 1, 2  # TrainerSpec.ModelType
+NORMAL, USER_DEFINED, BYTE = 1, 4, 6  # SentencePiece.Type: the pieces that text may become
+UNKNOWN = "<unk>"
+SPECIAL = re.compile("<.+>|>>.+<<")  # no text, even if it is typed
+
+
+def source_tokenizer(model_file: Path, ids: Mapping[str, int]) -> str:
+    """The tokenizer that reads text, as JSON.
+
+    Special tokens that a user types are text: no piece of theirs can be formed.
+
+    Args:
+        ids: every piece's id; they run from 0.
+    """
+    proto = _read(model_file)
+    tokenizer = Tokenizer(_model(proto, ids))
+    tokenizer.normalizer = _normalizer(proto.normalizer_spec)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
+        prepend_scheme="always" if proto.normalizer_spec.add_dummy_prefix else "never"
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    return str(tokenizer.to_str())
+
+
+def target_tokenizer(ids: Mapping[str, int]) -> str:
+    """The tokenizer that writes text, as JSON; it only decodes, so that a list of pieces is enough."""
+    tokenizer = Tokenizer(models.WordLevel(dict(ids), unk_token=UNKNOWN))
+    tokenizer.decoder = decoders.Metaspace()
+    return str(tokenizer.to_str())
+
+
+def numbered_pieces(tokenizer: Any) -> dict[str, int]:
+    """Every piece's id of a tokenizer of `transformers`, from 0 on; ids that mean nothing get a name."""
+    named = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
+    missing = set(range(max(named.values()) + 1)) - set(named.values())
+    return named | {f"<unused {i}>": i for i in missing}
+
+
+def _read(file: Path) -> Any:
+    proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+    try:
+        proto.ParseFromString(file.read_bytes())
+    except Exception as error:  # protobuf's errors differ from version to version
+        raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
+    return proto
+
+
+def _model(proto: Any, ids: Mapping[str, int]) -> models.Model:
+    scores = {piece.piece: piece.score for piece in proto.pieces if piece.type in (NORMAL, USER_DEFINED, BYTE)}
+    byte_fallback = proto.trainer_spec.byte_fallback
+    match proto.trainer_spec.model_type:
+        case 1:
+            return models.Unigram(_unigram_vocabulary(scores, ids), ids[UNKNOWN], byte_fallback)
+        case 2:
+            return models.BPE(
+                vocab=dict(ids),
+                merges=_merges(scores, ids),
+                unk_token=UNKNOWN,
+                fuse_unk=True,
+                byte_fallback=byte_fallback,
+            )
+        case other:
+            raise ExportError(f"SentencePiece models of type {other} are not supported; unigram and BPE are")
+
+
+def _foreign(scores: Mapping[str, float], ids: Mapping[str, int]) -> set[str]:
+    """Pieces that only the other side's model knows, made of characters that this one does not know at all.
+
+    The original looks such runs of characters up too.
+    """
+    characters = set("".join(scores))
+    return {piece for piece in ids if not (piece in scores or characters & set(piece) or SPECIAL.fullmatch(piece))}
+
+
+def _unigram_vocabulary(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, float]]:
+    """Pieces with their scores, by id; what text must not become gets a name with a space, which nothing matches."""
+    lowest, possible = min(scores.values()), scores.keys() | _foreign(scores, ids)
+    return [
+        (piece if piece in possible else f"{piece} ", scores.get(piece, lowest))
+        for piece in sorted(ids, key=ids.__getitem__)
+    ]
+
+
+def _merges(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Every way to put a piece together, the best piece's first: SentencePiece merges by the result's score."""
+    known, foreign = scores.keys() & ids.keys(), _foreign(scores, ids)
+    return [
+        (piece[:cut], piece[cut:])
+        for pieces in (sorted(known, key=lambda piece: (-scores[piece], piece)), sorted(foreign, key=len))
+        for piece in pieces
+        for cut in range(1, len(piece))
+        if {piece[:cut], piece[cut:]} <= (known if piece in known else foreign)
+    ]
+
+
+def _normalizer(spec: Any) -> normalizers.Normalizer:
+    """Unicode by the model's own table; then white space."""
+    steps: list[normalizers.Normalizer] = []
+    if spec.precompiled_charsmap:
+        steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
+    if spec.remove_extra_whitespaces:
+        steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
+    return normalizers.Sequence(steps)

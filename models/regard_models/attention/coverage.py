@@ -1,0 +1,80 @@
+"""Attention with coverage (See et al. 2017, "Get To The Point: Summarization with Pointer-Generator Networks",
+section 2.3, equations 10 to 13).
+
+    c_t = sum_{t' < t} a_t'
+    e_ts = v^T tanh(W q_t + U m_s + w c_ts + b),   a_t = softmax(e_t)
+    loss_t = sum_s min(a_ts, c_ts)
+
+The score knows what has been attended to so far, and the loss makes attending to it again costly: against repetition.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from regard_models.attention.additive import AdditiveScore
+from regard_models.attention.soft import attend
+
+
+class CoverageAttention(nn.Module):
+    """Soft attention with an additive score that sees the coverage.
+
+    Args:
+        query_width, memory_width: widths of what is compared.
+        hidden_width: of the additive score.
+    """
+
+    def __init__(self, query_width: int, memory_width: int, hidden_width: int) -> None:
+        super().__init__()
+        self.score = AdditiveScore(query_width, memory_width, hidden_width, bias=True)
+        self.coverage = nn.Linear(1, hidden_width, bias=False)
+
+    def forward(
+        self,
+        query: Tensor,
+        memory: Tensor,
+        mask: Tensor | None = None,
+        *,
+        coverage: Tensor,
+        keys: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Lets every query attend to the memory, each with its own past.
+
+        A decoder calls this once a step, with one query or with one a hypothesis, and then adds the weights to the
+        coverage.
+
+        Args:
+            query: float [batch, target, query_width].
+            memory: float [batch, source, memory_width].
+            mask: bool, broadcastable to [batch, target, source]; True where attention is allowed.
+            coverage: float [batch, target, source]; the sum of the weights of the steps before each query; 0 at the
+                first.
+            keys: what `score.prepare(memory)` returned, where it is at hand already.
+
+        Returns:
+            context: float [batch, target, memory_width]; 0 in rows that allow nothing.
+            weights: float [batch, target, source]; each row sums to 1, or is 0 if it allows nothing.
+        """
+        keys = self.score.prepare(memory) if keys is None else keys
+        return attend(self.score(query, keys, self.coverage(coverage[..., None])), memory, mask)
+
+
+def coverage_before(weights: Tensor) -> Tensor:
+    """Equation 10 for a whole sequence: float [batch, target, source] -> float [batch, target, source]."""
+    return weights.cumsum(-2) - weights
+
+
+def coverage_loss(weights: Tensor, coverage: Tensor, target_mask: Tensor | None = None) -> Tensor:
+    """Equation 12, averaged over target positions; equation 13 adds it to the negative log-likelihood.
+
+    Args:
+        weights: float [batch, target, source].
+        coverage: float [batch, target, source]; before each step, see `coverage_before`.
+        target_mask: bool [batch, target]; False on padding, which does not count.
+
+    Returns:
+        loss: float []; between 0 and 1; 0 if there is no target.
+    """
+    overlap = torch.minimum(weights, coverage).sum(-1)  # [batch, target]
+    if target_mask is None:
+        return overlap.mean()
+    return overlap.masked_fill(~target_mask, 0.0).sum() / target_mask.sum().clamp_min(1)

@@ -1,0 +1,427 @@
+"""The encoder-decoder transformer (Vaswani et al. 2017), with the options that real checkpoints need.
+
+One description (`TransformerConfig` and the parameter names of `Transformer`) stands for every
+family of checkpoints; `export/` turns it into serving graphs.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from regard_models.attention.multi_head import MultiHeadAttention
+from regard_models.attention.relative_position import RelativePositionBias
+
+Side = Literal["encoder", "decoder"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu_tanh": partial(functional.gelu, approximate="tanh"),
+    "silu": functional.silu,
+}
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """What the weights alone do not tell about a transformer.
+
+    Attributes:
+        vocab_size: pieces of the target, and of the source unless it has a vocabulary of its own.
+        source_vocab_size: pieces of a source that does not share the target's vocabulary, nor its embedding table.
+        width: model width, a multiple of `num_heads` unless `head_width` is given.
+        head_width: width of an attention's head; None means `width / num_heads`.
+        encoder_heads, encoder_feed_forward_width: of the encoder's layers; None means as the decoder's.
+        norm: "pre" normalizes each sublayer's input, "post" its sum with the residual.
+        norm_kind: "layer" is Ba et al. 2016, "rms" Zhang & Sennrich 2019, with neither mean nor bias.
+        gated: the feed-forward sublayer multiplies its activation with a second projection (Shazeer 2020).
+        positions: "sinusoidal" (fixed; sines in the first half of the width, cosines in the second), "learned", or
+            "relative" (Raffel et al. 2020: a bias on self-attention's scores, the same in all layers of a side).
+        relative_buckets, relative_max_distance: of relative positions, see `attention/relative_position.py`.
+        max_positions: longest source or target, in pieces.
+        scale_embeddings: multiply embeddings by sqrt(width) (section 3.4).
+        final_norm: a normalization after the last layer of each stack (customary with "pre").
+        scale_attention: divide attention's scores by sqrt(head width) (section 3.2.1).
+        tie_embeddings: the output projection is the embedding table.
+        output_bias: a bias on the logits.
+        head_scale: factor on the states before the projection to the vocabulary.
+        embedding_norm: a normalization of the embeddings, positions added.
+        norm_epsilon: of every normalization.
+        memory_width: width of what the decoder attends to; None means `width`.
+        head_transform: a linear layer of the model's width, the activation and a normalization before the logits (as in
+            BERT's masked language model, Devlin et al. 2019).
+    """
+
+    vocab_size: int
+    width: int
+    num_heads: int
+    encoder_layers: int
+    decoder_layers: int
+    feed_forward_width: int
+    norm: Literal["pre", "post"] = "pre"
+    activation: Activation = "relu"
+    positions: Literal["sinusoidal", "learned", "relative"] = "sinusoidal"
+    max_positions: int = 512
+    bias: bool = True
+    scale_embeddings: bool = True
+    final_norm: bool = True
+    tie_embeddings: bool = True
+    output_bias: bool = False
+    source_vocab_size: int | None = None
+    head_width: int | None = None
+    encoder_heads: int | None = None
+    encoder_feed_forward_width: int | None = None
+    norm_kind: Literal["layer", "rms"] = "layer"
+    gated: bool = False
+    relative_buckets: int = 32
+    relative_max_distance: int = 128
+    scale_attention: bool = True
+    head_scale: float = 1.0
+    embedding_norm: bool = False
+    norm_epsilon: float = 1e-5
+    memory_width: int | None = None
+    head_transform: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def of_encoder(self) -> "TransformerConfig":
+        """The encoder's sizes in the places of the decoder's."""
+        return replace(
+            self,
+            vocab_size=self.source_vocab_size or self.vocab_size,
+            num_heads=self.encoder_heads or self.num_heads,
+            feed_forward_width=self.encoder_feed_forward_width or self.feed_forward_width,
+        )
+
+    @property
+    def width_of_head(self) -> int:
+        return self.head_width or self.width // self.num_heads
+
+    @property
+    def attention_width(self) -> int:
+        """Of all heads side by side."""
+        return self.num_heads * self.width_of_head
+
+
+@dataclass(frozen=True)
+class TransformerOutput:
+    """One teacher-forced pass.
+
+    Attributes:
+        logits: float [batch, target, vocabulary].
+        cross_attention: one float [batch, heads, target, source] a decoder layer; empty unless asked for.
+        encoder_attention: one float [batch, heads, source, source] an encoder layer; likewise.
+        decoder_attention: one float [batch, heads, target, target] a decoder layer; likewise.
+    """
+
+    logits: Tensor
+    cross_attention: list[Tensor]
+    encoder_attention: list[Tensor]
+    decoder_attention: list[Tensor]
+
+
+def attention(config: TransformerConfig, memory_width: int | None = None) -> MultiHeadAttention:
+    """Attention as a layer of this architecture has it."""
+    return MultiHeadAttention(
+        config.width,
+        config.num_heads,
+        head_width=config.head_width,
+        memory_width=memory_width,
+        bias=config.bias,
+        scale=None if config.scale_attention else 1.0,
+    )
+
+
+class FeedForward(nn.Module):
+    """FFN(x) = activation(x W_1 + b_1) W_2 + b_2 (section 3.3).
+
+    Gated (Shazeer 2020, "GLU Variants Improve Transformer"): (activation(x W_g + b_g) * (x W_1 + b_1)) W_2 + b_2.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.inner = nn.Linear(config.width, config.feed_forward_width, bias=config.bias)
+        self.outer = nn.Linear(config.feed_forward_width, config.width, bias=config.bias)
+        self.gate = nn.Linear(config.width, config.feed_forward_width, bias=config.bias) if config.gated else None
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.gate is None:
+            return self.outer(self.activation(self.inner(x)))
+        return self.outer(self.activation(self.gate(x)) * self.inner(x))
+
+
+class Sublayer(nn.Module):
+    """Residual connection, normalization and dropout around a sublayer (section 3.1)."""
+
+    def __init__(self, config: TransformerConfig, dropout: float) -> None:
+        super().__init__()
+        self.norm = normalization(config)
+        self.norm_first = config.norm == "pre"
+        self.dropout = nn.Dropout(dropout)
+
+    def before(self, x: Tensor) -> Tensor:
+        return self.norm(x) if self.norm_first else x
+
+    def after(self, x: Tensor, update: Tensor) -> Tensor:
+        x = x + self.dropout(update)
+        return x if self.norm_first else self.norm(x)
+
+
+class HeadTransform(nn.Module):
+    """norm(activation(x W + b)), before the projection to the vocabulary."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.width, config.width)
+        self.norm = nn.LayerNorm(config.width, eps=config.norm_epsilon)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.activation(self.dense(x)))
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, config: TransformerConfig, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = attention(config)
+        self.self_attention_sublayer = Sublayer(config, dropout)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_sublayer = Sublayer(config, dropout)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, score_bias: Tensor | None = None, *, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Runs one layer.
+
+        Args:
+            x: float [batch, source, width].
+            mask: bool [batch, 1, 1, source].
+            score_bias: float [1, heads, source, source], on the scores of self-attention.
+        """
+        y = self.self_attention_sublayer.before(x)
+        update, weights = self.self_attention(y, y, mask, score_bias=score_bias, need_weights=need_weights)
+        x = self.self_attention_sublayer.after(x, update)
+        update = self.feed_forward(self.feed_forward_sublayer.before(x))
+        return self.feed_forward_sublayer.after(x, update), weights
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, config: TransformerConfig, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = attention(config)
+        self.self_attention_sublayer = Sublayer(config, dropout)
+        self.cross_attention = attention(config, config.memory_width)
+        self.cross_attention_sublayer = Sublayer(config, dropout)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_sublayer = Sublayer(config, dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        causal_mask: Tensor,
+        source_mask: Tensor | None,
+        score_bias: Tensor | None = None,
+        *,
+        need_weights: bool,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Runs one layer.
+
+        Args:
+            x: float [batch, target, width].
+            memory: float [batch, source, memory width].
+            causal_mask: bool [target, target].
+            source_mask: bool [batch, 1, 1, source].
+            score_bias: float [1, heads, target, target], on the scores of self-attention.
+        """
+        y = self.self_attention_sublayer.before(x)
+        update, self_weights = self.self_attention(y, y, causal_mask, score_bias=score_bias, need_weights=need_weights)
+        x = self.self_attention_sublayer.after(x, update)
+        y = self.cross_attention_sublayer.before(x)
+        update, cross_weights = self.cross_attention(y, memory, source_mask, need_weights=need_weights)
+        x = self.cross_attention_sublayer.after(x, update)
+        update = self.feed_forward(self.feed_forward_sublayer.before(x))
+        return self.feed_forward_sublayer.after(x, update), self_weights, cross_weights
+
+
+class TransformerDecoder(nn.Module):
+    """The decoder with its embeddings and its head. Whose memory it reads does not matter.
+
+    Args:
+        config: the architecture; what it says of an encoder is not read.
+        dropout: probability, in training only: on embeddings and on every sublayer's output.
+    """
+
+    sinusoids: Tensor
+
+    def __init__(self, config: TransformerConfig, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        if config.positions == "learned":
+            self.decoder_positions = nn.Embedding(config.max_positions, config.width)
+        elif config.positions == "relative":
+            self.decoder_distances = distances(config, bidirectional=False)
+        else:
+            self.register_buffer("sinusoids", sinusoids(config.max_positions, config.width), persistent=False)
+        self.decoder_embedding_norm = normalization(config) if config.embedding_norm else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = nn.ModuleList(DecoderLayer(config, dropout) for _ in range(config.decoder_layers))
+        self.decoder_norm = normalization(config) if config.final_norm else nn.Identity()
+        self.head_transform = HeadTransform(config) if config.head_transform else nn.Identity()
+        self.head = nn.Linear(config.width, config.vocab_size, bias=config.output_bias)
+        if config.tie_embeddings:
+            self.head.weight = self.embedding.weight
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        nn.init.normal_(self.embedding.weight, std=self.config.width**-0.5)
+
+    def embed(self, ids: Tensor, side: Side, *, first_position: int = 0) -> Tensor:
+        """ids: int64 [batch, n], of positions `first_position` and on -> float [batch, n, width]."""
+        x = self._table(side)(ids)
+        if self.config.scale_embeddings:
+            x = x * math.sqrt(self.config.width)
+        positions = self._position_table(side)
+        if positions is not None:
+            x = x + positions[first_position : first_position + ids.shape[1]]
+        return self.dropout(self.get_submodule(f"{side}_embedding_norm")(x))
+
+    def _table(self, side: Side) -> nn.Module:
+        separate = side == "encoder" and self.config.source_vocab_size is not None
+        return self.get_submodule("source_embedding" if separate else "embedding")
+
+    def _position_table(self, side: Side) -> Tensor | None:
+        """Float [max_positions, width]; None where positions are relative."""
+        match self.config.positions:
+            case "sinusoidal":
+                return self.sinusoids
+            case "learned":
+                return self.get_parameter(f"{side}_positions.weight")
+            case "relative":
+                return None
+
+    def _score_bias(self, length: int, side: Side) -> Tensor | None:
+        """Float [1, heads, length, length]; None unless positions are relative."""
+        if self.config.positions != "relative":
+            return None
+        positions = torch.arange(length, device=self.head.weight.device)
+        bias: Tensor = self.get_submodule(f"{side}_distances")(positions, positions)
+        return bias
+
+    def decode(
+        self, target: Tensor, memory: Tensor, source_mask: Tensor | None, *, need_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Decodes target prefixes, every position at once.
+
+        Args:
+            target: int64 [batch, target]; the start token first.
+            memory: float [batch, source, memory width].
+            source_mask: bool [batch, source]; None allows all.
+
+        Returns:
+            states: float [batch, target, width], what `logits` reads.
+            self_weights, cross_weights: one tensor a layer, if asked for.
+        """
+        n = target.shape[1]
+        causal_mask = torch.ones(n, n, dtype=torch.bool, device=target.device).tril()
+        mask = None if source_mask is None else source_mask[:, None, None]
+        x, all_self, all_cross, score_bias = self.embed(target, "decoder"), [], [], self._score_bias(n, "decoder")
+        for layer in self.decoder:
+            x, self_weights, cross_weights = layer(x, memory, causal_mask, mask, score_bias, need_weights=need_weights)
+            all_self += [self_weights] if need_weights else []
+            all_cross += [cross_weights] if need_weights else []
+        return self.decoder_norm(x), all_self, all_cross
+
+    def logits(self, states: Tensor) -> Tensor:
+        """states: float [..., width] -> float [..., vocabulary]."""
+        logits: Tensor = self.head(self.head_transform(states) * self.config.head_scale)
+        return logits
+
+
+class Transformer(TransformerDecoder):
+    """Encoder and decoder.
+
+    Args:
+        config: the architecture.
+        dropout: probability, in training only: on embeddings and on every sublayer's output.
+    """
+
+    def __init__(self, config: TransformerConfig, *, dropout: float = 0.0) -> None:
+        super().__init__(config, dropout=dropout)
+        if config.source_vocab_size is not None:
+            self.source_embedding = nn.Embedding(config.source_vocab_size, config.width)
+        if config.positions == "learned":
+            self.encoder_positions = nn.Embedding(config.max_positions, config.width)
+        elif config.positions == "relative":
+            self.encoder_distances = distances(config.of_encoder, bidirectional=True)
+        self.encoder_embedding_norm = normalization(config) if config.embedding_norm else nn.Identity()
+        self.encoder = nn.ModuleList(EncoderLayer(config.of_encoder, dropout) for _ in range(config.encoder_layers))
+        self.encoder_norm = normalization(config) if config.final_norm else nn.Identity()
+        self._initialize()
+
+    def encode(self, source: Tensor, source_mask: Tensor, *, need_weights: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """Encodes a batch of sources.
+
+        Args:
+            source: int64 [batch, source].
+            source_mask: bool [batch, source]; False on padding.
+
+        Returns:
+            memory: float [batch, source, width].
+            weights: one float [batch, heads, source, source] a layer, if asked for.
+        """
+        return self.encode_embedded(self.embed(source, "encoder"), source_mask, need_weights=need_weights)
+
+    def encode_embedded(
+        self, x: Tensor, source_mask: Tensor | None, *, need_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As `encode`, of a source that is no text; x: float [batch, source, width], positions added."""
+        mask, all_weights = None if source_mask is None else source_mask[:, None, None], []
+        score_bias = self._score_bias(x.shape[1], "encoder")
+        for layer in self.encoder:
+            x, weights = layer(x, mask, score_bias, need_weights=need_weights)
+            all_weights += [weights] if need_weights else []
+        return self.encoder_norm(x), all_weights
+
+    def forward(
+        self, source: Tensor, source_mask: Tensor, target: Tensor, *, need_weights: bool = False
+    ) -> TransformerOutput:
+        """Runs one teacher-forced pass; arguments as in `encode` and `decode`."""
+        memory, encoder_attention = self.encode(source, source_mask, need_weights=need_weights)
+        states, decoder_attention, cross_attention = self.decode(target, memory, source_mask, need_weights=need_weights)
+        return TransformerOutput(self.logits(states), cross_attention, encoder_attention, decoder_attention)
+
+
+def normalization(config: TransformerConfig) -> nn.Module:
+    """Over the width."""
+    kind = nn.RMSNorm if config.norm_kind == "rms" else nn.LayerNorm
+    return kind(config.width, eps=config.norm_epsilon)
+
+
+def distances(config: TransformerConfig, *, bidirectional: bool) -> RelativePositionBias:
+    return RelativePositionBias(
+        config.num_heads,
+        num_buckets=config.relative_buckets,
+        max_distance=config.relative_max_distance,
+        bidirectional=bidirectional,
+    )
+
+
+def sinusoids(max_positions: int, width: int) -> Tensor:
+    """Fixed position codes (section 3.5): float [max_positions, width], sines then cosines."""
+    positions = torch.arange(max_positions, dtype=torch.float64)[:, None]
+    rates = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10000.0) / width))
+    return torch.cat([torch.sin(positions * rates), torch.cos(positions * rates)], dim=1).float()

@@ -1,0 +1,217 @@
+"""Recipe of `flickr8k`: captions for photographs (Hodosh et al. 2013), over the frozen EfficientNet-Lite0.
+
+    python -m regard_models.recipes.captioner --data DATA/flickr8k --out OUT [--minutes 35] [--reinforced-minutes 0]
+
+The features of the images are computed once and kept in OUT/features (1.6 GB); only what reads them is trained: on
+people's captions, and then, if minutes are given for it, on its own captions' CIDEr-D; the shipped model had none. What
+is kept is the epoch with the best BLEU-4 of greedy captions on dev.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.captioner import Captioner
+from regard_models.nets.captioner_family import CaptionerConfig, build, load_weights, stored_weights, write_config
+from regard_models.nets.captioner_lstm import LstmCaptionerConfig
+from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
+from regard_models.nets.efficientnet import EfficientNet
+from regard_models.nets.transformer import TransformerConfig
+from regard_models.recipes.captioner_data import (
+    CaptionBatch,
+    CaptionVocabulary,
+    TrainingImages,
+    epoch,
+    mirror,
+    read_captions,
+)
+from regard_models.recipes.captioner_features import features, published_encoder
+from regard_models.recipes.captioner_losses import caption_loss
+from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
+from regard_models.recipes.captioner_scores import bleu
+from regard_models.recipes.captioner_search import caption
+from regard_models.recipes.tokenizer import train_tokenizer
+from regard_models.recipes.training import TrainingPlan, train
+
+VOCAB_SIZE = 3072
+IMAGES_A_BATCH = 32  # with five captions each
+# Chosen on dev.
+NUM_BEAMS = 3
+LENGTH_PENALTY = 0.7
+
+CONFIGS: dict[str, CaptionerConfig] = {
+    "transformer": TransformerCaptionerConfig(
+        TransformerConfig(
+            vocab_size=VOCAB_SIZE,
+            width=256,
+            num_heads=4,
+            encoder_layers=1,
+            decoder_layers=3,
+            feed_forward_width=1024,
+            max_positions=64,
+        )
+    ),
+    "lstm": LstmCaptionerConfig(vocab_size=VOCAB_SIZE),
+    "lstm-hard": LstmCaptionerConfig(vocab_size=VOCAB_SIZE, attention="hard"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.tar and train.jsonl.gz, and dev")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--decoder", choices=CONFIGS, default="transformer")
+    parser.add_argument("--minutes", type=float, default=35, help="training on people's captions, over all calls")
+    parser.add_argument("--reinforced-minutes", type=float, default=0, help="then on CIDEr-D, over all calls")
+    parser.add_argument("--dropout", type=float, default=0.3)
+    parser.add_argument("--feature-dropout", type=float, default=0.2)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    (options.out / "features").mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+
+    corpus = _corpus(options.data, options.out)
+    config = CONFIGS[options.decoder]
+    model = build(config, dropout=options.dropout, feature_dropout=options.feature_dropout)
+    model.encoder.load_state_dict(corpus.encoder.state_dict())
+    training = Training(model.to(options.device), config, corpus, options.out, options.device)
+    plan = TrainingPlan(minutes=options.minutes, peak_rate=1e-3, warmup_steps=200, hold=0.2)
+    training.run(plan, lambda batch: caption_loss(model, batch), "written")
+    if options.reinforced_minutes:
+        cider = CiderD(corpus.views[0].captions)
+        plan = TrainingPlan(minutes=options.reinforced_minutes, peak_rate=1e-4, warmup_steps=20, hold=0.5)
+        training.run(plan, lambda batch: self_critical_loss(model, corpus.vocabulary, cider, batch), "reinforced")
+    training.finish()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Flickr8k, ready to train on.
+
+    Attributes:
+        views: the training images as they are, and mirrored.
+        dev_features: float16 [images, channels, rows, columns].
+    """
+
+    vocabulary: CaptionVocabulary
+    encoder: EfficientNet
+    views: list[TrainingImages]
+    dev_features: NDArray[np.float16]
+    dev_captions: list[list[str]]
+
+
+def _corpus(data: Path, out: Path) -> Corpus:
+    captions, stored = read_captions(data, "train"), out / "features"
+    vocabulary = CaptionVocabulary(_tokenizer(out / "tokenizer.json", captions))
+    encoder = published_encoder()
+    plain = TrainingImages.of(features(encoder, data, "train", stored), captions, vocabulary)
+    mirrored_captions = [[mirror(text) for text in group] for group in captions]
+    mirrored_features = features(encoder, data, "train", stored, mirrored=True)
+    mirrored = TrainingImages.of(mirrored_features, mirrored_captions, vocabulary)
+    dev_features = features(encoder, data, "dev", stored)
+    return Corpus(vocabulary, encoder, [plain, mirrored], dev_features, read_captions(data, "dev"))
+
+
+def _tokenizer(file: Path, captions: list[list[str]]) -> Tokenizer:
+    if file.exists():
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+    texts = (text for group in captions for text in group)
+    tokenizer = train_tokenizer(texts, vocab_size=VOCAB_SIZE, language_tokens=[])
+    tokenizer.save(str(file))
+    return tokenizer
+
+
+def mean_weights(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: (weight + other[name]) / 2 for name, weight in one.items()}
+
+
+class Training:
+    """The phases of a training; each begins with the best epoch of the one before."""
+
+    def __init__(self, model: Captioner, config: CaptionerConfig, corpus: Corpus, out: Path, device: str) -> None:
+        self._model = model
+        self._config = config
+        self._corpus = corpus
+        self._out = out
+        self._device = device
+        self._phases: dict[str, Any] = {}
+
+    def run(self, plan: TrainingPlan, loss_of: Callable[[CaptionBatch], Tensor], phase: str) -> None:
+        """Trains for the plan's minutes, going on where an earlier call stopped; takes the best epoch, or the mean of
+        it and the last one (Wortsman et al. 2022, "Model soups"), whichever scores higher.
+        """
+        state, best = self._out / f"{phase}.pt", self._out / phase
+        if not best.exists():
+            self._keep_better(best)  # what a phase begins with counts too
+        steps = train(self._model, loss_of, self._epochs(best), plan, state, device=self._device)
+        last = {name: weight.cpu() for name, weight in stored_weights(self._model).items()}
+        self._keep_better(best)
+        load_weights(self._model, mean_weights(Checkpoint.load(best).weights, last))
+        self._keep_better(best)
+        load_weights(self._model, Checkpoint.load(best).weights)
+        self._phases[phase] = {"minutes": plan.minutes, "steps": steps, "device": self._device}
+
+    def finish(self) -> None:
+        """Writes the checkpoint with its dev scores by beam search."""
+        scores = {f"{name}/flickr8k-dev": score for name, score in self._scores(num_beams=NUM_BEAMS).items()}
+        print(scores, flush=True)
+        card = {
+            "name": "flickr8k",
+            "task": "captioning",
+            "data": "Flickr8k (Hodosh, Young and Hockenmaier 2013), 6,000 photographs with five captions each",
+            "license": "photographs belong to the Flickr users who took them; research and education",
+            "weights_license": "encoder: EfficientNet-Lite0, Apache-2.0; the rest: as the data",
+            "recipe": "models/regard_models/recipes/captioner.py",
+            "training": self._phases,
+            "max_target_tokens": 40,
+            "generation": {"num_beams": NUM_BEAMS, "length_penalty": LENGTH_PENALTY, "max_new_tokens": 32},
+            "scores": scores,
+        }
+        self._save(self._out, card)
+
+    def _epochs(self, best: Path) -> Iterator[Iterator[CaptionBatch]]:
+        rng = random.Random(1)
+        while True:
+            yield epoch(self._corpus.views, self._corpus.vocabulary, num_images=IMAGES_A_BATCH, rng=rng)
+            self._keep_better(best)
+            self._model.train()
+
+    def _keep_better(self, folder: Path) -> None:
+        """Saves the model as it is now unless what the folder holds scores higher on dev."""
+        scores = self._scores(num_beams=1)
+        print(f"\n{folder.name}: {scores}", flush=True)
+        card = folder / "card.json"
+        if not card.exists() or scores["bleu4"] > json.loads(card.read_text())["scores"]["bleu4"]:
+            self._save(folder, {"scores": scores})
+
+    def _scores(self, *, num_beams: int) -> dict[str, float]:
+        outputs = caption(
+            self._model,
+            self._corpus.vocabulary,
+            self._corpus.dev_features,
+            device=self._device,
+            num_beams=num_beams,
+            length_penalty=LENGTH_PENALTY,
+        )
+        return bleu(outputs, self._corpus.dev_captions)
+
+    def _save(self, folder: Path, card: dict[str, Any]) -> None:
+        weights, tokenizer = stored_weights(self._model), self._corpus.vocabulary.tokenizer
+        Checkpoint(write_config(self._config), weights, tokenizer, card).save(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What the translation recipes share: from pairs of sentences to a checkpoint with its dev scores."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sacrebleu
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.transformer import Transformer, TransformerConfig
+from regard_models.recipes.corpus import IGNORED_LABEL, Batch, Example, Pair, batches, pad_batch
+from regard_models.recipes.tokenizer import END, PAD, START
+from regard_models.recipes.training import TrainingPlan, train
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer and the ids that training needs of it."""
+
+    tokenizer: Tokenizer
+
+    def id(self, piece: str) -> int:
+        token_id = self.tokenizer.token_to_id(piece)
+        if token_id is None:
+            raise ValueError(f"the tokenizer has no piece {piece!r}")
+        return int(token_id)
+
+    def source(self, text: str, language: str) -> list[int]:
+        """Target-language token, pieces, end: what the model reads."""
+        return [self.id(f"<{language}>"), *self.tokenizer.encode(text).ids, self.id(END)]
+
+    def examples(self, pairs: list[Pair]) -> list[Example]:
+        sources = self.tokenizer.encode_batch_fast([pair.source for pair in pairs])
+        targets = self.tokenizer.encode_batch_fast([pair.target for pair in pairs])
+        end = self.id(END)
+        return [
+            ([self.id(f"<{pair.language}>"), *source.ids, end], [*target.ids, end])
+            for pair, source, target in zip(pairs, sources, targets, strict=True)
+        ]
+
+    def decode(self, ids: list[int]) -> str:
+        kept = [i for i in ids if i not in (self.id(PAD), self.id(START), self.id(END))]
+        return str(self.tokenizer.decode(kept, skip_special_tokens=False))
+
+
+def fit(
+    model: nn.Module,
+    vocabulary: Vocabulary,
+    epochs: Iterator[list[Pair]],
+    plan: TrainingPlan,
+    out: Path,
+    *,
+    device: str,
+    max_tokens: int = 4096,
+    max_pieces: int = 120,
+) -> int:
+    """Trains a translator on pairs that each epoch draws anew; returns the number of steps.
+
+    Label smoothing is 0.1 (Vaswani et al. 2017, section 5.4); longer examples than `max_pieces` are left out.
+    The model is called as `Transformer.forward` is, and returns what has `logits`.
+    """
+    start_id, pad_id, rng = vocabulary.id(START), vocabulary.id(PAD), random.Random(1)
+
+    def loss_of(batch: Batch) -> Tensor:
+        # need_weights=True: for short sentences the plain kernel is twice as fast on CPU as the fused one.
+        logits = model(batch.source, batch.source_mask, batch.target, need_weights=device == "cpu").logits
+        return functional.cross_entropy(
+            logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED_LABEL, label_smoothing=0.1
+        )
+
+    def passes() -> Iterator[Iterator[Batch]]:
+        for pairs in epochs:
+            examples = [e for e in vocabulary.examples(pairs) if max(map(len, e)) <= max_pieces]
+            yield batches(examples, max_tokens=max_tokens, start_id=start_id, pad_id=pad_id, rng=rng)
+
+    return train(model, loss_of, passes(), plan, out / "state.pt", device=device)
+
+
+@torch.inference_mode()
+def translate(
+    model: Transformer,
+    vocabulary: Vocabulary,
+    texts: list[str],
+    language: str,
+    *,
+    device: str,
+    max_new_tokens: int = 80,
+) -> list[str]:
+    """Translates greedily, in batches of 100; the plain reference that the serving graphs are compared with."""
+    model.eval()
+    start_id, pad_id, end_id = vocabulary.id(START), vocabulary.id(PAD), vocabulary.id(END)
+    results: list[str] = []
+    for first in range(0, len(texts), 100):
+        sources = [vocabulary.source(text, language) for text in texts[first : first + 100]]
+        batch = pad_batch([(s, [end_id]) for s in sources], start_id=start_id, pad_id=pad_id).to(device)
+        memory, _ = model.encode(batch.source, batch.source_mask)
+        target = batch.target
+        finished = torch.zeros(len(sources), dtype=torch.bool, device=device)
+        for _ in range(max_new_tokens):
+            states, _, _ = model.decode(target, memory, batch.source_mask)
+            tokens = model.head(states[:, -1]).argmax(-1).masked_fill(finished, end_id)
+            target = torch.cat([target, tokens[:, None]], dim=1)
+            finished |= tokens == end_id
+            if finished.all():
+                break
+        results += [vocabulary.decode(row) for row in target.tolist()]
+    return results
+
+
+def greedy_bleu(
+    model: Transformer, vocabulary: Vocabulary, pairs: list[Pair], *, device: str, lowercase: bool = False
+) -> float:
+    """sacreBLEU of greedy translations of pairs that share one target language."""
+    translations = translate(model, vocabulary, [p.source for p in pairs], pairs[0].language, device=device)
+    return float(sacrebleu.corpus_bleu(translations, [[p.target for p in pairs]], lowercase=lowercase).score)
+
+
+def write_checkpoint(
+    out: Path, config: TransformerConfig, model: Transformer, vocabulary: Vocabulary, card: dict[str, Any]
+) -> None:
+    """Writes the finished checkpoint beside the training state."""
+    weights = model.state_dict()
+    if config.tie_embeddings:
+        del weights["head.weight"]
+    family = {"family": "regard-transformer", **config.to_json()}
+    Checkpoint(family, weights, vocabulary.tokenizer, card).save(out)
+
+
+def load_translator(folder: Path, *, dropout: float = 0.0) -> tuple[Transformer, Vocabulary]:
+    """Reads a checkpoint of `write_checkpoint` back, as a start for further training or as a reference."""
+    checkpoint = Checkpoint.load(folder)
+    config = TransformerConfig(**{name: value for name, value in checkpoint.config.items() if name != "family"})
+    model = Transformer(config, dropout=dropout)
+    weights = dict(checkpoint.weights)
+    if config.tie_embeddings:
+        weights["head.weight"] = weights["embedding.weight"]
+    model.load_state_dict(weights)
+    return model, Vocabulary(checkpoint.tokenizer)

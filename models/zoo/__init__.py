@@ -1,0 +1,1 @@
+"""The bundles that ship with Regard, one folder each: data, and no code."""

@@ -1,0 +1,46 @@
+"""Threads for what would hold up the event loop: decoding pictures, tokenizing long texts."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from regard_service.errors import Overloaded
+
+T = TypeVar("T")
+
+
+class Pool:
+    """A few threads, and a bound on what may wait for them.
+
+    Args:
+        max_waiting: functions that may run or wait, over all calls.
+    """
+
+    def __init__(self, num_threads: int, max_waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="reading")
+        self._max_waiting = max(num_threads, max_waiting)
+        self._num_waiting = 0
+
+    async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
+        """Runs functions in the threads; those that wait are dropped if the caller leaves.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self._num_waiting + len(functions) > self._max_waiting:
+            raise Overloaded(
+                f"{self._num_waiting} inputs wait to be read and {len(functions)} more came; "
+                f"the limit is {self._max_waiting}",
+                retry_after_s=1.0,
+            )
+        loop = asyncio.get_running_loop()
+        self._num_waiting += len(functions)
+        try:
+            return await asyncio.gather(*(loop.run_in_executor(self._threads, function) for function in functions))
+        finally:
+            self._num_waiting -= len(functions)
+
+    def close(self) -> None:
+        """Drops what waits; what runs is finished."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

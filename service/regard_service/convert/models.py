@@ -1,0 +1,94 @@
+"""Models: from what the server knows of them to protobuf."""
+
+from dataclasses import fields
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.bundle import GenerationDefaults, Manifest, Provenance, Provider
+from regard_service.convert import enums
+from regard_service.domain import GenerationOptions, ModelInfo
+from regard_service.maps.maker import default_method, num_layers_and_heads, offered_kinds
+
+_PROVIDERS: dict[Provider, str] = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
+_GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
+
+
+def provider_name(provider: Provider | None) -> str:
+    """The API's word for an execution provider; empty for none."""
+    return "" if provider is None else _PROVIDERS[provider]
+
+
+def write_model(info: ModelInfo) -> pb.Model:
+    """A model as ListModels tells it; of one without a manifest only the name and why it was refused."""
+    model = pb.Model(
+        name=info.name,
+        is_default=info.is_default,
+        state=enums.MODEL_STATE.number(info.state),
+        state_reasons=info.reasons,
+        provider=provider_name(info.provider),
+        precision=info.precision or "",
+        size_bytes=info.size_bytes,
+    )
+    if info.manifest is not None:
+        model.MergeFrom(_described(info.manifest))
+    return model
+
+
+def _described(manifest: Manifest) -> pb.Model:
+    is_text = manifest.task != "captioning"
+    return pb.Model(
+        version=manifest.version,
+        task=enums.TASK.number(manifest.task),
+        family=manifest.family,
+        source_languages=manifest.source_languages,
+        target_languages=manifest.target_languages,
+        styles=manifest.styles,
+        default_style=manifest.styles[0] if manifest.styles else "",
+        max_source_tokens=manifest.max_source_tokens if is_text else 0,
+        max_new_tokens=manifest.max_target_tokens,
+        default_truncation=(
+            enums.TRUNCATION.number(manifest.default_truncation) if is_text else pb.TRUNCATION_UNSPECIFIED
+        ),
+        generation_defaults=_generation_defaults(manifest.generation),
+        generation_options=_GENERATION_OPTIONS,
+        attention_kinds=_attention_kinds(manifest),
+        alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
+        alignment_method=enums.ALIGNMENT_METHOD.number(default_method(manifest.attention)),
+        value_norms=manifest.is_traced,
+        num_parameters=manifest.num_parameters,
+        provenance=_provenance(manifest.provenance),
+        scores=manifest.scores,
+    )
+
+
+def _generation_defaults(defaults: GenerationDefaults) -> pb.GenerationConfig:
+    return pb.GenerationConfig(
+        num_beams=defaults.num_beams,
+        max_new_tokens=defaults.max_new_tokens,
+        min_new_tokens=defaults.min_new_tokens,
+        length_penalty=defaults.length_penalty,
+        early_stopping=enums.EARLY_STOPPING.number(defaults.early_stopping),
+        no_repeat_ngram_size=defaults.no_repeat_ngram_size,
+        repetition_penalty=defaults.repetition_penalty,
+    )
+
+
+def _attention_kinds(manifest: Manifest) -> list[pb.AttentionLayout]:
+    layouts = []
+    for kind in offered_kinds(manifest):
+        num_layers, num_heads = num_layers_and_heads(manifest, kind)
+        number = enums.ATTENTION_KIND.number(kind)
+        layouts.append(pb.AttentionLayout(kind=number, num_layers=num_layers, num_heads=num_heads))
+    return layouts
+
+
+def _provenance(provenance: Provenance) -> pb.Provenance:
+    written = pb.Provenance(
+        source=provenance.source,
+        data=provenance.data,
+        data_license=provenance.data_license,
+        weights_license=provenance.weights_license,
+        exporter_version=provenance.exporter_version,
+    )
+    if provenance.export_time is not None:
+        written.export_time.FromDatetime(provenance.export_time)
+    return written

@@ -1,0 +1,175 @@
+"""The buffers of one running batch: every request's memory, every slot's state.
+
+Allocated once and never cleared: lengths mask what is stale. Live requests are always rows 0 to n - 1, so that
+a prefix of each buffer is what a step works on.
+"""
+
+import math
+import mmap
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from regard_service.bundle import Manifest, TensorSpec
+from regard_service.engine.core.request import Int64Array
+
+Array = NDArray[Any]
+Int32Array = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class SlotsShape:
+    """Sizes of a running batch.
+
+    Attributes:
+        max_requests: rows; `max_requests * num_beams` slots.
+        source: longest source, in positions.
+        capacity: longest target, in positions.
+    """
+
+    max_requests: int
+    num_beams: int
+    source: int
+    capacity: int
+
+    @property
+    def max_slots(self) -> int:
+        return self.max_requests * self.num_beams
+
+    def sizes(self, spec: TensorSpec) -> list[int]:
+        """A tensor's full size."""
+        named = {
+            "requests": self.max_requests,
+            "slots": self.max_slots,
+            "source": self.source,
+            "capacity": self.capacity,
+        }
+        return [named[axis] if isinstance(axis, str) else axis for axis in spec.shape]
+
+
+def lazy_zeros(sizes: Sequence[int], dtype: DTypeLike) -> Array:
+    """Zeros that take memory page by page, as they are first written: most of a cache never is.
+
+    NumPy asks the system for huge pages, of which a single number takes 2 MB.
+
+    Raises:
+        MemoryError: there is no room for them.
+    """
+    if sys.platform != "linux":
+        return np.zeros(sizes, dtype)
+    num_bytes = math.prod(sizes) * np.dtype(dtype).itemsize
+    try:
+        pages = mmap.mmap(-1, max(1, num_bytes), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    except OSError as error:
+        raise MemoryError(f"no memory for {num_bytes} bytes") from error
+    return np.frombuffer(pages, dtype, math.prod(sizes)).reshape(sizes)
+
+
+class Slots:
+    """Memory and state of up to `shape.max_requests` requests.
+
+    Attributes:
+        tokens: int64 [slots], each slot's last token.
+        lengths: int32 [slots], tokens before the last one.
+        source_lengths: int32 [requests].
+        memory: by name, [requests, ...].
+        state: by the step graph's input name, [slots, ...].
+        next_state: by input name, where a step's output is not written in place.
+    """
+
+    def __init__(self, manifest: Manifest, shape: SlotsShape) -> None:
+        self.shape = shape
+        self.tokens: Int64Array = np.zeros(shape.max_slots, np.int64)
+        self.lengths: Int32Array = np.zeros(shape.max_slots, np.int32)
+        self.source_lengths: Int32Array = np.zeros(shape.max_requests, np.int32)
+        self.memory = {spec.name: self._allocate(spec) for spec in manifest.memory}
+        self.state = {spec.input.name: self._allocate(spec.input) for spec in manifest.state}
+        self.next_state = {spec.input.name: self._allocate(spec.input) for spec in manifest.state if not spec.in_place}
+        self._source_axes = {spec.name: _axis(spec, "source") for spec in manifest.memory}
+        self._capacity_axes = {spec.input.name: _axis(spec.input, "capacity") for spec in manifest.state}
+
+    def _allocate(self, spec: TensorSpec) -> Array:
+        return lazy_zeros(self.shape.sizes(spec), spec.dtype)
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(buffer.nbytes for buffer in self.memory.values())
+
+    @property
+    def state_bytes(self) -> int:
+        return sum(buffer.nbytes for buffer in (*self.state.values(), *self.next_state.values()))
+
+    def write(self, row: int, memory: Mapping[str, Array], index: int, source_length: int, start_id: int) -> None:
+        """Puts an encoded request into a row: item `index` of `memory`, with fresh state."""
+        for name, values in memory.items():
+            buffer = self.memory[name][row]
+            _prefix(buffer, self._source_axes[name], source_length)[...] = _prefix(
+                values[index], self._source_axes[name], source_length
+            )
+        self.source_lengths[row] = source_length
+        slots = self._slots(row)
+        self.tokens[slots] = start_id
+        self.lengths[slots] = 0
+        for name in self.next_state:
+            self.state[name][slots] = 0
+
+    def move(self, source_row: int, target_row: int) -> None:
+        """Copies a request to another row, as far as it is used."""
+        length = int(self.source_lengths[source_row])
+        for name, buffer in self.memory.items():
+            axis = self._source_axes[name]
+            _prefix(buffer[target_row], axis, length)[...] = _prefix(buffer[source_row], axis, length)
+        self.source_lengths[target_row] = length
+        sources, targets = self._slots(source_row), self._slots(target_row)
+        used = int(self.lengths[sources].max())
+        for name, buffer in self.state.items():
+            axis = self._capacity_axes[name]
+            _rows_prefix(buffer, targets, axis, used)[...] = _rows_prefix(buffer, sources, axis, used)
+        self.tokens[targets] = self.tokens[sources]
+        self.lengths[targets] = self.lengths[sources]
+
+    def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
+        """Goes on with the next tokens: each slot continues the state of its parent.
+
+        Args:
+            tokens: int64 [slots], for the live slots.
+            parents: int64 [slots]; the slot whose state each slot continues.
+            moved: whether any slot continues another one's state.
+        """
+        num_slots = len(tokens)
+        self.lengths[:num_slots] += 1
+        for name, values in self.next_state.items():
+            self.state[name][:num_slots] = values[parents]
+        if moved:
+            targets = np.flatnonzero(parents != np.arange(num_slots))
+            used = int(self.lengths[targets].max())
+            for name in self.state.keys() - self.next_state.keys():
+                cache = _prefix(self.state[name], self._capacity_axes[name], used)
+                cache[targets] = cache[parents[targets]]  # the right side is a copy, so cycles are safe
+        self.tokens[:num_slots] = tokens
+
+    def _slots(self, row: int) -> slice:
+        return slice(row * self.shape.num_beams, (row + 1) * self.shape.num_beams)
+
+
+def _axis(spec: TensorSpec, name: str) -> int | None:
+    """Position of a named axis, counted from the end; None where the tensor has none."""
+    return spec.shape.index(name) - len(spec.shape) if name in spec.shape else None
+
+
+def _prefix(values: Array, axis: int | None, length: int) -> Array:
+    """A view of the first `length` positions of an axis (counted from the end)."""
+    if axis is None:
+        return values
+    index: tuple[Any, ...] = (..., slice(length), *([slice(None)] * (-axis - 1)))
+    view: Array = values[index]
+    return view
+
+
+def _rows_prefix(buffer: Array, rows: slice, axis: int | None, length: int) -> Array:
+    return _prefix(buffer[rows], axis, length)

@@ -1,0 +1,336 @@
+"""Runs a bundle's graphs. The only module that imports ONNX Runtime."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnxruntime import InferenceSession, OrtValue
+
+from regard_service.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
+from regard_service.engine.core.request import Float32Array, Int64Array, Trace
+from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.errors import NotReady
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one step tells of every live slot; views of buffers that the next step overwrites.
+
+    Attributes:
+        candidate_logits: float32 [slots, candidates], descending.
+        candidate_ids: int64 [slots, candidates].
+        log_normalizer: float32 [slots].
+        cross_attention: one float32 [requests, heads, beams, source] a layer; `source` is the bucket's.
+    """
+
+    candidate_logits: Float32Array
+    candidate_ids: Int64Array
+    log_normalizer: Float32Array
+    cross_attention: list[Float32Array]
+
+
+# Sources with fewer positions than this are encoded on one core: waking others would take as long.
+MIN_POSITIONS_ON_ALL_CORES = 24
+
+
+class Runner:
+    """A bundle's encode and step graphs on one execution provider. Calls may come from several threads.
+
+    Args:
+        provider: must be available and in the variant's list.
+        num_cores: those that `encode_on_all_cores` uses; a GPU's runner needs none of them.
+
+    Raises:
+        NotReady: the provider is missing, or a graph cannot be loaded or differs from the manifest.
+    """
+
+    _encode_on_all_cores: InferenceSession | None = None
+
+    def __init__(
+        self, bundle: Bundle, variant: Variant, provider: Provider = "CPUExecutionProvider", *, num_cores: int = 1
+    ) -> None:
+        self.manifest = bundle.manifest.of(variant)
+        self.variant = variant
+        self.provider = provider
+        if provider not in self.available_providers():
+            raise NotReady(
+                f"model {self.manifest.name!r}: provider {provider} is not available here; "
+                f"there are {', '.join(self.available_providers())}"
+            )
+        self._bundle = bundle
+        self._trace: InferenceSession | None = None
+        self._tracing = threading.Lock()
+        self._encode = self._session(bundle, variant.encode)
+        self._step = self._session(bundle, variant.step)
+        self._encode_inputs = {spec.name for spec in variant.encode.inputs}
+        if num_cores > 1 and provider == "CPUExecutionProvider":
+            self._encode_on_all_cores = self._open_on_all_cores(num_cores)
+        self._step_inputs = {spec.name for spec in variant.step.inputs}
+        self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
+        self._is_text = isinstance(self.manifest.source, TextSource)
+
+    @staticmethod
+    def available_providers() -> list[str]:
+        return list(onnxruntime.get_available_providers())
+
+    def _session(
+        self, bundle: Bundle, graph: GraphSpec, options: onnxruntime.SessionOptions | None = None
+    ) -> InferenceSession:
+        options = options or self._options()
+        try:
+            session = InferenceSession(bundle.path(graph.file), options, providers=[self.provider])
+        except Exception as error:  # ONNX Runtime raises a type of its own for each status
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} cannot be loaded: {error}") from error
+        faults = _signature_faults(session, graph)
+        if faults:
+            raise NotReady(f"model {self.manifest.name!r}: {graph.file} differs from its manifest: {'; '.join(faults)}")
+        return session
+
+    def _options(self) -> onnxruntime.SessionOptions:
+        """One intra-op thread: the cores are kept busy by several workers instead."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Activations come from an arena that stays; weights, which are never given back, need not.
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        if self.provider == "CPUExecutionProvider":
+            _share_arena()
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        if not self.variant.narrow_weights:
+            # Without it, products of 8-bit numbers overflow on CPUs that have no VNNI instructions, and are wrong.
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        return options
+
+    def _open_on_all_cores(self, num_cores: int) -> InferenceSession | None:
+        """The encode graph once more, for sources that no other work runs beside; None where it would not compute the
+        same to the last bit.
+
+        It does not pack weights, so that they are in memory once; a large source hardly notices, as all of its
+        positions share the packing that each run does.
+        """
+        options = self._options()
+        options.intra_op_num_threads = num_cores
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # cores are free between two runs
+        session = self._session(self._bundle, self.variant.encode, options)
+        sources = [_probe(self.manifest)]
+        usual, other = (self._encoded(each, sources) for each in (self._encode, session))
+        return session if all(np.array_equal(usual[name], other[name]) for name in usual) else None
+
+    def source_length(self, source: Array) -> int:
+        """Positions of the source axis: tokens of a text, cells of a picture's grid."""
+        return source_length(self.manifest, source)
+
+    def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
+        """Encodes requests, in one call.
+
+        Args:
+            sources: as in `EngineRequest`, one a request; lengths of texts may differ.
+
+        Returns:
+            the memory, by name; [requests, ...], padded to the longest source.
+        """
+        return self._encoded(self._encode, sources)
+
+    def encode_on_all_cores(self, sources: Sequence[Array]) -> dict[str, Array]:
+        """As `encode`, with the same result, but faster while nothing else is computed, where that is worthwhile."""
+        num_positions = sum(self.source_length(source) for source in sources)
+        if self._encode_on_all_cores is None or num_positions < MIN_POSITIONS_ON_ALL_CORES:
+            return self.encode(sources)
+        return self._encoded(self._encode_on_all_cores, sources)
+
+    def _encoded(self, session: InferenceSession, sources: Sequence[Array]) -> dict[str, Array]:
+        names = [spec.name for spec in self.manifest.memory]
+        inputs = encode_inputs(self.manifest, sources)
+        values = session.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
+        return dict(zip(names, values, strict=True))
+
+    def trace(self, source: Array, target: Int64Array) -> Trace:
+        """Runs the trace graph, which is loaded when it is first wanted.
+
+        Args:
+            source: int64 [source] ids, or float32 [3, height, width] pixels.
+            target: int64 [target] ids, what the decoder read: the start token, then the output but its last token.
+
+        Raises:
+            NotReady: the graph cannot be loaded.
+        """
+        spec = self.variant.trace
+        if spec is None:
+            raise ValueError(f"model {self.manifest.name!r} has no trace graph")
+        with self._tracing:
+            if self._trace is None:
+                self._trace = self._session(self._bundle, spec)
+        names = [output.name for output in spec.outputs]
+        inputs = {"source_ids": source} if self._is_text else {"pixels": source[None]}
+        values = dict(zip(names, self._trace.run(names, {**inputs, "target_ids": target}), strict=True))
+
+        def layers(kind: str) -> Float32Array:
+            count = sum(name.startswith(f"{kind}_") for name in names)
+            return np.stack([values[f"{kind}_{layer}"] for layer in range(count)])
+
+        return Trace(
+            encoder_self=layers("encoder_attention"),
+            decoder_self=layers("decoder_attention"),
+            cross=layers("cross_attention"),
+            encoder_norms=layers("encoder_value_norm"),
+            decoder_norms=layers("decoder_value_norm"),
+            cross_norms=layers("cross_value_norm"),
+        )
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: "StepBindings") -> StepOutput:
+        """Runs one decoder position for the first `num_live` requests; updates the state in place."""
+        binding = bindings.get(self, slots, num_live, num_candidates)
+        binding.total_length[...] = slots.lengths[: num_live * slots.shape.num_beams].max() + 1
+        self._step.run_with_iobinding(binding.io)
+        return binding.output
+
+    def open_slots(self, shape: SlotsShape) -> Slots:
+        """The buffers of a running batch, where this runner reads them."""
+        return Slots(self.manifest, shape)
+
+    def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "Binding":
+        """Binds the step graph's inputs and outputs to the live prefix of a running batch's buffers."""
+        num_slots = num_live * slots.shape.num_beams
+        total_length = np.zeros((), np.int32)
+        io = self._step.io_binding()
+        inputs: dict[str, Array] = {
+            "tokens": slots.tokens[:num_slots],
+            "lengths": slots.lengths[:num_slots],
+            "total_length": total_length,
+            "source_lengths": slots.source_lengths[:num_live],
+            "num_candidates": np.array([num_candidates], np.int64),
+            **{name: buffer[:num_live] for name, buffer in slots.memory.items()},
+            **{name: buffer[:num_slots] for name, buffer in slots.state.items()},
+        }
+        values = {name: OrtValue.ortvalue_from_numpy(x) for name, x in inputs.items() if name in self._step_inputs}
+        for name, value in values.items():
+            io.bind_ortvalue_input(name, value)
+        outputs: dict[str, Array] = {
+            "candidate_logits": np.empty((num_slots, num_candidates), np.float32),
+            "candidate_ids": np.empty((num_slots, num_candidates), np.int64),
+            "log_normalizer": np.empty(num_slots, np.float32),
+        }
+        for name in self._cross_outputs:
+            shape = (num_live, self.manifest.attention.heads, slots.shape.num_beams, slots.shape.source)
+            outputs[name] = np.empty(shape, np.float32)
+        for spec in self.manifest.state:
+            if spec.in_place:
+                io.bind_ortvalue_output(spec.output, values[spec.input.name])
+            else:
+                outputs[spec.output] = slots.next_state[spec.input.name][:num_slots]
+        for name, array in outputs.items():
+            io.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        output = StepOutput(
+            outputs["candidate_logits"],
+            outputs["candidate_ids"],
+            outputs["log_normalizer"],
+            [outputs[name] for name in self._cross_outputs],
+        )
+        return Binding(io, total_length, output, inputs)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A bound step call; `inputs` keeps the arrays alive that ONNX Runtime points into."""
+
+    io: onnxruntime.IOBinding
+    total_length: Array
+    output: StepOutput
+    inputs: Mapping[str, Array]
+
+
+class StepBindings:
+    """Bindings of one running batch by its number of live requests: made once, since binding costs more than a call."""
+
+    def __init__(self) -> None:
+        self._bindings: dict[tuple[int, int], Binding] = {}
+
+    def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> Binding:
+        key = num_live, num_candidates
+        if key not in self._bindings:
+            self._bindings[key] = runner.bind(slots, num_live, num_candidates)
+        return self._bindings[key]
+
+
+@cache
+def _share_arena() -> None:
+    """Gives the process one arena, which all sessions that ask for it take memory from; else each keeps one of its own,
+    as large as its largest run ever needed.
+    """
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(memory, None)
+
+
+def load_cuda() -> None:
+    """Loads CUDA's libraries from where pip installs them; those of the system are found anyway."""
+    onnxruntime.preload_dlls()
+
+
+def value_of(array: Array) -> OrtValue:
+    """A value that shares an array's memory."""
+    return OrtValue.ortvalue_from_numpy(array)
+
+
+def allocate_on(device: str, shape: Sequence[int], dtype: Any) -> OrtValue:
+    """A value in a device's own memory, which holds anything at first."""
+    return OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, device, 0)
+
+
+def source_length(manifest: Manifest, source: Array) -> int:
+    """Positions of the source axis: tokens of a text, cells of a picture's grid."""
+    described = manifest.source
+    return source.shape[-1] if isinstance(described, TextSource) else described.num_positions
+
+
+def encode_inputs(manifest: Manifest, sources: Sequence[Array]) -> dict[str, Array]:
+    """All that an encode graph may read of these sources, by name."""
+    if isinstance(manifest.source, TextSource):
+        return _packed(sources)
+    return {"pixels": np.stack(sources)}
+
+
+def _probe(manifest: Manifest) -> Array:
+    """A source of a length that is encoded on all cores: the first piece again and again, or noise."""
+    source = manifest.source
+    if isinstance(source, TextSource):
+        length = min(2 * MIN_POSITIONS_ON_ALL_CORES, manifest.max_source_tokens)
+        return np.zeros((2, length) if manifest.target.copies else length, np.int64)
+    return np.random.default_rng(0).standard_normal((3, source.height, source.width), np.float32)
+
+
+def _packed(sources: Sequence[Array]) -> dict[str, Array]:
+    """Lays sources end to end, with the indexes that lead there from a padded layout and back."""
+    packed = np.atleast_2d(np.concatenate(sources, axis=-1))
+    lengths = np.array([source.shape[-1] for source in sources])
+    present = np.arange(lengths.max()) < lengths[:, None]  # [requests, source]
+    padded_to_packed = np.zeros(present.shape, np.int64)
+    padded_to_packed[present] = np.arange(lengths.sum())
+    packed_to_padded = np.flatnonzero(present)
+    return {
+        "source_ids": packed[0],
+        "source_words": packed[-1],  # read by models that copy, whose sources have a second row
+        "source_positions": packed_to_padded % present.shape[1],
+        "padded_to_packed": padded_to_packed,
+        "packed_to_padded": packed_to_padded,
+        "source_lengths": lengths.astype(np.int32),
+    }
+
+
+def _signature_faults(session: InferenceSession, graph: GraphSpec) -> list[str]:
+    """How a graph's inputs and outputs differ from what the manifest says."""
+    faults = []
+    for kind, actual, stated in (
+        ("inputs", session.get_inputs(), graph.inputs),
+        ("outputs", session.get_outputs(), graph.outputs),
+    ):
+        found, named = {x.name for x in actual}, {spec.name for spec in stated}
+        if found != named:
+            faults.append(f"{kind} {sorted(found ^ named)} are in one of the two only")
+    return faults

@@ -1,0 +1,285 @@
+"""Beam search over a running batch whose requests are at different steps."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from regard_service.engine.core.request import Float32Array, Generation, Int64Array
+from regard_service.engine.search.constraints import Candidates, Constraints, is_constrained
+from regard_service.engine.search.outcome import Advance, BoolArray, Hypothesis, Prefix
+from regard_service.engine.search.prefixes import PrefixTree
+from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
+
+HOPELESS = np.float32(-1e30)  # the score of a banned token while scores are compared
+
+
+class Continuations(NamedTuple):
+    """Running prefixes with one more token, several a row.
+
+    Attributes:
+        parents: int64 [rows, n], the beam that is continued.
+        tokens: int64 [rows, n].
+        scores: float32 [rows, n], the penalized log-probabilities' sum; -inf for what is none.
+        logprobs: float32 [rows, n], of the token.
+    """
+
+    parents: Int64Array
+    tokens: Int64Array
+    scores: Float32Array
+    logprobs: Float32Array
+
+    def take(self, indices: Int64Array) -> "Continuations":
+        """Of each row those at `indices`, int64 [rows, m]."""
+        rows = np.arange(len(indices))[:, None]
+        return Continuations(
+            self.parents[rows, indices],
+            self.tokens[rows, indices],
+            self.scores[rows, indices],
+            self.logprobs[rows, indices],
+        )
+
+
+class BeamSearch:
+    """Beam search. Rows without constraints cost no loop.
+
+    A beam is a slot of its request, not a rank: children stay in their parents' slots, so scores are not sorted.
+    """
+
+    def __init__(
+        self,
+        num_beams: int,
+        max_requests: int,
+        max_target_tokens: int,
+        vocab_size: int,
+        start_id: int,
+        end_ids: Sequence[int],
+    ) -> None:
+        if vocab_size <= len(end_ids):
+            raise ValueError(f"of {vocab_size} tokens, {len(end_ids)} end the output: none is left to go on with")
+        self.num_beams = num_beams
+        # If every beam's best continuations are its end tokens, this many hold another `num_beams` that go on.
+        self._num_continuations = num_beams * max(2, 1 + len(end_ids))
+        self._vocab_size = vocab_size
+        self._start_id = start_id
+        self._end_ids = tuple(end_ids)
+        self._is_end = np.zeros(vocab_size, np.bool_)
+        self._is_end[list(end_ids)] = True
+        self._max_target_tokens = max_target_tokens
+
+        self._prefixes = PrefixTree(max_requests, max_target_tokens, num_beams)
+        self._pool = FinishedPool(max_requests, num_beams)
+        self._rules = StoppingRules(max_requests)
+        self._lengths = np.zeros(max_requests, np.int64)
+        self._scores = np.full((max_requests, num_beams), NONE, np.float32)  # of the running beams
+        self._finished = np.zeros(max_requests, np.bool_)
+        self._needed = np.zeros(max_requests, np.int64)  # candidates, at the next step
+        self._shared = np.zeros(max_requests, np.int64)  # tokens known to be committed
+        self._num_returned = np.zeros(max_requests, np.int64)
+        self._constraints: dict[int, Constraints] = {}  # of the few rows that have any
+
+    def admit(self, row: int, generation: Generation) -> None:
+        if generation.num_beams != self.num_beams:
+            raise ValueError(f"the batch has {self.num_beams} beams, the request {generation.num_beams}")
+        if generation.num_return_sequences > self.num_beams:
+            raise ValueError(f"{generation.num_return_sequences} sequences from {self.num_beams} beams")
+        if generation.sampling is not None:
+            raise ValueError("beams are not sampled")
+        if generation.max_new_tokens > self._max_target_tokens:
+            raise ValueError(f"{generation.max_new_tokens} new tokens, the batch holds {self._max_target_tokens}")
+        self._rules.set(row, generation)
+        self._pool.clear(row)
+        self._lengths[row] = 0
+        self._scores[row] = NONE
+        self._scores[row, 0] = 0.0  # all beams are equal at first, so only one may have children
+        self._finished[row] = False
+        self._shared[row] = 0
+        self._num_returned[row] = generation.num_return_sequences
+        self._needed[row] = self._num_continuations
+        self._constraints.pop(row, None)
+        if is_constrained(generation):
+            self._constraints[row] = Constraints(generation, self.num_beams, self._start_id, self._end_ids)
+            self._needed[row] += self._constraints[row].num_affected(self._vocab_size)
+
+    def move(self, source_row: int, target_row: int) -> None:
+        for part in (self._prefixes, self._pool, self._rules):
+            part.move(source_row, target_row)
+        for array in (self._lengths, self._scores, self._finished, self._needed, self._shared, self._num_returned):
+            array[target_row] = array[source_row]
+        self._constraints.pop(target_row, None)
+        if source_row in self._constraints:
+            self._constraints[target_row] = self._constraints.pop(source_row)
+
+    def num_candidates(self, num_live: int) -> int:
+        return min(int(self._needed[:num_live].max(initial=1)), self._vocab_size)
+
+    def advance(
+        self,
+        num_live: int,
+        candidate_logits: Float32Array,
+        candidate_ids: Int64Array,
+        log_normalizer: Float32Array,
+    ) -> Advance:
+        shape = (num_live, self.num_beams, candidate_logits.shape[1])
+        logprobs = (candidate_logits - log_normalizer[:, None]).reshape(shape)
+        best = self._best_continuations(candidate_ids.reshape(shape), logprobs)  # [rows, num_continuations]
+
+        lengths = self._lengths[:num_live] + 1
+        at_limit = lengths >= self._rules.max_new_tokens[:num_live]
+        ended = self._is_end[best.tokens] | at_limit[:, None]
+        self._keep_ended(best, ended, lengths)
+        self._keep_dead_ends(best, lengths)
+
+        running = self._running(best, ended)
+        self._prefixes.extend(lengths - 1, running.tokens, running.parents, running.logprobs)
+        self._lengths[:num_live] = lengths
+        self._scores[:num_live] = running.scores
+        self._extend_constraints(running)
+        finished = self._rules.finished(lengths, running.scores.max(axis=1), self._pool.scores[:num_live])
+        self._finished[:num_live] = finished
+        return self._to_slots(running, stay=finished | (lengths == 1))
+
+    def hypotheses(self, row: int) -> list[Hypothesis]:
+        num_kept = int((self._pool.scores[row] > NONE).sum())
+        return [self._hypothesis(row, rank) for rank in range(min(num_kept, self._num_returned[row]))]
+
+    def committed(self, row: int, start: int = 0) -> Prefix:
+        if self._finished[row]:
+            best = self.hypotheses(row)[0]
+            return Prefix(best.tokens[start:], best.logprobs[start:], best.path[start:])
+        length, beam = self._shared_prefix(row)
+        return self._prefixes.prefix(row, length, beam, start)
+
+    def _best_continuations(self, ids: Int64Array, logprobs: Float32Array) -> Continuations:
+        """The best continuations of every row over all its beams, in descending order.
+
+        Args:
+            ids, logprobs: [rows, beams, candidates], of the candidates, descending.
+        """
+        width = min(self._num_continuations, ids.shape[2])  # more of one beam never win
+        best_ids, best_logprobs = ids[:, :, :width], logprobs[:, :, :width]
+        best_scores = best_logprobs
+        constrained = [(row, c) for row, c in self._constraints_of(len(ids)) if c.is_active]
+        if constrained:
+            best_ids, best_scores, best_logprobs = best_ids.copy(), best_scores.copy(), best_logprobs.copy()
+        for row, constraints in constrained:
+            candidates = constraints.apply(Candidates(ids[row], logprobs[row], logprobs[row]))
+            best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
+
+        flat = (len(ids), self.num_beams * width)
+        # A running beam's banned tokens still come before those of a beam that has ended, for `_keep_dead_ends`.
+        scores = (np.maximum(best_scores, HOPELESS) + self._scores[: len(ids), :, None]).reshape(flat)
+        # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
+        rows = np.arange(len(ids))[:, None]
+        scores = scores[rows, order]
+        scores = np.where(scores > HOPELESS / 2, scores, NONE)
+        tokens, taken_logprobs = (values.reshape(flat)[rows, order] for values in (best_ids, best_logprobs))
+        return Continuations(order // width, tokens, scores, taken_logprobs)
+
+    def _running(self, best: Continuations, ended: BoolArray) -> Continuations:
+        """The best that go on, `num_beams` a row, each in the slot that it is to have."""
+        if not ended.any():
+            return best.take(slots_of_children(best.parents[:, : self.num_beams]))
+        order = np.argsort(ended, axis=1, kind="stable")[:, : self.num_beams]
+        rows = np.arange(len(ended))[:, None]
+        order = order[rows, slots_of_children(best.parents[rows, order])]
+        return best._replace(scores=np.where(ended, NONE, best.scores)).take(order)
+
+    def _constraints_of(self, num_live: int) -> list[tuple[int, Constraints]]:
+        """Those live rows that have constraints; rows that were left without a move may linger behind."""
+        return [(row, constraints) for row, constraints in self._constraints.items() if row < num_live]
+
+    def _keep_ended(self, best: Continuations, ended: BoolArray, lengths: Int64Array) -> None:
+        """Offers the pool what ended among each row's `num_beams` best; worse ones only stand in for the running."""
+        top = slice(self.num_beams)
+        offered = ended[:, top] & (best.scores[:, top] > NONE)
+        rows = np.flatnonzero(offered.any(axis=1))
+        if rows.size:
+            self._offer(rows, np.where(offered[rows], best.scores[rows, top], NONE), best, lengths)
+
+    def _keep_dead_ends(self, best: Continuations, lengths: Int64Array) -> None:
+        """Where constraints leave no token at all before anything has ended, any token ends a row's best beam.
+
+        So a caller gets an output, as from the reference's greedy search.
+        """
+        rows = np.flatnonzero((best.scores[:, 0] == NONE) & (self._pool.scores[: len(lengths), 0] == NONE))
+        if rows.size:
+            before = self._scores[rows[:, None], best.parents[rows, :1]]
+            self._offer(rows, before + np.maximum(best.logprobs[rows, :1], HOPELESS), best, lengths)
+
+    def _offer(self, rows: Int64Array, scores: Float32Array, best: Continuations, lengths: Int64Array) -> None:
+        """Offers the pool the best continuations of the given rows, with these scores, float32 [rows, n]."""
+        top = slice(scores.shape[1])
+        self._pool.offer(
+            rows,
+            scores=length_penalized(scores, lengths[rows, None], self._rules.length_penalty[rows, None]),
+            lengths=lengths[rows],
+            beams=best.parents[rows, top],
+            tokens=best.tokens[rows, top],
+            logprobs=best.logprobs[rows, top],
+        )
+
+    def _extend_constraints(self, running: Continuations) -> None:
+        for row, constraints in self._constraints_of(len(running.tokens)):
+            constraints.extend(running.parents[row], running.tokens[row])
+            self._needed[row] = self._num_continuations + constraints.num_affected(self._vocab_size)
+
+    def _to_slots(self, running: Continuations, stay: BoolArray) -> Advance:
+        """The step's outcome; beams of the rows in `stay` keep their states, being equal or done."""
+        num_rows = len(stay)
+        slots = np.arange(num_rows * self.num_beams).reshape(num_rows, self.num_beams)
+        parents = np.where(stay[:, None], slots, slots[:, :1] + running.parents).reshape(-1)
+        moved = bool((parents != slots.reshape(-1)).any())
+        return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy())
+
+    def _hypothesis(self, row: int, rank: int) -> Hypothesis:
+        length, beam = int(self._pool.lengths[row, rank]), int(self._pool.beams[row, rank])
+        last = int(self._pool.tokens[row, rank])
+        prefix = self._prefixes.prefix(row, length - 1, beam)
+        return Hypothesis(
+            tokens=np.append(prefix.tokens, last),
+            logprobs=np.append(prefix.logprobs, self._pool.logprobs[row, rank]),
+            path=np.append(prefix.path, beam),
+            score=float(self._pool.scores[row, rank]),
+            finish_reason="end" if self._is_end[last] else "length",
+        )
+
+    def _shared_prefix(self, row: int) -> tuple[int, int]:
+        """Length and a beam of the prefix that all running beams and the best finished hypothesis have.
+
+        Kept hypotheses behind the best can no longer win. Distinct beams are distinct sequences, so that equal
+        prefixes are one node of the tree: walk from the leaves until there is but one.
+        """
+        length = int(self._lengths[row])
+        beams = np.flatnonzero(self._scores[row] > NONE)
+        best_beam, best_length = int(self._pool.beams[row, 0]), int(self._pool.lengths[row, 0])
+        anything_ended = self._pool.scores[row, 0] > NONE
+        while length > self._shared[row] and (len(beams) > 1 or (anything_ended and length >= best_length)):
+            length -= 1
+            beams = np.unique(self._prefixes.parents[row, length, beams])
+            if anything_ended and length == best_length - 1:
+                beams = np.union1d(beams, best_beam)
+        self._shared[row] = length
+        return length, int(beams[0])
+
+
+def slots_of_children(parents: Int64Array) -> Int64Array:
+    """Arranges each row's children so that the first child of every parent takes the parent's place.
+
+    Args:
+        parents: int64 [rows, beams], the parent of each child, best child first.
+
+    Returns:
+        int64 [rows, beams]: the child that each slot gets.
+    """
+    beams = np.arange(parents.shape[1])
+    is_earlier = beams < beams[:, None]
+    is_first = ~((parents[:, :, None] == parents[:, None, :]) & is_earlier).any(axis=2)
+    has_child = (parents[:, :, None] == beams).any(axis=1)
+    # As many later children as childless slots: both sorts list these first, the m-th child takes the m-th slot.
+    later, childless = np.argsort(is_first, axis=1, kind="stable"), np.argsort(has_child, axis=1, kind="stable")
+    slots = np.empty_like(parents)
+    slots[np.arange(len(parents))[:, None], later] = childless
+    slots = np.where(is_first, parents, slots)
+    return np.argsort(slots, axis=1)

@@ -1,0 +1,74 @@
+"""What a search says: of a step, of a finished hypothesis, of a prefix."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regard_service.engine.core.request import FinishReason, Float32Array, Int64Array
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What one step decided.
+
+    Attributes:
+        tokens: int64 [slots], what each slot reads next.
+        parents: int64 [slots], the slot whose state each slot continues. A beam's best child stays in its parent's
+            slot, and beams whose states are equal anyway (a request's first step) stay where they are, so that few
+            states move.
+        moved: whether any slot continues another one's state.
+        finished: bool [num_live]; such a row must leave the batch before the next step.
+    """
+
+    tokens: Int64Array
+    parents: Int64Array
+    moved: bool
+    finished: BoolArray
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What several steps without a decision came to.
+
+    Attributes:
+        num_steps: int64 [num_live], steps that each row made; those behind its end do not count.
+        finished: bool [num_live]; as in `Advance`.
+    """
+
+    num_steps: Int64Array
+    finished: BoolArray
+
+
+class Prefix(NamedTuple):
+    """Consecutive tokens of a hypothesis, which need not be finished.
+
+    Attributes:
+        tokens: int64 [tokens].
+        logprobs: float32 [tokens], the model's own log-probabilities, whatever penalties apply; 0 for a forced token.
+        path: int64 [tokens]; token t was chosen from what beam `path[t]` of the request saw at step t, so its
+            attention is the map recorded for that beam at that step.
+    """
+
+    tokens: Int64Array
+    logprobs: Float32Array
+    path: Int64Array
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One finished output.
+
+    Attributes:
+        tokens, logprobs, path: as in `Prefix`, each [target]; the end token is among them if `finish_reason` is "end".
+        score: with beams the sum of penalized log-probabilities / target ** length_penalty, else the sum of `logprobs`.
+    """
+
+    tokens: Int64Array
+    logprobs: Float32Array
+    path: Int64Array
+    score: float
+    finish_reason: FinishReason

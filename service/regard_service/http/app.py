@@ -1,0 +1,86 @@
+"""What is served over HTTP: metrics and health, and where it is wanted the JSON API and the playground."""
+
+from collections.abc import Callable
+from importlib import metadata
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from regard_service.http.api import Api
+from regard_service.http.openapi import document
+from regard_service.http.pages import page_routes
+from regard_service.http.problems import MEDIA_TYPE
+
+
+def create_app(
+    registry: CollectorRegistry,
+    unready_reasons: Callable[[], list[str]],
+    api: Api | None = None,
+    grpc_port: Callable[[], int] = lambda: 0,
+    is_live: Callable[[], bool] = lambda: True,
+) -> Starlette:
+    """The application.
+
+    Args:
+        unready_reasons: why the server should get no new calls now; empty if it should.
+        api: None leaves out the JSON API and the playground.
+        grpc_port: what the playground shows in calls to copy.
+        is_live: whether the process does its work; if not, it should be restarted.
+    """
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    async def healthz(request: Request) -> Response:
+        if not is_live():
+            return JSONResponse({"status": "the engine is stuck"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        reasons = unready_reasons()
+        if reasons:
+            return JSONResponse({"status": "not ready", "reasons": reasons}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
+    if api is not None:
+        routes += [*api.endpoints(), _openapi_route(), *page_routes(lambda: {"grpc_port": grpc_port()})]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+
+
+def _openapi_route() -> Route:
+    described = document(_version())
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(described)
+
+    return Route("/openapi.json", openapi)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("regard")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """A JSON body for what the router refuses: unknown paths, wrong methods."""
+    if not isinstance(error, HTTPException):
+        return await _internal_error(request, error)
+    return _problem(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return _problem(500, "internal error; the server's log has the cause", {})
+
+
+def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
+    body = {"type": "about:blank", "title": detail, "status": status, "detail": detail, "violations": []}
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)

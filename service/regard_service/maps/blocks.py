@@ -1,0 +1,27 @@
+"""Maps of parts that were answered each on its own, as one map."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from regard_service.engine.core.request import Float32Array
+
+
+def block_diagonal(blocks: Sequence[Float32Array]) -> Float32Array:
+    """Puts the parts' maps along the diagonal; what is made of one part never looked at another, so zeros are between.
+
+    Args:
+        blocks: float32 [..., target, source] each, the first axes alike.
+
+    Returns:
+        float32 [..., all targets, all sources]; rows sum to what those of the blocks do.
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    num_targets, num_sources = np.sum([block.shape[-2:] for block in blocks], axis=0)
+    joined = np.zeros((*blocks[0].shape[:-2], num_targets, num_sources), np.float32)
+    target = source = 0
+    for block in blocks:
+        joined[..., target : target + block.shape[-2], source : source + block.shape[-1]] = block
+        target, source = target + block.shape[-2], source + block.shape[-1]
+    return joined

@@ -1,0 +1,53 @@
+"""Whether calls are traced. Only what says yes imports OpenTelemetry."""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from regard_service.observability.tracing.spans import Tracing
+
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+log = logging.getLogger(__name__)
+
+
+class TracingUnavailable(Exception):
+    """Traces are wanted, and OpenTelemetry is not installed."""
+
+
+def open_tracing(
+    endpoint: str | None, sample_ratio: float | None, environment: Mapping[str, str] = os.environ
+) -> "Tracing | None":
+    """What traces calls; None if nobody wants that.
+
+    Args:
+        endpoint: of the collector, from the settings. Without one, OpenTelemetry's own variables may name it.
+
+    Raises:
+        TracingUnavailable: the settings name an endpoint, and OpenTelemetry is not installed. If only the environment
+            does, which may be everybody's, that is a warning.
+    """
+    if not _is_wanted(endpoint, environment):
+        return None
+    try:
+        from regard_service.observability.tracing.spans import Tracing
+    except ModuleNotFoundError as error:
+        message = f"traces need the extra 'otel': pip install 'regard[otel]' ({error.name} is missing)"
+        if endpoint is not None:
+            raise TracingUnavailable(message) from error
+        log.warning("%s is set, but %s", _named(environment), message)
+        return None
+    return Tracing.to_endpoint(endpoint, sample_ratio)
+
+
+def _is_wanted(endpoint: str | None, environment: Mapping[str, str]) -> bool:
+    is_disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    is_elsewhere = environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() != "otlp"
+    return not is_disabled and (endpoint is not None or (_named(environment) is not None and not is_elsewhere))
+
+
+def _named(environment: Mapping[str, str]) -> str | None:
+    """The variable that names a collector."""
+    return next((name for name in ENDPOINT_VARIABLES if environment.get(name)), None)

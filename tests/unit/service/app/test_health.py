@@ -1,0 +1,54 @@
+"""Health: who serves, and who is only alive."""
+
+import asyncio
+from contextlib import suppress
+
+from grpc_health.v1 import health_pb2
+from regard_service.app.health import LIVE, Health
+from regard_service.domain import ModelInfo
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def statuses(health: Health) -> dict[str, int]:
+    answer = await health.List(health_pb2.HealthListRequest(), None)
+    return {name: status.status for name, status in answer.statuses.items()}
+
+
+async def test_a_failed_model_takes_readiness_but_not_life() -> None:
+    health = Health(["regard.v1.AttentionService"])
+    assert await statuses(health) == {"": NOT_SERVING, "regard.v1.AttentionService": NOT_SERVING, LIVE: SERVING}
+    health.update([ModelInfo("everyday", "failed", is_default=True)])
+    assert (await statuses(health))[""] == NOT_SERVING
+    assert (await statuses(health))[LIVE] == SERVING
+
+
+async def test_a_draining_server_is_alive() -> None:
+    health = Health(["regard.v1.AttentionService"])
+    health.update([ModelInfo("everyday", "ready", is_default=True)])
+    health.close()
+    assert await statuses(health) == {
+        "": NOT_SERVING,
+        "regard.v1.AttentionService": NOT_SERVING,
+        "model/everyday": NOT_SERVING,
+        LIVE: SERVING,
+    }
+
+
+async def test_every_watch_ends_with_the_drain() -> None:
+    health = Health([])
+    health.update([ModelInfo("everyday", "ready", is_default=True)])
+    seen: list[int] = []
+
+    async def watch() -> None:
+        async for answer in health.Watch(health_pb2.HealthCheckRequest(service=""), None):
+            seen.append(answer.status)
+
+    watching = asyncio.create_task(watch())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await asyncio.shield(watching)
+    health.close()
+    await asyncio.wait_for(watching, 1)
+    assert seen == [SERVING, NOT_SERVING]

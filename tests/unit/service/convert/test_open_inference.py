@@ -1,0 +1,153 @@
+"""Reading the Open Inference Protocol: bytes from outside, parameters, other tasks than translation."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from regard_service.bundle import Bundle, Manifest, zoo_folder
+from regard_service.convert.open_inference import (
+    outputs_of,
+    read_bytes_tensor,
+    read_outputs,
+    read_request,
+    write_answer,
+)
+from regard_service.domain import Hypothesis, Result, Source, Timings, Token
+from regard_service.errors import InvalidInput
+from regard_service.open_inference import open_inference_pb2 as v2
+
+from regard.v1 import regard_pb2 as pb
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    return Bundle.load(zoo_folder() / "everyday").manifest
+
+
+def infer(*texts: bytes, **parameters: v2.InferParameter) -> v2.ModelInferRequest:
+    return v2.ModelInferRequest(
+        model_name="everyday",
+        inputs=[
+            v2.ModelInferRequest.InferInputTensor(
+                name="text",
+                datatype="BYTES",
+                shape=[len(texts)],
+                contents=v2.InferTensorContents(bytes_contents=texts),
+            )
+        ],
+        parameters=parameters,
+    )
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_what_is_written_is_read(elements: list[bytes]) -> None:
+    raw = b"".join(struct.pack("<I", len(element)) + element for element in elements)
+    assert read_bytes_tensor(raw) == elements
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+    try:
+        elements = read_bytes_tensor(raw)
+    except ValueError:
+        return
+    assert b"".join(struct.pack("<I", len(element)) + element for element in elements) == raw
+
+
+def test_elements_may_come_without_raw_contents(manifest: Manifest) -> None:
+    request = infer(b"Hello.", "Çà.".encode())
+    ours = read_request(request, manifest, read_outputs(request, manifest))
+    assert isinstance(ours, pb.TranslateRequest)
+    assert list(ours.texts) == ["Hello.", "Çà."]
+    assert list(ours.attention.kinds) == [pb.ATTENTION_KIND_ALIGNMENT, pb.ATTENTION_KIND_CROSS]
+
+
+def test_attention_is_not_computed_where_it_is_not_wanted(manifest: Manifest) -> None:
+    request = infer(b"Hello.")
+    request.outputs.add(name="score")
+    ours = read_request(request, manifest, read_outputs(request, manifest))
+    assert not ours.attention.kinds
+
+
+def test_parameters_become_fields(manifest: Manifest) -> None:
+    request = infer(
+        b"Hello.",
+        target_language=v2.InferParameter(string_param="de"),
+        truncation=v2.InferParameter(string_param="split_and_join"),
+        priority=v2.InferParameter(string_param="bulk"),
+        num_beams=v2.InferParameter(int64_param=2),
+        length_penalty=v2.InferParameter(double_param=0.5),
+        early_stopping=v2.InferParameter(string_param="first"),
+    )
+    ours = read_request(request, manifest, [])
+    assert isinstance(ours, pb.TranslateRequest)
+    assert (ours.target_language, ours.truncation, ours.priority) == (
+        "de",
+        pb.TRUNCATION_SPLIT_AND_JOIN,
+        pb.PRIORITY_BULK,
+    )
+    assert ours.generation == pb.GenerationConfig(
+        num_beams=2, length_penalty=0.5, early_stopping=pb.EARLY_STOPPING_FIRST
+    )
+
+
+def test_what_perf_analyzer_sends_with_every_call_is_no_fault(manifest: Manifest) -> None:
+    request = infer(b"Hello.", triton_enable_empty_final_response=v2.InferParameter(bool_param=True))
+    assert read_request(request, manifest, []) == read_request(infer(b"Hello."), manifest, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_beams", v2.InferParameter(bool_param=True)),
+        ("num_beams", v2.InferParameter(double_param=2.0)),
+        ("num_beams", v2.InferParameter(int64_param=2**40)),
+        ("num_beams", v2.InferParameter()),
+        ("truncation", v2.InferParameter(string_param="perhaps")),
+        ("target_language", v2.InferParameter(int64_param=1)),
+        ("style", v2.InferParameter(string_param="headline")),
+        ("num_return_sequences", v2.InferParameter(int64_param=2)),
+        ("texts", v2.InferParameter(string_param="x")),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(manifest: Manifest, name: str, value: v2.InferParameter) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_request(infer(b"Hello.", **{name: value}), manifest, [])
+    assert [violation.field for violation in refused.value.violations] == [f"parameters.{name}"]
+
+
+def test_inputs_that_do_not_fit_are_refused(manifest: Manifest) -> None:
+    bad = [infer(b"\xff"), infer(b"Hello."), infer(b"Hello."), infer(b"Hello."), v2.ModelInferRequest()]
+    bad[1].inputs[0].shape[:] = [2]
+    bad[2].inputs[0].datatype = "FP32"
+    bad[3].raw_input_contents.append(b"")
+    for request in bad:
+        with pytest.raises(InvalidInput) as refused:
+            read_request(request, manifest, [])
+        assert [violation.field for violation in refused.value.violations] == ["inputs[0]"]
+
+
+def test_pictures_have_tensors_of_their_own(manifest: Manifest) -> None:
+    captioner = manifest.model_copy(update={"task": "captioning"})
+    assert "source_tokens" not in {tensor.name for tensor in outputs_of(captioner)}
+    request = infer(b"\xff\xd8")
+    request.inputs[0].name = "image"
+    ours = read_request(request, captioner, [])
+    assert isinstance(ours, pb.CaptionRequest)
+    assert list(ours.images) == [b"\xff\xd8"]
+
+
+def test_rows_are_padded_and_little_endian(manifest: Manifest) -> None:
+    def result(text: str) -> Result:
+        tokens = tuple(Token(1, piece, None) for piece in text.split())
+        return Result((Hypothesis(text, tokens, -0.5, "end"),), Source(), Timings(0, 0, 0), "everyday", "1")
+
+    outputs = [tensor for tensor in outputs_of(manifest) if tensor.name in ("tokens", "num_tokens", "score")]
+    answer = write_answer(v2.ModelInferRequest(id="x"), outputs, [result("a bc"), result("d")])
+    raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
+    assert read_bytes_tensor(raw["tokens"]) == [b"a", b"bc", b"d", b""]
+    assert np.frombuffer(raw["num_tokens"], "<i4").tolist() == [2, 1]
+    assert np.frombuffer(raw["score"], "<f4").tolist() == [-0.5, -0.5]
+    assert [list(tensor.shape) for tensor in answer.outputs if tensor.name == "tokens"] == [[2, 2]]

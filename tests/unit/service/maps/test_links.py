@@ -1,0 +1,60 @@
+"""Hard links, entropy and coverage."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from regard_service.engine.core.request import Float32Array
+from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
+
+
+def _normalize(weights: Float32Array) -> Float32Array:
+    normalized: Float32Array = weights / weights.sum(axis=1, keepdims=True)
+    return normalized
+
+
+shapes = st.tuples(st.integers(1, 6), st.integers(1, 8))
+alignments = shapes.flatmap(lambda s: arrays(np.float32, s, elements=st.floats(0.0009765625, 1, width=32))).map(
+    _normalize
+)
+
+
+@given(alignments)
+def test_entropy_lies_between_certainty_and_uniformity(alignment: Float32Array) -> None:
+    nats = entropy(alignment)
+    assert nats.dtype == np.float32
+    assert (nats >= 0).all()
+    assert (nats <= np.log(alignment.shape[1]) + 1e-5).all()
+
+
+def test_entropy_of_known_rows() -> None:
+    rows = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]], np.float32)
+    np.testing.assert_allclose(entropy(rows), [0, np.log(2), np.log(4)], rtol=1e-6)
+
+
+@given(alignments)
+def test_coverage_is_what_earlier_rows_saw(alignment: Float32Array) -> None:
+    covered = coverage(alignment)
+    expected = [np.minimum(row, alignment[:t].sum(axis=0)).sum() for t, row in enumerate(alignment)]
+    np.testing.assert_allclose(covered, expected, atol=1e-5)
+    assert covered[0] == 0
+    assert (covered <= 1 + 1e-5).all()
+    np.testing.assert_allclose(source_coverage(alignment).sum(), len(alignment), rtol=1e-5)
+
+
+def test_links_leave_special_units_out() -> None:
+    alignment = np.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32)
+    assert hard_links(alignment, [False] * 3, [False] * 3) == [(2, 0), (0, 1), (2, 2)]
+    assert hard_links(alignment, [False, False, True], [False, False, True]) == [(1, 0), (0, 1)]
+    assert hard_links(alignment, [True] * 3, [False] * 3) == []
+    assert hard_links(alignment, [False] * 3, [True] * 3) == []
+
+
+@pytest.mark.parametrize("special", [(), (0,), (1, 2)])
+def test_links_are_python_numbers(special: tuple[int, ...]) -> None:
+    alignment = np.full((2, 4), 0.25, np.float32)
+    links = hard_links(alignment, [index in special for index in range(4)], [False, False])
+    first = min(set(range(4)) - set(special))
+    assert links == [(first, 0), (first, 1)]
+    assert all(type(number) is int for link in links for number in link)

@@ -1,0 +1,76 @@
+import asyncio
+import io
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from regard_service.observability.logs import WRITE_AFTER_S, BatchingHandler
+
+
+class Writes(io.StringIO):
+    """Remembers each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.all.append(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def writes() -> Writes:
+    return Writes()
+
+
+@pytest.fixture
+def log(writes: Writes) -> Iterator[logging.Logger]:
+    logger = logging.getLogger("tests.batching")
+    handler = BatchingHandler(writes)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    yield logger
+    logger.removeHandler(handler)
+
+
+def in_a_loop(act: Callable[[], None], then_wait_s: float = 0) -> None:
+    async def run() -> None:
+        act()
+        await asyncio.sleep(then_wait_s)
+
+    asyncio.run(run())
+
+
+def test_lines_of_an_event_loop_are_written_together(log: logging.Logger, writes: Writes) -> None:
+    def act() -> None:
+        log.info("one")
+        log.info("two")
+        assert not writes.all
+
+    in_a_loop(act, then_wait_s=5 * WRITE_AFTER_S)
+    assert writes.all == ["one\ntwo\n"]
+
+
+def test_a_warning_waits_for_nothing_and_keeps_its_place(log: logging.Logger, writes: Writes) -> None:
+    def act() -> None:
+        log.info("one")
+        log.warning("two")
+        assert writes.getvalue() == "one\ntwo\n"
+
+    in_a_loop(act)
+
+
+def test_without_an_event_loop_every_line_is_written_at_once(log: logging.Logger, writes: Writes) -> None:
+    log.info("one")
+    log.info("two")
+    assert writes.all == ["one\n", "two\n"]
+
+
+def test_a_loop_that_ended_too_early_costs_no_line(log: logging.Logger, writes: Writes) -> None:
+    in_a_loop(lambda: log.info("one"))
+    in_a_loop(lambda: log.info("two"), then_wait_s=5 * WRITE_AFTER_S)
+    in_a_loop(lambda: log.info("three"))
+    log.handlers[0].flush()  # as logging.shutdown does at the process' end
+    assert writes.getvalue() == "one\ntwo\nthree\n"
