@@ -17,7 +17,8 @@ from google.protobuf.descriptor import FieldDescriptor as Descriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from regard.encoding import Float32Array, decode
+from regard.arrays import Float32Array
+from regard.encoding import decode
 from regard.v1 import regard_pb2 as pb
 
 if TYPE_CHECKING:

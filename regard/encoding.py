@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regard.arrays import Float32Array
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
-
-Float32Array = NDArray[np.float32]
 
 # Little-endian on every machine.
 _DTYPES: dict[int, np.dtype[Any]] = {

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from regard.encoding import Float32Array
+from regard.arrays import Float32Array
 from regard.results import Hypothesis, Result
 from regard.terminal import Label, labels, ramp
 

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from regard import as_json, encoding, from_json
-from regard.encoding import Float32Array
+from regard.arrays import Float32Array
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from regard.encoding import Float32Array
+from regard.arrays import Float32Array
 from regard.results import Hypothesis, Result, Token, Word
 
 _MAX_LABEL = 16  # terminal columns; longer words are cut

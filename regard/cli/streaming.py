@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from regard import as_json
+from regard.arrays import Float32Array
 from regard.axes import readable
 from regard.cli.options import Asked
-from regard.encoding import Float32Array
 from regard.errors import BadResponse
 from regard.results import Event, Finished, Result, Started, TokenMade, Word
 

@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from regard.arrays import Float32Array
 from regard_service.bundle import Manifest, Precision, Provider
-from regard_service.engine.core.request import EarlyStopping, FinishReason
-
-Float32Array = NDArray[np.float32]
+from regard_service.generation import EarlyStopping, FinishReason
 
 AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
 AlignmentMethod = Literal["plain", "shifted"]

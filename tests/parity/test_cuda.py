@@ -9,10 +9,11 @@ import onnxruntime
 import pytest
 from regard_export.families import regard
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import EngineRequest, EngineResult, Generation
+from regard_service.engine.core.request import EngineRequest, EngineResult
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.cuda import DeviceRunner
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 

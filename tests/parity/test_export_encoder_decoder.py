@@ -10,9 +10,10 @@ from regard_export.families import encoder_decoder
 from regard_export.families.source import SourceModel
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 
 from tests.parity.families.variants import ENCODER_DECODERS, sources_of
 from tests.unit.export.checkpoints import write_tiny_bundle

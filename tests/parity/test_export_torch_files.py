@@ -12,7 +12,7 @@ from regard_export import families
 from regard_export.describe.reference import half_of_the_threads
 from regard_export.errors import ExportError
 from regard_export.families.source import Wanted
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 
 DATA = Path(__file__).parents[1] / "data"
 TEXT = "the old man reads a book"

@@ -15,7 +15,7 @@ from regard_export.describe.reference import half_of_the_threads
 from regard_export.examples.sentences import EXAMPLES
 from regard_export.verification.served_graphs import Decoded, ServingGraphs
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from transformers import AutoTokenizer
 
 from tests.unit.export.family_checkpoints import FAMILIES, write_family

@@ -12,11 +12,11 @@ import pytest
 from regard_export import families as known
 from regard_export.describe.reference import half_of_the_threads
 from regard_export.families import joeynmt, torch_files
-from regard_export.precision.quantize import Float32Array
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_service.bundle import Precision
 
 import regard
+from regard.arrays import Float32Array
 from tests.parity.families.every import EVERY
 from tests.parity.families.exports import PRECISIONS, Exported, Exports, export, serving
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Family, cross_attention, ids_of

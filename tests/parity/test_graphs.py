@@ -10,7 +10,7 @@ from regard_export.verification import checks
 from regard_export.verification.checks import Check
 from regard_export.verification.served_graphs import Ids, ServingGraphs
 from regard_service.bundle import Precision
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 
 from tests.parity.families.variants import NUM_SOURCES, VARIANTS, Variant, sources_of
 from tests.unit.export.checkpoints import write_tiny_bundle

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regard_service.engine.core.request import EarlyStopping, Generation, Int64Array, Sampling
 from regard_service.engine.search.outcome import Hypothesis
 from regard_service.engine.search.sampling import probabilities
 from regard_service.engine.search.search import Search, open_search
+from regard_service.generation import EarlyStopping, Generation, Sampling
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -26,6 +26,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 from transformers.modeling_outputs import BaseModelOutput
+
+from regard.arrays import Int64Array
 
 VOCAB_SIZE = 211
 END_ID = 2

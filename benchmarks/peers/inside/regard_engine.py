@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 
 from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, pixels, serve
 

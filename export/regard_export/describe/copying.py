@@ -3,8 +3,8 @@
 import numpy as np
 from regard_service.bundle import Target
 
+from regard.arrays import Float32Array
 from regard_export.describe.reference import Source
-from regard_export.precision.quantize import Float32Array
 
 
 def both_ids(log_probs: Float32Array, source: Source, target: Target) -> Float32Array:

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from regard_models.nets.transformer import (
     Side,
     Transformer,
@@ -17,10 +16,10 @@ from regard_models.nets.transformer import (
 )
 from torch import nn
 
+from regard.arrays import Float32Array
 from regard_export.errors import WeightsDoNotFit
 from regard_export.precision.quantize import Linear
 
-Float32Array = NDArray[np.float32]
 Net = TypeVar("Net", bound=nn.Module)
 
 

@@ -8,7 +8,8 @@ from regard_models.nets.swin import Swin, SwinConfig
 from regard_models.nets.transformer import Side
 from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 
-from regard_export.describe.description import Description, Float32Array
+from regard.arrays import Float32Array
+from regard_export.describe.description import Description
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from regard_models.nets.transformer import TransformerDecoder
 from regard_service.bundle import Target
-from regard_service.engine.core.request import EarlyStopping, Generation
+from regard_service.generation import EarlyStopping, Generation
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description
-from regard_export.precision.quantize import Float32Array
 
 EARLY_STOPPING: dict[EarlyStopping, bool | str] = {"heuristic": False, "first": True, "never": "never"}
 

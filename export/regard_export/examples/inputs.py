@@ -8,10 +8,10 @@ from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.pictures.reader import ImageReader
 from regard_service.text.text import SourceReader, SourceText, TargetWriter
 
+from regard.arrays import Float32Array
 from regard_export.describe.reference import PictureReference, Reference, Source, TextReference
 from regard_export.examples.pictures import exact_picture, example_pictures
 from regard_export.examples.sentences import EXAMPLES, TRICKY_TEXTS
-from regard_export.precision.quantize import Float32Array
 from regard_export.verification import checks
 from regard_export.verification.checks import Check
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from regard_models.nets.transformer import TransformerConfig, sinusoids
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description
 from regard_export.errors import ExportError
 from regard_export.families.mapping import ACTIVATIONS, BOTH, renamed
-from regard_export.precision.quantize import Float32Array
 
 SIDES = ("encoder", "decoder")
 OFFSET = 2  # rows of a table of positions before that of the first

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from torch import Tensor
 from transformers import BlipForConditionalGeneration
 
+from regard.arrays import Float32Array
 from regard_export.describe.encoders import VisionDescription
 from regard_export.describe.reference import Forced, Generated, Source, cross_attention_memory, forced, generate
 from regard_export.families.captions import BUFFERS, VisionReference, caption_target, captioner, read_files
@@ -20,7 +21,6 @@ from regard_export.families.source import SourceModel, Wanted
 from regard_export.families.text_decoders import text_decoder
 from regard_export.families.vision_encoders import vision_config
 from regard_export.graphs.vision import VisionEncoder
-from regard_export.precision.quantize import Float32Array
 
 FAMILY = "blip"
 KINDS = ("query", "key", "value")

@@ -18,9 +18,10 @@ from regard_models.nets.captioner_family import (
 from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
 from regard_models.nets.efficientnet import EfficientNetConfig
 from regard_service.bundle import ImageSource, Target
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from torch import Tensor
 
+from regard.arrays import Float32Array
 from regard_export.describe.architecture import Architecture
 from regard_export.describe.reference import Forced, Generated, Source, forced, generation_config, search
 from regard_export.errors import ExportError
@@ -29,7 +30,6 @@ from regard_export.families.source import SourceModel, require_files
 from regard_export.graphs.captioner_lstm import LstmCaptionerArchitecture
 from regard_export.graphs.captioner_transformer import TransformerCaptionerArchitecture
 from regard_export.graphs.image import Weights
-from regard_export.precision.quantize import Float32Array
 
 FAMILIES = (TRANSFORMER, LSTM)
 

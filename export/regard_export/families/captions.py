@@ -12,6 +12,7 @@ from PIL import Image
 from regard_service.bundle import Provenance, Target
 from torch import Tensor
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import DecoderDescription
 from regard_export.describe.reference import Source
 from regard_export.errors import ExportError
@@ -21,7 +22,6 @@ from regard_export.families.pictures import image_source, load_processor
 from regard_export.families.source import SourceModel, Wanted
 from regard_export.families.vision_encoders import PictureEncoder
 from regard_export.graphs.encoder_decoder import EncoderDecoderArchitecture
-from regard_export.precision.quantize import Float32Array
 
 TOKENIZER = "tokenizer.json"
 # What older files carry as weights, and newer code computes.

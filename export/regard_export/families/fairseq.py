@@ -11,6 +11,7 @@ import numpy as np
 from regard_models.nets.transformer import Side, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description
 from regard_export.describe.reference import TransformerReference
 from regard_export.errors import ExportError
@@ -19,7 +20,6 @@ from regard_export.families.positions import concatenated_sinusoids
 from regard_export.families.source import SourceModel, Wanted, refuse_unsupported, require_files
 from regard_export.families.vocabularies import Special, Vocabularies, VocabularyTexts
 from regard_export.graphs.transformer import TransformerArchitecture
-from regard_export.precision.quantize import Float32Array
 
 FAMILY = "fairseq-transformer"
 SPECIAL = Special(unknown="<unk>", pad="<pad>", start="<s>", end="</s>")

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 import transformers
 from regard_service.bundle import GenerationDefaults, Target
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import GenerationConfig
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description
 from regard_export.describe.reference import (
     Forced,
@@ -28,7 +29,6 @@ from regard_export.describe.reference import (
 from regard_export.errors import ExportError
 from regard_export.families.source import require_files
 from regard_export.memory.resident import give_memory_back
-from regard_export.precision.quantize import Float32Array
 
 # Options of `generate` that the engine does not have, with the values that ask for nothing.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {

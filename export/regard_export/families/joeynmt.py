@@ -12,6 +12,7 @@ import yaml
 from regard_models.nets.transformer import Activation, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
+from regard.arrays import Float32Array
 from regard_export.describe.architecture import Architecture
 from regard_export.describe.description import Description
 from regard_export.describe.reference import TextReference, TransformerReference
@@ -26,7 +27,6 @@ from regard_export.families.source import SourceModel, Wanted, refuse_unsupporte
 from regard_export.graphs.recurrent import RecurrentArchitecture
 from regard_export.graphs.recurrent_weights import RecurrentWeights
 from regard_export.graphs.transformer import TransformerArchitecture
-from regard_export.precision.quantize import Float32Array
 
 FAMILY, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
 CONFIG, WEIGHTS = "config.yaml", "best.ckpt"

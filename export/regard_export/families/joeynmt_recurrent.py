@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from regard_models.nets.recurrent import RecurrentConfig, ScoreName, Start
 
+from regard.arrays import Float32Array
 from regard_export.errors import ExportError
 from regard_export.families.mapping import BOTH, Weights, renamed
 from regard_export.graphs.recurrent_weights import GATES, RecurrentWeights, decoder_cells, encoder_parts
-from regard_export.precision.quantize import Float32Array
 
 SCORES: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
 STARTS: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}

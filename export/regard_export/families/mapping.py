@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from regard_models.nets.transformer import Activation
 
+from regard.arrays import Float32Array
 from regard_export.errors import ExportError, WeightsDoNotFit
-from regard_export.precision.quantize import Float32Array
 
 Weights = Mapping[str, Float32Array]
 

@@ -14,6 +14,7 @@ from regard_models.nets.transformer import Activation, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target
 from safetensors.numpy import load_file
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description
 from regard_export.describe.reference import TransformerReference
 from regard_export.errors import ExportError
@@ -26,7 +27,6 @@ from regard_export.families.vocabularies import Special, Vocabularies, Vocabular
 from regard_export.graphs.recurrent import RecurrentArchitecture
 from regard_export.graphs.recurrent_weights import GATES, RecurrentWeights, decoder_cells, encoder_parts
 from regard_export.graphs.transformer import TransformerArchitecture
-from regard_export.precision.quantize import Float32Array
 
 TRANSFORMER, RECURRENT = "opennmt-transformer", "opennmt-recurrent"
 SPECIAL = Special(unknown="<unk>", pad="<blank>", start="<s>", end="</s>")

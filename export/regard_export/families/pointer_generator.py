@@ -9,10 +9,11 @@ import torch
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.pointer_generator import PointerGeneratorNetwork, PointerMemory, load_network
 from regard_service.bundle import Target, TextSource
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from regard.arrays import Float32Array
 from regard_export.describe.copying import both_ids
 from regard_export.describe.reference import Forced, Generated, Source, generation_config, search
 from regard_export.errors import ExportError
@@ -20,7 +21,6 @@ from regard_export.families.checkpoint import FILES, TOKENIZER, CheckpointTexts,
 from regard_export.families.source import SourceModel, require_files
 from regard_export.graphs.pointer import PointerArchitecture
 from regard_export.graphs.pointer_weights import FIRST_CELL, FIRST_HIDDEN, IDS, KEYS, STATES, WORDS, PointerWeights
-from regard_export.precision.quantize import Float32Array
 
 FAMILY = "regard-pointer-generator"
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from regard_export.precision.quantize import Float32Array
+from regard.arrays import Float32Array
 
 
 def interleaved_sinusoids(num_positions: int, width: int) -> Float32Array:

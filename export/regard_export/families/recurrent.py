@@ -7,17 +7,17 @@ import torch
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import Memory, RecurrentTranslator, load_translator
 from regard_service.bundle import Target, TextSource
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from regard.arrays import Float32Array
 from regard_export.describe.reference import Forced, Generated, Source, forced, generation_config, search
 from regard_export.errors import ExportError
 from regard_export.families.checkpoint import FILES, CheckpointTexts, source_model, text_source, text_target
 from regard_export.families.source import SourceModel, require_files
 from regard_export.graphs.recurrent import RecurrentArchitecture
 from regard_export.graphs.recurrent_weights import INITIAL, INITIAL_CELL, KEYS, STATES, RecurrentWeights
-from regard_export.precision.quantize import Float32Array
 
 FAMILY = "regard-recurrent"
 

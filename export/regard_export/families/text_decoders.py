@@ -9,10 +9,10 @@ from regard_models.nets.transformer import TransformerConfig
 from torch import nn
 from transformers.models.trocr.modeling_trocr import TrOCRSinusoidalPositionalEmbedding
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import DecoderDescription
 from regard_export.errors import ExportError
 from regard_export.families.mapping import ACTIVATIONS, BOTH, Weights, renamed
-from regard_export.precision.quantize import Float32Array
 
 # Ours, theirs.
 GPT2_NORMS = {

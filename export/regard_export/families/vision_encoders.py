@@ -7,12 +7,12 @@ import numpy as np
 from regard_models.nets.swin import SwinConfig
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 
+from regard.arrays import Float32Array
 from regard_export.describe.encoders import SwinDescription, VisionDescription
 from regard_export.errors import ExportError
 from regard_export.families.mapping import ACTIVATIONS, BOTH, Weights, renamed
 from regard_export.graphs.vision import VisionEncoder
 from regard_export.graphs.vision_swin import SwinEncoder
-from regard_export.precision.quantize import Float32Array
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
 

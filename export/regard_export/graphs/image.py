@@ -7,8 +7,8 @@ from regard_models.nets.captioner import Block
 from regard_models.nets.efficientnet import EfficientNetConfig, same_padding
 from regard_service.bundle import TensorSpec
 
+from regard.arrays import Float32Array
 from regard_export.drawing.builder import GraphBuilder
-from regard_export.precision.quantize import Float32Array
 
 Weights = Mapping[str, Float32Array]
 

@@ -2,11 +2,12 @@
 
 from regard_service.bundle import TensorSpec
 
+from regard.arrays import Float32Array
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import SOURCE_LENGTHS, Graph
 from regard_export.graphs.pointer_weights import FIRST_CELL, FIRST_HIDDEN, IDS, KEYS, STATES, WORDS, PointerWeights
 from regard_export.graphs.recurrent_layer import recurrent_layer
-from regard_export.precision.quantize import Float32Array, Form
+from regard_export.precision.quantize import Form
 
 
 def build_encode(weights: PointerWeights, form: Form) -> Graph:

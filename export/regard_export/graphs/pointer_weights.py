@@ -7,7 +7,8 @@ import numpy as np
 from regard_models.nets.pointer_generator import PointerGeneratorConfig
 from regard_service.bundle import StateSpec, TensorSpec
 
-from regard_export.precision.quantize import Float32Array, Linear
+from regard.arrays import Float32Array
+from regard_export.precision.quantize import Linear
 
 STATES, KEYS, IDS, WORDS = "encoder_states", "keys", "padded_ids", "padded_words"
 FIRST_HIDDEN, FIRST_CELL = "first_hidden", "first_cell"

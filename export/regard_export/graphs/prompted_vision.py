@@ -8,13 +8,14 @@ import torch
 from regard_models.nets.bert import BertEncoder
 from regard_models.nets.prompted_vision import PromptedVisionConfig
 
+from regard.arrays import Float32Array
 from regard_export.describe.encoders import BertDescription, FusionDescription, VisionDescription
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import Encoded
 from regard_export.errors import ExportError
 from regard_export.graphs.stack import Stack
 from regard_export.graphs.vision import VisionEncoder
-from regard_export.precision.quantize import Float32Array, Form
+from regard_export.precision.quantize import Form
 
 
 @dataclass(frozen=True)

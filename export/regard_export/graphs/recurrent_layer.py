@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from regard.arrays import Float32Array
 from regard_export.drawing.builder import GraphBuilder
-from regard_export.precision.quantize import Float32Array
 
 # Where PyTorch's gates stand in ONNX's order: input, output, forget, cell; update, reset, new.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}

@@ -8,8 +8,9 @@ import torch
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 from regard_service.bundle import StateSpec, TensorSpec
 
+from regard.arrays import Float32Array
 from regard_export.errors import WeightsDoNotFit
-from regard_export.precision.quantize import Float32Array, Linear
+from regard_export.precision.quantize import Linear
 
 STATES, KEYS, INITIAL, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
 HIDDEN, CELL, READOUT = "hidden", "cell", "readout"

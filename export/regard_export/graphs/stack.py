@@ -12,10 +12,11 @@ from functools import partial
 import numpy as np
 from regard_models.nets.transformer import Side
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Description, Norm
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import memory_specs
-from regard_export.precision.quantize import Float32Array, Form, Linear
+from regard_export.precision.quantize import Form, Linear
 
 Sublayer = Callable[[str], str]
 """Draws a sublayer: from its input's name to its update's."""

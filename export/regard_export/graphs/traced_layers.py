@@ -10,7 +10,8 @@ import numpy as np
 from regard_models.nets.transformer import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
 
-from regard_export.describe.description import Description, Float32Array
+from regard.arrays import Float32Array
+from regard_export.describe.description import Description
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import HIDDEN_SCORE
 from regard_export.graphs.stack import Stack

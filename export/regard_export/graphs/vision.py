@@ -8,12 +8,13 @@ from regard_models.nets.patch_distances import distance_index
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import TensorSpec
 
+from regard.arrays import Float32Array
 from regard_export.describe.encoders import VisionDescription
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import Encoded
 from regard_export.graphs.stack import Stack
 from regard_export.graphs.traced_layers import TracedLayers
-from regard_export.precision.quantize import Float32Array, Form
+from regard_export.precision.quantize import Form
 
 
 @dataclass(frozen=True)

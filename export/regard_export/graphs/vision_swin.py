@@ -9,6 +9,7 @@ from regard_models.nets.patch_distances import distance_index
 from regard_models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
 from regard_service.bundle import TensorSpec
 
+from regard.arrays import Float32Array
 from regard_export.describe.description import Norm
 from regard_export.describe.encoders import SwinDescription
 from regard_export.drawing.builder import GraphBuilder
@@ -16,7 +17,7 @@ from regard_export.drawing.contract import Encoded
 from regard_export.graphs.stack import Stack
 from regard_export.graphs.traced_layers import squared_norms
 from regard_export.graphs.vision import only_one, patches, pixels_input
-from regard_export.precision.quantize import Float32Array, Form, Linear
+from regard_export.precision.quantize import Form, Linear
 
 PATCH_EPSILON = 1e-5  # of the normalizations around patches, whatever the layers' is
 

@@ -10,9 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import external_data_helper
 
+from regard.arrays import Float32Array
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.memory.resident import give_memory_back
-from regard_export.precision.quantize import Float32Array, Form, Linear
+from regard_export.precision.quantize import Form, Linear
 
 MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
 ALIGNMENT = 64

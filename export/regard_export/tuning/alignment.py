@@ -12,12 +12,12 @@ from itertools import product
 
 import numpy as np
 from regard_service.bundle import Bundle, Manifest, TextSource
-from regard_service.engine.core.request import Generation, Int64Array
+from regard_service.generation import Generation
 
+from regard.arrays import Float32Array, Int64Array
 from regard_export.examples.dev import DevSet
 from regard_export.examples.inputs import open_inputs
 from regard_export.families.source import SourceModel
-from regard_export.precision.quantize import Float32Array
 from regard_export.verification.served_graphs import ServingGraphs
 
 NUM_SENTENCES = 500  # of each target language

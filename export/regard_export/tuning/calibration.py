@@ -10,15 +10,14 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from onnx import save_model
 from regard_service.bundle import Bundle, Manifest, TensorSpec
 from regard_service.engine.runtime.runner import encode_inputs, source_length
 
+from regard.arrays import Array, Float32Array
 from regard_export.describe.architecture import Architecture
 from regard_export.drawing.builder import GraphBuilder
 from regard_export.drawing.contract import Graph
@@ -26,10 +25,8 @@ from regard_export.examples.dev import DevSet
 from regard_export.examples.inputs import open_inputs
 from regard_export.memory.resident import give_memory_back
 from regard_export.memory.sessions import num_cores, save_memory, use_threads
-from regard_export.precision.quantize import FORMS, Draw, Float32Array, Form, Linear, Range
+from regard_export.precision.quantize import FORMS, Draw, Form, Linear, Range
 from regard_export.precision.weights_file import WeightsFile, stored
-
-Array = NDArray[Any]
 
 # Outputs that tell of a layer's inputs, by what their names begin with.
 STATISTICS = {"least:": "ReduceMin", "most:": "ReduceMax", "norm:": "ReduceL2"}

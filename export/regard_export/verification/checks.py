@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from regard_service.text.text import SourceReader, TargetWriter
 
+from regard.arrays import Float32Array
 from regard_export.describe.reference import Forced, Generated, Reference, Source, TextReference
-from regard_export.precision.quantize import Float32Array
 from regard_export.verification.served_graphs import Decoded, Ids, ServingGraphs
 
 # Of float32 against the original, whose sums run in another order; memory and logits in units of their `spread`.

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnxruntime import SessionOptions
 from regard_service.bundle import Bundle, Precision, Variant
-from regard_service.engine.core.request import Generation
-from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.search.outcome import Hypothesis
 from regard_service.engine.search.search import Search, open_search
+from regard_service.generation import Generation
 
+from regard.arrays import Array, Float32Array
 from regard_export.describe.copying import both_ids
 from regard_export.describe.reference import Forced, Source
 from regard_export.errors import ExportError
 from regard_export.memory.resident import give_memory_back
 from regard_export.memory.sessions import num_cores, save_memory, use_threads
-from regard_export.precision.quantize import Float32Array
 
 Ids = Sequence[int]
 

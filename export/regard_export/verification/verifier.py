@@ -13,16 +13,16 @@ from itertools import cycle, islice
 from typing import Any
 
 from regard_service.bundle import Bundle, Precision
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from regard_service.text.text import TargetWriter
 
+from regard.arrays import Float32Array
 from regard_export.describe.reference import Forced, Generated, Reference, Source, half_of_the_threads
 from regard_export.errors import ExportError
 from regard_export.examples.dev import DevSet
 from regard_export.examples.inputs import Inputs, open_inputs
 from regard_export.families.source import SourceModel
 from regard_export.memory.resident import give_memory_back
-from regard_export.precision.quantize import Float32Array
 from regard_export.verification import checks
 from regard_export.verification.checks import NUM_BEAMS, Check
 from regard_export.verification.quality import METRICS

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from regard.arrays import Float32Array
 from regard_service.domain import (
     AttentionMap,
     AttentionOptions,
@@ -19,8 +20,9 @@ from regard_service.domain import (
     TokenEvent,
     Word,
 )
-from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Generation
+from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
+from regard_service.generation import Generation
 from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
 from regard_service.maps.maker import MapMaker, by_words

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from regard.arrays import Float32Array, Int64Array
 from regard_service.app.settings import Settings
 from regard_service.calls.assembly import Parts
 from regard_service.calls.pool import Pool
@@ -25,14 +26,7 @@ from regard_service.domain import (
     TranslateCall,
 )
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import (
-    CommittedToken,
-    EngineRequest,
-    EngineResult,
-    Float32Array,
-    Int64Array,
-    Trace,
-)
+from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult, Trace
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.usage import Usage, usage_of

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from regard_service.bundle import Manifest
 from regard_service.domain import AttentionOptions, GenerationOptions
-from regard_service.engine.core.request import Generation, Sampling
 from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.generation import Generation, Sampling
 from regard_service.maps.maker import num_layers_and_heads, offered_kinds
 
 T = TypeVar("T")

@@ -11,9 +11,10 @@ from regard_service.calls.assembly import Assembler, Parts
 from regard_service.calls.options import Violations, check_attention, resolve_generation
 from regard_service.calls.pool import Pool
 from regard_service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import InvalidInput, ModelNotFound, Unsupported
+from regard_service.generation import Generation
 from regard_service.guard.caller import current_caller
 from regard_service.observability.tracing.record import stage, watcher
 from regard_service.pictures.reader import ImageReader

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Task
 from regard_service.domain import AlignmentMethod, AttentionKind, Granularity, MapEncoding, ModelState, Truncation
-from regard_service.engine.core.request import EarlyStopping, FinishReason
+from regard_service.generation import EarlyStopping, FinishReason
 
 Number = TypeVar("Number", bound=int)
 Name = TypeVar("Name", bound=str)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from regard.arrays import Float32Array
 from regard_service.domain import MapEncoding
-from regard_service.engine.core.request import Float32Array
 
 UINT8_MAX = 255
 MAX_SPARSE_LENGTH = 1 << 16  # indices are uint16

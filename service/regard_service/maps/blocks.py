@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array
+from regard.arrays import Float32Array
 
 
 def block_diagonal(blocks: Sequence[Float32Array]) -> Float32Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array
+from regard.arrays import Float32Array
 
 SMALLEST = np.finfo(np.float32).tiny
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array
+from regard.arrays import Float32Array
 
 
 def weigh(attention: Float32Array, norms: Float32Array) -> Float32Array:

@@ -6,7 +6,7 @@ A' = (A + I) / 2 with A the mean over heads, and multiplies the layers' matrices
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array
+from regard.arrays import Float32Array
 
 RESIDUAL = 0.5  # the share of a position's state that bypasses attention
 

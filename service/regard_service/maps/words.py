@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Int64Array
+from regard.arrays import Float32Array, Int64Array
 
 _ZERO_WIDTH_JOINER = "\u200d"
 _INNER_MARKS = "'\u2019\u00b7.,:"  # apostrophes, the Catalan middle dot, and what numbers have

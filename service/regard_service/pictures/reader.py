@@ -14,9 +14,9 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from regard.arrays import Float32Array
 from regard_service.bundle import ImageSource
 from regard_service.domain import ImageGrid
-from regard_service.engine.core.request import Float32Array
 from regard_service.errors import InvalidInput
 
 Box = tuple[float, float, float, float]

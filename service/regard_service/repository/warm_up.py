@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import ImageSource, Manifest
 from regard_service.calls.options import Violations, resolve_generation
 from regard_service.domain import GenerationOptions
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, EngineResult, Float32Array, Int64Array
+from regard_service.engine.core.request import EngineRequest, EngineResult
 from regard_service.engine.core.slots import SlotsShape
 from regard_service.engine.core.ticket import Ticket
 from regard_service.engine.runtime.runner import Runner

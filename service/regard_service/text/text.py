@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from tokenizers import Tokenizer
 
+from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle, TextSource
 from regard_service.domain import Span, Token
-from regard_service.engine.core.request import Float32Array, Int64Array
 from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
 

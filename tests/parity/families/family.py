@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from regard_export.families.source import Wanted
-from regard_export.precision.quantize import Float32Array
 from regard_service.bundle import Bundle, Precision
 
 import regard
+from regard.arrays import Float32Array
 
 Raw = str | bytes
 """A text, or a picture's file."""

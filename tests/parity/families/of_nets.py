@@ -9,10 +9,10 @@ from regard_export.describe.reference import Generated, Source, TextReference
 from regard_export.examples.inputs import open_inputs
 from regard_export.examples.pictures import exact_picture
 from regard_export.families.source import Wanted
-from regard_export.precision.quantize import Float32Array
 from regard_service.bundle import Bundle, ImageSource
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 
+from regard.arrays import Float32Array
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.parity.families.of_transformers import PHOTOGRAPH, TEXTS
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from regard_export.examples.pictures import exact_picture
 from regard_export.families.pictures import load_processor
-from regard_export.precision.quantize import Float32Array
 from regard_service.bundle import Bundle, ImageSource
 from regard_service.pictures.reader import ImageReader
 from transformers import AutoTokenizer, BlipForConditionalGeneration, VisionEncoderDecoderModel
 
+from regard.arrays import Float32Array
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.unit.export.family_checkpoints import TinyFamily
 

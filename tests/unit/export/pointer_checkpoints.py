@@ -11,8 +11,9 @@ from regard_models.nets.pointer_generator import PointerGeneratorConfig, Pointer
 from regard_models.recipes.summaries import WordVocabulary
 from regard_models.recipes.tokenizer import END, UNKNOWN
 from regard_models.recipes.word_vocabulary import build_tokenizer
-from regard_service.engine.core.slots import Array
 from tokenizers import Tokenizer
+
+from regard.arrays import Array
 
 STYLES = ("subject", "headline")
 MAX_TARGET_TOKENS = 12

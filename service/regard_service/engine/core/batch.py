@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from regard.arrays import Array, BoolArray, Float32Array, Int64Array
 from regard_service.engine.core.map_history import MapHistory
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult, Float32Array, Int64Array
-from regard_service.engine.core.slots import Array, SlotsShape
+from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult
+from regard_service.engine.core.slots import SlotsShape
 from regard_service.engine.core.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
-from regard_service.engine.search.outcome import BoolArray
 from regard_service.engine.search.search import open_search
 from regard_service.engine.search.single import SingleSearch
 from regard_service.errors import DeadlinePassed

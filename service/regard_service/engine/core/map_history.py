@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Int64Array
+from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.core.slots import SlotsShape, lazy_zeros
 
 

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from regard.arrays import Array, Int32Array, Int64Array
 from regard_service.bundle import Manifest, TensorSpec
-from regard_service.engine.core.request import Int64Array
-
-Array = NDArray[Any]
-Int32Array = NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 
 # What a step costs beside its slots, in slots; of the shipped translator, within a factor of two of larger models.
 OVERHEAD_SLOTS = 2

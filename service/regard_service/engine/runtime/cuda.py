@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.bundle import Bundle, Manifest, Provider, TensorSpec, Variant
-from regard_service.engine.core.request import Float32Array, Int64Array
-from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.runtime.runner import (
     Binding,
     Runner,

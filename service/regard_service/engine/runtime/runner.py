@@ -10,9 +10,10 @@ import numpy as np
 import onnxruntime
 from onnxruntime import InferenceSession, OrtValue
 
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
-from regard_service.engine.core.request import Float32Array, Int64Array, Trace
-from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.core.request import Trace
+from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.errors import NotReady
 
 

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Generation, Int64Array
+from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints import Candidates, Constraints, is_constrained
-from regard_service.engine.search.outcome import Advance, BoolArray, Hypothesis, Prefix
+from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.prefixes import PrefixTree
 from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
+from regard_service.generation import Generation
 
 HOPELESS = np.float32(-1e30)  # the score of a banned token while scores are compared
 

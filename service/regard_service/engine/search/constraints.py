@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Generation, Int64Array
-from regard_service.engine.search.outcome import BoolArray
+from regard.arrays import BoolArray, Float32Array, Int64Array
+from regard_service.generation import Generation
 
 BANNED = np.float32(-np.inf)
 NO_ID = -1  # fills lists of ids; no token has it

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from regard_service.engine.core.request import FinishReason, Float32Array, Int64Array
-
-BoolArray = NDArray[np.bool_]
+from regard.arrays import BoolArray, Float32Array, Int64Array
+from regard_service.generation import FinishReason
 
 
 @dataclass(frozen=True)

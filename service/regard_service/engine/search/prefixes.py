@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Int64Array
+from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.search.outcome import Prefix
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Generation, Int64Array
-from regard_service.engine.search.outcome import BoolArray
+from regard.arrays import BoolArray, Float32Array, Int64Array
+from regard_service.generation import Generation
 
 NONE = np.float32(-np.inf)  # the score of what does not exist
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regard_service.engine.core.request import Float32Array, Sampling
+from regard.arrays import Float32Array
+from regard_service.generation import Sampling
 
 
 def probabilities(logits: Float32Array, sampling: Sampling) -> NDArray[np.float64]:

@@ -17,10 +17,11 @@ Semantics are those of `transformers` generate for a batch of one request: who s
 from collections.abc import Sequence
 from typing import Protocol
 
-from regard_service.engine.core.request import Float32Array, Generation, Int64Array
+from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.search.beam import BeamSearch
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.single import SingleSearch
+from regard_service.generation import Generation
 
 
 class Search(Protocol):

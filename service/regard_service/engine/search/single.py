@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from regard_service.engine.core.request import Float32Array, Generation, Int64Array
+from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints import BANNED, Candidates, Constraints, is_constrained
-from regard_service.engine.search.outcome import Advance, BoolArray, Hypothesis, Prefix, Taken
+from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix, Taken
 from regard_service.engine.search.sampling import draw, probabilities
+from regard_service.generation import Generation
 
 
 class Chooser:

@@ -7,7 +7,7 @@ import pytest
 from regard_export import families
 from regard_export.errors import ExportError
 from regard_export.examples.sentences import EXAMPLES, TRICKY_TEXTS
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 

@@ -12,9 +12,10 @@ from regard_export.drawing.contract import Graph
 from regard_export.errors import ExportError
 from regard_export.families import recurrent
 from regard_export.families.source import SourceModel
-from regard_export.precision.quantize import FORMS, Float32Array
+from regard_export.precision.quantize import FORMS
 from regard_service.bundle import Precision
 
+from regard.arrays import Float32Array
 from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
 

@@ -15,7 +15,7 @@ from regard_export.precision.quantize import FORMS, Form, Forms, Linear, float_e
 from regard_export.verification import checks
 from regard_export.verification.checks import Check
 from regard_export.verification.served_graphs import Ids, ServingGraphs
-from regard_service.engine.core.request import Generation
+from regard_service.generation import Generation
 from regard_service.text.text import SourceReader, TargetWriter
 
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from regard_service.convert.map_encoding import encode_map, encoded_bytes
 from regard_service.domain import MapEncoding
-from regard_service.engine.core.request import Float32Array
 
+from regard.arrays import Float32Array
 from regard.encoding import decode
 from regard.v1 import regard_pb2 as pb
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from regard_service.bundle import Manifest
-from regard_service.engine.core.slots import Array, Slots
+from regard_service.engine.core.slots import Slots
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+
+from regard.arrays import Array
 
 END_ID, PAD_ID, START_ID, VOCAB_SIZE = 1, 0, 2, 40
 

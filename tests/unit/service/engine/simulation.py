@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from regard_service.engine.core import ticket as ticket_module
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.slots import SlotsShape
 from regard_service.engine.core.ticket import Ticket
 from regard_service.engine.policy import admission as admission_module
@@ -22,6 +22,7 @@ from regard_service.engine.policy.admission import Admission, QueueLimits
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Average, Pace
 from regard_service.errors import Overloaded
+from regard_service.generation import Generation
 
 from tests.unit.service.engine.fake_runner import FakeRunner
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.slots import SlotsShape
 from regard_service.engine.core.ticket import Ticket
 from regard_service.engine.usage import Usage, usage_of
+from regard_service.generation import Generation
 
 from tests.unit.service.engine.fake_runner import FakeRunner
 

@@ -1,9 +1,10 @@
 """Choosing and averaging heads; rollout."""
 
 import numpy as np
-from regard_service.engine.core.request import Float32Array
 from regard_service.maps.reduce import align, select, shift
 from regard_service.maps.rollout import encoder_rollout, rollout
+
+from regard.arrays import Float32Array
 
 
 def attention(*shape: int, seed: int = 0) -> Float32Array:

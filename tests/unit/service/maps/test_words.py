@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from regard_service.domain import Span
-from regard_service.engine.core.request import Float32Array
 from regard_service.maps.words import Range, group_words, merge_words
+
+from regard.arrays import Float32Array
 
 
 def cut(*pieces: str) -> tuple[str, list[tuple[int, int] | None]]:

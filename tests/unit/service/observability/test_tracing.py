@@ -11,10 +11,11 @@ from grpc import StatusCode
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.ticket import STEPS_BETWEEN_TIMES, Ticket
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.errors import DeadlinePassed
+from regard_service.generation import Generation
 from regard_service.layers.layer import Method
 from regard_service.observability.tracing import switch
 from regard_service.observability.tracing.record import CallRecord, begin_record, exemplar, stage, watcher

@@ -9,12 +9,14 @@ import pytest
 import pytest_asyncio
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, EngineResult, Generation
-from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.core.request import EngineRequest, EngineResult
+from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.core.ticket import Ticket
 from regard_service.engine.driver.scheduler import MAX_TOGETHER, Scheduler, SchedulerConfig
 from regard_service.errors import ServiceError
+from regard_service.generation import Generation
 
+from regard.arrays import Array
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 FIRST, DAMAGED = 5, 39

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, Generation
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 
 from tests.toys import SIDE, write_captioner
 

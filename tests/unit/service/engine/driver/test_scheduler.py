@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult, Generation
+from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult
 from regard_service.engine.core.slots import Slots
 from regard_service.engine.core.ticket import Phase, Ticket
 from regard_service.engine.driver import scheduler as engine
@@ -17,6 +17,7 @@ from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.policy import step_budget as turn
 from regard_service.engine.runtime.runner import StepBindings, StepOutput
 from regard_service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
+from regard_service.generation import Generation
 
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, EngineResult, Generation
+from regard_service.engine.core.request import EngineRequest, EngineResult
 from regard_service.engine.core.slots import SlotsShape
 from regard_service.engine.core.ticket import Ticket
 from regard_service.engine.driver import scheduler as scheduler_module
@@ -21,6 +21,7 @@ from regard_service.engine.policy.forecast import alone_s, wait_s, work_s
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Average, Pace
 from regard_service.errors import DeadlinePassed, DeadlineUnreachable, Draining, OutOfMemory, Overloaded
+from regard_service.generation import Generation
 
 from tests.unit.service.engine.fake_runner import FakeRunner
 

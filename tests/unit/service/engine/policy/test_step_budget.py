@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regard_service.engine.core.batch import RunningBatch, once
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult, Generation, Sampling
+from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult
 from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.core.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
@@ -20,6 +20,7 @@ from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import OVERHEAD_SLOTS, Pace
 from regard_service.engine.policy.step_budget import MAX_TURN_S, OVERHEAD_S, Turn
 from regard_service.engine.runtime.runner import StepBindings, StepOutput
+from regard_service.generation import Generation, Sampling
 
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 

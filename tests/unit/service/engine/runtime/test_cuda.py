@@ -9,12 +9,14 @@ import onnx
 import pytest
 from regard_export.families import regard
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import EngineRequest, EngineResult, Generation
-from regard_service.engine.core.slots import Array, Slots, SlotsShape
+from regard_service.engine.core.request import EngineRequest, EngineResult
+from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
 from regard_service.engine.runtime.cuda import Block, DeviceArray, DeviceRunner, DeviceSlots
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 
+from regard.arrays import Array
 from tests.toys import SIDE, write_captioner
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 from tests.unit.service.engine.core.test_slots import manifest

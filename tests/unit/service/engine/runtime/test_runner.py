@@ -7,9 +7,9 @@ import pytest
 from onnxruntime import InferenceSession
 from regard_export.families import regard
 from regard_service.bundle import Bundle, TextSource
-from regard_service.engine.core.slots import Array
 from regard_service.engine.runtime.runner import MIN_POSITIONS_ON_ALL_CORES, Runner
 
+from regard.arrays import Array
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
 SAFE_PRODUCTS = "session.x64quantprecision"
