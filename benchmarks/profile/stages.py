@@ -7,9 +7,10 @@ from regard_service.calls import assembly
 from regard_service.convert.requests import RequestReader
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.map_history import MapHistory
-from regard_service.engine.core.slots import Slots
-from regard_service.engine.driver.scheduler import Scheduler
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.driver.workers import Workers
 from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.slots import Slots
 from regard_service.engine.search.beam import BeamSearch
 from regard_service.engine.search.single import SingleSearch
 from regard_service.servicers import attention
@@ -36,10 +37,12 @@ def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None
         stopwatch.watch(Runner, name, ENCODE)
     _count(Runner, "step", counts)
     stopwatch.watch(Runner, "step", STEPS)
-    for name in ("encode", "join", "step"):
+    for name in ("encode", "join", "evict", "step"):
         stopwatch.watch(RunningBatch, name, SCHEDULING)
-    for name in ("submit", "check", "check_unread", "_run", "_claim", "_give_back"):
-        stopwatch.watch(Scheduler, name, SCHEDULING)
+    for name in ("permit", "extend", "_submit"):
+        stopwatch.watch(Engine, name, SCHEDULING)
+    for name in ("_run", "_decide", "_finish"):
+        stopwatch.watch(Workers, name, SCHEDULING)
 
 
 def watch_server(stopwatch: Stopwatch) -> None:

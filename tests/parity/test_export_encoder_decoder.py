@@ -11,7 +11,8 @@ from regard_export.families.source import SourceModel
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 
@@ -46,7 +47,7 @@ def sources(model: SourceModel) -> list[Source]:
 
 @pytest.mark.parametrize("beams", [1, 3])
 async def test_through_the_engine_alone_and_among_others(bundle, sources, beams: int) -> None:
-    runner, scheduler = Runner(bundle, bundle.manifest.variants[0]), Scheduler(SchedulerConfig(num_workers=1))
+    runner, scheduler = Runner(bundle, bundle.manifest.variants[0]), Engine(EngineConfig(num_workers=1))
     generation = Generation(max_new_tokens=8, num_beams=beams)
     requests = [EngineRequest(np.array(source), generation, attention=True) for source in sources]
     try:

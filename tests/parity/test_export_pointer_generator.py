@@ -10,8 +10,8 @@ from regard_export.families import pointer_generator
 from regard_export.families.source import SourceModel
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_models.nets.pointer_generator import load_network
-from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.runtime.runner import StepBindings
+from regard_service.engine.runtime.slots import Slots, SlotsShape
 
 from regard.arrays import Array
 from tests.parity.families.variants import POINTERS

@@ -14,8 +14,8 @@ from regard_export.graphs.transformer import TransformerArchitecture
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_models.nets.transformer import Transformer
 from regard_service.bundle import Precision
-from regard_service.engine.core.request import Trace
 from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.trace import Trace
 
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 

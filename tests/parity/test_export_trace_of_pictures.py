@@ -17,8 +17,8 @@ from regard_export.graphs.captioner_transformer import TransformerCaptionerArchi
 from regard_export.verification.served_graphs import ServingGraphs
 from regard_models.nets.captioner_family import build, load_weights
 from regard_service.bundle import Bundle, Precision
-from regard_service.engine.core.request import Trace
 from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.trace import Trace
 
 from tests.unit.export.captioner_checkpoints import (
     ALL_BLOCKS,

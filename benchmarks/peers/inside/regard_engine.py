@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.driver.engine import Engine as Regard
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 
@@ -59,7 +60,7 @@ class RegardEngine(Engine):
         variant = next(each for each in bundle.manifest.variants if each.precision == precision)
         self._open = partial(Runner, bundle, variant, num_cores=num_workers)
         self._runners = [self._open()]
-        self._scheduler = Scheduler(SchedulerConfig(num_workers, max_slots=num_slots, max_queue=GENEROUS))
+        self._regard = Regard(EngineConfig(num_workers, max_slots=num_slots, max_queue=GENEROUS))
         self._end_ids = set(bundle.manifest.target.end_ids)
         names = ("regard", "onnxruntime", "numpy")
         self.versions = {name: importlib.metadata.version(name) for name in names}
@@ -97,7 +98,7 @@ class RegardEngine(Engine):
         limit = length or min(MAX_NEW_TOKENS, runner.manifest.max_target_tokens)
         generation = Generation(max_new_tokens=limit, num_beams=num_beams)
         requests = [EngineRequest(_source(source), generation, attention=attention) for source in group["sources"]]
-        results = await asyncio.gather(*(self._scheduler.generate(runner, request) for request in requests))
+        results = await asyncio.gather(*(self._regard.generate(runner, request) for request in requests))
         return [self._stripped(result.hypotheses[0].tokens.tolist()) for result in results]
 
     def _stripped(self, ids: list[int]) -> list[int]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnxruntime import SessionOptions
 from regard_service.bundle import Bundle, Precision, Variant
-from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.engine.search.outcome import Hypothesis
 from regard_service.engine.search.search import Search, open_search
 from regard_service.generation import Generation

@@ -20,7 +20,7 @@ from regard_service.domain import (
     TokenEvent,
     Word,
 )
-from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult
+from regard_service.engine.core.result import CommittedToken, EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
 from regard_service.generation import Generation
 from regard_service.maps.blocks import block_diagonal

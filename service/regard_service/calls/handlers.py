@@ -15,7 +15,7 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.app.settings import Settings
 from regard_service.calls.assembly import Parts
 from regard_service.calls.pool import Pool
-from regard_service.calls.preparation import Prepared, Preparer
+from regard_service.calls.preparation import Prepared, Preparer, sequences
 from regard_service.domain import (
     CaptionCall,
     ModelInfo,
@@ -26,9 +26,12 @@ from regard_service.domain import (
     TranslateCall,
 )
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import CommittedToken, EngineRequest, EngineResult, Trace
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.core.result import CommittedToken, EngineResult
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.driver.permit import Permit
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.trace import Trace
 from regard_service.engine.usage import Usage, usage_of
 from regard_service.maps.maker import needs_trace
 from regard_service.observability.tracing.record import stage
@@ -36,9 +39,6 @@ from regard_service.pictures.reader import ImageLimits, SourceImage
 from regard_service.repository.limits import ModelLimits
 from regard_service.repository.repository import Repository
 from regard_service.text.text import SourceText
-
-# Requests of one call that the engine has at a time, so that a text of very many parts does not fill the queue.
-MAX_AT_ONCE = 128
 
 # Inputs that wait to be read, over all calls: a picture's file is larger than what the engine's queue holds of it.
 MAX_UNREAD = 256
@@ -49,12 +49,12 @@ FREED_CHECK_S = 0.02
 class Handlers:
     """The server's calls, over the models of a repository and the engine that runs them."""
 
-    def __init__(self, repository: Repository, scheduler: Scheduler, pool: Pool, *, max_text_characters: int) -> None:
+    def __init__(self, repository: Repository, engine: Engine, pool: Pool, *, max_text_characters: int) -> None:
         self._repository = repository
-        self._scheduler = scheduler
+        self._engine = engine
         self._pool = pool
         self._loading = asyncio.Lock()
-        self._preparer = Preparer(repository, pool, scheduler.check_unread, max_text_characters=max_text_characters)
+        self._preparer = Preparer(repository, pool, engine.permit, max_text_characters=max_text_characters)
 
     @classmethod
     def open(cls, settings: Settings, observer: EngineObserver) -> Self:
@@ -73,7 +73,7 @@ class Handlers:
             limits=ModelLimits(settings.max_models, settings.max_models_bytes),
             num_cores=settings.num_workers,
         )
-        config = SchedulerConfig(
+        config = EngineConfig(
             settings.num_workers,
             settings.max_slots,
             settings.max_queue,
@@ -81,23 +81,23 @@ class Handlers:
             settings.max_queue_s,
         )
         pool = Pool(settings.num_workers, min(settings.max_queue, MAX_UNREAD))
-        return cls(repository, Scheduler(config, observer), pool, max_text_characters=settings.max_text_characters)
+        return cls(repository, Engine(config, observer), pool, max_text_characters=settings.max_text_characters)
 
     async def drain(self, timeout_s: float) -> bool:
         """Lets the engine finish what it has; False if the time was too short."""
-        return await self._scheduler.drain(timeout_s)
+        return await self._engine.drain(timeout_s)
 
     def close(self) -> None:
         self._pool.close()
-        self._scheduler.close()
+        self._engine.close()
 
     def stalled_s(self) -> float:
         """For how long the engine has been at one step; 0 if it has nothing to do."""
-        return self._scheduler.stalled_s()
+        return self._engine.stalled_s()
 
     def usage(self) -> dict[str, Usage]:
         """What the engine's batches take up, by model."""
-        return usage_of(self._scheduler.batches())
+        return usage_of(self._engine.batches())
 
     def models(self) -> list[ModelInfo]:
         return self._repository.infos()
@@ -114,12 +114,12 @@ class Handlers:
             model = await asyncio.to_thread(self._repository.read, name, version)
             replaced = self._repository.install(model)
         if replaced is not None:
-            self._scheduler.forget(replaced.runner)
+            self._engine.retire(replaced.runner)
         return next(info for info in self._repository.infos() if info.manifest is model.manifest)
 
     async def unload_model(self, name: str, version: str | None) -> None:
         """Takes a model out of service; the requests that it has are finished. Raises ModelNotFound."""
-        self._scheduler.forget(self._repository.remove(name, version).runner)
+        self._engine.retire(self._repository.remove(name, version).runner)
 
     async def wait_until_freed(self, name: str) -> None:
         """Returns once no version of a model that is out of service is in memory."""
@@ -152,10 +152,11 @@ class Handlers:
 
     async def _answer(self, prepared: Prepared) -> list[Result]:
         """Runs all of a call side by side, and puts together what belongs to each input."""
-        finished = iter(await self._run(prepared.model.runner, list(prepared.requests())))
+        with prepared.permit as permit:
+            finished = iter(await permit.run_all(prepared.requests))
         results = []
         for index, parts in enumerate(prepared.inputs):
-            num_sequences = len(prepared.sequences(parts))
+            num_sequences = len(sequences(parts, prepared.generation))
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(prepared, parts, merged)
             assemble = partial(prepared.assembler(index).result, traced)
@@ -183,34 +184,18 @@ class Handlers:
         (trace,) = await self._pool.run([partial(_trace, prepared.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
 
-    async def _run(self, runner: Runner, requests: Sequence[EngineRequest]) -> list[EngineResult]:
-        """The engine's results, in order; where one request fails, the others are cancelled."""
-        if len(requests) == 1:  # most calls; tasks would only take time
-            return [await self._scheduler.generate(runner, requests[0], was_read=True)]
-        self._scheduler.check(runner, requests, MAX_AT_ONCE, was_read=True)
-        places = asyncio.Semaphore(MAX_AT_ONCE)
-
-        async def run(request: EngineRequest) -> EngineResult:
-            async with places:
-                return await self._scheduler.generate(runner, request, is_checked=True)
-
-        tasks = [asyncio.ensure_future(run(request)) for request in requests]
-        try:
-            return await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
-
     async def _stream(self, prepare: Callable[[], Awaitable[Prepared]]) -> AsyncIterator[StreamEvent]:
         """Yields the source, each token as it becomes certain, and the result."""
         prepared = await prepare()
-        request, assembler = next(prepared.requests()), prepared.assembler(0)
+        with prepared.permit as permit:
+            async for event in self._stream_prepared(prepared, permit):
+                yield event
+
+    async def _stream_prepared(self, prepared: Prepared, permit: Permit) -> AsyncIterator[StreamEvent]:
+        request, assembler = prepared.requests[0], prepared.assembler(0)
         yield Started(assembler.source, prepared.model.name, prepared.model.manifest.version)
         arrived: asyncio.Queue[list[CommittedToken] | None] = asyncio.Queue()
-        running = asyncio.ensure_future(
-            self._scheduler.generate(prepared.model.runner, request, arrived.put_nowait, was_read=True)
-        )
+        running = asyncio.ensure_future(permit.run(request, arrived.put_nowait))
         running.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
             events = assembler.events(await self._cross_norms(prepared))

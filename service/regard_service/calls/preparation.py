@@ -12,8 +12,9 @@ from regard_service.calls.options import Violations, check_attention, resolve_ge
 from regard_service.calls.pool import Pool
 from regard_service.domain import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
 from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import InvalidInput, ModelNotFound, Unsupported
+from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.generation import Generation
 from regard_service.guard.caller import current_caller
 from regard_service.observability.tracing.record import stage, watcher
@@ -27,8 +28,8 @@ MANY_CHARACTERS = 4_000
 Reading = Callable[[], Parts]
 """Reads an input, or raises InvalidInput."""
 
-Check = Callable[[Runner, EngineRequest, int], None]
-"""Refuses so many requests like one, by raising Overloaded, before their inputs are read."""
+TakePermit = Callable[[Runner, EngineRequest, int], Permit]
+"""Takes a permit for requests like one before their inputs are read; raises Overloaded where there is none."""
 
 UNREAD = np.zeros(0, np.int64)
 
@@ -39,38 +40,16 @@ class Prepared:
 
     Attributes:
         inputs: each a text or a picture, or the parts of a text that had to be split.
+        requests: what the engine runs: of every input every part, and of a part every sequence.
+        permit: the call's places in the queue; whoever holds this closes it.
     """
 
     model: LoadedModel
     generation: Generation
     inputs: tuple[Parts, ...]
     call: Call
-
-    def requests(self) -> Iterator[EngineRequest]:
-        """Yields what the engine has to run: of every input every part, and of that every sequence."""
-        watch = watcher()
-        for parts in self.inputs:
-            for part in parts:
-                for generation in self.sequences(parts):
-                    yield EngineRequest(
-                        source=part.array,
-                        generation=generation,
-                        attention=bool(self.call.attention.kinds),
-                        deadline=self.call.deadline,
-                        bulk=self.call.bulk,
-                        watch=watch,
-                        caller=current_caller(),
-                    )
-
-    def sequences(self, parts: Parts) -> list[Generation]:
-        """How each part is decoded: once, or if it is sampled, as often as sequences are wanted, with other seeds."""
-        generation, sampling = self.generation, self.generation.sampling
-        count = 1 if len(parts) > 1 else generation.num_return_sequences
-        if sampling is None:
-            is_so = generation.num_return_sequences == count
-            return [generation if is_so else replace(generation, num_return_sequences=count)]
-        seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
-        return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
+    requests: tuple[EngineRequest, ...]
+    permit: Permit
 
     def assembler(self, index: int) -> Assembler:
         return Assembler(self.model, self.inputs[index], self.call.attention, self.generation)
@@ -80,14 +59,16 @@ class Preparer:
     """Prepares calls for the models of a repository.
 
     Args:
-        check: is asked before inputs are read.
+        take_permit: called before inputs are read.
 
     Every method lists all that is wrong with a call at once, as InvalidInput.
     """
 
-    def __init__(self, repository: Repository, pool: Pool, check: Check, *, max_text_characters: int) -> None:
+    def __init__(
+        self, repository: Repository, pool: Pool, take_permit: TakePermit, *, max_text_characters: int
+    ) -> None:
         self._repository = repository
-        self._check = check
+        self._take_permit = take_permit
         self._pool = pool
         self._max_text_characters = max_text_characters
 
@@ -167,17 +148,65 @@ class Preparer:
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         check_attention(call.attention, model.manifest, violations)
-        if not violations.found:
-            unread = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.bulk, caller=current_caller())
-            self._check(model.runner, unread, len(readings))
+        if violations.found:
+            raise InvalidInput([*violations.found, *(await self._read(readings, in_threads)).violations])
+        outline = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.bulk, caller=current_caller())
+        permit = self._take_permit(model.runner, outline, len(readings))
+        try:
+            read = await self._read(readings, in_threads)
+            if read.violations:
+                raise InvalidInput(read.violations)
+            requests = tuple(_requests(read.inputs, generation, call))
+            permit.extend(requests)
+        except BaseException:
+            permit.close()
+            raise
+        return Prepared(model, generation, read.inputs, call, requests, permit)
+
+    async def _read(self, readings: Sequence[Reading], in_threads: bool) -> "_Read":
+        """Reads all inputs; those that cannot be read have violations instead."""
         attempts = [partial(_attempt, reading) for reading in readings]
         with stage("prepare"):
             outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]
-        for outcome in outcomes:
-            if isinstance(outcome, InvalidInput):
-                violations.found += outcome.violations
-        violations.raise_if_any()
-        return Prepared(model, generation, tuple(o for o in outcomes if not isinstance(o, InvalidInput)), call)
+        faults = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
+        inputs = tuple(outcome for outcome in outcomes if not isinstance(outcome, InvalidInput))
+        return _Read(inputs, [violation for fault in faults for violation in fault.violations])
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A call's inputs, as far as they can be read, and what is wrong with the others."""
+
+    inputs: tuple[Parts, ...]
+    violations: list[FieldViolation]
+
+
+def _requests(inputs: Sequence[Parts], generation: Generation, call: Call) -> Iterator[EngineRequest]:
+    """Yields what the engine runs: of every input every part, and of a part every sequence."""
+    watch, caller = watcher(), current_caller()
+    for parts in inputs:
+        for part in parts:
+            for each in sequences(parts, generation):
+                yield EngineRequest(
+                    source=part.array,
+                    generation=each,
+                    attention=bool(call.attention.kinds),
+                    deadline=call.deadline,
+                    bulk=call.bulk,
+                    watch=watch,
+                    caller=caller,
+                )
+
+
+def sequences(parts: Parts, generation: Generation) -> list[Generation]:
+    """How each part is decoded: once, or for sampling once a return sequence, each with a seed of its own."""
+    sampling = generation.sampling
+    count = 1 if len(parts) > 1 else generation.num_return_sequences
+    if sampling is None:
+        is_same = generation.num_return_sequences == count
+        return [generation if is_same else replace(generation, num_return_sequences=count)]
+    seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
+    return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
 
 
 def _are_long(texts: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What the batches of each model take up, for whoever asks now and then: nothing here is counted while they run."""
+"""Slots and buffers of each model's batches, computed when metrics are read and not while batches run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ Buffer = Literal["cross", "self", "maps"]
 
 @dataclass
 class Usage:
-    """What a model's batches take up.
+    """Slots and buffers of a model's batches.
 
     Attributes:
         num_slots: of the batches that have requests, used or free.
-        num_bytes: of all batches, idle ones too, by buffer: "cross" is what encode made of the sources (the cross KV
-            cache), "self" what steps carry on (the self KV cache), "maps" the attention of requests that want it. Sizes
-            are those asked for; the system hands out memory when it is first written.
+        num_bytes: of all batches, idle ones too, by buffer: "cross" holds encoded sources (the cross KV
+            cache), "self" what steps carry on (the self KV cache), "maps" kept attention. These are sizes of buffers;
+            the system hands out memory when it is first written.
     """
 
     num_slots: int = 0
@@ -31,7 +31,7 @@ def usage_of(batches: Iterable[RunningBatch]) -> dict[str, Usage]:
         of_model = usage.setdefault(batch.runner.manifest.name, Usage())
         if batch.num_live:
             of_model.num_slots += batch.shape.max_slots
-        of_model.num_bytes["cross"] += batch.memory_bytes
+        of_model.num_bytes["cross"] += batch.encoded_bytes
         of_model.num_bytes["self"] += batch.state_bytes
         of_model.num_bytes["maps"] += batch.map_bytes
     return usage

@@ -6,7 +6,7 @@ from dataclasses import replace
 from regard.arrays import Float32Array
 from regard_service.bundle import AttentionLayout, Manifest
 from regard_service.domain import AlignmentMethod, AttentionKind, AttentionMap, AttentionOptions, Word
-from regard_service.engine.core.request import Trace
+from regard_service.engine.runtime.trace import Trace
 from regard_service.maps.norms import weigh
 from regard_service.maps.reduce import align, select, shift
 from regard_service.maps.rollout import rollout

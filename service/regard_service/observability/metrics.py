@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 from regard_service.convert.map_encoding import encoded_bytes
 from regard_service.convert.models import provider_name
 from regard_service.domain import AttentionMap, AttentionOptions, ModelInfo
-from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.ticket import Phase
+from regard_service.engine.core.observer import EngineObserver, Outcome
+from regard_service.engine.core.request import Phase
 from regard_service.engine.usage import Usage
 from regard_service.errors import ServiceError, all_reasons
 
@@ -148,7 +148,7 @@ class EngineMetrics(EngineObserver):
     def live(self, model: str, num_slots: int) -> None:
         self._live_slots(model).set(num_slots)
 
-    def finished(self, model: str, outcome: str, num_tokens: int, phase: Phase) -> None:
+    def finished(self, model: str, outcome: Outcome, num_tokens: int, phase: Phase) -> None:
         self._finished(model, outcome).inc()
         self._generated_tokens(model).inc(num_tokens)
         if outcome in INTERRUPTIONS:

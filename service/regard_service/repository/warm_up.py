@@ -1,6 +1,5 @@
 """The warm-up: a model's first few tokens, made before anybody can ask it for any."""
 
-import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +8,8 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import ImageSource, Manifest
 from regard_service.calls.options import Violations, resolve_generation
 from regard_service.domain import GenerationOptions
-from regard_service.engine.core.batch import RunningBatch
-from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, EngineResult
-from regard_service.engine.core.slots import SlotsShape
-from regard_service.engine.core.ticket import Ticket
+from regard_service.engine.core.decode import decode
+from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
 from regard_service.pictures.reader import ImageReader
 from regard_service.text.text import SourceReader
@@ -33,7 +29,7 @@ def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
         WarmUpError: a graph fails, or its scores are not numbers.
     """
     try:
-        result = _generate(runner, _request(runner.manifest, reader))
+        (result,) = decode(runner, [_request(runner.manifest, reader)])
     except Exception as error:  # whatever a graph of somebody else's may do
         raise WarmUpError(f"warm-up: {error}") from error
     if not all(np.isfinite(each.logprobs).all() for each in result.hypotheses):
@@ -58,24 +54,3 @@ def _source(manifest: Manifest, reader: SourceReader | ImageReader, key: str) ->
     if isinstance(manifest.source, ImageSource):
         return np.zeros((3, manifest.source.height, manifest.source.width), np.float32)
     raise WarmUpError("the manifest's source is neither text nor picture")
-
-
-def _generate(runner: Runner, request: EngineRequest) -> EngineResult:
-    """Steps a batch of one request to its end."""
-    loop = asyncio.new_event_loop()  # of the ticket's future, that nobody waits for
-    try:
-        ticket = Ticket(request, loop.create_future())
-    finally:
-        loop.close()
-    shape = SlotsShape(
-        max_requests=1,
-        num_beams=request.generation.num_beams,
-        source=runner.source_length(request.source),
-        capacity=runner.manifest.max_target_tokens,
-    )
-    batch = RunningBatch(runner, shape, EngineObserver())
-    batch.join(batch.encode([ticket]))
-    while True:
-        for delivery in batch.step():
-            if isinstance(delivery.outcome, EngineResult):
-                return delivery.outcome

@@ -1,4 +1,14 @@
-"""The running batch: requests of one model, one source-length bucket and one beam width, stepped together."""
+"""The core of the engine: requests of one model, one source-length bucket and one beam width, stepped together.
+
+It is synchronous: requests in, `step()`, updates out. It knows no thread, no event loop and no queue; the server's
+workers, the warm-up and the export's verification and calibration all drive it.
+
+    batch = RunningBatch(runner, shape)
+    batch.join(batch.encode(requests))
+    while batch.num_live:
+        for update in (*batch.evict(), *batch.step()):
+            ...  # passed deadlines; tokens and results
+"""
 
 import math
 import time
@@ -11,19 +21,20 @@ import numpy as np
 from regard.arrays import Array, BoolArray, Float32Array, Int64Array
 from regard_service.engine.core.map_history import MapHistory
 from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import CommittedToken, EngineHypothesis, EngineResult
-from regard_service.engine.core.slots import SlotsShape
-from regard_service.engine.core.ticket import STEPS_BETWEEN_TIMES, Delivery, Ticket
+from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, RequestState
+from regard_service.engine.core.result import CommittedToken, EngineHypothesis, EngineResult, RequestUpdate
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.engine.search.search import open_search
 from regard_service.engine.search.single import SingleSearch
 from regard_service.errors import DeadlinePassed
 
-GoesOn = Callable[[int], bool]
+ContinueStepping = Callable[[int], bool]
+"""Decides after each position whether the same call of `step` runs another; its argument counts ended requests."""
 
 
-def once(num_ended: int) -> bool:
-    """A batch that is stepped once."""
+def step_once(num_ended: int) -> bool:
+    """Runs one position a call."""
     return False
 
 
@@ -32,37 +43,32 @@ class Encoded:
     """Requests that were encoded together.
 
     Attributes:
-        memory: as of `Runner.encode`.
+        memory: as `Runner.encode` returns it.
     """
 
-    tickets: list[Ticket]
+    requests: list[RequestState]
     memory: Mapping[str, Array]
 
 
 class RunningBatch:
     """Requests join and leave between steps; live ones are rows 0 to n - 1 of every buffer.
 
-    One worker at a time may call `join` and `step`.
+    A *row* is a request's place; it has `num_beams` *slots*, one a hypothesis. One thread at a time may call `join` and
+    `step`; `encode` may run beside them.
 
     Attributes:
-        num_steps: positions that it has run.
-        num_requests: those that have a row or are promised one; the scheduler's, as are the next two.
-        arrived: requests that are encoded, and join before the next step.
-        has_postponed: whether requests that could have joined wait for the next step.
+        num_steps: positions that the batch has run.
     """
 
-    def __init__(self, runner: Runner, shape: SlotsShape, observer: EngineObserver) -> None:
+    def __init__(self, runner: Runner, shape: SlotsShape, observer: EngineObserver | None = None) -> None:
         self.runner = runner
         self.shape = shape
-        self.observer = observer
-        self._rows: list[Ticket | None] = []  # None between steps only: a row that nobody has taken over yet
+        self.observer = observer or EngineObserver()
+        self._rows: list[RequestState | None] = []  # None only between steps: a row that is free
         self.num_steps = 0
-        self.num_requests = 0
-        self.arrived: list[Encoded] = []
-        self.has_postponed = False
         self._slots = runner.open_slots(shape)
         self._bindings = StepBindings()
-        self._maps: MapHistory | None = None  # until somebody wants maps
+        self._maps: MapHistory | None = None  # until a request keeps attention
         target = runner.manifest.target
         self._search = open_search(
             shape.num_beams,
@@ -74,200 +80,207 @@ class RunningBatch:
         )
 
     @property
-    def tickets(self) -> list[Ticket]:
+    def requests(self) -> list[RequestState]:
         """The live requests, by row."""
-        return [ticket for ticket in self._rows if ticket is not None]
+        return [request for request in self._rows if request is not None]
 
     @property
     def num_live(self) -> int:
         return len(self._rows) - self._rows.count(None)
 
     @property
-    def num_free(self) -> int:
-        return self.shape.max_requests - self.num_requests
-
-    @property
-    def memory_bytes(self) -> int:
-        return self._slots.memory_bytes
+    def encoded_bytes(self) -> int:
+        """Size of the buffers for encoded sources (the cross KV cache)."""
+        return self._slots.encoded_bytes
 
     @property
     def state_bytes(self) -> int:
+        """Size of the buffers that steps carry on (the self KV cache)."""
         return self._slots.state_bytes
 
     @property
     def map_bytes(self) -> int:
+        """Size of the buffers for attention maps."""
         return 0 if self._maps is None else self._maps.num_bytes
 
-    def encode(self, tickets: list[Ticket], *, on_all_cores: bool = False) -> Encoded:
-        """Encodes requests together. Another worker may step the batch meanwhile.
+    def encode(self, requests: list[RequestState], *, on_all_cores: bool = False) -> Encoded:
+        """Encodes requests in one call.
 
         Args:
-            on_all_cores: no other worker has anything to do.
+            on_all_cores: whether no other thread computes meanwhile.
         """
         started = time.monotonic()
-        for ticket in tickets:
-            ticket.admitted = started
+        for request in requests:
+            request.admitted = started
         encode = self.runner.encode_on_all_cores if on_all_cores else self.runner.encode
-        memory = encode([ticket.request.source for ticket in tickets])
+        memory = encode([request.request.source for request in requests])
         encode_s = time.monotonic() - started
-        self.observer.encoded(self.runner.manifest.name, len(tickets), encode_s)
-        for ticket in tickets:
-            ticket.encode_s = encode_s
-        return Encoded(tickets, memory)
+        self.observer.encoded(self.runner.manifest.name, len(requests), encode_s)
+        for request in requests:
+            request.encode_s = encode_s
+        return Encoded(requests, memory)
 
     def join(self, encoded: Encoded) -> None:
-        """Gives each of these requests a row: one that is free again, or else the next."""
+        """Gives each of these requests a row: a free one, or else the next."""
         manifest = self.runner.manifest
-        for index, ticket in enumerate(encoded.tickets):
+        for index, request in enumerate(encoded.requests):
             if None not in self._rows:
                 self._rows.append(None)
             row = self._rows.index(None)
-            num_source = self.runner.source_length(ticket.request.source)
+            num_source = self.runner.source_length(request.request.source)
             self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
-            self._search.admit(row, ticket.request.generation)
-            self._rows[row] = ticket
-            self.observer.admitted(manifest.name, ticket.admitted - ticket.submitted, num_source)
+            self._search.admit(row, request.request.generation)
+            self._rows[row] = request
+            self.observer.admitted(manifest.name, request.admitted - request.submitted, num_source)
 
     def clear(self) -> None:
-        """Forgets all requests."""
+        """Evicts all requests without an update."""
         self._rows.clear()
 
-    def step(self, goes_on: GoesOn = once) -> list[Delivery]:
-        """Runs one decoder position for every live request, or several where each just takes its best candidate.
+    def evict(self) -> list[RequestUpdate]:
+        """Frees the rows of requests whose caller has left or whose deadline has passed; returns their errors."""
+        updates, now = [], time.monotonic()
+        for row, request in enumerate(self._rows):
+            if request is not None and (request.has_left or request.is_overdue(now)):
+                self._rows[row] = None
+                name = self.runner.manifest.name
+                self.observer.finished(name, request.interruption(now), request.num_steps, request.phase)
+                updates.append(RequestUpdate(request, DeadlinePassed("the deadline passed while decoding")))
+        return updates
+
+    def step(self, continue_stepping: ContinueStepping = step_once) -> list[RequestUpdate]:
+        """Runs one decoder position for every live request, or several where each row takes its best candidate.
 
         Args:
-            goes_on: asked after each position whether there is to be another, with the number of requests that have
-                ended by then.
+            continue_stepping: decides after each position whether another one follows; rows that end meanwhile stay
+                until the call returns.
 
         Returns:
-            what callers have to be told: tokens for streams, results, passed deadlines.
+            tokens for streams, and results.
         """
-        deliveries = list(self._evict_departed())
         self._close_gaps()
-        tickets = self.tickets
-        if not tickets:
-            return deliveries
-        search = self._search
-        if isinstance(search, SingleSearch) and (most := search.num_steps_ahead(len(tickets))):
-            finished = self._step_ahead(search, tickets, most, goes_on)
-        else:
-            finished = self._step_once(tickets)
-        deliveries += self._committed(tickets)
-        deliveries += self._evict_finished(tickets, np.flatnonzero(finished).tolist())
-        return deliveries
+        requests = self.requests
+        if not requests:
+            return []
+        try:
+            search = self._search
+            if isinstance(search, SingleSearch) and (most := search.num_steps_ahead(len(requests))):
+                finished = self._step_ahead(search, requests, most, continue_stepping)
+            else:
+                finished = self._step_once(requests)
+            updates = list(self._committed(requests))
+            updates += self._evict_finished(requests, np.flatnonzero(finished).tolist())
+        except BaseException:
+            self._rows[:] = requests  # no update of this call reaches anybody, so none of them has left
+            raise
+        return updates
 
-    def _step_once(self, tickets: list[Ticket]) -> BoolArray:
+    def _step_once(self, requests: list[RequestState]) -> BoolArray:
         """Runs one position and searches. Returns which rows are finished."""
-        started, num_live = time.monotonic(), len(tickets)
+        started, num_live = time.monotonic(), len(requests)
         output = self.runner.step(self._slots, num_live, self._search.num_candidates(num_live), self._bindings)
-        self._keep_maps(tickets, output)
+        self._keep_maps(requests, output)
         advance = self._search.advance(num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer)
         self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
-        self._count_steps(tickets, [1] * num_live, [started, time.monotonic()])
+        self._count_steps(requests, [1] * num_live, [started, time.monotonic()])
         return advance.finished
 
-    def _step_ahead(self, search: SingleSearch, tickets: list[Ticket], most: int, goes_on: GoesOn) -> BoolArray:
-        """Runs positions whose best candidates are taken, at least one and at most `most`; searches when all are done.
+    def _step_ahead(
+        self, search: SingleSearch, requests: list[RequestState], most: int, continue_stepping: ContinueStepping
+    ) -> BoolArray:
+        """Runs at least one and at most `most` positions, taking best candidates; searches once, after the last.
 
         Returns which rows are finished.
         """
-        num_live = len(tickets)
+        num_live = len(requests)
         parents, ended = np.arange(num_live), np.zeros(num_live, np.bool_)
-        deadline = min((t.request.deadline for t in tickets if t.request.deadline is not None), default=math.inf)
+        deadline = min((r.request.deadline for r in requests if r.request.deadline is not None), default=math.inf)
         tokens: list[Int64Array] = []
         logprobs: list[Float32Array] = []
         times = [time.monotonic()]
         while True:
             output = self.runner.step(self._slots, num_live, 1, self._bindings)
-            self._keep_maps(tickets, output, len(tokens))
+            self._keep_maps(requests, output, len(tokens))
             tokens.append(output.candidate_ids[:, 0].copy())
             logprobs.append(output.candidate_logits[:, 0] - output.log_normalizer)
             self._slots.advance(tokens[-1], parents, moved=False)
             ended |= search.ends(tokens[-1])
             times.append(time.monotonic())
             is_last = len(tokens) == most or ended.all() or times[-1] > deadline
-            if is_last or any(ticket.departed for ticket in tickets) or not goes_on(int(ended.sum())):
+            if is_last or any(r.has_left for r in requests) or not continue_stepping(int(ended.sum())):
                 break
         taken = search.take(np.stack(tokens), np.stack(logprobs))
-        self._count_steps(tickets, taken.num_steps.tolist(), times)
+        self._count_steps(requests, taken.num_steps.tolist(), times)
         return taken.finished
 
-    def _keep_maps(self, tickets: list[Ticket], output: StepOutput, num_more: int = 0) -> None:
-        """Copies a step's maps, for the requests that want them, so many steps after those that are counted."""
-        rows = [row for row, ticket in enumerate(tickets) if ticket.request.attention]
+    def _keep_maps(self, requests: list[RequestState], output: StepOutput, num_ahead: int = 0) -> None:
+        """Copies a step's maps for the requests that keep attention; `num_ahead` steps are not counted yet."""
+        rows = [row for row, request in enumerate(requests) if request.request.attention]
         if not rows:
             return
         if self._maps is None:
             layout = self.runner.manifest.attention
             self._maps = MapHistory(self.shape, layout.layers, layout.heads)
-        steps = [tickets[row].num_steps + num_more for row in rows]
+        steps = [requests[row].num_steps + num_ahead for row in rows]
         self._maps.keep(np.array(rows), np.array(steps), output.cross_attention)
 
-    def _count_steps(self, tickets: list[Ticket], num_steps: list[int], times: list[float]) -> None:
-        """Takes note of the steps of each request; `times` has the beginning of the first and the end of each."""
+    def _count_steps(self, requests: list[RequestState], num_steps: list[int], times: list[float]) -> None:
+        """Counts each request's steps; `times` holds the start of the first position and the end of each."""
         name = self.runner.manifest.name
         self.num_steps += len(times) - 1
         for began, ended in pairwise(times):
-            self.observer.stepped(name, len(tickets) * self.shape.num_beams, ended - began)
-        for ticket, num_made in zip(tickets, num_steps, strict=True):
-            if not ticket.num_steps:
-                self.observer.first_token(name, times[1] - ticket.submitted)
-            if ticket.step_times is not None:
-                counted = zip(range(ticket.num_steps + 1, ticket.num_steps + num_made + 1), times[1:], strict=False)
-                ticket.step_times += [each for each in counted if each[0] % STEPS_BETWEEN_TIMES == 1]
-            ticket.num_steps += num_made
+            self.observer.stepped(name, len(requests) * self.shape.num_beams, ended - began)
+        for request, num_made in zip(requests, num_steps, strict=True):
+            if not request.num_steps:
+                self.observer.first_token(name, times[1] - request.submitted)
+            if request.step_times is not None:
+                counted = zip(range(request.num_steps + 1, request.num_steps + num_made + 1), times[1:], strict=False)
+                request.step_times += [each for each in counted if each[0] % STEPS_BETWEEN_TIMES == 1]
+            request.num_steps += num_made
 
-    def _committed(self, tickets: list[Ticket]) -> Iterator[Delivery]:
+    def _committed(self, requests: list[RequestState]) -> Iterator[RequestUpdate]:
         """Yields, for each stream, the tokens that became certain."""
-        for row, ticket in enumerate(tickets):
-            if ticket.on_tokens is None:
+        for row, request in enumerate(requests):
+            if not request.is_streamed:
                 continue
-            prefix = self._search.committed(row, ticket.num_committed)
+            prefix = self._search.committed(row, request.num_committed)
             if not len(prefix.tokens):
                 continue
-            maps = self._followed(row, ticket, prefix.path, ticket.num_committed)
+            maps = self._followed(row, request, prefix.path, request.num_committed)
             rows = [None] * len(prefix.tokens) if maps is None else np.moveaxis(maps, 2, 0)
             choices = zip(prefix.tokens.tolist(), prefix.logprobs.tolist(), rows, strict=True)
-            ticket.num_committed += len(prefix.tokens)
-            yield Delivery(ticket, [CommittedToken(*choice) for choice in choices])
+            request.num_committed += len(prefix.tokens)
+            yield RequestUpdate(request, [CommittedToken(*choice) for choice in choices])
 
-    def _evict_departed(self) -> Iterator[Delivery]:
-        """Frees the rows of requests whose caller has left or whose deadline has passed."""
-        for row, ticket in enumerate(self._rows):
-            if ticket is not None and (ticket.departed or ticket.overdue):
-                self._rows[row] = None
-                name = self.runner.manifest.name
-                self.observer.finished(name, ticket.interruption, ticket.num_steps, ticket.phase)
-                yield Delivery(ticket, DeadlinePassed("the deadline passed while decoding"))
-
-    def _evict_finished(self, tickets: list[Ticket], rows: list[int]) -> Iterator[Delivery]:
+    def _evict_finished(self, requests: list[RequestState], rows: list[int]) -> Iterator[RequestUpdate]:
         for row in rows:
-            ticket = tickets[row]
-            result = self._result(row, ticket)
+            request = requests[row]
+            result = self._result(row, request)
             self._rows[row] = None
             self.observer.finished(self.runner.manifest.name, "done", len(result.hypotheses[0].tokens), "decode")
-            yield Delivery(ticket, result)
+            yield RequestUpdate(request, result)
 
-    def _result(self, row: int, ticket: Ticket) -> EngineResult:
+    def _result(self, row: int, request: RequestState) -> EngineResult:
         hypotheses = tuple(
-            EngineHypothesis(h.tokens, h.logprobs, h.score, h.finish_reason, self._followed(row, ticket, h.path))
+            EngineHypothesis(h.tokens, h.logprobs, h.score, h.finish_reason, self._followed(row, request, h.path))
             for h in self._search.hypotheses(row)
         )
+        request.ended = time.monotonic()
         return EngineResult(
             hypotheses,
-            queue_s=ticket.admitted - ticket.submitted,
-            encode_s=ticket.encode_s,
-            decode_s=time.monotonic() - ticket.admitted - ticket.encode_s,
+            queue_s=request.admitted - request.submitted,
+            encode_s=request.encode_s,
+            decode_s=request.ended - request.admitted - request.encode_s,
         )
 
-    def _followed(self, row: int, ticket: Ticket, path: Int64Array, first: int = 0) -> Float32Array | None:
-        """The maps of a hypothesis' tokens, float32 [layers, heads, target, source]; None unless asked for."""
-        if self._maps is None or not ticket.request.attention:
+    def _followed(self, row: int, request: RequestState, path: Int64Array, first: int = 0) -> Float32Array | None:
+        """The maps of a hypothesis' tokens, float32 [layers, heads, target, source]; None unless they are kept."""
+        if self._maps is None or not request.request.attention:
             return None
         return self._maps.follow(row, path, int(self._slots.source_lengths[row]), first)
 
     def _close_gaps(self) -> None:
-        """Moves the last live requests into rows that nobody has taken over, so that live rows are a prefix."""
+        """Moves the last live requests into free rows, so that live rows are a prefix."""
         rows = self._rows
         while None in rows:
             last = rows.pop()

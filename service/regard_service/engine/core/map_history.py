@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
-from regard_service.engine.core.slots import SlotsShape, lazy_zeros
+from regard_service.engine.runtime.slots import SlotsShape, lazy_zeros
 
 
 class MapHistory:

@@ -1,14 +1,17 @@
-"""What enters and leaves the engine: one caller's input, and what decoding made of it."""
+"""A request: what a caller hands to the engine, and the one object that holds its state until its result exists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from regard.arrays import Float32Array, Int64Array
-from regard_service.generation import FinishReason, Generation
+from regard_service.generation import Generation
 
-if TYPE_CHECKING:
-    from regard_service.engine.core.ticket import Ticket
+# A traced request notes the end of its first step and of every 16th after it: a span of 500 events says no more.
+STEPS_BETWEEN_TIMES = 16
+
+Phase = Literal["queue", "encode", "decode"]
+Interruption = Literal["cancelled", "deadline"]
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,11 @@ class EngineRequest:
     Attributes:
         source: int64 [source] token ids; for models that copy, int64 [2, source], the ids and below them the
             words (`source_words` of docs/bundle.md); or float32 [3, height, width] pixels.
-        attention: whether cross-attention is kept; it costs nothing when False.
-        deadline: `time.monotonic()` after which nobody waits for the result; None means never.
-        bulk: waits behind interactive requests.
-        watch: is given the request's ticket when it is submitted; for traces.
-        caller: whose it is; callers take turns.
+        attention: whether the batch keeps the cross-attention of every step; False costs nothing.
+        deadline: `time.monotonic()` after which nobody reads the result; None means never.
+        bulk: interactive requests go before it.
+        watch: receives the request's state when it enters the engine; traces read their times from it.
+        caller: who sent it; callers take turns in the queue.
     """
 
     source: Int64Array | Float32Array
@@ -30,69 +33,55 @@ class EngineRequest:
     attention: bool = False
     deadline: float | None = None
     bulk: bool = False
-    watch: "Callable[[Ticket], None] | None" = None
+    watch: "Callable[[RequestState], None] | None" = None
     caller: str = ""
 
 
-@dataclass(frozen=True)
-class Trace:
-    """All attention of one pass over a source and a target; the norms are those of the transformed values.
+@dataclass(eq=False)
+class RequestState:
+    """A request in the engine. The worker that holds its batch writes it; anybody may set `has_left`.
+
+    Times are `time.monotonic()`.
 
     Attributes:
-        encoder_self: float32 [layers, heads, source, source].
-        decoder_self: float32 [layers, heads, target, target]; row t is the step that made token t, column 0 the
-            decoder's start, column t token t - 1.
-        cross: float32 [layers, heads, target, source].
-        encoder_norms, cross_norms: float32 [layers, heads, source].
-        decoder_norms: float32 [layers, heads, target].
+        is_streamed: whether its caller reads tokens as they become certain.
+        has_left: its caller is gone; the batch evicts it before the next step.
+        admitted: when it left the queue; 0 while it waits.
+        encode_s: how long its encoding took, others' included; 0 until then.
+        ended: when its result existed; 0 until then, and for a request that ends without one.
+        work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
+        num_steps: steps that it has had.
+        num_committed: tokens that its stream has had.
+        step_times: number and end of the first step and of every `STEPS_BETWEEN_TIMES`-th, if a trace asks for them.
     """
 
-    encoder_self: Float32Array
-    decoder_self: Float32Array
-    cross: Float32Array
-    encoder_norms: Float32Array
-    decoder_norms: Float32Array
-    cross_norms: Float32Array
+    request: EngineRequest
+    submitted: float
+    is_streamed: bool = False
+    has_left: bool = False
+    admitted: float = 0.0
+    encode_s: float = 0.0
+    ended: float = 0.0
+    work_before_s: float = 0.0
+    num_steps: int = 0
+    num_committed: int = 0
+    step_times: list[tuple[int, float]] | None = None
 
+    def __post_init__(self) -> None:
+        if self.request.watch is not None:
+            self.request.watch(self)
 
-@dataclass(frozen=True)
-class EngineHypothesis:
-    """One candidate output.
+    @property
+    def phase(self) -> Phase:
+        """How far the request has come."""
+        if not self.admitted:
+            return "queue"
+        return "decode" if self.num_steps else "encode"
 
-    Attributes:
-        tokens: int64 [target]; ends with the end token where `finish_reason` is "end".
-        logprobs: float32 [target], natural log.
-        score: the sum of log-probabilities, divided by target ** length_penalty with beams.
-        cross_attention: float32 [layers, heads, target, source]; None unless asked for.
-        trace: of the finished output; None unless somebody added it.
-    """
+    def is_overdue(self, now: float) -> bool:
+        """Whether its deadline has passed."""
+        return self.request.deadline is not None and now > self.request.deadline
 
-    tokens: Int64Array
-    logprobs: Float32Array
-    score: float
-    finish_reason: FinishReason
-    cross_attention: Float32Array | None = None
-    trace: Trace | None = None
-
-
-@dataclass(frozen=True)
-class EngineResult:
-    """A finished request: hypotheses, best first, and where its time went."""
-
-    hypotheses: tuple[EngineHypothesis, ...]
-    queue_s: float
-    encode_s: float
-    decode_s: float
-
-
-@dataclass(frozen=True)
-class CommittedToken:
-    """A token that a stream may show: every live hypothesis has it at this position.
-
-    Attributes:
-        cross_attention: float32 [layers, heads, source]; None unless asked for.
-    """
-
-    id: int
-    logprob: float
-    cross_attention: Float32Array | None = None
+    def interruption(self, now: float) -> Interruption:
+        """Why it ends early. gRPC cancels a call whose time is up, so both may hold: the deadline is the cause then."""
+        return "deadline" if self.is_overdue(now) else "cancelled"

@@ -1,6 +1,6 @@
-"""Who is next: callers take turns, interactive requests go before bulk, and bulk ones get a share.
+"""The queue of a lane: callers take turns, interactive requests go before bulk ones, and bulk ones get a share.
 
-Knows neither tensors nor time. One queue belongs to one lane; it is used under the scheduler's lock.
+Knows neither tensors nor time.
 """
 
 from collections import deque
@@ -10,18 +10,18 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Caller = Hashable
 
-# Where both wait, one of so many requests taken is a bulk one, so that it waits long and not for ever.
-BULK_TURN = 8
+# Where both kinds wait, one of this many requests taken is a bulk one: it waits long, but not for ever.
+BULK_INTERVAL = 8
 
 
-class Turns(Generic[Item]):
-    """Items by caller: who has had a turn stands behind all others, so that many items of one delay nobody else's few.
+class RoundRobin(Generic[Item]):
+    """Items by caller, one of each caller in turn, so that the many items of one caller do not delay another's few.
 
-    What one caller puts in comes out in the same order.
+    The items of one caller keep their order.
     """
 
     def __init__(self) -> None:
-        self._items: dict[Caller, deque[Item]] = {}  # each with at least one, in the order of their turns
+        self._items: dict[Caller, deque[Item]] = {}  # no queue is empty; in the order of the callers' turns
         self._size = 0
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Turns(Generic[Item]):
         items = self._items.pop(caller)
         item = items.popleft()
         if items:
-            self._items[caller] = items  # behind the others
+            self._items[caller] = items  # behind the other callers
         self._size -= 1
         return item
 
@@ -60,7 +60,7 @@ class Turns(Generic[Item]):
         return True
 
     def num_ahead(self, caller: Caller) -> int:
-        """How many items would be taken before one that this caller pushed now, if nobody pushed more."""
+        """How many items would be taken before one that this caller pushed now, if no more were pushed."""
         num_own = len(self._items.get(caller, ()))
         num_before, num_turns = num_own, num_own + 1
         for other, items in self._items.items():
@@ -71,13 +71,13 @@ class Turns(Generic[Item]):
         return num_before
 
 
-class FairQueue(Generic[Item]):
-    """What waits for a lane: interactive items before bulk ones, callers by turns among each."""
+class CallerQueue(Generic[Item]):
+    """Interactive items before bulk ones; callers take turns among each."""
 
     def __init__(self) -> None:
-        self._interactive: Turns[Item] = Turns()
-        self._bulk: Turns[Item] = Turns()
-        self._num_passed = 0  # interactive items taken since a bulk one waits
+        self._interactive: RoundRobin[Item] = RoundRobin()
+        self._bulk: RoundRobin[Item] = RoundRobin()
+        self._num_passed = 0  # interactive items taken while a bulk one waited
 
     def __len__(self) -> int:
         return len(self._interactive) + len(self._bulk)
@@ -94,7 +94,7 @@ class FairQueue(Generic[Item]):
         if not self._bulk:
             self._num_passed = 0
             return self._interactive.pop()
-        if not self._interactive or self._num_passed + 1 >= BULK_TURN:
+        if not self._interactive or self._num_passed + 1 >= BULK_INTERVAL:
             self._num_passed = 0
             return self._bulk.pop()
         self._num_passed += 1
@@ -105,7 +105,7 @@ class FairQueue(Generic[Item]):
         return (self._bulk if bulk else self._interactive).remove(caller, item)
 
     def num_ahead(self, caller: Caller, *, bulk: bool) -> int:
-        """About how many items would be taken before one that this caller pushed now, if nobody pushed more.
+        """About how many items would be taken before one that this caller pushed now, if no more were pushed.
 
         Exact where only one of the two kinds waits. Otherwise a bulk item counts every interactive one that could pass
         it, and an interactive one leaves out the share of bulk.
@@ -113,4 +113,4 @@ class FairQueue(Generic[Item]):
         if not bulk:
             return self._interactive.num_ahead(caller)
         num_bulk = self._bulk.num_ahead(caller)
-        return num_bulk + min(len(self._interactive), (num_bulk + 1) * (BULK_TURN - 1))
+        return num_bulk + min(len(self._interactive), (num_bulk + 1) * (BULK_INTERVAL - 1))

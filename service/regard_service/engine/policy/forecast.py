@@ -1,7 +1,4 @@
-"""What a request costs, and how long it would wait, by how fast its lane went until now.
-
-Estimates, from running averages.
-"""
+"""Estimates from a lane's pace: what a request costs, and how long it would wait."""
 
 from collections.abc import Iterable
 
@@ -10,47 +7,47 @@ from regard_service.engine.policy.lane import Lane
 
 
 def wait_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_workers: int) -> float:
-    """Seconds until a request like this one would leave the queue, if it were submitted now."""
+    """Seconds until a request of this kind would leave the queue, if it were submitted now."""
     num_ahead = lane.queue.num_ahead(request.caller, bulk=request.bulk)
     num_rounds = _rounds_before(lane, num_ahead, num_workers)
     if not num_rounds:
         return 0.0
-    # Every busy batch has its turn in every round.
-    others_s = sum(max(0, other.num_busy - (other is lane)) * other.turn_s(0) for other in lanes)
-    return num_rounds * max((lane.turn_s(1) + others_s) / num_workers, lane.turn_s(1))
+    # Workers visit every busy batch once a round.
+    others_s = sum(max(0, other.num_busy - (other is lane)) * other.visit_s(0) for other in lanes)
+    return num_rounds * max((lane.visit_s(1) + others_s) / num_workers, lane.visit_s(1))
 
 
 def _rounds_before(lane: Lane, num_before: int, num_workers: int) -> float:
-    """How many steps the lane's batches make until a request is admitted that so many others precede: until as many
-    have ended as there is no room for.
+    """Steps of the lane's batches until a request is admitted that `num_before` others precede: until as many requests
+    have ended as find no room now.
     """
     num_places = num_workers * lane.shape.max_requests
-    num_ending = max(0, num_before + 1 - (num_places - lane.num_live))
+    num_ending = max(0, num_before + 1 - (num_places - lane.num_admitted))
     return num_ending * lane.pace.usual_steps(otherwise=lane.shape.source) / num_places
 
 
 def alone_s(lane: Lane, request: EngineRequest, num_source: float) -> float:
-    """Seconds that a request of so many source positions would take if it had the engine to itself."""
+    """Seconds that a request of `num_source` source positions would take on an idle engine."""
     num_steps = lane.pace.num_steps(request.generation, num_source)
     return lane.pace.encode_s(num_source) + num_steps * lane.pace.step_s(lane.shape.num_beams)
 
 
 def work_s(lane: Lane, request: EngineRequest) -> float:
-    """Seconds of a worker for one more request of a lane that has enough of them."""
+    """Seconds of a worker for one more request of a lane whose batches are full."""
     num_source = lane.runner.source_length(request.source)
     return lane.pace.encode_s(num_source) + lane.pace.num_steps(request.generation, num_source) * _step_s(lane)
 
 
 def request_s(lane: Lane) -> float:
-    """Seconds of a worker for one of the lane's usual requests, where there are enough of them."""
+    """Seconds of a worker for a usual request of the lane, in full batches."""
     return lane.pace.usual_encode_s + stepping_s(lane)
 
 
 def stepping_s(lane: Lane) -> float:
-    """Of `request_s`, what the steps take."""
+    """The part of `request_s` that steps take."""
     return lane.pace.usual_steps(otherwise=lane.shape.source) * _step_s(lane)
 
 
 def _step_s(lane: Lane) -> float:
-    """A request's part of a full batch's step."""
+    """A request's part of a step of a full batch."""
     return lane.pace.step_s(lane.shape.max_slots) / lane.shape.max_requests

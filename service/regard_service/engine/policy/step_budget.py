@@ -1,47 +1,47 @@
-"""How many steps a worker makes while it is at a batch.
+"""How many steps a worker makes while it holds a batch.
 
-A turn costs something beside its graphs: the lock, the queue, the search, what callers are told. Where a step is short
-that is a good part of all, and more steps a turn share it. But requests that have ended keep their slots until the turn
-is over, and others wait for free ones meanwhile. So a turn goes on until more has been wasted than another one costs:
-never more than twice what the best choice would cost that knows when each request ends (ski rental; Karlin et al. 1988,
-"Competitive Snoopy Caching").
+Each visit to a batch costs something beside its graphs: the lock, the queue, the search, the updates. Where a step is
+short this is a good part of all, and more steps a visit share it. But requests that have ended keep their slots until
+the visit is over, and others wait for free ones meanwhile. So a visit goes on until the waste exceeds the cost of
+another visit: never more than twice what the best choice would cost that knows when each request ends (ski rental;
+Karlin et al. 1988, "Competitive Snoopy Caching").
 
-While another lane waits for a worker a turn has one step. A lane whose few requests go on through long turns would be
-ahead of one with many, whose turns are short since others wait for its slots.
+While another lane waits for a worker a visit has one step. Otherwise a lane whose few requests have long visits would
+be ahead of one with many, whose visits are short because others wait for its slots.
 """
 
-import time
 from collections.abc import Callable
 
-from regard_service.engine.core.batch import RunningBatch
-from regard_service.engine.policy.lane import Lane
+from regard_service.engine.policy.lane import BatchState, Lane
 
-# What a turn costs beside its graphs, about; hardly depends on the model.
-OVERHEAD_S = 0.00015
+# What a visit costs beside its graphs, about; it hardly depends on the model.
+VISIT_OVERHEAD_S = 0.00015
 
-# No turn goes on for longer than this: streams, and who leaves or comes wait for its end.
-MAX_TURN_S = 0.004
+# No visit lasts longer: streams, cancellations and new requests wait for its end.
+MAX_VISIT_S = 0.004
 
 
-class Turn:
-    """One turn of a worker that steps a lane's batch.
+class StepBudget:
+    """The budget of one visit of a worker to a lane's batch.
 
     Args:
-        others_wait: tells whether another lane has something to do that no worker is at.
+        others_wait: whether another lane has work that no worker is at.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, lane: Lane, batch: RunningBatch, others_wait: Callable[[], bool]) -> None:
-        self._lane, self._batch, self._others_wait = lane, batch, others_wait
-        self._began = time.monotonic()
+    def __init__(
+        self, lane: Lane, batch: BatchState, others_wait: Callable[[], bool], clock: Callable[[], float]
+    ) -> None:
+        self._lane, self._batch, self._others_wait, self._clock = lane, batch, others_wait, clock
+        self._began = clock()
         self._wasted_s = 0.0
 
-    def goes_on(self, num_ended: int) -> bool:
-        """Whether it has another step, so many of the batch's requests having ended."""
+    def has_more(self, num_ended: int) -> bool:
+        """Whether the visit has another step, after `num_ended` of the batch's requests have ended."""
         lane, batch = self._lane, self._batch
         if not lane.pace.is_known:
             return False
-        num_arrived = sum(len(encoded.tickets) for encoded in batch.arrived)
-        num_idle = num_ended + num_arrived + min(lane.num_waiting, batch.num_free)
+        num_idle = num_ended + batch.num_arrived + min(lane.num_waiting, batch.num_free)
         self._wasted_s += num_idle * lane.pace.slot_s
-        is_short = self._wasted_s <= OVERHEAD_S and time.monotonic() - self._began < MAX_TURN_S
+        is_short = self._wasted_s <= VISIT_OVERHEAD_S and self._clock() - self._began < MAX_VISIT_S
         return is_short and not self._others_wait()

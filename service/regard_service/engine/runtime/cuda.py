@@ -19,7 +19,6 @@ import numpy as np
 
 from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.bundle import Bundle, Manifest, Provider, TensorSpec, Variant
-from regard_service.engine.core.slots import Slots, SlotsShape
 from regard_service.engine.runtime.runner import (
     Binding,
     Runner,
@@ -29,6 +28,7 @@ from regard_service.engine.runtime.runner import (
     load_cuda,
     value_of,
 )
+from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.errors import NotReady
 
 

@@ -12,8 +12,8 @@ from onnxruntime import InferenceSession, OrtValue
 
 from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
-from regard_service.engine.core.request import Trace
-from regard_service.engine.core.slots import Slots, SlotsShape
+from regard_service.engine.runtime.slots import Slots, SlotsShape
+from regard_service.engine.runtime.trace import Trace
 from regard_service.errors import NotReady
 
 

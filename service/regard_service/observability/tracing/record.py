@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from regard_service.engine.core.ticket import Ticket
+from regard_service.engine.core.request import RequestState
 
 _NOTHING = nullcontext()
 
@@ -27,7 +27,7 @@ class CallRecord:
 
     Attributes:
         trace_id: 32 hexadecimal digits.
-        tickets: the call's requests to the engine, which hold their own times.
+        requests: the call's requests to the engine, which hold their own times.
         stages: in the order in which they began.
         span: what the tracer keeps there.
         epoch_ns: since 1970, when `time.monotonic()` was 0.
@@ -36,16 +36,16 @@ class CallRecord:
     trace_id: str
     span: Any
     epoch_ns: int
-    tickets: list[Ticket] = field(default_factory=list)
+    requests: list[RequestState] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
 
     def since_epoch_ns(self, monotonic: float) -> int:
         return self.epoch_ns + round(monotonic * 1e9)
 
-    def watch(self, ticket: Ticket) -> None:
+    def watch(self, request: RequestState) -> None:
         """Follows a request to the engine; its steps will be noted."""
-        ticket.step_times = []
-        self.tickets.append(ticket)
+        request.step_times = []
+        self.requests.append(request)
 
 
 class _Staging:
@@ -79,7 +79,7 @@ def stage(name: str) -> AbstractContextManager[None]:
     return _NOTHING if record is None else _Staging(record, name)
 
 
-def watcher() -> Callable[[Ticket], None] | None:
+def watcher() -> Callable[[RequestState], None] | None:
     """What is to be told of the current call's requests to the engine."""
     record = _current.get()
     return None if record is None else record.watch

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import SpanKind, Status
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from regard_service.engine.core.ticket import Ticket
+from regard_service.engine.core.request import RequestState
 from regard_service.layers.layer import Method
 from regard_service.observability.tracing.record import CallRecord
 
@@ -85,10 +85,10 @@ class Tracing:
         now, span = time.monotonic(), record.span
         for stage in record.stages:
             self._child(record, stage.name, stage.began, stage.ended or now)
-        for index, ticket in enumerate(record.tickets[:MAX_REQUESTS]):
-            self._request(record, index, ticket, now)
+        for index, request in enumerate(record.requests[:MAX_REQUESTS]):
+            self._request(record, index, request, now)
         span.set_attribute("rpc.grpc.status_code", code.value[0])
-        span.set_attribute("regard.num_requests", len(record.tickets))
+        span.set_attribute("regard.num_requests", len(record.requests))
         for name in NOTED:
             value = noted.get(name)
             if isinstance(value, str | int | float):
@@ -104,24 +104,24 @@ class Tracing:
         ending.start()
         ending.join(timeout_s)
 
-    def _request(self, record: CallRecord, index: int, ticket: Ticket, now: float) -> None:
+    def _request(self, record: CallRecord, index: int, request: RequestState, now: float) -> None:
         """Where a request's time went; the phase that it did not get out of ends with the call."""
-        ended = _ended(ticket, now)
+        ended = _ended(request, now)
         of_request: Attributes = {"regard.request": index}
-        if not ticket.admitted:
-            self._child(record, "queue", ticket.submitted, ended, of_request)
+        if not request.admitted:
+            self._child(record, "queue", request.submitted, ended, of_request)
             return
-        self._child(record, "queue", ticket.submitted, ticket.admitted, of_request)
-        encoded = ticket.admitted + ticket.encode_s if ticket.encode_s else ended
-        self._child(record, "encode", ticket.admitted, encoded, of_request)
-        if not ticket.encode_s:
+        self._child(record, "queue", request.submitted, request.admitted, of_request)
+        encoded = request.admitted + request.encode_s if request.encode_s else ended
+        self._child(record, "encode", request.admitted, encoded, of_request)
+        if not request.encode_s:
             return
         decoding: Attributes = {
             **of_request,
-            "regard.num_steps": ticket.num_steps,
-            "regard.num_beams": ticket.request.generation.num_beams,
+            "regard.num_steps": request.num_steps,
+            "regard.num_beams": request.request.generation.num_beams,
         }
-        self._child(record, "decode", encoded, ended, decoding, ticket.step_times or ())
+        self._child(record, "decode", encoded, ended, decoding, request.step_times or ())
 
     def _child(
         self,
@@ -142,12 +142,9 @@ class Tracing:
         span.end(record.since_epoch_ns(ended))
 
 
-def _ended(ticket: Ticket, now: float) -> float:
-    """When a request's result was there; of one that has none, when its call ended. `time.monotonic()`."""
-    done = ticket.done
-    if not done.done() or done.cancelled() or done.exception() is not None:
-        return now
-    return ticket.admitted + ticket.encode_s + done.result().decode_s
+def _ended(request: RequestState, now: float) -> float:
+    """When a request's result existed; for a request without one, when its call ended. `time.monotonic()`."""
+    return request.ended or now
 
 
 def _resource() -> Resource:

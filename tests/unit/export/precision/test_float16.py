@@ -12,7 +12,7 @@ from regard_export.verification.served_graphs import ServingGraphs
 from regard_export.writing.exporting import ExportOptions, export
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import Bundle, Precision
-from regard_service.engine.core.slots import Slots, SlotsShape
+from regard_service.engine.runtime.slots import Slots, SlotsShape
 
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from regard_service.bundle import Manifest
-from regard_service.engine.core.slots import Slots
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import Slots
 
 from regard.arrays import Array
 
@@ -53,9 +53,11 @@ class FakeRunner(Runner):
 
     Attributes:
         gate: steps wait until it is set; set at first.
+        num_held: steps that have waited for the gate, or wait for it.
         num_steps: steps so far.
         batch_sizes: live requests of every step.
         fail: raise at the next step.
+        fail_at: raise at the step with this number.
     """
 
     def __init__(self, step_s: float = 0.0, max_target_tokens: int = 64, encode_s: float = 0.0) -> None:
@@ -67,6 +69,8 @@ class FakeRunner(Runner):
         self.num_steps = 0
         self.batch_sizes: list[int] = []
         self.fail = False
+        self.fail_at: int | None = None
+        self.num_held = 0
 
     def source_length(self, source: Array) -> int:
         return len(source)
@@ -79,9 +83,12 @@ class FakeRunner(Runner):
         return {"memory": memory}
 
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
-        assert self.gate.wait(10)
+        if not self.gate.is_set():
+            self.num_held += 1
+        assert self.gate.wait(60)
         time.sleep(self.step_s)
-        if self.fail:
+        if self.fail or self.num_steps + 1 == self.fail_at:
+            self.fail_at = None
             self.fail = False
             raise RuntimeError("a graph that fails")
         self.num_steps += 1

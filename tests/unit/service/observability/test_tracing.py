@@ -11,9 +11,9 @@ from grpc import StatusCode
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.core.ticket import STEPS_BETWEEN_TIMES, Ticket
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, EngineRequest, RequestState
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import DeadlinePassed
 from regard_service.generation import Generation
 from regard_service.layers.layer import Method
@@ -41,8 +41,8 @@ def tracing(exporter: InMemorySpanExporter) -> Tracing:
 
 
 @pytest.fixture
-def scheduler() -> Iterator[Scheduler]:
-    scheduler = Scheduler(SchedulerConfig(num_workers=1, max_slots=1))
+def scheduler() -> Iterator[Engine]:
+    scheduler = Engine(EngineConfig(num_workers=1, max_slots=1))
     yield scheduler
     scheduler.close()
 
@@ -69,7 +69,7 @@ def times(span: ReadableSpan) -> tuple[int, int]:
 
 
 async def test_a_request_has_a_span_for_each_phase_one_after_another(
-    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Scheduler
+    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Engine
 ) -> None:
     record = begun(tracing)
     result = await scheduler.generate(FakeRunner(step_s=0.001, encode_s=0.01), request(record, 40))
@@ -97,7 +97,7 @@ async def test_a_request_has_a_span_for_each_phase_one_after_another(
 
 
 async def test_steps_are_events_of_the_decode_span(
-    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Scheduler
+    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Engine
 ) -> None:
     record = begun(tracing)
     await scheduler.generate(FakeRunner(), request(record, 40))
@@ -113,7 +113,7 @@ async def test_steps_are_events_of_the_decode_span(
 
 
 async def test_a_request_that_never_left_the_queue_has_that_span_only(
-    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Scheduler
+    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Engine
 ) -> None:
     record, runner = begun(tracing), FakeRunner()
     runner.gate.clear()
@@ -135,7 +135,7 @@ async def test_a_request_that_never_left_the_queue_has_that_span_only(
 
 
 async def test_a_request_that_ended_while_decoding_has_all_spans(
-    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Scheduler
+    tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Engine
 ) -> None:
     record = begun(tracing)
     deadline = asyncio.get_running_loop().time() + 0.1
@@ -148,9 +148,9 @@ async def test_a_request_that_ended_while_decoding_has_all_spans(
 async def test_of_very_many_requests_the_first_ones_have_spans(
     tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
-    record, future = begun(tracing), asyncio.get_running_loop().create_future()
+    record = begun(tracing)
     for _ in range(MAX_REQUESTS + 5):
-        Ticket(request(record, 3), future)
+        RequestState(request(record, 3), submitted=0.0)
     tracing.end(record, StatusCode.OK, {})
     spans = exporter.get_finished_spans()
     assert sum(span.name == "queue" for span in spans) == MAX_REQUESTS
@@ -216,8 +216,8 @@ async def test_without_a_trace_nothing_is_noted() -> None:
         pass
     assert exemplar() is None
     assert watcher() is None
-    ticket = Ticket(EngineRequest(np.arange(3), Generation(3)), asyncio.get_running_loop().create_future())
-    assert ticket.step_times is None
+    state = RequestState(EngineRequest(np.arange(3), Generation(3)), submitted=0.0)
+    assert state.step_times is None
 
 
 def test_who_sends_is_named_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

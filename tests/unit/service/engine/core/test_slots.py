@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regard_service.bundle import Manifest
-from regard_service.engine.core.slots import Slots, SlotsShape, lazy_zeros
+from regard_service.engine.runtime.slots import Slots, SlotsShape, lazy_zeros
 
 from tests.unit.service.engine.fake_runner import fake_manifest
 

@@ -2,17 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 import pytest
 import pytest_asyncio
-from regard_service.engine.core.batch import RunningBatch
-from regard_service.engine.core.observer import EngineObserver
-from regard_service.engine.core.request import EngineRequest, EngineResult
-from regard_service.engine.core.slots import Slots, SlotsShape
-from regard_service.engine.core.ticket import Ticket
-from regard_service.engine.driver.scheduler import MAX_TOGETHER, Scheduler, SchedulerConfig
+from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
+from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.core.result import EngineResult
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import ServiceError
 from regard_service.generation import Generation
 
@@ -40,7 +39,7 @@ class Encoder(FakeRunner):
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         self.num_started += len(sources)
         self.num_source_tokens.append(sum(map(len, sources)))
-        assert self.door.wait(10)
+        assert self.door.wait(60)
         if any(source[0] == DAMAGED for source in sources):
             raise RuntimeError("a source that cannot be encoded")
         self.num_encoded += len(sources)
@@ -56,45 +55,40 @@ def is_echo(asked: EngineRequest, result: EngineResult) -> bool:
     return result.hypotheses[0].tokens.tolist() == [*asked.source.tolist(), END_ID]
 
 
-async def until(condition: object) -> None:
-    assert callable(condition)
-    for _ in range(5000):
-        if condition():
-            return
-        await asyncio.sleep(0.002)
-    raise AssertionError("it did not come to that within 10 s")
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 @pytest_asyncio.fixture
-async def scheduler() -> AsyncIterator[Scheduler]:
-    opened = Scheduler(SchedulerConfig(num_workers=2, max_slots=32))
+async def engine() -> AsyncIterator[Engine]:
+    opened = Engine(EngineConfig(num_workers=2, max_slots=32))
     yield opened
     await until(lambda: opened.num_active == 0)
     opened.close()
 
 
-async def _stuck_in_a_step(
-    scheduler: Scheduler, runner: Encoder
-) -> "tuple[EngineRequest, asyncio.Future[EngineResult]]":
+async def _stuck_in_a_step(engine: Engine, runner: Encoder) -> "tuple[EngineRequest, asyncio.Future[EngineResult]]":
     """A request whose first step waits for the gate."""
     runner.gate.clear()
     asked = request(9)
-    running = asyncio.ensure_future(scheduler.generate(runner, asked))
+    running = asyncio.ensure_future(engine.generate(runner, asked))
     await until(lambda: runner.num_encoded == 1)
     return asked, running
 
 
-async def test_what_comes_during_a_step_is_encoded_meanwhile(scheduler: Scheduler) -> None:
+async def test_what_comes_during_a_step_is_encoded_meanwhile(engine: Engine) -> None:
     runner = Encoder()
-    first, running = await _stuck_in_a_step(scheduler, runner)
+    first, running = await _stuck_in_a_step(engine, runner)
     second = request(7)
-    joining = asyncio.ensure_future(scheduler.generate(runner, second))
+    joining = asyncio.ensure_future(engine.generate(runner, second))
     await until(lambda: runner.num_encoded == 2)
     runner.gate.set()
     assert is_echo(first, await running)
     assert is_echo(second, await joining)
     assert max(runner.batch_sizes) == 2
-    assert len(scheduler.batches()) == 1
+    assert len(engine.batches()) == 1
 
 
 class Observant(Encoder):
@@ -113,16 +107,16 @@ class Observant(Encoder):
         return super().encode(sources)
 
 
-async def test_a_request_is_encoded_on_all_cores_while_others_idle(scheduler: Scheduler) -> None:
+async def test_a_request_is_encoded_on_all_cores_while_others_idle(engine: Engine) -> None:
     runner = Observant()
-    await until(lambda: len(scheduler._idle) == 2)
-    await scheduler.generate(runner, request(5))
+    await until(lambda: len(engine._workers._idle) == 2)
+    await engine.generate(runner, request(5))
     assert runner.on_all_cores == [True]
-    await until(lambda: len(scheduler._idle) == 2)
+    await until(lambda: len(engine._workers._idle) == 2)
     runner.gate.clear()
-    first = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    first = asyncio.ensure_future(engine.generate(runner, request(5)))
     await until(lambda: runner.num_encoded == 2)
-    second = asyncio.ensure_future(scheduler.generate(runner, request(5)))
+    second = asyncio.ensure_future(engine.generate(runner, request(5)))
     await until(lambda: runner.num_encoded == 3)
     runner.gate.set()
     await asyncio.gather(first, second)
@@ -130,38 +124,38 @@ async def test_a_request_is_encoded_on_all_cores_while_others_idle(scheduler: Sc
 
 
 async def test_many_long_sources_are_encoded_some_at_a_time() -> None:
-    scheduler, runner = Scheduler(SchedulerConfig(num_workers=1)), Encoder()
+    engine, runner = Engine(EngineConfig(num_workers=1)), Encoder()
     runner.door.clear()
-    requests = [request(5), *(request(50) for _ in range(30)), request(MAX_TOGETHER + 10)]
-    answers = [asyncio.ensure_future(scheduler.generate(runner, each)) for each in requests]
+    requests = [request(5), *(request(50) for _ in range(30)), request(MAX_ENCODED_POSITIONS + 10)]
+    answers = [asyncio.ensure_future(engine.generate(runner, each)) for each in requests]
     await until(lambda: runner.num_started)  # the first alone, and whoever came before a worker woke
     runner.door.set()
     results = await asyncio.gather(*answers)
-    scheduler.close()
+    engine.close()
     assert all(is_echo(asked, result) for asked, result in zip(requests[:-1], results, strict=False))
-    assert max(runner.num_source_tokens) == MAX_TOGETHER + 10  # which cannot be divided
+    assert max(runner.num_source_tokens) == MAX_ENCODED_POSITIONS + 10  # which cannot be divided
     assert 2 * 50 in runner.num_source_tokens
-    assert sum(total > MAX_TOGETHER for total in runner.num_source_tokens) == 1
+    assert sum(total > MAX_ENCODED_POSITIONS for total in runner.num_source_tokens) == 1
 
 
-async def test_what_cannot_be_encoded_costs_only_itself(scheduler: Scheduler) -> None:
+async def test_what_cannot_be_encoded_costs_only_itself(engine: Engine) -> None:
     runner = Encoder()
-    first, running = await _stuck_in_a_step(scheduler, runner)
+    first, running = await _stuck_in_a_step(engine, runner)
     with pytest.raises(ServiceError):
-        await scheduler.generate(runner, request(7, DAMAGED))
+        await engine.generate(runner, request(7, DAMAGED))
     runner.gate.set()
     assert is_echo(first, await running)
 
 
 @pytest.mark.parametrize("is_encoded", [True, False])
 async def test_a_batch_that_fails_costs_who_was_encoded_for_it_and_nobody_later(
-    scheduler: Scheduler, is_encoded: bool
+    engine: Engine, is_encoded: bool
 ) -> None:
     runner = Encoder()
-    _, running = await _stuck_in_a_step(scheduler, runner)
+    _, running = await _stuck_in_a_step(engine, runner)
     if not is_encoded:
         runner.door.clear()
-    joining = asyncio.ensure_future(scheduler.generate(runner, request(7)))
+    joining = asyncio.ensure_future(engine.generate(runner, request(7)))
     await until(lambda: runner.num_encoded == 2 if is_encoded else runner.num_started == 2)
     runner.fail = True
     runner.gate.set()
@@ -171,59 +165,16 @@ async def test_a_batch_that_fails_costs_who_was_encoded_for_it_and_nobody_later(
     with pytest.raises(ServiceError):
         await joining
     later = request(5)
-    assert is_echo(later, await scheduler.generate(runner, later))
+    assert is_echo(later, await engine.generate(runner, later))
 
 
 @pytest.mark.parametrize(("step_s", "num_batches"), [(0.0, 1), (0.02, 2)])
 async def test_a_light_model_has_one_thick_batch_and_a_heavy_one_a_batch_a_worker(
-    scheduler: Scheduler, step_s: float, num_batches: int
+    engine: Engine, step_s: float, num_batches: int
 ) -> None:
     runner = Encoder(step_s)
-    await scheduler.generate(runner, request(5))  # now its pace is known
+    await engine.generate(runner, request(5))  # now its pace is known
     requests = [request(5) for _ in range(24)]
-    results = await asyncio.gather(*(scheduler.generate(runner, each) for each in requests))
+    results = await asyncio.gather(*(engine.generate(runner, each) for each in requests))
     assert all(is_echo(asked, result) for asked, result in zip(requests, results, strict=True))
-    assert len(scheduler.batches()) == num_batches
-
-
-async def test_a_free_row_is_taken_over_and_gaps_are_closed_only_where_nobody_joins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    moved: list[tuple[int, int]] = []
-    move = Slots.move
-
-    def noted(self: Slots, source_row: int, target_row: int) -> None:
-        moved.append((source_row, target_row))
-        move(self, source_row, target_row)
-
-    monkeypatch.setattr(Slots, "move", noted)
-    batch = RunningBatch(FakeRunner(), SlotsShape(4, 1, 32, 64), EngineObserver())
-    loop = asyncio.get_running_loop()
-
-    def ticket(length: int) -> Ticket:
-        return Ticket(request(length), loop.create_future())
-
-    tickets = [ticket(length) for length in (2, 9, 3)]
-    batch.join(batch.encode(tickets))
-    outcomes = {}
-
-    def step() -> None:
-        outcomes.update({delivery.ticket: delivery.outcome for delivery in batch.step()})
-
-    while tickets[0] not in outcomes:
-        step()
-    tickets.append(ticket(8))
-    batch.join(batch.encode(tickets[3:]))
-    while tickets[2] not in outcomes:
-        step()
-    assert moved == []  # the fourth has the first one's row; the third was the last
-    assert batch.num_live == 2
-    tickets.append(ticket(15))
-    batch.join(batch.encode(tickets[4:]))
-    while batch.num_live:
-        step()
-    assert moved == [(2, 1), (1, 0)]  # somebody ended, and nobody came
-    for each in tickets:
-        outcome = outcomes[each]
-        assert isinstance(outcome, EngineResult)
-        assert is_echo(each.request, outcome)
+    assert len(engine.batches()) == num_batches

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 
@@ -24,7 +25,7 @@ class Encodings(EngineObserver):
 async def test_pictures_join_one_by_one(tmp_path: Path) -> None:
     bundle = write_captioner(tmp_path / "colours")
     runner, observer = Runner(bundle, bundle.manifest.variants[0]), Encodings()
-    scheduler = Scheduler(SchedulerConfig(num_workers=2), observer)
+    scheduler = Engine(EngineConfig(num_workers=2), observer)
     shades = np.random.default_rng(0).uniform(-1, 1, (40, 3, SIDE, SIDE)).astype(np.float32)
     shades += np.linspace(-1, 1, 40, dtype=np.float32)[:, None, None, None]
     requests = [EngineRequest(pixels, Generation(max_new_tokens=8), attention=True) for pixels in shades]

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regard_service.engine.policy.caller_queue import BULK_TURN, FairQueue, Turns
+from regard_service.engine.policy.caller_queue import BULK_INTERVAL, CallerQueue, RoundRobin
 
 CALLERS = "abcd"
 
@@ -16,15 +16,15 @@ Pushed = tuple[str, bool, int]
 actions = st.lists(st.one_of(st.tuples(st.sampled_from(CALLERS), st.booleans()), st.none(), st.integers(0, 50)))
 
 
-def push(queue: FairQueue[Pushed], caller: str, bulk: bool, number: int = 0) -> Pushed:
+def push(queue: CallerQueue[Pushed], caller: str, bulk: bool, number: int = 0) -> Pushed:
     item = (caller, bulk, number)
     queue.push(item, caller, bulk=bulk)
     return item
 
 
-def played(steps: list[object]) -> tuple[FairQueue[Pushed], list[Pushed], list[Pushed]]:
+def played(steps: list[object]) -> tuple[CallerQueue[Pushed], list[Pushed], list[Pushed]]:
     """The queue after some actions, what it holds in the order of arrival, and what was taken from it, in order."""
-    queue: FairQueue[Pushed] = FairQueue()
+    queue: CallerQueue[Pushed] = CallerQueue()
     waiting: list[Pushed] = []
     taken: list[Pushed] = []
     for number, step in enumerate(steps):
@@ -40,7 +40,7 @@ def played(steps: list[object]) -> tuple[FairQueue[Pushed], list[Pushed], list[P
     return queue, waiting, taken
 
 
-def drained(queue: FairQueue[Pushed]) -> list[Pushed]:
+def drained(queue: CallerQueue[Pushed]) -> list[Pushed]:
     return [queue.pop() for _ in range(len(queue))]
 
 
@@ -85,7 +85,7 @@ def test_a_share_of_those_taken_is_bulk_where_bulk_waits(steps: list[object]) ->
         bulk_waits = any(item[1] for item in queue)
         is_bulk = queue.pop()[1]
         num_passed = 0 if is_bulk or not bulk_waits else num_passed + 1
-        assert num_passed < BULK_TURN
+        assert num_passed < BULK_INTERVAL
 
 
 @given(actions)
@@ -94,7 +94,7 @@ def test_bulk_has_no_more_than_its_share_where_others_wait(steps: list[object]) 
     kinds = []
     while any(not item[1] for item in queue):
         kinds.append(queue.pop()[1])
-    assert sum(kinds) <= -(-len(kinds) // BULK_TURN)
+    assert sum(kinds) <= -(-len(kinds) // BULK_INTERVAL)
 
 
 @given(actions, st.sampled_from(CALLERS), st.booleans())
@@ -114,12 +114,12 @@ def test_how_many_are_ahead_is_told_within_the_share_of_bulk(steps: list[object]
     if bulk:
         assert actual <= told
     else:
-        assert told <= actual <= told + -(-(told + 1) // (BULK_TURN - 1))
+        assert told <= actual <= told + -(-(told + 1) // (BULK_INTERVAL - 1))
 
 
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_thousand_requests_of_one_caller_delay_anothers_only_one_by_one(bulk: bool) -> None:
-    queue: FairQueue[Pushed] = FairQueue()
+    queue: CallerQueue[Pushed] = CallerQueue()
     for number in range(1000):
         push(queue, "busy", bulk, number)
     push(queue, "other", bulk)
@@ -127,7 +127,7 @@ def test_a_thousand_requests_of_one_caller_delay_anothers_only_one_by_one(bulk: 
 
 
 def test_who_is_not_there_cannot_be_removed() -> None:
-    turns: Turns[int] = Turns()
+    turns: RoundRobin[int] = RoundRobin()
     turns.push("a", 1)
     assert not turns.remove("b", 1)
     assert not turns.remove("a", 2)

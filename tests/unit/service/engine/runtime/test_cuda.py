@@ -9,11 +9,13 @@ import onnx
 import pytest
 from regard_export.families import regard
 from regard_service.bundle import Bundle
-from regard_service.engine.core.request import EngineRequest, EngineResult
-from regard_service.engine.core.slots import Slots, SlotsShape
-from regard_service.engine.driver.scheduler import Scheduler, SchedulerConfig
+from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.core.result import EngineResult
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.cuda import Block, DeviceArray, DeviceRunner, DeviceSlots
 from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.generation import Generation
 
 from regard.arrays import Array
@@ -67,7 +69,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 async def answer(runner: Runner, requests: Sequence[EngineRequest]) -> list[EngineResult]:
-    scheduler = Scheduler(SchedulerConfig(num_workers=1))
+    scheduler = Engine(EngineConfig(num_workers=1))
     try:
         return list(await asyncio.gather(*(scheduler.generate(runner, request) for request in requests)))
     finally:

@@ -94,7 +94,7 @@ class Slots:
         return lazy_zeros(self.shape.sizes(spec), spec.dtype)
 
     @property
-    def memory_bytes(self) -> int:
+    def encoded_bytes(self) -> int:
         return sum(buffer.nbytes for buffer in self.memory.values())
 
     @property

@@ -1,17 +1,16 @@
-"""What admission makes of more load than there is time for, in a simulated engine: real parts, made-up time."""
+"""The policy under more load than there is time for, in a simulation: the real policy on a virtual clock."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from regard_service.engine.core.ticket import Ticket
-from regard_service.engine.policy.admission import MAX_SLOWNESS
+from regard_service.engine.core.request import RequestState
+from regard_service.engine.policy.admission import MAX_SLOWNESS, Waiting
 from regard_service.engine.policy.forecast import alone_s, request_s
 from regard_service.errors import DeadlineUnreachable
 
-from tests.unit.service.engine.simulation import Call, Kind, Simulation, poisson
+from tests.unit.service.engine.policy.simulation import Call, Kind, Simulation, poisson
 
 # About what the shipped models cost on one core: sentences, with beams and without, pages, photographs, stories.
 SENTENCE = Kind(60, slot_s=0.0003, encode_s=0.0015, mean_steps=10)
@@ -37,21 +36,21 @@ kinds = st.builds(
 
 def capacity(some: Sequence[Kind], num_calls: int = 600) -> float:
     """Calls a second where all of them are there from the beginning, so that batches are as full as they can be."""
-    with pytest.MonkeyPatch.context() as patch:
-        simulation = Simulation(some, patch, is_open=True)
-        begin = simulation.clock.now
-        simulation.run((begin, *rest) for _, *rest in poisson(some, 1.0, num_calls, PATIENT_S, seed=0))
-        return len(simulation.calls) / (simulation.clock.now - begin)
+    simulation = Simulation(some, is_open=True)
+    begin = simulation.now
+    simulation.run((begin, *rest) for _, *rest in poisson(some, 1.0, num_calls, PATIENT_S, seed=0))
+    return len(simulation.calls) / (simulation.now - begin)
 
 
 def rushed(some: Sequence[Kind], rate: float, timeout_s: float, seed: int = 1) -> tuple[list[Call], list[float]]:
-    """What became of calls at a rate; and of each kind, what a call costs the worker."""
-    with pytest.MonkeyPatch.context() as patch:
-        simulation = Simulation(some, patch, seed)
-        calls = simulation.run(poisson(some, rate, SECONDS, timeout_s, seed))
-        costs = [request_s(lane) * kind.num_inputs for lane, kind in zip(simulation.lanes, some, strict=True)]
-        assert simulation.admission._backlog.through(simulation.request(0, "anybody", 1.0), 0.0) == 0
-        return calls, costs
+    """The calls at a rate; and of each kind, what a call costs the worker."""
+    simulation = Simulation(some, seed)
+    costs = [request_s(lane) * kind.num_inputs for lane, kind in zip(simulation.lanes, some, strict=True)]
+    calls = simulation.run(poisson(some, rate, SECONDS, timeout_s, seed))
+    assert simulation.policy.num_active == 0
+    assert simulation.policy.admission.waiting == Waiting()
+    assert simulation.policy.admission._backlog.through(simulation.request(0, "anybody", 1.0), 0.0) == 0
+    return calls, costs
 
 
 def work_done(calls: Sequence[Call], costs: Sequence[float]) -> float:
@@ -104,16 +103,16 @@ def test_every_kind_of_call_has_a_chance() -> None:
         assert sum(call.is_good for call in mine) >= 0.1 * len(mine), kind
 
 
-def test_on_an_idle_engine_a_large_call_is_let_in_if_there_is_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_an_idle_engine_a_large_call_is_let_in_if_there_is_time_for_it() -> None:
     """However slow the engine was under load; who was refused for that would never be let in again."""
-    simulation = Simulation([PAGE], monkeypatch)
-    simulation.admission._slowness.value = MAX_SLOWNESS
+    simulation = Simulation([PAGE])
+    admission = simulation.policy.admission
+    admission._slowness.value = MAX_SLOWNESS
     (lane,) = simulation.lanes
     request = simulation.request(0, "anybody", 1.1 * PAGE.num_inputs * request_s(lane))
-    simulation.admission.check([(lane, request)] * PAGE.num_inputs, PAGE.num_inputs)
+    admission.check([(lane, request)] * PAGE.num_inputs, PAGE.num_inputs, simulation.now)
     with pytest.raises(DeadlineUnreachable):
-        simulation.admission.check([(lane, request)] * 2 * PAGE.num_inputs, PAGE.num_inputs)
-    simulation.loop.close()
+        admission.check([(lane, request)] * 2 * PAGE.num_inputs, PAGE.num_inputs, simulation.now)
 
 
 def test_with_time_enough_nobody_is_refused() -> None:
@@ -123,29 +122,23 @@ def test_with_time_enough_nobody_is_refused() -> None:
 
 def test_who_asks_for_little_is_served_beside_one_who_asks_for_everything() -> None:
     most = capacity([SENTENCE])
-    with pytest.MonkeyPatch.context() as patch:
-        simulation = Simulation([SENTENCE], patch)
-        greedy = poisson([SENTENCE], 5 * most, SECONDS, TIMEOUT_S, seed=1, num_callers=1)
-        modest = (
-            (at, kind, "modest", timeout_s) for at, kind, _, timeout_s in poisson([SENTENCE], 5, SECONDS, TIMEOUT_S, 2)
-        )
-        calls = simulation.run(iter(sorted([*greedy, *modest])))
+    greedy = poisson([SENTENCE], 5 * most, SECONDS, TIMEOUT_S, seed=1, num_callers=1)
+    few = poisson([SENTENCE], 5, SECONDS, TIMEOUT_S, seed=2)
+    modest = ((at, kind, "modest", timeout_s) for at, kind, _, timeout_s in few)
+    calls = Simulation([SENTENCE]).run(iter(sorted([*greedy, *modest])))
     assert all(call.is_good for call in calls if call.caller == "modest")
     assert sum(call.was_refused for call in calls) > len(calls) / 2
 
 
-def test_no_work_is_spent_on_what_has_become_late_while_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulation = Simulation([SENTENCE], monkeypatch)
-    (lane,) = simulation.lanes
+def test_no_work_is_spent_on_a_request_that_has_become_late_while_it_waited() -> None:
+    simulation = Simulation([SENTENCE])
+    (lane,), now, admission = simulation.lanes, simulation.now, simulation.policy.admission
     fastest_s = alone_s(lane, simulation.request(0, "", 1.0), 9)
-    tickets = [
-        Ticket(
-            simulation.request(0, "", timeout_s), asyncio.Future(loop=simulation.loop), submitted=simulation.clock.now
-        )
+    requests = [
+        RequestState(simulation.request(0, "", timeout_s), now)
         for timeout_s in (0.9 * fastest_s, 1.5 * fastest_s, 3 * fastest_s)
     ]
-    assert [simulation.admission.is_in_vain(ticket, lane) for ticket in tickets] == [False, False, False]
-    simulation.clock.now += fastest_s
+    assert [admission.is_in_vain(request, lane, now) for request in requests] == [False, False, False]
     # The first never had a chance, but was let in to try; the second's has passed.
-    assert [simulation.admission.is_in_vain(ticket, lane) for ticket in tickets] == [False, True, False]
-    simulation.loop.close()
+    later = now + fastest_s
+    assert [admission.is_in_vain(request, lane, later) for request in requests] == [False, True, False]
