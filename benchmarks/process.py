@@ -1,8 +1,9 @@
 """What the system says about a running process, and where it may run. Linux only: elsewhere the answers are None."""
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -52,6 +53,31 @@ def family(process_id: int) -> list[int]:
     for member in found:  # grows on the way
         found += [child for child, parent in parents.items() if parent == member]
     return found
+
+
+@contextmanager
+def suspended(process_id: int) -> Iterator[None]:
+    """Stops a process and its descendants meanwhile, since some poll while they have nothing to do."""
+    _signal(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(process_id, signal.SIGCONT)
+
+
+@contextmanager
+def resumed(process_id: int) -> Iterator[None]:
+    """Lets a suspended process and its descendants run meanwhile."""
+    _signal(process_id, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        _signal(process_id, signal.SIGSTOP)
+
+
+def _signal(process_id: int, number: signal.Signals) -> None:
+    for member in family(process_id):
+        os.kill(member, number)
 
 
 def cpu_seconds(process_id: int) -> float | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.capacity.report import CapacityReport
+from benchmarks.commits.report import CommitsReport
 from benchmarks.export.report import ExportReport
 from benchmarks.html.report import HtmlReport
 from benchmarks.mechanisms.report import MechanismsReport
@@ -33,6 +34,7 @@ Report = (
     | ServingReport
     | MechanismsReport
     | CapacityReport
+    | CommitsReport
     | ExportReport
     | SoakReport
     | OverloadReport
@@ -46,6 +48,7 @@ REPORTS: dict[str, type[Report]] = {
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
+    "commits": CommitsReport,
     "export": ExportReport,
     "peers": PeersReport,
     "profile": ProfileReport,

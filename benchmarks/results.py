@@ -43,7 +43,7 @@ def circumstances(context: click.Context, module: str) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).replace(microsecond=0),
         "command": command_line(context, module),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__).parent),
         "machine": Machine.here(),
     }
 
@@ -69,8 +69,8 @@ def _words(option: click.Option, value: Any) -> list[str]:
     return [word for each in values for word in (flag, str(each))]
 
 
-def _commit() -> str:
-    folder = Path(__file__).parent
+def commit_of(folder: Path) -> str:
+    """Short hash of the commit that a repository is at, with "+" if files have changed since; "" outside of one."""
     try:
         head = _git(folder, "rev-parse", "--short", "HEAD")
         return head + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")

@@ -16,6 +16,8 @@ from typing import IO
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from benchmarks.checkouts import WORKING_TREE, Checkout
+
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
@@ -85,7 +87,11 @@ class Server:
 
 @contextmanager
 def serve(
-    bundles: Path | None = None, *, models: tuple[str, ...] = (), flags: tuple[str, ...] = ()
+    bundles: Path | None = None,
+    *,
+    models: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    checkout: Checkout = WORKING_TREE,
 ) -> Iterator[Server]:
     """Starts `regard serve` with its defaults on free ports, and stops it in the end. It need not be healthy yet.
 
@@ -93,20 +99,22 @@ def serve(
         bundles: folder of bundles; None serves the shipped ones.
         models: names to load; none loads all.
         flags: other settings than the defaults.
+        checkout: whose code serves.
     """
     grpc_port, http_port = _free_ports(2)
     command = [sys.executable, "-m", "regard", "serve", "--host", HOST]
     command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port)]
     if bundles is not None:
-        command += ["--model-directories", str(bundles)]
+        command += ["--model-directories", str(bundles.resolve())]
     if models:
         command += ["--models", ",".join(models)]
     command += flags
     # What the environment sets would be measured too.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REGARD_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGARD_")}
+    environment = {**inherited, **checkout.environment}
     with tempfile.TemporaryFile() as log, _ending_orderly():
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=checkout.folder)
         server = Server(process, grpc_port, log, started)
         try:
             yield server

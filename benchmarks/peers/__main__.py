@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.checkouts import REPOSITORY
 from benchmarks.machine import Machine
 from benchmarks.peers.curves import measure as measure_curves
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, OPTIMUM, TRANSFORMERS
@@ -19,7 +20,7 @@ from benchmarks.peers.results import Curve, RowResult, merged
 from benchmarks.peers.rounds import QUICK, Plan
 from benchmarks.peers.rows import Context, Row
 from benchmarks.peers.table import ROWS
-from benchmarks.peers.worker import REPOSITORY, WorkerFailed
+from benchmarks.peers.worker import WorkerFailed
 from benchmarks.results import circumstances
 from benchmarks.servers import ServerFailed
 from benchmarks.tables import show

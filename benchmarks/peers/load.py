@@ -174,18 +174,21 @@ async def _connected(load: Load, stack: AsyncExitStack) -> Call:
         stack.callback(writer.close)
         return _http(reader, writer, load.target)
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
-    return _regard(channel, load) if load.api == "regard" else _thin(channel)
+    if load.api == "thin":
+        return _thin(channel)
+    return regard_call(channel, load.model, load.language, load.attention)
 
 
-def _regard(channel: grpc.aio.Channel, load: Load) -> Call:
+def regard_call(channel: grpc.aio.Channel, model: str, language: str, attention: Sequence[str] = ()) -> Call:
+    """Greedy translations by a Regard server; `attention` names the kinds of maps that every request asks for."""
     stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
-    kinds = [pb.AttentionKind.Value(kind) for kind in load.attention]
+    kinds = [pb.AttentionKind.Value(kind) for kind in attention]
 
     async def call(text: str, wanted: int) -> tuple[int, Timings]:
         request = pb.TranslateRequest(
-            model=load.model,
+            model=model,
             texts=[text],
-            target_language=load.language,
+            target_language=language,
             generation=pb.GenerationConfig(num_beams=1, max_new_tokens=wanted or None),
             attention=pb.AttentionConfig(kinds=kinds),
         )

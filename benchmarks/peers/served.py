@@ -1,8 +1,6 @@
 """Rows through gRPC: servers side by side, the same clients, interleaved rounds."""
 
-import os
 import random
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Found
 from benchmarks.peers.worker import working
-from benchmarks.process import family
+from benchmarks.process import resumed, suspended
 from benchmarks.servers import serve
 from benchmarks.spread import Spread
 from regard import Client
@@ -148,40 +146,17 @@ def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadR
     results: dict[str, list[LoadResult]] = {server.name: [] for server in servers}
     with ExitStack() as stack:
         for server in servers:
-            stack.enter_context(_paused(server))
+            stack.enter_context(suspended(server.load["server_pid"]))
         for number in range(-1, context.plan.rounds):
             for server in servers if number % 2 == 0 else reversed(servers):
                 if server.slow and not 0 <= number < context.plan.slow_rounds:
                     continue
                 context.stage(f"round {number + 1} of {context.plan.rounds}: {server.name}, {NUM_CLIENTS} clients")
-                with _awake(server):
+                with resumed(server.load["server_pid"]):
                     result = run(_load(server, context))
                 if number >= 0:
                     results[server.name].append(result)
     return results
-
-
-@contextmanager
-def _paused(server: Served) -> Iterator[None]:
-    _signal(server, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        _signal(server, signal.SIGCONT)
-
-
-@contextmanager
-def _awake(server: Served) -> Iterator[None]:
-    _signal(server, signal.SIGCONT)
-    try:
-        yield
-    finally:
-        _signal(server, signal.SIGSTOP)
-
-
-def _signal(server: Served, number: signal.Signals) -> None:
-    for process in family(server.load["server_pid"]):
-        os.kill(process, number)
 
 
 def _load(server: Served, context: Context) -> Load:

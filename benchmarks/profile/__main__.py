@@ -9,11 +9,12 @@ import click
 from regard_service.app.settings import cpu_limit
 from rich.console import Console
 
+from benchmarks.checkouts import REPOSITORY
 from benchmarks.peers import everyday, served
 from benchmarks.peers.jobs import Job, free, of_length
 from benchmarks.peers.load import Load, run
 from benchmarks.peers.models import EVERYDAY, MARIAN, Forms, Model
-from benchmarks.peers.worker import REPOSITORY, working
+from benchmarks.peers.worker import working
 from benchmarks.profile import peak
 from benchmarks.profile.picture import draw
 from benchmarks.profile.report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
