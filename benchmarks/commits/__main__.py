@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -93,8 +94,7 @@ def _prepare(forms: Forms, exporter: Checkout, stage: Stage) -> None:
 
 def _compared(row: Row, checkouts: tuple[Checkout, Checkout], plan: Plan, num_pairs: int, stage: Stage) -> ComparedRow:
     stage(f"[bold]{row.title}[/bold]")
-    with row.open(checkouts, plan) as (first, second):
-        before, after = sample_pairs(first, second, num_pairs, stage)
+    before, after = sample_pairs(partial(row.open, checkouts, plan), num_pairs, stage)
     return ComparedRow(name=row.name, title=row.title, unit=row.unit, before=Side.of(before), after=Side.of(after))
 
 

@@ -1,6 +1,6 @@
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from benchmarks.checkouts import REPOSITORY, Checkout
 from benchmarks.commits.__main__ import chosen_rows
 from benchmarks.commits.generator import Generator
-from benchmarks.commits.pairs import Sample, sample_pairs
+from benchmarks.commits.pairs import PAIRS_A_START, Sample, Subject, sample_pairs
 from benchmarks.commits.ratios import paired_ratio, student_quantile
 from benchmarks.commits.report import CommitsReport, ComparedRow, Side
 from benchmarks.commits.rows import ROWS
@@ -120,17 +120,35 @@ def sleeping() -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_samples_are_taken_in_turns_and_the_other_commit_is_stopped_meanwhile() -> None:
-    log: list[tuple[str, bool]] = []
+@contextmanager
+def sleepers(log: list[tuple[str, bool]]) -> Iterator[list[Subject]]:
     with sleeping() as one, sleeping() as two:
         before, after = Sleeper("before", one, log), Sleeper("after", two, log)
         before.other, after.other = after, before
-        samples = sample_pairs(before, after, 3, lambda _: None)
+        yield [before, after]
         assert not before.is_stopped
         assert not after.is_stopped
+
+
+def test_samples_are_taken_in_turns_and_the_other_commit_is_stopped_meanwhile() -> None:
+    log: list[tuple[str, bool]] = []
+    samples = sample_pairs(lambda: sleepers(log), 3, lambda _: None)
     order = ["before", "after", "before", "after", "after", "before", "before", "after"]  # the first two do not count
     assert log == [(name, True) for name in order]
     assert [[each.amount for each in side] for side in samples] == [[3, 6, 7], [4, 5, 8]]
+
+
+def test_both_commits_are_started_anew_after_some_pairs() -> None:
+    logs: list[list[tuple[str, bool]]] = []
+
+    def started() -> AbstractContextManager[list[Subject]]:
+        logs.append([])
+        return sleepers(logs[-1])
+
+    samples = sample_pairs(started, PAIRS_A_START + 1, lambda _: None)
+    assert [len(side) for side in samples] == [PAIRS_A_START + 1] * 2
+    assert [len(log) for log in logs] == [2 + 2 * PAIRS_A_START, 2 + 2]
+    assert [name for name, _ in logs[1][2:]] == ["after", "before"]  # the turns go on where they were
 
 
 def test_code_comes_from_the_checkout_in_old_and_new_layouts(tmp_path: Path) -> None:
