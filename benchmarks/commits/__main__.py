@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.checkouts import REPOSITORY, Checkout
+from benchmarks.commits.commits_report import ENOUGH_PAIRS, CommitsReport, ComparedRow, Side
 from benchmarks.commits.pairs import Stage, sample_pairs
-from benchmarks.commits.report import ENOUGH_PAIRS, CommitsReport, ComparedRow, Side
 from benchmarks.commits.rows import PRECISION, ROWS, Plan, Row
 from benchmarks.commits.worktrees import CheckoutFailed, checked_out
+from benchmarks.harness.checkouts import REPOSITORY, Checkout
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import ServerFailed
+from benchmarks.harness.tables import show
 from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, export_bundle, make_checkpoint
 from benchmarks.peers.worker import WorkerFailed
-from benchmarks.results import circumstances
-from benchmarks.servers import ServerFailed
-from benchmarks.tables import show
 
 
 @click.command(context_settings={"show_default": True})

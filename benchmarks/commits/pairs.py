@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.process import resumed, suspended
+from benchmarks.harness.process import resumed, suspended
 
 PAUSE_S = 0.2  # until threads that spin after their work have stopped
 

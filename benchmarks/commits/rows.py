@@ -10,14 +10,14 @@ from typing import Any
 
 from regard_service.app.settings import cpu_limit
 
-from benchmarks.checkouts import Checkout
 from benchmarks.commits.pairs import Sample, Subject
+from benchmarks.harness.checkouts import Checkout
+from benchmarks.harness.process import cpu_seconds, family
+from benchmarks.harness.servers import serve
 from benchmarks.peers.jobs import forced
 from benchmarks.peers.models import MARIAN, Forms
-from benchmarks.peers.served import mixed
+from benchmarks.peers.served_rows import mixed
 from benchmarks.peers.worker import Worker, working
-from benchmarks.process import cpu_seconds, family
-from benchmarks.servers import serve
 from benchmarks.serving.sentences import SENTENCES
 
 START_TIMEOUT_S = 300.0
@@ -146,7 +146,7 @@ def _loaded(
     """A server of the checkout and the generator of its load; yields the generator and the server's process id."""
     with (
         serve(bundles, models=(model,), flags=("--log-level=warning",), checkout=checkout) as server,
-        working(Path(sys.executable), "benchmarks.commits.generator") as generator,
+        working(Path(sys.executable), "benchmarks.commits.load_generator") as generator,
     ):
         server.wait_until_healthy(START_TIMEOUT_S)
         generator.call(

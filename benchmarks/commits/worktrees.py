@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.checkouts import REPOSITORY, Checkout
-from benchmarks.results import commit_of
+from benchmarks.harness.checkouts import REPOSITORY, Checkout
+from benchmarks.harness.measurement import commit_of
 
 # Import packages of the server, in commits from 0.2.0 on and before.
 SERVER_PACKAGES = ("regard_service", "service")

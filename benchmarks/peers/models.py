@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.checkouts import REPOSITORY, WORKING_TREE, Checkout
+from benchmarks.harness.checkouts import REPOSITORY, WORKING_TREE, Checkout
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.worker import working
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.checkouts import WORKING_TREE, Checkout
+from benchmarks.harness.checkouts import WORKING_TREE, Checkout
 
 LOG_TAIL_CHARACTERS = 2000
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 import pytest
 
-from benchmarks.checkouts import REPOSITORY, Checkout
 from benchmarks.commits.__main__ import chosen_rows
-from benchmarks.commits.generator import Generator
+from benchmarks.commits.commits_report import CommitsReport, ComparedRow, Side
+from benchmarks.commits.load_generator import Generator
 from benchmarks.commits.pairs import PAIRS_A_START, Sample, Subject, sample_pairs
 from benchmarks.commits.ratios import paired_ratio, student_quantile
-from benchmarks.commits.report import CommitsReport, ComparedRow, Side
 from benchmarks.commits.rows import ROWS
 from benchmarks.commits.worktrees import CheckoutFailed, checked_out
-from benchmarks.machine import Machine
+from benchmarks.harness.checkouts import REPOSITORY, Checkout
+from benchmarks.harness.machine import Machine
 
 MACHINE = Machine(
     cpu="A processor", cores=2, cpu_features=("avx2",), memory_gib=8, system="Linux x86_64", python="3.12.1",
@@ -190,7 +190,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setattr("benchmarks.commits.generator.regard_call", regard_call)
+    monkeypatch.setattr("benchmarks.commits.load_generator.regard_call", regard_call)
     return texts
 
 

@@ -7,13 +7,13 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.mixed import Verdict
-from benchmarks.results import Measurement
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread, percentile
+from benchmarks.harness.tables import Table
+from benchmarks.harness.verdict import Verdict
+from benchmarks.loadtest.load_report import PartResult, Percentiles
+from benchmarks.loadtest.runner import Outcome
 from benchmarks.soak.watch import Sample
-from benchmarks.spread import Spread, percentile
-from benchmarks.tables import Table
-from deploy.loadtest.report import PartResult, Percentiles
-from deploy.loadtest.runner import Outcome
 
 MAX_GROWTH = 0.03  # of memory
 MAX_DRIFT = 0.10  # of p99

@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.mixed import Verdict
-from benchmarks.results import Measurement
-from benchmarks.spread import Spread, percentile
-from benchmarks.tables import Table
-from deploy.loadtest.runner import Outcome
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread, percentile
+from benchmarks.harness.tables import Table
+from benchmarks.harness.verdict import Verdict
+from benchmarks.loadtest.runner import Outcome
 
 MIN_GOODPUT = 0.9  # of the capacity
 MAX_LATE = 0.01  # of what was admitted: then p99 is within the deadline

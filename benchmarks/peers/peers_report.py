@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.tables import Table
 from benchmarks.peers.results import Curve, Figure, RowResult
-from benchmarks.results import Measurement
-from benchmarks.tables import Table
 
 BUSY_LOAD_PER_CORE = 0.3
 

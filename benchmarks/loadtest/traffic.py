@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from deploy.loadtest.scenario import Part, Scenario
+from benchmarks.loadtest.scenario import Part, Scenario
 from regard import requests
 from regard.requests import TranslateOptions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.profile.report import ProfileReport
+from benchmarks.profile.profile_report import ProfileReport
 
 Bars = Sequence[tuple[str, Mapping[str, float]]]
 

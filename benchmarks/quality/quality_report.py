@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.harness.tables import Table
 from benchmarks.quality.metrics import METRICS
-from benchmarks.results import Measurement
-from benchmarks.served import ServedModel
-from benchmarks.tables import Table
 
 
 class Score(BaseModel):

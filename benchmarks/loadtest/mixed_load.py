@@ -1,17 +1,16 @@
 """The mixed load of `deploy/loadtest/scenarios/mixed.toml`, and how much of it a server takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks.spread import Spread
-from deploy.loadtest.runner import Outcome, Runner
-from deploy.loadtest.scenario import Closed, Poisson, Scenario
+from benchmarks.harness.checkouts import REPOSITORY
+from benchmarks.harness.spread import Spread
+from benchmarks.loadtest.runner import Outcome, Runner
+from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
 
-SCENARIO = Path(__file__).parents[1] / "deploy" / "loadtest" / "scenarios" / "mixed.toml"
+SCENARIO = REPOSITORY / "deploy" / "loadtest" / "scenarios" / "mixed.toml"
 CLIENTS = 24  # several for each kind of call, so that batches fill
 ROUNDS = 3
 
@@ -61,21 +60,3 @@ async def capacity(target: str, scenario: Scenario) -> Spread:
 def rate_of(outcomes: Sequence[Outcome], seconds: float) -> float:
     """Calls a second that ended in time, and as they should."""
     return sum(outcome.is_expected and 0 <= outcome.done < seconds for outcome in outcomes) / seconds
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One thing that was to be shown.
-
-    Attributes:
-        what: a line for a reader.
-        found, bound: as a reader sees them.
-    """
-
-    what: str
-    found: str
-    bound: str
-    holds: bool
-
-    def cells(self) -> list[str]:
-        return [self.what, self.found, self.bound, "yes" if self.holds else "no"]

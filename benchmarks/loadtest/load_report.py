@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.results import Measurement
-from benchmarks.spread import percentile
-from benchmarks.tables import Table
-from deploy.loadtest.runner import Outcome
-from deploy.loadtest.scenario import Closed, Scenario
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import percentile
+from benchmarks.harness.tables import Table
+from benchmarks.loadtest.runner import Outcome
+from benchmarks.loadtest.scenario import Closed, Scenario
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "most": 1.0}
 MAX_LAG_MS = 20.0  # a generator that is later than this measures itself

@@ -14,7 +14,7 @@ import grpc
 import uvloop
 
 from benchmarks.peers.inside import lines
-from benchmarks.peers.load import CHANNEL_OPTIONS, Call, regard_call
+from benchmarks.peers.served_load import CHANNEL_OPTIONS, Call, regard_call
 
 
 class Generator:

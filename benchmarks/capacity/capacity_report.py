@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.results import Measurement
-from benchmarks.spread import Spread
-from benchmarks.tables import Table
-from deploy.loadtest.report import PartResult
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table
+from benchmarks.loadtest.load_report import PartResult
 
 P99_BOUND_MS = 250.0  # what a call may take, for the table of replicas
 LOADS = (50, 200, 1000, 5000)  # calls a second

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.tables import Table
 from benchmarks.mechanisms.alignments import Attending
-from benchmarks.quality.report import Score
-from benchmarks.results import Measurement
-from benchmarks.tables import Table
+from benchmarks.quality.quality_report import Score
 
 
 class Mechanism(BaseModel):

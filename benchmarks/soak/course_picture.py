@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks.soak.report import SoakReport
+from benchmarks.soak.soak_report import SoakReport
 
 
 def draw(report: SoakReport, file: Path) -> None:

@@ -21,9 +21,9 @@ import grpc
 import uvloop
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.harness.process import cpu_seconds, family
+from benchmarks.harness.spread import percentile
 from benchmarks.peers.worker import WorkerFailed
-from benchmarks.process import cpu_seconds, family
-from benchmarks.spread import percentile
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 
@@ -111,7 +111,7 @@ def run(load: Load) -> LoadResult:
         WorkerFailed: a request failed or was answered wrongly, or the process did not end in time.
     """
     timeout_s = load.warmup_s + load.duration_s + PROCESS_TIMEOUT_S
-    command = [sys.executable, "-m", "benchmarks.peers.load"]
+    command = [sys.executable, "-m", "benchmarks.peers.served_load"]
     try:
         done = subprocess.run(
             command, input=load.model_dump_json(), capture_output=True, text=True, timeout=timeout_s, check=True

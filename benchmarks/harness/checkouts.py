@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 # Folders that hold one import package each, named regard_<folder>.
 DISTRIBUTIONS = ("service", "models", "export")

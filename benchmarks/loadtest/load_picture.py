@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from deploy.loadtest.runner import Outcome
-from deploy.loadtest.scenario import Scenario
+from benchmarks.loadtest.runner import Outcome
+from benchmarks.loadtest.scenario import Scenario
 
 NINES = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 

@@ -16,9 +16,9 @@ import grpc
 import uvloop
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.process import cpu_seconds
+from benchmarks.harness.process import cpu_seconds
+from benchmarks.harness.spread import percentile
 from benchmarks.serving.sentences import SENTENCES
-from benchmarks.spread import percentile
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 

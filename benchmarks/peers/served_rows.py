@@ -9,18 +9,18 @@ from typing import Any
 import sentencepiece
 from regard_service.app.settings import cpu_limit
 
+from benchmarks.harness.process import resumed, suspended
+from benchmarks.harness.servers import serve
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.inside.words import made_up_words
 from benchmarks.peers.lengths import pairs
-from benchmarks.peers.load import Load, LoadResult, run
 from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Found
+from benchmarks.peers.served_load import Load, LoadResult, run
 from benchmarks.peers.worker import working
-from benchmarks.process import resumed, suspended
-from benchmarks.servers import serve
-from benchmarks.spread import Spread
 from regard import Client
 
 NUM_REQUESTS = 400

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.results import Measurement
-from benchmarks.tables import Table
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.tables import Table
 
 MEGA = 1_000_000
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.commits.pairs import Sample
 from benchmarks.commits.ratios import Ratio, paired_ratio
-from benchmarks.results import Measurement
-from benchmarks.tables import Table
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.tables import Table
 
 WORSE_BEYOND = 1.02  # times the processor time of before
 ENOUGH_PAIRS = 20

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from benchmarks.results import Measurement
-from benchmarks.served import ServedModel
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table
 from benchmarks.serving.cold_start import ColdStart
 from benchmarks.serving.latency import Latency
 from benchmarks.serving.sentences import NUM_WORDS
 from benchmarks.serving.tasks import TaskLatency
 from benchmarks.serving.throughput import Comparison, Level
-from benchmarks.spread import Spread
-from benchmarks.tables import Table
 
 
 class ServingReport(Measurement):

@@ -16,7 +16,7 @@ from typing import IO
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from benchmarks.checkouts import WORKING_TREE, Checkout
+from benchmarks.harness.checkouts import WORKING_TREE, Checkout
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0

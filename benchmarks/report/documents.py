@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: writes the tables of documents from the files in results/.
+"""The tables of documents, made from the files in results/.
 
 A block of a document from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
 """
@@ -7,21 +7,19 @@ import json
 import re
 from pathlib import Path
 
-import click
+from benchmarks.capacity.capacity_report import CapacityReport
+from benchmarks.commits.commits_report import CommitsReport
+from benchmarks.export.export_report import ExportReport
+from benchmarks.html.html_report import HtmlReport
+from benchmarks.mechanisms.mechanisms_report import MechanismsReport
+from benchmarks.overload.overload_report import OverloadReport
+from benchmarks.peers.peers_report import PeersReport
+from benchmarks.profile.profile_report import ProfileReport
+from benchmarks.quality.quality_report import QualityReport
+from benchmarks.serving.serving_report import ServingReport
+from benchmarks.soak.soak_report import SoakReport
 
-from benchmarks.capacity.report import CapacityReport
-from benchmarks.commits.report import CommitsReport
-from benchmarks.export.report import ExportReport
-from benchmarks.html.report import HtmlReport
-from benchmarks.mechanisms.report import MechanismsReport
-from benchmarks.overload.report import OverloadReport
-from benchmarks.peers.report import PeersReport
-from benchmarks.profile.report import ProfileReport
-from benchmarks.quality.report import QualityReport
-from benchmarks.serving.report import ServingReport
-from benchmarks.soak.report import SoakReport
-
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 README = FOLDER / "README.md"
 DOCUMENTS = (README, FOLDER.parent / "docs" / "capacity.md")
 RESULTS = FOLDER / "results"
@@ -81,20 +79,3 @@ def markdown(report: Report) -> str:
     tables = [table.to_markdown() for table in report.tables()]
     notes = "\n".join(f"- {note}" for note in report.notes())
     return "\n\n".join(part for part in (report.heading(), *tables, notes) if part)
-
-
-@click.command()
-@click.option("--check", is_flag=True, help="Change nothing; fail if a document is not what the results say.")
-def main(check: bool) -> None:
-    """Writes the tables of the documents from benchmarks/results."""
-    for document in DOCUMENTS:
-        before = document.read_text(encoding="utf-8")
-        after = render(before, RESULTS)
-        if check and after != before:
-            raise click.ClickException(f"{document.name} differs from the results: run python -m benchmarks.report")
-        if not check:
-            document.write_text(after, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

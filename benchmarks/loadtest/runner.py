@@ -16,8 +16,8 @@ from typing import Any
 
 import grpc
 
-from deploy.loadtest.scenario import Closed, Poisson, Scenario
-from deploy.loadtest.traffic import Call, calls
+from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
+from benchmarks.loadtest.traffic import Call, calls
 from regard.channel import channel_options
 from regard.errors import from_rpc_error
 from regard.v1 import regard_pb2_grpc as stubs

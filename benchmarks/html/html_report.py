@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table
 from benchmarks.html.drawing import SIZE, Drawing
 from benchmarks.html.made_up import NUM_HEADS, NUM_LAYERS, NUM_WORDS
 from benchmarks.html.opening import Opening
-from benchmarks.results import Measurement
-from benchmarks.spread import Spread
-from benchmarks.tables import Table
 
 
 class HtmlReport(Measurement):

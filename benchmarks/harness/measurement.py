@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.machine import Machine
+from benchmarks.harness.machine import Machine
 
 
 class Measurement(BaseModel):
