@@ -10,16 +10,17 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.capacity.report import CapacityReport, OpenLevel, ReplicaLevel
-from benchmarks.results import circumstances
-from benchmarks.servers import serve
-from benchmarks.spread import Spread
-from benchmarks.tables import show
-from deploy.loadtest.report import LoadReport, PartResult, Percentiles
-from deploy.loadtest.runner import Outcome, Runner
-from deploy.loadtest.scenario import Closed, Poisson, Scenario
+from benchmarks.capacity.capacity_report import CapacityReport, OpenLevel, ReplicaLevel
+from benchmarks.harness.checkouts import REPOSITORY
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import serve
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import show
+from benchmarks.loadtest.load_report import LoadReport, PartResult, Percentiles
+from benchmarks.loadtest.runner import Outcome, Runner
+from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
 
-SCENARIO = Path(__file__).parents[2] / "deploy" / "loadtest" / "scenarios" / "closed.toml"
+SCENARIO = REPOSITORY / "deploy" / "loadtest" / "scenarios" / "closed.toml"
 CLIENTS_A_REPLICA = 16
 WORKERS = 1
 SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)

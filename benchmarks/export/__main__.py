@@ -11,10 +11,10 @@ from regard_export import families
 from regard_export.writing.bundle import write_graphs
 from regard_service.bundle import Precision
 
-from benchmarks.export.checkpoint import write_checkpoint
-from benchmarks.export.report import ExportReport, StageCost
-from benchmarks.results import circumstances
-from benchmarks.tables import show
+from benchmarks.export.export_report import ExportReport, StageCost
+from benchmarks.export.large_checkpoint import write_checkpoint
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.tables import show
 
 MEASURED: Precision = "int8"
 COMPARED: Precision = "float32"
@@ -41,7 +41,7 @@ def main(context: click.Context, json_file: Path | None) -> None:
 
 
 def _export(checkpoint: Path, out: Path) -> tuple[StageCost, ...]:
-    command = [sys.executable, "-m", "benchmarks.export.stages", str(checkpoint), str(out), MEASURED]
+    command = [sys.executable, "-m", "benchmarks.export.timed_export", str(checkpoint), str(out), MEASURED]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return tuple(StageCost.model_validate(stage) for stage in json.loads(printed.splitlines()[-1]))
 

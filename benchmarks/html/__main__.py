@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.tables import show
 from benchmarks.html.drawing import measure_drawing
+from benchmarks.html.html_report import HtmlReport
 from benchmarks.html.opening import BrowserMissing, Opening, measure_opening
-from benchmarks.html.report import HtmlReport
-from benchmarks.results import circumstances
-from benchmarks.tables import show
 
 
 @click.command(context_settings={"show_default": True})

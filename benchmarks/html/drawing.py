@@ -8,7 +8,7 @@ from io import BytesIO
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.spread import Spread
+from benchmarks.harness.spread import Spread
 
 SIZE = 40
 

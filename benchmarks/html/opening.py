@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.harness.spread import Spread
 from benchmarks.html.made_up import large_result
-from benchmarks.spread import Spread
 from regard.html import save
 
 HERE = Path(__file__).parent

@@ -9,15 +9,15 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import ServerFailed, serve
+from benchmarks.harness.tables import show
 from benchmarks.mechanisms.alignments import attend
-from benchmarks.mechanisms.report import Mechanism, MechanismsReport
+from benchmarks.mechanisms.mechanisms_report import Mechanism, MechanismsReport
 from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.multi30k import Multi30k
 from benchmarks.quality.run import Options, measure
 from benchmarks.quality.task import LeftOut
-from benchmarks.results import circumstances
-from benchmarks.servers import ServerFailed, serve
-from benchmarks.tables import show
 from regard import RegardError
 
 SPLIT, LANGUAGE = "test_2016_flickr", "de"

@@ -9,7 +9,7 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict
 from rich.progress import Progress
 
-from benchmarks.spread import percentile
+from benchmarks.harness.spread import percentile
 from regard import Client, Result
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 import uvloop
 
-from benchmarks.mixed import closed_loop, cores, mixed, open_loop, rate_of, served_only
-from benchmarks.overload.report import OverloadReport, Round
-from benchmarks.process import pin
-from benchmarks.results import circumstances
-from benchmarks.servers import serve
-from benchmarks.tables import show
-from deploy.loadtest.runner import Runner
-from deploy.loadtest.scenario import Scenario
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.process import pin
+from benchmarks.harness.servers import serve
+from benchmarks.harness.tables import show
+from benchmarks.loadtest.mixed_load import closed_loop, cores, mixed, open_loop, rate_of, served_only
+from benchmarks.loadtest.runner import Runner
+from benchmarks.loadtest.scenario import Scenario
+from benchmarks.overload.overload_report import OverloadReport, Round
 
 CAPACITY_TIMEOUT_S = 60.0
 

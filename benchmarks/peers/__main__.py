@@ -8,21 +8,22 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.machine import Machine
+from benchmarks.harness.checkouts import REPOSITORY
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import ServerFailed
+from benchmarks.harness.tables import show
 from benchmarks.peers.curves import measure as measure_curves
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, OPTIMUM, TRANSFORMERS
 from benchmarks.peers.environments import NAMES, InstallFailed, install
 from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, Model, prepare
-from benchmarks.peers.picture import draw_curves, draw_rows
-from benchmarks.peers.report import PeersReport
+from benchmarks.peers.peers_report import PeersReport
+from benchmarks.peers.pictures import draw_curves, draw_rows
 from benchmarks.peers.results import Curve, RowResult, merged
 from benchmarks.peers.rounds import QUICK, Plan
 from benchmarks.peers.rows import Context, Row
 from benchmarks.peers.table import ROWS
-from benchmarks.peers.worker import REPOSITORY, WorkerFailed
-from benchmarks.results import circumstances
-from benchmarks.servers import ServerFailed
-from benchmarks.tables import show
+from benchmarks.peers.worker import WorkerFailed
 
 PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM, LITSERVE)}
 FOLDER = REPOSITORY / "runs" / "peers"

@@ -6,12 +6,12 @@ from itertools import takewhile
 
 from regard_service.app.settings import cpu_limit
 
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, opened
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rows import Context, Found
-from benchmarks.spread import Spread
 
 Outputs = list[list[int]]
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import Running, Setting, opened
 from benchmarks.peers.jobs import Job, of_length
 from benchmarks.peers.models import MARIAN
 from benchmarks.peers.results import Curve, Point
 from benchmarks.peers.rows import Context
-from benchmarks.spread import Spread
 
 SLOTS = (1, 2, 4, 8, 16, 32, 64, 128)
 SOURCES = (8, 16, 32, 64, 128, 256, 512)

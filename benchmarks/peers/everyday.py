@@ -8,6 +8,7 @@ from regard_service.app.settings import cpu_limit
 from regard_service.bundle import Bundle, TextSource
 from tokenizers import Tokenizer
 
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.agreement import agreement, outputs
 from benchmarks.peers.engines import CTRANSLATE2
 from benchmarks.peers.jobs import Job, free
@@ -17,7 +18,6 @@ from benchmarks.peers.rows import Context, Found
 from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
-from benchmarks.spread import Spread
 
 LANGUAGE = "de"
 MOST_BLEU_LOST = (0.3, 0.1)  # to float32

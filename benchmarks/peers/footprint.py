@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from regard_service.app.settings import cpu_limit
 
+from benchmarks.harness.process import resident_mb
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, REGARD
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import all_opened
 from benchmarks.peers.rows import Context, Found
-from benchmarks.process import resident_mb
-from benchmarks.spread import Spread
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """The models that are compared: a checkpoint each, which every engine takes in by its own converter."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness.checkouts import REPOSITORY, WORKING_TREE, Checkout
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.worker import REPOSITORY, working
+from benchmarks.peers.worker import working
 
-SHIPPED = REPOSITORY / "models" / "zoo"
+SHIPPED = WORKING_TREE.shipped_bundles
 QUANTIZATIONS = ("int8", "float32")
 
 
@@ -116,16 +118,31 @@ def _call(converter: str, python: Path, **arguments: Path | str) -> None:
 
 
 def _export(forms: Forms, stage: Callable[[str], None]) -> None:
-    """Exports as a user does; random weights fail the gates of int8 by chance, hence the mismatch is allowed."""
-    mark, key = forms.bundles.parent / "exported-by", _exporter()
+    export_bundle(forms, stage, key=_exporter(), precisions=QUANTIZATIONS, checkout=WORKING_TREE)
+
+
+def export_bundle(
+    forms: Forms, stage: Callable[[str], None], *, key: str, precisions: Sequence[str], checkout: Checkout
+) -> None:
+    """Exports as a user does; random weights fail the gates of int8 by chance, hence the mismatch is allowed.
+
+    Args:
+        key: names the code that exports; a bundle made under the same key is kept.
+        checkout: whose code exports.
+
+    Raises:
+        ConversionFailed: the export failed.
+    """
+    mark = forms.bundles.parent / "exported-by"
     if forms.bundle.exists() and mark.exists() and mark.read_text() == key:
         return
     stage(f"{forms.model.name}: exporting for Regard")
     shutil.rmtree(forms.bundle, ignore_errors=True)
     forms.bundles.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "regard", "export", str(forms.checkpoint), "--output", str(forms.bundle)]
-    command += ["--precision", ",".join(QUANTIZATIONS), "--allow-mismatch"]
-    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    command += ["--precision", ",".join(precisions), "--allow-mismatch"]
+    environment = {**os.environ, **checkout.environment}
+    ran = subprocess.run(command, cwd=checkout.folder, env=environment, capture_output=True, text=True)
     if ran.returncode:
         raise ConversionFailed(f"{forms.model.name}: {ran.stderr[-2000:]}")
     mark.write_text(key)

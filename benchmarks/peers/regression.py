@@ -15,14 +15,14 @@ from pathlib import Path
 import click
 from regard_service.app.settings import cpu_limit
 
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table, show
 from benchmarks.peers.engines import Engines, Running, Setting, opened
 from benchmarks.peers.everyday import ids
 from benchmarks.peers.jobs import Job, free
 from benchmarks.peers.models import EVERYDAY, Forms, make_checkpoint
 from benchmarks.peers.rounds import PAUSE_S
 from benchmarks.serving.sentences import SENTENCES
-from benchmarks.spread import Spread
-from benchmarks.tables import Table, show
 
 TIME_S = 120.0  # after which no further round begins
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.rounds import Measured
-from benchmarks.spread import Spread
 
 
 class Result(BaseModel):

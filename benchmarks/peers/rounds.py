@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import Running, Setting, opened
 from benchmarks.peers.jobs import Job
-from benchmarks.spread import Spread
 
 PAUSE_S = 0.3  # until threads that spin after their work, as OpenMP's do, have stopped
 SEARCH_REPEATS = 2

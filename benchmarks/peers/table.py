@@ -9,7 +9,7 @@ from benchmarks.peers.footprint import MemoryRow, OutsideRow
 from benchmarks.peers.jobs import Job, forced
 from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, Model
 from benchmarks.peers.rows import BatchRow, Context, Row
-from benchmarks.peers.served import MapsRow, ServedRow
+from benchmarks.peers.served_rows import MapsRow, ServedRow
 
 GROUPS = {1: 12, 8: 12, 32: 6, 64: 3}  # of a round, by batch: about as long each
 NAMES = {MARIAN: "Marian-base", BART: "BART-base, summaries", CAPTIONER: "ViT-GPT2, captions"}

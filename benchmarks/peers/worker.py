@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
+from benchmarks.harness.checkouts import WORKING_TREE, Checkout
+
 LOG_TAIL_CHARACTERS = 2000
 
 
@@ -58,19 +59,22 @@ class Worker:
 
 
 @contextmanager
-def working(python: Path, module: str, environment: Mapping[str, str] | None = None) -> Iterator[Worker]:
+def working(
+    python: Path, module: str, environment: Mapping[str, str] | None = None, checkout: Checkout = WORKING_TREE
+) -> Iterator[Worker]:
     """Starts a module of `inside`, or one by its full name, as a worker, and ends it.
 
     Args:
-        python: interpreter of the environment that it runs in.
+        python: interpreter of the environment that the worker runs in.
         environment: further variables.
+        checkout: whose code runs.
     """
-    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", **(environment or {})}
+    variables = {**os.environ, **checkout.environment, "HF_HUB_OFFLINE": "1", **(environment or {})}
     command = [str(python), "-m", module if "." in module else f"benchmarks.peers.inside.{module}"]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=variables,
-            cwd=REPOSITORY, start_new_session=True,
+            cwd=checkout.folder, start_new_session=True,
         )  # fmt: skip
         try:
             yield Worker(module, process, log)

@@ -9,18 +9,20 @@ import click
 from regard_service.app.settings import cpu_limit
 from rich.console import Console
 
-from benchmarks.peers import everyday, served
+from benchmarks.harness.checkouts import REPOSITORY
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.tables import show
+from benchmarks.peers import everyday
 from benchmarks.peers.jobs import Job, free, of_length
-from benchmarks.peers.load import Load, run
 from benchmarks.peers.models import EVERYDAY, MARIAN, Forms, Model
-from benchmarks.peers.worker import REPOSITORY, working
+from benchmarks.peers.served_load import Load, run
+from benchmarks.peers.served_rows import mixed
+from benchmarks.peers.worker import working
 from benchmarks.profile import peak
-from benchmarks.profile.picture import draw
-from benchmarks.profile.report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
-from benchmarks.profile.stages import REST, STAGES
-from benchmarks.results import circumstances
+from benchmarks.profile.profile_report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
+from benchmarks.profile.shares_picture import draw
+from benchmarks.profile.watched_functions import REST, STAGES
 from benchmarks.serving.sentences import SENTENCES
-from benchmarks.tables import show
 
 BATCHES = (1, 8, 32)
 CLIENTS = (1, 32)
@@ -139,7 +141,7 @@ def _requests(forms: Forms) -> Iterator[tuple[str, int]]:
     if forms.model == EVERYDAY:
         yield from ((text, 0) for text in SENTENCES)
     else:
-        yield from served.mixed(forms)
+        yield from mixed(forms)
 
 
 def _with_rest(told: dict[str, Any], rest: str) -> dict[str, float]:

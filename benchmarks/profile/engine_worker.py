@@ -16,8 +16,8 @@ from benchmarks.peers.inside import lines
 from benchmarks.peers.inside.engine import Group
 from benchmarks.peers.inside.regard_engine import RegardEngine
 from benchmarks.profile import operators as reading
-from benchmarks.profile.stages import watch_engine
 from benchmarks.profile.stopwatch import Stopwatch
+from benchmarks.profile.watched_functions import watch_engine
 
 ROUNDS = 3
 

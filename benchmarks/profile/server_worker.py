@@ -15,8 +15,8 @@ from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 
 from benchmarks.peers.inside import lines
-from benchmarks.profile.stages import watch_engine, watch_server
 from benchmarks.profile.stopwatch import Stopwatch
+from benchmarks.profile.watched_functions import watch_engine, watch_server
 
 
 class Watched:

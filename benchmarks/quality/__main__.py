@@ -11,17 +11,17 @@ import sacrebleu
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import ServerFailed, serve
+from benchmarks.harness.tables import show
 from benchmarks.quality.aeslc import Aeslc
 from benchmarks.quality.flickr8k import Flickr8k
 from benchmarks.quality.multi30k import Multi30k
-from benchmarks.quality.report import QualityReport
+from benchmarks.quality.quality_report import QualityReport
 from benchmarks.quality.reuters import Reuters
 from benchmarks.quality.run import Options, Outcome, measure
 from benchmarks.quality.task import Task
 from benchmarks.quality.tatoeba import Tatoeba
-from benchmarks.results import circumstances
-from benchmarks.servers import ServerFailed, serve
-from benchmarks.tables import show
 from regard import RegardError
 
 TASKS: dict[str, Task] = {task.name: task for task in (Tatoeba(), Multi30k(), Aeslc(), Reuters(), Flickr8k())}

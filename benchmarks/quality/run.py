@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
-from benchmarks.quality.report import Score
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.quality.quality_report import Score
 from benchmarks.quality.task import Call, LeftOut, Part, Task
-from benchmarks.served import ServedModel
 from regard import AsyncClient, Model, Overloaded
 
 NUM_IN_FLIGHT = 64

@@ -7,16 +7,16 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.process import resident_mb
-from benchmarks.results import circumstances
-from benchmarks.served import ServedModel
-from benchmarks.servers import Server, ServerFailed, serve
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.process import resident_mb
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.harness.servers import Server, ServerFailed, serve
+from benchmarks.harness.tables import show
 from benchmarks.serving.cold_start import measure_cold_start
-from benchmarks.serving.load import Load
-from benchmarks.serving.report import ServingReport
+from benchmarks.serving.load_generator import Load
+from benchmarks.serving.serving_report import ServingReport
 from benchmarks.serving.tasks import measure_tasks, measure_translation
 from benchmarks.serving.throughput import QUICK, LoadFailed, Plan, Report, compare
-from benchmarks.tables import show
 from regard import Client, RegardError
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.process import resident_mb
-from benchmarks.servers import serve
+from benchmarks.harness.process import resident_mb
+from benchmarks.harness.servers import serve
+from benchmarks.harness.spread import Spread
 from benchmarks.serving.sentences import SENTENCES
-from benchmarks.spread import Spread
 from regard import Client
 
 

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.spread import percentile
+from benchmarks.harness.spread import percentile
 from regard import Result
 
 MAX_SECONDS = 60.0

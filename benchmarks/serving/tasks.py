@@ -6,14 +6,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.served import ServedModel
-from benchmarks.servers import serve
+from benchmarks.harness.checkouts import REPOSITORY
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.harness.servers import serve
 from benchmarks.serving.latency import Ask, Latency, measure_latency
 from benchmarks.serving.sentences import SENTENCES
 from regard import Client
 from regard.results import Task
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = REPOSITORY / "docs" / "examples"
 NUM_WARMUP = 8
 
 

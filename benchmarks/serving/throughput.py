@@ -13,8 +13,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.serving.load import Load, LoadResult
-from benchmarks.spread import Spread
+from benchmarks.harness.spread import Spread
+from benchmarks.serving.load_generator import Load, LoadResult
 
 PROCESS_TIMEOUT_S = 120.0  # beside the load's own time
 
@@ -111,7 +111,7 @@ def run(load: Load) -> LoadResult:
     Raises:
         LoadFailed: a request failed, or the generator did not end in time.
     """
-    command = [sys.executable, "-m", "benchmarks.serving.load"]
+    command = [sys.executable, "-m", "benchmarks.serving.load_generator"]
     timeout = load.warmup_s + load.duration_s + PROCESS_TIMEOUT_S
     try:
         done = subprocess.run(

@@ -8,16 +8,16 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks.mixed import capacity, cores, mixed, open_loop
-from benchmarks.process import pin
-from benchmarks.results import circumstances
-from benchmarks.servers import Server, serve
-from benchmarks.soak.report import NUM_FIFTHS, SoakReport, Stretch
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.process import pin
+from benchmarks.harness.servers import Server, serve
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import show
+from benchmarks.loadtest.load_report import LoadReport, PartResult
+from benchmarks.loadtest.mixed_load import capacity, cores, mixed, open_loop
+from benchmarks.loadtest.runner import Outcome, Runner
+from benchmarks.soak.soak_report import NUM_FIFTHS, SoakReport, Stretch
 from benchmarks.soak.watch import Sample, watching
-from benchmarks.spread import Spread
-from benchmarks.tables import show
-from deploy.loadtest.report import LoadReport, PartResult
-from deploy.loadtest.runner import Outcome, Runner
 
 NUM_STRETCHES = 120  # of the picture
 SAMPLES_A_LOAD = 72
@@ -70,7 +70,7 @@ def main(
     if json_file is not None:
         report.write(json_file)
     if picture is not None:
-        from benchmarks.soak.picture import draw  # matplotlib, where it is wanted only
+        from benchmarks.soak.course_picture import draw  # matplotlib, where it is wanted only
 
         draw(report, picture)
     context.exit(0 if report.holds else 1)

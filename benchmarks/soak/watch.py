@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.process import num_open_files, resident_mb, thread_names
+from benchmarks.harness.process import num_open_files, resident_mb, thread_names
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 import uvloop
 
-from benchmarks.results import circumstances
-from benchmarks.tables import show
-from deploy.loadtest.report import LoadReport
-from deploy.loadtest.runner import Runner
-from deploy.loadtest.scenario import Scenario
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.tables import show
+from benchmarks.loadtest.load_report import LoadReport
+from benchmarks.loadtest.runner import Runner
+from benchmarks.loadtest.scenario import Scenario
 
 
 @click.command(context_settings={"show_default": True})
@@ -42,7 +42,7 @@ def main(
     if json_file is not None:
         report.write(json_file)
     if picture is not None:
-        from deploy.loadtest.picture import draw  # matplotlib, where it is wanted only
+        from benchmarks.loadtest.load_picture import draw  # matplotlib, where it is wanted only
 
         draw(scenario, outcomes, picture)
     context.exit(1 if report.total.num_failed else 0)

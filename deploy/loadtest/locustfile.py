@@ -16,8 +16,8 @@ import grpc
 from grpc.experimental import gevent as grpc_gevent
 from locust import User, constant, task
 
-from deploy.loadtest.scenario import Closed, Scenario
-from deploy.loadtest.traffic import Call, calls
+from benchmarks.loadtest.scenario import Closed, Scenario
+from benchmarks.loadtest.traffic import Call, calls
 from regard.v1 import regard_pb2_grpc as stubs
 
 grpc_gevent.init_gevent()  # before the first channel: gRPC's own threads would block all users

@@ -17,12 +17,12 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import ValidationError
 
+from benchmarks.loadtest.load_picture import draw
+from benchmarks.loadtest.load_report import LoadReport
+from benchmarks.loadtest.runner import Outcome, Runner
+from benchmarks.loadtest.scenario import Poisson, Scenario
+from benchmarks.loadtest.traffic import calls
 from deploy.loadtest.__main__ import changed
-from deploy.loadtest.picture import draw
-from deploy.loadtest.report import LoadReport
-from deploy.loadtest.runner import Outcome, Runner
-from deploy.loadtest.scenario import Poisson, Scenario
-from deploy.loadtest.traffic import calls
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from tests.deploy.tools import DEPLOY, ROOT

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.loadtest.runner import Outcome, Runner
-from deploy.loadtest.scenario import Scenario
+from benchmarks.loadtest.runner import Outcome, Runner
+from benchmarks.loadtest.scenario import Scenario
 from tests.deploy.haproxy import running_haproxy
 from tests.deploy.tools import DEPLOY
 from tests.system.served import Served, served

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchmarks.capacity.report import CapacityReport, OpenLevel
-from benchmarks.machine import Machine
-from deploy.loadtest.report import PartResult, Percentiles
+from benchmarks.capacity.capacity_report import CapacityReport, OpenLevel
+from benchmarks.harness.machine import Machine
+from benchmarks.loadtest.load_report import PartResult, Percentiles
 
 MACHINE = Machine(
     cpu="A processor", cores=2, cpu_features=(), memory_gib=8, system="Linux x86_64", python="3.12.1", packages={},

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
-from benchmarks.export.report import ExportReport, StageCost
-from benchmarks.export.stages import Stages
+from benchmarks.export.export_report import ExportReport, StageCost
+from benchmarks.export.timed_export import Stages
 from tests.unit.benchmarks.test_reports import MACHINE
 
 

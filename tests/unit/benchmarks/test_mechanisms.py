@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
+from benchmarks.harness.served_model import ServedModel
 from benchmarks.mechanisms import alignments
 from benchmarks.mechanisms.alignments import Attending, attend
-from benchmarks.mechanisms.report import Mechanism, MechanismsReport
-from benchmarks.quality.report import Score
-from benchmarks.served import ServedModel
+from benchmarks.mechanisms.mechanisms_report import Mechanism, MechanismsReport
+from benchmarks.quality.quality_report import Score
 from tests.unit.benchmarks.test_reports import MACHINE
 
 MEASURED: dict[str, Any] = {

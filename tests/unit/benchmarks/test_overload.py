@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.overload.report import OverloadReport, Round
-from deploy.loadtest.runner import Outcome
+from benchmarks.loadtest.runner import Outcome
+from benchmarks.overload.overload_report import OverloadReport, Round
 from tests.unit.benchmarks.test_mechanisms import MEASURED
 
 

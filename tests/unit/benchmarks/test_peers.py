@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.machine import Machine
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.spread import Spread
 from benchmarks.peers.__main__ import Kept, chosen_rows
 from benchmarks.peers.agreement import agreement
 from benchmarks.peers.everyday import ids
@@ -21,13 +22,12 @@ from benchmarks.peers.inside.batcher import Batcher
 from benchmarks.peers.jobs import forced, free
 from benchmarks.peers.lengths import pairs
 from benchmarks.peers.models import BART, CAPTIONER, MARIAN
-from benchmarks.peers.picture import draw_rows
-from benchmarks.peers.report import PeersReport
+from benchmarks.peers.peers_report import PeersReport
+from benchmarks.peers.pictures import draw_rows
 from benchmarks.peers.results import Figure, RowResult, merged
 from benchmarks.peers.table import ROWS
 from benchmarks.peers.worker import WorkerFailed, working
-from benchmarks.report import markdown, read_report
-from benchmarks.spread import Spread
+from benchmarks.report.documents import markdown, read_report
 
 DATE = datetime(2026, 1, 2, tzinfo=UTC)
 MACHINE = Machine(

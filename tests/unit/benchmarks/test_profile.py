@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.machine import Machine
-from benchmarks.profile import operators, stages
-from benchmarks.profile.picture import draw
-from benchmarks.profile.report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
+from benchmarks.harness.machine import Machine
+from benchmarks.profile import operators, watched_functions
+from benchmarks.profile.profile_report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
+from benchmarks.profile.shares_picture import draw
 from benchmarks.profile.stopwatch import Stopwatch
-from benchmarks.report import markdown, read_report
+from benchmarks.report.documents import markdown, read_report
 
 MACHINE = Machine(
     cpu="A processor", cores=2, cpu_features=(), memory_gib=8, system="Linux x86_64", python="3.12.1", packages={},
@@ -86,16 +86,16 @@ def test_every_watched_function_is_there() -> None:
 
     class Looks(Stopwatch):
         def watch(self, owner: Any, name: str, stage: str) -> None:
-            assert stage in stages.STAGES
+            assert stage in watched_functions.STAGES
             assert callable(getattr(owner, name))
             watched.append((owner, name))
 
-    stages.watch_server(Looks())
-    step = stages.Runner.step
+    watched_functions.watch_server(Looks())
+    step = watched_functions.Runner.step
     try:
-        stages.watch_engine(Looks(), {"steps": 0})
+        watched_functions.watch_engine(Looks(), {"steps": 0})
     finally:
-        stages.Runner.step = step  # type: ignore[method-assign]
+        watched_functions.Runner.step = step  # type: ignore[method-assign]
     assert len(set(watched)) == len(watched)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from benchmarks.machine import Machine
-from benchmarks.quality.report import QualityReport, Score
-from benchmarks.report import BLOCK, NOT_MEASURED, README, read_report, render
-from benchmarks.results import command_line
-from benchmarks.served import ServedModel
+from benchmarks.harness.machine import Machine
+from benchmarks.harness.measurement import command_line
+from benchmarks.harness.served_model import ServedModel
+from benchmarks.harness.spread import Spread
+from benchmarks.quality.quality_report import QualityReport, Score
+from benchmarks.report.documents import BLOCK, NOT_MEASURED, README, read_report, render
 from benchmarks.serving.sentences import NUM_WORDS, SENTENCES
-from benchmarks.spread import Spread
 
 MODEL = ServedModel(name="everyday", version="1", precision="int8", provider="cpu", size_mb=12.5)
 MACHINE = Machine(

@@ -11,14 +11,14 @@ from typing import Any
 import click
 import pytest
 
-from benchmarks.mixed import cores, mixed, rate_of, served_only
-from benchmarks.process import num_open_files, thread_names
+from benchmarks.harness.process import num_open_files, thread_names
+from benchmarks.harness.spread import Spread
+from benchmarks.loadtest.mixed_load import cores, mixed, rate_of, served_only
+from benchmarks.loadtest.runner import Outcome
 from benchmarks.soak.__main__ import NUM_STRETCHES, Soaked, results
-from benchmarks.soak.picture import draw
-from benchmarks.soak.report import NUM_FIFTHS, SoakReport
+from benchmarks.soak.course_picture import draw
+from benchmarks.soak.soak_report import NUM_FIFTHS, SoakReport
 from benchmarks.soak.watch import Sample, watching
-from benchmarks.spread import Spread
-from deploy.loadtest.runner import Outcome
 from tests.unit.benchmarks.test_mechanisms import MEASURED
 
 MINUTES = 10
@@ -133,7 +133,7 @@ def test_files_and_threads_are_counted(tmp_path: Path) -> None:
 def test_a_benchmark_stays_on_its_cores() -> None:
     """In a process of its own, since threads cannot be let go again by all."""
     core = min(os.sched_getaffinity(0))
-    code = f"import os; from benchmarks.process import pin; pin([{core}]); print(os.sched_getaffinity(0))"
+    code = f"import os; from benchmarks.harness.process import pin; pin([{core}]); print(os.sched_getaffinity(0))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{{{core}}}"
 

@@ -1,0 +1,172 @@
+"""What is measured of both commits: the server under two loads, the engine in batches, a larger model served."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from regard_service.app.settings import cpu_limit
+
+from benchmarks.commits.pairs import Sample, Subject
+from benchmarks.harness.checkouts import Checkout
+from benchmarks.harness.process import cpu_seconds, family
+from benchmarks.harness.servers import serve
+from benchmarks.peers.jobs import forced
+from benchmarks.peers.models import MARIAN, Forms
+from benchmarks.peers.served_rows import mixed
+from benchmarks.peers.worker import Worker, working
+from benchmarks.serving.sentences import SENTENCES
+
+START_TIMEOUT_S = 300.0
+SHIPPED_MODEL, LANGUAGE = "everyday", "de"
+PRECISION = "int8"
+
+Requests = Sequence[tuple[str, int]]
+"""Texts, and the lengths of their outputs; 0 lets the model end by itself."""
+
+Work = Callable[[int], Mapping[str, Any]]
+"""Arguments of a worker's `run` for an amount of work."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every row is measured with.
+
+    Attributes:
+        seconds: how long a sample takes.
+        forms: where the larger model's checkpoint and bundle are.
+    """
+
+    seconds: float
+    forms: Forms
+
+
+Open = Callable[[Sequence[Checkout], Plan], AbstractContextManager[list[Subject]]]
+"""Starts a subject for each checkout, and ends them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One load.
+
+    Attributes:
+        name: as `--rows` takes it.
+        unit: of the work, in the singular: a call or a token.
+        needs_forms: whether it is measured with the larger model.
+    """
+
+    name: str
+    title: str
+    unit: str
+    open: Open
+    needs_forms: bool = True
+
+
+@dataclass(frozen=True)
+class WorkerSubject:
+    """A worker that does the same work in every sample, and the process that its work keeps busy.
+
+    Attributes:
+        arguments: of the worker's `run`.
+        counted: what of its answer is the amount of work.
+        pid: whose processor time counts, with that of its descendants.
+    """
+
+    worker: Worker
+    arguments: Mapping[str, Any]
+    counted: str
+    pid: int
+
+    def sample(self) -> Sample:
+        before = self._cpu_s()
+        answer = self.worker.call("run", **self.arguments)
+        return Sample(self._cpu_s() - before, answer["seconds"], answer[self.counted])
+
+    def _cpu_s(self) -> float:
+        return sum(cpu_seconds(each) or 0.0 for each in family(self.pid))
+
+
+@contextmanager
+def open_shipped(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
+    """Servers of the shipped model; sentences of twelve words, greedy, as in `benchmarks.serving`."""
+    requests = [(text, 0) for text in SENTENCES]
+    with ExitStack() as stack:
+        loads = [
+            stack.enter_context(_loaded(each, each.shipped_bundles, SHIPPED_MODEL, LANGUAGE, requests, num_clients))
+            for each in checkouts
+        ]
+        arguments = _filling(loads[0][0], plan.seconds, _calls, 2 * len(SENTENCES))
+        yield [WorkerSubject(generator, arguments, "num_calls", pid) for generator, pid in loads]
+
+
+@contextmanager
+def open_served(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
+    """Servers of the larger model; texts and outputs of mixed lengths, as in the row `served` of the peers."""
+    forms, requests = plan.forms, mixed(plan.forms)
+    with ExitStack() as stack:
+        loads = [
+            stack.enter_context(_loaded(each, forms.bundles, forms.bundle.name, "", requests, num_clients))
+            for each in checkouts
+        ]
+        arguments = _filling(loads[0][0], plan.seconds, _calls, 2 * num_clients)
+        yield [WorkerSubject(generator, arguments, "num_tokens", pid) for generator, pid in loads]
+
+
+@contextmanager
+def open_engine(batch: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
+    """Engines of the larger model, without a server, as in the rows `greedy` of the peers."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(_engine(each, plan.forms.bundle, batch)) for each in checkouts]
+        arguments = _filling(workers[0], plan.seconds, partial(_groups, batch), 2)
+        yield [WorkerSubject(worker, arguments, "num_tokens", worker.pid) for worker in workers]
+
+
+def _calls(amount: int) -> Mapping[str, Any]:
+    return {"num_requests": amount}
+
+
+def _groups(batch: int, amount: int) -> Mapping[str, Any]:
+    return forced(MARIAN, batch, amount).arguments
+
+
+def _filling(worker: Worker, seconds: float, work: Work, least: int) -> Mapping[str, Any]:
+    """As much work as keeps a worker busy for so long; all get the same."""
+    worker.call("run", **work(least))  # memory is slow when it is used first
+    trial_s = worker.call("run", **work(least))["seconds"]
+    return work(max(least, round(least * seconds / trial_s)))
+
+
+@contextmanager
+def _loaded(
+    checkout: Checkout, bundles: Path, model: str, language: str, requests: Requests, num_clients: int
+) -> Iterator[tuple[Worker, int]]:
+    """A server of the checkout and the generator of its load; yields the generator and the server's process id."""
+    with (
+        serve(bundles, models=(model,), flags=("--log-level=warning",), checkout=checkout) as server,
+        working(Path(sys.executable), "benchmarks.commits.load_generator") as generator,
+    ):
+        server.wait_until_healthy(START_TIMEOUT_S)
+        generator.call(
+            "open", target=server.target, model=model, language=language, requests=requests, num_clients=num_clients
+        )
+        yield generator, server.process.pid
+
+
+@contextmanager
+def _engine(checkout: Checkout, bundle: Path, num_slots: int) -> Iterator[Worker]:
+    """The checkout's own engine; all commits have the worker's name and its calls, `inside/engine.py`, in common."""
+    with working(Path(sys.executable), "regard_engine", checkout=checkout) as worker:
+        worker.call("open", folder=str(bundle), precision=PRECISION, num_workers=cpu_limit(), num_slots=num_slots)
+        yield worker
+
+
+ROWS = (
+    Row("serving-1", "everyday, 1 client", "call", partial(open_shipped, 1), needs_forms=False),
+    Row("serving-32", "everyday, 32 clients", "call", partial(open_shipped, 32), needs_forms=False),
+    Row("greedy-8", "Marian-base, engine, batches of 8", "token", partial(open_engine, 8)),
+    Row("greedy-32", "Marian-base, engine, batches of 32", "token", partial(open_engine, 32)),
+    Row("served", "Marian-base, 32 clients, mixed lengths", "token", partial(open_served, 32)),
+)

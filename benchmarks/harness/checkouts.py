@@ -1,0 +1,42 @@
+"""Where code of this repository lies, and how a process runs exactly that code."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Folders that hold one import package each, named regard_<folder>.
+DISTRIBUTIONS = ("service", "models", "export")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The files of one commit, or the working tree.
+
+    Attributes:
+        name: the commit's short hash, with "+" if files have changed since.
+        folder: absolute path of the repository's root in it.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def import_roots(self) -> tuple[Path, ...]:
+        """What PYTHONPATH needs. Commits before 0.2.0 have all packages at the root."""
+        nested = (self.folder / each for each in DISTRIBUTIONS if (self.folder / each / f"regard_{each}").is_dir())
+        return (self.folder, *nested)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a process that imports this checkout's code, whatever is installed."""
+        return {"PYTHONPATH": os.pathsep.join(map(str, self.import_roots))}
+
+    @property
+    def shipped_bundles(self) -> Path:
+        """The folder of the bundles that ship with it."""
+        return self.folder / "models" / "zoo"
+
+
+WORKING_TREE = Checkout("working tree", REPOSITORY)

@@ -1,0 +1,73 @@
+"""What the benchmark of pages and pictures found, as JSON and as tables."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table
+from benchmarks.html.drawing import SIZE, Drawing
+from benchmarks.html.made_up import NUM_HEADS, NUM_LAYERS, NUM_WORDS
+from benchmarks.html.opening import Opening
+
+
+class HtmlReport(Measurement):
+    """All of it.
+
+    Attributes:
+        opening: None where there is no browser.
+    """
+
+    benchmark: Literal["html"] = "html"
+    opening: Opening | None
+    drawings: tuple[Drawing, ...]
+
+    def tables(self) -> Iterator[Table]:
+        if self.opening is not None:
+            yield _opening(self.opening)
+        yield Table(
+            f"A heatmap of {SIZE} by {SIZE}, drawn and written, seconds: median (least to most)",
+            [
+                "file",
+                "in a process that has drawn before",
+                "its processor time",
+                "imports included",
+                "its processor time",
+            ],
+            [_times(each) for each in self.drawings],
+        )
+
+    def notes(self) -> list[str]:
+        notes = []
+        if self.opening is not None:
+            size = f"{self.opening.size_bytes / 1e6:.1f} MB"
+            notes.append(f"A page of {size}, from a file, in {self.opening.browser}, headless, {self._rounds()}.")
+        else:
+            notes.append("No browser was there to open the page with.")
+        if self.machine.is_busy:
+            notes.append(f"The machine was busy before (load {self.machine.load_before}): times mean little.")
+        return notes
+
+    def _rounds(self) -> str:
+        return f"{len(self.opening.opened.values)} openings of each" if self.opening else ""
+
+
+def _times(drawing: Drawing) -> list[str]:
+    spreads = drawing.again, drawing.again_cpu, drawing.first, drawing.first_cpu
+    return [drawing.form.upper(), *(spread.text(".3f") for spread in spreads)]
+
+
+def _opening(opening: Opening) -> Table:
+    title = f"The page with {NUM_LAYERS} layers of {NUM_HEADS} heads over {NUM_WORDS} by {NUM_WORDS} words"
+    rows: list[tuple[str, Spread]] = [
+        ("open: first map on the screen, input answered", opening.opened),
+        ("an empty page, in the same way", opening.empty),
+        ("all of the file read", opening.read),
+        ("processor time of the main thread until then", opening.work),
+        ("that of the empty page", opening.empty_work),
+        ("a word pointed at", opening.hover),
+        ("another head", opening.head),
+        ("another kind of map", opening.kind),
+        ("the same for the first time, with decoding", opening.first_kind),
+    ]
+    return Table(f"{title}, ms", ["", "median (least to most)"], [[name, spread.text(".1f")] for name, spread in rows])

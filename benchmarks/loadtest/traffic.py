@@ -1,0 +1,82 @@
+"""From a scenario to calls: messages ready to send, the same ones for the same seed."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from benchmarks.loadtest.scenario import Part, Scenario
+from regard import requests
+from regard.requests import TranslateOptions
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to make.
+
+    Attributes:
+        part: name of the kind of call.
+        method: of AttentionService, such as "StreamTranslate".
+        attention: whether it asks for the alignment.
+        cancel_after_s: when the caller gives up; None never does.
+        expected: gRPC status with which it must end, unless the caller gave up.
+    """
+
+    part: str
+    method: str
+    request: Message
+    attention: bool
+    cancel_after_s: float | None = None
+    expected: str = "OK"
+
+    @property
+    def is_stream(self) -> bool:
+        return self.method.startswith("Stream")
+
+
+def calls(scenario: Scenario) -> Iterator[Call]:
+    """Yields calls without end, drawn by weight."""
+    rng = random.Random(scenario.seed)
+    inputs = {part.name: _inputs(part) for part in scenario.parts}
+    weights = [part.weight for part in scenario.parts]
+    while True:
+        (part,) = rng.choices(scenario.parts, weights)
+        yield _call(part, rng.choices(inputs[part.name], k=1 if part.stream else part.inputs_per_call), rng)
+
+
+def _inputs(part: Part) -> Sequence[Any]:
+    """Texts, or the bytes of pictures."""
+    if part.task == "caption":
+        pictures = sorted(path for path in part.inputs.iterdir() if path.suffix in (".jpg", ".jpeg", ".png", ".webp"))
+        return [path.read_bytes() for path in pictures]
+    return [line for line in part.inputs.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
+    attention = rng.random() < part.attention_share
+    options = TranslateOptions(
+        model=part.model or None, num_beams=part.num_beams, attention=("alignment",) if attention else ()
+    )
+    to = rng.choice(part.to) if part.to else ""
+    method = ("Stream" if part.stream else "") + part.task.capitalize()
+    request = _request(method, inputs, to, options)
+    return Call(part.name, method, request, attention, part.cancel_after_s, part.expected)
+
+
+def _request(method: str, inputs: Sequence[Any], to: str, options: TranslateOptions) -> Message:
+    """The message; what calls with texts and pictures take of the options is the same here."""
+    match method:
+        case "Translate":
+            return requests.translate(inputs, to, options)
+        case "StreamTranslate":
+            return requests.stream_translate(inputs[0], to, options)
+        case "Summarize":
+            return requests.summarize(inputs, None, options)
+        case "StreamSummarize":
+            return requests.stream_summarize(inputs[0], None, options)
+        case "Caption":
+            return requests.caption(inputs, options)
+        case _:
+            return requests.stream_caption(inputs[0], options)

@@ -1,0 +1,244 @@
+"""Rows through gRPC: servers side by side, the same clients, interleaved rounds."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sentencepiece
+from regard_service.app.settings import cpu_limit
+
+from benchmarks.harness.process import resumed, suspended
+from benchmarks.harness.servers import serve
+from benchmarks.harness.spread import Spread
+from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
+from benchmarks.peers.environments import python_of
+from benchmarks.peers.inside.words import made_up_words
+from benchmarks.peers.lengths import pairs
+from benchmarks.peers.models import Forms, Model
+from benchmarks.peers.results import EngineResult, Figure
+from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Found
+from benchmarks.peers.served_load import Load, LoadResult, run
+from benchmarks.peers.worker import working
+from regard import Client
+
+NUM_REQUESTS = 400
+NUM_CLIENTS = 32
+DELAY_MS = 5.0
+START_TIMEOUT_S = 300.0  # a model of this size on a machine that is busy
+SEED = 0
+SLOW_TIMES = 3  # as long is the load of a slow server
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server.
+
+    Attributes:
+        load: what it is sent, but for the times.
+        slow: whether a batch takes so long that it needs longer loads, and sits out the later rounds.
+    """
+
+    name: str
+    setting: str
+    versions: dict[str, str]
+    load: Mapping[str, Any]
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class ServedRow:
+    """Regard's server beside each peer's."""
+
+    model: Model
+    throughput: tuple[float, float]
+    p95: tuple[float, float]
+
+    def __call__(self, context: Context) -> Found:
+        requests = mixed(Forms(context.models, self.model))
+        with ExitStack() as stack:
+            servers = [stack.enter_context(regard(context, self.model, requests))]
+            notes = []
+            if CTRANSLATE2 in context.peers:
+                max_batch, note = self._best_batch(context, requests)
+                notes += [note] if note else []
+                servers.append(stack.enter_context(ctranslate2(context, self.model, requests, max_batch)))
+            if LITSERVE in context.peers:
+                servers.append(stack.enter_context(litserve(context, self.model, requests)))
+            if TRANSFORMERS in context.peers:
+                servers.append(stack.enter_context(transformers(context, self.model, requests)))
+            results = compare(servers, context)
+        figures = [figure for other in servers[1:] for figure in self._figures(other.name, results)]
+        return Found(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers), tuple(notes))
+
+    def _best_batch(self, context: Context, requests: Sequence[tuple[str, int]]) -> tuple[int, str]:
+        """Searches the size of batch at which CTranslate2 answers most."""
+        found = {}
+        if not context.plan.search:
+            return NUM_CLIENTS // 2, ""
+        for max_batch in (8, 16, 32):
+            context.stage(f"searching {CTRANSLATE2} behind gRPC: batches of up to {max_batch}")
+            with ctranslate2(context, self.model, requests, max_batch) as server:
+                found[max_batch] = run(_load(server, context)).tokens_per_s
+        tried = "; ".join(f"batches of up to {size}: {speed:,.0f}" for size, speed in found.items())
+        return max(found, key=lambda size: found[size]), f"{CTRANSLATE2}, tokens/s of the settings tried: {tried}"
+
+    def _figures(self, other: str, results: Mapping[str, Sequence[LoadResult]]) -> Iterator[Figure]:
+        rounds = list(zip(results[REGARD], results[other], strict=False))
+        nothing: tuple[None, None] = (None, None)
+        throughput = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
+        targets: tuple[float | None, float | None] = throughput.get(other, nothing)
+        faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
+        yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=targets[0], goal=targets[1])
+        targets = self.p95 if other == CTRANSLATE2 else nothing
+        later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
+        what = f"times {other}'s p95 latency"
+        yield Figure(what=what, value=later, needed=targets[0], goal=targets[1], at_most=True)
+
+
+@dataclass(frozen=True)
+class MapsRow:
+    """Regard's server without maps and with them, in the same rounds: the share of its throughput that is kept."""
+
+    model: Model
+    kind: str
+    needed: float
+    goal: float
+
+    def __call__(self, context: Context) -> Found:
+        requests = mixed(Forms(context.models, self.model))
+        with regard(context, self.model, requests) as server:
+            load = {**server.load, "attention": (self.kind,)}
+            without = Served("without maps", server.setting, server.versions, server.load)
+            with_maps = Served("with maps", server.setting, server.versions, load)
+            results = compare([without, with_maps], context)
+        rounds = zip(results[with_maps.name], results[without.name], strict=True)
+        kept = Spread.of([on.tokens_per_s / off.tokens_per_s for on, off in rounds], 3)
+        figure = Figure(what="share of throughput kept", value=kept, needed=self.needed, goal=self.goal)
+        return Found((figure,), tuple(engine_result(each, results[each.name]) for each in (without, with_maps)))
+
+
+def mixed(forms: Forms) -> list[tuple[str, int]]:
+    """Texts of made-up words, as long as real ones in the checkpoint's pieces, each with the length of its output."""
+    pieces = sentencepiece.SentencePieceProcessor(str(forms.checkpoint / "source.spm"))
+    words = made_up_words()
+    sizes = dict(zip(words, map(len, pieces.encode(list(words))), strict=True))
+    drawn = random.Random(SEED)
+    lengths = drawn.choices(pairs("translation"), k=NUM_REQUESTS)
+    return [(_text(sizes, source - 1, drawn), target) for source, target in lengths]
+
+
+def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
+    """So many words that their pieces are `length`, or a few more."""
+    words, known, size = [], list(sizes), 0
+    while size < length:
+        words.append(drawn.choice(known))
+        size += sizes[words[-1]]
+    return " ".join(words)
+
+
+def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadResult]]:
+    """Loads every server once a round, every second round in reverse order, after a load that does not count.
+
+    Those that are not loaded are stopped meanwhile: some poll while they have nothing to do.
+    """
+    results: dict[str, list[LoadResult]] = {server.name: [] for server in servers}
+    with ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(suspended(server.load["server_pid"]))
+        for number in range(-1, context.plan.rounds):
+            for server in servers if number % 2 == 0 else reversed(servers):
+                if server.slow and not 0 <= number < context.plan.slow_rounds:
+                    continue
+                context.stage(f"round {number + 1} of {context.plan.rounds}: {server.name}, {NUM_CLIENTS} clients")
+                with resumed(server.load["server_pid"]):
+                    result = run(_load(server, context))
+                if number >= 0:
+                    results[server.name].append(result)
+    return results
+
+
+def _load(server: Served, context: Context) -> Load:
+    longer = SLOW_TIMES if server.slow else 1
+    return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s * longer)
+
+
+def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult:
+    values = {
+        "tokens/s": Spread.of([each.tokens_per_s for each in results], 1),
+        "ms at p50": Spread.of([each.p50_ms for each in results], 1),
+        "ms at p95": Spread.of([each.p95_ms for each in results], 1),
+        "cores busy": Spread.of([each.server_cores for each in results], 2),
+        "cores of the clients": Spread.of([each.client_cores for each in results], 2),
+    }
+    return EngineResult(engine=server.name, setting=server.setting, versions=server.versions, values=values)
+
+
+@contextmanager
+def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+    """`regard serve` with its defaults."""
+    forms = Forms(context.models, model)
+    with serve(forms.bundles, models=(forms.bundle.name,), flags=("--log-level=warning",)) as server:
+        server.wait_until_healthy(START_TIMEOUT_S)
+        with Client(server.target) as client:
+            precision = client.model(forms.bundle.name).precision
+        load = {
+            "api": "regard", "target": server.target, "model": forms.bundle.name, "requests": requests,
+            "server_pid": server.process.pid,
+        }  # fmt: skip
+        yield Served(REGARD, f"regard serve, {precision}, default settings", {}, load)
+
+
+@contextmanager
+def ctranslate2(
+    context: Context, model: Model, requests: Sequence[tuple[str, int]], max_batch: int
+) -> Iterator[Served]:
+    """CTranslate2 with a worker a core."""
+    forms = Forms(context.models, model)
+    arguments = {
+        "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "compute_type": "int8",
+        "num_workers": cpu_limit(), "num_threads": 1,
+    }  # fmt: skip
+    with _peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
+        yield server
+
+
+@contextmanager
+def transformers(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+    """transformers with all cores for one batch at a time."""
+    folder = str(Forms(context.models, model).checkpoint)
+    arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
+    with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
+        yield server
+
+
+@contextmanager
+def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+    """CTranslate2 by LitServe, over HTTP: an inference process a core, LitServe's own dynamic batches."""
+    forms = Forms(context.models, model)
+    arguments = {
+        "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "num_workers": cpu_limit(),
+    }  # fmt: skip
+    with _peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
+        yield server
+
+
+@contextmanager
+def _peer(
+    name: str,
+    context: Context,
+    arguments: Mapping[str, Any],
+    requests: Sequence[tuple[str, int]],
+    max_batch: int,
+    api: str = "thin",
+) -> Iterator[Served]:
+    environment = name.lower()
+    with working(python_of(context.environments, environment), f"{environment}_server") as worker:
+        told = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
+        load = {
+            "api": api, "target": f"127.0.0.1:{told['port']}", "model": "", "requests": requests,
+            "server_pid": worker.pid,
+        }  # fmt: skip
+        how = "thin gRPC servicer" if api == "thin" else "HTTP"
+        yield Served(name, f"{how}, {told['setting']}", told["versions"], load, slow=name == TRANSFORMERS)

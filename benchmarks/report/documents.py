@@ -1,0 +1,81 @@
+"""The tables of documents, made from the files in results/.
+
+A block of a document from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from benchmarks.capacity.capacity_report import CapacityReport
+from benchmarks.commits.commits_report import CommitsReport
+from benchmarks.export.export_report import ExportReport
+from benchmarks.html.html_report import HtmlReport
+from benchmarks.mechanisms.mechanisms_report import MechanismsReport
+from benchmarks.overload.overload_report import OverloadReport
+from benchmarks.peers.peers_report import PeersReport
+from benchmarks.profile.profile_report import ProfileReport
+from benchmarks.quality.quality_report import QualityReport
+from benchmarks.serving.serving_report import ServingReport
+from benchmarks.soak.soak_report import SoakReport
+
+FOLDER = Path(__file__).parents[1]
+README = FOLDER / "README.md"
+DOCUMENTS = (README, FOLDER.parent / "docs" / "capacity.md")
+RESULTS = FOLDER / "results"
+
+NOT_MEASURED = "Not measured yet."
+BLOCK = re.compile(r"(?P<begin><!-- results: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+Report = (
+    QualityReport
+    | ServingReport
+    | MechanismsReport
+    | CapacityReport
+    | CommitsReport
+    | ExportReport
+    | SoakReport
+    | OverloadReport
+    | HtmlReport
+    | PeersReport
+    | ProfileReport
+)
+REPORTS: dict[str, type[Report]] = {
+    "quality": QualityReport,
+    "html": HtmlReport,
+    "serving": ServingReport,
+    "mechanisms": MechanismsReport,
+    "capacity": CapacityReport,
+    "commits": CommitsReport,
+    "export": ExportReport,
+    "peers": PeersReport,
+    "profile": ProfileReport,
+    "soak": SoakReport,
+    "overload": OverloadReport,
+}
+
+
+def render(text: str, results: Path) -> str:
+    """The text with every block made anew."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"{match['begin']}{_content(results / (match['name'] + '.json'))}\n{match['end']}"
+
+    return BLOCK.sub(block, text)
+
+
+def _content(path: Path) -> str:
+    return markdown(read_report(path)) if path.exists() else NOT_MEASURED
+
+
+def read_report(path: Path) -> Report:
+    """A results file of any benchmark."""
+    text = path.read_text(encoding="utf-8")
+    return REPORTS[json.loads(text)["benchmark"]].model_validate_json(text)
+
+
+def markdown(report: Report) -> str:
+    """A report as the README shows it."""
+    tables = [table.to_markdown() for table in report.tables()]
+    notes = "\n".join(f"- {note}" for note in report.notes())
+    return "\n\n".join(part for part in (report.heading(), *tables, notes) if part)

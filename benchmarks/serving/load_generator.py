@@ -1,0 +1,188 @@
+"""The load generator: clients that each send the next request as soon as the last is answered (a closed loop).
+
+A process of its own, so that it has an interpreter to itself as real clients do; it shares the server's cores.
+Reads a `Load` as JSON from standard input and writes a `LoadResult` to standard output.
+"""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import grpc
+import uvloop
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.harness.process import cpu_seconds
+from benchmarks.harness.spread import percentile
+from benchmarks.serving.sentences import SENTENCES
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
+
+CALL_TIMEOUT_S = 60.0
+
+# Every client has a connection of its own, as clients on many machines have.
+CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
+
+
+class Load(BaseModel):
+    """What to send, and for how long.
+
+    Attributes:
+        num_beams: 1 is greedy search.
+        warmup_s: time before the one that counts.
+        duration_s: time that counts.
+        max_requests: ends the load early.
+        server_pid: process whose CPU time is read; None reads none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    model: str
+    language: str
+    num_clients: int
+    alignment: bool = False
+    num_beams: int = 1
+    warmup_s: float = 1.0
+    duration_s: float = 4.0
+    max_requests: int = 100_000
+    server_pid: int | None = None
+
+
+class LoadResult(BaseModel):
+    """What came of it in the time that counts.
+
+    Attributes:
+        num_tokens: tokens that the answers hold, end tokens included.
+        latency_p50_ms, latency_p95_ms: from sending a request until its answer is there.
+        server_cpu_ms: CPU time of the server for a request; None where it cannot be read.
+        generator_cpu_ms: CPU time of this process for a request.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    num_requests: int
+    seconds: float
+    requests_per_s: float
+    tokens_per_s: float
+    tokens_per_request: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+    server_cpu_ms: float | None
+    generator_cpu_ms: float
+
+
+class WrongAnswer(Exception):
+    """An answer that is not what was asked for, so that its time means nothing."""
+
+
+@dataclass
+class _Window:
+    """The time that counts, and what falls into it.
+
+    Attributes:
+        begins, ends: by `time.perf_counter`.
+        latencies_s: one a request that was answered within.
+        num_sent: requests sent in all, warm-up included.
+        last_answer: when the last request was answered.
+    """
+
+    begins: float
+    ends: float
+    latencies_s: list[float] = field(default_factory=list)
+    num_tokens: int = 0
+    num_sent: int = 0
+    last_answer: float = 0.0
+
+    def add(self, sent: float, answered: float, num_tokens: int) -> None:
+        if self.begins <= answered < self.ends:
+            self.latencies_s.append(answered - sent)
+            self.num_tokens += num_tokens
+            self.last_answer = answered
+
+
+def requests(load: Load) -> Iterator[pb.TranslateRequest]:
+    """Yields requests without end: the sentences in turn."""
+    kinds = [pb.ATTENTION_KIND_ALIGNMENT] if load.alignment else []
+    made = [
+        pb.TranslateRequest(
+            model=load.model,
+            texts=[text],
+            target_language=load.language,
+            generation=pb.GenerationConfig(num_beams=load.num_beams),
+            attention=pb.AttentionConfig(kinds=kinds),
+        )
+        for text in SENTENCES
+    ]
+    return itertools.cycle(made)
+
+
+async def generate(load: Load) -> LoadResult:
+    """Runs the load."""
+    async with AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(load.target, CHANNEL_OPTIONS))
+            for _ in range(load.num_clients)
+        ]
+        begins = time.perf_counter() + load.warmup_s
+        window = _Window(begins, begins + load.duration_s)
+        source = requests(load)
+        async with asyncio.TaskGroup() as group:
+            clock = group.create_task(_cpu_clock(window, load.server_pid))
+            for channel in channels:
+                group.create_task(_client(stubs.AttentionServiceStub(channel), source, window, load))
+        return _result(window, load, *clock.result())
+
+
+async def _client(
+    stub: "stubs.AttentionServiceAsyncStub", source: Iterator[pb.TranslateRequest], window: _Window, load: Load
+) -> None:
+    while (sent := time.perf_counter()) < window.ends and window.num_sent < load.max_requests:
+        window.num_sent += 1
+        answer = await stub.Translate(next(source), timeout=CALL_TIMEOUT_S)
+        best = answer.results[0].hypotheses[0]
+        if load.alignment != bool(best.attention):
+            raise WrongAnswer("an alignment is there that was not asked for, or missing")
+        window.add(sent, time.perf_counter(), len(best.tokens))
+
+
+async def _cpu_clock(window: _Window, server_pid: int | None) -> tuple[float | None, float]:
+    """CPU seconds that the server and this process use within the window."""
+    await asyncio.sleep(window.begins - time.perf_counter())
+    server, own = _server_cpu(server_pid), time.process_time()
+    await asyncio.sleep(window.ends - time.perf_counter())
+    server_end = _server_cpu(server_pid)
+    used = None if server is None or server_end is None else server_end - server
+    return used, time.process_time() - own
+
+
+def _server_cpu(server_pid: int | None) -> float | None:
+    return None if server_pid is None else cpu_seconds(server_pid)
+
+
+def _result(window: _Window, load: Load, server_cpu_s: float | None, own_cpu_s: float) -> LoadResult:
+    count = len(window.latencies_s)
+    if count == 0:
+        raise WrongAnswer(f"no request was answered within {load.duration_s} s")
+    ended_early = window.num_sent >= load.max_requests
+    seconds = window.last_answer - window.begins if ended_early else load.duration_s
+    return LoadResult(
+        num_requests=count,
+        seconds=round(seconds, 3),
+        requests_per_s=round(count / seconds, 2),
+        tokens_per_s=round(window.num_tokens / seconds, 1),
+        tokens_per_request=round(window.num_tokens / count, 2),
+        latency_p50_ms=round(1000 * percentile(window.latencies_s, 0.50), 3),
+        latency_p95_ms=round(1000 * percentile(window.latencies_s, 0.95), 3),
+        server_cpu_ms=None if server_cpu_s is None else round(1000 * server_cpu_s / count, 3),
+        generator_cpu_ms=round(1000 * own_cpu_s / count, 3),
+    )
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more of the cores to the server
+        print(runner.run(generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())
