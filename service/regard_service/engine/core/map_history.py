@@ -1,6 +1,6 @@
-"""The cross-attention of every step so far, for the requests of a running batch that want it.
+"""The cross-attention of every step, for the requests of a running batch that keep attention.
 
-Kept in one buffer a layer, so that a step costs a few array operations, however many requests share it.
+One buffer a layer, so that a step costs a few array operations whatever the number of requests.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from regard_service.engine.runtime.slots import SlotsShape, lazy_zeros
 
 
 class MapHistory:
-    """Maps by row and step; the system hands out memory when a row first gets that far."""
+    """Maps by row and step; the system hands out memory when a row first reaches a step."""
 
     def __init__(self, shape: SlotsShape, num_layers: int, num_heads: int) -> None:
         self._num_beams = shape.num_beams
@@ -27,7 +27,7 @@ class MapHistory:
         """Copies one step's maps.
 
         Args:
-            rows: int64 [n], those that want them; steps: int64 [n], the step of each.
+            rows: int64 [n], the requests' rows; steps: int64 [n], the step of each.
             maps: one float32 [requests, heads, beams, source] a layer.
         """
         for kept, new in zip(self._layers, maps, strict=True):
@@ -49,7 +49,7 @@ class MapHistory:
             float32 [layers, heads, target, source].
         """
         steps = slice(first, first + len(path))
-        if self._num_beams == 1:  # no need to look up who made which
+        if self._num_beams == 1:  # one beam made every token
             maps = np.stack([kept[row, steps, :, 0, :num_source] for kept in self._layers])
         else:
             numbers = np.arange(steps.start, steps.stop)

@@ -1,11 +1,10 @@
-"""Running batches on a GPU: memory, state and maps stay there, and what search reads is all that crosses each step.
+"""Running batches on a GPU: memory, state and maps stay on the device; each step transfers only the candidates.
 
-The graphs are the CPU's, and so is the search. What differs is where buffers lie: here they are OrtValues on the
-device, bound by their addresses, and requests enter, move and reorder by copies within the device. Maps cross for
-the requests that want them, and no others.
+Graphs and search are the same as on the CPU. Buffers are OrtValues on the device, bound by their addresses; requests
+enter, move and reorder by copies within the device. Maps are transferred only for requests that keep attention.
 
-There are no CUDA graphs: they repeat recorded calls with the numbers of the recording, and GroupQueryAttention takes
-the cache's length, as TopK its number of candidates, from the CPU's memory, where they change from step to step.
+There are no CUDA graphs: they replay calls with the recorded numbers, while GroupQueryAttention reads the cache's
+length and TopK its number of candidates from the CPU's memory, where both change from step to step.
 """
 
 import ctypes
@@ -41,7 +40,7 @@ class Block:
 
 
 class Device(Protocol):
-    """What the engine asks of a GPU beside running graphs. Addresses are of its memory.
+    """What the engine needs of a GPU beside running graphs. Addresses are in device memory.
 
     Attributes:
         name: as ONNX Runtime calls it.
@@ -56,10 +55,10 @@ class Device(Protocol):
         """Sets bytes to 0."""
 
     def fetch(self, target: Array, address: int) -> None:
-        """Copies what a C-contiguous array holds from the device to it."""
+        """Fills a C-contiguous array from device memory."""
 
     def synchronize(self) -> None:
-        """Waits until all copies are done: graphs run on a stream of their own."""
+        """Waits until all copies are done; graphs run on another stream."""
 
 
 class Cuda:
@@ -116,7 +115,7 @@ class DeviceArray:
 
     @classmethod
     def zeros(cls, device: Device, shape: Sequence[int], dtype: Any) -> "DeviceArray":
-        """Cleared, since a masked position counts 0 times what stale memory holds, and that may be NaN."""
+        """Cleared memory: a masked position counts 0 times its value, and stale memory may be NaN."""
         value = allocate_on(device.name, shape, dtype)
         made = cls(device, value, tuple(shape), np.dtype(dtype))
         device.clear(made.address, made.nbytes)
@@ -135,9 +134,9 @@ class DeviceArray:
         return prod(self.shape[1:]) * self.dtype.itemsize
 
     def copy_row(self, row: int, source: "DeviceArray", source_row: int, axis: int | None, length: int) -> None:
-        """Copies a row, or the first `length` positions of an axis of it (counted from the end), from another array.
+        """Copies a row from another array, or the first `length` positions of one of its axes (counted from the end).
 
-        Rows must agree but for the length of that axis.
+        Rows may differ in the length of that axis only.
         """
         target_block, source_block = self._row(row, axis), source._row(source_row, axis)
         if axis is None:
@@ -158,7 +157,7 @@ class DeviceArray:
         io.bind_output(name, self.device.name, 0, self.dtype.type, [num_rows, *self.shape[1:]], self.address)
 
     def __getitem__(self, rows: Int64Array) -> Array:
-        """Rows by their numbers, on the CPU: what `MapHistory` keeps."""
+        """Rows by their numbers, copied to the CPU; `MapHistory` reads maps so."""
         fetched = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for target, row in zip(fetched, rows.tolist(), strict=True):
             self.device.fetch(target, self.address + row * self.row_bytes)
@@ -220,7 +219,7 @@ class DeviceSlots(Slots):
             self._device.synchronize()
 
     def _reorder(self, name: str, buffer: DeviceArray, targets: list[int], parents: Int64Array, used: int) -> None:
-        """Copies by way of a second buffer: a parent may be a target itself."""
+        """Copies through a second buffer, because a parent may be a target itself."""
         axis = self._capacity_axes[name]
         if name not in self._spare:
             self._spare[name] = DeviceArray.zeros(self._device, buffer.shape, buffer.dtype.type)
@@ -240,7 +239,7 @@ class DeviceRunner(Runner):
     def __init__(self, bundle: Bundle, variant: Variant, provider: Provider, device: Device | None = None) -> None:
         super().__init__(bundle, variant, provider)
         if provider not in self._step.get_providers():
-            # Without CUDA's libraries ONNX Runtime takes the CPU, and only logs it.
+            # Without CUDA's libraries ONNX Runtime falls back to the CPU and only logs it.
             raise NotReady(f"model {self.manifest.name!r}: {provider} cannot be used here; its libraries do not load")
         self._device = device or Cuda()
 
@@ -288,7 +287,7 @@ class DeviceRunner(Runner):
     def _bind_outputs(
         self, io: Any, num_live: int, num_slots: int, num_candidates: int, shape: SlotsShape
     ) -> StepOutput:
-        """Candidates are written to the CPU's memory, which is the copy that each step makes; maps stay."""
+        """Binds candidates to CPU memory, the one transfer of a step; maps stay on the device."""
         logits = np.empty((num_slots, num_candidates), np.float32)
         ids = np.empty((num_slots, num_candidates), np.int64)
         normalizer = np.empty(num_slots, np.float32)

@@ -19,7 +19,7 @@ from regard_service.errors import NotReady
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What one step tells of every live slot; views of buffers that the next step overwrites.
+    """What one step computes for every live slot; views of buffers that the next step overwrites.
 
     Attributes:
         candidate_logits: float32 [slots, candidates], descending.
@@ -34,7 +34,7 @@ class StepOutput:
     cross_attention: list[Float32Array]
 
 
-# Sources with fewer positions than this are encoded on one core: waking others would take as long.
+# Sources with fewer positions are encoded on one core: waking other threads would take as long.
 MIN_POSITIONS_ON_ALL_CORES = 24
 
 
@@ -43,7 +43,7 @@ class Runner:
 
     Args:
         provider: must be available and in the variant's list.
-        num_cores: those that `encode_on_all_cores` uses; a GPU's runner needs none of them.
+        num_cores: how many `encode_on_all_cores` uses; a GPU's runner ignores it.
 
     Raises:
         NotReady: the provider is missing, or a graph cannot be loaded or differs from the manifest.
@@ -84,7 +84,7 @@ class Runner:
         options = options or self._options()
         try:
             session = InferenceSession(bundle.path(graph.file), options, providers=[self.provider])
-        except Exception as error:  # ONNX Runtime raises a type of its own for each status
+        except Exception as error:  # ONNX Runtime raises another type for each status
             raise NotReady(f"model {self.manifest.name!r}: {graph.file} cannot be loaded: {error}") from error
         faults = _signature_faults(session, graph)
         if faults:
@@ -92,27 +92,27 @@ class Runner:
         return session
 
     def _options(self) -> onnxruntime.SessionOptions:
-        """One intra-op thread: the cores are kept busy by several workers instead."""
+        """One intra-op thread: several workers keep the cores busy instead."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Activations come from an arena that stays; weights, which are never given back, need not.
+        # Activations use an arena, which keeps its memory; weights are never freed and need none.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         if self.provider == "CPUExecutionProvider":
             _share_arena()
             options.add_session_config_entry("session.use_env_allocators", "1")
         if not self.variant.narrow_weights:
-            # Without it, products of 8-bit numbers overflow on CPUs that have no VNNI instructions, and are wrong.
+            # Without it, products of 8-bit numbers overflow on CPUs without VNNI instructions.
             options.add_session_config_entry("session.x64quantprecision", "1")
         return options
 
     def _open_on_all_cores(self, num_cores: int) -> InferenceSession | None:
-        """The encode graph once more, for sources that no other work runs beside; None where it would not compute the
-        same to the last bit.
+        """A second session of the encode graph, for use while no other worker computes; None where its results are not
+        the same to the last bit.
 
-        It does not pack weights, so that they are in memory once; a large source hardly notices, as all of its
-        positions share the packing that each run does.
+        It does not prepack weights, so that they are in memory once. Each run packs them; for a large source this is a
+        small part.
         """
         options = self._options()
         options.intra_op_num_threads = num_cores
@@ -139,7 +139,7 @@ class Runner:
         return self._encoded(self._encode, sources)
 
     def encode_on_all_cores(self, sources: Sequence[Array]) -> dict[str, Array]:
-        """As `encode`, with the same result, but faster while nothing else is computed, where that is worthwhile."""
+        """As `encode`, with the same result, but on all cores where the sources are large enough."""
         num_positions = sum(self.source_length(source) for source in sources)
         if self._encode_on_all_cores is None or num_positions < MIN_POSITIONS_ON_ALL_CORES:
             return self.encode(sources)
@@ -152,11 +152,11 @@ class Runner:
         return dict(zip(names, values, strict=True))
 
     def trace(self, source: Array, target: Int64Array) -> Trace:
-        """Runs the trace graph, which is loaded when it is first wanted.
+        """Runs the trace graph, and loads it before its first run.
 
         Args:
             source: int64 [source] ids, or float32 [3, height, width] pixels.
-            target: int64 [target] ids, what the decoder read: the start token, then the output but its last token.
+            target: int64 [target] ids that the decoder reads: the start token, then the output without its last token.
 
         Raises:
             NotReady: the graph cannot be loaded.
@@ -192,7 +192,7 @@ class Runner:
         return binding.output
 
     def open_slots(self, shape: SlotsShape) -> Slots:
-        """The buffers of a running batch, where this runner reads them."""
+        """Allocates the buffers of a running batch, where this runner reads them."""
         return Slots(self.manifest, shape)
 
     def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "Binding":
@@ -247,7 +247,7 @@ class Binding:
 
 
 class StepBindings:
-    """Bindings of one running batch by its number of live requests: made once, since binding costs more than a call."""
+    """Bindings of one running batch by its number of live requests, kept because binding costs more than a call."""
 
     def __init__(self) -> None:
         self._bindings: dict[tuple[int, int], Binding] = {}
@@ -261,16 +261,14 @@ class StepBindings:
 
 @cache
 def _share_arena() -> None:
-    """Gives the process one arena, which all sessions that ask for it take memory from; else each keeps one of its own,
-    as large as its largest run ever needed.
-    """
+    """Gives the process one arena for all sessions; else each session keeps one as large as its largest run."""
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(memory, None)
 
 
 def load_cuda() -> None:
-    """Loads CUDA's libraries from where pip installs them; those of the system are found anyway."""
+    """Loads CUDA's libraries from where pip installs them; the system's are found without it."""
     onnxruntime.preload_dlls()
 
 
@@ -280,7 +278,7 @@ def value_of(array: Array) -> OrtValue:
 
 
 def allocate_on(device: str, shape: Sequence[int], dtype: Any) -> OrtValue:
-    """A value in a device's own memory, which holds anything at first."""
+    """An uninitialized value in a device's memory."""
     return OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, device, 0)
 
 
@@ -291,14 +289,14 @@ def source_length(manifest: Manifest, source: Array) -> int:
 
 
 def encode_inputs(manifest: Manifest, sources: Sequence[Array]) -> dict[str, Array]:
-    """All that an encode graph may read of these sources, by name."""
+    """Every input that an encode graph may read, by name."""
     if isinstance(manifest.source, TextSource):
         return _packed(sources)
     return {"pixels": np.stack(sources)}
 
 
 def _probe(manifest: Manifest) -> Array:
-    """A source of a length that is encoded on all cores: the first piece again and again, or noise."""
+    """A source that is long enough for all cores: the first piece repeated, or noise."""
     source = manifest.source
     if isinstance(source, TextSource):
         length = min(2 * MIN_POSITIONS_ON_ALL_CORES, manifest.max_source_tokens)
@@ -307,7 +305,7 @@ def _probe(manifest: Manifest) -> Array:
 
 
 def _packed(sources: Sequence[Array]) -> dict[str, Array]:
-    """Lays sources end to end, with the indexes that lead there from a padded layout and back."""
+    """Concatenates sources, with the indexes that map a padded layout to the packed one and back."""
     packed = np.atleast_2d(np.concatenate(sources, axis=-1))
     lengths = np.array([source.shape[-1] for source in sources])
     present = np.arange(lengths.max()) < lengths[:, None]  # [requests, source]
@@ -325,7 +323,7 @@ def _packed(sources: Sequence[Array]) -> dict[str, Array]:
 
 
 def _signature_faults(session: InferenceSession, graph: GraphSpec) -> list[str]:
-    """How a graph's inputs and outputs differ from what the manifest says."""
+    """How a graph's inputs and outputs differ from the manifest's."""
     faults = []
     for kind, actual, stated in (
         ("inputs", session.get_inputs(), graph.inputs),

@@ -49,12 +49,12 @@ class SlotsShape:
 
 
 def lazy_zeros(sizes: Sequence[int], dtype: DTypeLike) -> Array:
-    """Zeros that take memory page by page, as they are first written: most of a cache never is.
+    """Zeros that take memory page by page when they are first written; most of a cache never is.
 
-    NumPy asks the system for huge pages, of which a single number takes 2 MB.
+    NumPy would use huge pages, where a single written number takes 2 MB.
 
     Raises:
-        MemoryError: there is no room for them.
+        MemoryError: the system has no memory for them.
     """
     if sys.platform != "linux":
         return np.zeros(sizes, dtype)
@@ -74,7 +74,7 @@ class Slots:
         tokens: int64 [slots], each slot's last token.
         lengths: int32 [slots], tokens before the last one.
         source_lengths: int32 [requests].
-        memory: by name, [requests, ...].
+        memory: what encode returned (not RAM), by name, [requests, ...].
         state: by the step graph's input name, [slots, ...].
         next_state: by input name, where a step's output is not written in place.
     """
@@ -95,14 +95,16 @@ class Slots:
 
     @property
     def encoded_bytes(self) -> int:
+        """Size of the buffers in `memory`."""
         return sum(buffer.nbytes for buffer in self.memory.values())
 
     @property
     def state_bytes(self) -> int:
+        """Size of the buffers in `state` and `next_state`."""
         return sum(buffer.nbytes for buffer in (*self.state.values(), *self.next_state.values()))
 
     def write(self, row: int, memory: Mapping[str, Array], index: int, source_length: int, start_id: int) -> None:
-        """Puts an encoded request into a row: item `index` of `memory`, with fresh state."""
+        """Writes an encoded request into a row: item `index` of `memory`, with fresh state."""
         for name, values in memory.items():
             buffer = self.memory[name][row]
             _prefix(buffer, self._source_axes[name], source_length)[...] = _prefix(
@@ -116,7 +118,7 @@ class Slots:
             self.state[name][slots] = 0
 
     def move(self, source_row: int, target_row: int) -> None:
-        """Copies a request to another row, as far as it is used."""
+        """Copies the used part of a request's buffers to another row."""
         length = int(self.source_lengths[source_row])
         for name, buffer in self.memory.items():
             axis = self._source_axes[name]
@@ -131,7 +133,7 @@ class Slots:
         self.lengths[targets] = self.lengths[sources]
 
     def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
-        """Goes on with the next tokens: each slot continues the state of its parent.
+        """Prepares the next step: each slot continues the state of its parent.
 
         Args:
             tokens: int64 [slots], for the live slots.

@@ -12,7 +12,7 @@ from regard_service.engine.search.prefixes import PrefixTree
 from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
 from regard_service.generation import Generation
 
-HOPELESS = np.float32(-1e30)  # the score of a banned token while scores are compared
+BANNED_SCORE = np.float32(-1e30)  # of a banned token, while scores are compared
 
 
 class Continuations(NamedTuple):
@@ -21,7 +21,7 @@ class Continuations(NamedTuple):
     Attributes:
         parents: int64 [rows, n], the beam that is continued.
         tokens: int64 [rows, n].
-        scores: float32 [rows, n], the penalized log-probabilities' sum; -inf for what is none.
+        scores: float32 [rows, n], the sum of penalized log-probabilities; -inf where there is no continuation.
         logprobs: float32 [rows, n], of the token.
     """
 
@@ -57,9 +57,9 @@ class BeamSearch:
         end_ids: Sequence[int],
     ) -> None:
         if vocab_size <= len(end_ids):
-            raise ValueError(f"of {vocab_size} tokens, {len(end_ids)} end the output: none is left to go on with")
+            raise ValueError(f"of {vocab_size} tokens, {len(end_ids)} end the output: no token continues it")
         self.num_beams = num_beams
-        # If every beam's best continuations are its end tokens, this many hold another `num_beams` that go on.
+        # If every beam's best continuations are its end tokens, this many contain `num_beams` others that go on.
         self._num_continuations = num_beams * max(2, 1 + len(end_ids))
         self._vocab_size = vocab_size
         self._start_id = start_id
@@ -169,17 +169,17 @@ class BeamSearch:
 
         flat = (len(ids), self.num_beams * width)
         # A running beam's banned tokens still come before those of a beam that has ended, for `_keep_dead_ends`.
-        scores = (np.maximum(best_scores, HOPELESS) + self._scores[: len(ids), :, None]).reshape(flat)
+        scores = (np.maximum(best_scores, BANNED_SCORE) + self._scores[: len(ids), :, None]).reshape(flat)
         # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
         rows = np.arange(len(ids))[:, None]
         scores = scores[rows, order]
-        scores = np.where(scores > HOPELESS / 2, scores, NONE)
+        scores = np.where(scores > BANNED_SCORE / 2, scores, NONE)
         tokens, taken_logprobs = (values.reshape(flat)[rows, order] for values in (best_ids, best_logprobs))
         return Continuations(order // width, tokens, scores, taken_logprobs)
 
     def _running(self, best: Continuations, ended: BoolArray) -> Continuations:
-        """The best that go on, `num_beams` a row, each in the slot that it is to have."""
+        """The best continuations that have not ended, `num_beams` a row, each in its next slot."""
         if not ended.any():
             return best.take(slots_of_children(best.parents[:, : self.num_beams]))
         order = np.argsort(ended, axis=1, kind="stable")[:, : self.num_beams]
@@ -188,11 +188,11 @@ class BeamSearch:
         return best._replace(scores=np.where(ended, NONE, best.scores)).take(order)
 
     def _constraints_of(self, num_live: int) -> list[tuple[int, Constraints]]:
-        """Those live rows that have constraints; rows that were left without a move may linger behind."""
+        """The live rows that have constraints; entries of rows that were left remain until a request takes the row."""
         return [(row, constraints) for row, constraints in self._constraints.items() if row < num_live]
 
     def _keep_ended(self, best: Continuations, ended: BoolArray, lengths: Int64Array) -> None:
-        """Offers the pool what ended among each row's `num_beams` best; worse ones only stand in for the running."""
+        """Offers the pool the hypotheses that ended among each row's `num_beams` best; worse ones never win."""
         top = slice(self.num_beams)
         offered = ended[:, top] & (best.scores[:, top] > NONE)
         rows = np.flatnonzero(offered.any(axis=1))
@@ -200,14 +200,14 @@ class BeamSearch:
             self._offer(rows, np.where(offered[rows], best.scores[rows, top], NONE), best, lengths)
 
     def _keep_dead_ends(self, best: Continuations, lengths: Int64Array) -> None:
-        """Where constraints leave no token at all before anything has ended, any token ends a row's best beam.
+        """Ends a row's best beam with any token, where constraints ban every token before any hypothesis has ended.
 
-        So a caller gets an output, as from the reference's greedy search.
+        The caller gets an output, as from the reference's greedy search.
         """
         rows = np.flatnonzero((best.scores[:, 0] == NONE) & (self._pool.scores[: len(lengths), 0] == NONE))
         if rows.size:
             before = self._scores[rows[:, None], best.parents[rows, :1]]
-            self._offer(rows, before + np.maximum(best.logprobs[rows, :1], HOPELESS), best, lengths)
+            self._offer(rows, before + np.maximum(best.logprobs[rows, :1], BANNED_SCORE), best, lengths)
 
     def _offer(self, rows: Int64Array, scores: Float32Array, best: Continuations, lengths: Int64Array) -> None:
         """Offers the pool the best continuations of the given rows, with these scores, float32 [rows, n]."""
@@ -227,7 +227,7 @@ class BeamSearch:
             self._needed[row] = self._num_continuations + constraints.num_affected(self._vocab_size)
 
     def _to_slots(self, running: Continuations, stay: BoolArray) -> Advance:
-        """The step's outcome; beams of the rows in `stay` keep their states, being equal or done."""
+        """The step's decision; beams of the rows in `stay` keep their states, which are equal or no longer needed."""
         num_rows = len(stay)
         slots = np.arange(num_rows * self.num_beams).reshape(num_rows, self.num_beams)
         parents = np.where(stay[:, None], slots, slots[:, :1] + running.parents).reshape(-1)
@@ -247,19 +247,19 @@ class BeamSearch:
         )
 
     def _shared_prefix(self, row: int) -> tuple[int, int]:
-        """Length and a beam of the prefix that all running beams and the best finished hypothesis have.
+        """Length and a beam of the longest prefix that all running beams and the best finished hypothesis share.
 
-        Kept hypotheses behind the best can no longer win. Distinct beams are distinct sequences, so that equal
-        prefixes are one node of the tree: walk from the leaves until there is but one.
+        Hypotheses behind the best cannot win any more. Distinct beams are distinct sequences, so equal prefixes are one
+        node of the tree: walk from the leaves until one node is left.
         """
         length = int(self._lengths[row])
         beams = np.flatnonzero(self._scores[row] > NONE)
         best_beam, best_length = int(self._pool.beams[row, 0]), int(self._pool.lengths[row, 0])
-        anything_ended = self._pool.scores[row, 0] > NONE
-        while length > self._shared[row] and (len(beams) > 1 or (anything_ended and length >= best_length)):
+        has_finished = self._pool.scores[row, 0] > NONE
+        while length > self._shared[row] and (len(beams) > 1 or (has_finished and length >= best_length)):
             length -= 1
             beams = np.unique(self._prefixes.parents[row, length, beams])
-            if anything_ended and length == best_length - 1:
+            if has_finished and length == best_length - 1:
                 beams = np.union1d(beams, best_beam)
         self._shared[row] = length
         return length, int(beams[0])

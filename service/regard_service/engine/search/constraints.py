@@ -81,7 +81,7 @@ def is_constrained(generation: Generation) -> bool:
 
 
 class Constraints:
-    """One request's constraints, and the tokens of its beams so far, which they look at."""
+    """One request's constraints, and the tokens of its beams, from which they follow."""
 
     def __init__(self, generation: Generation, num_beams: int, start_id: int, end_ids: Sequence[int]) -> None:
         self._generation = generation
@@ -91,14 +91,14 @@ class Constraints:
 
     @property
     def is_active(self) -> bool:
-        """Whether the next step's candidates are touched at all; most n-grams do not repeat."""
+        """Whether the constraints change the next step's candidates; most n-grams do not repeat."""
         return self._banned.size > 0 or self._generation.repetition_penalty != 1.0 or self._forced_id is not None
 
     def num_affected(self, vocab_size: int) -> int:
-        """How many of a beam's candidates the next step may ban or penalize: so many more than usual must be seen."""
+        """How many of a beam's candidates the next step may ban or penalize: the step must return that many more."""
         penalty = self._generation.repetition_penalty
         if penalty < 1.0:
-            return vocab_size  # a penalty that favours: whatever stands in the history may become the best
+            return vocab_size  # it favours repetition: any token of the history may become the best
         num_banned: int = self._banned.shape[1]
         return num_banned + (self._history.shape[1] if penalty > 1.0 else 0)
 
@@ -114,17 +114,17 @@ class Constraints:
         return candidates._replace(scores=scores)
 
     def extend(self, parents: Int64Array, tokens: Int64Array) -> None:
-        """Notes what a step chose: both int64 [beams]; beam b continues beam `parents[b]` of this request."""
+        """Takes over a step's choice: both int64 [beams]; beam b continues beam `parents[b]` of this request."""
         self._history = np.concatenate([self._history[parents], tokens[:, None]], axis=1)
         self._banned = self._banned_ids()
 
     @property
     def _forced_id(self) -> int | None:
-        """What the next token must be."""
+        """The token that must come next; None if any may."""
         return self._generation.forced_first_id if self._history.shape[1] == 1 else None
 
     def _banned_ids(self) -> Int64Array:
-        """What no beam may take next: int64 [beams, n], filled with NO_ID."""
+        """The tokens that no beam may take next: int64 [beams, n], filled with NO_ID."""
         num_beams, num_tokens = self._history.shape
         banned = []
         if self._generation.no_repeat_ngram_size > 0:
@@ -135,7 +135,7 @@ class Constraints:
 
 
 def _only(forced_id: int, candidates: Candidates) -> Candidates:
-    """One candidate a beam, certain: a forced token counts nothing, in the score and as a log-probability."""
+    """One certain candidate a beam: a forced token adds 0 to the score and has log-probability 0."""
     ids, scores, logprobs = candidates.ids.copy(), np.full_like(candidates.scores, BANNED), candidates.logprobs.copy()
     ids[:, 0], scores[:, 0], logprobs[:, 0] = forced_id, 0.0, 0.0
     return Candidates(ids, scores, logprobs)

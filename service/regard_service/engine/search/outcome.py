@@ -1,4 +1,4 @@
-"""What a search says: of a step, of a finished hypothesis, of a prefix."""
+"""What a search returns: the decision of a step, a finished hypothesis, a prefix."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,10 +28,10 @@ class Advance:
 
 @dataclass(frozen=True)
 class Taken:
-    """What several steps without a decision came to.
+    """The result of several steps that needed no decision.
 
     Attributes:
-        num_steps: int64 [num_live], steps that each row made; those behind its end do not count.
+        num_steps: int64 [num_live], steps that each row made up to its end.
         finished: bool [num_live]; as in `Advance`.
     """
 

@@ -8,7 +8,7 @@ from regard_service.engine.search.outcome import Prefix
 
 class PrefixTree:
     """Back pointers of every row: after step t, beam b of a row has the prefix of beam `parents[row, t, b]` before it,
-    and then `tokens[row, t, b]`. Choosing therefore copies no prefix.
+    and then `tokens[row, t, b]`. Choosing copies no prefix.
 
     Attributes:
         tokens, parents: int64 [rows, steps, beams].
@@ -39,7 +39,7 @@ class PrefixTree:
             array[target_row] = array[source_row]
 
     def prefix(self, row: int, length: int, beam: int, start: int = 0) -> Prefix:
-        """The tokens at positions start..length-1 of what `beam` held when its prefix had `length` tokens."""
+        """The tokens at positions start..length-1 of the prefix of `length` tokens that `beam` had."""
         size = max(length - start, 0)
         beams, path = np.empty(size, np.int64), np.empty(size, np.int64)
         for step in range(length - 1, start - 1, -1):

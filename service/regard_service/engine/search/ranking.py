@@ -5,11 +5,11 @@ import numpy as np
 from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.generation import Generation
 
-NONE = np.float32(-np.inf)  # the score of what does not exist
+NONE = np.float32(-np.inf)  # the score where there is no hypothesis
 
 
 def length_penalized(scores: Float32Array, lengths: Int64Array, penalty: Float32Array) -> Float32Array:
-    """Sums of log-probabilities, divided by length ** penalty, so that long outputs may compete (arrays broadcast).
+    """Sums of log-probabilities, divided by length ** penalty, so that long outputs can compete (arrays broadcast).
 
     Wu et al. 2016 (GNMT), section 7, in the simpler form of `transformers`; lengths count the end token.
     """
@@ -29,24 +29,25 @@ class StoppingRules:
         self.length_penalty = np.ones(num_rows, np.float32)
         self.max_new_tokens = np.zeros(num_rows, np.int64)
         self._first = np.zeros(num_rows, np.bool_)
-        self._hopes_for_max_length = np.zeros(num_rows, np.bool_)
+        self._assumes_max_length = np.zeros(num_rows, np.bool_)
 
     def set(self, row: int, generation: Generation) -> None:
         self.length_penalty[row] = generation.length_penalty
         self.max_new_tokens[row] = generation.max_new_tokens
         self._first[row] = generation.early_stopping == "first"
-        # With a penalty below zero longer is worse, so that the length reached is the best to hope for.
-        self._hopes_for_max_length[row] = generation.early_stopping == "never" and generation.length_penalty > 0
+        # With a penalty below zero longer outputs score worse, so the current length is the best case.
+        self._assumes_max_length[row] = generation.early_stopping == "never" and generation.length_penalty > 0
 
     def move(self, source_row: int, target_row: int) -> None:
-        for array in (self.length_penalty, self.max_new_tokens, self._first, self._hopes_for_max_length):
+        for array in (self.length_penalty, self.max_new_tokens, self._first, self._assumes_max_length):
             array[target_row] = array[source_row]
 
     def finished(self, lengths: Int64Array, best_running: Float32Array, kept: Float32Array) -> BoolArray:
         """Whether each of the first rows is done.
 
-        "first" stops at `num_beams` finished hypotheses. "heuristic" goes on until the best running beam, if it
-        ended now, would not enter them; "never" grants it the longest output, which helps where length is rewarded.
+        "first" stops at `num_beams` finished hypotheses. "heuristic" goes on until the best running beam would
+        not enter them if it ended now; "never" assumes the longest output for it, which matters where longer
+        outputs score better.
 
         Args:
             lengths: int64 [rows], tokens so far.
@@ -57,10 +58,10 @@ class StoppingRules:
             bool [rows].
         """
         rows = slice(len(lengths))
-        worst_kept = kept.min(axis=1)  # of `num_beams`, so -inf until there are as many
-        hoped_lengths = np.where(self._hopes_for_max_length[rows], self.max_new_tokens[rows], lengths)
-        hoped = length_penalized(best_running, hoped_lengths, self.length_penalty[rows])
-        decided = (worst_kept > NONE) & (self._first[rows] | (hoped <= worst_kept))
+        worst_kept = kept.min(axis=1)  # of `num_beams` entries, so -inf until all are taken
+        assumed_lengths = np.where(self._assumes_max_length[rows], self.max_new_tokens[rows], lengths)
+        best_case = length_penalized(best_running, assumed_lengths, self.length_penalty[rows])
+        decided = (worst_kept > NONE) & (self._first[rows] | (best_case <= worst_kept))
         done: BoolArray = decided | (lengths >= self.max_new_tokens[rows]) | (best_running == NONE)
         return done
 
@@ -100,7 +101,7 @@ class FinishedPool:
         tokens: Int64Array,
         logprobs: Float32Array,
     ) -> None:
-        """Keeps the best of what the given rows have and what is offered; of equals, the earlier one.
+        """Keeps the best of the given rows' hypotheses and the offered ones; of equals, the earlier one.
 
         Args:
             rows: int64 [offered rows].

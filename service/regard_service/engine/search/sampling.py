@@ -11,10 +11,10 @@ def probabilities(logits: Float32Array, sampling: Sampling) -> NDArray[np.float6
     """The distribution to draw from.
 
     Args:
-        logits: float32 [candidates], descending; all that may be drawn, or at least the `top_k` best.
+        logits: float32 [candidates], descending; all candidates that may be drawn, or at least the `top_k` best.
 
     Returns:
-        float64 [candidates], sums to 1; 0 for what the filters leave out.
+        float64 [candidates], sums to 1; 0 for candidates that the filters exclude.
     """
     weights = logits.astype(np.float64) / sampling.temperature
     if sampling.top_k > 0:
@@ -32,10 +32,10 @@ def probabilities(logits: Float32Array, sampling: Sampling) -> NDArray[np.float6
 
 
 def draw(probs: NDArray[np.float64], generator: np.random.Generator) -> int:
-    """An index, by inverting the cumulative distribution at one uniform number: one draw a token, whatever the size."""
+    """An index, by inverting the cumulative distribution at one uniform number: one random number a token."""
     cumulative = probs.cumsum()
     index = int(np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right"))
-    return min(index, int(np.flatnonzero(probs)[-1]))  # rounding must not reach behind the last possible one
+    return min(index, int(np.flatnonzero(probs)[-1]))  # rounding must not exceed the last possible index
 
 
 def _softmax(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
-"""What every search offers the engine.
+"""The interface of every search.
 
 A *row* is a request's place in the running batch; live rows are a prefix. A row has `num_beams` slots, side by side:
 slot = row * num_beams + beam. Each step the engine runs the step graph for all live slots and calls `advance`, which
-says what every slot reads next and whose state it continues.
+decides what every slot reads next and whose state it continues.
 
     search.admit(row, generation)
     loop:
@@ -11,7 +11,7 @@ says what every slot reads next and whose state it continues.
         move the states if advance.moved; show search.committed(row) to those who stream
         for finished rows: search.hypotheses(row), and search.move(last_row, row) to close the gap
 
-Semantics are those of `transformers` generate for a batch of one request: who shares the batch is of no consequence.
+Semantics are those of `transformers` generate for a batch of one request: other requests of the batch do not matter.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ class Search(Protocol):
         """Starts a request in a free row.
 
         Raises:
-            ValueError: for options that this batch cannot serve: another number of beams, more return sequences
-                than beams, sampling with beams, more tokens than the batch holds.
+            ValueError: the batch cannot serve its options: another number of beams, more return sequences than
+                beams, sampling with beams, more tokens than the batch holds.
         """
 
     def move(self, source_row: int, target_row: int) -> None:
@@ -62,9 +62,9 @@ class Search(Protocol):
         """A finished row's results, best first: `num_return_sequences`, or fewer if fewer exist."""
 
     def committed(self, row: int, start: int = 0) -> Prefix:
-        """The tokens from position `start` on that are certain to stand in the best result, whatever comes.
+        """The tokens from position `start` on that the best result certainly contains.
 
-        Never retracts; for a finished row it is all of the best hypothesis.
+        Never retracts a token; for a finished row it is the whole best hypothesis.
         """
 
 
@@ -82,7 +82,7 @@ def open_search(
     Args:
         max_requests: rows of the batch.
         max_target_tokens: the longest hypothesis; no request's `max_new_tokens` may be larger.
-        start_id: the token before the first one; repetition constraints see it, as the reference's do.
+        start_id: the token before the first one; repetition constraints count it, as the reference's do.
         end_ids: tokens that end a hypothesis.
     """
     if num_beams == 1:

@@ -1,4 +1,4 @@
-"""One hypothesis a request: the best token each step (greedy), or a drawn one (sampling); both may share a batch."""
+"""One hypothesis a request: each step takes the best token (greedy) or draws one (sampling); both may share a batch."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from regard_service.generation import Generation
 
 
 class Chooser:
-    """Chooses the tokens of a request that does not just take the best candidate."""
+    """Chooses the tokens of a request that has constraints or draws."""
 
     def __init__(self, generation: Generation, start_id: int, end_ids: Sequence[int]) -> None:
         self._sampling = generation.sampling
@@ -20,7 +20,7 @@ class Chooser:
         self._generator = np.random.default_rng(generation.sampling.seed if generation.sampling else None)
 
     def num_needed(self, vocab_size: int) -> int:
-        """How many candidates the next step must return, so that those that count are among them."""
+        """How many candidates the next step must return for `choose`."""
         affected = 0 if self._constraints is None else self._constraints.num_affected(vocab_size)
         if self._sampling is None:
             return 1 + affected
@@ -35,7 +35,7 @@ class Chooser:
         if self._constraints is not None:
             candidates = self._constraints.apply(candidates)
         index = int(candidates.scores[0].argmax())
-        # Where everything is banned nothing can be drawn, and any token goes on, as in the reference's greedy search.
+        # Where every token is banned none can be drawn, and any token goes on, as in the reference's greedy search.
         if self._sampling is not None and candidates.scores[0, index] > BANNED:
             candidates = candidates.best(candidates.ids.shape[1])
             index = draw(probabilities(candidates.scores[0], self._sampling), self._generator)
@@ -62,7 +62,7 @@ class SingleSearch:
         self._lengths = np.zeros(max_requests, np.int64)
         self._max_new_tokens = np.zeros(max_requests, np.int64)
         self._needed = np.ones(max_requests, np.int64)  # candidates, at the next step
-        self._choosers: dict[int, Chooser] = {}  # of the rows that do not just take the best
+        self._choosers: dict[int, Chooser] = {}  # of the rows that have constraints or draw
 
     def admit(self, row: int, generation: Generation) -> None:
         if generation.num_beams != 1 or generation.num_return_sequences != 1:
@@ -110,8 +110,8 @@ class SingleSearch:
         return Advance(tokens, np.arange(num_live), False, finished)
 
     def num_steps_ahead(self, num_live: int) -> int:
-        """How many steps the live rows can make before a decision is needed: all take their best candidate, and none
-        reaches its limit before that. 0 if one is needed at once.
+        """How many steps the live rows can make without a decision: each takes its best candidate, and none passes its
+        limit. 0 if a row has constraints or draws.
         """
         if any(row < num_live for row in self._choosers):
             return 0
@@ -122,10 +122,10 @@ class SingleSearch:
         return self._is_end[tokens]
 
     def take(self, tokens: Int64Array, logprobs: Float32Array) -> Taken:
-        """Takes in steps that needed no decision, at most `num_steps_ahead` of them.
+        """Takes over steps that needed no decision, at most `num_steps_ahead` of them.
 
         Args:
-            tokens: int64 [steps, num_live], the best candidates; what follows a row's end is left out.
+            tokens: int64 [steps, num_live], the best candidates; tokens behind a row's end are left out.
             logprobs: float32 [steps, num_live], theirs.
         """
         num_steps, num_live = tokens.shape
