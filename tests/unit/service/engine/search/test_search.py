@@ -194,5 +194,5 @@ def test_what_a_batch_cannot_serve_is_refused(num_beams: int, generation: Genera
 
 
 def test_a_vocabulary_of_end_tokens_is_refused() -> None:
-    with pytest.raises(ValueError, match="none is left"):
+    with pytest.raises(ValueError, match="no token continues"):
         open_search(2, max_requests=1, max_target_tokens=8, vocab_size=2, start_id=0, end_ids=(0, 1))
