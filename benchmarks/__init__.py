@@ -1,1 +1,1 @@
-"""Measurements of what is served: `python -m benchmarks.quality`, `python -m benchmarks.serving`. See README.md."""
+"""Measures quality, speed and size of what Regard serves; README.md lists the commands and the results."""

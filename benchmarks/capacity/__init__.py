@@ -1,1 +1,1 @@
-"""How much load a replica carries, and how many a load needs: `python -m benchmarks.capacity`."""
+"""Measures a replica's capacity and how many replicas a load needs: `python -m benchmarks.capacity`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.capacity`: how much load a replica carries."""
+"""`python -m benchmarks.capacity`: measures how much load a replica carries."""
 
 import asyncio
 from contextlib import ExitStack
@@ -27,12 +27,12 @@ SHARES = (0.3, 0.5, 0.7, 0.8, 0.9)
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--quick", is_flag=True, help="A short run, for a glance.")
-@click.option("--replicas", default=2, help="The most replicas; this machine's cores are shared by all.")
+@click.option("--quick", is_flag=True, help="A short, rough run.")
+@click.option("--replicas", default=2, help="The largest number of replicas; all share this machine's cores.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
 def main(context: click.Context, quick: bool, replicas: int, json_file: Path | None) -> None:
-    """Starts replicas of one worker on loopback, with the model everyday, and loads them."""
+    """Loads replicas with one worker each and the model everyday, on loopback."""
     before = circumstances(context, "benchmarks.capacity")
     rounds, seconds = (1, 3.0) if quick else (3, 10.0)
     with Progress(console=Console(stderr=True)) as progress:
@@ -55,18 +55,20 @@ def main(context: click.Context, quick: bool, replicas: int, json_file: Path | N
 
 
 def closed(num_replicas: int, seconds: float) -> Scenario:
+    """The scenario with a fixed number of callers per replica."""
     arrivals = Closed(process="closed", clients=CLIENTS_A_REPLICA * num_replicas)
     changes = {"duration_s": seconds, "retries": True, "connections": 4, "arrivals": arrivals}
     return Scenario.read(SCENARIO).model_copy(update=changes)
 
 
 def open_loop(rate_per_s: float, seconds: float) -> Scenario:
+    """The scenario with independent arrivals, for one replica."""
     arrivals = Poisson(process="poisson", rate_per_s=rate_per_s)
     return closed(1, seconds).model_copy(update={"arrivals": arrivals})
 
 
 def measure(num_replicas: int, scenario: Scenario) -> dict[str, Any]:
-    """Starts so many replicas and runs the scenario against them all."""
+    """Starts replicas and runs the scenario on all of them."""
     with ExitStack() as stack:
         flags = (f"--num-workers={WORKERS}", "--log-level=warning")
         servers = [stack.enter_context(serve(models=("everyday",), flags=flags)) for _ in range(num_replicas)]
@@ -79,6 +81,7 @@ def measure(num_replicas: int, scenario: Scenario) -> dict[str, Any]:
 
 
 def level(num_replicas: int, found: list[dict[str, Any]]) -> ReplicaLevel:
+    """Summarizes all rounds of a number of replicas."""
     totals: list[PartResult] = [each["total"] for each in found]
     return ReplicaLevel(
         num_replicas=num_replicas,
@@ -90,6 +93,7 @@ def level(num_replicas: int, found: list[dict[str, Any]]) -> ReplicaLevel:
 
 
 def open_level(share: float, rate_per_s: float, found: dict[str, Any]) -> OpenLevel:
+    """The result of one arrival rate."""
     lag: Percentiles = found["lag"]
     return OpenLevel(share=share, rate_per_s=round(rate_per_s, 1), total=found["total"], lag_p99_ms=lag.values["p99"])
 

@@ -1,4 +1,4 @@
-"""What a replica carries, as JSON and as tables."""
+"""The capacity of replicas as JSON and as tables."""
 
 import math
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.measurement import QUICK_NOTE, Measurement
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table
-from benchmarks.loadtest.load_report import PartResult
+from benchmarks.loadtest.load_report import MAX_LAG_MS, PartResult
 
-P99_BOUND_MS = 250.0  # what a call may take, for the table of replicas
-LOADS = (50, 200, 1000, 5000)  # calls a second
+P99_BOUND_MS = 250.0  # latency bound for the number of replicas
+LOADS = (50, 200, 1000, 5000)  # calls per second
 
 
 class ReplicaLevel(BaseModel):
-    """So many replicas behind the client's round robin, with as many callers as they can take."""
+    """A number of replicas behind the client's round robin, in a closed loop that saturates them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,9 +31,9 @@ class OpenLevel(BaseModel):
     """Calls that arrive independently at one replica.
 
     Attributes:
-        share: of the calls a second that it answered at most.
-        total: latencies count from when a call was due.
-        lag_p99_ms: how late the generator was.
+        share: arrival rate over the replica's maximum rate.
+        total: latencies count from a call's due time.
+        lag_p99_ms: the generator's delay.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,15 +45,16 @@ class OpenLevel(BaseModel):
 
     @property
     def is_within_bound(self) -> bool:
+        """Whether no call failed and p99 is at most `P99_BOUND_MS`."""
         return self.total.num_failed == 0 and self.total.latency.values.get("p99", math.inf) <= P99_BOUND_MS
 
 
 class CapacityReport(Measurement):
-    """All of it.
+    """The measured levels.
 
     Attributes:
-        workers: a replica's threads that run graphs.
-        quick: whether it was a short run, good for a glance only.
+        workers: worker threads of a replica.
+        quick: whether the run was short and therefore rough.
     """
 
     benchmark: Literal["capacity"] = "capacity"
@@ -63,7 +64,18 @@ class CapacityReport(Measurement):
     arrivals: tuple[OpenLevel, ...]
 
     def tables(self) -> Iterator[Table]:
-        yield Table(
+        """Saturated replicas, independent arrivals, and the number of replicas for a load."""
+        yield self._replica_table()
+        yield self._arrival_table()
+        if self.rate_within_bound is not None:
+            yield Table(
+                f"Replicas for a load, with p99 within {P99_BOUND_MS:.0f} ms and one replica spare",
+                ["calls/s", "replicas"],
+                [[f"{load:,}", f"{self.replicas_for(load):,}"] for load in LOADS],
+            )
+
+    def _replica_table(self) -> Table:
+        return Table(
             f"Replicas of {self.workers} worker, callers that each wait for their answer: median (least to most)",
             ["replicas", "callers", "calls/s", "p99 ms", "failed"],
             [
@@ -77,7 +89,9 @@ class CapacityReport(Measurement):
                 for r in self.replicas
             ],
         )
-        yield Table(
+
+    def _arrival_table(self) -> Table:
+        return Table(
             "One replica, calls that arrive independently (Poisson)",
             ["share of most", "due/s", "answered/s", "p50 ms", "p90 ms", "p99 ms", "failed"],
             [
@@ -91,33 +105,28 @@ class CapacityReport(Measurement):
                 for level in self.arrivals
             ],
         )
-        if self.rate_within_bound is not None:
-            yield Table(
-                f"Replicas for a load, with p99 within {P99_BOUND_MS:.0f} ms and one replica spare",
-                ["calls/s", "replicas"],
-                [[f"{load:,}", f"{self.replicas_for(load):,}"] for load in LOADS],
-            )
 
     def notes(self) -> Iterator[str]:
+        """How replicas scale, and what makes the results unreliable."""
         if len(self.replicas) > 1:
             first, last = self.replicas[0], self.replicas[-1]
             ratio = last.calls_per_s.median / first.calls_per_s.median
             yield (
-                f"{last.num_replicas} replicas answer {ratio:.2f} times what one does; they and their callers share "
-                f"the {self.machine.cores} cores of one machine, as replicas on machines of their own do not."
+                f"{last.num_replicas} replicas answer {ratio:.2f} times as many calls as one; here all replicas and "
+                f"callers share the {self.machine.cores} cores of one machine."
             )
         if self.rate_within_bound is None:
             yield f"No load tried kept p99 within {P99_BOUND_MS:.0f} ms."
-        if any(level.lag_p99_ms > 20 for level in self.arrivals):
-            yield "The generator was late at times: latencies include that."
+        if any(level.lag_p99_ms > MAX_LAG_MS for level in self.arrivals):
+            yield "The generator was late at times; latencies include its delay."
         if self.machine.is_busy:
-            yield f"The machine was busy before (load {self.machine.load_before}): times mean little."
+            yield self.machine.busy_note
         if self.quick:
-            yield "A quick run, for a glance only."
+            yield QUICK_NOTE
 
     @property
     def rate_within_bound(self) -> float | None:
-        """The highest rate up to which p99 stayed within its bound; None where none did."""
+        """The highest arrival rate below every rate that missed the bound; None if all missed it."""
         rate = None
         for level in sorted(self.arrivals, key=lambda level: level.rate_per_s):
             if not level.is_within_bound:
@@ -126,10 +135,10 @@ class CapacityReport(Measurement):
         return rate
 
     def replicas_for(self, calls_per_s: float) -> int:
-        """So many replicas, that one may be lost, or replaced, and the rest still carry the load.
+        """Number of replicas that carry a load even while one is lost or replaced.
 
         Raises:
-            ValueError: no load tried was within the bound.
+            ValueError: no measured rate kept the bound.
         """
         if self.rate_within_bound is None:
             raise ValueError("no rate was within the bound")

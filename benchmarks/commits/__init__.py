@@ -1,1 +1,1 @@
-"""Two commits side by side, on the same minutes: `python -m benchmarks.commits --before REV`."""
+"""Compares the processor time of two commits on the same minutes: `python -m benchmarks.commits --before REV`."""

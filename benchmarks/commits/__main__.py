@@ -1,4 +1,4 @@
-"""`python -m benchmarks.commits --before REV`: whether a later commit needs more processor time than an earlier one."""
+"""`python -m benchmarks.commits --before REV`: compares the processor time of two commits."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.commits.commits_report import ENOUGH_PAIRS, CommitsReport, ComparedRow, Side
+from benchmarks.commits.commits_report import MIN_PAIRS, CommitsReport, ComparedRow, Side
 from benchmarks.commits.pairs import Stage, sample_pairs
 from benchmarks.commits.rows import PRECISION, ROWS, Plan, Row
 from benchmarks.commits.worktrees import CheckoutFailed, checked_out
@@ -22,8 +22,8 @@ from benchmarks.peers.worker import WorkerFailed
 
 @click.command(context_settings={"show_default": True})
 @click.option("--before", required=True, metavar="REV", help="The commit to compare with.")
-@click.option("--after", metavar="REV", show_default="the working tree", help="The commit that may have got worse.")
-@click.option("--pairs", default=ENOUGH_PAIRS, type=click.IntRange(min=2), help="Samples of each commit, a row.")
+@click.option("--after", metavar="REV", show_default="the working tree", help="The commit that may be worse.")
+@click.option("--pairs", default=MIN_PAIRS, type=click.IntRange(min=2), help="Samples of each commit per row.")
 @click.option("--seconds", default=3.0, type=click.FloatRange(min=0.5), help="Length of a sample.")
 @click.option("--rows", default=",".join(row.name for row in ROWS), help="Comma-separated.")
 @click.option(
@@ -45,7 +45,7 @@ def main(
     folder: Path,
     json_file: Path | None,
 ) -> None:
-    """Measures two commits in turns, on the same minutes. The exit status is 1 if a row is worse."""
+    """Measures two commits in alternation. The exit status is 1 if a row is worse."""
     fields = circumstances(context, "benchmarks.commits")
     plan, stage = Plan(seconds, Forms(folder.resolve(), MARIAN)), Console(stderr=True, highlight=False).print
     try:
@@ -63,17 +63,17 @@ def main(
 
 
 def chosen_rows(names: str) -> list[Row]:
-    """Rows by comma-separated names.
+    """Selects rows by comma-separated names.
 
     Raises:
-        BadParameter: there is no row of a name.
+        BadParameter: a name is unknown.
     """
     by_name = {row.name: row for row in ROWS}
-    wanted = [name.strip() for name in names.split(",")]
-    unknown = [name for name in wanted if name not in by_name]
+    chosen = [name.strip() for name in names.split(",")]
+    unknown = [name for name in chosen if name not in by_name]
     if unknown:
         raise click.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(by_name)}")
-    return [by_name[name] for name in wanted]
+    return [by_name[name] for name in chosen]
 
 
 def _measure(
@@ -85,7 +85,7 @@ def _measure(
 
 
 def _prepare(forms: Forms, exporter: Checkout, stage: Stage) -> None:
-    """Makes the checkpoint once, and the bundle once for each commit that was before: later ones load it too."""
+    """Makes the checkpoint once, and the bundle once per earlier commit: later commits load it too."""
     if not forms.checkpoint.exists():
         stage(f"{forms.model.name}: making the checkpoint")
         make_checkpoint(forms, Path(sys.executable))

@@ -1,4 +1,4 @@
-"""What the comparison of two commits found, as JSON and as a table."""
+"""The comparison of two commits as JSON and as a table."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -11,17 +11,17 @@ from benchmarks.commits.ratios import Ratio, paired_ratio
 from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.tables import Table
 
-WORSE_BEYOND = 1.02  # times the processor time of before
-ENOUGH_PAIRS = 20
+MAX_RATIO = 1.02  # of processor time, after over before
+MIN_PAIRS = 20
 
 Verdict = Literal["worse", "not worse", "undecided"]
 
 
 class Side(BaseModel):
-    """The samples of one commit, one a pair.
+    """The samples of one commit, one per pair.
 
     Attributes:
-        cpu_ms: processor time of a unit of work.
+        cpu_ms: processor time per unit of work.
         per_s: units of work a second.
     """
 
@@ -32,6 +32,7 @@ class Side(BaseModel):
 
     @classmethod
     def of(cls, samples: tuple[Sample, ...]) -> Self:
+        """Divides time by work."""
         return cls(
             cpu_ms=tuple(round(1000 * each.cpu_s / each.amount, 5) for each in samples),
             per_s=tuple(round(each.amount / each.seconds, 2) for each in samples),
@@ -61,19 +62,19 @@ class ComparedRow(BaseModel):
 
     @property
     def verdict(self) -> Verdict:
-        """Worse only where the whole interval lies beyond the bound, undecided where the bound lies within it."""
-        if self.cpu.low > WORSE_BEYOND:
+        """Worse if the whole interval lies above the bound; undecided if the bound lies within the interval."""
+        if self.cpu.low > MAX_RATIO:
             return "worse"
-        return "not worse" if self.cpu.high <= WORSE_BEYOND else "undecided"
+        return "not worse" if self.cpu.high <= MAX_RATIO else "undecided"
 
 
 class CommitsReport(Measurement):
-    """All rows.
+    """The compared rows.
 
     Attributes:
-        before, after: the commits, "+" behind one whose files had changed since.
+        before, after: short hashes; "+" marks a working tree with changed files.
         seconds: length of a sample.
-        rows: of two pairs at least.
+        rows: with two pairs or more each.
     """
 
     benchmark: Literal["commits"] = "commits"
@@ -88,6 +89,7 @@ class CommitsReport(Measurement):
         return tuple(row.name for row in self.rows if row.verdict == "worse")
 
     def tables(self) -> Iterator[Table]:
+        """One table with all rows."""
         yield Table(
             f"Processor time, {self.after} over {self.before}: mean ratio (95 % interval)",
             ["row", "", "pairs", "before", "after", "ratio", "verdict", "throughput, ratio"],
@@ -95,14 +97,15 @@ class CommitsReport(Measurement):
         )
 
     def notes(self) -> Iterator[str]:
+        """How to read the table, and what makes it unreliable."""
         yield (
-            f"Samples of {self.seconds:g} s, in turns; medians of the server's or engine's user and system time. "
-            f"Worse: the whole interval lies beyond {WORSE_BEYOND}; undecided: {WORSE_BEYOND} lies within it."
+            f"Alternating samples of {self.seconds:g} s; before and after are medians of the user and system time of "
+            f"the server or engine. Worse: the whole interval lies above {MAX_RATIO}; undecided: it contains the bound."
         )
-        if any(len(row.before.cpu_ms) < ENOUGH_PAIRS for row in self.rows):
-            yield f"Fewer than {ENOUGH_PAIRS} pairs: for a glance only."
+        if any(len(row.before.cpu_ms) < MIN_PAIRS for row in self.rows):
+            yield f"Fewer than {MIN_PAIRS} pairs: a rough measurement."
         if self.machine.is_busy:
-            yield f"The machine was busy before (load {self.machine.load_before}), which widens the intervals."
+            yield f"Other work ran before (load {self.machine.load_before}), which widens the intervals."
 
 
 def _cells(row: ComparedRow) -> list[str]:

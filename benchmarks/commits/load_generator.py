@@ -1,6 +1,6 @@
-"""A load generator in a process of its own that stays: `open` connects clients, `run` sends a number of requests.
+"""A load generator in its own process: `open` connects clients, `run` sends a number of requests.
 
-The same requests go out in the same order in every run, so that two commits do exactly the same work.
+Every run sends the same requests in the same order, so that two commits do exactly the same work.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from benchmarks.peers.served_load import CHANNEL_OPTIONS, Call, regard_call
 
 
 class Generator:
-    """Clients that each send the next request as soon as the last is answered (a closed loop)."""
+    """Clients that each send their next request as soon as their last is answered (a closed loop)."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.Runner(loop_factory=uvloop.new_event_loop)  # leaves more of the cores to the server
+        self._loop = asyncio.Runner(loop_factory=uvloop.new_event_loop)  # leaves more CPU time to the server
         self._connections = AsyncExitStack()
         self._calls: list[Call] = []
         self._requests: Sequence[tuple[str, int]] = ()
@@ -39,7 +39,7 @@ class Generator:
         """Connects the clients.
 
         Args:
-            requests: a text and the length of its output each; 0 lets the model end by itself.
+            requests: pairs of a text and the length of its output; at 0 the model itself ends the output.
         """
         self._requests = requests
         self._calls = self._loop.run(self._connected(target, model, language, num_clients))
@@ -52,7 +52,7 @@ class Generator:
         return [regard_call(channel, model, language) for channel in channels]
 
     def run(self, num_requests: int) -> dict[str, Any]:
-        """Sends the first requests, from the start again where there are fewer, and waits for all answers."""
+        """Sends `num_requests` requests, repeating the list if it is shorter, and waits for all answers."""
         requests = itertools.islice(itertools.cycle(self._requests), num_requests)
         started = time.perf_counter()
         num_tokens = self._loop.run(self._all_answered(requests))
@@ -65,7 +65,7 @@ class Generator:
 
 
 async def _client(call: Call, requests: Iterator[tuple[str, int]]) -> int:
-    """Sends what is left of the requests that all clients share; returns how many tokens were answered."""
+    """Sends requests from the iterator that all clients share; returns the number of output tokens."""
     num_tokens = 0
     for text, length in requests:
         count, _ = await call(text, length)

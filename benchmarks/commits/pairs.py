@@ -1,4 +1,4 @@
-"""Samples of two commits in turns: before, after, after, before, and so on, so that drift touches both alike."""
+"""Samples two commits alternately (before, after, after, before), so that drift affects both equally."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,9 +8,9 @@ from typing import Protocol
 
 from benchmarks.harness.process import resumed, suspended
 
-PAUSE_S = 0.2  # until threads that spin after their work have stopped
+PAUSE_S = 0.2  # threads that spin after their work stop in this time
 
-# After these pairs both start anew: how a process lies in memory makes it faster or slower as long as it lives.
+# Both restart after this number of pairs, since memory layout changes the speed of a process for its whole life.
 PAIRS_A_START = 5
 
 Stage = Callable[[str], None]
@@ -18,12 +18,12 @@ Stage = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sample:
-    """What one measurement of one commit gave.
+    """One measurement of one commit.
 
     Attributes:
-        cpu_s: processor time of its processes, user and system.
+        cpu_s: processor time, user and system.
         seconds: wall time.
-        amount: of work done, such as calls or tokens.
+        amount: number of calls or tokens.
     """
 
     cpu_s: float
@@ -35,10 +35,11 @@ class Subject(Protocol):
     """A running server or engine of one commit."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """The process to suspend, with its descendants."""
 
     def sample(self) -> Sample:
-        """Loads it once."""
+        """Runs the load once."""
 
 
 Samples = tuple[Sample, ...]
@@ -47,13 +48,14 @@ Samples = tuple[Sample, ...]
 def sample_pairs(
     open_subjects: Callable[[], AbstractContextManager[list[Subject]]], num_pairs: int, stage: Stage
 ) -> tuple[Samples, Samples]:
-    """Samples two commits as often.
+    """Takes `num_pairs` samples of each commit.
 
     Args:
-        open_subjects: starts the subject of the commit before and that of the commit after.
+        open_subjects: starts the subjects of the earlier and of the later commit.
+        stage: reports progress.
 
     Returns:
-        The samples of the commit before and of the commit after; those at one place are a pair.
+        The samples of the earlier and of the later commit; equal indices are a pair.
     """
     pairs: list[tuple[Sample, Sample]] = []
     while len(pairs) < num_pairs:
@@ -67,9 +69,9 @@ def sample_pairs(
 
 
 def _in_turns(subjects: tuple[Subject, Subject], numbers: Sequence[int]) -> Iterator[tuple[Sample, Sample]]:
-    """Yields a pair of samples a number, after a sample of each that does not count.
+    """Yields one pair of samples per number, after a warm-up sample of each subject.
 
-    Only one runs at a time: the other is suspended.
+    One subject runs at a time; the other is suspended.
     """
     with ExitStack() as stack:
         for each in subjects:
@@ -82,7 +84,7 @@ def _in_turns(subjects: tuple[Subject, Subject], numbers: Sequence[int]) -> Iter
 
 
 def order_of(number: int) -> Sequence[int]:
-    """Who goes first in a pair: 0 in even ones, 1 in odd ones."""
+    """Indices of the subjects in the order of a pair: (0, 1) in even pairs, (1, 0) in odd ones."""
     return (0, 1) if number % 2 == 0 else (1, 0)
 
 

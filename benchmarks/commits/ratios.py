@@ -1,4 +1,4 @@
-"""The ratio of two costs that were measured in pairs, with its 95 % confidence interval."""
+"""The ratio of two costs measured in pairs, with its 95 % confidence interval."""
 
 import math
 from collections.abc import Sequence
@@ -23,16 +23,15 @@ class Ratio:
 
 
 def paired_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio:
-    """How many times as large the second values are as the first.
+    """The mean of after / before, with Student's t interval of the mean of log(after / before).
 
-    Student's interval of the mean of log(after / before). What slows a whole pair cancels within it, and logarithms
-    make a doubling weigh as much as a halving.
+    Interference that slows a whole pair cancels out. Logarithms weigh a doubling as much as a halving.
 
     Args:
-        before, after: positive, of equal length, at least two; values at one place are a pair.
+        before, after: positive values of equal length, at least two; equal indices are a pair.
 
     Raises:
-        ValueError: a length or a value is none of these.
+        ValueError: the lengths differ, are below two, or a value is not positive.
     """
     if len(before) != len(after) or len(before) < 2:
         raise ValueError(f"needs two or more pairs, got {len(before)} and {len(after)} values")

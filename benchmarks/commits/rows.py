@@ -1,4 +1,4 @@
-"""What is measured of both commits: the server under two loads, the engine in batches, a larger model served."""
+"""The measured rows: the server under two loads, the engine at two batch sizes, a larger model behind the server."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ SHIPPED_MODEL, LANGUAGE = "everyday", "de"
 PRECISION = "int8"
 
 Requests = Sequence[tuple[str, int]]
-"""Texts, and the lengths of their outputs; 0 lets the model end by itself."""
+"""Pairs of a text and the length of its output; at 0 the model itself ends the output."""
 
 Work = Callable[[int], Mapping[str, Any]]
 """Arguments of a worker's `run` for an amount of work."""
@@ -33,11 +33,11 @@ Work = Callable[[int], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What every row is measured with.
+    """Settings of all rows.
 
     Attributes:
-        seconds: how long a sample takes.
-        forms: where the larger model's checkpoint and bundle are.
+        seconds: length of a sample.
+        forms: location of the larger model's checkpoint and bundle.
     """
 
     seconds: float
@@ -45,7 +45,7 @@ class Plan:
 
 
 Open = Callable[[Sequence[Checkout], Plan], AbstractContextManager[list[Subject]]]
-"""Starts a subject for each checkout, and ends them."""
+"""Starts one subject per checkout, and ends them."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Row:
     """One load.
 
     Attributes:
-        name: as `--rows` takes it.
-        unit: of the work, in the singular: a call or a token.
-        needs_forms: whether it is measured with the larger model.
+        name: its name for `--rows`.
+        unit: unit of work in the singular: "call" or "token".
+        needs_forms: whether it runs the larger model.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Row:
 
 @dataclass(frozen=True)
 class WorkerSubject:
-    """A worker that does the same work in every sample, and the process that its work keeps busy.
+    """A worker that does the same work in every sample.
 
     Attributes:
         arguments: of the worker's `run`.
-        counted: what of its answer is the amount of work.
-        pid: whose processor time counts, with that of its descendants.
+        counted: key of the amount of work in the worker's answer.
+        pid: the measured process; the processor time of its descendants counts too.
     """
 
     worker: Worker
@@ -81,6 +81,7 @@ class WorkerSubject:
     pid: int
 
     def sample(self) -> Sample:
+        """Runs the work once."""
         before = self._cpu_s()
         answer = self.worker.call("run", **self.arguments)
         return Sample(self._cpu_s() - before, answer["seconds"], answer[self.counted])
@@ -91,7 +92,7 @@ class WorkerSubject:
 
 @contextmanager
 def open_shipped(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
-    """Servers of the shipped model; sentences of twelve words, greedy, as in `benchmarks.serving`."""
+    """Servers of the shipped model under the load of `benchmarks.serving`: sentences of twelve words, greedy."""
     requests = [(text, 0) for text in SENTENCES]
     with ExitStack() as stack:
         loads = [
@@ -104,7 +105,7 @@ def open_shipped(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) ->
 
 @contextmanager
 def open_served(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
-    """Servers of the larger model; texts and outputs of mixed lengths, as in the row `served` of the peers."""
+    """Servers of the larger model under the load of the peers' row `served`: mixed lengths of texts and outputs."""
     forms, requests = plan.forms, mixed(plan.forms)
     with ExitStack() as stack:
         loads = [
@@ -117,7 +118,7 @@ def open_served(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> 
 
 @contextmanager
 def open_engine(batch: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
-    """Engines of the larger model, without a server, as in the rows `greedy` of the peers."""
+    """Engines of the larger model without a server, with the jobs of the peers' rows `greedy-N`."""
     with ExitStack() as stack:
         workers = [stack.enter_context(_engine(each, plan.forms.bundle, batch)) for each in checkouts]
         arguments = _filling(workers[0], plan.seconds, partial(_groups, batch), 2)
@@ -133,8 +134,8 @@ def _groups(batch: int, amount: int) -> Mapping[str, Any]:
 
 
 def _filling(worker: Worker, seconds: float, work: Work, least: int) -> Mapping[str, Any]:
-    """As much work as keeps a worker busy for so long; all get the same."""
-    worker.call("run", **work(least))  # memory is slow when it is used first
+    """Measures how much work takes a worker `seconds`, at least `least` units."""
+    worker.call("run", **work(least))  # the first access to memory is slow
     trial_s = worker.call("run", **work(least))["seconds"]
     return work(max(least, round(least * seconds / trial_s)))
 
@@ -143,7 +144,7 @@ def _filling(worker: Worker, seconds: float, work: Work, least: int) -> Mapping[
 def _loaded(
     checkout: Checkout, bundles: Path, model: str, language: str, requests: Requests, num_clients: int
 ) -> Iterator[tuple[Worker, int]]:
-    """A server of the checkout and the generator of its load; yields the generator and the server's process id."""
+    """Starts a checkout's server and a load generator; yields the generator and the server's process id."""
     with (
         serve(bundles, models=(model,), flags=("--log-level=warning",), checkout=checkout) as server,
         working(Path(sys.executable), "benchmarks.commits.load_generator") as generator,
@@ -157,7 +158,7 @@ def _loaded(
 
 @contextmanager
 def _engine(checkout: Checkout, bundle: Path, num_slots: int) -> Iterator[Worker]:
-    """The checkout's own engine; all commits have the worker's name and its calls, `inside/engine.py`, in common."""
+    """Starts the checkout's own engine worker; its module name and calls (`inside/engine.py`) must never change."""
     with working(Path(sys.executable), "regard_engine", checkout=checkout) as worker:
         worker.call("open", folder=str(bundle), precision=PRECISION, num_workers=cpu_limit(), num_slots=num_slots)
         yield worker

@@ -1,4 +1,4 @@
-"""The files of a commit in a git worktree of its own."""
+"""Checks commits out into git worktrees."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.harness.checkouts import REPOSITORY, Checkout
 from benchmarks.harness.measurement import commit_of
 
-# Import packages of the server, in commits from 0.2.0 on and before.
+# The server's import package, from 0.2.0 on and before.
 SERVER_PACKAGES = ("regard_service", "service")
 
 _PRINT_ORIGINS = """
@@ -23,15 +23,15 @@ print(json.dumps([spec.origin if spec else None for spec in specs]))
 
 
 class CheckoutFailed(Exception):
-    """A revision that git cannot check out, or whose code would not be the one that runs."""
+    """Git cannot check a revision out, or Python would import other code than its own."""
 
 
 @contextmanager
 def checked_out(revision: str | None) -> Iterator[Checkout]:
-    """Checks a revision out into a worktree that is removed in the end; None is the working tree as it is.
+    """Checks a revision out into a temporary worktree; None is the working tree as it is.
 
     Raises:
-        CheckoutFailed: there is no such commit, or other code than its own would be imported.
+        CheckoutFailed: the commit does not exist, or Python would import other code than its own.
     """
     if revision is None:
         yield _checked(Checkout(commit_of(REPOSITORY) or "working tree", REPOSITORY))
@@ -47,7 +47,7 @@ def checked_out(revision: str | None) -> Iterator[Checkout]:
 
 
 def _checked(checkout: Checkout) -> Checkout:
-    """Fails where an installed package would be imported in place of the checkout's."""
+    """Checks that Python imports the checkout's packages and not installed ones."""
     server = SERVER_PACKAGES[0] if len(checkout.import_roots) > 1 else SERVER_PACKAGES[1]
     done = subprocess.run(
         [sys.executable, "-c", _PRINT_ORIGINS, "regard", server, "benchmarks"],
@@ -55,7 +55,7 @@ def _checked(checkout: Checkout) -> Checkout:
     )  # fmt: skip
     for origin in json.loads(done.stdout):
         if origin is None or not Path(origin).is_relative_to(checkout.folder):
-            raise CheckoutFailed(f"{checkout.name}: a package would be imported from {origin}")
+            raise CheckoutFailed(f"{checkout.name}: Python would import a package from {origin}")
     return checkout
 
 

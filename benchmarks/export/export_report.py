@@ -61,4 +61,4 @@ class ExportReport(Measurement):
             f"{sizes['int8'] / self.checkpoint_bytes:.1%} of the checkpoint's."
         )
         if self.machine.is_busy:
-            yield f"The machine was busy before (load {self.machine.load_before:.2f}): times mean little."
+            yield self.machine.busy_note

@@ -1,1 +1,1 @@
-"""What all benchmarks share: servers, processes, what a result file says, tables. Imports no benchmark."""
+"""What all benchmarks share: servers, processes, result files, tables. Imports no benchmark."""

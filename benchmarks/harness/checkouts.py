@@ -1,4 +1,4 @@
-"""Where code of this repository lies, and how a process runs exactly that code."""
+"""Where the code of a commit lies, and how a process imports exactly that code."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Checkout:
 
     Attributes:
         name: the commit's short hash, with "+" if files have changed since.
-        folder: absolute path of the repository's root in it.
+        folder: absolute path of its root.
     """
 
     name: str
@@ -24,18 +24,18 @@ class Checkout:
 
     @property
     def import_roots(self) -> tuple[Path, ...]:
-        """What PYTHONPATH needs. Commits before 0.2.0 have all packages at the root."""
+        """The folders that PYTHONPATH lists. Commits before 0.2.0 have all packages at the root."""
         nested = (self.folder / each for each in DISTRIBUTIONS if (self.folder / each / f"regard_{each}").is_dir())
         return (self.folder, *nested)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables of a process that imports this checkout's code, whatever is installed."""
+        """Variables with which a process imports this checkout's code and not the installed one."""
         return {"PYTHONPATH": os.pathsep.join(map(str, self.import_roots))}
 
     @property
     def shipped_bundles(self) -> Path:
-        """The folder of the bundles that ship with it."""
+        """The folder of the bundles that ship with the commit."""
         return self.folder / "models" / "zoo"
 
 

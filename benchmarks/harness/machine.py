@@ -1,4 +1,4 @@
-"""What a measurement ran on."""
+"""Describes the machine that a measurement ran on."""
 
 import importlib.metadata
 import os
@@ -21,11 +21,11 @@ LOAD_SAMPLES = 50
 
 
 class Machine(BaseModel):
-    """A machine and its software, without anything that names it.
+    """Hardware and software, without a host name.
 
     Attributes:
-        cores: how many this process may use.
-        load_before: mean number of other threads that ran, or could have, in the second before the measurement.
+        cores: number of cores that this process may use.
+        load_before: mean number of other runnable threads in the second before the measurement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,12 +41,17 @@ class Machine(BaseModel):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something else was running, so that absolute times mean little."""
+        """Whether other work ran, which makes absolute times unreliable."""
         return self.load_before > BUSY_LOAD_PER_CORE * self.cores
+
+    @property
+    def busy_note(self) -> str:
+        """A warning for results of a busy machine."""
+        return f"Other work ran on the machine before (load {self.load_before}): times are unreliable."
 
     @classmethod
     def here(cls) -> Self:
-        """This machine, now."""
+        """Describes this machine now."""
         cpuinfo = _read(Path("/proc/cpuinfo"))
         flags = set(_first(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo).split())
         return cls(
@@ -71,9 +76,9 @@ class Machine(BaseModel):
 
 
 def _load() -> float:
-    """How many other threads run or could, on average over a second.
+    """Mean number of other runnable threads over one second.
 
-    The system's own average still has in it what ended minutes ago.
+    The system's own load average still counts work that ended minutes ago.
     """
     stat = Path("/proc/stat")
     if not stat.exists():

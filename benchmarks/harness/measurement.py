@@ -1,4 +1,4 @@
-"""How results are kept: JSON files that say when, on what and by which command they were measured."""
+"""The fields that all result files share: date, command, commit and machine."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -11,13 +11,16 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.harness.machine import Machine
 
+QUICK_NOTE = "A quick run: the figures are rough."
+
 
 class Measurement(BaseModel):
-    """What every result file says.
+    """Base of all result files.
 
     Attributes:
-        benchmark: which one; tells how to read the rest.
-        commit: the commit measured, with "+" if files had changed since; "" outside of a repository.
+        benchmark: name of the benchmark, which selects the class that reads the file.
+        command: command line without paths and addresses.
+        commit: short hash of the measured commit, with "+" if files had changed since; "" outside a repository.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,17 +32,18 @@ class Measurement(BaseModel):
     machine: Machine
 
     def heading(self) -> str:
-        """One paragraph for a reader: when, by what, on what."""
+        """One paragraph: date, commit, command and machine."""
         commit = f", commit {self.commit}" if self.commit else ""
         return f"Measured {self.date:%Y-%m-%d}{commit}, with `{self.command}`, on: {self.machine.describe()}."
 
     def write(self, path: Path) -> None:
+        """Writes the measurement as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def circumstances(context: click.Context, module: str) -> dict[str, Any]:
-    """Date, command, commit and machine: to be called before anything is measured."""
+    """Date, command, commit and machine. Call it before the measurement, since it measures the machine's load."""
     return {
         "date": datetime.now(UTC).replace(microsecond=0),
         "command": command_line(context, module),
@@ -49,7 +53,7 @@ def circumstances(context: click.Context, module: str) -> dict[str, Any]:
 
 
 def command_line(context: click.Context, module: str) -> str:
-    """The command given, with placeholders for paths and addresses, which concern one machine only."""
+    """The command that was run, with placeholders for paths and addresses, which concern one machine only."""
     words = ["python", "-m", module]
     for parameter in context.command.params:
         if not isinstance(parameter, click.Option) or parameter.name in (None, "json_file"):
@@ -70,7 +74,7 @@ def _words(option: click.Option, value: Any) -> list[str]:
 
 
 def commit_of(folder: Path) -> str:
-    """Short hash of the commit that a repository is at, with "+" if files have changed since; "" outside of one."""
+    """Short hash of a repository's checked-out commit, with "+" if files have changed; "" outside a repository."""
     try:
         head = _git(folder, "rev-parse", "--short", "HEAD")
         return head + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")

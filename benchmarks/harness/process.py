@@ -1,4 +1,7 @@
-"""What the system says about a running process, and where it may run. Linux only: elsewhere the answers are None."""
+"""Reads a process's memory, files, threads and CPU time, and controls where and when it runs.
+
+Reads /proc, which only Linux has; elsewhere readings are None.
+"""
 
 import os
 import signal
@@ -8,38 +11,38 @@ from pathlib import Path
 
 
 def pin(cores: Iterable[int]) -> None:
-    """Keeps this process, and those it starts from now on, on these cores.
+    """Pins this process, and processes that it starts later, to these cores.
 
     Raises:
-        OSError: there are no such cores.
+        OSError: the machine lacks one of the cores.
     """
-    wanted = set(cores)
-    for task in Path("/proc/self/task").iterdir():  # libraries have threads of their own by now
-        with suppress(ProcessLookupError):  # a thread that has ended since
-            os.sched_setaffinity(int(task.name), wanted)
+    allowed = set(cores)
+    for task in Path("/proc/self/task").iterdir():  # libraries have already started threads
+        with suppress(ProcessLookupError):  # the thread has ended since
+            os.sched_setaffinity(int(task.name), allowed)
 
 
 def resident_mb(process_id: int) -> float | None:
-    """Memory of a process that is in RAM, in MB (10^6 bytes)."""
+    """Resident memory of a process, in MB (10^6 bytes)."""
     kib = _status(process_id, "VmRSS")
     return None if kib is None else kib * 1024 / 1e6
 
 
 def thread_names(process_id: int) -> list[str] | None:
-    """The name of each thread of a process; several may have the same one, and the system keeps 15 characters of it."""
+    """Names of a process's threads, truncated by the system to 15 characters; threads may share a name."""
     try:
         tasks = list(Path(f"/proc/{process_id}/task").iterdir())
     except OSError:
         return None
     names = []
     for task in tasks:
-        with suppress(OSError):  # a thread that has ended since
+        with suppress(OSError):  # the thread has ended since
             names.append((task / "comm").read_text().strip())
     return names
 
 
 def num_open_files(process_id: int) -> int | None:
-    """Files, sockets and pipes that a process has open."""
+    """Number of files, sockets and pipes that a process has open."""
     try:
         return len(os.listdir(f"/proc/{process_id}/fd"))
     except OSError:
@@ -47,17 +50,17 @@ def num_open_files(process_id: int) -> int | None:
 
 
 def family(process_id: int) -> list[int]:
-    """A process and those that it started, and they."""
+    """A process and all its descendants."""
     parents = {int(entry.name): _parent(int(entry.name)) for entry in Path("/proc").glob("[0-9]*")}
     found = [process_id]
-    for member in found:  # grows on the way
+    for member in found:  # the loop also visits what it appends
         found += [child for child, parent in parents.items() if parent == member]
     return found
 
 
 @contextmanager
 def suspended(process_id: int) -> Iterator[None]:
-    """Stops a process and its descendants meanwhile, since some poll while they have nothing to do."""
+    """Stops a process and its descendants within the context: idle servers may poll."""
     _signal(process_id, signal.SIGSTOP)
     try:
         yield
@@ -67,7 +70,7 @@ def suspended(process_id: int) -> Iterator[None]:
 
 @contextmanager
 def resumed(process_id: int) -> Iterator[None]:
-    """Lets a suspended process and its descendants run meanwhile."""
+    """Lets a suspended process and its descendants run within the context."""
     _signal(process_id, signal.SIGCONT)
     try:
         yield
@@ -81,7 +84,7 @@ def _signal(process_id: int, number: signal.Signals) -> None:
 
 
 def cpu_seconds(process_id: int) -> float | None:
-    """CPU time that a process has used so far, user and system, all threads."""
+    """CPU time that all threads of a process have used so far, user and system."""
     stat = _stat(process_id)
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") if stat else None
 
@@ -92,15 +95,15 @@ def _parent(process_id: int) -> int | None:
 
 
 def _stat(process_id: int) -> list[str]:
-    """The fields of a process's stat from the third on; empty if there is no such process."""
+    """Fields of /proc/PID/stat from the third on; empty if the process does not exist."""
     try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()  # a name may hold blanks
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()  # names may contain blanks
     except OSError:
         return []
 
 
 def _status(process_id: int, name: str) -> int | None:
-    """A number of a process's status."""
+    """A number from /proc/PID/status."""
     try:
         lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which model answered, as results name it."""
+"""The model that answered, as result files describe it."""
 
 from typing import Self
 
@@ -20,6 +20,7 @@ class ServedModel(BaseModel):
 
     @classmethod
     def of(cls, model: Model) -> Self:
+        """Takes what the client received about a model."""
         return cls(
             name=model.name,
             version=model.version,

@@ -1,4 +1,4 @@
-"""A real `regard serve` on loopback, as a process of its own that ends with the benchmark."""
+"""Runs `regard serve` on loopback in its own process, which ends with the benchmark."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
 
 
 class ServerFailed(Exception):
-    """A server that did not start, with the end of its log."""
+    """A server did not start; the message ends with the tail of its log."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Server:
     """A running server.
 
     Attributes:
-        started: when its process was started, by `time.perf_counter`.
+        started: `time.perf_counter` when the process started.
     """
 
     process: subprocess.Popen[bytes]
@@ -46,13 +46,14 @@ class Server:
 
     @property
     def target(self) -> str:
+        """Address as HOST:PORT."""
         return f"{HOST}:{self.port}"
 
     def wait_until_healthy(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Returns at the first health answer that says SERVING.
+        """Waits until the health service answers SERVING.
 
         Raises:
-            ServerFailed: the process ended, or the time is over.
+            ServerFailed: the process ended, or the timeout passed.
         """
         end = time.perf_counter() + timeout_s
         while not _accepts(self.port):
@@ -68,14 +69,14 @@ class Server:
         if self.process.poll() is not None:
             raise ServerFailed(f"the server ended with status {self.process.returncode}:\n{self._log_tail()}")
         if time.perf_counter() > end:
-            raise ServerFailed(f"the server is not healthy in time:\n{self._log_tail()}")
+            raise ServerFailed(f"the server did not become healthy in time:\n{self._log_tail()}")
 
     def _log_tail(self) -> str:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-LOG_TAIL_CHARACTERS:]
 
     def stop(self) -> None:
-        """Lets the server drain; kills it if it does not end."""
+        """Drains the server; kills it if it does not end in time."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -93,13 +94,15 @@ def serve(
     flags: tuple[str, ...] = (),
     checkout: Checkout = WORKING_TREE,
 ) -> Iterator[Server]:
-    """Starts `regard serve` with its defaults on free ports, and stops it in the end. It need not be healthy yet.
+    """Starts `regard serve` with default settings on free ports, and stops it at exit.
+
+    The server may not be healthy yet: see `Server.wait_until_healthy`.
 
     Args:
         bundles: folder of bundles; None serves the shipped ones.
-        models: names to load; none loads all.
-        flags: other settings than the defaults.
-        checkout: whose code serves.
+        models: names of the models to load; empty loads all.
+        flags: command-line flags that change settings.
+        checkout: the commit whose code serves.
     """
     grpc_port, http_port = _free_ports(2)
     command = [sys.executable, "-m", "regard", "serve", "--host", HOST]
@@ -109,7 +112,7 @@ def serve(
     if models:
         command += ["--models", ",".join(models)]
     command += flags
-    # What the environment sets would be measured too.
+    # Settings from the environment would change what is measured.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGARD_")}
     environment = {**inherited, **checkout.environment}
     with tempfile.TemporaryFile() as log, _ending_orderly():
@@ -124,7 +127,7 @@ def serve(
 
 @contextmanager
 def _ending_orderly() -> Iterator[None]:
-    """Turns SIGTERM into an exception, so that no server outlives a benchmark that is told to end."""
+    """Turns SIGTERM into an exception, so that no server outlives a terminated benchmark."""
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -153,7 +156,7 @@ def _serves(health: health_pb2_grpc.HealthStub) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
+    """Distinct ports that were free a moment ago."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
         for each in sockets:

@@ -1,4 +1,4 @@
-"""A figure with its spread over repetitions."""
+"""A measured value with its spread over repetitions."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Spread(BaseModel):
-    """What repetitions of one measurement gave."""
+    """Median and range of a repeated measurement; `values` are in the order measured."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,15 +20,15 @@ class Spread(BaseModel):
 
     @classmethod
     def of(cls, values: Sequence[float], digits: int = 4) -> Self:
-        """Of one value or more, in the order measured."""
+        """Summarizes one value or more, rounded to `digits`."""
         rounded = tuple(round(value, digits) for value in values)
         return cls(median=round(median(values), digits), minimum=min(rounded), maximum=max(rounded), values=rounded)
 
     def text(self, form: str = ".2f") -> str:
-        """Like "1.23 (1.20 to 1.31)"."""
+        """Formats median and range, such as "1.23 (1.20 to 1.31)"."""
         return f"{self.median:{form}} ({self.minimum:{form}} to {self.maximum:{form}})"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that a share (0 to 1) of the values does not exceed, interpolated."""
+    """The quantile at `share` (0 to 1), interpolated linearly."""
     return float(np.quantile(np.asarray(values), share))

@@ -1,4 +1,4 @@
-"""A table as the terminal and as Markdown show it."""
+"""Tables for the terminal and for Markdown."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,13 +12,14 @@ WIDTH_OF_FILES = 140
 
 @dataclass(frozen=True)
 class Table:
-    """Text in rows; every row is as long as the header."""
+    """Rows of text; every row has as many cells as the header."""
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def to_rich(self) -> rich.table.Table:
+        """The table for a terminal; columns of numbers are right-aligned."""
         table = rich.table.Table(title=self.title, title_justify="left")
         for number, name in enumerate(self.header):
             table.add_column(name, justify="right" if self._is_numeric(number) else "left")
@@ -27,6 +28,7 @@ class Table:
         return table
 
     def to_markdown(self) -> str:
+        """The title in bold, then the table."""
         rules = ("---:" if self._is_numeric(number) else "---" for number in range(len(self.header)))
         lines = [self.header, tuple(rules), *self.rows]
         return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -37,7 +39,7 @@ class Table:
 
 
 def show(tables: Iterable[Table], notes: Iterable[str]) -> None:
-    """Prints tables and notes; where the output is no terminal, wide enough for every table."""
+    """Prints tables and notes; if the output is no terminal, wide enough for every table."""
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
     for table in tables:
         console.print(table.to_rich())

@@ -1,21 +1,24 @@
-"""Whether something holds, as a row of a table."""
+"""Whether a measured value keeps its bound."""
 
 from dataclasses import dataclass
+
+VERDICT_HEADER = ("", "measured", "bound", "met")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One thing that was to be shown.
+    """One checked claim.
 
     Attributes:
-        what: a line for a reader.
-        found, bound: as a reader sees them.
+        what: the claim, as tables show it.
+        found, bound: value and bound, formatted.
     """
 
     what: str
     found: str
     bound: str
-    holds: bool
+    is_met: bool
 
     def cells(self) -> list[str]:
-        return [self.what, self.found, self.bound, "yes" if self.holds else "no"]
+        """The row of a table with `VERDICT_HEADER`."""
+        return [self.what, self.found, self.bound, "yes" if self.is_met else "no"]

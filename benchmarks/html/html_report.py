@@ -45,7 +45,7 @@ class HtmlReport(Measurement):
         else:
             notes.append("No browser was there to open the page with.")
         if self.machine.is_busy:
-            notes.append(f"The machine was busy before (load {self.machine.load_before}): times mean little.")
+            notes.append(self.machine.busy_note)
         return notes
 
     def _rounds(self) -> str:

@@ -1,1 +1,1 @@
-"""Scenarios of calls and the generator that sends them; `python -m deploy.loadtest` is its command."""
+"""Load scenarios and the generator that sends their calls; the command is `python -m deploy.loadtest`."""

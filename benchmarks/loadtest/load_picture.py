@@ -1,4 +1,4 @@
-"""A picture of a run: how many calls took how long, and how latency and throughput went over time."""
+"""Draws a load test: the distribution of latencies, and latency and throughput over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ NINES = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 
 def draw(scenario: Scenario, outcomes: Sequence[Outcome], file: Path) -> None:
-    """Draws what was due in the time that counts; the file's suffix says the format."""
+    """Draws the calls that were due in the measurement; the file's suffix selects the format."""
     counted = [outcome for outcome in outcomes if outcome.due >= 0]
     figure, (shares, course) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     figure.suptitle(scenario.name)
@@ -26,7 +26,7 @@ def draw(scenario: Scenario, outcomes: Sequence[Outcome], file: Path) -> None:
 
 
 def _draw_shares(axes: Axes, scenario: Scenario, outcomes: Sequence[Outcome]) -> None:
-    """Latency against the share of calls that were faster, stretched towards 100 %."""
+    """Latency by the share of faster calls, with an axis stretched towards 100 %."""
     for part in scenario.parts:
         times = np.sort([1000 * o.latency_s for o in outcomes if o.part == part.name and o.code == "OK"])
         if len(times):
@@ -42,7 +42,7 @@ def _draw_shares(axes: Axes, scenario: Scenario, outcomes: Sequence[Outcome]) ->
 
 
 def _draw_course(axes: Axes, scenario: Scenario, outcomes: Sequence[Outcome]) -> None:
-    """Each call by when it was due, and answers a second."""
+    """The latency of each call by its due time, and answers per second."""
     good = [o for o in outcomes if o.code == "OK"]
     failed = [o for o in outcomes if not o.is_expected]
     axes.scatter([o.due for o in good], [1000 * o.latency_s for o in good], s=3, alpha=0.4, label="answered")

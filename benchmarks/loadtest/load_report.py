@@ -1,4 +1,4 @@
-"""What a run of a scenario found: numbers for each kind of call, as JSON and as tables."""
+"""The results of a load test per kind of call, as JSON and as tables."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from benchmarks.loadtest.runner import Outcome
 from benchmarks.loadtest.scenario import Closed, Scenario
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "most": 1.0}
-MAX_LAG_MS = 20.0  # a generator that is later than this measures itself
+MAX_LAG_MS = 20.0  # a later generator measures its own delay
 
 
 class Percentiles(BaseModel):
-    """Of times in milliseconds, by name; none where nothing was measured."""
+    """Percentiles of times in milliseconds, by the names of `SHARES`; empty without measurements."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,22 +25,24 @@ class Percentiles(BaseModel):
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Self:
+        """Computes them from times in seconds."""
         found = {name: round(1000 * percentile(seconds, share), 2) for name, share in SHARES.items() if seconds}
         return cls(values=found)
 
     def cells(self) -> list[str]:
+        """Cells of a table's row, one per name of `SHARES`."""
         return [f"{self.values[name]:.1f}" if name in self.values else "" for name in SHARES]
 
 
 class PartResult(BaseModel):
-    """One kind of call, or all together.
+    """Results of one kind of call, or of all kinds.
 
     Attributes:
-        num_calls: calls that were due in the time that counts.
-        latency: of the calls that were answered rightly, from when they were due.
-        first_token: of the streams among them.
-        codes: how the calls ended: how often which status.
-        num_expected: calls that ended without an answer, as they should.
+        num_calls: calls that were due in the measurement.
+        codes: number of calls by status.
+        latency: of the correctly answered calls, from their due time.
+        first_token: times to the first token of streams, from their due time.
+        num_expected: calls that ended with an expected status other than OK.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +58,7 @@ class PartResult(BaseModel):
 
     @classmethod
     def of(cls, name: str, outcomes: Sequence[Outcome], seconds: float) -> Self:
+        """Summarizes the outcomes of a measurement of `seconds`."""
         good = [outcome for outcome in outcomes if outcome.code == "OK"]
         return cls(
             name=name,
@@ -70,15 +73,16 @@ class PartResult(BaseModel):
 
     @property
     def num_failed(self) -> int:
+        """Calls that ended with an unexpected status."""
         return self.num_calls - self.codes.get("OK", 0) - self.num_expected
 
 
 class LoadReport(Measurement):
-    """A run.
+    """One run of a scenario.
 
     Attributes:
-        lag: how late calls were sent, after they were due: the generator's own fault.
         total: all kinds of call together.
+        lag: times from a call's due time until the generator sent it.
     """
 
     benchmark: Literal["loadtest"] = "loadtest"
@@ -89,14 +93,14 @@ class LoadReport(Measurement):
 
     @staticmethod
     def results(scenario: Scenario, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-        """The fields that say what was measured. What was due in the warm-up does not count.
+        """The measured fields; calls of the warm-up do not count.
 
         Raises:
-            ValueError: nothing was due in the time that counts.
+            ValueError: no call was due in the measurement.
         """
         counted = [outcome for outcome in outcomes if outcome.due >= 0]
         if not counted:
-            raise ValueError("no call was due in the time that counts")
+            raise ValueError("no call was due in the measurement")
         seconds = scenario.duration_s
         return {
             "scenario": scenario,
@@ -109,6 +113,7 @@ class LoadReport(Measurement):
         }
 
     def tables(self) -> Iterator[Table]:
+        """Latencies by kind of call, and times to the first token of streams."""
         header = ["calls", "due", "failed", "calls/s", "tokens/s", *(f"{name} ms" for name in SHARES)]
         shown = (*self.parts, self.total) if len(self.parts) > 1 else (self.total,)
         yield Table(f"{self.scenario.name}: latency from when a call was due", header, [_row(part) for part in shown])
@@ -118,15 +123,16 @@ class LoadReport(Measurement):
             yield Table("First token of streams", ["calls", *(f"{name} ms" for name in SHARES)], rows)
 
     def notes(self) -> Iterator[str]:
+        """Statuses other than OK, and what makes the latencies unreliable."""
         unanswered = ", ".join(f"{count} {code}" for code, count in self.total.codes.items() if code != "OK")
         if unanswered:
-            yield f"Not answered: {unanswered}; {self.total.num_expected} of them as they should be."
+            yield f"Not answered: {unanswered}; {self.total.num_expected} of them as expected."
         if isinstance(self.scenario.arrivals, Closed):
             yield "A closed loop: callers wait for answers, so a slower server got fewer calls."
         if self.lag.values["p99"] > MAX_LAG_MS:
-            yield f"The generator was late: {self.lag.values['p99']:.0f} ms at p99. Latencies include that."
+            yield f"The generator was late: {self.lag.values['p99']:.0f} ms at p99. Latencies include this delay."
         if self.machine.is_busy:
-            yield f"The machine was busy before (load {self.machine.load_before}): times mean little."
+            yield self.machine.busy_note
 
 
 def _row(part: PartResult) -> list[str]:

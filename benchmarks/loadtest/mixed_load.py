@@ -1,4 +1,4 @@
-"""The mixed load of `deploy/loadtest/scenarios/mixed.toml`, and how much of it a server takes."""
+"""The mixed load of `deploy/loadtest/scenarios/mixed.toml`, and a server's capacity for it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ ROUNDS = 3
 
 
 def cores(value: str) -> tuple[int, ...]:
-    """Numbers of cores from a command line, such as "0" or "0,1".
+    """Parses core numbers from a command line, such as "0" or "0,1".
 
     Raises:
-        BadParameter: click's, for anything else.
+        BadParameter: from click, if the value is no such list.
     """
     try:
         return tuple(int(part) for part in value.split(","))
@@ -28,28 +28,28 @@ def cores(value: str) -> tuple[int, ...]:
 
 
 def mixed(**changes: Any) -> Scenario:
-    """The scenario with other values of its fields."""
+    """Reads the scenario and replaces fields."""
     return Scenario.read(SCENARIO).model_copy(update=changes)
 
 
 def served_only(scenario: Scenario) -> Scenario:
-    """The scenario without the calls that callers give up and those that cannot be served."""
+    """The scenario without cancelled and invalid calls."""
     parts = tuple(part for part in scenario.parts if part.expected == "OK" and part.cancel_after_s is None)
     return scenario.model_copy(update={"parts": parts})
 
 
 def open_loop(scenario: Scenario, rate_per_s: float) -> Scenario:
-    """The same calls, arriving independently of each other and of the answers."""
+    """The same calls with independent arrivals."""
     return scenario.model_copy(update={"arrivals": Poisson(process="poisson", rate_per_s=rate_per_s)})
 
 
 def closed_loop(scenario: Scenario) -> Scenario:
-    """The same calls by so many callers that each wait for their answer."""
+    """The same calls by `CLIENTS` callers that each wait for their answers."""
     return scenario.model_copy(update={"arrivals": Closed(process="closed", clients=CLIENTS)})
 
 
 async def capacity(target: str, scenario: Scenario) -> Spread:
-    """Calls a second that end as they should when callers wait for their answers: of some runs of the scenario."""
+    """Calls per second that end as expected in a closed loop, over `ROUNDS` runs of the scenario."""
     rates = []
     for seed in range(ROUNDS):
         outcomes = await Runner(closed_loop(scenario).model_copy(update={"seed": seed}), target).run()
@@ -58,5 +58,5 @@ async def capacity(target: str, scenario: Scenario) -> Spread:
 
 
 def rate_of(outcomes: Sequence[Outcome], seconds: float) -> float:
-    """Calls a second that ended in time, and as they should."""
+    """Calls per second that ended within the measurement and as expected."""
     return sum(outcome.is_expected and 0 <= outcome.done < seconds for outcome in outcomes) / seconds

@@ -1,8 +1,8 @@
-"""Sends a scenario's calls over grpc.aio and notes how each ended.
+"""Sends a scenario's calls over grpc.aio and records how each ended.
 
-Latencies count from the moment at which a call was due, not from the one at which it was sent. In an open loop the two
-differ whenever the generator, or a connection, is held up: counted from sending, every call that had to wait for
-that would look as if it had not (coordinated omission).
+Latencies count from the time at which a call was due, not from the time at which it was sent. In an open loop the two
+differ whenever the generator or a connection is delayed; latencies from sending would hide that delay (coordinated
+omission).
 """
 
 import asyncio
@@ -25,17 +25,16 @@ from regard.v1 import regard_pb2_grpc as stubs
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended. Times are seconds since the time that counts began; negative ones are of the warm-up.
+    """How a call ended. Times are seconds from the start of the measurement; those of the warm-up are negative.
 
     Attributes:
-        due: when it should have been sent.
-        sent: when it was.
-        first_token: when its first token came; None but for streams.
-        code: gRPC status, such as "OK"; "WRONG" is an answer that is not what was asked for, or one to what should
-            have been refused.
-        is_expected: whether it ended as it should: answered rightly, given up by its caller, or refused where that is
-            due.
-        retry_after_s: when the server asked the caller to come back; None where it did not.
+        due: when the call should have been sent.
+        sent: when it was sent.
+        done: when it ended.
+        first_token: when a stream's first token arrived; None for other calls.
+        code: gRPC status, such as "OK"; "WRONG" is an incorrect answer, or an answer in place of the expected error.
+        is_expected: whether the call was answered correctly, was cancelled by its caller, or failed as expected.
+        retry_after_s: the server's retry delay (RetryInfo); None without one.
     """
 
     part: str
@@ -50,6 +49,7 @@ class Outcome:
 
     @property
     def latency_s(self) -> float:
+        """From when the call was due until it ended."""
         return self.done - self.due
 
 
@@ -57,7 +57,7 @@ class Runner:
     """Runs a scenario once.
 
     Args:
-        target: as gRPC names it; several addresses are "ipv4:HOST:PORT,HOST:PORT".
+        target: gRPC target; several addresses are "ipv4:HOST:PORT,HOST:PORT".
     """
 
     def __init__(self, scenario: Scenario, target: str) -> None:
@@ -68,7 +68,7 @@ class Runner:
         self._begin = 0.0
 
     async def run(self) -> list[Outcome]:
-        """Sends all calls that are due within warm-up and duration, and waits for the last answer."""
+        """Sends all calls that are due in warm-up and measurement, and waits for the last answer."""
         async with AsyncExitStack() as stack:
             connections = [
                 stubs.AttentionServiceStub(
@@ -85,10 +85,11 @@ class Runner:
         return self._outcomes
 
     def _options(self) -> list[tuple[str, str | int]]:
-        alone: tuple[str, int] = ("grpc.use_local_subchannel_pool", 1)  # a connection of its own, as on many machines
+        # Channels share no connection, like callers on different machines.
+        unshared: tuple[str, int] = ("grpc.use_local_subchannel_pool", 1)
         if self._scenario.retries:
-            return [*channel_options(self._target), alone]
-        return [alone, ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
+            return [*channel_options(self._target), unshared]
+        return [unshared, ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
 
     def _now(self) -> float:
         return time.perf_counter() - self._begin
@@ -98,7 +99,7 @@ class Runner:
         due = -self._scenario.warmup_s
         async with asyncio.TaskGroup() as group:
             while (due := due + rng.expovariate(arrivals.rate_per_s)) < self._scenario.duration_s:
-                await asyncio.sleep(due - self._now())  # at once where that is past
+                await asyncio.sleep(due - self._now())  # returns at once if the time has passed
                 group.create_task(self._send(next(self._calls), next(connections), due))
 
     async def _closed(self, arrivals: Closed, connections: Iterator[Any]) -> None:
@@ -116,13 +117,13 @@ class Runner:
         try:
             async with asyncio.timeout(call.cancel_after_s):
                 await self._ask(call, stub, answer)
-            if call.expected != "OK" or not _is_as_asked(call, answer.results):
+            if call.expected != "OK" or not _is_correct(call, answer.results):
                 code = "WRONG"
         except TimeoutError:
             code = "CANCELLED"
         except grpc.aio.AioRpcError as error:
             code, retry_after_s = error.code().name, from_rpc_error(error).retry_after_s
-        gave_up = code == "CANCELLED" and call.cancel_after_s is not None
+        is_cancelled = code == "CANCELLED" and call.cancel_after_s is not None
         self._outcomes.append(
             Outcome(
                 part=call.part,
@@ -132,7 +133,7 @@ class Runner:
                 first_token=answer.first_token,
                 code=code,
                 num_tokens=sum(len(result.hypotheses[0].tokens) for result in answer.results),
-                is_expected=gave_up or code == call.expected,
+                is_expected=is_cancelled or code == call.expected,
                 retry_after_s=retry_after_s,
             )
         )
@@ -151,15 +152,15 @@ class Runner:
 
 @dataclass
 class _Answer:
-    """What has come of an answer so far."""
+    """The part of an answer that has arrived."""
 
     results: Sequence[Any] = ()
     first_token: float | None = None
 
 
-def _is_as_asked(call: Call, results: Any) -> bool:
-    """Whether there is a result for each input, and a map where one was asked for, and none else."""
-    asked: Any = call.request
-    num_inputs = 1 if call.is_stream else len(getattr(asked, "texts", None) or asked.images)
-    maps = [bool(result.hypotheses[0].attention) for result in results]
-    return len(results) == num_inputs and set(maps) == {call.attention}
+def _is_correct(call: Call, results: Any) -> bool:
+    """Whether each input has a result, with a map exactly if the call requested one."""
+    request: Any = call.request
+    num_inputs = 1 if call.is_stream else len(getattr(request, "texts", None) or request.images)
+    has_maps = {bool(result.hypotheses[0].attention) for result in results}
+    return len(results) == num_inputs and has_maps == {call.has_alignment}

@@ -1,4 +1,4 @@
-"""A scenario: what is asked, in which mix, and when. Read from TOML; paths are relative to the file."""
+"""A load scenario: which calls arrive, in which mix, and when. Read from TOML; paths are relative to the file."""
 
 import tomllib
 from pathlib import Path
@@ -12,16 +12,16 @@ class _Strict(BaseModel):
 
 
 class Poisson(_Strict):
-    """Open loop: calls arrive independently of each other and of the answers, at that rate on average."""
+    """Open loop: calls arrive independently of each other and of the answers, at a mean rate."""
 
     process: Literal["poisson"]
     rate_per_s: float = Field(gt=0)
 
 
 class Closed(_Strict):
-    """Closed loop: so many callers, each with its next call a while after its last one's answer.
+    """Closed loop: each caller sends its next call `think_s` after its last answer.
 
-    A slow server gets fewer calls then, so that latencies look better than arrivals of their own would find them.
+    A slow server gets fewer calls, so latencies look better than those of independent arrivals.
     """
 
     process: Literal["closed"]
@@ -33,13 +33,13 @@ class Part(_Strict):
     """One kind of call.
 
     Attributes:
-        weight: how often it occurs, beside the weights of the others.
-        inputs: a text file with an input a line, or for captions a folder of pictures.
-        to: target languages of translations, one drawn for each call; none is the model's only one.
-        attention_share: share of the calls that ask for the alignment.
+        weight: relative frequency.
+        inputs: a text file with one input per line; for captions, a folder of pictures.
+        to: target languages of translations, of which each call draws one; empty for models with one language.
+        attention_share: share of the calls that request the alignment, 0 to 1.
         model: "" is the server's default.
-        cancel_after_s: the caller gives up then, unless it has its answer; None waits for it.
-        expected: gRPC status with which the calls must end, such as "INVALID_ARGUMENT" for what cannot be asked.
+        cancel_after_s: the caller cancels an unanswered call after this time; None never cancels.
+        expected: gRPC status with which the calls must end, such as "INVALID_ARGUMENT" for invalid requests.
     """
 
     name: str = Field(min_length=1)
@@ -57,14 +57,15 @@ class Part(_Strict):
 
 
 class Scenario(_Strict):
-    """All of it.
+    """A mix of calls and how they arrive.
 
     Attributes:
-        warmup_s: time before the one that counts.
-        timeout_s: a call's deadline.
-        connections: calls take them in turn.
-        retries: whether the client repeats what no server took up, and balances over all addresses of the target.
-        seed: of arrivals and mix; the same seed asks the same.
+        duration_s: length of the measurement.
+        warmup_s: load before the measurement.
+        timeout_s: deadline of a call.
+        connections: number of connections, used in turn.
+        retries: whether the client retries calls that no server accepted, and balances over the target's addresses.
+        seed: seed of arrivals and mix; equal seeds send equal calls.
     """
 
     name: str = Field(min_length=1)
@@ -79,10 +80,10 @@ class Scenario(_Strict):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Reads a file.
+        """Reads a TOML file.
 
         Raises:
-            ValidationError: pydantic's, with all that is wrong.
+            ValidationError: from pydantic, with all errors of the file.
         """
         content = tomllib.loads(file.read_text(encoding="utf-8"))
         for part in content.get("parts", ()):

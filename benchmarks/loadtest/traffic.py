@@ -1,4 +1,4 @@
-"""From a scenario to calls: messages ready to send, the same ones for the same seed."""
+"""Draws a scenario's calls as messages ready to send; equal seeds draw equal calls."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,30 +14,31 @@ from regard.requests import TranslateOptions
 
 @dataclass(frozen=True)
 class Call:
-    """A call to make.
+    """A call to send.
 
     Attributes:
-        part: name of the kind of call.
-        method: of AttentionService, such as "StreamTranslate".
-        attention: whether it asks for the alignment.
-        cancel_after_s: when the caller gives up; None never does.
-        expected: gRPC status with which it must end, unless the caller gave up.
+        part: name of its part of the scenario.
+        method: method of AttentionService, such as "StreamTranslate".
+        has_alignment: whether the answer must have the alignment.
+        cancel_after_s: the caller cancels the unanswered call after this time; None never cancels.
+        expected: gRPC status with which the call must end, unless the caller cancels it.
     """
 
     part: str
     method: str
     request: Message
-    attention: bool
+    has_alignment: bool
     cancel_after_s: float | None = None
     expected: str = "OK"
 
     @property
     def is_stream(self) -> bool:
+        """Whether the answer is a stream of events."""
         return self.method.startswith("Stream")
 
 
 def calls(scenario: Scenario) -> Iterator[Call]:
-    """Yields calls without end, drawn by weight."""
+    """Yields calls without end, drawn by the weights of the parts."""
     rng = random.Random(scenario.seed)
     inputs = {part.name: _inputs(part) for part in scenario.parts}
     weights = [part.weight for part in scenario.parts]
@@ -47,7 +48,7 @@ def calls(scenario: Scenario) -> Iterator[Call]:
 
 
 def _inputs(part: Part) -> Sequence[Any]:
-    """Texts, or the bytes of pictures."""
+    """Texts, or the content of image files."""
     if part.task == "caption":
         pictures = sorted(path for path in part.inputs.iterdir() if path.suffix in (".jpg", ".jpeg", ".png", ".webp"))
         return [path.read_bytes() for path in pictures]
@@ -55,18 +56,18 @@ def _inputs(part: Part) -> Sequence[Any]:
 
 
 def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
-    attention = rng.random() < part.attention_share
+    has_alignment = rng.random() < part.attention_share
     options = TranslateOptions(
-        model=part.model or None, num_beams=part.num_beams, attention=("alignment",) if attention else ()
+        model=part.model or None, num_beams=part.num_beams, attention=("alignment",) if has_alignment else ()
     )
     to = rng.choice(part.to) if part.to else ""
     method = ("Stream" if part.stream else "") + part.task.capitalize()
     request = _request(method, inputs, to, options)
-    return Call(part.name, method, request, attention, part.cancel_after_s, part.expected)
+    return Call(part.name, method, request, has_alignment, part.cancel_after_s, part.expected)
 
 
 def _request(method: str, inputs: Sequence[Any], to: str, options: TranslateOptions) -> Message:
-    """The message; what calls with texts and pictures take of the options is the same here."""
+    """Builds a method's message. TranslateOptions has every option that the other methods read."""
     match method:
         case "Translate":
             return requests.translate(inputs, to, options)

@@ -81,5 +81,5 @@ class MechanismsReport(Measurement):
     def notes(self) -> list[str]:
         notes = [f"Left out: {reason}." for reason in self.left_out]
         if self.machine.is_busy:
-            notes.append(f"The machine was busy before (load {self.machine.load_before}): times mean little.")
+            notes.append(self.machine.busy_note)
         return notes

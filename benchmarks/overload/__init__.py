@@ -1,1 +1,1 @@
-"""What a server does with more load than it can carry: `python -m benchmarks.overload`."""
+"""Measures a server under more load than it can carry: `python -m benchmarks.overload`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.overload`: more calls than a server can answer, each with a deadline."""
+"""`python -m benchmarks.overload`: sends more calls than a server can answer, each with a deadline."""
 
 import asyncio
 from pathlib import Path
@@ -19,15 +19,15 @@ CAPACITY_TIMEOUT_S = 60.0
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--factor", default=3.0, help="Calls sent, of the capacity, which is measured first in each round.")
-@click.option("--deadline", default=2.0, help="Seconds that each call is given.")
-@click.option("--rounds", default=3, help="How often to do it.")
-@click.option("--seconds", default=15.0, help="What counts of each of a round's two loads.")
+@click.option("--factor", default=3.0, help="Call rate over the capacity, which each round measures first.")
+@click.option("--deadline", default=2.0, help="Deadline of each call, in seconds.")
+@click.option("--rounds", default=3, help="Number of rounds.")
+@click.option("--seconds", default=15.0, help="Length of each of a round's two loads.")
 @click.option("--scenario", "file", type=click.Path(path_type=Path), metavar="FILE", help="Another mix of calls.")
-@click.option("--cpus", help="Cores for the server, such as 0; all, if not given.")
+@click.option("--cpus", help="Cores for the server, such as 0; by default all.")
 @click.option(
     "--generator-cpus",
-    help="Cores for the load generator; those of the server, if not given.",
+    help="Cores for the load generator; by default the server's.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
@@ -42,7 +42,7 @@ def main(
     generator_cpus: str | None,
     json_file: Path | None,
 ) -> None:
-    """Overloads a server of all shipped models. The exit status is 1 if anything is not as it should be."""
+    """Overloads a server of all shipped models. The exit status is 1 if a bound is missed."""
     if cpus is not None:
         pin(cores(cpus))
     before = circumstances(context, "benchmarks.overload")
@@ -58,13 +58,13 @@ def main(
     show(report.tables(), report.notes())
     if json_file is not None:
         report.write(json_file)
-    context.exit(0 if report.holds else 1)
+    context.exit(0 if report.is_met else 1)
 
 
 async def overload(
     target: str, scenario: Scenario, num_rounds: int, factor: float, deadline_s: float
 ) -> tuple[Round, ...]:
-    """In each round, how many calls are answered when callers wait, and then what becomes of so many times as many."""
+    """Each round measures the capacity in a closed loop, then sends `factor` times as many calls in an open loop."""
     rounds = []
     for seed in range(num_rounds):
         waiting = closed_loop(scenario).model_copy(update={"timeout_s": CAPACITY_TIMEOUT_S, "seed": seed})

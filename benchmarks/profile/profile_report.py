@@ -89,7 +89,7 @@ class ProfileReport(Measurement):
             f"a second, {read_one:.1f} and {read_all:.1f} GB a second read from memory."
         )
         if self.machine.is_busy:
-            yield f"The machine was busy before (load {self.machine.load_before:.2f}): times mean little."
+            yield self.machine.busy_note
 
     def _server_table(self) -> Table:
         stages = list(dict.fromkeys(stage for each in self.server for stage in each.cpu_ms_by_stage))

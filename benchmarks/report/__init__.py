@@ -1,1 +1,1 @@
-"""Writes the tables of documents from the results of all benchmarks: `python -m benchmarks.report`."""
+"""Writes the tables of documents from result files: `python -m benchmarks.report`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.report`: writes the tables of documents from the files in results/."""
+"""`python -m benchmarks.report`: writes the tables of documents from the result files."""
 
 import click
 

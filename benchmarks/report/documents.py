@@ -1,6 +1,6 @@
-"""The tables of documents, made from the files in results/.
+"""Makes the tables of documents from the files in results/.
 
-A block of a document from `<!-- results: NAME -->` to `<!-- end -->` holds what results/NAME.json says.
+The block between `<!-- results: NAME -->` and `<!-- end -->` shows results/NAME.json.
 """
 
 import json
@@ -56,7 +56,11 @@ REPORTS: dict[str, type[Report]] = {
 
 
 def render(text: str, results: Path) -> str:
-    """The text with every block made anew."""
+    """Replaces every block of a text.
+
+    Args:
+        results: folder of the result files.
+    """
 
     def block(match: re.Match[str]) -> str:
         return f"{match['begin']}{_content(results / (match['name'] + '.json'))}\n{match['end']}"
@@ -69,13 +73,13 @@ def _content(path: Path) -> str:
 
 
 def read_report(path: Path) -> Report:
-    """A results file of any benchmark."""
+    """Reads a result file of any benchmark."""
     text = path.read_text(encoding="utf-8")
     return REPORTS[json.loads(text)["benchmark"]].model_validate_json(text)
 
 
 def markdown(report: Report) -> str:
-    """A report as the README shows it."""
+    """A report's heading, tables and notes as Markdown."""
     tables = [table.to_markdown() for table in report.tables()]
     notes = "\n".join(f"- {note}" for note in report.notes())
     return "\n\n".join(part for part in (report.heading(), *tables, notes) if part)

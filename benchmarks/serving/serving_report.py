@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.measurement import QUICK_NOTE, Measurement
 from benchmarks.harness.served_model import ServedModel
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table
@@ -54,9 +54,9 @@ class ServingReport(Measurement):
         if off and on:
             notes.append(f"The server's CPU time for a request with the alignment over that without: {on / off:.3f}.")
         if self.machine.is_busy:
-            notes.append(f"The machine was busy before (load {self.machine.load_before}): times mean little.")
+            notes.append(self.machine.busy_note)
         if self.quick:
-            notes.append("A quick run, for a glance only.")
+            notes.append(QUICK_NOTE)
         return notes
 
     def _start_and_size(self) -> Table:

@@ -1,1 +1,1 @@
-"""Whether a server stays as it is under load: `python -m benchmarks.soak`."""
+"""Measures whether a server leaks or slows down under steady load: `python -m benchmarks.soak`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: a mixed load for half an hour, and what became of the server."""
+"""`python -m benchmarks.soak`: watches memory, files, threads and latency of a server over half an hour of mixed load."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -21,16 +21,16 @@ from benchmarks.soak.watch import Sample, watching
 
 NUM_STRETCHES = 120  # of the picture
 SAMPLES_A_LOAD = 72
-WARMUP_SHARE = 0.25  # of the time that counts: batches of rare shapes are first made then, and memory settles
-CAPACITY_S = 10.0  # a round, at most
+WARMUP_SHARE = 0.25  # of the measurement: first batches of rare shapes allocate memory
+CAPACITY_S = 10.0  # of a round, at most
 
 
 @dataclass
 class Soaked:
-    """What was measured; times are of the time that counts: what passes between two fifths is left out.
+    """The raw measurements. Times exclude the capacity measurements between the fifths.
 
     Attributes:
-        capacities: calls a second that the server answered at most, before the warm-up and before each fifth.
+        capacities: calls per second in a closed loop, before the warm-up and before each fifth.
     """
 
     capacities: list[Spread] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Soaked:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--minutes", default=30.0, help="The time that counts; a quarter of it comes before, to warm up.")
-@click.option("--share", default=0.8, help="Of the capacity, which is measured before each fifth.")
-@click.option("--cpus", help="Cores for the server, such as 0; all, if not given.")
-@click.option("--generator-cpus", help="Cores for the load generator; those of the server, if not given.")
+@click.option("--minutes", default=30.0, help="Length of the measurement; a warm-up of a quarter of it comes first.")
+@click.option("--share", default=0.8, help="Call rate over the capacity, which is measured before each fifth.")
+@click.option("--cpus", help="Cores for the server, such as 0; by default all.")
+@click.option("--generator-cpus", help="Cores for the load generator; by default the server's.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the course, as SVG or PNG.")
 @click.pass_context
@@ -56,7 +56,7 @@ def main(
     json_file: Path | None,
     picture: Path | None,
 ) -> None:
-    """Soaks a server of all shipped models. The exit status is 1 if anything is not as it should be."""
+    """Soaks a server of all shipped models. The exit status is 1 if a bound is missed."""
     if cpus is not None:
         pin(cores(cpus))
     before = circumstances(context, "benchmarks.soak")
@@ -70,23 +70,23 @@ def main(
     if json_file is not None:
         report.write(json_file)
     if picture is not None:
-        from benchmarks.soak.course_picture import draw  # matplotlib, where it is wanted only
+        from benchmarks.soak.course_picture import draw  # imports matplotlib
 
         draw(report, picture)
-    context.exit(0 if report.holds else 1)
+    context.exit(0 if report.is_met else 1)
 
 
 async def soak(server: Server, minutes: float, share: float) -> Soaked:
-    """Warms up, and sends the same calls five times, each time at the same share of what the server takes then.
+    """Warms up, then sends the same calls five times, each time at the same share of the current capacity.
 
-    The capacity is measured anew each time, since a machine that others share is not always as fast: what is 80 % of
-    its capacity now may be all of it some minutes later.
+    Each fifth measures the capacity again, since the speed of a shared machine varies: 80 % of its capacity now may be
+    all of it some minutes later.
     """
     soaked = Soaked()
     soaked.warmup, _ = await _load(server, soaked, share, WARMUP_SHARE * 60 * minutes, seed=0)
     seconds = 60 * minutes / NUM_FIFTHS
     for number in range(NUM_FIFTHS):
-        # The same calls, so that what differs between two fifths is the server.
+        # Equal seeds send equal calls, so that differences between fifths come from the server.
         outcomes, samples = await _load(server, soaked, share, seconds, seed=1)
         begins = number * seconds
         soaked.outcomes += [_later(outcome, begins) for outcome in outcomes]
@@ -97,7 +97,7 @@ async def soak(server: Server, minutes: float, share: float) -> Soaked:
 async def _load(
     server: Server, soaked: Soaked, share: float, seconds: float, seed: int
 ) -> tuple[list[Outcome], list[Sample]]:
-    """Measures the capacity and sends a share of it for so many seconds; times count from the beginning of that."""
+    """Measures the capacity, then sends a share of it for `seconds`; times count from the start of that load."""
     found = await capacity(server.target, mixed(duration_s=min(CAPACITY_S, seconds)))
     soaked.capacities.append(found)
     scenario = open_loop(mixed(duration_s=seconds, warmup_s=0.0, seed=seed), share * found.median)
@@ -113,7 +113,7 @@ def _later(outcome: Outcome, by_s: float) -> Outcome:
 
 
 def results(soaked: Soaked, minutes: float) -> dict[str, Any]:
-    """The fields of the report that say what was found."""
+    """The measured fields of the report."""
     seconds = 60 * minutes
     length = seconds / NUM_STRETCHES
     load = LoadReport.results(mixed(duration_s=seconds), soaked.outcomes)

@@ -1,4 +1,4 @@
-"""A picture of a soak: latency, answers, memory, open files and threads over time."""
+"""Draws a soak: latency, calls, memory, open files and threads over time."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmarks.soak.soak_report import SoakReport
 
 
 def draw(report: SoakReport, file: Path) -> None:
-    """Draws the course; the file's suffix says the format."""
+    """Draws the course; the file's suffix selects the format."""
     figure, (latency, calls, memory, counts) = plt.subplots(
         4, 1, figsize=(9, 8), sharex=True, layout="constrained", height_ratios=(2, 1, 1, 1)
     )

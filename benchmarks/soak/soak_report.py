@@ -1,4 +1,4 @@
-"""What a soak found, as JSON and as tables."""
+"""The results of a soak as JSON and as tables."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.spread import Spread, percentile
 from benchmarks.harness.tables import Table
-from benchmarks.harness.verdict import Verdict
+from benchmarks.harness.verdict import VERDICT_HEADER, Verdict
 from benchmarks.loadtest.load_report import PartResult, Percentiles
 from benchmarks.loadtest.runner import Outcome
 from benchmarks.soak.watch import Sample
@@ -21,14 +21,14 @@ NUM_FIFTHS = 5
 
 
 class Stretch(BaseModel):
-    """A stretch of the time that counts, and what it was like.
+    """A part of the measurement.
 
     Attributes:
-        begins_s: since the time that counts began.
-        num_failed: calls that did not end as they should.
-        p50_ms, p99_ms: from when a call was due until its answer; None where none was answered.
-        resident_mb, num_open_files, num_threads: the server's, the median of what was seen.
-        threads: the same of the threads of each name.
+        begins_s: its start, from the start of the measurement.
+        num_failed: calls that ended with an unexpected status.
+        p50_ms, p99_ms: latencies from a call's due time; None without answers.
+        resident_mb, num_open_files, num_threads: medians of the server's samples.
+        threads: median number of threads by name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +46,7 @@ class Stretch(BaseModel):
 
     @classmethod
     def of(cls, begins_s: float, seconds: float, outcomes: Sequence[Outcome], samples: Sequence[Sample]) -> Self:
-        """Of what was due and what was seen in the stretch; both count from the beginning of all."""
+        """Summarizes the calls that were due and the samples that were taken in the stretch."""
         ends_s = begins_s + seconds
         due = [outcome for outcome in outcomes if begins_s <= outcome.due < ends_s]
         seen = [sample for sample in samples if begins_s <= sample.at_s < ends_s]
@@ -72,12 +72,12 @@ class SoakReport(Measurement):
     """A soak.
 
     Attributes:
-        share: of the capacity, that was asked for.
-        capacities: calls a second that the server answered at most, before the warm-up and before each fifth.
-        fifths: the same calls five times.
-        course: the same time in shorter stretches, for a picture.
-        warmup: what came before the time that counts; it may not fail either.
-        lag: how late calls were sent: the generator's own fault.
+        share: call rate over the capacity.
+        capacities: calls per second in a closed loop, before the warm-up and before each fifth.
+        warmup: the load before the measurement, which may not have failed calls either.
+        lag: the generator's delays.
+        fifths: five loads with the same calls.
+        course: the measurement in shorter stretches, for the picture.
     """
 
     benchmark: Literal["soak"] = "soak"
@@ -93,15 +93,15 @@ class SoakReport(Measurement):
 
     @property
     def memory_growth(self) -> float:
-        """From the first fifth to the last, of the first."""
+        """Growth from the first fifth to the last, relative to the first."""
         return self.fifths[-1].resident_mb / self.fifths[0].resident_mb - 1
 
     @property
     def p99_drift(self) -> float:
-        """From the first fifth to the last, of the first; negative if it became faster.
+        """Change of p99 from the first fifth to the last, relative to the first; negative if the server became faster.
 
-        Of each fifth counts the median of its stretches' p99: work of others for a while is in a few stretches only,
-        what the server has become is in all of them.
+        Compares medians of the stretches' p99: other work on the machine affects few stretches of a fifth, a change of
+        the server affects all of them.
         """
         length = len(self.course) // NUM_FIFTHS
         first, last = self._usual_p99(self.course[:length]), self._usual_p99(self.course[-length:])
@@ -112,10 +112,11 @@ class SoakReport(Measurement):
         return median(math.inf if stretch.p99_ms is None else stretch.p99_ms for stretch in stretches)
 
     def verdicts(self) -> list[Verdict]:
+        """The bounds on failed calls, memory, latency, open files and threads."""
         first, last = self.fifths[0], self.fifths[-1]
         failed = self.total.num_failed + self.warmup.num_failed
         return [
-            Verdict("calls that did not end as they should", f"{failed}", "0", failed == 0),
+            Verdict("failed calls", f"{failed}", "0", failed == 0),
             Verdict(
                 "growth of resident memory",
                 f"{100 * self.memory_growth:.1f} %",
@@ -133,18 +134,20 @@ class SoakReport(Measurement):
         ]
 
     @property
-    def holds(self) -> bool:
-        return all(verdict.holds for verdict in self.verdicts())
+    def is_met(self) -> bool:
+        """Whether every bound is met."""
+        return all(verdict.is_met for verdict in self.verdicts())
 
     def tables(self) -> Iterator[Table]:
+        """The bounds, the fifths, threads by name, and kinds of calls."""
         title = f"{self.minutes:g} minutes at {100 * self.share:.0f} % of capacity: the last fifth beside the first"
-        yield Table(title, ["", "found", "wanted", "holds"], [verdict.cells() for verdict in self.verdicts()])
+        yield Table(title, VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])
         header = ["minute", "capacity", "due a second", "failed", "p50 ms", "p99 ms", "MB", "open files", "threads"]
         fifths = zip(self.capacities[1:], self.fifths, strict=True)
         yield Table("Fifths, each with the same calls", header, [_row(capacity, fifth) for capacity, fifth in fifths])
         header = ["threads named", *(f"minute {fifth.begins_s / 60:.1f}" for fifth in self.fifths)]
         yield Table("Threads, the median of each fifth", header, list(self._thread_rows()))
-        header = ["calls", "due", "failed", "answered", "refused or given up", "p50 ms", "p99 ms"]
+        header = ["calls", "due", "failed", "answered", "refused or cancelled", "p50 ms", "p99 ms"]
         yield Table("Kinds of calls", header, [_part_row(part) for part in (*self.parts, self.total)])
 
     def _thread_rows(self) -> Iterator[list[str]]:
@@ -152,13 +155,14 @@ class SoakReport(Measurement):
             yield [f"`{name}`", *(f"{fifth.threads.get(name, 0):g}" for fifth in self.fifths)]
 
     def notes(self) -> Iterator[str]:
-        yield "Capacity: calls a second when callers wait for their answers, measured right before; a median."
+        """Definitions, the generator's delay, and whether other work ran."""
+        yield "Capacity: calls per second in a closed loop, measured right before the fifth; a median."
         first, last = self.fifths[0].p99_ms, self.fifths[-1].p99_ms
         if first and last:
-            yield f"p99 over the whole last fifth is {last / first:.2f} times that over the whole first."
-        yield f"Calls were sent {self.lag.values['p99']:.0f} ms late at p99; latencies include that."
+            yield f"p99 over the whole last fifth is {last / first:.2f} times p99 over the whole first fifth."
+        yield f"Calls were sent {self.lag.values['p99']:.0f} ms late at p99; latencies include this delay."
         if self.machine.is_busy:
-            yield f"The machine was busy with other work (load {self.machine.load_before} before)."
+            yield self.machine.busy_note
 
 
 def _flat(what: str, first: float, last: float) -> Verdict:

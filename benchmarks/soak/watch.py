@@ -1,4 +1,4 @@
-"""Looks at a server's process while a load runs."""
+"""Samples a server's process while a load runs."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from benchmarks.harness.process import num_open_files, resident_mb, thread_names
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at one moment.
+    """The state of a process at one time.
 
     Attributes:
-        at_s: since the watch began.
-        threads: how many have a name, by name.
+        at_s: time since the watch began.
+        threads: number of threads by name.
     """
 
     at_s: float
@@ -27,10 +27,10 @@ class Sample:
 
 @asynccontextmanager
 async def watching(process_id: int, interval_s: float) -> AsyncIterator[list[Sample]]:
-    """Yields a list that gets a sample every so many seconds, until the block ends.
+    """Yields a list to which a sample is appended every `interval_s` seconds within the context.
 
     Raises:
-        RuntimeError: the system does not tell, or the process is gone.
+        RuntimeError: the process has ended, or the system has no /proc.
     """
     samples: list[Sample] = []
     task = asyncio.create_task(_watch(process_id, interval_s, samples))
@@ -39,7 +39,7 @@ async def watching(process_id: int, interval_s: float) -> AsyncIterator[list[Sam
     finally:
         task.cancel()
         (error,) = await asyncio.gather(task, return_exceptions=True)
-    if isinstance(error, Exception):  # it was not only cancelled
+    if isinstance(error, Exception):  # CancelledError is a BaseException
         raise error
 
 
@@ -48,7 +48,7 @@ async def _watch(process_id: int, interval_s: float, samples: list[Sample]) -> N
     while True:
         memory, files, threads = resident_mb(process_id), num_open_files(process_id), thread_names(process_id)
         if memory is None or files is None or threads is None:
-            raise RuntimeError(f"the system tells nothing about process {process_id}")
+            raise RuntimeError(f"the system reports nothing about process {process_id}")
         now = time.perf_counter() - begin
         samples.append(Sample(round(now, 2), round(memory, 2), files, Counter(threads)))
         await asyncio.sleep(interval_s - now % interval_s)

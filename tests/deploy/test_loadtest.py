@@ -60,7 +60,7 @@ def test_the_mix_is_drawn_by_weight_and_seed(tmp_path: Path) -> None:
     drawn = list(islice(calls(asked), 1000))
     assert drawn == list(islice(calls(asked), 1000))
     assert drawn != list(islice(calls(asked.model_copy(update={"seed": 2})), 1000))
-    counts = Counter((call.method, call.attention) for call in drawn)
+    counts = Counter((call.method, call.has_alignment) for call in drawn)
     assert counts["Translate", False] == pytest.approx(750, abs=60)
     assert counts["Summarize", True] == pytest.approx(125, abs=40)
     translation = next(call.request for call in drawn if call.part == "often")

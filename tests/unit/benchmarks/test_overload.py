@@ -29,12 +29,12 @@ def report(*rounds: Round) -> OverloadReport:
 
 
 def failing(*rounds: Round) -> list[str]:
-    return [verdict.what for verdict in report(*rounds).verdicts() if not verdict.holds]
+    return [verdict.what for verdict in report(*rounds).verdicts() if not verdict.is_met]
 
 
 def test_a_server_that_refuses_what_it_cannot_do_passes() -> None:
     found = Round.of(10, 10, outcomes(num_ok=95, num_refused=205))
-    assert (found.goodput, found.num_refused, found.late) == (0.95, 205, 0)
+    assert (found.goodput, found.num_refused, found.late_share) == (0.95, 205, 0)
     assert (found.admitted_p99_ms, found.refusal_p99_ms, found.delay_p50_s) == (500, 5, 0.25)
     assert failing(found) == []
 
@@ -42,10 +42,10 @@ def test_a_server_that_refuses_what_it_cannot_do_passes() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "what"),
     [
-        (outcomes(num_ok=85, num_refused=215), "calls answered within their deadline, of the capacity"),
+        (outcomes(num_ok=85, num_refused=215), "calls answered within their deadline, over the capacity"),
         (outcomes(num_ok=95, num_refused=195, num_late=10), "admitted calls that took longer than 2 s"),
-        (outcomes(num_ok=95, num_refused=205, retry_after_s=None), "refused calls without a time to come back"),
-        (outcomes(num_ok=95, num_refused=205, refusal_s=1.0), "time to a refusal, p99"),
+        (outcomes(num_ok=95, num_refused=205, retry_after_s=None), "refused calls without a retry delay"),
+        (outcomes(num_ok=95, num_refused=205, refusal_s=1.0), "latency of a refusal, p99"),
     ],
 )
 def test_each_fault_is_found(outcomes: list[Outcome], what: str) -> None:
@@ -54,13 +54,13 @@ def test_each_fault_is_found(outcomes: list[Outcome], what: str) -> None:
 
 def test_any_other_end_is_a_fault() -> None:
     found = Round.of(10, 10, outcomes(num_ok=950, num_refused=200, num_internal=1))
-    assert failing(found) == ["calls that ended otherwise"]
+    assert failing(found) == ["calls with another status"]
 
 
 def test_the_median_round_counts() -> None:
     good, bad = (Round.of(10, 10, outcomes(num_ok=count, num_refused=200)) for count in (95, 80))
     assert failing(good, bad, good) == []
-    assert failing(bad, good, bad) == ["calls answered within their deadline, of the capacity"]
+    assert failing(bad, good, bad) == ["calls answered within their deadline, over the capacity"]
     assert OverloadReport.model_validate_json(report(good, bad).model_dump_json()) == report(good, bad)
 
 

@@ -48,12 +48,12 @@ def report(found: Soaked) -> SoakReport:
 
 
 def failing(found: Soaked) -> list[str]:
-    return [verdict.what for verdict in report(found).verdicts() if not verdict.holds]
+    return [verdict.what for verdict in report(found).verdicts() if not verdict.is_met]
 
 
 def test_a_steady_server_passes() -> None:
     assert failing(soaked()) == []
-    assert report(soaked()).holds
+    assert report(soaked()).is_met
 
 
 def test_growth_from_the_first_fifth_to_the_last_is_found() -> None:
@@ -73,8 +73,8 @@ def test_one_failed_call_is_a_failure_and_one_of_the_warm_up_too() -> None:
     failed = outcome(5, code="INTERNAL", expected=False)
     refused = outcome(6, code="NOT_FOUND")
     assert failing(soaked(outcomes=[*soaked().outcomes, refused])) == []
-    assert failing(soaked(outcomes=[*soaked().outcomes, failed])) == ["calls that did not end as they should"]
-    assert failing(soaked(warmup=[failed])) == ["calls that did not end as they should"]
+    assert failing(soaked(outcomes=[*soaked().outcomes, failed])) == ["failed calls"]
+    assert failing(soaked(warmup=[failed])) == ["failed calls"]
 
 
 def test_a_file_that_stays_open_is_found() -> None:
