@@ -11,7 +11,7 @@ import argparse
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
 from regard_models.recipes.captioner_scores import bleu
 from regard_models.recipes.captioner_search import caption
 from regard_models.recipes.tokenizer import train_tokenizer
-from regard_models.recipes.training import TrainingPlan, train
+from regard_models.recipes.training import Minutes, TrainingPlan, train
 
 VOCAB_SIZE = 3072
 IMAGES_A_BATCH = 32  # with five captions each
@@ -86,11 +86,11 @@ def main() -> None:
     model = build(config, dropout=options.dropout, feature_dropout=options.feature_dropout)
     model.encoder.load_state_dict(corpus.encoder.state_dict())
     training = Training(model.to(options.device), config, corpus, options.out, options.device)
-    plan = TrainingPlan(minutes=options.minutes, peak_rate=1e-3, warmup_steps=200, hold=0.2)
+    plan = TrainingPlan(Minutes(options.minutes), peak_rate=1e-3, warmup_steps=200, hold=0.2)
     training.run(plan, lambda batch: caption_loss(model, batch), "written")
     if options.reinforced_minutes:
         cider = CiderD(corpus.views[0].captions)
-        plan = TrainingPlan(minutes=options.reinforced_minutes, peak_rate=1e-4, warmup_steps=20, hold=0.5)
+        plan = TrainingPlan(Minutes(options.reinforced_minutes), peak_rate=1e-4, warmup_steps=20, hold=0.5)
         training.run(plan, lambda batch: self_critical_loss(model, corpus.vocabulary, cider, batch), "reinforced")
     training.finish()
 
@@ -150,7 +150,7 @@ class Training:
         self._phases: dict[str, Any] = {}
 
     def run(self, plan: TrainingPlan, loss_of: Callable[[CaptionBatch], Tensor], phase: str) -> None:
-        """Trains for the plan's minutes, going on where an earlier call stopped; takes the best epoch, or the mean of
+        """Spends the plan's budget, continuing where an earlier call stopped; takes the best epoch, or the mean of
         it and the last one (Wortsman et al. 2022, "Model soups"), whichever scores higher.
         """
         state, best = self._out / f"{phase}.pt", self._out / phase
@@ -162,7 +162,7 @@ class Training:
         load_weights(self._model, mean_weights(Checkpoint.load(best).weights, last))
         self._keep_better(best)
         load_weights(self._model, Checkpoint.load(best).weights)
-        self._phases[phase] = {"minutes": plan.minutes, "steps": steps, "device": self._device}
+        self._phases[phase] = {**asdict(plan.budget), "steps": steps, "device": self._device}
 
     def finish(self) -> None:
         """Writes the checkpoint with its dev scores by beam search."""

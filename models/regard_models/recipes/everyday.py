@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from regard_models.nets.transformer import Transformer, TransformerConfig
 from regard_models.recipes.corpus import Pair, join_neighbours, read_pairs, vary_names
 from regard_models.recipes.tokenizer import train_tokenizer
-from regard_models.recipes.training import TrainingPlan
+from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, greedy_bleu, write_checkpoint
 
 LANGUAGES = ("de", "fr", "es")
@@ -63,7 +63,7 @@ def main() -> None:
 
     # No dropout: within this budget a model sees each pair a few times only, and does not overfit.
     model = Transformer(CONFIG).to(options.device)
-    plan = TrainingPlan(minutes=options.minutes, peak_rate=2e-3)
+    plan = TrainingPlan(Minutes(options.minutes), peak_rate=2e-3)
     steps = fit(model, vocabulary, epochs(pairs, rng), plan, options.out, device=options.device)
     scores = {
         f"dev_{code}_greedy_bleu": greedy_bleu(

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from regard_models.recipes.corpus import read_pairs
-from regard_models.recipes.training import TrainingPlan
+from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import fit, greedy_bleu, load_translator, write_checkpoint
 
 LANGUAGES = ("de",)  # of those that the start's tokenizer has a token for, "fr" can be added
@@ -34,7 +34,7 @@ def main() -> None:
     pairs = [pair for code in LANGUAGES for pair in read_pairs(options.data, "train", code)]
     model, vocabulary = load_translator(options.start, dropout=options.dropout)
     model.to(options.device)
-    plan = TrainingPlan(minutes=options.minutes, peak_rate=1e-3, warmup_steps=100, hold=0.1)
+    plan = TrainingPlan(Minutes(options.minutes), peak_rate=1e-3, warmup_steps=100, hold=0.1)
     steps = fit(model, vocabulary, repeat(pairs), plan, options.out, device=options.device)
     scores = {
         f"{split}_{code}_greedy_bleu": greedy_bleu(

@@ -19,7 +19,7 @@ from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, Style
 from regard_models.recipes.corpus import Pair, pad_batch, read_pairs
 from regard_models.recipes.tokenizer import END, PAD, START, train_tokenizer
-from regard_models.recipes.training import TrainingPlan
+from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit
 
 LANGUAGE = "de"
@@ -55,7 +55,7 @@ def main() -> None:
     vocabulary = Vocabulary(tokenizer_of(pairs))
     config = CONFIGS[options.style]
     net = RecurrentTranslator(config, dropout=options.dropout).to(options.device)
-    plan = TrainingPlan(minutes=options.minutes, peak_rate=2e-3, warmup_steps=200)
+    plan = TrainingPlan(Minutes(options.minutes), peak_rate=2e-3, warmup_steps=200)
     steps = fit(net, vocabulary, repeat(pairs), plan, options.out, device=options.device, max_tokens=2048)
     scores = {
         f"{split}_{LANGUAGE}_greedy_bleu": greedy_bleu(

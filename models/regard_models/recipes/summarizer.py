@@ -33,7 +33,7 @@ from regard_models.recipes.summaries import (
     without_unknowable,
 )
 from regard_models.recipes.tokenizer import END, UNKNOWN
-from regard_models.recipes.training import TrainingPlan, train
+from regard_models.recipes.training import Minutes, TrainingPlan, train
 from regard_models.recipes.word_vocabulary import SPACE, WordUse, build_tokenizer, choose_words, words
 
 FAMILY = "regard-pointer-generator"
@@ -186,7 +186,7 @@ def main() -> None:
     for stage in _stages(options.minutes):
         loss_of = loss_function(model, stage.coverage_weight)
         passes = epochs(coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
-        plan = TrainingPlan(minutes=stage.minutes, peak_rate=stage.peak_rate, warmup_steps=300)
+        plan = TrainingPlan(Minutes(stage.minutes), peak_rate=stage.peak_rate, warmup_steps=300)
         steps += train(model, loss_of, passes, plan, options.out / f"{stage.name}.pt", device=options.device)
         for documents in dev.values():
             scores |= dev_scores(model, vocabulary, documents, device=options.device)

@@ -1,10 +1,10 @@
-"""The training loop of the recipes: a budget of minutes, resumable, with a progress bar."""
+"""The training loop of the recipes: a budget of steps or of minutes, resumable, with a progress bar."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 
 class TrainingBatch(Protocol):
-    """What the loop asks of a batch; what is in it, only the loss knows."""
+    """What the loop needs of a batch; only the loss knows its content."""
 
     @property
     def num_tokens(self) -> int:
@@ -26,26 +26,58 @@ Batch = TypeVar("Batch", bound=TrainingBatch)
 
 
 @dataclass(frozen=True)
+class Steps:
+    """A budget of optimizer steps: training ends at the same weights, however fast the machine is."""
+
+    steps: int
+    unit: ClassVar[str] = "steps"
+
+    @property
+    def total(self) -> float:
+        return self.steps
+
+    def spent(self, step: int, elapsed_s: float) -> float:
+        return step
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """A budget of wall-clock time: a fast machine makes more steps in it than a slow one."""
+
+    minutes: float
+    unit: ClassVar[str] = "s"
+
+    @property
+    def total(self) -> float:
+        return 60 * self.minutes
+
+    def spent(self, step: int, elapsed_s: float) -> float:
+        return elapsed_s
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """How long and how fast to learn.
 
     Attributes:
-        minutes: the budget of training time; the learning rate reaches zero at its end, however
-            many steps the machine makes of it.
+        budget: when training ends; the learning rate is zero then.
         peak_rate: learning rate after `warmup_steps`.
         hold: share of the budget after which the rate falls linearly to zero.
-        save_every_s: seconds between saved states, of which a later call goes on.
+        save_every_s: seconds between saved states, from which a later call continues.
     """
 
-    minutes: float
+    budget: Steps | Minutes
     peak_rate: float
     warmup_steps: int = 500
     hold: float = 0.3
     max_gradient_norm: float = 1.0
     save_every_s: float = 120.0
 
+    def is_spent(self, step: int, elapsed_s: float) -> bool:
+        return self.budget.spent(step, elapsed_s) >= self.budget.total
+
     def rate(self, step: int, elapsed_s: float) -> float:
-        progress = elapsed_s / (60 * self.minutes)
+        progress = self.budget.spent(step, elapsed_s) / self.budget.total
         decay = min(1.0, max(0.0, (1 - progress) / (1 - self.hold)))
         return self.peak_rate * min(1.0, (step + 1) / self.warmup_steps) * decay
 
@@ -58,51 +90,74 @@ def train(
     state_file: Path,
     *,
     device: str,
+    clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Trains until the plan's minutes are spent, going on from `state_file` where it exists.
+    """Trains until the plan's budget is spent; continues from `state_file` if it exists.
 
     Args:
-        loss_of: the mean loss of a batch, in nats a label.
+        loss_of: the mean loss of a batch, in nats per label.
         epochs: endless; each item is one pass over the data.
+        clock: seconds; counts only for a budget of minutes, and for when the state is saved.
 
     Returns:
-        the number of steps made in all.
+        the number of steps, those of earlier calls included.
+
+    Raises:
+        ValueError: the epochs ended before the budget was spent.
     """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
     )
-    gains, step, spent_s = gains_by_bfloat16(device), 0, 0.0
-    if state_file.exists():
-        state = torch.load(state_file, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent_s = state["step"], state["spent_s"]
-    started = saved = time.monotonic()
-    mean_loss, tokens = None, 0
+    step, spent_s = load_state(state_file, model, optimizer, device)
+    has_bfloat16 = gains_by_bfloat16(device)
+    started = saved = clock()
     model.train()
-    with tqdm(total=round(60 * plan.minutes), initial=round(spent_s), unit="s", mininterval=5) as bar:
+    with _ProgressBar(plan.budget, step, spent_s) as bar:
         for batch in (batch for epoch in epochs for batch in epoch):
-            now = time.monotonic()
+            now = clock()
             elapsed_s = spent_s + now - started
-            if now - saved > plan.save_every_s or elapsed_s >= 60 * plan.minutes:
+            is_spent = plan.is_spent(step, elapsed_s)
+            if is_spent or now - saved > plan.save_every_s:
                 save_state(state_file, model, optimizer, step=step, spent_s=elapsed_s)
                 saved = now
-            if elapsed_s >= 60 * plan.minutes:
+            if is_spent:
                 return step
             for group in optimizer.param_groups:
                 group["lr"] = plan.rate(step, elapsed_s)
-            with torch.autocast(device, torch.bfloat16, enabled=gains):
+            with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16):
                 loss = loss_of(batch.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), plan.max_gradient_norm)
             optimizer.step()
             optimizer.zero_grad()
             step += 1
-            tokens += batch.num_tokens
-            mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
-            bar.set_postfix_str(f"step {step}, loss {mean_loss:.3f}, {tokens / (now - started + 1e-9):.0f} tokens/s")
-            bar.update(int(elapsed_s) - bar.n)
-    raise ValueError("the epochs ended before the plan's minutes did")
+            bar.show(step, elapsed_s, loss.item(), batch.num_tokens)
+    raise ValueError("the epochs ended before the plan's budget was spent")
+
+
+class _ProgressBar:
+    """Shows how much of a budget is spent, the smoothed loss, and the pace of this call."""
+
+    def __init__(self, budget: Steps | Minutes, step: int, spent_s: float) -> None:
+        self._budget = budget
+        self._spent_s = spent_s  # by earlier calls
+        self._mean_loss: float | None = None
+        self._num_tokens = 0
+        initial = int(budget.spent(step, spent_s))
+        self._bar = tqdm(total=round(budget.total), initial=initial, unit=budget.unit, mininterval=5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def show(self, step: int, elapsed_s: float, loss: float, num_tokens: int) -> None:
+        self._mean_loss = loss if self._mean_loss is None else 0.98 * self._mean_loss + 0.02 * loss
+        self._num_tokens += num_tokens
+        pace = self._num_tokens / (elapsed_s - self._spent_s + 1e-9)
+        self._bar.set_postfix_str(f"step {step}, loss {self._mean_loss:.3f}, {pace:.0f} tokens/s", refresh=False)
+        self._bar.update(int(self._budget.spent(step, elapsed_s)) - self._bar.n)
 
 
 def gains_by_bfloat16(device: str) -> bool:
@@ -111,9 +166,19 @@ def gains_by_bfloat16(device: str) -> bool:
 
 
 def save_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, spent_s: float) -> None:
-    """Writes what a later call needs to go on; a crash while writing leaves the earlier state whole."""
+    """Writes what a later call needs to continue; a crash while writing leaves the earlier state whole."""
     partial = file.with_suffix(".partial")
     torch.save(
         {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent_s": spent_s}, partial
     )
     partial.replace(file)
+
+
+def load_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> tuple[int, float]:
+    """Restores a saved state; returns its steps and seconds, zeros where there is none."""
+    if not file.exists():
+        return 0, 0.0
+    state = torch.load(file, map_location=device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], state["spent_s"]
