@@ -1,11 +1,12 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
-# pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-peers, has
-# a client that tests call as others would.
+# pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-docs,
+# builds the documentation; a fourth, .venv-peers, has a client that tests call as others would.
 
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
 DEV := .venv-dev
+DOCS := .venv-docs
 BUF := npx --yes @bufbuild/buf@1.75.0
 API := regard/v1/regard.proto
 OPEN_INFERENCE := regard_service/open_inference/open_inference.proto
@@ -21,7 +22,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test browser lint format prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test browser lint format docs prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,11 @@ help:  ## Lists the targets.
 $(DEV)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python -m pip install --quiet --editable '.[dev]' $(ALL)
+	@touch $@
+
+$(DOCS)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 # A client that wants another protobuf than ours, and another package "inference". Its own pins, not constraints.txt.
@@ -75,6 +81,10 @@ stubs = mkdir -p $(1) && $(DEV)/bin/python -m grpc_tools.protoc --proto_path=pro
 	--grpc_python_out=$(1) --mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
 	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(2)
 
+# The variable silences a notice of Material's that is no warning of ours.
+docs: $(DOCS)/.installed  ## Builds the documentation site into build/site, strictly; ARGS="--site-dir DIR" elsewhere.
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict $(ARGS)
+
 prometheus-rule: $(DEV)/.installed  ## Writes the alert rules in the form that the Prometheus operator takes.
 	$(DEV)/bin/python -m deploy.prometheus.operator
 
@@ -90,6 +100,8 @@ proto-check: $(DEV)/.installed  ## Fails if the stubs are not what the .proto fi
 proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
 	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'
 
-constraints:  ## Pins what .venv-dev holds now.
+constraints:  ## Pins what .venv-dev and .venv-docs hold now.
 	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
-	$(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+cpu$$//'; } > constraints.txt
+	{ $(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip; \
+	$(DOCS)/bin/python -m pip freeze --exclude-editable; } \
+	| sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique; } > constraints.txt

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: watches memory, files, threads and latency of a server over half an hour of mixed load."""
+"""`python -m benchmarks.soak`: memory, files, threads and latency of a server over half an hour of mixed load."""
 
 import asyncio
 from dataclasses import dataclass, field, replace

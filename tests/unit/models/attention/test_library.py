@@ -36,7 +36,7 @@ def test_row_is_whole_and_names_its_test(name: str) -> None:
     row = ROWS[name]
     assert all(row.values())
     assert f"({name}.py)" in row["file"]
-    assert f"[`test_{name}.py`](../../tests/unit/models/regard_models/attention/test_{name}.py)" == row["test"]
+    assert f"[`test_{name}.py`](../../../tests/unit/models/attention/test_{name}.py)" == row["test"]
     assert (Path(__file__).parent / f"test_{name}.py").is_file()
 
 
