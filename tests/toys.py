@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import save_model
-from regard_export.drawing.builder import GraphBuilder
+from regard_export.onnx_graph.builder import GraphBuilder
 from regard_service.bundle import (
     AttentionLayout,
     Bundle,

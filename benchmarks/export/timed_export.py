@@ -49,12 +49,12 @@ def _peak_bytes() -> int:
 def main() -> None:
     checkpoint, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     stages = Stages("importing libraries")
-    from regard_export import families
-    from regard_export.cli import PRECISIONS
-    from regard_export.writing.exporting import ExportOptions, export
+    from regard_export.cli.commands import PRECISIONS
+    from regard_export.exporting.export import ExportOptions, export
+    from regard_export.families.loading import load_source_model
 
     stages.next("reading the checkpoint")
-    model = families.load(checkpoint)
+    model = load_source_model(checkpoint)
     chosen = next(known for known in PRECISIONS if known == precision)
     # Random weights may lose more to 8 bits than is allowed; what verification costs is the same.
     options = ExportOptions("benchmark", "1", (chosen,), {}, allow_mismatch=True)

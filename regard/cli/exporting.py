@@ -6,12 +6,12 @@ from regard.cli.delegation import load, needing
 
 
 def _delegate(name: str, target: str, purpose: str) -> click.Command:
-    """A command that hands its arguments, --help included, to one of `regard_export.cli`."""
+    """A command that hands its arguments, --help included, to one of `regard_export.cli.commands`."""
 
     @click.command(name, add_help_option=False, context_settings={"ignore_unknown_options": True})
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: tuple[str, ...]) -> None:
-        real = load("regard_export.cli", target, purpose, extra="export")
+        real = load("regard_export.cli.commands", target, purpose, extra="export")
         with needing(purpose, extra="export"):
             real.main(list(arguments), prog_name=f"regard {name}", standalone_mode=False)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from regard_export.families import regard
+from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineResult
@@ -17,14 +17,14 @@ from regard_service.engine.runtime.cuda import DeviceRunner
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 pytestmark = pytest.mark.gpu
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    model = regard.from_checkpoint(tiny_checkpoint())
+    model = transformer.from_checkpoint(tiny_checkpoint())
     return write_tiny_bundle(tmp_path_factory.mktemp("cuda") / "bundle", model, "float16")
 
 

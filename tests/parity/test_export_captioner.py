@@ -1,12 +1,12 @@
 """What only captioners of our own have; `test_graphs.py` has their graphs."""
 
 import numpy as np
-from regard_export.describe.reference import half_of_the_threads
-from regard_export.families import captioner
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.regard_checkpoints import captioner
+from regard_export.references.reference import half_of_the_threads
 
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_pixels
-from tests.unit.export.checkpoints import write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 
 
 def test_hard_attention_looks_at_one_position(tmp_path) -> None:

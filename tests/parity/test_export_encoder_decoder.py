@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from regard_export.describe.reference import Source, half_of_the_threads
-from regard_export.families import encoder_decoder
-from regard_export.families.source import SourceModel
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.regard_checkpoints import encoder_decoder
+from regard_export.references.reference import Source, half_of_the_threads
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.engine import Engine
@@ -17,8 +17,8 @@ from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 
 from tests.parity.families.variants import ENCODER_DECODERS, sources_of
-from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint
+from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 
 NUM_SOURCES = 5
 

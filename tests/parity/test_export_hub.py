@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from regard_export.cli import export_command
+from regard_export.cli.commands import export_command
 from regard_service.bundle import Bundle
 
 pytestmark = [pytest.mark.hub, pytest.mark.timeout(1800)]

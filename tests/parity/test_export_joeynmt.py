@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from regard_export import families
+from regard_export.checkpoints.source_model import Wanted
 from regard_export.errors import ExportError
-from regard_export.families.source import Wanted
+from regard_export.families.loading import load_source_model
 
 CHECKPOINT = Path(__file__).parents[1] / "data" / "joeynmt"
 
@@ -26,7 +26,7 @@ CHECKPOINT = Path(__file__).parents[1] / "data" / "joeynmt"
 def test_what_is_not_supported_of_recurrent_models_is_named(tmp_path, change, message: str) -> None:
     folder = _changed(CHECKPOINT.with_name("joeynmt_recurrent") / "gru-bahdanau", tmp_path, change)
     with pytest.raises(ExportError, match=message):
-        families.load(folder)
+        load_source_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def test_weights_that_are_missing_are_named_all_at_once(tmp_path, name: str, mis
     content["model_state"]["decoder.extra.weight"] = torch.zeros(1)
     torch.save(content, folder / "best.ckpt")
     with pytest.raises(ExportError) as told:
-        families.load(folder)
+        load_source_model(folder)
     assert f"weights are missing: {', '.join(missing)}" in str(told.value)
     if "trg_embed.lut.weight" not in missing:  # without a table, little else is known
         assert "no place for: decoder.extra.weight" in str(told.value)
 
 
 def test_what_the_manifest_says() -> None:
-    model = families.load(CHECKPOINT)
+    model = load_source_model(CHECKPOINT)
     assert (model.family, model.task) == ("joeynmt-transformer", "translation")
     assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
     assert (model.generation.num_beams, model.generation.max_new_tokens) == (4, 12)
-    assert families.load(CHECKPOINT, Wanted(languages=(("en", "de"),))).target_languages == ("de",)
+    assert load_source_model(CHECKPOINT, Wanted(languages=(("en", "de"),))).target_languages == ("de",)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_the_manifest_says() -> None:
 def test_what_is_not_supported_is_named(tmp_path, change: Callable[[Any], None], message: str) -> None:
     folder = _changed(CHECKPOINT, tmp_path, change)
     with pytest.raises(ExportError, match=message):
-        families.load(folder)
+        load_source_model(folder)
 
 
 def _changed(checkpoint: Path, tmp_path: Path, change: Callable[[Any], None]) -> Path:

@@ -5,18 +5,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 import torch
-from regard_export.describe.reference import half_of_the_threads
-from regard_export.families import pointer_generator
-from regard_export.families.source import SourceModel
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.regard_checkpoints import pointer_generator
+from regard_export.references.reference import half_of_the_threads
 from regard_models.nets.pointer_generator import load_network
 from regard_service.engine.runtime.runner import StepBindings
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 
 from regard.arrays import Array
 from tests.parity.families.variants import POINTERS
-from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.pointer_checkpoints import random_source, tiny_pointer_checkpoint
+from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 
 NUM_SOURCES, MAX_SOURCE = 7, 17
 

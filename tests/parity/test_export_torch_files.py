@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from regard_export import families
-from regard_export.describe.reference import half_of_the_threads
+from regard_export.checkpoints.source_model import Wanted
 from regard_export.errors import ExportError
-from regard_export.families.source import Wanted
+from regard_export.families.loading import load_source_model
+from regard_export.references.reference import half_of_the_threads
 from regard_service.generation import Generation
 
 DATA = Path(__file__).parents[1] / "data"
@@ -28,7 +28,7 @@ def _few_threads() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", LEARNED)  # the LSTM was trained too shortly
 def test_they_learned_the_toy_language(name: str) -> None:
-    model = families.load(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
+    model = load_source_model(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
     reference: Any = model.reference
     tokens = reference.generate(reference.tokenize(TEXT, "xx"), Generation(max_new_tokens=20)).tokens
     assert reference.detokenize(tokens).strip() == "der alte mann ein buch liest"
@@ -67,7 +67,7 @@ def _options(**changes: Any) -> Callable[[Any], None]:
 )
 def test_what_is_not_supported_is_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ExportError, match=message):
-        families.load(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+        load_source_model(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
 
 
 TABLE = "embeddings.make_embedding.emb_luts.0.weight"
@@ -95,7 +95,7 @@ def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
         content["model"].update({weight: torch.zeros(1) for weight in EXTRA})
 
     with pytest.raises(ExportError) as told:
-        families.load(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+        load_source_model(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
     assert f"weights are missing: {', '.join(missing)}" in str(told.value)
     if not any(TABLE in weight for weight in missing):  # without a table, little else is known
         assert f"no place for: {', '.join(sorted(EXTRA))}" in str(told.value)
@@ -104,7 +104,7 @@ def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
 def test_a_weight_of_another_shape_is_named(tmp_path: Path) -> None:
     changed = _changed(tmp_path, "fairseq/pre-norm", lambda c: c["model"].update({BIAS: torch.zeros(3)}))
     with pytest.raises(ExportError, match=r"encoder.0.feed_forward.inner.bias has shape \(3,\)"):
-        families.load(changed, Wanted(languages=LANGUAGES))
+        load_source_model(changed, Wanted(languages=LANGUAGES))
 
 
 def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None:
@@ -113,18 +113,18 @@ def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None
         languages = {name: args.pop(name) for name in ("source_lang", "target_lang")}
         content |= {"args": None, "cfg": {"model": argparse.Namespace(**args), "task": languages, "common": None}}
 
-    model = families.load(_changed(tmp_path, "fairseq/pre-norm", split))
-    original = families.load(DATA / "fairseq" / "pre-norm.pt")
+    model = load_source_model(_changed(tmp_path, "fairseq/pre-norm", split))
+    original = load_source_model(DATA / "fairseq" / "pre-norm.pt")
     assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
     assert model.architecture.description.config == original.architecture.description.config  # type: ignore[attr-defined]
 
 
 def test_a_folder_of_several_wants_one_named() -> None:
     with pytest.raises(ExportError, match=r"several checkpoints; name one: gru-mlp.pt, lstm-general.pt"):
-        families.load(DATA / "opennmt")
+        load_source_model(DATA / "opennmt")
 
 
 def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     torch.save({"opt": Path("/"), "vocab": {}}, tmp_path / "model.pt")
     with pytest.raises(ExportError, match="--trust-pickle"):
-        families.load(tmp_path)
+        load_source_model(tmp_path)

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regard_export.describe.reference import half_of_the_threads
-from regard_export.families import regard
-from regard_export.families.source import SourceModel
-from regard_export.graphs.transformer import TransformerArchitecture
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.architectures.transformer import TransformerArchitecture
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.regard_checkpoints import transformer
+from regard_export.references.reference import half_of_the_threads
 from regard_models.nets.transformer import Transformer
 from regard_service.bundle import Precision
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
 
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -36,7 +36,7 @@ def _few_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=OPTIONS, ids=str)
 def model(request: pytest.FixtureRequest) -> SourceModel:
-    return regard.from_checkpoint(tiny_checkpoint(**request.param))
+    return transformer.from_checkpoint(tiny_checkpoint(**request.param))
 
 
 def _runner(folder: Path, model: SourceModel, precision: Precision) -> Runner:

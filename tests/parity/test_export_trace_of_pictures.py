@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from regard_export import families
-from regard_export.describe.reference import half_of_the_threads
-from regard_export.families import captioner, encoder_decoder
-from regard_export.families.source import SourceModel
-from regard_export.graphs.captioner_transformer import TransformerCaptionerArchitecture
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.loading import load_source_model
+from regard_export.families.regard_checkpoints import captioner, encoder_decoder
+from regard_export.references.reference import half_of_the_threads
 from regard_models.nets.captioner_family import build, load_weights
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.runner import Runner
@@ -27,8 +27,8 @@ from tests.unit.export.captioner_checkpoints import (
     tiny_pixels,
     tiny_transformer,
 )
-from tests.unit.export.checkpoints import write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_checkpoint, tiny_prompted, tiny_vision
+from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 from tests.unit.export.vision_checkpoints import random_pixels, write_blip, write_vision
 
 VISION: dict[str, dict[str, Any]] = {
@@ -74,7 +74,7 @@ def _stacked(weights: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> NDArray[
 
 def _vision_model(folder: Path, name: str) -> SourceModel:
     write = write_blip if name == "blip" else write_vision
-    return families.load(write(folder, **VISION[name]))
+    return load_source_model(write(folder, **VISION[name]))
 
 
 def _whole_grid(windows: torch.Tensor, grid: int, window: int, shift: int) -> torch.Tensor:
@@ -209,7 +209,7 @@ def test_it_retraces_what_the_steps_did(tmp_path: Path, name: str, precision: Pr
 def test_what_cannot_be_told_is_not_promised(tmp_path: Path) -> None:
     """A Swin whose last grid is filled up, a picture fused with a text, recurrence, features without layers above."""
     untraced = {
-        "swin": families.load(write_vision(tmp_path / "checkpoint", encoder="swin")),
+        "swin": load_source_model(write_vision(tmp_path / "checkpoint", encoder="swin")),
         "fused": encoder_decoder.from_checkpoint(tiny_checkpoint(tiny_prompted())),
         "lstm": captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_lstm())),
         "no layers": captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_transformer(encoder_layers=0))),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from regard_export.cli import export_command
-from regard_export.describe.reference import half_of_the_threads
+from regard_export.cli.commands import export_command
+from regard_export.decoding.variant_engine import Decoded, ServingGraphs
 from regard_export.examples.sentences import EXAMPLES
-from regard_export.verification.served_graphs import Decoded, ServingGraphs
+from regard_export.references.reference import half_of_the_threads
 from regard_service.bundle import Bundle
 from regard_service.generation import Generation
 from transformers import AutoTokenizer

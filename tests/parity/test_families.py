@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from regard_export import families as known
-from regard_export.describe.reference import half_of_the_threads
-from regard_export.families import joeynmt, torch_files
-from regard_export.verification.served_graphs import ServingGraphs
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families import loading
+from regard_export.families.toolkits import joeynmt, torch_files
+from regard_export.references.reference import half_of_the_threads
 from regard_service.bundle import Precision
 
 import regard
 from regard.arrays import Float32Array
-from tests.parity.families.every import EVERY
+from tests.parity.families.all_families import EVERY
 from tests.parity.families.exports import PRECISIONS, Exported, Exports, export, serving
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Family, cross_attention, ids_of
-from tests.parity.families.of_nets import Toolkit
-from tests.parity.families.of_transformers import Texts
+from tests.parity.families.hugging_face import Texts
+from tests.parity.families.regard_nets import Toolkit
 
 # How far attention may be from the original's, on average, where weights are random.
 NEAR: dict[Precision, float] = {"int8": 0.02, "int4": 0.03, "float16": 5e-4}
@@ -44,7 +44,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         patch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
         patch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
         patch.setattr("regard_export.verification.verifier.TIMED_BATCHES", (1,))
-        patch.setattr("regard_export.verification.served_graphs.NUM_TIMED_STEPS", 2)
+        patch.setattr("regard_export.decoding.variant_engine.NUM_TIMED_STEPS", 2)
         exports = Exports(tmp_path_factory.mktemp("families"), [each for each in EVERY if each.name in chosen])
         yield exports
         exports.close()
@@ -86,7 +86,7 @@ def test_every_gate_holds(exports: Exports, family: Family) -> None:
     assert manifest.family == family.family
     assert report["reference"].startswith(exported.original.name)
     assert set(report["checks"]) == {"inputs", *PRECISIONS} - family.refused.keys()
-    assert set(family.wanted.languages) <= set(known.wanted_of(manifest).languages)
+    assert set(family.wanted.languages) <= set(loading.wanted_of(manifest).languages)
 
 
 @EACH
@@ -195,7 +195,7 @@ def test_self_attention_that_is_not_there_is_refused(exports: Exports, family: F
 
 
 def test_no_family_is_left_out() -> None:
-    assert {family.family for family in EVERY} == {*known.FAMILIES, *known.OPEN_FAMILIES, *TOOLKITS}
+    assert {family.family for family in EVERY} == {*loading.FAMILIES, *loading.OPEN_FAMILIES, *TOOLKITS}
 
 
 def _cells() -> set[tuple[str, str]]:

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from regard_export.describe.reference import Forced, Source, half_of_the_threads
-from regard_export.families.source import SourceModel
-from regard_export.verification import checks
-from regard_export.verification.checks import Check
-from regard_export.verification.served_graphs import Ids, ServingGraphs
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import Ids, ServingGraphs
+from regard_export.references.reference import Forced, Source, half_of_the_threads
+from regard_export.verification import graph_checks
+from regard_export.verification.graph_checks import Check
 from regard_service.bundle import Precision
 from regard_service.generation import Generation
 
 from tests.parity.families.variants import NUM_SOURCES, VARIANTS, Variant, sources_of
-from tests.unit.export.checkpoints import write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 
 MAX_TARGET = 9
 
@@ -66,8 +66,8 @@ def test_every_step_equals(model, graphs, sources, targets) -> None:
     expected = [model.reference.force(source, target) for source, target in zip(sources, targets, strict=True)]
     memory = [model.reference.memory(source) for source in sources]
     assert all(len(each) == len(model.architecture.memory) for each in memory)
-    _assert_all(checks.memory_equals(graphs["float32"], memory, sources))
-    _assert_all(checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
+    _assert_all(graph_checks.memory_equals(graphs["float32"], memory, sources))
+    _assert_all(graph_checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
 
 
 def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
@@ -76,14 +76,14 @@ def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
     actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
     if model.target.copies:
         assert any(token >= model.target.vocab_size for output in expected[4] for token in output.tokens)
-    _assert_all(checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
-    _assert_all(checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))
+    _assert_all(graph_checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
+    _assert_all(graph_checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_rows_are_sound_and_independent(graphs, sources, targets, precision: Precision) -> None:
-    _assert_all(checks.sound(graphs[precision], sources, graphs[precision].force(sources, targets)))
-    _assert_all(checks.rows_independent(graphs[precision], sources, targets))
+    _assert_all(graph_checks.sound(graphs[precision], sources, graphs[precision].force(sources, targets)))
+    _assert_all(graph_checks.rows_independent(graphs[precision], sources, targets))
 
 
 def test_int8_is_close(variant, model, graphs, sources, targets) -> None:

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 from regard_service.bundle import TensorSpec
 
-from regard_export.drawing.contract import Graph
+from regard_export.onnx_graph.contract import Graph
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # Scores that hide a column are larger than any number of float16; the sum of this and a score is not.

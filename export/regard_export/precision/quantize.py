@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from regard_service.bundle import Precision
 
 from regard.arrays import Float32Array
-from regard_export.drawing.builder import GraphBuilder
 from regard_export.errors import ExportError
+from regard_export.onnx_graph.builder import GraphBuilder
 
 MAX_BLOCK_SIZE = 64  # with 128, one row and several take kernels that round differently, and differences grow
 MAX_SMALL_BLOCK_SIZE = 16  # of 4-bit weights; with more, one row and several take kernels that round differently

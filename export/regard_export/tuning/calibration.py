@@ -18,15 +18,15 @@ from regard_service.bundle import Bundle, Manifest, TensorSpec
 from regard_service.engine.runtime.runner import encode_inputs, source_length
 
 from regard.arrays import Array, Float32Array
-from regard_export.describe.architecture import Architecture
-from regard_export.drawing.builder import GraphBuilder
-from regard_export.drawing.contract import Graph
-from regard_export.examples.dev import DevSet
-from regard_export.examples.inputs import open_inputs
-from regard_export.memory.resident import give_memory_back
-from regard_export.memory.sessions import num_cores, save_memory, use_threads
+from regard_export.architectures.architecture import Architecture
+from regard_export.examples.dev_sets import DevSet
+from regard_export.examples.input_readers import open_inputs
+from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import Graph
+from regard_export.onnx_graph.weights_file import WeightsFile, stored
 from regard_export.precision.quantize import FORMS, Draw, Form, Linear, Range
-from regard_export.precision.weights_file import WeightsFile, stored
+from regard_export.resources.memory import give_memory_back
+from regard_export.resources.session_options import num_cores, save_memory, use_threads
 
 # Outputs that tell of a layer's inputs, by what their names begin with.
 STATISTICS = {"least:": "ReduceMin", "most:": "ReduceMax", "norm:": "ReduceL2"}

@@ -1,6 +1,6 @@
 """The gates of an export: the float32 graphs equal the original model, and other precisions lose little by it.
 
-Everything runs in the server's own code (`export/regard_export/verification/served_graphs.py`), on real sentences.
+Everything runs in the server's own code (`export/regard_export/decoding/variant_engine.py`), on real sentences.
 """
 
 import threading
@@ -17,16 +17,16 @@ from regard_service.generation import Generation
 from regard_service.text.text import TargetWriter
 
 from regard.arrays import Float32Array
-from regard_export.describe.reference import Forced, Generated, Reference, Source, half_of_the_threads
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import Decoded, Ids, ServingGraphs
 from regard_export.errors import ExportError
-from regard_export.examples.dev import DevSet
-from regard_export.examples.inputs import Inputs, open_inputs
-from regard_export.families.source import SourceModel
-from regard_export.memory.resident import give_memory_back
-from regard_export.verification import checks
-from regard_export.verification.checks import NUM_BEAMS, Check
-from regard_export.verification.quality import METRICS
-from regard_export.verification.served_graphs import Decoded, Ids, ServingGraphs
+from regard_export.examples.dev_sets import DevSet
+from regard_export.examples.input_readers import Inputs, open_inputs
+from regard_export.references.reference import Forced, Generated, Reference, Source, half_of_the_threads
+from regard_export.resources.memory import give_memory_back
+from regard_export.verification import graph_checks
+from regard_export.verification.graph_checks import NUM_BEAMS, Check
+from regard_export.verification.task_metrics import METRICS
 
 MAX_NEW_TOKENS = 64
 NUM_SENTENCES = 16  # whose outputs are compared with the original's, which is slow
@@ -219,9 +219,11 @@ class Verifier:
 
     def _same_steps(self, answers: "_Answers", graphs: ServingGraphs) -> Iterator[Check]:
         """The float32 graphs against the original, along its own outputs."""
-        yield from checks.memory_equals(graphs, answers.memory, self._sources)
+        yield from graph_checks.memory_equals(graphs, answers.memory, self._sources)
         each = zip(self._sources, answers.targets, strict=False)
-        yield from checks.steps_equal(answers.forced, (graphs.force([source], [target])[0] for source, target in each))
+        yield from graph_checks.steps_equal(
+            answers.forced, (graphs.force([source], [target])[0] for source, target in each)
+        )
 
     def _same_outputs(
         self, reference: Reference, answers: "_Answers", decoded: Mapping[str, Sequence[Decoded]]
@@ -229,10 +231,12 @@ class Verifier:
         """What was decoded freely against the original, which is asked again where that differs."""
         start_id, sources = self._manifest.target.start_id, self._sources
         for name, way in self._ways.items():
-            equal = checks.greedy_equals if way.num_beams == 1 else checks.beams_equal
+            equal = graph_checks.greedy_equals if way.num_beams == 1 else graph_checks.beams_equal
             yield from equal(reference, start_id, sources, answers.outputs[name], decoded[name], title=name)
         if any(first is not None for first in self._first_ids):
-            yield checks.begins_as_forced(self._first_ids, [output for each in decoded.values() for output in each])
+            yield graph_checks.begins_as_forced(
+                self._first_ids, [output for each in decoded.values() for output in each]
+            )
 
     def _speed(self, precision: Precision) -> dict[str, float]:
         """Milliseconds of a step on one thread of this machine, by the number of requests.
@@ -249,13 +253,13 @@ class Verifier:
 
     def _soundness(self, graphs: ServingGraphs, targets: Sequence[Ids], forced: Sequence[Forced]) -> Iterator[Check]:
         """A precision by itself."""
-        yield from checks.sound(graphs, self._sources[: len(targets)], forced)
+        yield from graph_checks.sound(graphs, self._sources[: len(targets)], forced)
         few = [target[:NUM_CROWD_STEPS] for target in targets[:NUM_CROWD_SENTENCES]]
-        yield from checks.rows_independent(graphs, self._sources[: len(few)], few)
+        yield from graph_checks.rows_independent(graphs, self._sources[: len(few)], few)
 
     def _against(self, first: "_Baseline", forced: Sequence[Forced], scores: Mapping[str, float]) -> Iterator[Check]:
         """A precision against float32."""
-        yield from checks.agrees(first.forced, forced, first.targets)
+        yield from graph_checks.agrees(first.forced, forced, first.targets)
         if scores:
             title = f"drop in dev {self._metric.name} against float32"
             yield Check(title, _mean(first.scores) - _mean(scores), self._metric.max_drop)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from regard_export.cli import export_command
+from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
 from regard_service.bundle import Bundle, Precision
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from regard_export.families.source import Wanted
+from regard_export.checkpoints.source_model import Wanted
 from regard_service.bundle import Bundle, Precision
 
 import regard

@@ -8,20 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from regard_export import families
-from regard_export.describe.reference import Source
-from regard_export.families import captioner, encoder_decoder, pointer_generator, recurrent, regard
-from regard_export.families.source import SourceModel
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.families.loading import load_source_model
+from regard_export.families.regard_checkpoints import (
+    captioner,
+    encoder_decoder,
+    pointer_generator,
+    recurrent,
+    transformer,
+)
+from regard_export.references.reference import Source
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import ImageSource
 
 from tests.unit.export.captioner_checkpoints import ALL_BLOCKS, tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
-from tests.unit.export.checkpoints import tiny_checkpoint
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_prompted, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as tiny_encoder_decoder
 from tests.unit.export.pointer_checkpoints import random_source, tiny_pointer_checkpoint
 from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 from tests.unit.export.vision_checkpoints import write_blip, write_vision
 
 NUM_SOURCES, MAX_SOURCE = 7, 21
@@ -195,7 +201,7 @@ def _name(options: dict[str, Any]) -> str:
 
 
 def _from_files(write: Callable[..., Path], options: dict[str, Any], folder: Path) -> SourceModel:
-    return families.load(write(folder / "checkpoint", **options))
+    return load_source_model(write(folder / "checkpoint", **options))
 
 
 def _own(from_checkpoint: Callable[[Any], SourceModel], make: Callable[[], Any]) -> Callable[[Path], SourceModel]:
@@ -206,7 +212,7 @@ def _own(from_checkpoint: Callable[[Any], SourceModel], make: Callable[[], Any])
 NOISE = 0.08
 VARIANTS = (
     *(
-        Variant(f"transformer {_name(o)}", _own(regard.from_checkpoint, partial(tiny_checkpoint, **o)), NOISE)
+        Variant(f"transformer {_name(o)}", _own(transformer.from_checkpoint, partial(tiny_checkpoint, **o)), NOISE)
         for o in TRANSFORMERS
     ),
     *(

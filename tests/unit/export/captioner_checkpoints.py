@@ -12,7 +12,7 @@ from regard_models.nets.captioner_lstm import LstmCaptionerConfig
 from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
 from regard_models.nets.efficientnet import EfficientNetConfig, Stage
 
-from tests.unit.export.checkpoints import MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
+from tests.unit.export.transformer_checkpoints import MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
 # Every kind of block: with and without expansion, of either stride and kernel, with and without its input added.
 TINY_ENCODER = EfficientNetConfig(

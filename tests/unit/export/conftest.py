@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from regard_export.describe.reference import half_of_the_threads
+from regard_export.references.reference import half_of_the_threads
 
 
 @pytest.fixture(autouse=True)

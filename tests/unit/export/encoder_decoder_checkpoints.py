@@ -10,7 +10,7 @@ from regard_models.nets.encoder_decoder import EncoderConfig, EncoderDecoder, En
 from regard_models.nets.prompted_vision import PromptedVisionConfig
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 
-from tests.unit.export.checkpoints import LANGUAGES, MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
+from tests.unit.export.transformer_checkpoints import LANGUAGES, MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
 SIZES: dict[str, Any] = {"width": 16, "num_heads": 2, "num_layers": 2, "feed_forward_width": 48}
 PROMPT = (7, 11, 13)

@@ -10,8 +10,8 @@ from typing import Any
 
 import sentencepiece
 import torch
+from regard_export.checkpoints.source_model import Wanted
 from regard_export.examples.sentences import EXAMPLES
-from regard_export.families.source import Wanted
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BartConfig,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from regard_export.families import pointer_generator
+from regard_export.families.regard_checkpoints import pointer_generator
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.pointer_generator import PointerGeneratorConfig, PointerGeneratorNetwork
 from regard_models.recipes.summaries import WordVocabulary

@@ -5,28 +5,34 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from regard_export.drawing.contract import HIDDEN_SCORE
+from regard_export.decoding.variant_engine import ServingGraphs
 from regard_export.errors import ExportError
-from regard_export.families import captioner, encoder_decoder, pointer_generator, recurrent, regard
-from regard_export.verification.served_graphs import ServingGraphs
-from regard_export.writing.exporting import ExportOptions, export
+from regard_export.exporting.export import ExportOptions, export
+from regard_export.families.regard_checkpoints import (
+    captioner,
+    encoder_decoder,
+    pointer_generator,
+    recurrent,
+    transformer,
+)
+from regard_export.onnx_graph.contract import HIDDEN_SCORE
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as encoder_decoder_checkpoint
 from tests.unit.export.pointer_checkpoints import tiny_pointer_checkpoint
 from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 PRECISIONS: tuple[Precision, ...] = ("float16", "float32")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    model = regard.from_checkpoint(tiny_checkpoint())
+    model = transformer.from_checkpoint(tiny_checkpoint())
     return write_tiny_bundle(tmp_path_factory.mktemp("float16") / "bundle", model, "float32", "float16")
 
 
@@ -77,7 +83,7 @@ def test_inputs_are_those_of_every_precision(tmp_path: Path, encoder: EncoderCon
 @pytest.mark.parametrize("name", ["transformer", "recurrent", "captioner"])
 def test_candidates_are_ranked_as_gpus_do(tmp_path: Path, name: str) -> None:
     make = {
-        "transformer": lambda: regard.from_checkpoint(tiny_checkpoint()),
+        "transformer": lambda: transformer.from_checkpoint(tiny_checkpoint()),
         "recurrent": lambda: recurrent.from_checkpoint(tiny_recurrent_checkpoint()),
         "captioner": lambda: captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_lstm())),
     }

@@ -4,23 +4,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from regard_export.families import regard
-from regard_export.graphs.step import build_step
+from regard_export.architectures.transformer_step import build_step
+from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.families.regard_checkpoints import transformer
 from regard_export.precision.quantize import Range, forms_of
 from regard_export.tuning import calibration
 from regard_export.tuning.calibration import MIN_STEPS, calibrate, range_of
-from regard_export.verification.served_graphs import ServingGraphs
-from regard_export.writing.bundle import write_graphs, write_manifest
+from regard_export.writing.variants import write_graphs, write_manifest
 from regard_service.bundle import Bundle
 
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, dict[str, Range]]:
     """A bundle in float32, and in int8 with the ranges that were found for it."""
     folder: Path = tmp_path_factory.mktemp("calibrated") / "bundle"
-    model = regard.from_checkpoint(tiny_checkpoint())
+    model = transformer.from_checkpoint(tiny_checkpoint())
     plain = write_tiny_bundle(folder, model, "float32")
     ranges = calibrate(model.architecture, plain, {})
     variants = [*plain.manifest.variants, write_graphs(folder, model, "int8", ranges)]
@@ -58,7 +58,7 @@ def test_layers_of_both_graphs_are_seen(calibrated) -> None:
 
 def test_calibrated_graphs_need_fewer_operators_than_rows_do(calibrated) -> None:
     _, ranges = calibrated
-    description = regard.from_checkpoint(tiny_checkpoint()).architecture.description
+    description = transformer.from_checkpoint(tiny_checkpoint()).architecture.description
     operators = [
         [node.op_type for node in build_step(description, forms_of("int8", known).step).model.graph.node]
         for known in (ranges, {})
@@ -80,7 +80,7 @@ def test_calibrated_graphs_are_near_and_rows_are_independent(calibrated) -> None
 
 
 def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path: Path, monkeypatch) -> None:
-    model = regard.from_checkpoint(tiny_checkpoint())
+    model = transformer.from_checkpoint(tiny_checkpoint())
     target = model.target.model_copy(update={"forced_first_ids": {"": 300}})
     plain = write_tiny_bundle(tmp_path / "bundle", replace(model, target=target), "float32")
     run, second = calibration._Observed.run, []

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.decoding.variant_engine import ServingGraphs
 from regard_export.errors import ExportError
-from regard_export.families import regard
-from regard_export.families.source import SourceModel
-from regard_export.precision import weights_file
-from regard_export.verification.served_graphs import ServingGraphs
-from regard_export.writing import bundle as bundle_module
-from regard_export.writing.exporting import ExportOptions, export, verify
+from regard_export.exporting.export import ExportOptions, export, verify
+from regard_export.families.regard_checkpoints import transformer
+from regard_export.onnx_graph import weights_file
+from regard_export.writing import variants as bundle_module
 from regard_service.bundle import MANIFEST, Bundle, BundleError
 
-from tests.unit.export.checkpoints import tiny_checkpoint
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 LIMIT = 2**17  # bytes, in place of 2 GB
 OPTIONS = ExportOptions("tiny", "1", ("float32",), {})
@@ -32,7 +32,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def model() -> SourceModel:
-    return regard.from_checkpoint(tiny_checkpoint())
+    return transformer.from_checkpoint(tiny_checkpoint())
 
 
 def _export(model: SourceModel, folder: Path) -> Bundle:

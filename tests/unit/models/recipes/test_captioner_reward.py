@@ -14,7 +14,7 @@ from regard_models.recipes.captioner_search import greedy
 from torch import Tensor
 
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_transformer
-from tests.unit.export.checkpoints import tiny_tokenizer
+from tests.unit.export.transformer_checkpoints import tiny_tokenizer
 
 CORPUS = [
     [[1, 2, 3, 4, 5], [1, 2, 6]],

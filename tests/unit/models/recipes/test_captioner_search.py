@@ -10,7 +10,7 @@ from regard_models.recipes.corpus import IGNORED_LABEL
 from torch import Tensor
 
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_captioner, tiny_lstm, tiny_transformer
-from tests.unit.export.checkpoints import tiny_tokenizer
+from tests.unit.export.transformer_checkpoints import tiny_tokenizer
 
 VOCABULARY = CaptionVocabulary(tiny_tokenizer())
 IMAGES = 6

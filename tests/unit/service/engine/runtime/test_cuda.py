@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
-from regard_export.families import regard
+from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineResult
@@ -20,7 +20,7 @@ from regard_service.generation import Generation
 
 from regard.arrays import Array
 from tests.toys import SIDE, write_captioner
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 from tests.unit.service.engine.core.test_slots import manifest
 
 
@@ -59,7 +59,7 @@ class HostDevice:
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    model = regard.from_checkpoint(tiny_checkpoint())
+    model = transformer.from_checkpoint(tiny_checkpoint())
     return write_tiny_bundle(tmp_path_factory.mktemp("device") / "bundle", model, "float16", "float32")
 
 

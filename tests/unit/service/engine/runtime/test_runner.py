@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 from onnxruntime import InferenceSession
-from regard_export.families import regard
+from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle, TextSource
 from regard_service.engine.runtime.runner import MIN_POSITIONS_ON_ALL_CORES, Runner
 
 from regard.arrays import Array
-from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 SAFE_PRODUCTS = "session.x64quantprecision"
 SHARED_ARENA = "session.use_env_allocators"
@@ -30,7 +30,7 @@ def _set(session: InferenceSession, option: str) -> str | None:
 @pytest.mark.parametrize("narrow_weights", [True, False])
 def test_eight_bit_products_never_overflow(tmp_path: Path, *, narrow_weights: bool) -> None:
     """CPUs without VNNI add two 8-bit products up in 16 bits: weights are small enough, or sessions are told not to."""
-    bundle = write_tiny_bundle(tmp_path / "tiny", regard.from_checkpoint(tiny_checkpoint()), "int8")
+    bundle = write_tiny_bundle(tmp_path / "tiny", transformer.from_checkpoint(tiny_checkpoint()), "int8")
     (variant,) = bundle.manifest.variants
     assert variant.narrow_weights
     runner = Runner(bundle, variant.model_copy(update={"narrow_weights": narrow_weights}))
@@ -39,7 +39,7 @@ def test_eight_bit_products_never_overflow(tmp_path: Path, *, narrow_weights: bo
 
 
 def test_all_models_share_an_arena(tmp_path: Path) -> None:
-    bundle = write_tiny_bundle(tmp_path / "tiny", regard.from_checkpoint(tiny_checkpoint()), "float32")
+    bundle = write_tiny_bundle(tmp_path / "tiny", transformer.from_checkpoint(tiny_checkpoint()), "float32")
     (variant,) = bundle.manifest.variants
     for runner in (Runner(bundle, variant), Runner(bundle, variant)):
         assert [_set(session, SHARED_ARENA) for session in (runner._encode, runner._step)] == ["1", "1"]

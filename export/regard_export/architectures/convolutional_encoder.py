@@ -1,0 +1,111 @@
+"""The convolutional encoder of the captioners, drawn from its config, with the optional attention behind it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from regard_models.nets.captioner import Block
+from regard_models.nets.efficientnet import EfficientNetConfig, same_padding
+from regard_service.bundle import TensorSpec
+
+from regard.arrays import Float32Array
+from regard_export.onnx_graph.builder import GraphBuilder
+
+Weights = Mapping[str, Float32Array]
+
+
+def pixels_spec(config: EfficientNetConfig) -> TensorSpec:
+    return TensorSpec(name="pixels", dtype="float32", shape=("requests", 3, config.image_size, config.image_size))
+
+
+class ImageGraph:
+    """Draws feature maps, float32 [requests, channels, rows, columns].
+
+    Args:
+        graph: where nodes go.
+        weights: float32, by the parameter names of `Captioner`.
+    """
+
+    def __init__(self, graph: GraphBuilder, weights: Weights) -> None:
+        self._graph = graph
+        self._weights = weights
+
+    def encoder(self, config: EfficientNetConfig, pixels: str) -> str:
+        """EfficientNet-Lite, `nets/efficientnet.py` node by node; convolutions hold their normalizations."""
+        x = self._conv("encoder.stem", pixels, stride=2, clip=True)
+        widths = [config.stem_channels]
+        for stage in config.stages:
+            for repeat in range(stage.repeats):
+                name, stride = f"encoder.blocks.{len(widths) - 1}", stage.stride if repeat == 0 else 1
+                y = self._conv(f"{name}.expand", x, clip=True) if stage.expansion > 1 else x
+                y = self._conv(f"{name}.depthwise", y, stride=stride, clip=True, depthwise=True)
+                y = self._conv(f"{name}.project", y)
+                x = self._graph.node("Add", x, y) if (stride, widths[-1]) == (1, stage.channels) else y
+                widths.append(stage.channels)
+        return self._conv("encoder.head", x, clip=True)
+
+    def blocks(self, names: Sequence[Block], features: str) -> str:
+        """Attention within the feature map: `FeatureBlocks`."""
+        draw = {
+            "squeeze_excitation": self._squeeze_excitation,
+            "spatial": self._spatial,
+            "non_local": self._non_local,
+        }
+        for index, name in enumerate(names):
+            features = draw[name](f"blocks.blocks.{index}", features)
+        return features
+
+    def positions(self, features: str) -> str:
+        """[requests, channels, rows, columns] -> [requests, positions, channels], row by row."""
+        return self._graph.node("Transpose", self._flat(features), perm=[0, 2, 1])
+
+    def _flat(self, features: str) -> str:
+        """[requests, channels, rows, columns] -> [requests, channels, positions]."""
+        return self._graph.node("Reshape", features, self._graph.constant(np.array([0, 0, -1])))
+
+    def _conv(self, name: str, x: str, *, stride: int = 1, clip: bool = False, depthwise: bool = False) -> str:
+        """A convolution with its bias, padded as `SameConv` pads, and ReLU6 behind it where `clip` says so."""
+        graph, weight = self._graph, self._weights[f"{name}.weight"]
+        before, after = same_padding(weight.shape[-1], stride)
+        y = graph.node(
+            "Conv",
+            x,
+            graph.constant(weight, name),
+            graph.constant(self._weights[f"{name}.bias"], f"{name}.bias"),
+            strides=[stride, stride],
+            pads=[before, before, after, after],
+            group=weight.shape[0] if depthwise else 1,
+        )
+        return graph.node("Clip", y, graph.constant(np.float32(0)), graph.constant(np.float32(6))) if clip else y
+
+    def _linear(self, name: str, x: str) -> str:
+        weight, bias = (self._graph.constant(self._weights[f"{name}.{part}"], name) for part in ("weight", "bias"))
+        return self._graph.node("Gemm", x, weight, bias, transB=1)
+
+    def _squeeze_excitation(self, name: str, features: str) -> str:
+        """One gate a channel (Hu et al. 2018, equations 2 to 4)."""
+        graph = self._graph
+        pooled = graph.node("ReduceMean", features, graph.constant(np.array([2, 3])), keepdims=0)
+        hidden = graph.node("Relu", self._linear(f"{name}.squeeze", pooled))
+        gates = graph.node("Sigmoid", self._linear(f"{name}.excite", hidden))
+        return graph.node("Mul", features, graph.node("Unsqueeze", gates, graph.constant(np.array([2, 3]))))
+
+    def _spatial(self, name: str, features: str) -> str:
+        """One gate a position (Woo et al. 2018, equation 3)."""
+        graph, channels = self._graph, self._graph.constant(np.array([1]))
+        pooled = [graph.node(op, features, channels, keepdims=1) for op in ("ReduceMean", "ReduceMax")]
+        gates = graph.node("Sigmoid", self._conv(f"{name}.conv", graph.node("Concat", *pooled, axis=1)))
+        return graph.node("Mul", features, gates)
+
+    def _non_local(self, name: str, features: str) -> str:
+        """Every position attends to every position (Wang et al. 2018, equations 1 and 3)."""
+        graph = self._graph
+        query, key, value = (
+            self._flat(self._conv(f"{name}.{kind}", features)) for kind in ("query", "key", "value")
+        )  # [requests, inner, positions]
+        scores = graph.node("MatMul", graph.node("Transpose", query, perm=[0, 2, 1]), key)
+        weights = graph.node("Softmax", scores, axis=-1)
+        context = graph.node("MatMul", value, graph.node("Transpose", weights, perm=[0, 2, 1]))
+        inner = self._weights[f"{name}.value.weight"].shape[0]
+        shape = graph.node("Shape", features, start=2)
+        shape = graph.node("Concat", graph.constant(np.array([0, inner])), shape, axis=0)
+        return graph.node("Add", features, self._conv(f"{name}.output", graph.node("Reshape", context, shape)))

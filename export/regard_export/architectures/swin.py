@@ -1,0 +1,198 @@
+"""The Swin transformer as an encoder: pixels in, states of the last stage's grid out."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from regard_models.nets.patch_distances import distance_index
+from regard_models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
+from regard_service.bundle import TensorSpec
+
+from regard.arrays import Float32Array
+from regard_export.architectures.traced_layers import squared_norms
+from regard_export.architectures.transformer_stack import Stack
+from regard_export.architectures.vision_transformer import only_one, patches, pixels_input
+from regard_export.descriptions.encoders import SwinDescription
+from regard_export.descriptions.transformer import Norm
+from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import Encoded
+from regard_export.precision.quantize import Form, Linear
+
+PATCH_EPSILON = 1e-5  # of the normalizations around patches, whatever the layers' is
+
+
+@dataclass(frozen=True)
+class SwinEncoder:
+    """An encoder of pictures, drawn in front of any decoder."""
+
+    description: SwinDescription
+
+    @property
+    def config(self) -> SwinConfig:
+        return self.description.swin
+
+    @property
+    def max_positions(self) -> int:
+        return self.config.num_positions
+
+    @property
+    def nbytes(self) -> int:
+        return sum(weight.nbytes for weight in self.description.weights.values())
+
+    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
+        pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
+        return Encoded(_SwinGraph(graph, self.description, form).draw(pixels))
+
+    @property
+    def traced_layers(self) -> int:
+        """Those of the last stage, whose positions the decoder sees; earlier ones look around in finer grids.
+
+        None where the last grid is filled up: what its positions give to those that are none is in no map.
+        """
+        rows, columns = self.config.grid
+        return 0 if rows % self.config.window or columns % self.config.window else self.config.depths[-1]
+
+    @property
+    def traced_heads(self) -> int:
+        return self.config.num_heads[-1] if self.traced_layers else 0
+
+    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+        pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
+        return only_one(graph, _TracedSwinGraph(graph, self.description, form).draw(pixels))
+
+
+class _SwinGraph(Stack):
+    """The residual stream is [requests, positions, width of the stage], row by row."""
+
+    description: SwinDescription
+
+    def draw(self, pixels: str) -> str:
+        swin, weights = self.description.swin, self.description.weights
+        x = self.normalize(patches(self.graph, weights, pixels, swin.patch_size), self._patch_norm("patch_norm"))
+        if swin.absolute_positions:
+            x = self.graph.node("Add", x, self.graph.constant(weights["positions"], "positions"))
+        for stage, depth in enumerate(swin.depths):
+            x = x if stage == 0 else self._merge(stage, x)
+            names = [f"stages.{stage}.{layer}.layer" for layer in range(depth)]
+            sublayers = [
+                sublayer
+                for layer, name in enumerate(names)
+                for sublayer in (
+                    partial(self._attend, stage, layer),
+                    partial(self.feed_forward, f"{name}.feed_forward"),
+                )
+            ]
+            norms = [self.norm(f"{name}.{kind}") for name in names for kind in ("self_attention", "feed_forward")]
+            x = self.run(x, sublayers, norms)
+        return self.normalize(x, self.description.norm("encoder_norm"))
+
+    def _patch_norm(self, name: str) -> Norm:
+        return replace(self.description.norm(name), epsilon=PATCH_EPSILON)
+
+    def _merge(self, stage: int, x: str) -> str:
+        """Each four positions as one of twice their width, before a stage."""
+        swin, name = self.description.swin, f"merges.{stage - 1}"
+        grid, width = swin.grids[stage - 1], swin.layers(stage - 1).width
+        index = self.graph.constant(merge_index(grid).numpy().astype(np.int32), "merge")
+        fours = self.graph.node("Gather", self._with_zero(x), index, axis=1)  # [requests, fewer positions, 4, width]
+        joined = self.graph.node("Reshape", fours, self.graph.constant(np.array([0, 0, MERGED**2 * width])))
+        return self.linear(
+            self.normalize(joined, self._patch_norm(f"{name}.norm")), self.description.linear(f"{name}.reduction")
+        )
+
+    def _attend(self, stage: int, layer: int, x: str) -> str:
+        """Self-attention of each window by itself, drawn openly, since the windows' score biases differ."""
+        graph, swin, name = self.graph, self.description.swin, f"stages.{stage}.{layer}.layer.self_attention"
+        sizes, grid, area = swin.layers(stage), swin.grids[stage], swin.window**2
+        index = window_index(grid, swin.window, swin.shift(stage, layer))
+        windows = graph.node("Gather", self._with_zero(x), graph.constant(index.numpy().astype(np.int32)), axis=1)
+        query = self.projections(name, "query").scaled(sizes.width_of_head**-0.5)
+        joined = Linear.joined(f"{name}.query_key_value", [query, self.projections(name, "key", "value")])
+        projected = self.linear(windows, joined)
+        # [requests, windows, M * M, 3, heads, head width], each part [requests, windows, heads, M * M, head width]
+        shape = np.array([0, 0, area, 3, sizes.num_heads, sizes.width_of_head])
+        heads = graph.node("Reshape", projected, graph.constant(shape))
+        parts = graph.nodes("Split", [heads], 3, axis=3, num_outputs=3)
+        axis = graph.constant(np.array([3]))
+        queries, keys, values = (graph.node("Squeeze", part, axis) for part in parts)
+        queries, values = (graph.node("Transpose", part, perm=[0, 1, 3, 2, 4]) for part in (queries, values))
+        scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 4, 2]))
+        biased = graph.node("Add", scores, graph.constant(self._score_bias(stage, layer), "score_bias"))
+        weights = graph.node("Softmax", biased, axis=-1)
+        self._show(stage, layer, weights, values)
+        context = graph.node("MatMul", weights, values)
+        merged = graph.node("Transpose", context, perm=[0, 1, 3, 2, 4])
+        flat = graph.node("Reshape", merged, graph.constant(np.array([0, index.numel(), sizes.width])))
+        inverse = inverse_index(index, grid[0] * grid[1]).numpy().astype(np.int32)
+        return self.output(graph.node("Gather", flat, graph.constant(inverse), axis=1), name)
+
+    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
+        """Where a trace takes what it tells.
+
+        Args:
+            weights: [requests, windows, heads, M * M, M * M].
+            values: [requests, windows, heads, M * M, head width].
+        """
+
+    def _score_bias(self, stage: int, layer: int) -> Float32Array:
+        """float32 [windows, heads, M * M, M * M], or [1, ...] where no window is cut by the shift."""
+        swin, window = self.description.swin, self.description.swin.window
+        table = self.description.weights[f"stages.{stage}.{layer}.distances.table"]  # [distances, heads]
+        distances = table.T[:, distance_index((window, window), 0).numpy()]
+        apart = separations(swin.grids[stage], window, swin.shift(stage, layer)).numpy()[:, None]
+        bias: Float32Array = distances[None] + (apart if apart.any() else apart[:1])
+        return bias
+
+    def _with_zero(self, x: str) -> str:
+        """A position of zeros behind the others, for indexes to point at."""
+        return self.graph.node("Pad", x, self.graph.constant(np.array([0, 0, 0, 0, 1, 0])))
+
+
+class _TracedSwinGraph(_SwinGraph):
+    """Shows the last stage's self-attention between all positions, 0 between windows; of one picture."""
+
+    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
+        swin, graph = self.description.swin, self.graph
+        if stage < len(swin.depths) - 1:
+            return
+        sizes, length = swin.layers(stage), swin.num_positions
+        index = window_index(swin.grid, swin.window, swin.shift(stage, layer))
+        # A 0 behind all cells of all windows is what positions of different windows give to each other.
+        cells = graph.node("Pad", self._by_head(weights, sizes.num_heads), graph.constant(np.array([0, 0, 0, 1])))
+        places = graph.constant(_places(index.numpy(), length), "places")
+        name = f"encoder_attention_{layer}"
+        self._output(name, (sizes.num_heads, length, length), "Gather", cells, places, axis=1)
+        output = self.description.linear(f"stages.{stage}.{layer}.layer.self_attention.output")
+        squares = self._by_head(squared_norms(graph, output, values, sizes.num_heads), sizes.num_heads)
+        inverse = inverse_index(index, length).numpy().astype(np.int32)
+        squares = graph.node("Gather", squares, graph.constant(inverse), axis=1)
+        self._output(f"encoder_value_norm_{layer}", (sizes.num_heads, length), "Sqrt", squares)
+
+    def _by_head(self, x: str, num_heads: int) -> str:
+        """[1, windows, heads, ...] -> [heads, all else], window by window."""
+        graph = self.graph
+        apart = graph.node("Reshape", x, graph.constant(np.array([0, 0, num_heads, -1])))
+        heads = graph.node("Transpose", apart, perm=[0, 2, 1, 3])
+        return graph.node("Reshape", heads, graph.constant(np.array([num_heads, -1])))
+
+    def _output(self, name: str, shape: tuple[int, ...], op: str, *inputs: str, **attributes: int) -> None:
+        self.graph.output(TensorSpec(name=name, dtype="float32", shape=shape))
+        self.graph.node(op, *inputs, output=name, **attributes)
+
+
+def _places(index: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+    """Where two positions' weight stands among all windows' cells, end to end; behind them if they share no window.
+
+    Args:
+        index: int64 [windows, M * M], the position at each place.
+
+    Returns:
+        int32 [length, length].
+    """
+    num_windows, area = index.shape
+    places = np.full((length, length), num_windows * area**2, np.int32)
+    for window, positions in enumerate(index):
+        cells = np.arange(window * area**2, (window + 1) * area**2).reshape(area, area)
+        places[np.ix_(positions, positions)] = cells
+    return places

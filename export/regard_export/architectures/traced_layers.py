@@ -1,0 +1,160 @@
+"""Layers drawn over whole sequences with every attention's weights as outputs: what trace.onnx is built of.
+
+Products are those of encode and step, so that their weights stand in the file once.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from regard_models.nets.transformer import Side, TransformerConfig
+from regard_service.bundle import TensorSpec
+
+from regard.arrays import Float32Array
+from regard_export.architectures.transformer_stack import Stack
+from regard_export.descriptions.transformer import Description
+from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import HIDDEN_SCORE
+from regard_export.precision.quantize import Form, Linear
+
+
+class TracedLayers(Stack):
+    """One side's layers; values are [length, width]."""
+
+    def __init__(self, graph: GraphBuilder, description: Description, form: Form, side: Side) -> None:
+        super().__init__(graph, description, form)
+        self.side = side
+        self.sizes: TransformerConfig = self.config.of_encoder if side == "encoder" else self.config
+
+    def positions(self, ids: str) -> str:
+        """0, 1, ... as far as there are ids: int32 [length]."""
+        graph = self.graph
+        all_positions = graph.constant(np.arange(self.config.max_positions, dtype=np.int32), "all_positions")
+        return graph.node("Slice", all_positions, graph.constant(np.array([0])), graph.node("Shape", ids))
+
+    def encode(self, embedded: str, score_bias: Callable[[str], str]) -> str:
+        """The encoder's states, [source, width].
+
+        Args:
+            score_bias: what is added to an attention's scores, by its name: [heads, source, source], "" for nothing.
+        """
+
+        def attend(name: str, x: str) -> str:
+            return self._self_attention(name, x, bias=score_bias(name))
+
+        return self.run(embedded, *self.encoder_layers(attend))
+
+    def memory(self, states: str) -> list[tuple[str, str]]:
+        """A key and a value of each decoder layer's cross-attention, [source, heads' width] each."""
+        num_parts = 2 * self.config.decoder_layers
+        parts = self.graph.nodes("Split", [self.project_memory(states)], num_parts, axis=-1, num_outputs=num_parts)
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+    def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> None:
+        """Runs the decoder; what comes out of its last layer is nobody's."""
+        bias = self._causal_bias(ids)
+        sublayers, norms = [], []
+        for layer, key_value in enumerate(memory):
+            name = f"decoder.{layer}"
+            sublayers += [
+                partial(self._self_attention, f"{name}.self_attention", bias=bias),
+                partial(self._cross_attention, f"{name}.cross_attention", key_value),
+            ]
+            norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.cross_attention")]
+            if layer < len(memory) - 1:
+                sublayers.append(partial(self.feed_forward, f"{name}.feed_forward"))
+                norms.append(self.norm(f"{name}.feed_forward"))
+        self.run(embedded, sublayers, norms + self.final_norms("decoder"))
+
+    def _self_attention(self, name: str, x: str, *, bias: str) -> str:
+        projected = self.linear(x, self.projections(name, "query", "key", "value"))
+        query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
+        scale = np.float32(self.score_scale(self.sizes.width_of_head))
+        scaled = self.graph.node("Mul", query, self.graph.constant(scale))
+        return self._attend(name, scaled, key, value, bias)
+
+    def _cross_attention(self, name: str, memory: tuple[str, str], x: str) -> str:
+        scale = self.score_scale(self.config.width_of_head)
+        query = self.linear(x, self.projections(name, "query").scaled(scale))
+        return self._attend(name, query, *memory, "")
+
+    def _attend(self, name: str, query: str, key: str, value: str, bias: str) -> str:
+        """softmax(q K^T + bias) V, with the weights and the norms of the values as outputs."""
+        graph = self.graph
+        query, key, value = (self._heads(part) for part in (query, key, value))
+        scores = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
+        if bias:
+            scores = graph.node("Add", scores, bias)
+        side, layer, kind = name.split(".")
+        attends_to_source = side == "encoder" or kind == "cross_attention"
+        title = "cross" if kind == "cross_attention" else side
+        keys = "source" if attends_to_source else "target"
+        weights = self._output(f"{title}_attention_{layer}", (_query_axis(side), keys), "Softmax", scores, axis=-1)
+        self._value_norms(name, f"{title}_value_norm_{layer}", value, keys)
+        context = graph.node("Transpose", graph.node("MatMul", weights, value), perm=[1, 0, 2])
+        merged = graph.node("Reshape", context, graph.constant(np.array([-1, self.sizes.attention_width])))
+        return self.output(merged, name)
+
+    def _heads(self, x: str) -> str:
+        """[length, heads' width] -> [heads, length, head width]."""
+        shape = self.graph.constant(np.array([-1, self.sizes.num_heads, self.sizes.width_of_head]))
+        return self.graph.node("Transpose", self.graph.node("Reshape", x, shape), perm=[1, 0, 2])
+
+    def _value_norms(self, attention: str, name: str, value: str, axis: str) -> None:
+        """||v W_O||, how much each position has to give to a head's output (Kobayashi et al. 2020, eq. 4)."""
+        squares = squared_norms(self.graph, self.description.linear(f"{attention}.output"), value, self.sizes.num_heads)
+        self._output(name, (axis,), "Sqrt", squares)
+
+    def _output(self, name: str, axes: tuple[str, ...], op: str, *inputs: str, **attributes: int) -> str:
+        """Draws a node whose output, [heads, ...], leaves the graph."""
+        self.graph.output(TensorSpec(name=name, dtype="float32", shape=(self.sizes.num_heads, *axes)))
+        return self.graph.node(op, *inputs, output=name, **attributes)
+
+    def _causal_bias(self, ids: str) -> str:
+        """float32 [1 or heads, target, target]: hides what comes later; with relative positions, what they add too."""
+        graph, positions = self.graph, self.positions(ids)
+        rows = graph.node("Unsqueeze", positions, graph.constant(np.array([1])))
+        visible = graph.node("LessOrEqual", positions, rows)
+        hidden = graph.constant(HIDDEN_SCORE)
+        if self.config.positions != "relative":
+            return graph.node("Where", visible, graph.constant(np.float32(0)), hidden)
+        farthest = self.config.relative_max_distance
+        bias = self.distance_bias("decoder", graph.node("Sub", rows, positions), (0, farthest))
+        return graph.node("Where", visible, bias, hidden)
+
+    def encoder_distance_bias(self, ids: str) -> str:
+        """float32 [heads, source, source]: what relative positions add to the encoder's scores; "" without them."""
+        if self.config.positions != "relative":
+            return ""
+        graph, keys = self.graph, self.positions(ids)
+        queries = graph.node("Unsqueeze", keys, graph.constant(np.array([1])))
+        farthest = self.config.relative_max_distance
+        return self.distance_bias("encoder", graph.node("Sub", keys, queries), (-farthest, farthest))
+
+
+def _query_axis(side: str) -> str:
+    """The axis along which a side's queries stand."""
+    return "source" if side == "encoder" else "target"
+
+
+def squared_norms(graph: GraphBuilder, output: Linear, value: str, num_heads: int) -> str:
+    """||v W_O||^2, as v G v^T with G = W_O W_O^T, which is smaller than W_O.
+
+    Args:
+        output: the attention's output projection.
+        value: [..., heads, length, head width].
+
+    Returns:
+        float32 [..., heads, length].
+    """
+    squares = graph.node("Mul", graph.node("MatMul", value, graph.constant(_gram(output, num_heads))), value)
+    total = graph.node("ReduceSum", squares, graph.constant(np.array([-1])), keepdims=0)
+    return graph.node("Max", total, graph.constant(np.float32(0)))  # rounding may leave a tiny negative sum
+
+
+def _gram(output: Linear, num_heads: int) -> Float32Array:
+    """W_O W_O^T of each head: float32 [heads, head width, head width]."""
+    width_out = len(output.weight)
+    by_head = output.weight.reshape(width_out, num_heads, -1).transpose(1, 2, 0)  # [heads, head width, width]
+    gram: Float32Array = by_head @ by_head.transpose(0, 2, 1)
+    return gram

@@ -1,0 +1,221 @@
+"""What encode and step are built of: embeddings, linear layers, residual connections with their normalizations.
+
+Made for few, cheap nodes, since with small models each node's call weighs as much as its arithmetic: scales are folded
+into weights, one product serves query, key and value, and of equal forms the fastest was measured.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from regard_models.nets.transformer import Side
+
+from regard.arrays import Float32Array
+from regard_export.descriptions.transformer import Description, Norm
+from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import memory_specs
+from regard_export.precision.quantize import Form, Linear
+
+Sublayer = Callable[[str], str]
+"""Draws a sublayer: from its input's name to its update's."""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The residual stream between two sublayers.
+
+    Attributes:
+        x: what the next sublayer reads.
+        skip: what its update is added to; the same value unless normalization comes first.
+    """
+
+    x: str
+    skip: str
+
+
+class Stack:
+    """Layers of one side of a transformer, drawn into a graph.
+
+    Args:
+        graph: where nodes go.
+        description: the model.
+        form: how linear layers and embeddings are computed.
+    """
+
+    def __init__(self, graph: GraphBuilder, description: Description, form: Form) -> None:
+        self.graph = graph
+        self.description = description
+        self.config = description.config
+        self.form = form
+
+    @property
+    def embedding_scale(self) -> float:
+        """Factor that the stored embedding table carries, so that no node has to multiply."""
+        return math.sqrt(self.config.width) if self.config.scale_embeddings else 1.0
+
+    def embed(self, side: Side, table: Float32Array, ids: str, positions: str) -> str:
+        """Embeddings with their positions.
+
+        Args:
+            table: float32 [vocabulary, ..., width].
+            ids, positions: int [n].
+
+        Returns:
+            [n, ..., width], of the table's rank.
+        """
+        graph, position_table = self.graph, self.description.positions(side)
+        x = self.form.embed(graph, table, ids)
+        if position_table is not None:
+            rows = position_table.reshape(len(position_table), *table.shape[1:])
+            x = graph.node("Add", x, graph.node("Gather", graph.constant(rows, "positions"), positions))
+        if self.config.embedding_norm:
+            x = self.normalize(x, self.description.norm(f"{side}_embedding_norm"))
+        return x
+
+    def run(self, embedded: str, sublayers: Sequence[Sublayer], norms: Sequence[Norm]) -> str:
+        """Runs the sublayers one after the other, each with its residual connection and normalization.
+
+        Args:
+            norms: one a sublayer; with `final_norm`, one more.
+
+        Returns:
+            The last normalization's output, or the last sum where nothing normalizes it.
+        """
+        junctions: list[Norm | None] = [*norms]
+        final = junctions.pop() if self.config.final_norm else None
+        junctions = [*junctions, final] if self.config.norm == "pre" else [None, *junctions]
+        stream = self._stream(embedded, junctions[0])
+        for sublayer, norm in zip(sublayers, junctions[1:], strict=True):
+            stream = self._stream(self.graph.node("Add", sublayer(stream.x), stream.skip), norm)
+        if final is not None and self.config.norm == "post":
+            return self.normalize(stream.x, final)
+        return stream.x
+
+    def _stream(self, total: str, norm: Norm | None) -> Residual:
+        """Normalizes a sum, if a normalization stands here.
+
+        With "pre", the sum itself goes on as the stream; with "post", the normalized sum does.
+        """
+        if norm is None:
+            return Residual(total, total)
+        normalized = self.normalize(total, norm)
+        return Residual(normalized, total if self.config.norm == "pre" else normalized)
+
+    def normalize(self, x: str, norm: Norm) -> str:
+        """Normalizes over the last axis; with the sum before it, 4 times as fast as SkipLayerNormalization."""
+        gain = self.graph.constant(norm.gain, norm.name)
+        if self.config.norm_kind == "rms":  # an operator of ONNX Runtime; ONNX has RMSNormalization from opset 23 on
+            return self.graph.node("SimplifiedLayerNormalization", x, gain, axis=-1, epsilon=norm.epsilon)
+        bias = [] if norm.bias is None else [self.graph.constant(norm.bias, f"{norm.name}.bias")]
+        return self.graph.node("LayerNormalization", x, gain, *bias, axis=-1, epsilon=norm.epsilon)
+
+    def encoder_layers(self, attention: Callable[[str, str], str]) -> tuple[list[Sublayer], list[Norm]]:
+        """The encoder's sublayers and their normalizations, for `run`.
+
+        Args:
+            attention: draws self-attention, from its name and its input to its update.
+        """
+        sublayers: list[Sublayer] = []
+        norms = []
+        for layer in range(self.config.encoder_layers):
+            name = f"encoder.{layer}"
+            sublayers += [
+                partial(attention, f"{name}.self_attention"),
+                partial(self.feed_forward, f"{name}.feed_forward"),
+            ]
+            norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.feed_forward")]
+        return sublayers, norms + self.final_norms("encoder")
+
+    def norm(self, sublayer: str) -> Norm:
+        return self.description.norm(f"{sublayer}_sublayer.norm")
+
+    def final_norms(self, side: str) -> list[Norm]:
+        """The normalization after the last layer, if there is one."""
+        return [self.description.norm(f"{side}_norm")] if self.config.final_norm else []
+
+    def projections(self, attention: str, *kinds: str) -> Linear:
+        """Some of an attention's "query", "key" and "value" projections as one product."""
+        parts = [self.description.linear(f"{attention}.{kind}") for kind in kinds]
+        return Linear.joined(f"{attention}.{'_'.join(kinds)}", parts)
+
+    def linear(self, x: str, layer: Linear) -> str:
+        return self.form.linear(self.graph, x, layer)
+
+    def output(self, x: str, attention: str) -> str:
+        """The output projection of an attention."""
+        return self.linear(x, self.description.linear(f"{attention}.output"))
+
+    def attend_unpadded(self, name: str, x: str, score_bias: str = "") -> str:
+        """Self-attention of sources that are all of one length.
+
+        Args:
+            x: [requests, source, width].
+            score_bias: [1, heads, source, source], if any.
+        """
+        projected = self.linear(x, self.projections(name, "query", "key", "value"))
+        query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
+        sizes = self.config.of_encoder
+        context = self.graph.node(
+            "com.microsoft.MultiHeadAttention",
+            *((query, key, value, "", "", score_bias) if score_bias else (query, key, value)),
+            num_heads=sizes.num_heads,
+            scale=self.score_scale(sizes.width_of_head),
+        )
+        return self.output(context, name)
+
+    def project_memory(self, states: str) -> str:
+        """Keys and values of all decoder layers' cross-attention, in one product; states: [..., width]."""
+        layers = range(self.config.decoder_layers)
+        parts = [self.projections(f"decoder.{layer}.cross_attention", "key", "value") for layer in layers]
+        return self.linear(states, Linear.joined("decoder.cross_attention", parts))
+
+    def memory_outputs(self, projected: str) -> None:
+        """Declares the memory; projected: what `project_memory` made, [requests, source, 2 x layers x width]."""
+        graph, config, specs = self.graph, self.config, memory_specs(self.config)
+        shape = graph.constant(np.array([0, 0, len(specs) * config.num_heads, config.width_of_head]))
+        heads = graph.node("Reshape", projected, shape)
+        for spec, part in zip(
+            specs, graph.nodes("Split", [heads], len(specs), axis=2, num_outputs=len(specs)), strict=True
+        ):
+            key = spec.name.startswith("cross_key")
+            graph.node("Transpose", part, output=spec.name, perm=[0, 2, 3, 1] if key else [0, 2, 1, 3])
+            graph.output(spec)
+
+    def score_scale(self, head_width: int) -> float:
+        """Factor on attention's scores."""
+        return head_width**-0.5 if self.config.scale_attention else 1.0
+
+    def distance_bias(self, side: Side, distances: str, farthest: tuple[int, int]) -> str:
+        """Looks up what relative positions add to scores; distances: int [...] -> [heads, ...].
+
+        Args:
+            farthest: the first and the last distance in the table; those beyond count as they do.
+        """
+        graph = self.graph
+        table = graph.constant(self.description.distance_bias(side), f"{side}_distances")
+        first, last = (graph.constant(np.array(distance, np.int32)) for distance in farthest)
+        index = graph.node("Sub", graph.node("Clip", distances, first, last), first)
+        return graph.node("Gather", table, index, axis=1)
+
+    def feed_forward(self, name: str, x: str) -> str:
+        """FFN(x) = activation(x W_1 + b_1) W_2 + b_2 (Vaswani et al. 2017, section 3.3), or gated (Shazeer 2020)."""
+        inner, outer = (self.description.linear(f"{name}.{part}") for part in ("inner", "outer"))
+        if not self.config.gated:
+            return self.linear(self.activate(self.linear(x, inner)), outer)
+        gate = self.description.linear(f"{name}.gate")
+        both = self.linear(x, Linear.joined(f"{name}.gate_inner", [gate, inner]))
+        gates, values = self.graph.nodes("Split", [both], 2, axis=-1, num_outputs=2)
+        return self.linear(self.graph.node("Mul", self.activate(gates), values), outer)
+
+    def activate(self, x: str) -> str:
+        match self.config.activation:
+            case "relu":
+                return self.graph.node("Relu", x)
+            case "gelu":
+                return self.graph.node("Gelu", x)
+            case "gelu_tanh":
+                return self.graph.node("Gelu", x, approximate="tanh")
+            case "silu":
+                return self.graph.node("com.microsoft.QuickGelu", x, alpha=1.0)

@@ -1,0 +1,181 @@
+"""step.onnx: one decoder position for all slots."""
+
+from functools import partial
+
+import numpy as np
+from regard_service.bundle import TensorSpec
+
+from regard_export.architectures.candidate_ranking import rank_candidates
+from regard_export.architectures.transformer_stack import Stack
+from regard_export.descriptions.transformer import Description, Norm
+from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import (
+    HIDDEN_SCORE,
+    LENGTHS,
+    NUM_CANDIDATES,
+    SOURCE_LENGTHS,
+    TOKENS,
+    TOTAL_LENGTH,
+    Graph,
+    memory_specs,
+    state_specs,
+)
+from regard_export.precision.quantize import Form, Linear
+
+
+def build_step(description: Description, form: Form, *, max_source_positions: int | None = None) -> Graph:
+    """Draws one position of the decoder, from the last tokens to the candidates for the next ones.
+
+    Args:
+        max_source_positions: of the longest source; None means that it may be as long as a target.
+    """
+    return _StepGraph(description, form, max_source_positions or description.config.max_positions).draw()
+
+
+class _StepGraph(Stack):
+    """The residual stream is [slots, 1, width], the form that GroupQueryAttention reads."""
+
+    def __init__(self, description: Description, form: Form, max_source_positions: int) -> None:
+        super().__init__(GraphBuilder("step"), description, form)
+        self.max_source_positions = max_source_positions
+        declare = self.graph.input
+        self.tokens = declare(TOKENS)
+        self.lengths = declare(LENGTHS)
+        self.total_length = declare(TOTAL_LENGTH)
+        self.source_lengths = declare(SOURCE_LENGTHS)
+        self.num_candidates = declare(NUM_CANDIDATES)
+        for spec in memory_specs(self.config):
+            declare(spec)
+        for state in state_specs(self.config):
+            declare(state.input)
+        self.table = description.embedding * np.float32(self.embedding_scale)
+        self.source_bias = self._source_bias()
+        self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
+        self.beams_shape = self._beams_shape()
+
+    def draw(self) -> Graph:
+        graph = self.graph
+        sublayers, norms = [], []
+        for layer in range(self.config.decoder_layers):
+            name = f"decoder.{layer}"
+            sublayers += [
+                partial(self._self_attention, layer),
+                partial(self._cross_attention, layer),
+                partial(self.feed_forward, f"{name}.feed_forward"),
+            ]
+            norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
+        head, norms = self._head(norms + self.final_norms("decoder"))
+        # Tables of [n, 1, width] give [slots, 1, width] without a node to reshape.
+        embedded = self.embed("decoder", self.table[:, None], self.tokens, self.lengths)
+        self._candidates(self.run(embedded, sublayers, norms), head)
+        self._declare_outputs()
+        return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+    def _declare_outputs(self) -> None:
+        declare, config = self.graph.output, self.config
+        attention_shape = ("requests", config.num_heads, "beams", "source")
+        for layer in range(config.decoder_layers):
+            declare(TensorSpec(name=f"cross_attention_{layer}", dtype="float32", shape=attention_shape))
+        for state in state_specs(config):
+            declare(TensorSpec(name=state.output, dtype="float32", shape=state.input.shape))
+
+    def _source_bias(self) -> str:
+        """float32 [requests, 1, 1, source]: what hides the columns behind a request's source."""
+        graph, most = self.graph, 2 * self.max_source_positions  # the server's buckets may be longer than any source
+        positions = graph.constant(np.arange(most, dtype=np.int32).reshape(1, 1, 1, most), "source_positions")
+        # Slice, since ONNX Runtime rewrites a Gather over a Range into a Slice that fails.
+        end, axis, start = graph.node("Shape", "cross_key_0", start=3, end=4), np.array([3]), np.array([0])
+        columns = graph.node("Slice", positions, graph.constant(start), end, graph.constant(axis))
+        lengths = graph.node("Reshape", self.source_lengths, graph.constant(np.array([-1, 1, 1, 1])))
+        visible = graph.node("Less", columns, lengths)
+        return graph.node("Where", visible, graph.constant(np.float32(0)), graph.constant(HIDDEN_SCORE))
+
+    def _beams_shape(self) -> str:
+        """int64 [4]: requests, beams, heads, head width; the beams follow from the number of slots."""
+        requests = self.graph.node("Shape", self.source_lengths)
+        rest = np.array([-1, self.config.num_heads, self.config.width_of_head])
+        return self.graph.node("Concat", requests, self.graph.constant(rest), axis=0)
+
+    def _score_bias(self) -> str:
+        """float32 [slots, heads, 1, total length]: what relative positions add to the scores, in every layer."""
+        graph, most = self.graph, self.config.max_positions
+        keys = graph.node(
+            "Slice",
+            graph.constant(np.arange(most, dtype=np.int32)),
+            graph.constant(np.array([0], np.int32)),
+            graph.node("Reshape", self.total_length, graph.constant(np.array([1]))),
+        )
+        queries = graph.node("Unsqueeze", self.lengths, graph.constant(np.array([1])))
+        farthest = self.config.relative_max_distance
+        bias = self.distance_bias("decoder", graph.node("Sub", queries, keys), (0, farthest))
+        rows = graph.node("Transpose", bias, perm=[1, 0, 2])
+        return graph.node("Unsqueeze", rows, graph.constant(np.array([2])))
+
+    def _self_attention(self, layer: int, x: str) -> str:
+        """Writes this position's key and value into the caches and attends to all up to here."""
+        name = f"decoder.{layer}.self_attention"
+        projected = self.linear(x, self.projections(name, "query", "key", "value"))
+        caches = [state for state in state_specs(self.config) if state.input.name.endswith(f"_{layer}")]
+        context, *_ = self.graph.nodes(
+            "com.microsoft.GroupQueryAttention",
+            [
+                *(projected, "", "", *(cache.input.name for cache in caches), self.lengths, self.total_length),
+                *(["", "", "", self.score_bias] if self.score_bias else []),
+            ],
+            [self.graph.name_value("context"), *(cache.output for cache in caches)],
+            num_heads=self.config.num_heads,
+            kv_num_heads=self.config.num_heads,
+            scale=self.score_scale(self.config.width_of_head),
+        )
+        return self.output(context, name)
+
+    def _cross_attention(self, layer: int, x: str) -> str:
+        """softmax(q K^T + bias) V, drawn openly since the softmax's output is the attention map.
+
+        The hypotheses of a request stand as the query axis over its memory, which is therefore never repeated.
+        """
+        graph, name = self.graph, f"decoder.{layer}.cross_attention"
+        scale = self.score_scale(self.config.width_of_head)
+        query = self.linear(x, self.projections(name, "query").scaled(scale))
+        query = graph.node("Transpose", graph.node("Reshape", query, self.beams_shape), perm=[0, 2, 1, 3])
+        scores = graph.node("MatMul", query, f"cross_key_{layer}")  # [requests, heads, beams, source]
+        hidden = graph.node("Add", scores, self.source_bias)
+        weights = graph.node("Softmax", hidden, output=f"cross_attention_{layer}", axis=-1)
+        context = graph.node("MatMul", weights, f"cross_value_{layer}")
+        merged = graph.node("Transpose", context, perm=[0, 2, 1, 3])
+        shape = graph.constant(np.array([-1, 1, self.config.attention_width]))
+        return self.output(graph.node("Reshape", merged, shape), name)
+
+    def _head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
+        """The projection to the vocabulary, and the normalizations that suit it.
+
+        A tied one reads the embedding's scaled table; the last normalization takes the scale back.
+        """
+        head = self.description.head
+        if self.config.tie_embeddings:
+            head = Linear(head.name, self.table, head.bias)
+        if self._normalized_last:
+            norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
+        return head, norms
+
+    @property
+    def _state_scale(self) -> float:
+        """Factor on the states that the head reads."""
+        return self.config.head_scale / (self.embedding_scale if self.config.tie_embeddings else 1.0)
+
+    @property
+    def _normalized_last(self) -> bool:
+        """Whether a normalization makes the states that the head reads, and can scale them."""
+        return (self.config.final_norm or self.config.norm == "post") and not self.config.head_transform
+
+    def _candidates(self, states: str, head: Linear) -> None:
+        """The best logits with their ids, and what turns them into log-probabilities; states: [slots, 1, width]."""
+        graph, config = self.graph, self.config
+        x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
+        if config.head_transform:
+            x = self.activate(self.linear(x, self.description.linear("head_transform.dense")))
+            x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
+        elif not self._normalized_last and self._state_scale != 1:
+            x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
+        logits, in_groups = self.form.head(graph, x, head), self.form.ranks_in_groups
+        rank_candidates(graph, logits, self.num_candidates, len(head.weight), in_groups=in_groups)

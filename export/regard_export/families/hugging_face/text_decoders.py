@@ -1,0 +1,230 @@
+"""Decoders of `transformers` that attend to an encoder of another kind: GPT-2, BERT and TrOCR as the project's own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from regard_models.nets.transformer import TransformerConfig
+from torch import nn
+from transformers.models.trocr.modeling_trocr import TrOCRSinusoidalPositionalEmbedding
+
+from regard.arrays import Float32Array
+from regard_export.checkpoints.weight_mapping import ACTIVATIONS, BOTH, Weights, renamed
+from regard_export.descriptions.transformer import DecoderDescription
+from regard_export.errors import ExportError
+
+# Ours, theirs.
+GPT2_NORMS = {
+    "self_attention_sublayer.norm": "ln_1",
+    "cross_attention_sublayer.norm": "ln_cross_attn",
+    "feed_forward_sublayer.norm": "ln_2",
+}
+GPT2_LINEARS = {
+    ("self_attention.query", "self_attention.key", "self_attention.value"): "attn.c_attn",
+    ("self_attention.output",): "attn.c_proj",
+    ("cross_attention.query",): "crossattention.q_attn",
+    ("cross_attention.key", "cross_attention.value"): "crossattention.c_attn",
+    ("cross_attention.output",): "crossattention.c_proj",
+    ("feed_forward.inner",): "mlp.c_fc",
+    ("feed_forward.outer",): "mlp.c_proj",
+}
+BERT_LAYER = {
+    **{f"self_attention.{kind}": f"attention.self.{kind}" for kind in ("query", "key", "value")},
+    "self_attention.output": "attention.output.dense",
+    "self_attention_sublayer.norm": "attention.output.LayerNorm",
+    **{f"cross_attention.{kind}": f"crossattention.self.{kind}" for kind in ("query", "key", "value")},
+    "cross_attention.output": "crossattention.output.dense",
+    "cross_attention_sublayer.norm": "crossattention.output.LayerNorm",
+    "feed_forward.inner": "intermediate.dense",
+    "feed_forward.outer": "output.dense",
+    "feed_forward_sublayer.norm": "output.LayerNorm",
+}
+BERT_REST = {
+    "embedding": "bert.embeddings.word_embeddings",
+    "decoder_embedding_norm": "bert.embeddings.LayerNorm",
+    "head_transform.dense": "cls.predictions.transform.dense",
+    "head_transform.norm": "cls.predictions.transform.LayerNorm",
+}
+TROCR_ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
+TROCR_LAYER = {
+    **{f"self_attention.{ours}": f"self_attn.{theirs}" for ours, theirs in TROCR_ATTENTION.items()},
+    "self_attention_sublayer.norm": "self_attn_layer_norm",
+    **{f"cross_attention.{ours}": f"encoder_attn.{theirs}" for ours, theirs in TROCR_ATTENTION.items()},
+    "cross_attention_sublayer.norm": "encoder_attn_layer_norm",
+    "feed_forward.inner": "fc1",
+    "feed_forward.outer": "fc2",
+    "feed_forward_sublayer.norm": "final_layer_norm",
+}
+TROCR_OFFSET = 2  # rows of its tables of positions before that of the first
+
+
+def text_decoder(
+    config: Any, weights: Weights, *, memory_width: int, bridge: Weights, banned_ids: tuple[int, ...]
+) -> DecoderDescription:
+    """Describes a decoder.
+
+    Args:
+        config: of `transformers`.
+        weights: by the decoder's own names.
+        memory_width: of the encoder's states.
+        bridge: "weight" and "bias" of the projection between encoder and decoder, if there is one; it becomes part of
+            the keys' and values' projections.
+        banned_ids: tokens that are never generated.
+
+    Raises:
+        ExportError: a kind that is not known, or one with options that are not supported.
+    """
+    if config.model_type not in DECODERS:
+        raise ExportError(f"unknown decoder {config.model_type!r}; known are {', '.join(sorted(DECODERS))}")
+    options, ours = DECODERS[config.model_type](config, weights)
+    for layer in range(options["decoder_layers"]):
+        for kind in ("key", "value") if bridge else ():
+            name = f"decoder.{layer}.cross_attention.{kind}"
+            # W (B x + b) + c = W B x + (W b + c)
+            ours[f"{name}.bias"] = ours[f"{name}.weight"] @ bridge["bias"] + ours[f"{name}.bias"]
+            ours[f"{name}.weight"] = ours[f"{name}.weight"] @ bridge["weight"]
+    # Its own config says whether they are tied, but what was saved counts.
+    tied = np.array_equal(ours["head.weight"], ours["embedding.weight"])
+    if tied:
+        del ours["head.weight"]
+    return DecoderDescription(
+        TransformerConfig(
+            encoder_layers=0,
+            positions="learned",
+            output_bias="head.bias" in ours,
+            tie_embeddings=tied,
+            memory_width=memory_width,
+            **options,
+        ),
+        ours,
+        banned_ids,
+    )
+
+
+def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Radford et al. 2019; its linear layers are stored transposed, several of them side by side."""
+    _refuse(
+        config,
+        activation_function=config.activation_function not in ACTIVATIONS,
+        scale_attn_weights=not config.scale_attn_weights,
+        scale_attn_by_inverse_layer_idx=config.scale_attn_by_inverse_layer_idx,
+    )
+    names = {"embedding": "transformer.wte", "decoder_positions": "transformer.wpe", "head": "lm_head"}
+    ours = renamed(theirs, names, ("weight",)) | renamed(theirs, {"decoder_norm": "transformer.ln_f"}, BOTH)
+    for layer in range(config.n_layer):
+        our_prefix, their_prefix = f"decoder.{layer}.", f"transformer.h.{layer}."
+        ours |= renamed(theirs, GPT2_NORMS, BOTH, our_prefix, their_prefix)
+        for our_names, name in GPT2_LINEARS.items():
+            weight, bias = theirs[f"{their_prefix}{name}.weight"], theirs[f"{their_prefix}{name}.bias"]
+            parts = np.split(weight.T, len(our_names)), np.split(bias, len(our_names))
+            for our_name, part, part_bias in zip(our_names, *parts, strict=True):
+                ours[f"{our_prefix}{our_name}.weight"] = np.ascontiguousarray(part)
+                ours[f"{our_prefix}{our_name}.bias"] = part_bias
+    return {
+        "vocab_size": config.vocab_size,
+        "width": config.n_embd,
+        "num_heads": config.n_head,
+        "decoder_layers": config.n_layer,
+        "feed_forward_width": config.n_inner or 4 * config.n_embd,
+        "norm": "pre",
+        "activation": ACTIVATIONS[config.activation_function],
+        "max_positions": config.n_positions,
+        "scale_embeddings": False,
+        "norm_epsilon": config.layer_norm_epsilon,
+    }, ours
+
+
+def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Devlin et al. 2019, as a decoder; all that it writes is of the first segment."""
+    _refuse(
+        config,
+        hidden_act=config.hidden_act not in ACTIVATIONS,
+        position_embedding_type=getattr(config, "position_embedding_type", "absolute") != "absolute",
+    )
+    ours = renamed(theirs, BERT_REST, BOTH)
+    del ours["embedding.bias"]
+    ours["decoder_positions.weight"] = theirs["bert.embeddings.position_embeddings.weight"]
+    segments = theirs.get("bert.embeddings.token_type_embeddings.weight")
+    if segments is not None:
+        ours["decoder_positions.weight"] = ours["decoder_positions.weight"] + segments[0]
+    ours["head.weight"] = theirs["cls.predictions.decoder.weight"]
+    ours["head.bias"] = theirs["cls.predictions.decoder.bias"]
+    for layer in range(config.num_hidden_layers):
+        ours |= renamed(theirs, BERT_LAYER, BOTH, f"decoder.{layer}.", f"bert.encoder.layer.{layer}.")
+    return {
+        "vocab_size": config.vocab_size,
+        "width": config.hidden_size,
+        "num_heads": config.num_attention_heads,
+        "decoder_layers": config.num_hidden_layers,
+        "feed_forward_width": config.intermediate_size,
+        "norm": "post",
+        "activation": ACTIVATIONS[config.hidden_act],
+        "max_positions": config.max_position_embeddings,
+        "scale_embeddings": False,
+        "final_norm": False,
+        "norm_epsilon": config.layer_norm_eps,
+        "embedding_norm": True,
+        "head_transform": True,
+    }, ours
+
+
+def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Li et al. 2021: BART's decoder, but for its positions."""
+    _refuse(config, activation_function=config.activation_function not in ACTIVATIONS)
+    ours = {
+        "embedding.weight": theirs["model.decoder.embed_tokens.weight"],
+        "decoder_positions.weight": _trocr_positions(config, theirs),
+        "head.weight": theirs["output_projection.weight"],
+    }
+    if config.layernorm_embedding:
+        ours |= renamed(theirs, {"decoder_embedding_norm": "model.decoder.layernorm_embedding"}, BOTH)
+    for layer in range(config.decoder_layers):
+        ours |= renamed(theirs, TROCR_LAYER, BOTH, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
+    return {
+        "vocab_size": config.vocab_size,
+        "width": config.d_model,
+        "num_heads": config.decoder_attention_heads,
+        "decoder_layers": config.decoder_layers,
+        "feed_forward_width": config.decoder_ffn_dim,
+        "norm": "post",
+        "activation": ACTIVATIONS[config.activation_function],
+        "max_positions": len(ours["decoder_positions.weight"]),
+        "scale_embeddings": config.scale_embedding,
+        "final_norm": False,
+        "embedding_norm": config.layernorm_embedding,
+    }, ours
+
+
+def _trocr_positions(config: Any, theirs: Weights) -> Float32Array:
+    """Learned, or sines and cosines in the order of fairseq; from the first position on."""
+    if config.use_learned_position_embeddings:
+        return theirs["model.decoder.embed_positions.weight"][TROCR_OFFSET:]
+    padding, first = config.pad_token_id, config.pad_token_id + 1
+    table = TrOCRSinusoidalPositionalEmbedding.get_embedding(
+        config.max_position_embeddings + first, config.d_model, padding
+    )
+    found: Float32Array = table[first:].to(torch.float32).numpy()
+    return found
+
+
+def make_sinusoids_anew(net: nn.Module) -> None:
+    """TrOCR's table of sines is no weight, and reading a checkpoint leaves it without values."""
+    for module in net.modules():
+        if isinstance(module, TrOCRSinusoidalPositionalEmbedding):
+            module.weights = None  # made at the first use
+
+
+def _refuse(config: Any, **faults: bool) -> None:
+    """Names every option that asks for what the description cannot say."""
+    named = [f"{name} {getattr(config, name)!r}" for name, faulty in faults.items() if faulty]
+    if named:
+        raise ExportError(f"this {config.model_type} decoder asks for what is not supported: {', '.join(named)}")
+
+
+DECODERS: Mapping[str, Callable[[Any, Weights], tuple[dict[str, Any], dict[str, Float32Array]]]] = {
+    "gpt2": _gpt2,
+    "bert": _bert,
+    "blip_text_model": _bert,
+    "trocr": _trocr,
+}

@@ -1,0 +1,226 @@
+"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5, all but their weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from regard_service.bundle import Provenance, Target, Task, TextSource
+from transformers import (
+    BartForConditionalGeneration,
+    M2M100ForConditionalGeneration,
+    MBartForConditionalGeneration,
+    MT5ForConditionalGeneration,
+    PegasusForConditionalGeneration,
+    T5ForConditionalGeneration,
+)
+
+from regard_export.architectures.transformer import TransformerArchitecture
+from regard_export.checkpoints.sentencepiece_tokenizers import numbered_pieces, source_tokenizer, target_tokenizer
+from regard_export.checkpoints.source_model import SourceModel, Wanted
+from regard_export.descriptions.transformer import Description
+from regard_export.errors import ExportError
+from regard_export.families.hugging_face import bart, t5
+from regard_export.families.hugging_face.fast_tokenizers import open_tokenizer, shipped
+from regard_export.families.hugging_face.languages import (
+    Languages,
+    named_languages,
+    prompt_ids,
+    prompted_languages,
+    token_languages,
+)
+from regard_export.families.hugging_face.net_loading import (
+    HuggingFaceReference,
+    banned_ids,
+    generation_defaults,
+    load_net,
+    read_json,
+    refuse_unsupported,
+)
+
+NO_LIMIT = 100_000  # tokenizers that know no limit name a much larger number
+SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target.json"
+
+
+class Describe(Protocol):
+    def __call__(self, net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None) -> Description:
+        """Config and weights of a net; `max_positions` is the tokenizer's limit."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is known of a kind of checkpoint before it is read.
+
+    Attributes:
+        tasks: what such models do; the first where nobody says.
+        tells_languages: by tokens, as `token_languages` has it.
+    """
+
+    name: str
+    net: Any
+    describe: Describe
+    tasks: tuple[Task, ...]
+    tells_languages: bool = False
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("bart", BartForConditionalGeneration, bart.describe, ("summarization", "translation")),
+        Family("mbart", MBartForConditionalGeneration, bart.describe, ("translation", "summarization"), True),
+        Family("pegasus", PegasusForConditionalGeneration, bart.describe, ("summarization",)),
+        Family("m2m_100", M2M100ForConditionalGeneration, bart.describe, ("translation",), True),
+        Family("t5", T5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
+        Family("mt5", MT5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
+    )
+}
+
+
+def load(folder: Path, wanted: Wanted) -> SourceModel:
+    """Reads a checkpoint's folder."""
+    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    family = FAMILIES[settings["model_type"]]
+    task = _task(family, settings, wanted)
+    settings |= _task_settings(settings, task)
+    refuse_unsupported(settings)
+    tokenizer = open_tokenizer(folder)
+    net = load_net(family.net, folder, trust_pickle=wanted.trust_pickle)
+    description = family.describe(net, banned_ids(settings), max_positions=_limit(tokenizer))
+    languages = _languages(family, task, tokenizer, settings, wanted)
+    if task == "summarization" and settings.get("prefix"):
+        languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
+    source, target = _source(tokenizer, languages, family), _target(tokenizer, languages, settings, description)
+    limit = description.config.max_positions
+    return SourceModel(
+        family=family.name,
+        task=task,
+        architecture=TransformerArchitecture(description),
+        reference=TextToTextReference(net, description, source, target, tokenizer, languages),
+        source=source,
+        target=target,
+        tokenizers=_tokenizers(folder, tokenizer),
+        max_source_tokens=limit,
+        max_target_tokens=limit,
+        generation=generation_defaults(settings, limit),
+        provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
+        source_languages=languages.sources,
+        target_languages=languages.targets,
+    )
+
+
+class TextToTextReference(HuggingFaceReference):
+    """A model of texts with its own tokenizer; special tokens in a text are text."""
+
+    def __init__(
+        self,
+        net: Any,
+        description: Description,
+        source: TextSource,
+        target: Target,
+        tokenizer: Any,
+        languages: Languages,
+    ) -> None:
+        super().__init__(net, description, target)
+        self._tokenizer = tokenizer
+        self._prompts = source.prefix_ids if languages.prefix_ids else {}
+        self._special_ids = set(target.special_ids)
+        self.unknown_id = None if tokenizer.is_fast else tokenizer.unk_token_id
+        if source.is_told_the_language:
+            tokenizer.src_lang = languages.sources[0]
+
+    def tokenize(self, text: str, key: str) -> list[int]:
+        prompt = self._prompts.get(key, self._prompts.get("", ()))
+        ids: list[int] = self._tokenizer(text, split_special_tokens=True).input_ids
+        return [*prompt, *ids]
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        pieces = [i for i in ids if i not in self._special_ids]
+        return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
+
+
+def _task(family: Family, settings: Mapping[str, Any], wanted: Wanted) -> Task:
+    """The task asked for, or the family's first; one that does several as it is told has none by itself."""
+    if wanted.task is not None and wanted.task not in family.tasks:
+        raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}, not {wanted.task}")
+    if wanted.task is None and family.describe is t5.describe:
+        raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}; say which: --task")
+    return wanted.task or family.tasks[0]
+
+
+def _task_settings(settings: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """What the checkpoint's config says of one task."""
+    tasks = settings.get("task_specific_params") or {}
+    name = next((name for name in tasks if name.split("_")[0] == task), None)
+    return dict(tasks[name]) if name else {}
+
+
+def _limit(tokenizer: Any) -> int | None:
+    """The longest text, if the tokenizer knows one."""
+    longest = int(tokenizer.model_max_length)
+    return longest if longest < NO_LIMIT else None
+
+
+def _languages(family: Family, task: Task, tokenizer: Any, settings: Mapping[str, Any], wanted: Wanted) -> Languages:
+    if family.tells_languages:
+        return token_languages(tokenizer, settings, wanted.languages)
+    if task != "translation":
+        if wanted.languages:
+            raise ExportError(f"--languages is of no meaning for {task}")
+        return Languages((), ())
+    if family.describe is t5.describe:
+        return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, wanted.languages)
+    return named_languages(wanted.languages)
+
+
+def _source(tokenizer: Any, languages: Languages, family: Family) -> TextSource:
+    """What stands around the pieces, as the tokenizer itself puts it there."""
+    before: tuple[int, ...]
+    before, after = ((), (tokenizer.eos_token_id,)) if family.tells_languages else _affixes(tokenizer)
+    prompts = {key: before + ids for key, ids in languages.prefix_ids.items()}
+    return TextSource(
+        tokenizer=SOURCE_TOKENIZER,
+        prefix_ids=prompts or ({"": before} if before else {}),
+        suffix_ids=after,
+        language_prefix_ids=dict(languages.language_prefix_ids),
+        language_suffix_ids=dict(languages.language_suffix_ids),
+    )
+
+
+def _affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Special tokens before a text and behind it."""
+    pieces, ids = (tokenizer("a", add_special_tokens=special).input_ids for special in (False, True))
+    start = next(i for i in range(len(ids)) if ids[i : i + len(pieces)] == pieces)
+    return tuple(ids[:start]), tuple(ids[start + len(pieces) :])
+
+
+def _target(tokenizer: Any, languages: Languages, settings: Mapping[str, Any], description: Description) -> Target:
+    ends = settings["eos_token_id"]
+    start = settings.get("decoder_start_token_id")
+    if start is None:
+        raise ExportError("config.json names no decoder_start_token_id")
+    forced = dict(languages.forced_first_ids)
+    if not forced and settings.get("forced_bos_token_id") is not None:
+        forced = {"": settings["forced_bos_token_id"]}
+    vocab_size = description.config.vocab_size
+    if len(tokenizer) > vocab_size:
+        raise ExportError(f"the tokenizer has {len(tokenizer)} tokens, the weights {vocab_size}")
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {*tokenizer.all_special_ids}
+    special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()}
+    special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # numbers without a piece
+    return Target(
+        tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast else TARGET_TOKENIZER,
+        vocab_size=vocab_size,
+        start_id=start,
+        pad_id=settings["pad_token_id"],
+        end_ids=tuple(ends) if isinstance(ends, list) else (ends,),
+        forced_first_ids=forced,
+        special_ids=tuple(sorted(special)),
+    )
+
+
+def _tokenizers(folder: Path, tokenizer: Any) -> dict[str, str]:
+    if tokenizer.is_fast:
+        return {SOURCE_TOKENIZER: shipped(tokenizer)}
+    ids = numbered_pieces(tokenizer)
+    model_file = folder / Path(tokenizer.vocab_files_names["spm_file"]).name
+    return {SOURCE_TOKENIZER: source_tokenizer(model_file, ids), TARGET_TOKENIZER: target_tokenizer(ids)}

@@ -1,0 +1,190 @@
+"""Encoders of pictures in `transformers`: config and weights as the project's own vision transformers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from regard_models.nets.swin import SwinConfig
+from regard_models.nets.vision_transformer import VisionTransformerConfig
+
+from regard.arrays import Float32Array
+from regard_export.architectures.swin import SwinEncoder
+from regard_export.architectures.vision_transformer import VisionEncoder
+from regard_export.checkpoints.weight_mapping import ACTIVATIONS, BOTH, Weights, renamed
+from regard_export.descriptions.encoders import SwinDescription, VisionDescription
+from regard_export.errors import ExportError
+
+ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
+
+# Ours, theirs; of ViT, DeiT and BEiT alike.
+LAYER = {
+    **{f"self_attention.{ours}": f"attention.{theirs}" for ours, theirs in ATTENTION.items()},
+    "self_attention_sublayer.norm": "layernorm_before",
+    "feed_forward_sublayer.norm": "layernorm_after",
+    "feed_forward.inner": "mlp.fc1",
+    "feed_forward.outer": "mlp.fc2",
+}
+
+
+PictureEncoder = VisionEncoder | SwinEncoder
+
+
+def vision_encoder(config: Any, weights: Weights) -> PictureEncoder:
+    """Describes an encoder.
+
+    Args:
+        config: of `transformers`.
+        weights: by the encoder's own names.
+
+    Raises:
+        ExportError: a kind that is not known, or one with options that are not supported.
+    """
+    if config.model_type not in ENCODERS:
+        raise ExportError(f"unknown encoder {config.model_type!r}; known are {', '.join(sorted(ENCODERS))}")
+    try:
+        return ENCODERS[config.model_type](config, weights)
+    except ValueError as error:  # of the net: sizes that do not fit each other
+        raise ExportError(f"this {config.model_type} encoder is not supported: {error}") from error
+
+
+def _vit(config: Any, weights: Weights) -> VisionEncoder:
+    tokens = [weights["embeddings.cls_token"][0]]
+    return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
+
+
+def _deit(config: Any, weights: Weights) -> VisionEncoder:
+    """Touvron et al. 2021: a distillation token behind the class token."""
+    tokens = [weights[f"embeddings.{name}"][0] for name in ("cls_token", "distillation_token")]
+    return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
+
+
+def _beit(config: Any, weights: Weights) -> VisionEncoder:
+    """Bao et al. 2022: distances between patches instead of positions, and keys without a bias.
+
+    A scale for each channel of what a sublayer adds (Touvron et al. 2021, "Going deeper with Image Transformers")
+    becomes part of the sublayer's last projection.
+    """
+    relative = config.use_relative_position_bias or config.use_shared_relative_position_bias
+    options = {"relative_positions": relative, "final_norm": not config.use_mean_pooling}
+    positions = weights["embeddings.position_embeddings"][0] if config.use_absolute_position_embeddings else None
+    vision = vision_config(config, class_tokens=1, absolute_positions=positions is not None, **options)
+    ours = _weights(vision, weights, weights["embeddings.cls_token"][0], positions)
+    for layer in range(vision.num_layers):
+        for number, name in ((1, "self_attention.output"), (2, "feed_forward.outer")):
+            scale = weights.get(f"layers.{layer}.lambda_{number}")
+            if scale is not None:
+                ours[f"encoder.{layer}.{name}.weight"] = ours[f"encoder.{layer}.{name}.weight"] * scale[:, None]
+                ours[f"encoder.{layer}.{name}.bias"] = ours[f"encoder.{layer}.{name}.bias"] * scale
+        if relative:
+            places = (f"layers.{layer}.relative_position_bias", "shared_position_bias")
+            tables = [weights.get(f"{place}.relative_position_bias_table") for place in places]
+            ours[f"distances.{layer}.table"] = np.sum([table for table in tables if table is not None], axis=0)
+    return VisionEncoder(VisionDescription(vision.layers, ours, vision=vision))
+
+
+def _describe(config: Any, theirs: Weights, class_tokens: Float32Array, positions: Float32Array) -> VisionEncoder:
+    vision = vision_config(config, class_tokens=len(class_tokens))
+    weights = _weights(vision, theirs, class_tokens, positions)
+    return VisionEncoder(VisionDescription(vision.layers, weights, vision=vision))
+
+
+def _weights(
+    vision: VisionTransformerConfig, theirs: Weights, class_tokens: Float32Array, positions: Float32Array | None
+) -> dict[str, Float32Array]:
+    """What ViT, DeiT and BEiT share."""
+    names = {"patches": "embeddings.patch_embeddings.projection"}
+    if vision.final_norm:
+        names["encoder_norm"] = "layernorm"
+    ours = {"class_tokens": class_tokens, **renamed(theirs, names, BOTH)}
+    if positions is not None:
+        ours["positions"] = positions
+    for layer in range(vision.num_layers):
+        ours |= renamed(theirs, LAYER, BOTH, f"encoder.{layer}.", f"layers.{layer}.")
+    return ours
+
+
+def _swin(config: Any, theirs: Weights) -> SwinEncoder:
+    """Liu et al. 2021."""
+    sizes = _sizes(config)
+    swin = SwinConfig(
+        patch_width=config.embed_dim,
+        depths=tuple(config.depths),
+        num_heads=tuple(config.num_heads),
+        window=config.window_size,
+        feed_forward_ratio=config.mlp_ratio,
+        absolute_positions=config.use_absolute_embeddings,
+        **sizes,
+    )
+    names = {
+        "patches": "embeddings.patch_embeddings.projection",
+        "patch_norm": "embeddings.norm",
+        "encoder_norm": "layernorm",
+    }
+    ours = renamed(theirs, names, BOTH)
+    if swin.absolute_positions:
+        ours["positions"] = theirs["embeddings.position_embeddings"][0]
+    for stage, depth in enumerate(swin.depths):
+        for layer in range(depth):
+            place = f"encoder.layers.{stage}.blocks.{layer}."
+            ours |= renamed(theirs, LAYER, BOTH, f"stages.{stage}.{layer}.layer.", place)
+            table = theirs[f"{place}attention.relative_position_bias.relative_position_bias_table"]
+            ours[f"stages.{stage}.{layer}.distances.table"] = table
+        if stage + 1 < len(swin.depths):
+            place = f"encoder.layers.{stage}.downsample"
+            ours |= renamed(theirs, {f"merges.{stage}.norm": f"{place}.norm"}, BOTH)
+            ours[f"merges.{stage}.reduction.weight"] = theirs[f"{place}.reduction.weight"]
+    return SwinEncoder(SwinDescription(swin.layers(len(swin.depths) - 1), ours, swin=swin))
+
+
+def vision_config(config: Any, **options: Any) -> VisionTransformerConfig:
+    """What the configs of vision transformers of one width share.
+
+    Raises:
+        ExportError: with every option that is not supported.
+    """
+    return VisionTransformerConfig(
+        width=config.hidden_size,
+        num_heads=config.num_attention_heads,
+        num_layers=config.num_hidden_layers,
+        feed_forward_width=config.intermediate_size,
+        **_sizes(config),
+        **options,
+    )
+
+
+def _sizes(config: Any) -> dict[str, Any]:
+    """Of pictures and patches, and what else all configs name alike.
+
+    Raises:
+        ExportError: with every option that is not supported.
+    """
+    faults = []
+    if config.hidden_act not in ACTIVATIONS:
+        faults.append(f"hidden_act {config.hidden_act!r}")
+    if getattr(config, "num_channels", 3) != 3:
+        faults.append(f"num_channels {config.num_channels}")
+    patch = _pair(config.patch_size)
+    if patch[0] != patch[1]:
+        faults.append(f"patch_size {patch[0]} x {patch[1]}")
+    if faults:
+        raise ExportError(f"this {config.model_type} encoder asks for what is not supported: {'; '.join(faults)}")
+    height, width = _pair(config.image_size)
+    return {
+        "image_height": height,
+        "image_width": width,
+        "patch_size": patch[0],
+        "activation": ACTIVATIONS[config.hidden_act],
+        "norm_epsilon": config.layer_norm_eps,
+    }
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+ENCODERS: Mapping[str, Callable[[Any, Weights], PictureEncoder]] = {
+    "vit": _vit,
+    "deit": _deit,
+    "beit": _beit,
+    "swin": _swin,
+}

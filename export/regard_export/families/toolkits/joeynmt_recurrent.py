@@ -1,0 +1,91 @@
+"""JoeyNMT's recurrent nets (Kreutzer et al. 2019) as our own: input feeding, with either score."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from regard_models.nets.recurrent import RecurrentConfig, ScoreName, Start
+
+from regard.arrays import Float32Array
+from regard_export.checkpoints.weight_mapping import BOTH, Weights, renamed
+from regard_export.descriptions.recurrent import GATES, RecurrentWeights, decoder_cells, encoder_parts
+from regard_export.errors import ExportError
+
+SCORES: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
+STARTS: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}
+
+
+def faults(model: Mapping[str, Any]) -> Iterator[str]:
+    """Every option that our net has no place for."""
+    encoder, decoder = model["encoder"], model["decoder"]
+    if decoder.get("type", "recurrent") != "recurrent":
+        yield f"a recurrent encoder with decoder type {decoder['type']!r}"
+    if encoder.get("rnn_type", "gru") != decoder.get("rnn_type", "gru"):
+        yield "rnn_type that differs between encoder and decoder"
+    if not encoder.get("bidirectional", True):
+        yield "an encoder of one direction"
+    if not decoder.get("input_feeding", True):
+        yield "input_feeding False"
+    if decoder.get("activation", "tanh") != "tanh":
+        yield f"decoder activation {decoder['activation']!r}"
+    if decoder.get("attention", "bahdanau") not in SCORES:
+        yield f"attention {decoder['attention']!r}"
+    if decoder.get("init_hidden", "bridge") not in STARTS:
+        yield f"init_hidden {decoder['init_hidden']!r}"
+    if encoder["embeddings"]["embedding_dim"] != decoder["embeddings"]["embedding_dim"]:
+        yield "embeddings whose width differs between encoder and decoder"
+
+
+def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
+    """The model part of config.yaml and the weights as our net's."""
+    encoder, decoder = model["encoder"], model["decoder"]
+    shared, width = model.get("tied_embeddings", False), decoder["hidden_size"]
+    is_lstm = decoder.get("rnn_type", "gru") == "lstm"
+    try:
+        config = RecurrentConfig(
+            vocab_size=len(theirs["trg_embed.lut.weight"]),
+            source_vocab_size=None if shared else len(theirs["src_embed.lut.weight"]),
+            width=decoder["embeddings"]["embedding_dim"],
+            encoder_width=encoder["hidden_size"],
+            decoder_width=width,
+            style="luong",
+            score=SCORES[decoder.get("attention", "bahdanau")],
+            score_width=width,
+            cell="lstm" if is_lstm else "gru",
+            encoder_layers=encoder.get("num_layers", 1),
+            decoder_layers=decoder.get("num_layers", 1),
+            scale_embeddings=decoder["embeddings"].get("scale", False),
+            tie_embeddings=model.get("tied_softmax", False),
+            head_bias=False,
+            readout_width=width,
+            readout_bias=True,
+            start=STARTS[decoder.get("init_hidden", "bridge")],
+            start_cell="hidden" if is_lstm else "zero",
+        )
+    except ValueError as error:
+        raise ExportError(f"this JoeyNMT model is not supported: {error}") from error
+    return RecurrentWeights(config, _weights(config, theirs))
+
+
+def _weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Float32Array]:
+    weights: dict[str, Float32Array] = {"embedding.weight": theirs["trg_embed.lut.weight"]}
+    if config.source_vocab_size is not None:
+        weights["source_embedding.weight"] = theirs["src_embed.lut.weight"]
+    if not config.tie_embeddings:
+        weights["head.weight"] = theirs["decoder.output_layer.weight"]
+    for part in encoder_parts(config):
+        weights[f"encoder.layers.{part}"] = theirs[f"encoder.rnn.{part}"]
+    for layer, cell in enumerate(decoder_cells(config)):
+        weights |= {f"{cell}.{part}": theirs[f"decoder.rnn.{part}_l{layer}"] for part in GATES}
+    names = {"decoder.attention.score.key": "decoder.attention.key_layer"}
+    if config.score == "additive":
+        names["decoder.attention.score.query"] = "decoder.attention.query_layer"
+        names["decoder.attention.score.energy"] = "decoder.attention.energy_layer"
+    weights |= renamed(theirs, names, ("weight",))
+    if config.start == "bridge":
+        weights |= renamed(theirs, {"encoder.bridge": "decoder.bridge_layer"}, BOTH)
+    # Theirs reads the state and then the context.
+    state, context = np.split(theirs["decoder.att_vector_layer.weight"], [config.decoder_width], axis=1)
+    weights["decoder.readout.weight"] = np.concatenate([context, state], axis=1)
+    weights["decoder.readout.bias"] = theirs["decoder.att_vector_layer.bias"]
+    return weights

@@ -1,1 +1,0 @@
-"""Builds a bundle's graphs: one builder for every family of checkpoints."""

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from regard_export.descriptions.transformer import Description
+from regard_export.errors import ExportError
+from regard_export.families.regard_checkpoints import transformer
+
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint
+
+
+def _weights(**options: object) -> tuple:
+    checkpoint = tiny_checkpoint(**options)
+    model = transformer.from_checkpoint(checkpoint)
+    return model.architecture.description.config, dict(model.architecture.description.weights)
+
+
+def test_every_fault_is_named_at_once() -> None:
+    config, weights = _weights()
+    del weights["decoder.1.feed_forward.inner.bias"]
+    weights["decoder.0.norm.weight"] = np.zeros(3, np.float32)
+    weights["encoder_norm.weight"] = np.zeros(3, np.float32)
+    weights["embedding.weight"] = np.full_like(weights["embedding.weight"], np.nan)
+    with pytest.raises(ExportError) as error:
+        Description(config, weights)
+    for fault in (
+        "decoder.1.feed_forward.inner.bias is missing",
+        "decoder.0.norm.weight is unexpected",
+        "encoder_norm.weight has shape (3,), not (32,)",
+        "embedding.weight is not finite",
+    ):
+        assert fault in str(error.value)
+
+
+def test_a_tied_head_is_the_embedding_and_an_untied_one_is_not() -> None:
+    tied, untied = Description(*_weights()), Description(*_weights(tie_embeddings=False, output_bias=True))
+    assert tied.head.weight is tied.embedding
+    assert tied.head.bias is None
+    assert untied.head.weight is untied.weights["head.weight"]
+    assert untied.head.bias is not None
+
+
+def test_a_tied_model_with_a_head_of_its_own_is_refused() -> None:
+    config, weights = _weights()
+    with pytest.raises(ExportError, match=r"head\.weight is unexpected"):
+        Description(config, weights | {"head.weight": weights["embedding.weight"]})
+
+
+def test_positions_are_learned_or_computed() -> None:
+    learned = Description(*_weights(positions="learned"))
+    assert learned.positions("decoder") is learned.weights["decoder_positions.weight"]
+    sines = Description(*_weights()).positions("encoder")
+    assert sines.shape == (256, 32)
+    assert np.allclose(sines[:, :16] ** 2 + sines[:, 16:] ** 2, 1)
+
+
+def test_the_module_computes_with_the_same_weights() -> None:
+    description = Description(*_weights(positions="learned"))
+    state = description.module().state_dict()
+    assert all(np.array_equal(state[name].numpy(), weight) for name, weight in description.weights.items())

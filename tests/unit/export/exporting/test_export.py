@@ -1,0 +1,217 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from regard_export.architectures.transformer import TransformerArchitecture
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.descriptions.transformer import Description
+from regard_export.errors import ExportError
+from regard_export.examples.dev_sets import DevExample
+from regard_export.exporting.export import ExportOptions, export, verify
+from regard_export.families.loading import load_source_model
+from regard_export.families.regard_checkpoints import transformer
+from regard_export.verification.verifier import VerificationFailed
+from regard_service.bundle import MANIFEST, Bundle
+
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint
+
+OPTIONS = ExportOptions("tiny", "1", ("int8",), {})
+
+
+@pytest.fixture(autouse=True)
+def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
+    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
+
+
+@pytest.fixture
+def model() -> SourceModel:
+    return transformer.from_checkpoint(tiny_checkpoint())
+
+
+def _damaged(model: SourceModel) -> SourceModel:
+    """The same original, but a description that lost a bias on its way."""
+    weights = dict(model.architecture.description.weights)
+    weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
+    damaged = Description(model.architecture.description.config, weights)
+    return replace(model, architecture=TransformerArchitecture(damaged))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> None:
+    stages: list[str] = []
+    bundle = export(model, tmp_path / "out", OPTIONS, stages.append)
+    assert bundle.folder == tmp_path / "out"
+    assert [variant.precision for variant in bundle.manifest.variants] == ["int8"]
+    assert {path.name for path in bundle.folder.iterdir()} == {"int8", MANIFEST, "tokenizer.json"}
+    report = bundle.manifest.verification
+    assert report["passed"]
+    assert bundle.manifest.num_parameters == model.architecture.nbytes // 4
+    assert bundle.manifest.provenance.export_time is not None
+    assert set(report["checks"]) == {"inputs", "float32", "int8"}
+    assert all(check["passed"] for section in report["checks"].values() for check in section.values())
+    assert "int8: building graphs" in stages
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_precisions_stand_in_the_order_asked_for(tmp_path, model) -> None:
+    options = replace(OPTIONS, precisions=("int8", "float32", "int8"))
+    bundle = export(model, tmp_path / "out", options, _silent)
+    assert [variant.precision for variant in bundle.manifest.variants] == ["int8", "float32"]
+
+
+def test_a_failed_gate_writes_nothing(tmp_path, model) -> None:
+    with pytest.raises(VerificationFailed, match="largest difference of logits"):
+        export(_damaged(model), tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mismatch_can_be_allowed_and_is_marked(tmp_path, model) -> None:
+    bundle = export(_damaged(model), tmp_path / "out", replace(OPTIONS, allow_mismatch=True), _silent)
+    assert bundle.manifest.verification["passed"] is False
+
+
+def test_an_interrupted_export_leaves_nothing(tmp_path, model) -> None:
+    def interrupt(stage: str) -> None:
+        # By now a whole bundle lies in the temporary folder, where a server must not find it.
+        if stage.startswith("int8: soundness"):
+            assert list(tmp_path.glob(f"*/{MANIFEST}")) == []
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(model, tmp_path / "out", OPTIONS, interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path, model) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(ExportError, match="not an empty folder"):
+        export(model, tmp_path, OPTIONS, _silent)
+    with pytest.raises(ExportError, match="not an empty folder"):
+        export(model, tmp_path / "note.txt", OPTIONS, _silent)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_what_no_manifest_may_hold_is_named(tmp_path, model) -> None:
+    bad = replace(model, max_target_tokens=0)
+    with pytest.raises(ExportError, match="cannot be served: max_target_tokens 0: Input should be greater than 0"):
+        export(bad, tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_taken(tmp_path, model) -> None:
+    (tmp_path / "out").mkdir()
+    assert export(model, tmp_path / "out", OPTIONS, _silent).manifest.name == "tiny"
+
+
+def test_a_full_disk_is_noticed_first(tmp_path, model, monkeypatch) -> None:
+    usage = type("Usage", (), {"free": 2**20})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ExportError, match="1 MiB are free"):
+        export(model, tmp_path / "out", OPTIONS, _silent)
+
+
+def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
+    bundle = export(model, tmp_path / "out", OPTIONS, _silent)
+    with_source = verify(bundle, model, {}, _silent)
+    assert not with_source.failures
+    assert set(with_source.sections) == {"inputs", "float32", "int8"}
+    alone = verify(bundle, None, {}, _silent)
+    assert not alone.failures
+    assert set(alone.sections) == {"int8"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def _forcing(model: SourceModel) -> SourceModel:
+    """The same model, whose languages each force a first token."""
+    target = model.target.model_copy(update={"forced_first_ids": {"de": 310, "fr": 311}})
+    return replace(model, target=target)
+
+
+def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path, model) -> None:
+    report = export(_forcing(model), tmp_path / "out", OPTIONS, _silent).manifest.verification
+    assert report["passed"]
+    assert report["checks"]["float32"]["outputs that do not begin as their language has it"]["value"] == 0
+
+
+def test_verification_that_forgets_the_forced_token_on_both_sides_fails(tmp_path, model, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "regard_export.verification.verifier.Verifier._each", lambda self, way: [way] * len(self._sources)
+    )
+    with pytest.raises(
+        VerificationFailed, match="outputs that do not begin as their language has it is 6, more than 0"
+    ):
+        export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_original_that_forgets_the_forced_token_fails(tmp_path, model) -> None:
+    generate = model.reference.generate
+    model.reference.generate = lambda source, way: generate(source, replace(way, forced_first_id=None))
+    with pytest.raises(VerificationFailed, match="greedy: outputs that differ"):
+        export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
+
+
+def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
+    options = replace(OPTIONS, precisions=("float32",))
+    bundle = export(transformer.from_checkpoint(tiny_checkpoint(seed=1)), tmp_path / "out", options, _silent)
+    assert verify(bundle, model, {}, _silent).failures
+
+
+def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> None:
+    dev = {"de": [DevExample("Thank you!", ("Danke!",)), DevExample("He is ill.", ("Er ist krank.",))]}
+    bundle = export(model, tmp_path / "good", replace(OPTIONS, dev=dev), _silent)
+    assert set(bundle.manifest.verification["dev"]) == {"num_examples", "float32_BLEU", "int8_BLEU"}
+
+    scores = iter([40.0, 39.6])
+    monkeypatch.setattr("regard_export.verification.verifier.Verifier._score", lambda *_: next(scores))
+    with pytest.raises(VerificationFailed, match=r"drop in dev BLEU against float32 is 0.4, more than 0.3"):
+        export(model, tmp_path / "bad", replace(OPTIONS, dev=dev), _silent)
+
+
+def test_a_checkpoints_folder_is_read(tmp_path) -> None:
+    tiny_checkpoint().save(tmp_path)
+    model = load_source_model(tmp_path)
+    assert (model.family, model.target_languages) == (transformer.FAMILY, ("de", "fr"))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "there is no config.json"),
+        ("{", "is not JSON"),
+        (json.dumps({"model_type": "mamba"}), "unknown architecture 'mamba'; known are .*regard-transformer"),
+        (json.dumps({"family": transformer.FAMILY}), "lacks model.safetensors, tokenizer.json, card.json"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, config: str | None, message: str) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ExportError, match=message):
+        load_source_model(tmp_path)
+
+
+def test_options_that_are_not_known_are_named() -> None:
+    checkpoint = tiny_checkpoint()
+    checkpoint.config.update(rotary=True, experts=8)
+    with pytest.raises(ExportError, match="not supported: experts, rotary"):
+        transformer.from_checkpoint(checkpoint)
+
+
+def test_models_with_few_positions_are_verified_within_them(tmp_path) -> None:
+    checkpoint = tiny_checkpoint(max_positions=5)
+    del checkpoint.card["max_target_tokens"]
+    assert (
+        export(transformer.from_checkpoint(checkpoint), tmp_path / "out", OPTIONS, _silent).manifest.max_target_tokens
+        == 5
+    )
+
+
+def test_bundles_load_where_they_are_moved(tmp_path, model) -> None:
+    export(model, tmp_path / "out", OPTIONS, _silent).folder.rename(tmp_path / "elsewhere")
+    assert Bundle.load(tmp_path / "elsewhere").manifest.name == "tiny"

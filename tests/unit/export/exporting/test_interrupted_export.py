@@ -1,0 +1,76 @@
+"""An export that ends early leaves nothing that a server would load, and does not stand in the way of the next one."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from regard_export.cli.commands import export_command
+from regard_service.bundle import MANIFEST, Bundle
+from regard_service.repository.catalogue import scan
+
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint
+
+# The command, which is sent a signal as soon as a stage begins: from within, so that nothing has to be waited for.
+EXPORT = """
+import os, signal, sys
+import torch
+from regard_export.cli import commands as cli
+from regard_export.verification import verifier as verify
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
+torch.set_num_threads(1)
+verify.NUM_SENTENCES, verify.MAX_NEW_TOKENS = 2, 4
+stage = cli.Progress.stage
+
+def signalled(progress, title):
+    stage(progress, title)
+    if title.startswith(sys.argv[3]):
+        os.kill(os.getpid(), int(sys.argv[4]))
+
+cli.Progress.stage = signalled
+cli.export_command([sys.argv[1], "-o", sys.argv[2]])
+"""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    tiny_checkpoint().save(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 2)
+    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 4)
+
+
+def _signalled(checkpoint: Path, out: Path, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", EXPORT, str(checkpoint), str(out), stage, str(int(number))]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("stage", ["float32: what numbers", "writing the bundle"])
+def test_what_a_killed_export_leaves_loads_nowhere_and_goes_with_the_next(checkpoint, tmp_path, stage: str) -> None:
+    ended = _signalled(checkpoint, tmp_path / "tiny", stage, signal.SIGKILL)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert not (tmp_path / "tiny").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".tiny.export"]  # it was in the middle
+    assert scan([tmp_path]) == []
+
+    result = CliRunner().invoke(export_command, [str(checkpoint), "-o", str(tmp_path / "tiny")])
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+    assert [entry.folder for entry in scan([tmp_path])] == [tmp_path / "tiny"]
+    assert (tmp_path / "tiny" / MANIFEST).is_file()
+    assert Bundle.load(tmp_path / "tiny").manifest.name == "tiny"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_an_export_that_is_asked_to_end_leaves_nothing(checkpoint, tmp_path, number, code: int) -> None:
+    ended = _signalled(checkpoint, tmp_path / "tiny", "float32: outputs of the original", number)
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,224 @@
+"""What a captioner of `transformers` tells the manifest, and what cannot be exported."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from regard_export.checkpoints.source_model import Wanted
+from regard_export.errors import ExportError
+from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
+from regard_export.families.loading import load_source_model
+from regard_models.nets.vision_transformer import VisionTransformerConfig
+from regard_service.pictures.reader import ImageReader
+from safetensors.numpy import load_file, save_file
+from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from tests.unit.export.marian_checkpoints import change_json
+from tests.unit.export.vision_checkpoints import HEIGHT, random_pixels, write_blip, write_vision
+
+SQUARE = {"height": HEIGHT, "width": HEIGHT}
+ENCODER = VisionTransformerConfig(16, 2, 1, 16, image_height=HEIGHT, image_width=HEIGHT, patch_size=8)
+PHOTOGRAPH = Path("docs/examples/photos/cat.jpg")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_vision(tmp_path_factory.mktemp("vision") / "checkpoint")
+
+
+@pytest.fixture
+def copy(checkpoint: Path, tmp_path: Path) -> Path:
+    """A checkpoint to change."""
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_what_the_manifest_says(checkpoint) -> None:
+    model = load_source_model(checkpoint)
+    assert (model.family, model.task) == ("vision-encoder-decoder", "captioning")
+    assert (model.source.height, model.source.width, model.source.resize) == (24, 24, "squash")
+    assert (model.source.grid, model.source.first_position, model.max_source_tokens) == ((3, 3), 1, 10)
+    np.testing.assert_allclose([model.source.mean, model.source.std], 127.5)
+    assert model.target.start_id == model.target.pad_id == 0
+    assert model.target.end_ids == (0,)
+    assert model.max_target_tokens == 32
+    assert model.architecture.decoder.config.tie_embeddings
+
+
+def test_what_the_manifest_says_of_blip(tmp_path) -> None:
+    model = load_source_model(write_blip(tmp_path / "checkpoint"))
+    assert model.target.start_id == model.target.vocab_size - 1
+    assert (model.target.end_ids, model.target.pad_id) == ((3,), 0)
+    assert {0, 1, 2, 3} <= set(model.target.special_ids)
+    assert model.source.first_position == 1
+
+
+def test_distillation_tokens_stand_before_the_grid(tmp_path) -> None:
+    model = load_source_model(write_vision(tmp_path / "checkpoint", encoder="deit", decoder="bert"))
+    assert (model.source.first_position, model.max_source_tokens) == (2, 11)
+    assert model.source.crop_fraction == pytest.approx(24 / 28)
+    assert (model.target.start_id, model.target.end_ids, model.target.pad_id) == (2, (3,), 0)
+
+
+def test_generation_settings_are_kept(copy) -> None:
+    change_json(copy / "generation_config.json", num_beams=4, max_length=16, no_repeat_ngram_size=3)
+    model = load_source_model(copy)
+    assert (model.generation.num_beams, model.generation.max_new_tokens) == (4, 15)
+    assert model.generation.no_repeat_ngram_size == 3
+
+
+def test_banned_tokens_are_never_written(copy) -> None:
+    change_json(copy / "generation_config.json", bad_words_ids=[[7]])
+    assert np.isneginf(load_source_model(copy).architecture.decoder.head.bias[7])
+
+
+def test_older_names_in_the_preprocessing_are_understood(copy) -> None:
+    """As the first ViT-GPT2 captioners have them."""
+    old = {"feature_extractor_type": "ViTFeatureExtractor", "do_resize": True, "do_normalize": True, "size": HEIGHT}
+    old |= {"resample": 2, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+    expected = load_source_model(copy).source
+    (copy / "preprocessor_config.json").write_text(json.dumps(old))
+    assert load_source_model(copy).source == expected
+
+
+def test_weights_that_nothing_reads_may_be_missing_or_superfluous(copy) -> None:
+    weights = load_file(copy / "model.safetensors")
+    poolers = [name for name in weights if "pooler" in name]
+    assert poolers
+    for name in poolers:
+        del weights[name]
+    weights["decoder.transformer.h.0.attn.bias"] = np.ones((1, 1, 32, 32), np.float32)
+    weights["decoder.transformer.h.0.crossattention.masked_bias"] = np.float32(-1e4) * np.ones(1, np.float32)
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    load_source_model(copy)
+
+
+@pytest.mark.parametrize(
+    ("write", "buffer"),
+    [
+        (write_blip, "text_decoder.bert.embeddings.position_ids"),
+        (partial(write_vision, decoder="bert"), "decoder.bert.embeddings.position_ids"),
+        (partial(write_vision, decoder="trocr"), "decoder.model.decoder.embed_positions._float_tensor"),
+        (
+            partial(write_vision, encoder="swin"),
+            "encoder.encoder.layers.0.blocks.0.attention.self.relative_position_index",
+        ),
+    ],
+    ids=["blip", "bert", "trocr", "swin"],
+)
+def test_what_older_files_carry_as_weights_is_left_out(tmp_path, write, buffer: str) -> None:
+    file = write(tmp_path / "checkpoint") / "model.safetensors"
+    save_file({**load_file(file), buffer: np.zeros(3, np.int64)}, file, metadata={"format": "pt"})
+    load_source_model(tmp_path / "checkpoint")
+
+
+def test_older_checkpoints_are_pickles_of_tensors(copy) -> None:
+    expected = load_source_model(copy).reference.memory(random_pixels(1)[0])
+    weights = {name: torch.from_numpy(x) for name, x in load_file(copy / "model.safetensors").items()}
+    (copy / "model.safetensors").unlink()
+    torch.save(weights, copy / "pytorch_model.bin")
+    memory = load_source_model(copy).reference.memory(random_pixels(1)[0])
+    for name, value in expected.items():
+        np.testing.assert_array_equal(memory[name], value)
+
+
+def test_pickles_of_more_are_read_only_if_they_are_trusted(copy) -> None:
+    weights = {name: torch.from_numpy(x) for name, x in load_file(copy / "model.safetensors").items()}
+    (copy / "model.safetensors").unlink()
+    torch.save({**weights, "encoder.pooler.dense.note": Path("x")}, copy / "pytorch_model.bin")
+    with pytest.raises(ExportError, match="--trust-pickle"):
+        load_source_model(copy)
+    with pytest.raises(ExportError, match="--languages is not for them"):
+        load_source_model(copy, Wanted(languages=(("en", "de"),)))
+
+
+def test_missing_weights_are_named_at_once(copy) -> None:
+    weights = load_file(copy / "model.safetensors")
+    del weights["decoder.transformer.h.1.crossattention.q_attn.weight"]
+    del weights["encoder.layernorm.bias"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ExportError) as error:
+        load_source_model(copy)
+    assert "decoder.transformer.h.1.crossattention.q_attn.weight is missing" in str(error.value)
+    assert "encoder.layernorm.bias is missing" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: _change(f, "decoder", scale_attn_by_inverse_layer_idx=True), "scale_attn_by_inverse_layer_idx True"),
+        (lambda f: _change(f, "decoder", activation_function="mish"), "activation_function 'mish'"),
+        (lambda f: _change(f, "encoder", hidden_act="mish"), "hidden_act 'mish'"),
+        (lambda f: _processor(f, do_resize=False), "do_resize false"),
+        (lambda f: _processor(f, size={"shortest_edge": 24}), "shortest_edge without do_center_crop"),
+        (lambda f: _processor(f, resample=0), "resample 0"),
+        (lambda f: _processor(f, do_pad=True), "do_pad"),
+        (lambda f: _processor(f, size={"height": 32, "width": 32}), "of 32 x 32 pixels; the encoder takes 24 x 24"),
+        (lambda f: (f / "preprocessor_config.json").unlink(), "lacks preprocessor_config.json"),
+        (lambda f: (f / "preprocessor_config.json").write_text("{"), "cannot be read"),
+        (lambda f: [(f / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")], "tokenizer"),
+        (lambda f: change_json(f / "generation_config.json", bad_words_ids=[[1, 2]]), "several tokens"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_exported_is_named(copy, change: Callable[[Path], object], message: str) -> None:
+    change(copy)
+    with pytest.raises(ExportError, match=message):
+        load_source_model(copy)
+
+
+def test_unknown_encoders_and_decoders_are_named_with_the_known(tmp_path) -> None:
+    with pytest.raises(ExportError, match=r"unknown encoder 'dinov2'; known are beit, deit"):
+        load_source_model(write_vision(tmp_path / "encoder", encoder="dinov2"))
+    with pytest.raises(ExportError, match=r"unknown decoder 'opt'; known are bert, "):
+        load_source_model(write_vision(tmp_path / "decoder", decoder="opt"))
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        ViTImageProcessorPil(size=SQUARE),
+        ViTImageProcessorPil(size=SQUARE, resample=3, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.3, 0.4]),
+        ViTImageProcessorPil(size=SQUARE, do_normalize=False),
+        ViTImageProcessorPil(size=SQUARE, do_rescale=False, image_mean=[127, 127, 127], image_std=[50, 60, 70]),
+        DeiTImageProcessorPil(size={"height": 28, "width": 28}, crop_size=SQUARE),
+        DeiTImageProcessorPil(size={"shortest_edge": 32}, crop_size=SQUARE),
+    ],
+    ids=["plain", "own numbers", "not normalized", "not rescaled", "cropped", "shorter side"],
+)
+def test_photographs_are_read_as_the_original_reads_them(tmp_path, processor) -> None:
+    processor.save_pretrained(tmp_path)
+    source = image_source(load_processor(tmp_path), ENCODER)
+    with Image.open(PHOTOGRAPH) as image:
+        original = processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
+    read = ImageReader(source).read(PHOTOGRAPH.read_bytes(), field="image").array
+    off = np.abs(read - original) * np.array(source.std)[:, None, None]
+    assert off.mean() < 1.3  # of 255; another filter makes 1.4 and more
+
+
+def test_pictures_that_need_no_resizing_are_read_exactly(tmp_path) -> None:
+    processor = DeiTImageProcessorPil(size={"height": 28, "width": 28}, crop_size=SQUARE)
+    processor.save_pretrained(tmp_path)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8))
+    file = BytesIO()
+    image.save(file, "PNG")
+    read = ImageReader(image_source(load_processor(tmp_path), ENCODER)).read(file.getvalue(), field="image").array
+    np.testing.assert_allclose(read, processor(image, return_tensors="np")["pixel_values"][0], atol=1e-5)
+
+
+def _change(folder: Path, side: str, **options: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config[side] |= options
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _processor(folder: Path, **options: object) -> None:
+    change_json(folder / "preprocessor_config.json", **options)

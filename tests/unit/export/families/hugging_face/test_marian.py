@@ -1,0 +1,153 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from regard_export.errors import ExportError
+from regard_export.examples.sentences import EXAMPLES, TRICKY_TEXTS
+from regard_export.families.loading import load_source_model
+from regard_service.generation import Generation
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
+
+from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_marian(tmp_path_factory.mktemp("marian") / "checkpoint")
+
+
+@pytest.fixture
+def copy(checkpoint: Path, tmp_path: Path) -> Path:
+    """A checkpoint to change."""
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_what_the_manifest_says(checkpoint) -> None:
+    model = load_source_model(checkpoint)
+    vocabulary = json.loads((checkpoint / "vocab.json").read_text())
+    assert model.family == "marian"
+    assert (model.source_languages, model.target_languages) == (("en",), ("de",))
+    assert model.target.start_id == model.target.pad_id == vocabulary["<pad>"]
+    assert model.target.end_ids == model.source.suffix_ids == (vocabulary["</s>"],)
+    assert set(model.target.special_ids) == {vocabulary[piece] for piece in ("</s>", "<unk>", "<pad>")}
+    assert model.architecture.description.banned_ids == (vocabulary["<pad>"],)
+    assert model.source.prefix_ids == {}
+
+
+def test_languages_of_models_with_several(tmp_path) -> None:
+    model = load_source_model(write_marian(tmp_path / "checkpoint", languages=("fra", "spa")))
+    assert model.target_languages == ("fra", "spa")
+    vocabulary = json.loads((tmp_path / "checkpoint" / "vocab.json").read_text())
+    assert model.source.prefix_ids == {code: (vocabulary[f">>{code}<<"],) for code in ("fra", "spa")}
+    assert vocabulary[">>fra<<"] in model.target.special_ids
+    # What the original makes of ">>fra<< Hello" is the language's piece and the text.
+    original = model.reference._tokenizer(">>fra<< Thank you!").input_ids
+    assert model.reference.tokenize("Thank you!", "fra") == original
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
+    model = load_source_model(write_marian(tmp_path / "checkpoint", kind=kind))
+    reader = Tokenizer.from_str(model.tokenizers["source.json"])
+    texts, num_known = [*EXAMPLES, *GERMAN, *TRICKY_TEXTS], 0
+    for text in texts:
+        ids = model.reference.tokenize(text, "de")
+        if model.reference.unknown_id not in ids:
+            assert reader.encode(text).ids == ids[:-1]
+            num_known += 1
+    assert num_known >= len(EXAMPLES)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_special_tokens_that_are_typed_are_text(tmp_path, kind) -> None:
+    model = load_source_model(write_marian(tmp_path / "checkpoint", kind=kind, languages=("fra", "spa")))
+    reader = Tokenizer.from_str(model.tokenizers["source.json"])
+    special_ids = set(model.target.special_ids) - {model.reference.unknown_id}
+    ids = reader.encode("</s> <pad> and >>fra<< are text, <unk> too").ids
+    assert not special_ids & set(ids)
+
+
+def test_ids_become_the_originals_text(checkpoint) -> None:
+    model = load_source_model(checkpoint)
+    writer = Tokenizer.from_str(model.tokenizers["target.json"])
+    for text in (*GERMAN, *EXAMPLES):
+        ids = [i for i in model.reference.tokenize(text, "de") if i not in model.target.special_ids]
+        assert writer.decode(ids).strip() == model.reference.detokenize(ids)
+
+
+def test_banned_tokens_are_never_written(tmp_path) -> None:
+    """Also not where the weights want nothing else, as with opus-mt's padding."""
+    model = load_source_model(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
+    pad_id = model.target.pad_id
+    assert np.isneginf(model.architecture.description.head.bias[pad_id])
+    source = model.reference.tokenize(EXAMPLES[0], "de")
+    assert pad_id not in model.reference.generate(source, Generation(8)).tokens
+    forced = model.reference.force(source, [pad_id])
+    assert np.isneginf(forced.logits[0, pad_id])
+    assert np.isfinite(forced.log_normalizer).all()
+
+
+def test_own_bans_and_generation_settings_are_kept(copy) -> None:
+    settings = {
+        "bad_words_ids": [[7]],
+        "num_beams": 6,
+        "max_length": 100,
+        "length_penalty": 0.8,
+        "early_stopping": True,
+    }
+    change_json(copy / "generation_config.json", **settings)
+    model = load_source_model(copy)
+    assert set(model.architecture.description.banned_ids) == {7, model.target.pad_id}
+    generation = model.generation
+    assert (generation.num_beams, generation.max_new_tokens) == (6, 99)
+    assert (generation.length_penalty, generation.early_stopping) == (0.8, "first")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: change_json(f / "config.json", activation_function="tanh"), "activation_function 'tanh'"),
+        (lambda f: change_json(f / "config.json", share_encoder_decoder_embeddings=False), "lacks target_vocab.json"),
+        (
+            lambda f: change_json(f / "config.json", decoder_ffn_dim=64),
+            r"fc1.weight has shape \(48, 32\), not \(64, 32\)",
+        ),
+        (
+            lambda f: change_json(f / "config.json", decoder_vocab_size=7),
+            "target's vocabulary does not number its pieces",
+        ),
+        (lambda f: change_json(f / "vocab.json", extra=1000), "does not number its pieces"),
+        (lambda f: change_json(f / "generation_config.json", bad_words_ids=[[1, 2]]), "several tokens"),
+        (lambda f: change_json(f / "generation_config.json", do_sample=True), "do_sample True"),
+        (lambda f: (f / "source.spm").write_bytes(b"nonsense"), "is not a SentencePiece model"),
+        (lambda f: [(f / name).unlink() for name in ("source.spm", "vocab.json")], "lacks source.spm, vocab.json"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"x"), "cannot be read"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_exported_is_named(copy, change: Callable[[Path], object], message: str) -> None:
+    change(copy)
+    with pytest.raises(ExportError, match=message):
+        load_source_model(copy)
+
+
+def test_every_unsupported_option_is_named_at_once(copy) -> None:
+    change_json(copy / "generation_config.json", do_sample=True, num_beam_groups=2, forced_decoder_ids=[[1, 5]])
+    with pytest.raises(ExportError, match=r"do_sample True; num_beam_groups 2; forced_decoder_ids \[\[1, 5\]\]"):
+        load_source_model(copy)
+
+
+def test_missing_and_unexpected_weights_are_named_at_once(copy) -> None:
+    weights = load_file(copy / "model.safetensors")
+    del weights["model.decoder.layers.1.fc1.weight"]
+    weights["model.decoder.layers.7.fc1.weight"] = np.zeros((2, 2), np.float32)
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ExportError) as error:
+        load_source_model(copy)
+    assert "model.decoder.layers.1.fc1.weight is missing" in str(error.value)
+    assert "model.decoder.layers.7.fc1.weight is unexpected" in str(error.value)

@@ -1,0 +1,68 @@
+"""What is given back to the system is what can be read again, and nothing that somebody wrote."""
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from regard_export.resources.memory import MAPPINGS, MIN_BYTES, _is_written, _large_mappings, give_memory_back
+
+pytestmark = pytest.mark.skipif(not MAPPINGS.exists(), reason="only Linux tells what is mapped")
+
+NUM_BYTES = 4 * MIN_BYTES
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "weights").write_bytes(np.arange(NUM_BYTES, dtype=np.uint8).tobytes())
+    return tmp_path / "weights"
+
+
+def _mapped(file: Path, mode: str) -> tuple[np.memmap, int]:
+    array = np.memmap(file, np.uint8, mode)  # "c" is private and may be written, as checkpoints are mapped
+    return array, array.ctypes.data
+
+
+def _resident(start: int) -> int:
+    """Bytes of a mapping that are in memory."""
+    text = Path("/proc/self/smaps").read_text()
+    mapping = text[text.index(f"{start:x}-") :]
+    return int(mapping[mapping.index("Rss:") + 4 :].split()[0]) * 1024
+
+
+@pytest.mark.parametrize("mode", ["r", "c"])
+def test_pages_that_were_only_read_are_given_back(file, mode: str) -> None:
+    array, start = _mapped(file, mode)
+    total = int(array.sum())
+    assert _resident(start) == NUM_BYTES
+    give_memory_back()
+    assert _resident(start) == 0
+    assert int(array.sum()) == total
+
+
+def test_pages_that_were_written_stay(file) -> None:
+    array, start = _mapped(file, "c")
+    assert not _is_written(start, start + NUM_BYTES)
+    array[3 * mmap.PAGESIZE] = 77
+    assert _is_written(start, start + NUM_BYTES)
+    give_memory_back()
+    assert array[3 * mmap.PAGESIZE] == 77
+
+
+def test_where_nobody_can_tell_a_mapping_counts_as_written(file, tmp_path, monkeypatch) -> None:
+    array, start = _mapped(file, "c")
+    monkeypatch.setattr("regard_export.resources.memory.PAGES", tmp_path / "none")
+    assert _is_written(start, start + NUM_BYTES)
+    assert array[0] == 0
+
+
+def test_libraries_and_small_mappings_are_left_alone() -> None:
+    large = f"{MIN_BYTES:x}-{2 * MIN_BYTES:x}"
+    mappings = (
+        f"{large} r-xp 00000000 fe:00 1    /lib/library.so\n"
+        f"{large} r--p 00000000 fe:00 1    /lib/library.so\n"
+        f"{MIN_BYTES:x}-{MIN_BYTES + 4096:x} r--p 00000000 fe:00 2    /small file\n"
+        f"{large} r--p 00000000 fe:00 3    /a file of weights\n"
+        f"{large} rw-p 00000000 00:00 0 \n"
+    )
+    assert list(_large_mappings(mappings)) == [(MIN_BYTES, 2 * MIN_BYTES)]

@@ -1,0 +1,68 @@
+"""Heads are chosen by IBM Model 1, which itself must find what stands together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from regard_export.examples.dev_sets import DevExample
+from regard_export.examples.sentences import EXAMPLES
+from regard_export.families.regard_checkpoints import transformer
+from regard_export.tuning.alignment_heads import AlignmentChoice, choose_heads, find_heads, finds_heads, ibm_model_1
+
+from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
+
+# A language of three words, whose translation turns their order round.
+PAIRS = [([1, 2], [12, 11]), ([2, 3], [13, 12]), ([1, 3], [13, 11]), ([3, 2, 1], [11, 12, 13])]
+
+
+def test_ibm_model_1_finds_which_words_stand_together() -> None:
+    for (source, target), posterior in zip(PAIRS, ibm_model_1(PAIRS), strict=True):
+        np.testing.assert_allclose(posterior.sum(axis=1), 1, atol=1e-6)
+        assert [source[column] + 10 for column in posterior.argmax(axis=1)] == target
+
+
+def _one_hot(columns: list[int], num_source: int) -> np.ndarray:
+    return np.eye(num_source, dtype=np.float32)[columns]
+
+
+def _sentence(head: int, *, shifted: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of 2 x 3 heads of which one tells the alignment, and that alignment."""
+    expected = _one_hot(rng.permutation(6)[:5].tolist(), 6)
+    maps = rng.dirichlet(np.ones(6), (2, 3, 5)).astype(np.float32)
+    layer = np.roll(expected, 1, axis=0) if shifted else expected
+    maps.reshape(6, 5, 6)[head] = layer
+    return maps, expected
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("head", [1, 5])
+def test_the_head_that_tells_the_alignment_is_chosen(head: int, shifted: bool) -> None:
+    rng = np.random.default_rng(0)
+    maps, expected = zip(*(_sentence(head, shifted=shifted, rng=rng) for _ in range(40)), strict=True)
+    choice = choose_heads(maps, expected)
+    assert choice.heads == (divmod(head, 3),)
+    assert choice.shifted == shifted
+    assert choice.agreement > (0.75 if shifted else 0.999)  # the last token is never an input
+
+
+def test_two_heads_that_each_know_half_are_both_chosen() -> None:
+    rng = np.random.default_rng(1)
+    maps, expected = [], []
+    for _ in range(40):
+        wanted = _one_hot(rng.permutation(6)[:4].tolist(), 6)
+        first, second = np.full((2, 4, 6), 1 / 6, np.float32)
+        first[:2], second[2:] = wanted[:2], wanted[2:]
+        maps.append(np.stack([first, second, np.full((4, 6), 1 / 6, np.float32)])[None])
+        expected.append(wanted)
+    assert choose_heads(maps, expected) == AlignmentChoice(((0, 0), (0, 1)), shifted=False, agreement=1.0)
+
+
+def test_special_tokens_do_not_count(tmp_path: Path) -> None:
+    model = transformer.from_checkpoint(tiny_checkpoint())
+    assert finds_heads(model)
+    bundle = write_tiny_bundle(tmp_path / "bundle", model, "float32")
+    choice = find_heads(bundle, {"de": [DevExample(text, ("",)) for text in EXAMPLES[:4]]})
+    assert choice is not None
+    assert set(choice.heads) <= {(layer, head) for layer in range(2) for head in range(4)}
+    assert "IBM Model 1" in choice.method
+    assert find_heads(bundle, {}) is None

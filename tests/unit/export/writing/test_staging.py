@@ -1,0 +1,92 @@
+"""One process at a time makes a bundle in the hidden folder beside it; what was left there goes."""
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from regard_export.errors import ExportError
+from regard_export.writing.staging import LOCK, workplace
+
+HOLD = """
+import sys
+from pathlib import Path
+from regard_export.writing.staging import workplace
+with workplace(Path(sys.argv[1]), "export") as folder:
+    (folder / "half").touch()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_it_is_empty_hidden_two_levels_down_and_gone_in_the_end(tmp_path) -> None:
+    with workplace(tmp_path / "out", "export") as folder:
+        assert folder.parent == tmp_path / ".out.export"
+        assert list(folder.iterdir()) == []
+        (folder / "file").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_gone_after_an_error_too_even_one_of_a_missing_file(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError), workplace(tmp_path / "out", "export") as folder:
+        (folder / "none").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_process_is_refused_and_disturbs_nothing(tmp_path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(ExportError, match=r"another export of .*out is at work"),
+            workplace(tmp_path / "out", "export"),
+        ):
+            pass
+        assert (tmp_path / ".out.export" / "bundle" / "half").exists()
+        with workplace(tmp_path / "out", "verification"), workplace(tmp_path / "another", "export"):
+            pass
+        assert holder.stdin is not None
+        holder.stdin.close()
+    assert holder.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes(tmp_path) -> None:
+    place = tmp_path / ".out.export"
+    (place / "bundle" / "int8").mkdir(parents=True)
+    (place / "bundle" / "int8" / "weights.bin").write_bytes(b"half")
+    (place / "tmpobserved").mkdir()
+    (place / LOCK).touch()
+    with workplace(tmp_path / "out", "export") as folder:
+        assert list(folder.iterdir()) == []
+        assert {path.name for path in place.iterdir()} == {"bundle", LOCK}
+    assert list(tmp_path.iterdir()) == []
+
+
+def _take_turns(folder: Path, number: int) -> None:
+    """Enters again and again; whoever is inside is alone."""
+    entered = 0
+    while entered < 20:
+        try:
+            with workplace(folder / "out", "export") as place:
+                assert list(place.iterdir()) == []
+                (place / str(number)).touch()
+                assert [path.name for path in place.iterdir()] == [str(number)]
+            entered += 1
+        except ExportError:
+            continue
+
+
+def test_many_that_come_and_go_are_never_inside_together(tmp_path) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_take_turns, args=(tmp_path, number)) for number in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
