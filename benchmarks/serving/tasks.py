@@ -11,7 +11,7 @@ from benchmarks.servers import serve
 from benchmarks.serving.latency import Ask, Latency, measure_latency
 from benchmarks.serving.sentences import SENTENCES
 from regard import Client
-from regard.results import Task
+from regard.wire.enums import Task
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NUM_WARMUP = 8
