@@ -1,4 +1,4 @@
-"""The client of Regard: translate, summarize and caption with attention models, and see what they regard.
+"""The client of Regard: translates, summarizes and captions with attention models, and shows what they attend to.
 
 with regard.Client("localhost:50051") as client:
     result = client.translate("Where is the library?", to="de", attention=True)
@@ -6,8 +6,9 @@ with regard.Client("localhost:50051") as client:
     print(result.alignment.values)  # [target, source], each row sums to 1
 """
 
-from regard.aio import AsyncClient
-from regard.client import Client
+from regard.calls.aio import AsyncClient
+from regard.calls.client import Client
+from regard.calls.results import Event, Finished, Result
 from regard.errors import (
     AccessDenied,
     BadResponse,
@@ -25,22 +26,11 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
-from regard.results import (
-    AttentionMap,
-    Event,
-    Finished,
-    Hypothesis,
-    ImageGrid,
-    Link,
-    Model,
-    Result,
-    Span,
-    Started,
-    Timings,
-    Token,
-    TokenMade,
-    Word,
-)
+from regard.values.events import Started, TokenMade
+from regard.values.maps import AttentionMap
+from regard.values.model import Model
+from regard.values.outputs import Hypothesis, ImageGrid, Timings
+from regard.values.units import Link, Span, Token, Word
 
 __all__ = [
     "AccessDenied",

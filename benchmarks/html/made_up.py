@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from regard.results import Result
+from regard.calls.results import Result
 from regard.v1 import regard_pb2 as pb
 
 NUM_LAYERS, NUM_HEADS, NUM_WORDS = 6, 8, 60

@@ -18,8 +18,8 @@ import grpc
 
 from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
 from benchmarks.loadtest.traffic import Call, calls
-from regard.channel import channel_options
-from regard.errors import from_rpc_error
+from regard.calls.channel import channel_options
+from regard.errors.statuses import from_rpc_error
 from regard.v1 import regard_pb2_grpc as stubs
 
 

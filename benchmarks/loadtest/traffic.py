@@ -8,8 +8,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from benchmarks.loadtest.scenario import Part, Scenario
-from regard import requests
-from regard.requests import TranslateOptions
+from regard.calls import requests
+from regard.calls.options import TranslateOptions
 
 
 @dataclass(frozen=True)

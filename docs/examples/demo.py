@@ -12,8 +12,7 @@ from own_server import server
 from rich.console import Console
 
 import regard
-from regard.regions import print_regions
-from regard.terminal import print_alignment
+from regard.terminal import print_alignment, print_regions
 
 HERE = Path(__file__).parent
 

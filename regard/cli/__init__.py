@@ -1,4 +1,4 @@
-"""The command line: `regard translate "Where is it?" --to de`. Its parts are loaded when they are needed."""
+"""The command line: `regard translate "Where is it?" --to de`. Commands are loaded when they are called."""
 
 from regard.cli.app import main
 

@@ -1,7 +1,7 @@
-"""The group of commands, and how a command ends: errors in one line, exit statuses.
+"""The group of commands; errors in one line; exit statuses.
 
-Exit statuses: 0 all went well; 1 a call, an input or a file failed, and standard error says why; 2 the command was used
-wrongly; 130 interrupted (Ctrl-C); 141 whoever read the output has left.
+Exit statuses: 0 success; 1 a call, an input or a file failed, and standard error says why; 2 wrong usage; 130
+interrupted (Ctrl-C); 141 the reader of the output closed it.
 """
 
 import importlib
@@ -15,7 +15,7 @@ import click
 
 from regard.errors import CallError, RegardError
 
-# Name -> where it is, and its one line of help: `regard --help` need not load it.
+# Name -> where the command is, and its line of help, so that `regard --help` need not load it.
 _COMMANDS = {
     "translate": ("regard.cli.tasks:translate", "Translate texts."),
     "summarize": ("regard.cli.tasks:summarize", "Summarize a text."),
@@ -23,13 +23,13 @@ _COMMANDS = {
     "models": ("regard.cli.models:models", "List the models that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),
     "token": ("regard.cli.token:token", "Make a token for a caller."),
-    "export": ("regard.cli.exporting:export", "Export a trained model as a bundle."),
-    "verify": ("regard.cli.exporting:verify", "Check a bundle against the model it was exported from."),
-    "inspect": ("regard.cli.exporting:inspect", "Show what is in a bundle."),
+    "export": ("regard.cli.export_commands:export", "Export a trained model as a bundle."),
+    "verify": ("regard.cli.export_commands:verify", "Check a bundle against the model it was exported from."),
+    "inspect": ("regard.cli.export_commands:inspect", "Show what is in a bundle."),
 }
 
-# What to do about it, where the message alone does not say.
-_ADVICE = {
+# By status: what the user can do.
+_ADVICE_BY_CODE = {
     "UNAVAILABLE": "is a server running there? `regard serve` starts one, --server names another",
     "DEADLINE_EXCEEDED": "--timeout gives more time",
     "RESOURCE_EXHAUSTED": "try again later",
@@ -40,7 +40,7 @@ _ADVICE = {
 
 
 class Group(click.Group):
-    """A group whose commands are loaded when called, and which ends them in an orderly way."""
+    """A group that loads a command when it is called, and turns its errors into messages and exit statuses."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -62,37 +62,37 @@ class Group(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except RegardError as error:
-            _say(describe(error))
+            _print_error(describe(error))
             ctx.exit(1)
         except KeyboardInterrupt:
             ctx.exit(130)
         except BrokenPipeError:
-            _forget_output()
+            _discard_output()
             ctx.exit(141)
         except OSError as error:
-            _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            _print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             ctx.exit(1)
 
 
 def describe(error: RegardError) -> str:
-    """An error in one line: what is wrong, every violation, and what to do."""
+    """An error in one line: what is wrong, every violation, and what the user can do."""
     if not isinstance(error, CallError):
         return " ".join(str(error).split())
     violations = "; ".join(f"{v.field}: {v.description}" for v in error.violations)
     parts = [violations or error.message or error.code]
     if error.retry_after_s is not None:
         parts.append(f"try again in {error.retry_after_s:.1f} s")
-    elif error.code in _ADVICE:
-        parts.append(_ADVICE[error.code])
+    elif error.code in _ADVICE_BY_CODE:
+        parts.append(_ADVICE_BY_CODE[error.code])
     return " ".join(f"{error.code}: {'; '.join(parts)}".split())
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     click.echo(f"regard: {message}", err=True)
 
 
-def _forget_output() -> None:
-    """Keeps the interpreter from complaining, when it ends, that it cannot write what is left."""
+def _discard_output() -> None:
+    """Redirects buffered output to nowhere: the interpreter would report at its end that it cannot write it."""
     if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
 
@@ -104,8 +104,8 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if is_given:
         click.echo(f"regard {_version()}")
         ctx.exit()
 
@@ -117,13 +117,13 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def main() -> None:
     """Translate, summarize and caption with attention models, and see what they regard.
 
-    Without --server (or REGARD_SERVER) a command asks the server on localhost:50051, and where none is running it
-    starts one inside itself for the call.
+    Without --server (or REGARD_SERVER) a command calls the server on localhost:50051; if none is running, it starts one
+    inside itself for the call.
 
     \b
-    Exit status: 0 all went well; 1 something failed, standard error says what;
-    2 wrong usage; 130 interrupted; 141 the reader of the output has left.
+    Exit status: 0 success; 1 something failed, and standard error says what;
+    2 wrong usage; 130 interrupted; 141 the reader of the output closed it.
     """  # noqa: D301, click's mark for lines to keep
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that cannot show a character shows its escape.
+        # A character that the terminal's encoding lacks is printed as its escape.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Standard input in bulk: many calls in flight, results in the order of the lines, memory bounded."""
+"""Standard input in bulk: many calls in flight, results in the order of the lines, bounded memory."""
 
 import asyncio
 import io
@@ -9,82 +9,95 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 import click
 
-from regard import as_json
-from regard.aio import AsyncClient
+from regard.calls.aio import AsyncClient
+from regard.calls.results import Result
 from regard.cli import output
 from regard.cli.app import describe
-from regard.cli.options import Asked
+from regard.cli.options import Flags
 from regard.cli.progress import Progress
 from regard.cli.servers import Address
 from regard.errors import CallError, InvalidArgument, Overloaded, RegardError
-from regard.results import Result
+from regard.wire import as_json
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-# A slow line holds back what is printed, not what runs: so many times more results than calls may wait for it.
-_WINDOW = 8
-_MAX_REFUSALS = 100
+# A slow line delays the output of later lines, not their calls: this many times `concurrency` results may wait for it.
+_WINDOW_FACTOR = 8
+_MAX_READ_AHEAD = 64  # lines of standard input
+_MAX_RETRIES = 100
 _MAX_PAUSE_S = 10.0
+
+ReadLine: TypeAlias = Callable[[bytes], str]
+CallOne: TypeAlias = Callable[[AsyncClient, str], Awaitable[Result]]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a line of that many bytes."""
+    """The result of a line, or the error that it failed with.
+
+    Attributes:
+        number: the line's number, from 1.
+        num_bytes: the line's length without its end.
+    """
 
     number: int
     num_bytes: int
-    came: Result | RegardError
+    value: Result | RegardError
 
 
-def run(
-    address: Address, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
-) -> int:
-    """Runs all lines of standard input and prints what came of each; returns how many failed."""
-    return asyncio.run(_run(address, read, call, asked))
+def run(address: Address, read: ReadLine, call: CallOne, flags: Flags) -> int:
+    """Runs every line of standard input and prints its outcome; returns how many failed.
+
+    Args:
+        address: the server.
+        read: the input that a line holds; raises RegardError for a bad line.
+        call: calls the server with an input.
+        flags: of the command.
+    """
+    return asyncio.run(_run(address, read, call, flags))
 
 
-async def _run(
-    address: Address, read: Callable[[bytes], str], call: Callable[[AsyncClient, str], Awaitable[Result]], asked: Asked
-) -> int:
-    stdin = _own_stdin()
+async def _run(address: Address, read: ReadLine, call: CallOne, flags: Flags) -> int:
+    stdin = _duplicate_stdin()
     num_failed = 0
-    async with address.async_client() as client, aclosing(lines_of(stdin)) as lines:
+    async with address.async_client() as client, aclosing(read_lines(stdin)) as lines:
 
-        async def outcome(line: tuple[int, bytes]) -> Outcome:
-            return Outcome(line[0], len(line[1]), await _came_of(line[1], read, lambda item: call(client, item)))
+        async def run_line(line: tuple[int, bytes]) -> Outcome:
+            number, content = line
+            return Outcome(number, len(content), await _result_or_error(content, read, lambda item: call(client, item)))
 
-        # Where results go to the same terminal, they show the progress themselves.
-        with_bar = sys.stderr.isatty() and not sys.stdout.isatty() and not asked.quiet
-        with Progress(stdin, shown=with_bar) as progress:
-            async with aclosing(in_order(lines, outcome, asked.concurrency)) as outcomes:
+        # Results that are printed to the same terminal show the progress themselves.
+        has_bar = sys.stderr.isatty() and not sys.stdout.isatty() and not flags.quiet
+        with Progress(stdin, is_shown=has_bar) as progress:
+            async with aclosing(in_order(lines, run_line, flags.concurrency)) as outcomes:
                 async for each in outcomes:
-                    failed = isinstance(each.came, RegardError)
-                    num_failed += failed
-                    _print(each, asked)
-                    progress.advance(each.num_bytes, failed)
+                    is_failed = isinstance(each.value, RegardError)
+                    num_failed += is_failed
+                    _print(each, flags)
+                    progress.advance(each.num_bytes, is_failed)
     return num_failed
 
 
-async def _came_of(
-    line: bytes, read: Callable[[bytes], str], call: Callable[[str], Awaitable[Result]]
+async def _result_or_error(
+    line: bytes, read: ReadLine, call: Callable[[str], Awaitable[Result]]
 ) -> Result | RegardError:
     try:
         item = read(line)
-        return await patiently(lambda: call(item))
+        return await retry_overloaded(lambda: call(item))
     except RegardError as error:
         return error
     except OSError as error:  # a picture that cannot be read
         return InvalidArgument("INVALID_ARGUMENT", f"{error.filename}: {error.strerror}", "UNREADABLE_FILE")
 
 
-async def patiently(call: Callable[[], Awaitable[R]]) -> R:
-    """Calls again as long as the server says when to return: nobody waits for a bulk's single line."""
-    for _ in range(_MAX_REFUSALS):
+async def retry_overloaded(call: Callable[[], Awaitable[R]]) -> R:
+    """Repeats a call as long as the overloaded server says when to try again; in bulk a line may wait."""
+    for _ in range(_MAX_RETRIES):
         try:
             return await call()
         except Overloaded as error:
@@ -94,17 +107,17 @@ async def patiently(call: Callable[[], Awaitable[R]]) -> R:
     return await call()
 
 
-def _print(outcome: Outcome, asked: Asked) -> None:
-    """Prints one line for one line; where only text is printed, an error leaves an empty one."""
-    came = outcome.came
-    as_objects = asked.json or asked.jsonl
-    if isinstance(came, Result):
-        output.write_line(came.to_json() if as_objects else " ".join(output.shown(came.text).split("\n")))
-    elif as_objects:
-        output.write_line(as_json.dump({"error": _error_object(came)}))
+def _print(outcome: Outcome, flags: Flags) -> None:
+    """Prints one line for each input line; without JSON, an empty one for an error."""
+    value = outcome.value
+    is_json = flags.json or flags.jsonl
+    if isinstance(value, Result):
+        output.write_line(value.to_json() if is_json else " ".join(output.escape(value.text).split("\n")))
+    elif is_json:
+        output.write_line(as_json.dump({"error": _error_object(value)}))
     else:
         output.write_line("")
-        click.echo(f"regard: line {outcome.number}: {describe(came)}", err=True)
+        click.echo(f"regard: line {outcome.number}: {describe(value)}", err=True)
 
 
 def _error_object(error: RegardError) -> dict[str, object]:
@@ -113,18 +126,18 @@ def _error_object(error: RegardError) -> dict[str, object]:
     return {"code": "INTERNAL", "reason": type(error).__name__, "message": str(error), "violations": []}
 
 
-def text_of(line: bytes) -> str:
-    """The text that a line is."""
+def read_text(line: bytes) -> str:
+    """The line as text. Raises InvalidArgument if it is not UTF-8."""
     try:
         return line.decode()
     except UnicodeDecodeError as error:
         raise _bad_line(f"not UTF-8: byte {error.start} is {line[error.start]:#04x}") from None
 
 
-def field_of(line: bytes, key: str) -> str:
-    """The value of `key` in the JSON object that a line is; its other keys are the user's own."""
+def read_field(line: bytes, key: str) -> str:
+    """The text of `key` in the line's JSON object; ignores other keys. Raises InvalidArgument if there is none."""
     try:
-        content = json.loads(text_of(line))
+        content = json.loads(read_text(line))
     except (ValueError, RecursionError) as error:
         raise _bad_line(f"not JSON: {error}") from None
     value = content.get(key) if isinstance(content, dict) else None
@@ -142,11 +155,11 @@ async def in_order(
 ) -> AsyncGenerator[R, None]:
     """Yields `call` of each item, in the items' order, with at most `concurrency` calls in flight.
 
-    Items are taken only as results are: with `_WINDOW` x `concurrency` results waiting, the rest stays where it is.
-    `call` must not raise; what `items` raises, this does.
+    Reads an item only if fewer than `_WINDOW_FACTOR` x `concurrency` results wait for the consumer. `call` must not
+    raise; an error of `items` is raised after the results before it.
     """
     permits = asyncio.Semaphore(concurrency)
-    started: asyncio.Queue[asyncio.Task[R] | None] = asyncio.Queue(_WINDOW * concurrency)
+    started: asyncio.Queue[asyncio.Task[R] | None] = asyncio.Queue(_WINDOW_FACTOR * concurrency)
     running: set[asyncio.Task[R]] = set()
 
     async def limited(item: T) -> R:
@@ -172,33 +185,33 @@ async def in_order(
         leftover = [feeder, *running]
         for each in leftover:
             each.cancel()
-        while not started.empty():  # the feeder's last word needs room
+        while not started.empty():  # makes room for the feeder's final None
             started.get_nowait()
         await asyncio.gather(*leftover, return_exceptions=True)
 
 
-async def lines_of(stream: BinaryIO) -> AsyncGenerator[tuple[int, bytes], None]:
-    """The stream's lines without their ends, numbered from 1, as they come; read ahead by a few only.
+async def read_lines(stream: BinaryIO) -> AsyncGenerator[tuple[int, bytes], None]:
+    """Yields the stream's lines as they arrive, numbered from 1 and without their ends; reads ahead a few lines only.
 
-    A thread of its own reads, as reading blocks; it is a daemon, so that the program can end without another line.
+    A daemon thread reads, because reading blocks and must not keep the program from ending.
     """
     loop = asyncio.get_running_loop()
     arrived: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
-    room = threading.Semaphore(64)
+    room = threading.Semaphore(_MAX_READ_AHEAD)
     closed = threading.Event()
 
-    def tell(what: bytes | Exception | None) -> None:
+    def put(item: bytes | Exception | None) -> None:
         room.acquire()
         if not closed.is_set():
-            loop.call_soon_threadsafe(arrived.put_nowait, what)
+            loop.call_soon_threadsafe(arrived.put_nowait, item)
 
     def read() -> None:
         try:
             for line in _until(closed, stream):
-                tell(line)
-            tell(None)
+                put(line)
+            put(None)
         except OSError as error:
-            tell(error)
+            put(error)
         except RuntimeError:  # the loop has ended
             return
         finally:
@@ -207,22 +220,22 @@ async def lines_of(stream: BinaryIO) -> AsyncGenerator[tuple[int, bytes], None]:
     threading.Thread(target=read, daemon=True, name="stdin").start()
     number = 0
     try:
-        while (what := await arrived.get()) is not None:
+        while (item := await arrived.get()) is not None:
             room.release()
-            if isinstance(what, Exception):
-                raise what
+            if isinstance(item, Exception):
+                raise item
             number += 1
-            yield number, what.rstrip(b"\r\n")
+            yield number, item.rstrip(b"\r\n")
     finally:
         closed.set()
         room.release()
 
 
-def _own_stdin() -> BinaryIO:
-    """Standard input by a descriptor of its own: the interpreter's end wants the usual one, which a thread may hold."""
+def _duplicate_stdin() -> BinaryIO:
+    """A duplicate of standard input: at its end the interpreter locks its own, which the reading thread may hold."""
     try:
         return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
-    except io.UnsupportedOperation:  # a test's, and not the system's
+    except io.UnsupportedOperation:  # a test's replacement has no descriptor
         return sys.stdin.buffer
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from regard import as_json
 from regard.cli.options import SERVER_OPTIONS
-from regard.cli.servers import chosen_server
-from regard.results import Model
+from regard.cli.servers import open_server
+from regard.values.model import Model
+from regard.wire import as_json
 
 
 def _server_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -17,11 +17,11 @@ def _server_options(command: click.decorators.FC) -> click.decorators.FC:
 
 
 @click.command()
-@click.option("--json", is_flag=True, help="Print everything the server says of its models, as a JSON array.")
+@click.option("--json", is_flag=True, help="Print the models with all their fields, as a JSON array.")
 @_server_options
 def models(json: bool, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """List the models that the server has."""
-    with chosen_server(server, tls_ca, verbose) as address, address.client(timeout) as client:
+    with open_server(server, tls_ca, verbose) as address, address.client(timeout) as client:
         found = client.models()
     if json:
         click.echo(as_json.dump([model.to_dict() for model in found]))
@@ -30,7 +30,7 @@ def models(json: bool, server: str | None, tls_ca: Path | None, timeout: float, 
 
 
 def _print_table(found: list[Model]) -> None:
-    """Plain columns: what a person reads, `awk` can read too."""
+    """Prints plain columns, which people and `awk` can read."""
     header = ("NAME", "VERSION", "TASK", "STATE", "FROM", "TO", "RUNS ON")
     rows = [header, *(_row(model) for model in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]

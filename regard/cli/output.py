@@ -1,4 +1,4 @@
-"""How results are printed: text for people, JSON for programs."""
+"""Prints results: text for people, JSON for programs."""
 
 import os
 import sys
@@ -8,83 +8,82 @@ from typing import Any
 import click
 from rich.console import Console
 
-from regard import as_json
-from regard.cli.options import Asked
+from regard.calls.results import Event, Result
+from regard.cli.options import Flags
 from regard.cli.streaming import print_events
-from regard.results import Event, Result
-from regard.terminal import printable
+from regard.values.labels import printable
+from regard.wire import as_json
 
 
-def print_results(results: Sequence[Result], asked: Asked) -> None:
-    """Prints the results of the inputs that were given; as JSON one as an object, several as an array."""
-    if asked.json:
+def print_results(results: Sequence[Result], flags: Flags) -> None:
+    """Prints the results of the command's inputs; as JSON, one is an object and several are an array."""
+    if flags.json:
         objects = [result.to_dict() for result in results]
         click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
         return
     for number, result in enumerate(results):
-        if number and asked.attention:
+        if number and flags.attention:
             click.echo()
-        print_text(result, asked)
+        print_text(result, flags)
 
 
-def print_text(result: Result, asked: Asked) -> None:
-    """Prints the hypotheses as a person reads them, each with its score if there are several, and the alignment."""
+def print_text(result: Result, flags: Flags) -> None:
+    """Prints the hypotheses' texts, with their scores if there are several, and the alignment."""
     for hypothesis in result.hypotheses:
         score = f"{hypothesis.score:.3f}\t" if len(result.hypotheses) > 1 else ""
-        click.echo(score + shown(hypothesis.text))
-    _print_grid(result, asked)
+        click.echo(score + escape(hypothesis.text))
+    _print_grid(result, flags)
     _warn(result)
 
 
-def check_files(asked: Asked) -> None:
-    """Fails before anything is computed if what --plot asks for cannot be drawn."""
-    if asked.plot is not None:
-        from regard.plots import ENDINGS  # an error that names the extra, where that is missing
+def check_files(flags: Flags) -> None:
+    """Fails before the call if --plot cannot be drawn."""
+    if flags.plot is not None:
+        from regard.plots import ENDINGS  # raises MissingExtra without matplotlib
 
-        if asked.plot.suffix.lower() not in ENDINGS:
+        if flags.plot.suffix.lower() not in ENDINGS:
             raise click.UsageError(f"--plot takes a file that ends in {', '.join(ENDINGS)}.")
 
 
-def write_files(result: Result, asked: Asked, picture: str | bytes | None) -> None:
-    """Writes what --html and --plot ask for; `picture` is the one that was captioned, a path or a file's bytes."""
-    if asked.html is not None:
-        result.save_html(asked.html, picture=picture)
-    if asked.plot is not None:
-        result.save_plot(asked.plot, picture=picture)
+def write_files(result: Result, flags: Flags, picture: str | bytes | None) -> None:
+    """Writes the files of --html and --plot; `picture` is the one that was captioned, a path or a file's bytes."""
+    if flags.html is not None:
+        result.save_html(flags.html, picture=picture)
+    if flags.plot is not None:
+        result.save_plot(flags.plot, picture=picture)
 
 
-def print_stream(events: Iterator[Event], asked: Asked) -> Result:
-    """Prints events as they come: text as it grows, or one JSON object each. Returns the finished result."""
-    result = print_events(events, asked, shown, _console())
-    if not asked.json:
-        _print_grid(result, asked)
+def print_stream(events: Iterator[Event], flags: Flags) -> Result:
+    """Prints events as they arrive, as text or one JSON object each, and returns the finished result."""
+    result = print_events(events, flags, escape, _console())
+    if not flags.json:
+        _print_grid(result, flags)
         _warn(result)
     return result
 
 
 def write_line(line: str) -> None:
-    """Writes a line at once, whoever reads it."""
+    """Writes a line and flushes it, to a pipe too."""
     click.echo(line)
     sys.stdout.flush()
 
 
-def shown(text: str) -> str:
-    """Text as it may be printed: a terminal must not take any of it as a command."""
+def escape(text: str) -> str:
+    """Text without control characters if it is printed to a terminal, which would obey them."""
     return printable(text) if sys.stdout.isatty() else text
 
 
-def _print_grid(result: Result, asked: Asked) -> None:
-    if not asked.attention:
+def _print_grid(result: Result, flags: Flags) -> None:
+    if not flags.attention:
         return
-    from regard.regions import print_regions
-    from regard.terminal import print_alignment
+    from regard.terminal import print_alignment, print_regions
 
     show = print_alignment if result.image_grid is None else print_regions
     show(_console(), result, result.best)
 
 
 def _console() -> Console:
-    """Where things with colours are printed: without them if it is no terminal, or NO_COLOR is set."""
+    """A console for standard output, without colours if it is not a terminal or NO_COLOR is set."""
     width: dict[str, Any] = {} if sys.stdout.isatty() or "COLUMNS" in os.environ else {"width": 160}
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, **width)
 

@@ -1,8 +1,8 @@
-"""`regard serve`: handed on to the server, which need not be installed."""
+"""`regard serve`: passes its arguments to the server, which need not be installed."""
 
 import click
 
-from regard.cli.delegation import load
+from regard.cli.extras import load, requires_extra
 
 
 @click.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -10,4 +10,6 @@ from regard.cli.delegation import load
 @click.pass_context
 def serve(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Serve models. `regard serve --help` lists every setting."""
-    ctx.exit(load("regard_service.app.server", "main", "serving", extra="serve")(list(arguments)))
+    run = load("regard_service.app.server", "main", "serving", extra="serve")
+    with requires_extra("serving", extra="serve"):
+        ctx.exit(run(list(arguments)))

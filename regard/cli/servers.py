@@ -1,4 +1,4 @@
-"""Which server a command asks: the one it is told, one that runs on this machine, or one inside itself."""
+"""The server that a command calls: the one that is named, one that runs on this machine, or one inside the command."""
 
 import os
 from collections.abc import Iterator
@@ -9,23 +9,24 @@ from pathlib import Path
 import click
 import grpc
 
-from regard.aio import AsyncClient
-from regard.client import Client
+from regard.calls.aio import AsyncClient
+from regard.calls.client import Client
 
 DEFAULT_SERVER = "localhost:50051"
-TOKEN_VARIABLE = "REGARD_TOKEN"  # no option: other users of the machine see those of a process
+TOKEN_VARIABLE = "REGARD_TOKEN"  # not an option: other users of the machine can read a process' options
 
-_PROBE_S = 0.2
-_HEALTHY = b"\x08\x01"  # a grpc.health.v1.HealthCheckResponse with status SERVING
+_PROBE_TIMEOUT_S = 0.2
+_SERVING_RESPONSE = b"\x08\x01"  # a serialized grpc.health.v1.HealthCheckResponse
 
 
 @dataclass(frozen=True)
 class Address:
-    """A server to ask.
+    """A server's address, and how to connect to it.
 
     Attributes:
-        tls_ca: PEM certificates, one of which signed the server's; None is plain text.
-        token: sent with every call; None where the server wants none.
+        target: "host:port", or any other name that gRPC resolves.
+        tls_ca: PEM file of the authorities that may have signed the server's certificate; None sends plain text.
+        token: bearer token sent with every call; None sends none.
     """
 
     target: str
@@ -46,41 +47,41 @@ class Address:
 
 
 @contextmanager
-def chosen_server(named: str | None, tls_ca: Path | None, verbose: bool, model: str | None = None) -> Iterator[Address]:
-    """The server to ask; one that was started for this is stopped afterwards.
+def open_server(
+    named: str | None, tls_ca: Path | None, is_verbose: bool, model: str | None = None
+) -> Iterator[Address]:
+    """Yields the server to call; starts one if none is running, and stops it afterwards.
 
     Args:
-        named: what the user says; asked without a probe, and with the token of the environment.
-        tls_ca: for the server that is named.
-        verbose: whether to say on standard error which one it is.
-        model: the one model that will be asked for, if known: an embedded server loads no other.
+        named: the server that the user names; used without a probe, with the token of the environment.
+        tls_ca: see `Address`; only for a named server.
+        is_verbose: prints on standard error which server it is.
+        model: the only model that the command calls, if known: an embedded server loads no other.
     """
     if tls_ca is not None and not named:
         raise click.UsageError("--tls-ca needs --server.")
-    if named or is_healthy(DEFAULT_SERVER, _PROBE_S):
+    if named or is_healthy(DEFAULT_SERVER, _PROBE_TIMEOUT_S):
         target = named or DEFAULT_SERVER
-        if verbose:
+        if is_verbose:
             click.echo(f"regard: asking {target}", err=True)
         yield Address(target, tls_ca, os.environ.get(TOKEN_VARIABLE) if named else None)
         return
-    from regard.cli.embedded import EmbeddedServer
+    from regard.cli.embedded_server import EmbeddedServer
 
-    with EmbeddedServer(model, verbose) as target:
-        if verbose:
-            click.echo(
-                f"regard: nothing healthy on {DEFAULT_SERVER}, so asking a server of its own, {target}", err=True
-            )
+    with EmbeddedServer(model, is_verbose) as target:
+        if is_verbose:
+            click.echo(f"regard: no healthy server on {DEFAULT_SERVER}; asking an embedded one, {target}", err=True)
         yield Address(target)
 
 
 def is_healthy(target: str, timeout_s: float) -> bool:
-    """Whether a gRPC server that calls itself healthy answers there within that time."""
-    # By hand, as the generated health client is no part of the base install.
+    """Whether a gRPC server answers there, within this time, that it is healthy."""
+    # Without the generated health client, which the base install lacks.
     with grpc.insecure_channel(target, [("grpc.enable_http_proxy", 0)]) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check", request_serializer=bytes, response_deserializer=bytes
         )
         try:
-            return check(b"", timeout=timeout_s) == _HEALTHY
+            return check(b"", timeout=timeout_s) == _SERVING_RESPONSE
         except grpc.RpcError:
             return False

@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import click
 
-from regard.aio import AsyncClient
+from regard.calls.aio import AsyncClient
+from regard.calls.client import Client
+from regard.calls.options import CallOptions, TextOptions
+from regard.calls.results import Event, Result
 from regard.cli import output
-from regard.cli.options import Asked, shared_options, truncation_option
-from regard.cli.servers import chosen_server
-from regard.client import Client
-from regard.requests import CallOptions, TextOptions
-from regard.results import Event, Result
+from regard.cli.options import Flags, shared_options, truncation_option
+from regard.cli.servers import open_server
 
 STDIN = "-"
 
 
 class Task(Protocol):
-    """What a command does with an input, be it a text or a picture."""
+    """The calls of a command, with its options; an input is a text, or a picture's path or bytes."""
 
     def run(self, client: Client, inputs: list[Any]) -> list[Result]: ...
     def stream(self, client: Client, item: Any) -> Iterator[Event]: ...
@@ -63,7 +63,7 @@ class Caption:
     options: CallOptions
 
     def run(self, client: Client, inputs: list[str | bytes]) -> list[Result]:
-        # One call a picture: together they may be more than a message takes.
+        # One call for each picture: together they may exceed the limit of a message.
         return [client.caption(image, **self.options) for image in inputs]
 
     def stream(self, client: Client, item: str | bytes) -> Iterator[Event]:
@@ -79,22 +79,22 @@ class Caption:
 @click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
 @truncation_option
 @shared_options
-def translate(asked: Asked, texts: tuple[str, ...], to: str, source_language: str | None) -> None:
-    """Translate texts; '-' reads one text a line from standard input.
+def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: str | None) -> None:
+    """Translate texts; '-' reads one text per line from standard input.
 
     \b
     regard translate "Where is the library?" --to de --attention
     regard translate - --to de --beams 5 --jsonl < in.jsonl > out.jsonl
 
-    With --jsonl a line is {"text": ...}, and a line that fails gives {"error": ...}, at its place.
+    With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
-    bulk = texts == (STDIN,)
-    task = Translate(to, source_language, asked.call_options(bulk))
-    if bulk:
-        _check_bulk(asked)
-        _run_bulk(asked, task, "text", from_lines=not asked.jsonl)
+    is_bulk = texts == (STDIN,)
+    task = Translate(to, source_language, flags.call_options(is_bulk))
+    if is_bulk:
+        _check_bulk(flags)
+        _run_bulk(flags, task, "text", is_plain_text=not flags.jsonl)
     else:
-        _run(asked, task, list(texts))
+        _run(flags, task, list(texts))
 
 
 @click.command()
@@ -102,80 +102,80 @@ def translate(asked: Asked, texts: tuple[str, ...], to: str, source_language: st
 @click.option("--style", metavar="NAME", help='Kind of summary, such as "headline" or "subject".')
 @truncation_option
 @shared_options
-def summarize(asked: Asked, file: str, style: str | None) -> None:
+def summarize(flags: Flags, file: str, style: str | None) -> None:
     """Summarize the text in a file; '-', the default, is standard input.
 
-    With --jsonl, standard input has one {"text": ...} a line, and a line that fails gives {"error": ...}, at its place.
+    With --jsonl, standard input has one {"text": ...} per line; the output line of a failed one is {"error": ...}.
     """
-    bulk = asked.jsonl and file == STDIN
-    task = Summarize(style, asked.call_options(bulk))
-    if bulk:
-        _check_bulk(asked)
-        _run_bulk(asked, task, "text", from_lines=False)
+    is_bulk = flags.jsonl and file == STDIN
+    task = Summarize(style, flags.call_options(is_bulk))
+    if is_bulk:
+        _check_bulk(flags)
+        _run_bulk(flags, task, "text", is_plain_text=False)
     else:
-        _run(asked, task, [_read_text(file)])
+        _run(flags, task, [_read_text(file)])
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @shared_options
-def caption(asked: Asked, images: tuple[str, ...]) -> None:
+def caption(flags: Flags, images: tuple[str, ...]) -> None:
     """Describe pictures (JPEG, PNG or WebP files); '-' reads one from standard input.
 
-    With '-' and --jsonl, standard input has one {"image": PATH} a line, and a line that fails gives {"error": ...}, at
-    its place.
+    With '-' and --jsonl, standard input has one {"image": PATH} per line; the output line of a failed one is
+    {"error": ...}.
     """
-    bulk = asked.jsonl and images == (STDIN,)
-    options = asked.call_options(bulk)
-    if bulk:
-        _check_bulk(asked)
-        _run_bulk(asked, Caption(options), "image", from_lines=False)
+    is_bulk = flags.jsonl and images == (STDIN,)
+    options = flags.call_options(is_bulk)
+    if is_bulk:
+        _check_bulk(flags)
+        _run_bulk(flags, Caption(options), "image", is_plain_text=False)
     else:
-        _run(asked, Caption(options), [_read_stdin() if image == STDIN else image for image in images])
+        _run(flags, Caption(options), [_read_stdin() if image == STDIN else image for image in images])
 
 
-def _run(asked: Asked, task: Task, inputs: list[Any]) -> None:
-    """Runs inputs given by name, prints the results."""
-    if asked.jsonl:
+def _run(flags: Flags, task: Task, inputs: list[Any]) -> None:
+    """Runs the command's inputs and prints the results."""
+    if flags.jsonl:
         raise click.UsageError("--jsonl reads standard input: give '-', and nothing else.")
     if len(inputs) > 1:
-        _check_alone(asked)
-    output.check_files(asked)
+        _refuse_single_input_flags(flags)
+    output.check_files(flags)
     with (
-        chosen_server(asked.server, asked.tls_ca, asked.verbose, asked.model) as address,
+        open_server(flags.server, flags.tls_ca, flags.verbose, flags.model) as address,
         address.client() as client,
     ):
-        if asked.stream:
-            results = [output.print_stream(task.stream(client, inputs[0]), asked)]
+        if flags.stream:
+            results = [output.print_stream(task.stream(client, inputs[0]), flags)]
         else:
             results = task.run(client, inputs)
-            output.print_results(results, asked)
-    output.write_files(results[0], asked, inputs[0] if isinstance(task, Caption) else None)
+            output.print_results(results, flags)
+    output.write_files(results[0], flags, inputs[0] if isinstance(task, Caption) else None)
 
 
-def _run_bulk(asked: Asked, task: Task, key: str, from_lines: bool) -> None:
-    """Runs standard input's lines, prints each one's result in order; ends with status 1 if any failed."""
+def _run_bulk(flags: Flags, task: Task, key: str, is_plain_text: bool) -> None:
+    """Runs each line of standard input and prints the results in order; ends with status 1 if any line failed."""
     from regard.cli import bulk
 
-    read: Callable[[bytes], str] = bulk.text_of if from_lines else lambda line: bulk.field_of(line, key)
-    with chosen_server(asked.server, asked.tls_ca, asked.verbose, asked.model) as address:
-        num_failed = bulk.run(address, read, task.run_one, asked)
+    read: Callable[[bytes], str] = bulk.read_text if is_plain_text else lambda line: bulk.read_field(line, key)
+    with open_server(flags.server, flags.tls_ca, flags.verbose, flags.model) as address:
+        num_failed = bulk.run(address, read, task.run_one, flags)
     if num_failed:
         click.get_current_context().exit(1)
 
 
-def _check_alone(asked: Asked) -> None:
-    """What --stream, --html and --plot take is one input; standard input's lines are many."""
-    options = (("--stream", asked.stream), ("--html", asked.html), ("--plot", asked.plot))
-    name = next((name for name, given in options if given), None)
+def _refuse_single_input_flags(flags: Flags) -> None:
+    """Fails if --stream, --html or --plot, which take one input, are given."""
+    options = (("--stream", flags.stream), ("--html", flags.html), ("--plot", flags.plot))
+    name = next((name for name, value in options if value), None)
     if name is not None:
         raise click.UsageError(f"{name} takes one input.")
 
 
-def _check_bulk(asked: Asked) -> None:
-    _check_alone(asked)
-    as_text = not (asked.json or asked.jsonl)
-    if as_text and (asked.wanted_maps or (asked.num_return_sequences or 1) > 1):
+def _check_bulk(flags: Flags) -> None:
+    _refuse_single_input_flags(flags)
+    is_text = not (flags.json or flags.jsonl)
+    if is_text and (flags.map_kinds or (flags.num_return_sequences or 1) > 1):
         raise click.UsageError("With '-', maps and several hypotheses need --json or --jsonl.")
 
 

@@ -1,8 +1,8 @@
-"""`regard token`: a token for a caller, and the entry of the server's file that knows it."""
+"""`regard token`: makes a token for a caller, and the entry of the server's tokens file that accepts it."""
 
 import click
 
-from regard.cli.delegation import load
+from regard.cli.extras import load
 
 
 @click.command()
@@ -11,15 +11,15 @@ from regard.cli.delegation import load
 def token(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token for the caller NAME.
 
-    Prints the token, which nobody can read from the server's file, to standard error, and to standard output the entry
-    of that file (see --tokens-file of `regard serve`):
+    Prints the token to standard error, and to standard output the entry for the server's tokens file (--tokens-file of
+    `regard serve`), which has only the token's hash:
 
     \b
     regard token web >> tokens.toml
     """  # noqa: D301, click's mark for lines to keep
     new_token = load("regard_service.guard.tokens", "new_token", "making tokens", extra="serve")
     hash_token = load("regard_service.guard.tokens", "hash_token", "making tokens", extra="serve")
-    made = new_token()
-    click.echo(f"token of {name}: {made}", err=True)
-    listed = ", ".join(f'"{scope}"' for scope in scopes or ("infer",))
-    click.echo(f'[[tokens]]\nname = "{name}"\nsha256 = "{hash_token(made)}"\nscopes = [{listed}]\n')
+    secret = new_token()
+    click.echo(f"token of {name}: {secret}", err=True)
+    quoted_scopes = ", ".join(f'"{scope}"' for scope in scopes or ("infer",))
+    click.echo(f'[[tokens]]\nname = "{name}"\nsha256 = "{hash_token(secret)}"\nscopes = [{quoted_scopes}]\n')

@@ -1,4 +1,4 @@
-"""One HTML file that shows a result's attention: no network, no other file, nothing but the base install."""
+"""One HTML file that shows a result's attention. It loads nothing else; the base install can write it."""
 
 import base64
 import hashlib
@@ -6,10 +6,10 @@ import html
 from os import PathLike
 from pathlib import Path
 
-from regard.html.carried import carried
-from regard.html.joined import joined_script, read_asset
-from regard.requests import ImageLike, read_image
-from regard.results import Result
+from regard.html.page_data import split_data
+from regard.html.script import joined_script, read_asset
+from regard.values.outputs import Output
+from regard.wire.images import ImageLike, read_image
 
 _PAGE = """<!doctype html>
 <html lang="en"{theme}>
@@ -30,62 +30,63 @@ _PAGE = """<!doctype html>
 <noscript><p>This page needs JavaScript to show attention. The output: {text}</p></noscript>
 <script type="application/json" id="data">{data}</script>
 <script>{script}</script>
-{numbers}</body>
+{maps}</body>
 </html>
 """
 
-# Runs where it stands, before the browser has read what comes behind it; a module would wait for the page's end.
+# A plain script runs before the browser reads the large maps behind it; a module would wait for the end of the page.
 _SCRIPT = '"use strict";\n(async () => {{\n{}}})();\n'
-_NUMBERS = '<script type="text/plain" id="{}">{}</script>\n'
+_MAP_DATA = '<script type="text/plain" id="{}">{}</script>\n'
 
 _SIGNATURES = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n", "png"), (b"RIFF", "webp"))
 
 
 def document(
-    result: Result, *, picture: ImageLike | None = None, title: str | None = None, theme: str | None = None
+    result: Output, *, picture: ImageLike | None = None, title: str | None = None, theme: str | None = None
 ) -> str:
-    """The page for a result, in ASCII: what is more than that is escaped, so that browsers read large pages faster.
+    """The page of a result, in ASCII: other characters are escaped, so that browsers parse large pages faster.
 
     Args:
-        picture: the one that was captioned, which results do not carry; it is embedded as it is.
-        title: None is what the model did.
-        theme: "light" or "dark"; None follows the reader's system, and the page has a switch.
+        result: the result to show.
+        picture: the one that was captioned, which a result does not contain; its file is embedded unchanged.
+        title: the page's title; None is "Attention".
+        theme: "light" or "dark"; None follows the reader's system. The page has a switch.
 
     Raises:
-        ValueError: another theme, or a picture that is no JPEG, PNG or WebP file.
+        ValueError: the theme is unknown, or the picture is not a JPEG, PNG or WebP file.
     """
     if theme not in (None, "light", "dark"):
         raise ValueError(f"theme must be 'light', 'dark' or None; it is {theme!r}")
     style, script = read_asset("view.css"), _SCRIPT.format(joined_script())
-    data = carried(result, None if picture is None else _data_url(read_image(picture)))
+    data = split_data(result, None if picture is None else _data_url(read_image(picture)))
     return _PAGE.format(
         theme=f' data-theme="{theme}"' if theme else "",
         policy=_policy(style, script),
         title=_escaped(title or "Attention"),
         style=style,
         text=_escaped(result.text),
-        data=data.before,
+        data=data.json,
         script=script,
-        numbers="".join(_NUMBERS.format(*each) for each in data.behind.items()),
+        maps="".join(_MAP_DATA.format(*each) for each in data.maps.items()),
     )
 
 
 def save(
-    result: Result,
+    result: Output,
     path: str | PathLike[str],
     *,
     picture: ImageLike | None = None,
     title: str | None = None,
     theme: str | None = None,
 ) -> None:
-    """Writes the page to a file. Arguments as in `document`."""
+    """Writes the page to a file. Arguments are those of `document`."""
     Path(path).write_text(document(result, picture=picture, title=title, theme=theme), encoding="utf-8")
 
 
-def frame(result: Result, height: int = 720) -> str:
-    """The page in a frame, as a notebook shows it; the height is in pixels."""
+def frame(result: Output, height: int = 720) -> str:
+    """The page in an `iframe`, as a notebook shows it; the height is in pixels."""
     page = html.escape(document(result), quote=True)
-    # Scripts of the page's own, and no access to the notebook around it.
+    # The sandbox runs the page's scripts, but gives them no access to the notebook.
     return (
         f'<iframe title="Attention" srcdoc="{page}" sandbox="allow-scripts" width="100%" height="{height}"'
         ' style="border: 0"></iframe>'
@@ -97,7 +98,7 @@ def _escaped(text: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """A Content-Security-Policy that allows just this style and this script, and pictures that the page carries."""
+    """A Content-Security-Policy that allows only this style, this script, and embedded pictures."""
     return "; ".join(
         (
             "default-src 'none'",

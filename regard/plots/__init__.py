@@ -3,8 +3,8 @@
     figure = plot_attention_weights(weights, input_tokens, output_tokens)
     figure.savefig("heatmap.svg")
 
-Weights are [target, source], rows summing to 1. Every function returns a matplotlib Figure that belongs to no window;
-`figure.savefig` writes PNG, SVG or PDF. What a result has to show is drawn by `plot_result`, and by `result.plot()`.
+Weights are [target, source]; each row sums to 1. Every function returns a matplotlib Figure that belongs to no window;
+`figure.savefig` writes PNG, SVG or PDF. `plot_result` and `result.plot()` draw a map of a result.
 """
 
 from regard.errors import MissingExtra
@@ -15,12 +15,12 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover, the tests have both
     raise MissingExtra("drawing attention", "plot", error.name) from None
 
+from regard.plots.animation import save_animation
+from regard.plots.caption import plot_caption
 from regard.plots.flow import plot_attention_flow
 from regard.plots.heads import plot_heads
 from regard.plots.heatmap import plot_attention_weights
-from regard.plots.movie import save_animation
-from regard.plots.of_result import ENDINGS, PlotOptions, Style, animate_result, plot_result, save_plot
-from regard.plots.overlay import plot_caption
+from regard.plots.result_plots import ENDINGS, PlotOptions, Style, animate_result, plot_result, save_plot
 from regard.plots.theme import DARK, LIGHT, Theme, ThemeName, theme_named
 
 __all__ = [

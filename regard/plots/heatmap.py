@@ -1,4 +1,4 @@
-"""The heatmap: source above, target at the left, one cell a weight."""
+"""The heatmap: source above, target at the left, one cell for each weight."""
 
 import itertools
 import math
@@ -12,16 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
-from regard.axes import Label
-from regard.plots.labels import Ruler, Weights, as_labels, as_weights, write_title
+from regard.arrays import Float32Array
+from regard.plots.inputs import as_labels, as_weights
+from regard.plots.text import Ruler, write_title
 from regard.plots.theme import Theme, ThemeName, theme_named
+from regard.values.labels import Label
 
-_MARGIN = 0.18  # inches around everything
-_PAD = 0.07  # between labels and cells
-_GAP = 0.35  # between panels
-_BAR_GAP, _BAR_WIDTH, _BAR_LABEL, _BAR_LENGTH = 0.2, 0.09, 0.42, 1.4
+# Sizes in inches.
+_MARGIN = 0.18  # of the figure
+_LABEL_GAP = 0.07  # between labels and cells
+_PANEL_GAP = 0.35
+_TITLE_HEIGHT = 0.32
+_BAR_GAP, _BAR_WIDTH, _BAR_LABEL_WIDTH, _MAX_BAR_HEIGHT = 0.2, 0.09, 0.42, 1.4
+
 _SLANT = math.radians(50)
-_MOST_NUMBERS = 14  # columns and rows up to which cells show their percentage
+_MAX_CELLS_WITH_NUMBERS = 14  # rows and columns up to which cells show their percentage
+_MIN_NUMBERED_WEIGHT = 0.005  # smaller weights would round to 0 %
 
 
 def plot_attention_weights(
@@ -38,20 +44,20 @@ def plot_attention_weights(
 
     Args:
         weights: [output tokens, input tokens].
-        input_tokens: the source, above the columns.
-        output_tokens: the target, at the left of the rows.
-        largest: the weight that has the strongest colour; None: the largest there is.
-        window: cells that a panel has at most each way; longer maps become several panels.
+        input_tokens: the source: labels of the columns.
+        output_tokens: the target: labels of the rows.
+        largest: the weight of the strongest colour; None is the largest of these weights.
+        window: most rows and columns of a panel; a larger map is split into several panels.
 
     Raises:
-        ValueError: the weights do not fit the tokens.
+        ValueError: the weights' shape does not match the tokens, or they are not finite.
     """
     colours = theme_named(theme)
     sources, targets = as_labels(input_tokens), as_labels(output_tokens)
     values = as_weights(weights, len(targets), len(sources))
     if window < 1:
         raise ValueError(f"window must be at least 1; it is {window}")
-    sheet = _Sheet.laid_out(sources, targets, window, title)
+    sheet = _Sheet.layout(sources, targets, window, title)
     figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     vmax = largest if largest is not None else float(values.max()) or 1.0
     axes = None
@@ -67,7 +73,7 @@ def plot_attention_weights(
 
 @dataclass(frozen=True)
 class _Panel:
-    """A part of the map and where its cells lie: inches from the sheet's lower left corner."""
+    """A part of the map; its cells' rectangle in inches from the figure's lower left corner."""
 
     rows: slice
     columns: slice
@@ -79,41 +85,48 @@ class _Panel:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where everything stands, in inches.
+    """The layout, in inches.
 
     Attributes:
-        left, top: room for the labels of rows and columns; right: what slanted labels need beyond the last column.
-        row_cuts, column_cuts: where panels begin and end.
+        cell: a cell's side.
+        font_size: of labels, in points.
+        is_slanted: whether the column labels are, because they are wider than a cell.
+        left, top: room for the labels of rows and columns.
+        right: room for slanted labels beyond the last column.
+        title_height: 0 without a title.
+        row_cuts, column_cuts: the panels' first rows and columns, and the ends of the last ones.
+        families: font families of the labels.
     """
 
     cell: float
     font_size: float
-    slanted: bool
+    is_slanted: bool
     left: float
     top: float
     right: float
-    title: float
+    title_height: float
     row_cuts: tuple[int, ...]
     column_cuts: tuple[int, ...]
     families: list[str]
 
     @classmethod
-    def laid_out(cls, sources: Sequence[Label], targets: Sequence[Label], window: int, title: str | None) -> "_Sheet":
+    def layout(cls, sources: Sequence[Label], targets: Sequence[Label], window: int, title: str | None) -> "_Sheet":
         longest = min(window, max(len(sources), len(targets)))
         cell, font_size = (0.5, 10.0) if longest <= 8 else (0.36, 9.0) if longest <= 20 else (0.25, 7.5)
         ruler = Ruler([*sources, *targets])
         widths = ruler.widths(sources, font_size)
-        slanted = bool(widths.max() > cell - 0.05)
-        line = font_size / 72
+        is_slanted = bool(widths.max() > cell - 0.05)
+        line = font_size / 72  # inches
         longest_source = float(widths.max())
+        slanted_height = longest_source * math.sin(_SLANT) + line * math.cos(_SLANT)
         return cls(
             cell=cell,
             font_size=font_size,
-            slanted=slanted,
-            left=float(ruler.widths(targets, font_size).max()) + _PAD,
-            top=_PAD + (longest_source * math.sin(_SLANT) + line * math.cos(_SLANT) if slanted else 1.4 * line),
-            right=max(0.0, longest_source * math.cos(_SLANT) - cell / 2) if slanted else 0.0,
-            title=0.0 if title is None else 0.32,
+            is_slanted=is_slanted,
+            left=float(ruler.widths(targets, font_size).max()) + _LABEL_GAP,
+            top=_LABEL_GAP + (slanted_height if is_slanted else 1.4 * line),
+            right=max(0.0, longest_source * math.cos(_SLANT) - cell / 2) if is_slanted else 0.0,
+            title_height=0.0 if title is None else _TITLE_HEIGHT,
             row_cuts=_cuts(len(targets), window),
             column_cuts=_cuts(len(sources), window),
             families=ruler.families,
@@ -121,26 +134,28 @@ class _Sheet:
 
     @property
     def width(self) -> float:
-        widest = max(sum(self._width(part) for part in line) + (len(line) - 1) * _GAP for _, line in self._lines())
-        return 2 * _MARGIN + widest + max(self.right, _BAR_GAP + _BAR_WIDTH + _BAR_LABEL)
+        widest = max(
+            sum(self._width(part) for part in line) + (len(line) - 1) * _PANEL_GAP for _, line in self._lines()
+        )
+        return 2 * _MARGIN + widest + max(self.right, _BAR_GAP + _BAR_WIDTH + _BAR_LABEL_WIDTH)
 
     @property
     def height(self) -> float:
         lines = [self._height(rows) for rows, _ in self._lines()]
-        return 2 * _MARGIN + self.title + sum(lines) + (len(lines) - 1) * _GAP
+        return 2 * _MARGIN + self.title_height + sum(lines) + (len(lines) - 1) * _PANEL_GAP
 
     def panels(self) -> Iterator[_Panel]:
-        y = self.height - _MARGIN - self.title
+        y = self.height - _MARGIN - self.title_height
         for rows, line in self._lines():
             y -= self._height(rows)
             x = _MARGIN
             for columns in line:
                 yield _Panel(rows, columns, x + self.left, y, self._cells(columns), self._cells(rows))
-                x += self._width(columns) + _GAP
-            y -= _GAP
+                x += self._width(columns) + _PANEL_GAP
+            y -= _PANEL_GAP
 
     def _lines(self) -> list[tuple[slice, list[slice]]]:
-        """Rows with the columns of the panels that stand side by side; those of a few rows stand below each other."""
+        """The lines of panels: rows, and each panel's columns. With one range of rows, each line has one panel."""
         rows, columns = (
             list(itertools.starmap(slice, itertools.pairwise(c))) for c in (self.row_cuts, self.column_cuts)
         )
@@ -159,26 +174,26 @@ class _Sheet:
         return num_cells * self.cell
 
     def fraction(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-        """A rectangle as matplotlib wants it: in shares of the sheet."""
+        """A rectangle in fractions of the figure, as matplotlib expects it."""
         return x / self.width, y / self.height, width / self.width, height / self.height
 
 
 def _cuts(length: int, window: int) -> tuple[int, ...]:
-    """Cuts a length into as few windows as it takes, all about as long."""
+    """The cuts that divide a length into the fewest windows, all about equally long."""
     num_windows = math.ceil(length / window)
     return tuple(round(length * index / num_windows) for index in range(num_windows + 1))
 
 
-def _draw_cells(axes: Axes, values: Weights, sheet: _Sheet, colours: Theme, vmax: float) -> None:
+def _draw_cells(axes: Axes, values: Float32Array, sheet: _Sheet, colours: Theme, vmax: float) -> None:
     num_rows, num_columns = values.shape
     axes.pcolormesh(
         values, cmap=colours.colormap, vmin=0, vmax=vmax, edgecolors=colours.paper, linewidth=2.2 * sheet.cell
     )
     axes.set_xlim(0, num_columns)
     axes.set_ylim(num_rows, 0)
-    if max(num_rows, num_columns) <= _MOST_NUMBERS:
+    if max(num_rows, num_columns) <= _MAX_CELLS_WITH_NUMBERS:
         for (row, column), weight in np.ndenumerate(values.astype(np.float64)):
-            if weight >= 0.005:
+            if weight >= _MIN_NUMBERED_WEIGHT:
                 ink = _ink_on(colours.colormap(min(weight / vmax, 1.0)))
                 axes.text(
                     column + 0.5, row + 0.5, f"{100 * weight:.0f}", ha="center", va="center", color=ink, fontsize=7.5
@@ -191,11 +206,11 @@ def _ink_on(colour: Any) -> str:
 
 
 def _draw_labels(axes: Axes, sources: Sequence[Label], targets: Sequence[Label], sheet: _Sheet, colours: Theme) -> None:
-    """Writes the labels as plain text: matplotlib's ticks take as long as all the rest of a picture."""
+    """Writes the labels as plain text: matplotlib's ticks would take as long as the rest of the figure."""
     axes.set_axis_off()
-    pad = _PAD / sheet.cell
+    pad = _LABEL_GAP / sheet.cell
     above: dict[str, Any] = {"ha": "center", "va": "bottom", "gid": "source"}
-    if sheet.slanted:
+    if sheet.is_slanted:
         above |= {"rotation": math.degrees(_SLANT), "ha": "left", "rotation_mode": "anchor"}
     beside = {"ha": "right", "va": "center", "gid": "target"}
     places = [(column + 0.5, -pad, label, above) for column, label in enumerate(sources)]
@@ -214,9 +229,9 @@ def _draw_labels(axes: Axes, sources: Sequence[Label], targets: Sequence[Label],
 
 
 def _draw_bar(figure: Figure, last: Axes, sheet: _Sheet, colours: Theme, vmax: float) -> None:
-    """The scale: a thin bar at the right of the last panel, from 0 to the largest weight."""
+    """Draws the scale: a thin bar at the right of the last panel, from 0 to the largest weight."""
     box = last.get_position()
-    length = min(_BAR_LENGTH / sheet.height, box.height)
+    length = min(_MAX_BAR_HEIGHT / sheet.height, box.height)
     bar = figure.add_axes((box.x1 + _BAR_GAP / sheet.width, box.y0, _BAR_WIDTH / sheet.width, length))
     bar.imshow(np.linspace(1, 0, 256)[:, None], cmap=colours.colormap, aspect="auto", extent=(0, 1, 0, vmax))
     bar.set_xticks([])

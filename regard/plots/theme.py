@@ -1,8 +1,8 @@
-"""Colours, dark and light.
+"""Colour themes, light and dark.
 
-Both ramps were laid out in OKLab (Ottosson 2020): lightness goes one way, and equal steps of weight are equal steps of
-colour. So they can be read without telling hues apart, and printed in grey. A test holds them to that.
-The interactive view has the same numbers, in `regard/html/view/theme.js`.
+Both ramps are designed in OKLab (Ottosson 2020): lightness is monotonic, and equal steps of weight are equal steps of
+colour, so that colour-blind people can read them and they print well in grey. A test checks this.
+`regard/html/view/theme.js` has the same ramps.
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +18,9 @@ class Theme:
     """Colours of a picture, as "#rrggbb".
 
     Attributes:
-        paper: behind everything.
-        ink: text; quiet: labels of special tokens, axes, notes.
+        paper: the background.
+        ink: text.
+        quiet: labels of special tokens, axes, notes.
         ramp: colours of the weights from 0 to the largest, evenly spaced.
     """
 
@@ -36,7 +37,7 @@ class Theme:
 
     @property
     def strong(self) -> str:
-        """A colour of the ramp that stands out from the paper: lines, marks."""
+        """A colour of the ramp that contrasts with the paper, for lines and marks."""
         return self.ramp[-4]
 
 
@@ -57,7 +58,7 @@ DARK = Theme(
 
 
 def theme_named(theme: "Theme | ThemeName") -> Theme:
-    """The theme, by itself or by its name."""
+    """The theme of that name; a theme itself is returned as it is. Raises ValueError for an unknown name."""
     if isinstance(theme, Theme):
         return theme
     if theme not in ("light", "dark"):

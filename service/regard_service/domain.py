@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from regard.arrays import Float32Array
+from regard.wire import enums
 from regard_service.bundle import Manifest, Precision, Provider
 from regard_service.generation import EarlyStopping, FinishReason
 
-AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
-AlignmentMethod = Literal["plain", "shifted"]
-Granularity = Literal["token", "word"]
-MapEncoding = Literal["float32", "float16", "uint8"]
+AttentionKind = enums.AttentionKind
+AlignmentMethod = enums.AlignmentMethod
+Granularity = enums.Granularity
+MapEncoding = enums.MapEncoding
+ModelState = enums.ModelState
 Truncation = Literal["reject", "truncate", "split"]
-ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
 
 
 @dataclass(frozen=True)

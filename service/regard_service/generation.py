@@ -1,10 +1,11 @@
 """How an output is decoded: every value set and within its bounds."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-EarlyStopping = Literal["heuristic", "first", "never"]
-FinishReason = Literal["end", "length"]
+from regard.wire import enums
+
+EarlyStopping = enums.EarlyStopping
+FinishReason = enums.FinishReason
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regard.encoding import decode
+from regard.calls.results import Result
 from regard.html import save
-from regard.results import Result
 from regard.v1 import regard_pb2 as pb
+from regard.wire.encoding import decode
 from tests.integration.fake_regard import encode_map
 from tests.system.served import served
-from tests.unit.regard.results_made_up import caption_result, message_map, rows, text_result
+from tests.unit.regard.sample_results import caption_result, message_map, rows, text_result
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from regard_service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
 from regard_service.http.api import ENDPOINTS
 
-from regard.results import Result
+from regard.calls.results import Result
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_handlers import EVENTS, READY, Script
 from tests.integration.test_servicers import Running, failing, open_script, running

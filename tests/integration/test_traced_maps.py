@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import regard
-from regard.results import AttentionKind, AttentionMap, Finished, Result, TokenMade
+from regard import AttentionMap, Finished, Result, TokenMade
+from regard.wire.enums import AttentionKind
 
 TEXT = "The old man reads a newspaper in the library."
 TRACED: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
 from regard.plots import plot_attention_flow
-from tests.unit.regard.plots.drawn import Drawn
-from tests.unit.regard.results_made_up import rows
+from tests.unit.regard.plots.rendered import Rendered
+from tests.unit.regard.sample_results import rows
 
 
 def curves(figure: Figure) -> list[PathPatch]:
@@ -43,11 +43,11 @@ def test_a_wide_source_is_shown_where_lines_reach_it() -> None:
     assert texts.count("…") >= 2
     assert len(curves(figure)) == 80
     assert figure.get_figwidth() <= 11.01
-    Drawn(figure)
+    Rendered(figure)
 
 
 def test_every_script_is_drawn_without_a_warning() -> None:
-    Drawn(plot_attention_flow(rows(2, 3), ["文字", "😀", "नमस्ते"], ["שלום", "ไทย"], theme="dark", title="字"))
+    Rendered(plot_attention_flow(rows(2, 3), ["文字", "😀", "नमस्ते"], ["שלום", "ไทย"], theme="dark", title="字"))
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regard.axes import Label
 from regard.plots import DARK, LIGHT, Theme, plot_attention_weights
-from tests.unit.regard.plots.drawn import Drawn, labels
-from tests.unit.regard.results_made_up import rows
+from regard.values.labels import Label
+from tests.unit.regard.plots.rendered import Rendered, labels
+from tests.unit.regard.sample_results import rows
 
 SCRIPTS = ["the", "שלום", "مرحبا", "文字", "日本語", "한국어", "ไทย", "नमस्ते", "😀", "👩‍👩‍👧", "$x^2$", "<b>", ""]
 
@@ -25,7 +25,7 @@ def maps_of(figure: Figure) -> list[Axes]:
 def test_each_cell_has_its_weights_colour(theme: Theme) -> None:
     weights = rows(15, 17)  # so many that cells hold no numbers
     figure = plot_attention_weights(weights, ["s"] * 17, ["t"] * 15, theme=theme)
-    drawn, axes = Drawn(figure), figure.axes[0]
+    drawn, axes = Rendered(figure), figure.axes[0]
     for (row, column), weight in np.ndenumerate(weights):
         expected = theme.colormap(weight / weights.max())[:3]
         np.testing.assert_allclose(drawn.at(axes, column + 0.5, row + 0.5), expected, atol=0.01)
@@ -45,7 +45,7 @@ def test_the_first_row_is_above_and_the_first_column_at_the_left() -> None:
 
 def test_a_weight_may_be_drawn_on_a_given_scale() -> None:
     figure = plot_attention_weights(np.full((15, 15), 0.5), ["s"] * 15, ["t"] * 15, largest=1.0)
-    np.testing.assert_allclose(Drawn(figure).at(figure.axes[0], 7.5, 7.5), LIGHT.colormap(0.5)[:3], atol=0.01)
+    np.testing.assert_allclose(Rendered(figure).at(figure.axes[0], 7.5, 7.5), LIGHT.colormap(0.5)[:3], atol=0.01)
 
 
 def test_every_script_is_drawn_without_a_warning(tmp_path: object) -> None:
@@ -79,7 +79,7 @@ def test_a_long_source_of_a_short_target_goes_on_below() -> None:
 def test_labels_do_not_overlap_and_stay_on_the_sheet(length: int) -> None:
     tokens = [("extraordinarily", "a", "middle")[i % 3] for i in range(length)]
     figure = plot_attention_weights(rows(length, length), tokens, tokens)
-    drawn = Drawn(figure)
+    drawn = Rendered(figure)
     height, width = drawn.pixels.shape[:2]
     for axes in maps_of(figure):
         boxes = [label.get_window_extent() for label in labels(axes, "target")]
@@ -110,6 +110,6 @@ def test_forty_by_forty_takes_less_than_half_a_second() -> None:
     spent = []
     for _ in range(3):
         begin = time.process_time()  # of this process alone: the machine may be busy
-        Drawn(plot_attention_weights(rows(40, 40), tokens, tokens))
+        Rendered(plot_attention_weights(rows(40, 40), tokens, tokens))
         spent.append(time.process_time() - begin)
     assert min(spent) < 0.5

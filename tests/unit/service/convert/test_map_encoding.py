@@ -11,8 +11,8 @@ from regard_service.convert.map_encoding import encode_map, encoded_bytes
 from regard_service.domain import MapEncoding
 
 from regard.arrays import Float32Array
-from regard.encoding import decode
 from regard.v1 import regard_pb2 as pb
+from regard.wire.encoding import decode
 
 ENCODINGS: dict[MapEncoding, pb.Encoding.ValueType] = {
     "float32": pb.ENCODING_FLOAT32,

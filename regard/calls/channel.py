@@ -1,0 +1,58 @@
+"""The channel to a server: retries, load balancing, keepalive and message sizes."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+Metadata: TypeAlias = Sequence[tuple[str, str]]
+
+# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats calls
+# that no server has accepted (gRPC A6); more attempts would add to an overload. A server's CANCELLED is repeated too:
+# gRPC answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are
+# not repeated.
+SERVICE_CONFIG: dict[str, Any] = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "regard.v1.AttentionService"}, {"service": "regard.v1.ModelService"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+}
+
+# All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
+MAX_RESPONSE_BYTES = 512 * 2**20
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "ipv4:127.0.0.1", "ipv6:[::1]")
+
+
+def channel_options(target: str) -> list[tuple[str, str | int]]:
+    """The gRPC options of a channel to that target."""
+    options: list[tuple[str, str | int]] = [
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+        # The server's limit applies, and its error names the limit.
+        ("grpc.max_send_message_length", -1),
+        # Detects a dead connection during a call, not after it.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.ping_timeout_ms", 20_000),  # gRPC obeys this one; its default is a minute
+    ]
+    if target.startswith(_LOOPBACK):
+        # A proxy for the outside cannot reach this machine's loopback.
+        options.append(("grpc.enable_http_proxy", 0))
+    return options
+
+
+def deadline(timeout: float | None, default: float) -> float | None:
+    """A call's timeout in seconds as gRPC expects it: `default` for None, and None for infinity, which is no limit."""
+    chosen = default if timeout is None else timeout
+    return None if math.isinf(chosen) else chosen

@@ -1,0 +1,189 @@
+"""The blocking client; `regard.calls.aio` has the one for asyncio."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar, Unpack, overload
+
+import grpc
+from google.protobuf.message import Message
+
+from regard.calls import requests
+from regard.calls.channel import Metadata, channel_options, deadline
+from regard.calls.options import CallOptions, TextOptions, TranslateOptions
+from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
+from regard.errors.statuses import translated_errors
+from regard.v1 import regard_pb2_grpc as stubs
+from regard.values.model import Model
+from regard.wire.enums import Task
+from regard.wire.images import ImageLike, read_image
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResponseT = TypeVar("ResponseT", bound=Message)
+EventT = TypeVar("EventT", bound=StreamResponse)
+
+
+class Client:
+    """Calls a Regard server.
+
+    Example:
+        with regard.Client("localhost:50051") as client:
+            result = client.translate("Where is the library?", to="de", attention=True)
+            print(result.text, result.alignment.values)
+
+    A call with one input returns its result; a call with a list of inputs returns a list of results in the same order.
+    `regard.calls.options` documents the options, `regard.errors` the errors. Several threads may share a client.
+    """
+
+    def __init__(
+        self,
+        target: str = "localhost:50051",
+        *,
+        timeout: float = 60.0,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Metadata = (),
+    ) -> None:
+        """Makes a client, which connects at its first call.
+
+        Args:
+            target: "host:port", or any other name that gRPC resolves.
+            timeout: limit in seconds of calls without a `timeout` of their own; `math.inf` is no limit.
+            credentials: for TLS; None sends plain text.
+            metadata: sent with every call, such as ("authorization", "Bearer ...").
+        """
+        options = channel_options(target)
+        self._channel = (
+            grpc.insecure_channel(target, options)
+            if credentials is None
+            else grpc.secure_channel(target, credentials, options)
+        )
+        self._timeout = timeout
+        self._metadata = tuple(metadata)
+        self._attention = stubs.AttentionServiceStub(self._channel)
+        self._models = stubs.ModelServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Closes the connection and cancels the calls that are in flight."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @overload
+    def translate(self, texts: str, to: str = "", **options: Unpack[TranslateOptions]) -> Result: ...
+    @overload
+    def translate(
+        self, texts: list[str] | tuple[str, ...], to: str = "", **options: Unpack[TranslateOptions]
+    ) -> list[Result]: ...
+    def translate(
+        self, texts: str | list[str] | tuple[str, ...], to: str = "", **options: Unpack[TranslateOptions]
+    ) -> Result | list[Result]:
+        """Translates one text, or several.
+
+        Args:
+            texts: one text, or a list of them.
+            to: target language, such as "de"; "" if the model has only one.
+            options: model, source language, search, attention maps, truncation, priority and timeout.
+        """
+        is_single, many = requests.as_list(texts)
+        request = requests.translate(many, to, options)
+        response = self._call(self._attention.Translate, request, options.get("timeout"))
+        return read_results(response.results, is_single)
+
+    def stream_translate(self, text: str, to: str = "", **options: Unpack[TranslateOptions]) -> Iterator[Event]:
+        """Translates a text and yields events: Started, TokenMade for each token as soon as it is final, Finished.
+
+        Arguments are those of `translate`. Closing the iterator cancels the call.
+        """
+        request = requests.stream_translate(text, to, options)
+        return self._stream(self._attention.StreamTranslate, request, options.get("timeout"))
+
+    @overload
+    def summarize(self, texts: str, style: str | None = None, **options: Unpack[TextOptions]) -> Result: ...
+    @overload
+    def summarize(
+        self, texts: list[str] | tuple[str, ...], style: str | None = None, **options: Unpack[TextOptions]
+    ) -> list[Result]: ...
+    def summarize(
+        self, texts: str | list[str] | tuple[str, ...], style: str | None = None, **options: Unpack[TextOptions]
+    ) -> Result | list[Result]:
+        """Summarizes one text, or several.
+
+        Args:
+            texts: one text, or a list of them.
+            style: kind of summary, such as "headline"; None is the model's default.
+            options: model, search, attention maps, truncation, priority and timeout.
+        """
+        is_single, many = requests.as_list(texts)
+        request = requests.summarize(many, style, options)
+        response = self._call(self._attention.Summarize, request, options.get("timeout"))
+        return read_results(response.results, is_single)
+
+    def stream_summarize(self, text: str, style: str | None = None, **options: Unpack[TextOptions]) -> Iterator[Event]:
+        """Summarizes a text and yields events as `stream_translate` does."""
+        request = requests.stream_summarize(text, style, options)
+        return self._stream(self._attention.StreamSummarize, request, options.get("timeout"))
+
+    @overload
+    def caption(self, images: ImageLike, **options: Unpack[CallOptions]) -> Result: ...
+    @overload
+    def caption(
+        self, images: list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[CallOptions]
+    ) -> list[Result]: ...
+    def caption(
+        self, images: ImageLike | list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[CallOptions]
+    ) -> Result | list[Result]:
+        """Describes one picture, or several.
+
+        Args:
+            images: a path, the bytes of a JPEG, PNG or WebP file, or a Pillow image; or a list of these.
+            options: model, search, attention maps, priority and timeout.
+        """
+        is_single, files = requests.read_images(images)
+        request = requests.caption(files, options)
+        response = self._call(self._attention.Caption, request, options.get("timeout"))
+        return read_results(response.results, is_single)
+
+    def stream_caption(self, image: ImageLike, **options: Unpack[CallOptions]) -> Iterator[Event]:
+        """Describes a picture and yields events as `stream_translate` does."""
+        request = requests.stream_caption(read_image(image), options)
+        return self._stream(self._attention.StreamCaption, request, options.get("timeout"))
+
+    def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
+        """The server's models for one task, or all of them, including models that failed to load."""
+        found: list[Model] = []
+        request = requests.list_models(task)
+        while True:
+            response = self._call(self._models.ListModels, request, timeout)
+            found += [Model.from_message(each) for each in response.models]
+            if not response.next_page_token:
+                return found
+            request.page_token = response.next_page_token
+
+    def model(self, name: str, version: str | None = None, timeout: float | None = None) -> Model:
+        """One model; if `version` is None, the version that serves."""
+        request = requests.get_model(name, version)
+        return Model.from_message(self._call(self._models.GetModel, request, timeout).model)
+
+    def _call(
+        self, method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, timeout: float | None
+    ) -> ResponseT:
+        with translated_errors():
+            return method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+
+    def _stream(
+        self, method: "grpc.UnaryStreamMultiCallable[RequestT, EventT]", request: RequestT, timeout: float | None
+    ) -> Iterator[Event]:
+        with translated_errors():
+            call = method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+            try:
+                for message in call:
+                    event = read_event(message)
+                    if event is not None:
+                        yield event
+            finally:
+                call.cancel()

@@ -1,0 +1,76 @@
+"""Options of calls; the names of options that change the search or the maps are those of the proto."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from regard.wire.enums import (
+    AlignmentMethod,
+    AttentionKind,
+    EarlyStopping,
+    MapEncoding,
+    Priority,
+    Truncation,
+    Weighting,
+)
+
+
+class GenerationOptions(TypedDict, total=False):
+    """How to search for the output; None, and a missing option, mean the model's default.
+
+    Names, meaning and bounds are those of the proto's GenerationConfig.
+    """
+
+    num_beams: int | None
+    max_new_tokens: int | None
+    min_new_tokens: int | None
+    length_penalty: float | None
+    early_stopping: EarlyStopping | None
+    num_return_sequences: int | None
+    no_repeat_ngram_size: int | None
+    repetition_penalty: float | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    seed: int | None
+
+
+class AttentionOptions(TypedDict, total=False):
+    """Which attention maps the result has.
+
+    `attention` names one kind of map or several; True is the alignment. With `words` the maps' axes count words instead
+    of tokens. `attention_top_k` is how many weights of each row the server sends, the largest ones. The other options
+    are those of the proto's AttentionConfig.
+    """
+
+    attention: bool | AttentionKind | Sequence[AttentionKind] | None
+    words: bool
+    layers: Sequence[int] | None
+    heads: Sequence[int] | None
+    encoding: MapEncoding | None
+    attention_top_k: int | None
+    alignment_method: AlignmentMethod | None
+    weighting: Weighting | None
+
+
+class CallOptions(GenerationOptions, AttentionOptions, total=False):
+    """Options of every call.
+
+    `model` is a name ("everyday", or "everyday@2"), `priority` the call's urgency, `timeout` the call's limit in
+    seconds: None is the client's, `math.inf` none.
+    """
+
+    model: str | None
+    priority: Priority | None
+    timeout: float | None
+
+
+class TextOptions(CallOptions, total=False):
+    """Options of calls with texts: also what to do with a text that is too long."""
+
+    truncation: Truncation | None
+
+
+class TranslateOptions(TextOptions, total=False):
+    """Options of translations: also the language of the texts; None leaves it to the model."""
+
+    source_language: str | None

@@ -1,0 +1,184 @@
+"""What a model made of one input: hypotheses, and how it read the source."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self, cast
+
+from regard.v1 import regard_pb2 as pb
+from regard.values.maps import AttentionMap, read_maps
+from regard.values.units import Link, Token, Word, read_source_tokens, read_target_token, read_words
+from regard.wire import as_json, enums, from_json
+from regard.wire.enums import AttentionKind, FinishReason
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One candidate output.
+
+    Attributes:
+        text: the output, detokenized.
+        tokens: every generated token, special ones included: the target axis.
+        words: the target axis if the call asks for words, otherwise empty.
+        score: what hypotheses are ranked by.
+        finish_reason: "end", or "length" if the output reached its limit.
+        attention: the maps that the call asks for.
+        links, pharaoh: with the alignment, the strongest source unit of each target unit.
+        entropy, coverage: with the alignment, one number for each target unit.
+        source_coverage: with the alignment, the attention that each source unit received in sum.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    words: tuple[Word, ...]
+    score: float
+    finish_reason: FinishReason
+    attention: tuple[AttentionMap, ...]
+    links: tuple[Link, ...]
+    pharaoh: str
+    entropy: tuple[float, ...]
+    coverage: tuple[float, ...]
+    source_coverage: tuple[float, ...]
+    message: pb.Hypothesis = field(repr=False, compare=False)
+
+    @property
+    def alignment(self) -> AttentionMap | None:
+        """The alignment, [target, source]; None if the call did not ask for it."""
+        return self.find_map("alignment")
+
+    def find_map(self, kind: AttentionKind) -> AttentionMap | None:
+        """The map of that kind; None if the call did not ask for it."""
+        return next((each for each in self.attention if each.kind == kind), None)
+
+    @classmethod
+    def from_message(cls, message: pb.Hypothesis) -> "Hypothesis":
+        return cls(
+            text=message.text,
+            tokens=tuple(read_target_token(token) for token in message.tokens),
+            words=read_words(message.words),
+            score=message.score,
+            finish_reason=cast(FinishReason, enums.FINISH_REASON.name_if_known(message.finish_reason)),
+            attention=read_maps(message.attention),
+            links=tuple(Link(link.source, link.target) for link in message.links),
+            pharaoh=message.pharaoh,
+            entropy=tuple(message.entropy),
+            coverage=tuple(message.coverage),
+            source_coverage=tuple(message.source_coverage),
+            message=message,
+        )
+
+
+@dataclass(frozen=True)
+class ImageGrid:
+    """Where the source axis lies on a picture: rows x columns of equal rectangles in `box`.
+
+    Attributes:
+        first_position: index of the top left rectangle on the source axis.
+        image_width, image_height: of the upright picture, in pixels.
+        box: left, top, right and bottom of the part that the model saw, in the picture's pixels.
+    """
+
+    rows: int
+    columns: int
+    first_position: int
+    image_width: int
+    image_height: int
+    box: tuple[float, float, float, float]
+
+    @classmethod
+    def from_message(cls, message: pb.ImageGrid) -> "ImageGrid":
+        box = message.box
+        return cls(
+            rows=message.rows,
+            columns=message.columns,
+            first_position=message.first_position,
+            image_width=message.image_width,
+            image_height=message.image_height,
+            box=(box.left, box.top, box.right, box.bottom),
+        )
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where an input's time went, in milliseconds."""
+
+    queue_ms: float
+    encode_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model made of one input. Keeps the message that it was read from.
+
+    Attributes:
+        hypotheses: best first, at least one.
+        source_tokens: the source as the model read it: the source axis. Empty for pictures.
+        source_words: the source axis if the call asks for words, otherwise empty.
+        source_attention: maps of the source alone.
+        image_grid: for pictures, where the source axis lies on the picture.
+        truncated, num_truncated_tokens: whether the end of the source was cut off, and how many tokens.
+        num_parts: how many parts the source was split into.
+        model, model_version: the model that ran.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    source_tokens: tuple[Token, ...]
+    source_words: tuple[Word, ...]
+    source_attention: tuple[AttentionMap, ...]
+    image_grid: ImageGrid | None
+    truncated: bool
+    num_truncated_tokens: int
+    num_parts: int
+    model: str
+    model_version: str
+    timings: Timings
+    message: pb.Result = field(repr=False, compare=False)
+
+    @property
+    def best(self) -> Hypothesis:
+        """The best hypothesis."""
+        return self.hypotheses[0]
+
+    @property
+    def text(self) -> str:
+        """The best hypothesis' text."""
+        return self.best.text
+
+    @property
+    def alignment(self) -> AttentionMap | None:
+        """The best hypothesis' alignment, [target, source]; None if the call did not ask for it."""
+        return self.best.alignment
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object: the proto's field names, maps as nested lists."""
+        return as_json.to_dict(self.message)
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return as_json.to_json(self.message)
+
+    @classmethod
+    def from_json(cls, saved: str | bytes | dict[str, Any]) -> Self:
+        """Reads a result that `to_json`, `regard ... --json` or the server's JSON API wrote.
+
+        Raises:
+            BadResponse: the JSON is not a result.
+        """
+        return cls.from_message(from_json.read_result(saved))
+
+    @classmethod
+    def from_message(cls, message: pb.Result) -> Self:
+        times = message.timings
+        return cls(
+            hypotheses=tuple(Hypothesis.from_message(each) for each in message.hypotheses),
+            source_tokens=read_source_tokens(message.source_tokens),
+            source_words=read_words(message.source_words),
+            source_attention=read_maps(message.source_attention),
+            image_grid=ImageGrid.from_message(message.image_grid) if message.HasField("image_grid") else None,
+            truncated=message.truncated,
+            num_truncated_tokens=message.num_truncated_tokens,
+            num_parts=message.num_parts,
+            model=message.model,
+            model_version=message.model_version,
+            timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
+            message=message,
+        )

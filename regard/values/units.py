@@ -1,0 +1,88 @@
+"""Tokens and words: what the axes of attention maps count."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from regard.v1 import regard_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Span:
+    """Half-open range [start, end) of a text's characters (Python's string indexes), or of tokens."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A hard alignment of two units, tokens or words, by their indexes."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token of the source or of the output.
+
+    Attributes:
+        id: its number in the model's vocabulary.
+        piece: its entry in the vocabulary, with the tokenizer's own marks.
+        span: the part of the text that it stands for; None for special tokens.
+        special: whether the model added it (end of sentence, a language); it is not part of the text.
+        logprob: natural logarithm of its probability; None for source tokens.
+        copied: whether it was copied from the source.
+        copied_from: index of the source token that it was copied from; None if that is not known.
+    """
+
+    id: int
+    piece: str
+    span: Span | None
+    special: bool
+    logprob: float | None = None
+    copied: bool = False
+    copied_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, or one special token.
+
+    Attributes:
+        text: the word as the text has it; a special token's piece.
+        span: its characters in the text; None for special tokens.
+        tokens: the range of tokens that form it.
+        special: whether it is a special token.
+    """
+
+    text: str
+    span: Span | None
+    tokens: Span
+    special: bool
+
+
+def read_source_tokens(messages: Iterable[pb.SourceToken]) -> tuple[Token, ...]:
+    return tuple(Token(m.id, m.piece, _span(m.span) if m.HasField("span") else None, m.special) for m in messages)
+
+
+def read_target_token(message: pb.TargetToken) -> Token:
+    return Token(
+        id=message.id,
+        piece=message.piece,
+        span=_span(message.span) if message.HasField("span") else None,
+        special=message.special,
+        logprob=message.logprob,
+        copied=message.copied,
+        copied_from=message.copied_from if message.HasField("copied_from") else None,
+    )
+
+
+def read_words(messages: Iterable[pb.Word]) -> tuple[Word, ...]:
+    return tuple(
+        Word(m.text, _span(m.span) if m.HasField("span") else None, _span(m.tokens), m.special) for m in messages
+    )
+
+
+def _span(message: pb.Span) -> Span:
+    return Span(message.start, message.end)

@@ -1,0 +1,129 @@
+"""The API's enums by their short names ("alignment" for ATTENTION_KIND_ALIGNMENT), for the client and the server."""
+
+from __future__ import annotations  # the stubs have the enums' ValueType for type checkers only
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+from regard.v1 import regard_pb2 as pb
+
+AlignmentMethod = Literal["plain", "shifted"]
+AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
+EarlyStopping = Literal["first", "heuristic", "never"]
+FinishReason = Literal["end", "length"]
+Granularity = Literal["token", "word"]
+MapEncoding = Literal["float32", "float16", "uint8"]
+ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
+Priority = Literal["interactive", "bulk"]
+Task = Literal["translation", "summarization", "captioning"]
+Truncation = Literal["reject", "truncate", "split_and_join"]
+Weighting = Literal["attention", "value_norm"]
+
+Number = TypeVar("Number", bound=int)
+Name = TypeVar("Name", bound=str)
+
+
+class EnumTable(Generic[Number, Name]):
+    """One enum: its numbers on the wire and their short names. 0, "unspecified", has no name."""
+
+    def __init__(self, type_name: str, names: Mapping[Number, Name]) -> None:
+        self._type_name = type_name
+        self._names = {int(number): name for number, name in names.items()}
+        self._numbers = {name: number for number, name in names.items()}
+
+    @property
+    def names(self) -> Iterable[Name]:
+        """The short names, in the order of their numbers."""
+        return self._numbers.keys()
+
+    def name(self, number: int) -> Name | None:
+        """The short name; None for 0. Raises ValueError for a number that the API does not define."""
+        if number == 0:
+            return None
+        if number not in self._names:
+            raise ValueError(f"{number} is not a value of {self._type_name}")
+        return self._names[number]
+
+    def name_if_known(self, number: int) -> Name | Literal[""]:
+        """The short name; "" for 0, and for a number of a later version of the API."""
+        return self._names.get(number, "")
+
+    def number(self, name: Name) -> Number:
+        """The number on the wire. Raises KeyError for a name that the enum does not have."""
+        return self._numbers[name]
+
+
+ALIGNMENT_METHOD: EnumTable[pb.AlignmentMethod.ValueType, AlignmentMethod] = EnumTable(
+    "AlignmentMethod", {pb.ALIGNMENT_METHOD_PLAIN: "plain", pb.ALIGNMENT_METHOD_SHIFTED: "shifted"}
+)
+ATTENTION_KIND: EnumTable[pb.AttentionKind.ValueType, AttentionKind] = EnumTable(
+    "AttentionKind",
+    {
+        pb.ATTENTION_KIND_CROSS: "cross",
+        pb.ATTENTION_KIND_ALIGNMENT: "alignment",
+        pb.ATTENTION_KIND_ENCODER_SELF: "encoder_self",
+        pb.ATTENTION_KIND_DECODER_SELF: "decoder_self",
+        pb.ATTENTION_KIND_ROLLOUT: "rollout",
+    },
+)
+EARLY_STOPPING: EnumTable[pb.EarlyStopping.ValueType, EarlyStopping] = EnumTable(
+    "EarlyStopping",
+    {pb.EARLY_STOPPING_FIRST: "first", pb.EARLY_STOPPING_HEURISTIC: "heuristic", pb.EARLY_STOPPING_NEVER: "never"},
+)
+ENCODING: EnumTable[pb.Encoding.ValueType, MapEncoding] = EnumTable(
+    "Encoding",
+    {pb.ENCODING_FLOAT32: "float32", pb.ENCODING_FLOAT16: "float16", pb.ENCODING_UINT8: "uint8"},
+)
+FINISH_REASON: EnumTable[pb.FinishReason.ValueType, FinishReason] = EnumTable(
+    "FinishReason", {pb.FINISH_REASON_END: "end", pb.FINISH_REASON_LENGTH: "length"}
+)
+GRANULARITY: EnumTable[pb.Granularity.ValueType, Granularity] = EnumTable(
+    "Granularity", {pb.GRANULARITY_TOKEN: "token", pb.GRANULARITY_WORD: "word"}
+)
+MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
+    "ModelState",
+    {
+        pb.MODEL_STATE_UNLOADED: "unloaded",
+        pb.MODEL_STATE_LOADING: "loading",
+        pb.MODEL_STATE_READY: "ready",
+        pb.MODEL_STATE_DRAINING: "draining",
+        pb.MODEL_STATE_FAILED: "failed",
+    },
+)
+PRIORITY: EnumTable[pb.Priority.ValueType, Priority] = EnumTable(
+    "Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"}
+)
+TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
+    "Task",
+    {
+        pb.TASK_TRANSLATION: "translation",
+        pb.TASK_SUMMARIZATION: "summarization",
+        pb.TASK_CAPTIONING: "captioning",
+    },
+)
+TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(
+    "Truncation",
+    {
+        pb.TRUNCATION_REJECT: "reject",
+        pb.TRUNCATION_TRUNCATE: "truncate",
+        pb.TRUNCATION_SPLIT_AND_JOIN: "split_and_join",
+    },
+)
+WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(
+    "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
+)
+
+# Every enum of the API by its name in the .proto.
+TABLES: Mapping[str, EnumTable[Any, Any]] = {
+    "AlignmentMethod": ALIGNMENT_METHOD,
+    "AttentionKind": ATTENTION_KIND,
+    "EarlyStopping": EARLY_STOPPING,
+    "Encoding": ENCODING,
+    "FinishReason": FINISH_REASON,
+    "Granularity": GRANULARITY,
+    "ModelState": MODEL_STATE,
+    "Priority": PRIORITY,
+    "Task": TASK,
+    "Truncation": TRUNCATION,
+    "Weighting": WEIGHTING,
+}
