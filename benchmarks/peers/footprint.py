@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.engines import CTRANSLATE2, REGARD
 from benchmarks.peers.jobs import Job

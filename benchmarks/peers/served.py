@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sentencepiece
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of

@@ -10,4 +10,4 @@ from regard.cli.delegation import load
 @click.pass_context
 def serve(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Serve models. `regard serve --help` lists every setting."""
-    ctx.exit(load("regard_service.app.server", "main", "serving", extra="serve")(list(arguments)))
+    ctx.exit(load("regard_service.app.main", "main", "serving", extra="serve")(list(arguments)))

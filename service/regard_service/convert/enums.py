@@ -1,13 +1,14 @@
-"""The API's enums and their names in the domain, both ways."""
+"""Translates the API's enums to the domain's names and back."""
 
-from __future__ import annotations  # the enums' ValueType is there for type checkers only
+from __future__ import annotations  # ValueType exists for type checkers only
 
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Task
-from regard_service.domain import AlignmentMethod, AttentionKind, Granularity, MapEncoding, ModelState, Truncation
+from regard_service.domain.calls import AlignmentMethod, AttentionKind, Granularity, MapEncoding, Truncation, Weighting
+from regard_service.domain.models import ModelState
 from regard_service.generation import EarlyStopping, FinishReason
 
 Number = TypeVar("Number", bound=int)
@@ -15,7 +16,7 @@ Name = TypeVar("Name", bound=str)
 
 
 class EnumTable(Generic[Number, Name]):
-    """One enum: its numbers on the wire, its names in the domain. 0, "unspecified", has no name."""
+    """One enum: numbers on the wire, names in the domain. 0, "unspecified", has no name."""
 
     def __init__(self, type_name: str, names: Mapping[Number, Name]) -> None:
         self._type_name = type_name
@@ -23,7 +24,7 @@ class EnumTable(Generic[Number, Name]):
         self._numbers = {name: number for number, name in names.items()}
 
     def name(self, number: int) -> Name | None:
-        """The domain's name; None for unspecified. Raises ValueError for a number that the API does not know."""
+        """Returns the domain's name; None for unspecified. Raises ValueError for a number outside of the API."""
         if number == 0:
             return None
         if number not in self._names:
@@ -65,7 +66,7 @@ ENCODING: EnumTable[pb.Encoding.ValueType, MapEncoding] = EnumTable(
 ALIGNMENT_METHOD: EnumTable[pb.AlignmentMethod.ValueType, AlignmentMethod] = EnumTable(
     "AlignmentMethod", {pb.ALIGNMENT_METHOD_PLAIN: "plain", pb.ALIGNMENT_METHOD_SHIFTED: "shifted"}
 )
-WEIGHTING: EnumTable[pb.Weighting.ValueType, str] = EnumTable(
+WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(
     "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
 )
 FINISH_REASON: EnumTable[pb.FinishReason.ValueType, FinishReason] = EnumTable(

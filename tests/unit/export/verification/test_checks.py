@@ -16,7 +16,8 @@ from regard_export.verification import checks
 from regard_export.verification.checks import Check
 from regard_export.verification.served_graphs import Ids, ServingGraphs
 from regard_service.generation import Generation
-from regard_service.text.text import SourceReader, TargetWriter
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 from tests.unit.export.checkpoints import tiny_checkpoint, write_tiny_bundle
 
