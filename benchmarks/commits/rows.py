@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.commits.pairs import Sample, Subject
 from benchmarks.harness.checkouts import Checkout

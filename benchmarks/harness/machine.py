@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 PACKAGES = ("regard", "onnxruntime", "grpcio", "protobuf", "numpy", "tokenizers", "sacrebleu")
 

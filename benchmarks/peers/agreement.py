@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, opened

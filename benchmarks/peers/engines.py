@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.models import Forms

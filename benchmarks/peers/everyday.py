@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 from regard_service.bundle import Bundle, TextSource
 from tokenizers import Tokenizer
 

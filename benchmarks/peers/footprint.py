@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.process import resident_mb
 from benchmarks.harness.spread import Spread

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
 from benchmarks.peers.jobs import Job

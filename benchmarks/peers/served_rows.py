@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sentencepiece
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.process import resumed, suspended
 from benchmarks.harness.servers import serve

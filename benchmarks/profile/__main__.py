@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from regard_service.app.settings import cpu_limit
+from regard_service.app.cores import cpu_limit
 from rich.console import Console
 
 from benchmarks.harness.checkouts import REPOSITORY

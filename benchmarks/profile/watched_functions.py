@@ -3,7 +3,7 @@
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from regard_service.calls import assembly
+from regard_service.calls import results
 from regard_service.convert.requests import RequestReader
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.map_history import MapHistory
@@ -13,8 +13,9 @@ from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.slots import Slots
 from regard_service.engine.search.beam import BeamSearch
 from regard_service.engine.search.single import SingleSearch
-from regard_service.servicers import attention
-from regard_service.text.text import SourceReader, TargetWriter
+from regard_service.rpc.servicers import attention
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 from benchmarks.profile.stopwatch import Stopwatch
 
@@ -48,12 +49,12 @@ def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None
 def watch_server(stopwatch: Stopwatch) -> None:
     """Watches what event loop and threads do beside the engine."""
     stopwatch.watch(RequestReader, "translate", CONVERT)
-    stopwatch.watch(attention, "write_answer", CONVERT)
+    stopwatch.watch(attention, "write_response", CONVERT)
     for name in ("read", "read_parts"):
         stopwatch.watch(SourceReader, name, TOKENIZE)
     stopwatch.watch(TargetWriter, "write", TOKENIZE)
-    stopwatch.watch(assembly.Assembler, "_with_maps", MAPS)
-    stopwatch.watch(assembly.Assembler, "result", CONVERT)
+    stopwatch.watch(results.ResultBuilder, "_with_maps", MAPS)
+    stopwatch.watch(results.ResultBuilder, "result", CONVERT)
 
 
 def _count(owner: Any, name: str, counts: MutableMapping[str, int]) -> None:

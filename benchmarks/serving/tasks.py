@@ -12,7 +12,7 @@ from benchmarks.harness.servers import serve
 from benchmarks.serving.latency import Ask, Latency, measure_latency
 from benchmarks.serving.sentences import SENTENCES
 from regard import Client
-from regard.wire.enums import Task
+from regard.names import Task
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 NUM_WARMUP = 8

@@ -15,9 +15,9 @@ from regard.calls.channel import Metadata, channel_options, deadline
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
 from regard.errors.statuses import translated_errors
+from regard.names import Task
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.model import Model
-from regard.wire.enums import Task
 from regard.wire.images import ImageLike, read_image
 
 RequestT = TypeVar("RequestT", bound=Message)

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-from regard.wire.enums import (
-    AlignmentMethod,
-    AttentionKind,
-    EarlyStopping,
-    MapEncoding,
-    Priority,
-    Truncation,
-    Weighting,
-)
+from regard.names import AlignmentMethod, AttentionKind, EarlyStopping, MapEncoding, Priority, Truncation, Weighting
 
 
 class GenerationOptions(TypedDict, total=False):

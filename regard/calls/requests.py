@@ -7,8 +7,9 @@ from google.protobuf.message import Message
 
 from regard.calls.options import CallOptions, GenerationOptions, TextOptions, TranslateOptions
 from regard.errors import FieldViolation, InvalidArgument
+from regard.names import Task
 from regard.v1 import regard_pb2 as pb
-from regard.wire.enums import TABLES, Task
+from regard.wire.enums import TABLES
 from regard.wire.images import ImageLike, read_image
 
 _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)

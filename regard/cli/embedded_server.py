@@ -76,7 +76,7 @@ class EmbeddedServer:
 
     async def _serve(self) -> None:
         service_error = load("regard_service.errors", "ServiceError", _PURPOSE, _EXTRA)
-        start_error = load("regard_service.app.server", "StartError", _PURPOSE, _EXTRA)
+        start_error = load("regard_service.app.start_error", "StartError", _PURPOSE, _EXTRA)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         server = self._server_class(self._settings)
         try:

@@ -9,7 +9,8 @@ from typing import Any, cast
 import click
 
 from regard.calls.options import TextOptions
-from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, TRUNCATION, AttentionKind, EarlyStopping, Truncation
+from regard.names import AttentionKind, EarlyStopping, Truncation
+from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, TRUNCATION
 
 
 @dataclass(frozen=True)

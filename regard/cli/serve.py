@@ -10,6 +10,6 @@ from regard.cli.extras import load, requires_extra
 @click.pass_context
 def serve(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Serve models. `regard serve --help` lists every setting."""
-    run = load("regard_service.app.server", "main", "serving", extra="serve")
+    run = load("regard_service.app.main", "main", "serving", extra="serve")
     with requires_extra("serving", extra="serve"):
         ctx.exit(run(list(arguments)))

@@ -17,8 +17,8 @@ def token(name: str, scopes: tuple[str, ...]) -> None:
     \b
     regard token web >> tokens.toml
     """  # noqa: D301, click's mark for lines to keep
-    new_token = load("regard_service.guard.tokens", "new_token", "making tokens", extra="serve")
-    hash_token = load("regard_service.guard.tokens", "hash_token", "making tokens", extra="serve")
+    new_token = load("regard_service.auth.tokens", "new_token", "making tokens", extra="serve")
+    hash_token = load("regard_service.auth.tokens", "hash_token", "making tokens", extra="serve")
     secret = new_token()
     click.echo(f"token of {name}: {secret}", err=True)
     quoted_scopes = ", ".join(f'"{scope}"' for scope in scopes or ("infer",))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from regard.arrays import Float32Array
+from regard.names import AttentionKind
 from regard.plots import animation
 from regard.plots.caption import plot_caption
 from regard.plots.flow import plot_attention_flow
@@ -18,7 +19,6 @@ from regard.plots.theme import Theme, ThemeName
 from regard.values.labels import Label, axes_of
 from regard.values.maps import AttentionMap
 from regard.values.outputs import Hypothesis, Output
-from regard.wire.enums import AttentionKind
 from regard.wire.images import ImageLike
 
 Style = Literal["heatmap", "flow", "heads", "picture"]

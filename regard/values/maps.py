@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any, cast
 
 from regard.arrays import Float32Array
+from regard.names import AttentionKind, Granularity
 from regard.v1 import regard_pb2 as pb
 from regard.wire import as_json, encoding, enums
-from regard.wire.enums import AttentionKind, Granularity
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from regard.names import AttentionKind, ModelState, Task
 from regard.v1 import regard_pb2 as pb
 from regard.wire import as_json, enums
-from regard.wire.enums import AttentionKind, ModelState, Task
 
 
 @dataclass(frozen=True)

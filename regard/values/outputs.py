@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
+from regard.names import AttentionKind, FinishReason
 from regard.v1 import regard_pb2 as pb
 from regard.values.maps import AttentionMap, read_maps
 from regard.values.units import Link, Token, Word, read_source_tokens, read_target_token, read_words
 from regard.wire import as_json, enums, from_json
-from regard.wire.enums import AttentionKind, FinishReason
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,20 @@ from __future__ import annotations  # the stubs have the enums' ValueType for ty
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
+from regard.names import (
+    AlignmentMethod,
+    AttentionKind,
+    EarlyStopping,
+    FinishReason,
+    Granularity,
+    MapEncoding,
+    ModelState,
+    Priority,
+    Task,
+    Truncation,
+    Weighting,
+)
 from regard.v1 import regard_pb2 as pb
-
-AlignmentMethod = Literal["plain", "shifted"]
-AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
-EarlyStopping = Literal["first", "heuristic", "never"]
-FinishReason = Literal["end", "length"]
-Granularity = Literal["token", "word"]
-MapEncoding = Literal["float32", "float16", "uint8"]
-ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
-Priority = Literal["interactive", "bulk"]
-Task = Literal["translation", "summarization", "captioning"]
-Truncation = Literal["reject", "truncate", "split_and_join"]
-Weighting = Literal["attention", "value_norm"]
 
 Number = TypeVar("Number", bound=int)
 Name = TypeVar("Name", bound=str)

@@ -1,20 +1,21 @@
-"""How an output is decoded: every value set and within its bounds."""
+"""Generation: how an output is decoded. Every value is set and within its bounds."""
 
 from dataclasses import dataclass
 
-from regard.wire import enums
+from regard import names
 
-EarlyStopping = enums.EarlyStopping
-FinishReason = enums.FinishReason
+EarlyStopping = names.EarlyStopping
+FinishReason = names.FinishReason
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draws tokens instead of taking the best: temperature first, then the `top_k` best, then nucleus `top_p`.
+    """Draws tokens instead of taking the best: divides by the temperature, keeps the `top_k` best, then the nucleus
+    of probability `top_p`.
 
     Attributes:
-        top_k: 0 means all.
-        seed: the same seed gives the same result, whoever shares the batch.
+        top_k: 0 keeps all.
+        seed: the same seed gives the same result, whichever requests share the batch.
     """
 
     temperature: float = 1.0
@@ -25,7 +26,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """How to decode; every value is set and within its bounds. Semantics are those of `transformers` generate."""
+    """The settings of one decoding, with the meaning that `transformers` generate gives them."""
 
     max_new_tokens: int
     num_beams: int = 1

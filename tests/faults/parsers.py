@@ -18,29 +18,30 @@ from urllib.parse import parse_qsl
 import grpc
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.sdk.trace import SpanProcessor
-from regard_service.app.settings import Settings
+from regard_service.auth.access_control import AccessControl
+from regard_service.auth.tokens import TokenEntry, TokenFile, hash_token
 from regard_service.bundle import Bundle, ImageSource, Manifest, zoo_folder
-from regard_service.convert.errors import write_error
 from regard_service.convert.malformed import describe_malformed
+from regard_service.convert.model_requests import read_list_models, read_load_model, read_model_name
 from regard_service.convert.models import write_model
-from regard_service.convert.open_inference import read_outputs, read_request
-from regard_service.convert.requests import RequestReader, read_list_models, read_load_model, read_model_name
+from regard_service.convert.open_inference.requests import read_outputs, read_request
+from regard_service.convert.requests import RequestReader
+from regard_service.convert.status import write_status
 from regard_service.errors import DeadlinePassed, InvalidInput, ServiceError
-from regard_service.guard.guard import Guard
-from regard_service.guard.tokens import TokenEntry, TokenFile, hash_token
 from regard_service.http.context import HttpContext
+from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
-from regard_service.http.reading import read_body, read_query
-from regard_service.layers.errors import ErrorLayer
-from regard_service.layers.guard import GuardLayer
-from regard_service.layers.layer import Method
-from regard_service.layers.request_log import RequestLog
-from regard_service.layers.tracing import TracingLayer
 from regard_service.observability.tracing.spans import Tracing
 from regard_service.open_inference import open_inference_pb2 as v2
 from regard_service.pictures.reader import ImageLimits, ImageReader
-from regard_service.repository.repository import Repository
-from regard_service.text.text import SourceReader, SourceText
+from regard_service.repository.model_repository import ModelRepository
+from regard_service.rpc.layers.auth import AuthLayer
+from regard_service.rpc.layers.error_status import ErrorStatusLayer
+from regard_service.rpc.layers.layer import Method
+from regard_service.rpc.layers.request_log import RequestLogLayer
+from regard_service.rpc.layers.tracing import TracingLayer
+from regard_service.text.reading import SourceReader, SourceText
+from regard_service.validation.limits import CallLimits
 
 from regard.v1 import regard_pb2 as pb
 from tests.toys import write_summarizer
@@ -53,7 +54,7 @@ def read_manifest(data: bytes) -> None:
     """Bytes as the manifest of a bundle whose other files are whole: served or refused, and told either way."""
     folder = bundle().folder
     (folder / "manifest.json").write_bytes(data)
-    repository = Repository([folder.parent])
+    repository = ModelRepository([folder.parent])
     (info,) = repository.infos()
     assert info.state in ("ready", "failed")
     assert info.reasons or info.state == "ready"
@@ -161,7 +162,7 @@ Reading = tuple[str, type[Message], Callable[[Any], object]]  # each function ta
 
 @cache
 def _methods() -> tuple[Reading, ...]:
-    reader = RequestReader(Settings())
+    reader = RequestReader(CallLimits())
     manifest = _toy_manifest()
 
     def infer(request: v2.ModelInferRequest) -> None:
@@ -194,9 +195,9 @@ def _guarded() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
         return None
 
     around: Any = answer
-    guard = GuardLayer(Guard(TokenFile(tokens=(token,))), {method.service: "infer"})
+    guard = AuthLayer(AccessControl(TokenFile(tokens=(token,))), {method.service: "infer"})
     tracing = TracingLayer(Tracing(SpanProcessor()))
-    for layer in (guard, ErrorLayer(lambda _reason: None), tracing, RequestLog()):
+    for layer in (guard, ErrorStatusLayer(lambda _reason: None), tracing, RequestLogLayer()):
         around = layer.around(method, around)
     return around
 
@@ -208,5 +209,5 @@ def _toy_manifest() -> Manifest:
 
 def _tell(error: ServiceError) -> None:
     """An error must reach its caller over both ways, whatever of the request it quotes."""
-    write_error(error)
+    write_status(error)
     json.loads(bytes(Problem.of_error(error).response().body))

@@ -183,7 +183,7 @@ def lasting_server() -> Iterator[Served]:
 
 def test_who_answers_no_ping_is_closed_within_the_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """gRPC's own time for it is a minute, whatever its keepalive timeout says."""
-    monkeypatch.setattr("regard_service.app.server.KEEPALIVE_TIMEOUT_MS", 500)
+    monkeypatch.setattr("regard_service.app.grpc_port.KEEPALIVE_TIMEOUT_MS", 500)
     settings = Settings(grpc_port=0, http_port=0, models=("everyday",), keepalive_s=1, max_connection_age_s=None)
     with (
         running(settings) as server,

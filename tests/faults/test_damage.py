@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from regard_service.bundle import Bundle, BundleError, zoo_folder
-from regard_service.repository.repository import Repository
+from regard_service.repository.model_repository import ModelRepository
 
 from tests.toys import write_summarizer
 
@@ -85,7 +85,7 @@ def test_a_damaged_manifest_never_stops_the_server_from_starting(tmp_path: Path)
         changed = bytearray(content)
         changed[rng.randrange(len(content))] ^= rng.randrange(1, 256)
         (folder / "manifest.json").write_bytes(changed)
-        (info,) = Repository([tmp_path]).infos()
+        (info,) = ModelRepository([tmp_path]).infos()
         states.add(info.state)
         assert info.state == "ready" or info.reasons
     assert states <= {"ready", "failed"}

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from regard_service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
-from regard_service.http.api import ENDPOINTS
+from regard_service.http.json_api import ENDPOINTS
 
 from regard.calls.results import Result
 from regard.v1 import regard_pb2 as pb
-from tests.integration.fake_handlers import EVENTS, READY, Script
+from tests.integration.fake_backend import EVENTS, READY, Script
 from tests.integration.test_servicers import Running, failing, open_script, running
 
 HELLO = {"texts": ["Hello"], "target_language": "de", "attention": {"kinds": ["ATTENTION_KIND_ALIGNMENT"]}}
@@ -223,14 +223,14 @@ async def test_a_stream_that_fails_on_its_way_ends_with_the_problem() -> None:
     script = Script()
 
     async with running(script) as server:
-        original = server.server._handlers
-        assert original is not None
+        backend = server.server._backend
+        assert backend is not None
 
         async def events(found: object) -> Any:
             yield EVENTS[0]
             raise Overloaded("suddenly full", 1.0)
 
-        original.stream_translate = events  # type: ignore[method-assign, assignment]
+        backend.data_plane.stream_translate = events  # type: ignore[method-assign, assignment]
         answer = await call(server, "POST", "/v1/translate/stream", STREAM_HELLO)
     assert [name for name, _ in answer.events] == ["started", "error"]
     assert answer.events[1][1]["reason"] == "OVERLOADED"

@@ -16,8 +16,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from regard_service.app.server import Server, StartError
+from regard_service.app.server import Server
 from regard_service.app.settings import Settings
+from regard_service.app.start_error import StartError
 from regard_service.errors import (
     DeadlinePassed,
     Draining,
@@ -31,7 +32,7 @@ from regard_service.errors import (
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
-from tests.integration.fake_handlers import FakeHandlers, Script
+from tests.integration.fake_backend import FakeBackend, Script
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -79,7 +80,7 @@ async def running(script: Script | None = None, **settings: object) -> AsyncIter
     script = script or open_script()
     chosen = Settings.model_validate({"grpc_port": 0, "http_port": 0, "drain_delay_s": 0, **settings})
     async with (
-        Server(chosen, lambda settings, observer: FakeHandlers(script)) as server,
+        Server(chosen, lambda settings, observer: FakeBackend(script)) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
     ):
         yield Running(server, script, channel)
@@ -490,7 +491,7 @@ async def test_a_taken_port_is_an_error_that_names_it(setting: str) -> None:
 async def test_http_answers_while_models_load_and_a_failed_start_leaves_nothing() -> None:
     probed: list[int] = []
 
-    def load(settings: Settings, observer: object) -> FakeHandlers:
+    def load(settings: Settings, observer: object) -> FakeBackend:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/readyz", timeout=5)
         with caught.value as answer:

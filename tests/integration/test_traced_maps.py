@@ -7,7 +7,7 @@ import pytest
 
 import regard
 from regard import AttentionMap, Finished, Result, TokenMade
-from regard.wire.enums import AttentionKind
+from regard.names import AttentionKind
 
 TEXT = "The old man reads a newspaper in the library."
 TRACED: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")

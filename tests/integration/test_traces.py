@@ -10,15 +10,16 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from regard_service.app.server import Server, StartError
+from regard_service.app.server import Server
 from regard_service.app.settings import Settings
+from regard_service.app.start_error import StartError
 from regard_service.observability.tracing.switch import TracingUnavailable
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from tests.integration.collector import Collector, running_collector
 from tests.integration.conftest import running
-from tests.integration.fake_handlers import FakeHandlers, Script
+from tests.integration.fake_backend import FakeBackend, Script
 
 TRANSLATE, STREAM = "regard.v1.AttentionService/Translate", "regard.v1.AttentionService/StreamTranslate"
 TEXT = "The gardener has lost his orange umbrella."
@@ -49,7 +50,7 @@ def server_without_models(**settings: object) -> Server:
     script = Script()
     script.gate.set()
     chosen = Settings.model_validate({"grpc_port": 0, "http_port": 0, "drain_delay_s": 0, **settings})
-    return Server(chosen, lambda settings, observer: FakeHandlers(script))
+    return Server(chosen, lambda settings, observer: FakeBackend(script))
 
 
 def traceparent(number: int) -> tuple[str, str]:
@@ -181,6 +182,6 @@ async def test_a_server_that_cannot_trace_does_not_start(monkeypatch: pytest.Mon
     def unavailable(*_: object) -> None:
         raise TracingUnavailable("traces need the extra 'otel'")
 
-    monkeypatch.setattr("regard_service.app.server.open_tracing", unavailable)
+    monkeypatch.setattr("regard_service.app.wiring.open_tracing", unavailable)
     with pytest.raises(StartError, match="trace_endpoint: traces need"):
         await server_without_models(trace_endpoint="http://127.0.0.1:1").start()

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.pictures.reader import ImageReader
-from regard_service.text.text import SourceReader, SourceText, TargetWriter
+from regard_service.text.reading import SourceReader, SourceText
+from regard_service.text.writing import TargetWriter
 
 from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture, example_pictures

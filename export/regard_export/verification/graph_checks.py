@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from regard_service.text.text import SourceReader, TargetWriter
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import Decoded, Ids, ServingGraphs

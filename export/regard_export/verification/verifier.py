@@ -14,7 +14,7 @@ from typing import Any
 
 from regard_service.bundle import Bundle, Precision
 from regard_service.generation import Generation
-from regard_service.text.text import TargetWriter
+from regard_service.text.writing import TargetWriter
 
 from regard.arrays import Float32Array
 from regard_export.checkpoints.source_model import SourceModel

@@ -7,24 +7,16 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from regard_service.domain import ModelInfo
+from regard_service.domain.models import ModelInfo, unready_reasons
 
 MODEL_PREFIX = "model/"
-LIVE = "live"  # what a liveness probe asks: not whether to send calls, but whether to restart
-
-
-def unready_reasons(models: Iterable[ModelInfo]) -> list[str]:
-    """Why requests that name no model cannot be served; empty if they can."""
-    defaults = [model for model in models if model.is_default]
-    if not defaults:
-        return ["there is no default model"]
-    return [f"model {model.name} is {model.state}" for model in defaults if model.state != "ready"]
+LIVE = "live"  # for liveness probes, which restart a process; the other names say whether to send it calls
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    """Tells who serves. Unlike grpcio's own servicer it ends its watches when the server drains.
+    """Serves health. Unlike grpcio's own servicer, it ends its watches when the server drains.
 
-    A watch that stayed open would hold up a graceful stop until its time is over.
+    An open watch would delay a graceful stop until its timeout.
     """
 
     def __init__(self, services: Iterable[str]) -> None:
@@ -40,18 +32,18 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return self._is_live
 
     def set_live(self, is_live: bool) -> None:
-        """Whether the process does its work, or should be restarted."""
+        """Sets whether the engine works; if not, the process should be restarted."""
         self._is_live = is_live
         serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
         self._statuses[LIVE] = serving if is_live else not_serving
         self._announce()
 
     def update(self, models: list[ModelInfo]) -> None:
-        """Takes over the models' states. The services serve when the default models do."""
+        """Applies the models' states. The services serve if the default models do."""
         if self._is_closed:
             return
         serves = dict.fromkeys(self._services, not unready_reasons(models))
-        ready = {model.name for model in models if model.state == "ready"}  # one of a name's versions may be
+        ready = {model.name for model in models if model.state == "ready"}  # a name is ready if one of its versions is
         serves |= {MODEL_PREFIX + model.name: model.name in ready for model in models}
         serves[LIVE] = self._is_live
         self._statuses = {
@@ -61,9 +53,9 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._announce()
 
     def close(self) -> None:
-        """Says NOT_SERVING of everything that takes calls, for good, and ends every watch.
+        """Sets every status but "live" to NOT_SERVING, for good, and ends every watch.
 
-        The process stays live: a server that drains must not be restarted for it.
+        The process stays live: a server must not be restarted for draining.
         """
         self._is_closed = True
         for name in self._statuses.keys() - {LIVE}:

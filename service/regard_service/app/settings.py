@@ -1,37 +1,33 @@
-"""What a server can be told: defaults < TOML file < environment (`REGARD_...`) < flags. Read once, handed down.
+"""Every setting of a server: defaults < TOML file < environment (`REGARD_...`) < flags. Read once, passed on.
 
 Every key is one flat name: `grpc_port` in the file, `REGARD_GRPC_PORT` in the environment, `--grpc-port` as a flag.
-In the environment and in flags a list is "a,b" and a table "key=value,key=value".
+In the environment and in flags, a list is "a,b" and a table is "key=value,key=value".
 """
 
 import argparse
-import math
-import os
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from regard_service.bundle import Precision, Provider, Task, zoo_folder
-
-PREFIX = "REGARD_"
-CLIENT_VARIABLES = frozenset({"REGARD_SERVER"})  # the client's own, in the same environment
-
-# For a Service named "regard-..." Kubernetes sets such variables in every pod of the namespace.
-KUBERNETES_LINK = re.compile(r"REGARD_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)$")
-
-_PROVIDERS: dict[str, Provider] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+from regard_service.app.cores import cpu_limit
+from regard_service.app.setting_sources import (
+    describe_problem,
+    flag,
+    read_environment,
+    read_file,
+    read_flags,
+    unknown_keys,
+)
+from regard_service.bundle import PROVIDER_NAMES, Precision, Provider, Task, zoo_folder
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used.
+    """The settings cannot be used.
 
     Attributes:
-        problems: every problem found, each naming the key and where it was set.
+        problems: every problem; each names the key and the place where it is set.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -39,118 +35,109 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def cpu_limit() -> int:
-    """How many cores this process may use: the cgroup's limit, or those it may run on; at least 1."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(min(affinity, _cgroup_cores(Path("/sys/fs/cgroup")))))
-
-
-def _cgroup_cores(root: Path) -> float:
-    """The CPU quota in cores, of cgroup version 2 or 1; infinite where there is none."""
-    try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return math.inf
-    return math.inf if quota in ("max", "-1") else int(quota) / int(period)
-
-
 class Settings(BaseModel):
-    """Everything a server is told from outside. Field descriptions are the help texts of the flags."""
+    """The settings of a server. The descriptions of the fields are the help texts of the flags."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every one")
-    grpc_port: int = Field(default=50051, ge=0, le=65535, description="port of the gRPC API; 0 takes a free one")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 is every address")
+    grpc_port: int = Field(default=50051, ge=0, le=65535, description="port of the gRPC API; 0 takes a free port")
     http_port: int = Field(
-        default=8080, ge=0, le=65535, description="port of metrics, health, JSON API and playground; 0 takes a free one"
+        default=8080,
+        ge=0,
+        le=65535,
+        description="port of metrics, health, JSON API and playground; 0 takes a free port",
     )
-    http_api: bool = Field(default=True, description="whether the HTTP port has the JSON API and the playground too")
+    http_api: bool = Field(default=True, description="serve the JSON API and the playground on the HTTP port")
     health_port: int | None = Field(
-        default=None, ge=0, le=65535, description="another gRPC port that offers health only, for probes"
+        default=None, ge=0, le=65535, description="a second gRPC port for health checks only; unset: none"
     )
     max_connection_age_s: float | None = Field(
         default=1800.0,
         gt=0,
-        description="gRPC clients reconnect after this time, so that they find new replicas; calls are not disturbed",
+        description="age at which gRPC clients have to reconnect, so that they find new replicas; calls are finished",
     )
     max_connection_idle_s: float = Field(
-        default=300.0, gt=0, description="a gRPC connection without calls is closed after this time"
+        default=300.0, gt=0, description="time after which a gRPC connection without calls is closed"
     )
     keepalive_s: float = Field(
-        default=60.0, ge=1, description="a gRPC connection without traffic is asked this often whether it still lives"
+        default=60.0, ge=1, description="interval of the pings that check a gRPC connection without traffic"
     )
     client_timeout_s: float = Field(
-        default=30.0, gt=0, description="time to open a gRPC connection, to send a request, and over HTTP to read on"
+        default=30.0,
+        gt=0,
+        description="time for a client to open a gRPC connection, to send a request, and over HTTP to read on",
     )
-    reflection: bool = Field(default=True, description="whether gRPC reflection describes the API")
+    reflection: bool = Field(default=True, description="describe the API by gRPC reflection")
     open_inference: bool = Field(
-        default=False, description="whether the Open Inference Protocol (KServe version 2, Triton) is spoken too"
+        default=False, description="serve the Open Inference Protocol (KServe version 2, Triton) on the gRPC port"
     )
 
     tokens_file: Path | None = Field(
-        default=None, description="TOML file of the callers' token hashes, scopes and limits; unset: everybody may call"
+        default=None, description="TOML file of token hashes, scopes and limits; unset: calls need no token"
     )
     tls_certificate: Path | None = Field(
-        default=None, description="PEM chain for TLS on the gRPC and HTTP ports, read again when it changes"
+        default=None, description="PEM chain for TLS on the gRPC and HTTP ports, reloaded when it changes"
     )
     tls_key: Path | None = Field(default=None, description="PEM key of the certificate")
     tls_client_ca: Path | None = Field(
         default=None,
-        description="PEM authority whose signature every client's certificate needs, gRPC and HTTP (mutual TLS)",
+        description="PEM authority that must have signed every client's certificate, gRPC and HTTP (mutual TLS)",
     )
 
     model_directories: tuple[Path, ...] = Field(
-        default_factory=lambda: (zoo_folder(),), min_length=1, description="folders whose folders are bundles"
+        default_factory=lambda: (zoo_folder(),), min_length=1, description="folders that contain bundles"
     )
-    models: tuple[str, ...] | None = Field(default=None, min_length=1, description="names to load; unset: all")
+    models: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="names of the models to load; unset: all"
+    )
     default_models: dict[Task, str] = Field(
         default_factory=dict, description="by task, the model of requests that name none: translation=NAME"
     )
+    preferred_models: tuple[str, ...] = Field(
+        default=("everyday",),
+        description="models that answer requests that name none, best first, if several fit and none is the default; "
+        "then the first by name",
+    )
     provider: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="where graphs run; one that is named and missing is an error"
+        default="auto", description="where graphs run; a named provider that is missing is an error"
     )
     precision: Literal["auto", "float32", "float16", "int8", "int4"] = Field(
         default="auto", description="which of a bundle's graphs run"
     )
 
-    max_models: int | None = Field(
-        default=None, ge=1, description="models in memory; more are not loaded; unset: no limit"
-    )
+    max_models: int | None = Field(default=None, ge=1, description="most models in memory; unset: no limit")
     max_models_bytes: int | None = Field(
-        default=None, ge=1, description="size of the files of all models in memory; unset: no limit"
+        default=None, ge=1, description="total size of the files of the models in memory; unset: no limit"
     )
 
     num_workers: int = Field(
-        default_factory=cpu_limit, ge=1, le=1024, description="threads that run graphs; unset: one a core"
+        default_factory=cpu_limit, ge=1, le=1024, description="threads that run graphs; unset: one per core"
     )
     max_slots: int = Field(default=32, ge=1, le=4096, description="slots of a running batch")
     max_queue: int = Field(
-        default=512, ge=0, description="requests that may wait; more are refused, and one caller's when 7/8 are there"
+        default=512, ge=0, description="requests that may wait; more are refused, and from 7/8 on those of one caller"
     )
     max_queue_tokens: int = Field(
-        default=262_144, ge=0, description="tokens, of sources and for every beam of targets, that may be about to wait"
+        default=262_144, ge=0, description="tokens that may wait, of sources and for every beam of targets"
     )
     max_queue_s: float = Field(
-        default=30.0, gt=0, description="time that a request may be expected to wait; bulk requests wait longer"
+        default=30.0, gt=0, description="longest expected wait of a request; bulk requests may wait longer"
     )
 
-    max_inputs_per_call: int = Field(default=128, ge=1, description="texts or pictures in a call")
-    max_text_characters: int = Field(default=20_000, ge=1, description="characters of a text, truncated or not")
-    max_image_bytes: int = Field(default=10 * 2**20, ge=1, description="size of a picture's file")
+    max_inputs_per_call: int = Field(default=128, ge=1, description="most texts or pictures of a call")
+    max_text_characters: int = Field(default=20_000, ge=1, description="most characters of a text, truncated or not")
+    max_image_bytes: int = Field(default=10 * 2**20, ge=1, description="largest file of a picture")
     max_image_pixels: int = Field(
-        default=40_000_000, ge=1, le=89_000_000, description="width times height of a picture"
-    )  # Pillow's own guard begins there
-    max_image_side: int = Field(default=16_384, ge=1, description="width of a picture, and its height")
-    max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="size of a gRPC message")
+        default=40_000_000, ge=1, le=89_000_000, description="largest picture, width times height"
+    )  # above, Pillow's own guard takes effect
+    max_image_side: int = Field(default=16_384, ge=1, description="largest width, and largest height, of a picture")
+    max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="largest gRPC message")
     default_deadline_s: float | None = Field(
         default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"
     )
     max_deadline_s: float = Field(
-        default=600.0, gt=0, description="most time that a call gets, whatever deadline it sets"
+        default=600.0, gt=0, description="most time for a call, even if its deadline is later"
     )
     drain_delay_s: float = Field(
         default=0.1, ge=0, description="time after SIGTERM in which new calls are still served"
@@ -158,22 +145,22 @@ class Settings(BaseModel):
     drain_timeout_s: float = Field(default=30.0, ge=0, description="time after SIGTERM to finish calls, delay included")
 
     watchdog_timeout_s: float = Field(
-        default=60.0, gt=0, description="a step that takes longer means that the engine is stuck: liveness turns off"
+        default=60.0, gt=0, description="duration of a step after which the engine counts as stuck and liveness ends"
     )
 
     trace_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="OTLP collector (gRPC) that traces go to, http://HOST:4317; unset: as OTEL_... variables say",
+        description="OTLP collector (gRPC) that receives traces, http://HOST:4317; unset: as OTEL_... variables say",
     )
     trace_sample_ratio: float | None = Field(
-        default=None, ge=0, le=1, description="share of the calls to trace, if the caller does not decide; unset: all"
+        default=None, ge=0, le=1, description="share of the calls to trace, unless the caller decides; unset: all"
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level to log")
-    log_format: Literal["text", "json"] = Field(default="text", description="form of a line of the log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="lowest level to log")
+    log_format: Literal["text", "json"] = Field(default="text", description="format of the log's lines")
 
-    @field_validator("model_directories", "models", mode="before")
+    @field_validator("model_directories", "models", "preferred_models", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -203,12 +190,12 @@ class Settings(BaseModel):
 
     @property
     def execution_provider(self) -> Provider | None:
-        """ONNX Runtime's name of the wanted provider; None takes the best there is."""
-        return _PROVIDERS.get(self.provider)
+        """ONNX Runtime's name of the provider; None stands for the best available."""
+        return next((provider for provider, name in PROVIDER_NAMES.items() if name == self.provider), None)
 
     @property
-    def wanted_precision(self) -> Precision | None:
-        """The wanted precision; None takes the bundle's first that fits."""
+    def graph_precision(self) -> Precision | None:
+        """The precision; None stands for the bundle's first that fits."""
         return None if self.precision == "auto" else self.precision
 
     @classmethod
@@ -218,108 +205,47 @@ class Settings(BaseModel):
         environment: Mapping[str, str] | None = None,
         flags: Mapping[str, object] | None = None,
     ) -> Self:
-        """Puts the layers on top of each other and checks the result.
+        """Merges the sources and checks the result.
 
         Args:
             file: TOML; None reads none.
-            environment: None takes the process's.
-            flags: by field name; those that are None were not given.
+            environment: None takes the process'.
+            flags: by key; None stands for a flag that is not given.
 
         Raises:
-            SettingsError: with every problem of every layer.
+            SettingsError: lists every problem of every source.
         """
         problems: list[str] = []
-        layers = [
-            _file_layer(file, problems),
-            _environment_layer(os.environ if environment is None else environment),
-            [_Value(key, value, _flag(key)) for key, value in (flags or {}).items() if value is not None],
-        ]
-        values = {value.key: value for layer in layers for value in layer}
-        for unknown in [value for layer in layers for value in layer if value.key not in cls.model_fields]:
-            problems.append(f"{unknown.origin}: there is no such setting{_suggestion(unknown.key)}")
-        known = {key: value for key, value in values.items() if key in cls.model_fields}
+        keys = cls.model_fields.keys()
+        sourced = [*read_file(file, problems), *read_environment(environment, keys), *read_flags(flags)]
+        problems += unknown_keys(sourced, keys)
+        known = {value.key: value for value in sourced if value.key in keys}
         try:
             settings = cls.model_validate({key: value.value for key, value in known.items()})
         except ValidationError as error:
-            problems += [_problem(e["loc"], e["msg"], known) for e in error.errors()]
+            problems += [describe_problem(e["loc"], e["msg"], known) for e in error.errors()]
         if problems:
             raise SettingsError(problems)
         return settings
 
 
-@dataclass(frozen=True)
-class _Value:
-    """A value and, for messages, where it was set."""
-
-    key: str
-    value: object
-    origin: str
-
-
-def _file_layer(file: Path | None, problems: list[str]) -> list[_Value]:
-    if file is None:
-        return []
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{file}: {error.strerror}")
-    except ValueError as error:  # not TOML, or not UTF-8
-        problems.append(f"{file}: {error}")
-    else:
-        return [_Value(key, value, f"{file}: {key}") for key, value in content.items()]
-    return []
-
-
-def _environment_layer(environment: Mapping[str, str]) -> list[_Value]:
-    return [
-        _Value(name.removeprefix(PREFIX).lower(), value, name)
-        for name, value in sorted(environment.items())
-        if name.startswith(PREFIX) and name not in CLIENT_VARIABLES and not _is_kubernetes_link(name)
-    ]
-
-
-def _is_kubernetes_link(name: str) -> bool:
-    is_setting = name.removeprefix(PREFIX).lower() in Settings.model_fields
-    return KUBERNETES_LINK.match(name) is not None and not is_setting
-
-
-def _problem(location: tuple[int | str, ...], message: str, values: Mapping[str, _Value]) -> str:
-    """One line of pydantic's findings, with the place where the value was set in front."""
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return text
-    key, *rest = location
-    value = values[str(key)]
-    inner = "".join(f"[{part}]" for part in rest if part != "[key]")
-    return f"{value.origin}{inner}: {text} (it is {value.value!r})"
-
-
-def _suggestion(key: str) -> str:
-    import difflib  # on the way to an error only
-
-    close = difflib.get_close_matches(key, Settings.model_fields, n=1)
-    return f"; is {close[0]!r} meant?" if close else ""
-
-
-def _flag(key: str) -> str:
-    return "--" + key.replace("_", "-")
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for every setting; what argparse collects goes to `Settings.load(flags=vars(...))`.
+    """Adds a flag for every setting; `Settings.load(flags=vars(...))` takes the parsed flags.
 
-    argparse checks no values: `Settings.load` does, and lists all that is wrong at once.
+    argparse checks no values: `Settings.load` does, and lists all problems at once.
     """
     group = parser.add_argument_group("settings", "each can stand in the file and in the environment too")
     for key, spec in Settings.model_fields.items():
         help_text = (spec.description or "").replace("%", "%%") + _default_text(spec.default)
         if spec.annotation is bool:
-            group.add_argument(_flag(key), action=argparse.BooleanOptionalAction, default=None, help=help_text)
+            group.add_argument(flag(key), action=argparse.BooleanOptionalAction, default=None, help=help_text)
         else:
             choices = get_args(spec.annotation) if isinstance(spec.default, str) else ()
             metavar = "|".join(choices) or key.split("_")[-1].upper()
-            group.add_argument(_flag(key), metavar=metavar, default=None, help=help_text)
+            group.add_argument(flag(key), metavar=metavar, default=None, help=help_text)
 
 
 def _default_text(default: Any) -> str:
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
     return f" (default: {default})" if isinstance(default, int | float | str) else ""

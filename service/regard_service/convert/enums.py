@@ -21,7 +21,7 @@ from regard.wire.enums import (
     Name,
     Number,
 )
-from regard_service.domain import Truncation
+from regard_service.domain.calls import Truncation
 
 __all__ = [
     "ALIGNMENT_METHOD",

@@ -1,4 +1,4 @@
-"""What is wrong with bytes that are no message: which text is not UTF-8, if that is it."""
+"""Describes bytes that are not a message: names the texts that are not UTF-8, if that is the reason."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,13 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.validation.texts import NOT_UTF8, is_utf8
 
 _LENGTH_DELIMITED = 2
 
 
 def describe_malformed(method: str, raw: bytes) -> InvalidInput:
-    """Why `raw` is not the request of a method, which is named "package.Service.Method"."""
+    """Returns why `raw` is not the request of a method, named "package.Service.Method"."""
     message = descriptor_pool.Default().FindMethodByName(method).input_type
     return InvalidInput(
         list(_bad_texts(message, raw, ""))
@@ -23,7 +24,7 @@ def describe_malformed(method: str, raw: bytes) -> InvalidInput:
 
 
 def _bad_texts(message: Descriptor, raw: bytes, prefix: str) -> Iterator[FieldViolation]:
-    """Goes through the fields by their numbers, as a message that knows none of them sees them."""
+    """Parses the fields by number, as fields of a message that declares none, and yields the texts that are bad."""
     try:
         unknown = UnknownFieldSet(Empty.FromString(raw))
     except DecodeError:
@@ -36,15 +37,7 @@ def _bad_texts(message: Descriptor, raw: bytes, prefix: str) -> Iterator[FieldVi
         index = counts.get(spec.number, 0)
         counts[spec.number] = index + 1
         path = f"{prefix}{spec.name}" + (f"[{index}]" if spec.is_repeated else "")
-        if spec.type == FieldDescriptor.TYPE_STRING and not _is_utf8(entry.data):
-            yield FieldViolation(path, "is not valid UTF-8")
+        if spec.type == FieldDescriptor.TYPE_STRING and not is_utf8(entry.data):
+            yield FieldViolation(path, NOT_UTF8)
         elif spec.message_type is not None:
             yield from _bad_texts(spec.message_type, entry.data, path + ".")
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -1,6 +1,6 @@
-"""How the numbers of a map go on the wire: float32, float16 or uint8, little-endian, dense or sparse.
+"""Encodes the weights of a map for the wire: float32, float16 or uint8, little-endian, dense or sparse.
 
-The client has its own decoder; `regard.v1.AttentionMap` describes the format.
+`regard.v1.AttentionMap` describes the format; the client has its own decoder.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_service.domain import MapEncoding
+from regard_service.domain.calls import MapEncoding
 
 UINT8_MAX = 255
 MAX_SPARSE_LENGTH = 1 << 16  # indices are uint16
@@ -22,10 +22,10 @@ class EncodedMap:
     """A map's bytes.
 
     Attributes:
-        data: the numbers, row by row; sparse rows have `top_k`, largest first.
-        indices: sparse maps only, each number's position on the last axis, uint16.
-        top_k: numbers a row of a sparse map; 0 means dense.
-        scale: what a uint8 is multiplied by; 0 for the other encodings.
+        data: the weights, row by row; a sparse row has `top_k` of them, largest first.
+        indices: uint16, each weight's position on the last axis; empty for dense maps.
+        top_k: weights per row of a sparse map; 0 for dense maps.
+        scale: the factor of uint8 weights; 0 for the other encodings.
     """
 
     data: bytes
@@ -35,7 +35,7 @@ class EncodedMap:
 
 
 def encoded_bytes(values: Float32Array, encoding: MapEncoding, top_k: int | None = None) -> int:
-    """How many bytes `encode_map` makes of a map, indices included."""
+    """Returns the number of bytes of an encoded map, indices included."""
     num_columns: int = values.shape[-1]
     if top_k is None or top_k >= num_columns:
         return values.size * WEIGHT_BYTES[encoding]
@@ -47,8 +47,8 @@ def encode_map(values: Float32Array, encoding: MapEncoding, top_k: int | None = 
 
     Args:
         values: float32 [..., n], at least 0.
-        encoding: float16 is off by less than 2 ** -11 of each weight; uint8 by half of the map's largest / 255.
-        top_k: keep only so many of the largest weights of each row; None, or n and more, keeps all.
+        encoding: float16 has a relative error below 2 ** -11; uint8 an absolute error of half the largest weight / 255.
+        top_k: the number of weights kept per row, the largest; None, or n and more, keeps all.
 
     Raises:
         ValueError: a row is too long for sparse indices.
@@ -65,12 +65,12 @@ def encode_map(values: Float32Array, encoding: MapEncoding, top_k: int | None = 
 
 
 def _numbers(values: Float32Array, encoding: MapEncoding) -> tuple[bytes, float]:
-    """The bytes, row-major, and the scale."""
+    """Returns the bytes, row-major, and the scale."""
     if encoding == "float32":
         return values.astype("<f4", copy=False).tobytes(), 0.0
     if encoding == "float16":
         return values.astype("<f2").tobytes(), 0.0
-    # float32, as the wire has it, so that both sides multiply by the same number.
+    # The wire carries a float32: both sides multiply by the same number.
     scale: np.floating[Any] = np.float32(values.max(initial=0.0)) / np.float32(UINT8_MAX)
     if scale == 0:
         return bytes(values.size), 0.0

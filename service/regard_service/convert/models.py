@@ -1,30 +1,25 @@
-"""Models: from what the server knows of them to protobuf."""
+"""Writes models as protobuf messages."""
 
 from dataclasses import fields
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import GenerationDefaults, Manifest, Provenance, Provider
+from regard_service.bundle import PROVIDER_NAMES, GenerationDefaults, Manifest, Provenance
 from regard_service.convert import enums
-from regard_service.domain import GenerationOptions, ModelInfo
-from regard_service.maps.maker import default_method, num_layers_and_heads, offered_kinds
+from regard_service.domain.calls import GenerationOptions
+from regard_service.domain.models import ModelInfo
+from regard_service.domain.offered_maps import default_method, num_layers_and_heads, offered_kinds
 
-_PROVIDERS: dict[Provider, str] = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 _GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
 
 
-def provider_name(provider: Provider | None) -> str:
-    """The API's word for an execution provider; empty for none."""
-    return "" if provider is None else _PROVIDERS[provider]
-
-
 def write_model(info: ModelInfo) -> pb.Model:
-    """A model as ListModels tells it; of one without a manifest only the name and why it was refused."""
+    """Writes a model as ListModels describes it. Without a manifest, few fields are set."""
     model = pb.Model(
         name=info.name,
         is_default=info.is_default,
         state=enums.MODEL_STATE.number(info.state),
         state_reasons=info.reasons,
-        provider=provider_name(info.provider),
+        provider="" if info.provider is None else PROVIDER_NAMES[info.provider],
         precision=info.precision or "",
         size_bytes=info.size_bytes,
     )

@@ -1,4 +1,4 @@
-"""What is served over HTTP: metrics and health, and where it is wanted the JSON API and the playground."""
+"""The HTTP application: metrics and health, and optionally the JSON API and the playground."""
 
 from collections.abc import Callable
 from importlib import metadata
@@ -11,26 +11,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from regard_service.http.api import Api
+from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
-from regard_service.http.pages import page_routes
+from regard_service.http.playground import page_routes
 from regard_service.http.problems import MEDIA_TYPE
 
 
 def create_app(
     registry: CollectorRegistry,
     unready_reasons: Callable[[], list[str]],
-    api: Api | None = None,
+    api: JsonApi | None = None,
     grpc_port: Callable[[], int] = lambda: 0,
     is_live: Callable[[], bool] = lambda: True,
 ) -> Starlette:
-    """The application.
+    """Builds the application.
 
     Args:
-        unready_reasons: why the server should get no new calls now; empty if it should.
+        unready_reasons: returns why the server should get no new calls; empty if it should.
         api: None leaves out the JSON API and the playground.
-        grpc_port: what the playground shows in calls to copy.
-        is_live: whether the process does its work; if not, it should be restarted.
+        grpc_port: returns the port that the playground shows in calls to copy.
+        is_live: returns whether the engine works; if not, the process should be restarted.
     """
 
     async def metrics(request: Request) -> Response:
@@ -71,7 +71,7 @@ def _version() -> str:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """A JSON body for what the router refuses: unknown paths, wrong methods."""
+    """Returns the JSON body of the router's errors: unknown paths, wrong methods."""
     if not isinstance(error, HTTPException):
         return await _internal_error(request, error)
     return _problem(error.status_code, error.detail, dict(error.headers or {}))

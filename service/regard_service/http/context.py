@@ -1,4 +1,4 @@
-"""An HTTP request as gRPC sees a call, so that the same servicers and layers answer it."""
+"""Presents an HTTP request as a gRPC call: the same layers and servicers answer it."""
 
 import asyncio
 import time
@@ -10,14 +10,16 @@ from grpc import StatusCode
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
+MAX_UNSENT_MESSAGES = 64
+
 
 class HttpContext(grpc.aio.ServicerContext[Any, Any]):
-    """A call's context: what the caller sent beside the message, and where the answer goes.
+    """A call's context: its metadata, and its status and messages.
 
     Args:
-        headers: of the HTTP request; they are the call's metadata, names in lower case.
-        peer: who calls, as gRPC writes it: "ipv4:127.0.0.1:50000".
-        timeout_s: the caller's; None: no deadline of its own.
+        headers: the headers of the HTTP request, names in lower case; they are the call's metadata.
+        peer: the client's address as gRPC writes it: "ipv4:127.0.0.1:50000".
+        timeout_s: the call's time; None: the caller sets no deadline.
     """
 
     def __init__(self, headers: Metadata, peer: str, timeout_s: float | None = None) -> None:
@@ -27,8 +29,8 @@ class HttpContext(grpc.aio.ServicerContext[Any, Any]):
         self._trailers: Metadata = ()
         self._code: StatusCode | None = None
         self._details = ""
-        # A stream's messages, until somebody has sent them: a slow reader holds up its own call only.
-        self.written: asyncio.Queue[Any] = asyncio.Queue(maxsize=64)
+        # The messages of a stream that are not sent yet. The bound makes a slow reader delay its own call only.
+        self.written: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_UNSENT_MESSAGES)
 
     def invocation_metadata(self) -> Any:
         return self._headers
@@ -80,10 +82,10 @@ class HttpContext(grpc.aio.ServicerContext[Any, Any]):
         raise NotImplementedError("the API has no method that reads a stream")
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
-        """HTTP sends its headers with the answer."""
+        """Does nothing: HTTP sends its headers with the response."""
 
     def set_compression(self, compression: Any) -> None:
-        """Left to proxies."""
+        """Does nothing: proxies compress responses."""
 
     def disable_next_message_compression(self) -> None:
-        """Left to proxies."""
+        """Does nothing: proxies compress responses."""

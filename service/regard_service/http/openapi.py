@@ -1,11 +1,11 @@
-"""The OpenAPI document of the JSON API, made from the API's own descriptors."""
+"""The OpenAPI document of the JSON API, generated from the API's descriptors."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from regard_service.http.api import ENDPOINTS, TIMEOUT_HEADER, Endpoint
+from regard_service.http.json_api import ENDPOINTS, TIMEOUT_HEADER, Endpoint
 from regard_service.http.problems import MEDIA_TYPE
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ _PROBLEM: Json = {
 
 
 def document(version: str) -> Json:
-    """The document. Fields' meanings and bounds stand in the .proto, whose names these are."""
+    """Returns the document. The .proto, whose names it uses, describes the fields' meanings and bounds."""
     paths: dict[str, Json] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.verb.lower()] = _operation(endpoint)
@@ -67,7 +67,7 @@ def document(version: str) -> Json:
 
 
 def _below(message: Any) -> Iterator[Any]:
-    """A message and all that it holds, each once."""
+    """Yields a message's type and the types of all its fields, each once."""
     found, waiting = {}, [message]
     while waiting:
         each = waiting.pop()
@@ -99,7 +99,7 @@ def _single(field: Any) -> Json:
     if field.message_type is None:
         return dict(_SCALARS[field.type])
     if not _is_own(field.message_type):
-        return {"type": "string", "format": "date-time"}  # the only one from elsewhere is a Timestamp
+        return {"type": "string", "format": "date-time"}  # the API's only foreign type is Timestamp
     return _reference(field.message_type.name)
 
 
@@ -137,7 +137,7 @@ def _timeout() -> Json:
 
 
 def _parameters(endpoint: Endpoint) -> list[Json]:
-    """The query's parameters, where there is no body: fields, and fields of fields as "generation.num_beams"."""
+    """Returns the parameters of a query, which has no body: fields, and nested fields as "generation.num_beams"."""
     if endpoint.verb == "POST":
         return []
     return [

@@ -1,4 +1,4 @@
-"""Errors over HTTP: a gRPC status, and what it tells of itself, as problem JSON (RFC 9457)."""
+"""Errors over HTTP: a gRPC status and its details as problem JSON (RFC 9457)."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from grpc import StatusCode
 from starlette.responses import JSONResponse
 
-from regard_service.convert.errors import DETAILS_KEY, write_error
+from regard_service.convert.status import DETAILS_KEY, write_status
 from regard_service.http.context import HttpContext
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,14 +31,14 @@ STATUSES: dict[StatusCode, int] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What a caller is told of a call that failed.
+    """A failed call, as its caller sees it.
 
     Attributes:
-        status: of HTTP.
-        code: name of the gRPC status.
+        status: the HTTP status.
+        code: the name of the gRPC status.
         reason: UPPER_SNAKE, as in google.rpc.ErrorInfo.
-        violations: every bad field, with what is wrong with it.
-        retry_after_s: when to come back, if that is known.
+        violations: every bad field, with a description.
+        retry_after_s: the time after which to repeat the call, if known.
     """
 
     status: int
@@ -50,14 +50,14 @@ class Problem:
 
     @classmethod
     def of_call(cls, context: HttpContext) -> "Problem":
-        """What an aborted call says."""
+        """Returns the problem of an aborted call."""
         trailers = dict(context.trailing_metadata())
         return cls._of(context.code() or StatusCode.INTERNAL, context.details(), trailers.get(DETAILS_KEY, b""))
 
     @classmethod
     def of_error(cls, error: BaseException) -> "Problem":
-        """What an error says that was raised outside of a call."""
-        status = write_error(error)
+        """Returns the problem of an error raised outside of a call."""
+        status = write_status(error)
         return cls._of(status.code, status.message, status.details)
 
     @classmethod
@@ -75,7 +75,7 @@ class Problem:
         return cls(STATUSES.get(code, 500), code.name, reason, message, violations, retry_after_s)
 
     def body(self) -> dict[str, Any]:
-        """The problem as JSON; `violations` is always there, `retry_after_s` where it is known."""
+        """Returns the problem as JSON; `violations` is always present, `retry_after_s` if it is known."""
         body = {
             "type": "about:blank",
             "title": self.code.replace("_", " ").capitalize(),

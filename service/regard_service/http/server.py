@@ -1,21 +1,21 @@
-"""Runs an ASGI application on uvicorn, within an event loop that runs already."""
+"""Runs an ASGI application on uvicorn, in a running event loop."""
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
 
-from regard_service.guard.tls import Certificates
-from regard_service.http.protocol import patient_for
+from regard_service.http.client_timeouts import timeout_protocol
 
-GRACE_S = 2
+SHUTDOWN_GRACE_S = 2
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the process that it is a part of."""
+    """Leaves signals to the process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -23,37 +23,37 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """An HTTP server; its port is taken, or refused with OSError, when the object is made.
+    """An HTTP server. The constructor binds the port, or raises OSError.
 
     Args:
-        certificates: for HTTPS; None is plain HTTP.
-        timeout_s: for a client to send a request, and to read what it does not take.
+        tls: the context of HTTPS; None: plain HTTP.
+        timeout_s: the time for a client to send a request, and to empty a full send buffer.
     """
 
     def __init__(
-        self, app: Starlette, host: str, port: int, certificates: Certificates | None = None, *, timeout_s: float = 30.0
+        self, app: Starlette, host: str, port: int, tls: ssl.SSLContext | None = None, *, timeout_s: float = 30.0
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http=patient_for(timeout_s),
+            http=timeout_protocol(timeout_s),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
         )
-        if certificates is not None:
+        if tls is not None:
             config.load()
-            config.ssl = certificates.https_context()
+            config.ssl = tls
         self._uvicorn = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to answer; connections that came since the port was taken have waited."""
+        """Starts to answer, first the connections that have waited since the port was bound."""
         self._task = asyncio.get_running_loop().create_task(self._uvicorn.serve(sockets=[self._socket]))
 
     async def stop(self) -> None:

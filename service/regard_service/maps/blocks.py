@@ -1,4 +1,4 @@
-"""Maps of parts that were answered each on its own, as one map."""
+"""Joins the maps of consecutive parts, which were decoded separately, to one map."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from regard.arrays import Float32Array
 
 
 def block_diagonal(blocks: Sequence[Float32Array]) -> Float32Array:
-    """Puts the parts' maps along the diagonal; what is made of one part never looked at another, so zeros are between.
+    """Places the parts' maps along the diagonal. All else is 0: the output of one part attends to no other part.
 
     Args:
-        blocks: float32 [..., target, source] each, the first axes alike.
+        blocks: float32 [..., target, source] each; all axes but the last two are alike.
 
     Returns:
-        float32 [..., all targets, all sources]; rows sum to what those of the blocks do.
+        float32 [..., all targets, all sources]; each row keeps its sum.
     """
     if len(blocks) == 1:
         return blocks[0]

@@ -1,4 +1,4 @@
-"""What an alignment says in a few numbers: hard links, entropy, coverage.
+"""Measures of an alignment: hard links, entropy, coverage.
 
 Units are tokens or words. An alignment is float32 [target, source], each row a distribution over the source.
 """
@@ -9,21 +9,21 @@ import numpy as np
 
 from regard.arrays import Float32Array
 
-SMALLEST = np.finfo(np.float32).tiny
+MIN_POSITIVE = np.finfo(np.float32).tiny
 
 
 def hard_links(
     alignment: Float32Array, source_special: Sequence[bool], target_special: Sequence[bool]
 ) -> list[tuple[int, int]]:
-    """The strongest source unit of each target unit, special ones left out on both sides.
+    """Returns the strongest source unit of each target unit, without the special units of both sides.
 
-    Special tokens take much attention that belongs nowhere (a "sink"), so that they must not compete.
+    Special tokens are attention sinks: they receive weight that belongs to no unit, and must not compete.
 
     Args:
         source_special, target_special: bool [source], bool [target].
 
     Returns:
-        (source, target) pairs, by target; of equally strong source units the first.
+        (source, target) pairs, by target; the first of equally strong source units.
     """
     candidates = [source for source, special in enumerate(source_special) if not special]
     if not candidates:
@@ -33,20 +33,20 @@ def hard_links(
 
 
 def entropy(alignment: Float32Array) -> Float32Array:
-    """How spread each row is: -sum_i a_i ln a_i, in nats; 0 where all weight is on one unit, ln(source) at most.
+    """Returns each row's entropy, -sum_i a_i ln a_i, in nats: 0 with all weight on one unit, ln(source) at most.
 
     Returns:
         float32 [target].
     """
-    logarithms = np.log(np.maximum(alignment, SMALLEST))  # 0 ln 0 = 0
+    logarithms = np.log(np.maximum(alignment, MIN_POSITIVE))  # 0 ln 0 = 0
     nats: Float32Array = np.maximum(-np.einsum("ts,ts->t", alignment, logarithms), 0.0)
     return nats
 
 
 def coverage(alignment: Float32Array) -> Float32Array:
-    """How much of each row falls on what earlier rows attended to: sum_i min(a_i, c_i), c their sum.
+    """Returns each row's overlap with the earlier rows: sum_i min(a_i, c_i), where c is the sum of the earlier rows.
 
-    The coverage loss of See et al. 2017, eqs. 10 and 12: near 1 where the model looks at the same again.
+    The coverage loss of See et al. 2017, eqs. 10 and 12: near 1 where the model attends to the same units again.
 
     Returns:
         float32 [target], in [0, 1] for rows that sum to 1.
@@ -57,6 +57,6 @@ def coverage(alignment: Float32Array) -> Float32Array:
 
 
 def source_coverage(alignment: Float32Array) -> Float32Array:
-    """How much attention each source unit got in all: float32 [source]."""
+    """Returns the attention that each source unit receives from all rows: float32 [source]."""
     total: Float32Array = alignment.sum(axis=0)
     return total

@@ -1,4 +1,4 @@
-"""From all heads' cross-attention to the maps that a caller asked for."""
+"""Reduces the attention of all heads to the heads of a call, or to the alignment."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from regard.arrays import Float32Array
 
 
 def select(maps: Float32Array, layers: Sequence[int], heads: Sequence[int]) -> Float32Array:
-    """The heads of the layers, in the order given.
+    """Selects heads of layers, in the given order.
 
     Args:
         maps: float32 [layers, heads, target, source].
@@ -20,13 +20,13 @@ def select(maps: Float32Array, layers: Sequence[int], heads: Sequence[int]) -> F
 
 
 def align(cross: Float32Array, pairs: Sequence[tuple[int, int]]) -> Float32Array:
-    """The alignment: the mean over (layer, head) pairs.
+    """Returns the alignment: the mean over (layer, head) pairs.
 
     Args:
         cross: float32 [layers, heads, target, source].
 
     Returns:
-        float32 [target, source]; rows sum to what those of `cross` do.
+        float32 [target, source]; each row keeps the sum of the rows it averages.
     """
     layers, heads = zip(*pairs, strict=True)
     mean: Float32Array = np.add.reduce(cross[layers, heads]) / np.float32(len(pairs))
@@ -34,12 +34,12 @@ def align(cross: Float32Array, pairs: Sequence[tuple[int, int]]) -> Float32Array
 
 
 def shift(alignment: Float32Array) -> Float32Array:
-    """Aligns each token at the step that reads it, not at the one that makes it: Shift-Att of Chen et al. 2020.
+    """Aligns each token at the step that reads it, not at the step that generates it: Shift-Att of Chen et al. 2020.
 
-    What the decoder attends to while it has a token as its input is often a better alignment of that token. The last
-    token is never an input and keeps its row.
+    The attention of the step whose input is a token often aligns that token better. The last token is never an input
+    and keeps its row.
 
     Args:
-        alignment: float32 [target, source]; row t is the step that made token t.
+        alignment: float32 [target, source]; row t is the step that generated token t.
     """
     return np.concatenate([alignment[1:], alignment[-1:]])

@@ -1,6 +1,6 @@
-"""Attention rollout (Abnar and Zuidema 2020): what outputs draw from inputs, through all layers.
+"""Attention rollout (Abnar and Zuidema 2020): the share of each input in each output, through all layers.
 
-A layer adds to each position's residual what its attention gathers. Section 3 of the paper takes both as equal shares,
+A layer adds the output of its attention to each position's residual. Section 3 of the paper gives both equal shares,
 A' = (A + I) / 2 with A the mean over heads, and multiplies the layers' matrices.
 """
 
@@ -12,7 +12,7 @@ RESIDUAL = 0.5  # the share of a position's state that bypasses attention
 
 
 def encoder_rollout(self_attention: Float32Array) -> Float32Array:
-    """How much of each source position's final state comes from each source token.
+    """Returns the share of each source token in each source position's final state.
 
     Args:
         self_attention: float32 [layers, heads, source, source].
@@ -27,16 +27,16 @@ def encoder_rollout(self_attention: Float32Array) -> Float32Array:
 
 
 def rollout(encoder_self: Float32Array, decoder_self: Float32Array, cross: Float32Array) -> Float32Array:
-    """How much of each step's final state comes from each source token.
+    """Returns the share of each source token in each step's final state.
 
-    The paper has encoders only. In a decoder's layer a position first mixes with the positions before it, then with
-    the source, each at equal shares with its residual. What came from the target's own tokens is left out, and each
-    row is divided by its sum.
+    The paper covers encoders only. In a decoder layer, a position first mixes with the positions before it and then
+    with the source, each at equal shares with its residual. The share of the target's own tokens is left out, and each
+    row is normalized.
 
     Args:
         encoder_self: float32 [layers, heads, source, source].
-        decoder_self: float32 [layers, heads, target, target]; row t is the step that made token t, column t what it
-            read: token t - 1, or the decoder's start.
+        decoder_self: float32 [layers, heads, target, target]; row t is the step that generated token t, column t
+            its input: token t - 1, or the decoder's start.
         cross: float32 [layers, heads, target, source].
 
     Returns:

@@ -1,4 +1,4 @@
-"""The log: lines with fields, as text or JSON, on standard error. Never a user's text."""
+"""The log: lines with fields, as text or JSON, on standard error. It never contains a user's text."""
 
 import asyncio
 import json
@@ -11,38 +11,38 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Literal, TextIO
 
-# How long a line of an event loop waits for others to be written with.
+# Lines of an event loop are written together after this time.
 WRITE_AFTER_S = 0.02
 
 LogFields = dict[str, object]
 
 _UNQUOTED = re.compile(r'[^ "=]+')
 
-# Made once; `json.dumps` with options makes one for each line.
+# One encoder for all lines; `json.dumps` with options builds one for each.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 _call_fields: ContextVar[LogFields | None] = ContextVar("call_fields", default=None)
 
 
 def begin_call(fields: LogFields) -> None:
-    """Makes `fields` those of the current task's call: whatever it logs carries its request id."""
+    """Sets the log fields of the current task's call. Every line that the task logs carries their request id."""
     _call_fields.set(fields)
 
 
 def note(**fields: object) -> None:
-    """Adds fields to the one line that the current call will log."""
+    """Adds fields to the line that the current call logs when it ends."""
     call = _call_fields.get()
     if call is not None:
         call.update(fields)
 
 
 def noted() -> Mapping[str, object]:
-    """The fields of the current call so far."""
+    """Returns the fields of the current call so far."""
     return _call_fields.get() or {}
 
 
 def fields(**values: object) -> dict[str, LogFields]:
-    """`extra` of a log call: `log.info("serving", extra=fields(grpc_port=50051))`."""
+    """Returns the `extra` of a log call: `log.info("serving", extra=fields(grpc_port=50051))`."""
     return {"fields": values}
 
 
@@ -63,7 +63,7 @@ def _date_and_time(second: int) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats each line as a JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: LogFields = {
@@ -79,7 +79,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, then `name=value` pairs."""
+    """Formats each line as time, level, message, then `name=value` pairs."""
 
     def format(self, record: logging.LogRecord) -> str:
         pairs = "".join(f" {name}={_plain(value)}" for name, value in _record_fields(record).items())
@@ -88,16 +88,16 @@ class TextFormatter(logging.Formatter):
 
 
 def _plain(value: object) -> str:
-    """A value that stays on its line and can be told from its neighbours."""
+    """Formats a value without line breaks, quoted where its end would be unclear."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if text.isprintable() and _UNQUOTED.fullmatch(text) else json.dumps(text)
 
 
 class BatchingHandler(logging.StreamHandler[TextIO]):
-    """Writes what an event loop logs within a moment at once; warnings, and what is logged elsewhere, without delay.
+    """Writes the lines of an event loop in batches; writes warnings, and lines of other threads, at once.
 
-    A write lets go of the interpreter, and a busy engine is quick to take it: with one for each line, the event loop
-    waited for the interpreter longer than it took to log.
+    A write releases the interpreter's lock, which a busy engine takes at once. With a write for each line, the event
+    loop waited for the lock longer than logging took.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -136,9 +136,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Sends every logger of the process, libraries included, to `stream` (standard error)."""
-    # What no line of ours shows need not be found out for each.
+    # No line shows these, and finding them out for each line takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # so the manual of `logging` has it ("Optimization"): nor where each was logged
+    logging._srcfile = None  # the source line, as the manual of `logging` recommends ("Optimization")
     handler = BatchingHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

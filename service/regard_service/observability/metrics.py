@@ -1,6 +1,6 @@
-"""What Prometheus may ask: gRPC's usual counters, the engine's own, models and the process. See docs/metrics.md.
+"""Prometheus metrics: of gRPC, the engine, the models and the process. See docs/metrics.md.
 
-Each server has a registry of its own: nothing here is global.
+Each server has its own registry; none is global.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,15 +13,17 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from regard_service.bundle import PROVIDER_NAMES
 from regard_service.convert.map_encoding import encoded_bytes
-from regard_service.convert.models import provider_name
-from regard_service.domain import AttentionMap, AttentionOptions, ModelInfo
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.models import ModelInfo
+from regard_service.domain.results import AttentionMap
 from regard_service.engine.core.observer import EngineObserver, Outcome
 from regard_service.engine.core.request import Phase
 from regard_service.engine.usage import Usage
 from regard_service.errors import ServiceError, all_reasons
 
-# From a step of a small model to a call of many long texts.
+# They reach from a step of a small model to a call of many long texts.
 CALL_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 STEP_BUCKETS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1)
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -31,7 +33,7 @@ INTERRUPTIONS = ("cancelled", "deadline")
 
 
 class RefusalMetrics:
-    """Calls refused or given up, by the reason that their caller is told. Each reason is there from the start."""
+    """Counts calls refused or given up, by the reason in their status. Every reason has a series from the start."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         refused = Counter(
@@ -40,14 +42,14 @@ class RefusalMetrics:
         self._by_reason = {reason: refused.labels(reason) for reason in all_reasons() if reason != ServiceError.reason}
 
     def count(self, reason: str) -> None:
-        """Counts a call that ended with an error; what is INTERNAL was not refused."""
+        """Counts a call that ended with an error. INTERNAL errors are no refusals."""
         counter = self._by_reason.get(reason)
         if counter is not None:
             counter.inc()
 
 
 class GrpcMetrics:
-    """Calls, as go-grpc-prometheus counts them: the names and labels that dashboards expect."""
+    """Counts and times calls with the names and labels of go-grpc-prometheus, which dashboards expect."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.started = Counter("grpc_server_started", "Calls begun.", GRPC_LABELS, registry=registry)
@@ -63,7 +65,7 @@ class GrpcMetrics:
         self.sent = Counter("grpc_server_msg_sent", "Messages sent.", GRPC_LABELS, registry=registry)
 
     def expect(self, methods: Iterable[tuple[str, str, str]]) -> None:
-        """Shows a method's series, at 0, before its first call. Labels: type, service, method."""
+        """Creates the series of methods before their first call. Args: methods: type, service and name of each."""
         for labels in methods:
             self.started.labels(*labels)
             self.handled.labels(*labels, "OK")
@@ -73,7 +75,7 @@ class GrpcMetrics:
 
 
 class AttentionMetrics:
-    """The maps that answers carry."""
+    """Counts the maps in responses."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         sent = Counter(
@@ -85,16 +87,16 @@ class AttentionMetrics:
         self._sent = cache(sent.labels)
 
     def count(self, model: str, maps: Iterable[AttentionMap], options: AttentionOptions) -> None:
-        """Counts maps that are sent in the way that `options` ask for."""
+        """Counts the bytes of maps. Args: options: determine the encoding."""
         for each in maps:
             self._sent(model, each.kind).inc(encoded_bytes(each.values, options.encoding, options.top_k))
 
 
 class EngineMetrics(EngineObserver):
-    """What the engine does, by model. Called from the workers' threads."""
+    """Counts and times the engine's work, by model. Called from the workers' threads."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # Each is a function from a model to its series, cached since finding a series takes longer than counting in it.
+        # Each metric is a cached function from a model to its series: the lookup takes longer than the count.
 
         def gauge(name: str, text: str) -> Callable[[str], Gauge]:
             return cache(Gauge(f"regard_{name}", text, ("model",), registry=registry).labels)
@@ -121,7 +123,7 @@ class EngineMetrics(EngineObserver):
         self._finished = cache(finished.labels)
         interrupted = Counter(
             "regard_interrupted_requests",
-            "Requests that their caller left, or whose deadline passed, by how far they had come.",
+            "Requests that were cancelled, or whose deadline passed, by the phase that they had reached.",
             ("model", "outcome", "phase"),
             registry=registry,
         )
@@ -156,7 +158,7 @@ class EngineMetrics(EngineObserver):
 
 
 class ModelCollector(Collector):
-    """The models there are, asked for at every scrape: what is unloaded is gone from the next one."""
+    """Collects the models at every scrape. An unloaded model is missing from the next one."""
 
     def __init__(self, models: Callable[[], Iterable[ModelInfo]]) -> None:
         self._models = models
@@ -174,8 +176,8 @@ class ModelCollector(Collector):
         load = GaugeMetricFamily(
             "regard_model_load_seconds", "How long reading and warming up took.", labels=("model", "version")
         )
-        # A version that was loaded again is there twice for as long as the first one has requests: one series.
-        models = {(model.name, _version(model), model.state): model for model in self._models()}
+        # A version that was loaded again appears twice while the first one drains; it has one series.
+        models = {(model.name, model.version, model.state): model for model in self._models()}
         for labels in models:
             state.add_metric(labels, 1)
         serving = {model.name for model in models.values() if model.state == "ready"}
@@ -185,13 +187,13 @@ class ModelCollector(Collector):
             if model.load_s is not None:
                 load.add_metric((name, version), model.load_s)
             if model.manifest is not None and model.provider is not None:
-                provider, precision = provider_name(model.provider), model.precision or ""
+                provider, precision = PROVIDER_NAMES[model.provider], model.precision or ""
                 info.add_metric((name, version, model.manifest.task, provider, precision), 1)
         yield from (info, ready, state, load)
 
 
 class EngineCollector(Collector):
-    """What the engine's batches take up, asked for at every scrape: a step costs nothing for it."""
+    """Collects the memory of the engine's batches at every scrape, at no cost to their steps."""
 
     def __init__(self, usage: Callable[[], dict[str, Usage]]) -> None:
         self._usage = usage
@@ -206,10 +208,6 @@ class EngineCollector(Collector):
             for buffer, num_bytes in usage.num_bytes.items():
                 size.add_metric((model, buffer), num_bytes)
         yield from (slots, size)
-
-
-def _version(model: ModelInfo) -> str:
-    return "" if model.manifest is None else model.manifest.version
 
 
 class Metrics:
@@ -229,9 +227,9 @@ class Metrics:
         GCCollector(registry=self.registry)
 
     def watch_models(self, models: Callable[[], Iterable[ModelInfo]]) -> None:
-        """Tells of these models from now on."""
+        """Collects these models from now on."""
         self.registry.register(ModelCollector(models))
 
     def watch_engine(self, usage: Callable[[], dict[str, Usage]]) -> None:
-        """Tells of the engine's batches from now on. Args: usage: by model."""
+        """Collects the usage of the engine's batches from now on. Args: usage: by model."""
         self.registry.register(EngineCollector(usage))

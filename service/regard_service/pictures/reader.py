@@ -1,7 +1,7 @@
-"""A picture's file to the encoder's pixels, and where the source axis lies on the picture.
+"""Reads a picture's file: the encoder's pixels, and the place of the source axis on the picture.
 
-Files come from anywhere: format and size are read from the header and checked before a pixel is decoded. Colour
-profiles are ignored, as in most training data.
+Files are untrusted: format and size are checked from the header before a pixel is decoded. Colour profiles are
+ignored, as in most training data.
 """
 
 import threading
@@ -16,26 +16,26 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from regard.arrays import Float32Array
 from regard_service.bundle import ImageSource
-from regard_service.domain import ImageGrid
+from regard_service.domain.results import ImageGrid
 from regard_service.errors import InvalidInput
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-WANTED = "a JPEG, PNG or WebP file"
-TURNED = range(2, 9)  # EXIF orientations that are not upright
-SIDEWAYS = range(5, 9)  # those that exchange width and height
-ENOUGH = 2  # times the size wanted
-LARGE = 10_000_000  # pixels; a picture of 40 million takes some 400 MB, so that large ones wait for each other
+FORMATS_IN_WORDS = "a JPEG, PNG or WebP file"
+ROTATED_ORIENTATIONS = range(2, 9)  # of EXIF: every orientation but upright
+SIDEWAYS_ORIENTATIONS = range(5, 9)  # of EXIF: those that exchange width and height
+MIN_OVERSAMPLING = 2  # cheap shrinking leaves this many times the model's width and height for resizing
+LARGE_IMAGE_PIXELS = 10_000_000  # larger ones are decoded one at a time: 40 million pixels take some 400 MB
 
-# Above the 32 MB up to which the C library keeps what is freed for later: pixels are returned to the system at once.
+# The C library caches freed blocks of up to 32 MB. Larger blocks return a picture's memory to the system at once.
 Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
 
-# Pillow warns of sizes and of damage, with numbers from the file; Python would write each one, and keep it for good.
+# Pillow warns of sizes and damage with numbers from the file. Python would log each text, and keep it for ever.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# What files that are none of these begin with, or have at their fifth byte.
+# Offset, signature and name of other formats.
 _OTHER_FORMATS = (
     (0, b"GIF8", "a GIF"),
     (0, b"BM", "a BMP"),
@@ -48,16 +48,16 @@ _OTHER_FORMATS = (
     (4, b"ftyphei", "a HEIC"),
     (4, b"ftypmif1", "a HEIF"),
 )
-_BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # of those that are
+_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # of FORMATS
 
 
 class _Refused(Exception):
-    """Why a picture is not taken, for its caller."""
+    """A picture is refused; the message is for the caller."""
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """How large a picture may be, in pixels: width times height, and each of them."""
+    """The largest picture: width times height, and the longer side, in pixels."""
 
     max_pixels: int = 40_000_000
     max_side: int = 16_384
@@ -76,27 +76,28 @@ class SourceImage:
 
 
 class ImageReader:
-    """Turns pictures into pixels as the model's training had them."""
+    """Turns pictures into pixels as the model's training did."""
 
     def __init__(self, source: ImageSource, limits: ImageLimits | None = None) -> None:
         self._source = source
         self._limits = limits or ImageLimits()
-        self._large = threading.Lock()
+        self._large_image_lock = threading.Lock()
 
     def read(self, file: bytes, *, field: str) -> SourceImage:
-        """Decodes one picture: upright by its EXIF orientation, the first one of an animation, on white where it is
-        transparent, from any colours to RGB.
+        """Decodes one picture to RGB: upright by its EXIF orientation, transparent parts on white, and of an animation
+        the first frame.
 
         Args:
             field: the picture's path in the request, for errors.
 
         Raises:
-            InvalidInput: it is none of the formats, larger than the limits, or damaged.
+            InvalidInput: the file has another format, exceeds a limit, or is damaged.
         """
         try:
             with _opened(file, self._limits) as image:
                 self._check_size(image.size)
-                with self._large if image.width * image.height > LARGE else nullcontext():
+                is_large = image.width * image.height > LARGE_IMAGE_PIXELS
+                with self._large_image_lock if is_large else nullcontext():
                     return self._read(image)
         except _Refused as refused:
             raise InvalidInput.of(field, str(refused)) from refused
@@ -110,36 +111,37 @@ class ImageReader:
 
     def _read(self, image: Image.Image) -> SourceImage:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        width, height = image.size[::-1] if orientation in SIDEWAYS else image.size
-        box = self._seen(width, height)
+        width, height = image.size[::-1] if orientation in SIDEWAYS_ORIENTATIONS else image.size
+        box = self._model_box(width, height)
         self._decode_small(image, box)
-        if orientation in TURNED:
+        if orientation in ROTATED_ORIENTATIONS:
             image = ImageOps.exif_transpose(image)
         pixels = self._pixels(_eight_bits(image), _scaled(box, image.width / width, image.height / height))
         rows, columns = self._source.grid
         return SourceImage(pixels, ImageGrid(rows, columns, width, height, box, self._source.first_position))
 
-    def _seen(self, width: int, height: int) -> Box:
-        """The part of an upright picture that the model sees."""
-        across, down = width / self._source.width, height / self._source.height  # pixels a pixel of the model's
-        scale = min(across, down)
-        # One of a crop's is exactly 1.
-        parts = (1.0, 1.0) if self._source.resize == "squash" else (scale / across, scale / down)
+    def _model_box(self, width: int, height: int) -> Box:
+        """Returns the part of an upright picture that the model reads."""
+        # Pixels of the picture for each pixel of the model.
+        horizontal, vertical = width / self._source.width, height / self._source.height
+        scale = min(horizontal, vertical)
+        # With "crop", one of the two is exactly 1.
+        parts = (1.0, 1.0) if self._source.resize == "squash" else (scale / horizontal, scale / vertical)
         part_of_width, part_of_height = (part * self._source.crop_fraction for part in parts)
         left, top = width * (1 - part_of_width) / 2, height * (1 - part_of_height) / 2
         return left, top, width - left, height - top
 
     def _decode_small(self, image: Image.Image, box: Box) -> None:
-        """Decodes; a JPEG much larger than what is wanted at a half, a quarter or an eighth, which saves most of it."""
+        """Decodes. A large JPEG is decoded at a half, a quarter or an eighth of its size, which saves most time."""
         excess = self._excess(box)
         if excess > 1:
             image.draft(None, (round(image.width / excess), round(image.height / excess)))
         image.load()
 
     def _excess(self, box: Box) -> float:
-        """By what a picture may be shrunk in cheap ways, so that enough is left for resizing to average."""
+        """Returns the factor by which cheap methods may shrink a picture before it is resized."""
         left, top, right, bottom = box
-        return min((right - left) / self._source.width, (bottom - top) / self._source.height) / ENOUGH
+        return min((right - left) / self._source.width, (bottom - top) / self._source.height) / MIN_OVERSAMPLING
 
     def _pixels(self, image: Image.Image, box: Box) -> Float32Array:
         size = self._source.width, self._source.height
@@ -156,7 +158,7 @@ class ImageReader:
 
 @contextmanager
 def _opened(file: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
-    """A picture whose header has been read; whatever goes wrong with it until it is closed is told in words."""
+    """Opens a picture and reads its header. Errors of Pillow, until the picture is closed, become _Refused."""
     try:
         with Image.open(BytesIO(file), formats=FORMATS) as image:
             yield image
@@ -166,26 +168,26 @@ def _opened(file: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
         raise _Refused(_unidentified(file)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _Refused(f"has far more pixels than the limit, {limits.max_pixels}") from error
-    except Exception as error:  # Pillow raises whatever its decoders meet: OSError, SyntaxError, ValueError, ...
-        raise _Refused(f"cannot be read as {WANTED}: {error}") from error
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError and others
+        raise _Refused(f"cannot be read as {FORMATS_IN_WORDS}: {error}") from error
 
 
 def _unidentified(file: bytes) -> str:
-    for start, beginning, name in _OTHER_FORMATS:
-        if file.startswith(beginning, start):
-            return f"is {name} file; it must be {WANTED}"
-    if file.startswith(_BEGINNINGS):
-        return f"begins like {WANTED}, but its header is damaged"
-    return f"is not {WANTED}"
+    for start, signature, name in _OTHER_FORMATS:
+        if file.startswith(signature, start):
+            return f"is {name} file; it must be {FORMATS_IN_WORDS}"
+    if file.startswith(_SIGNATURES):
+        return f"begins like {FORMATS_IN_WORDS}, but its header is damaged"
+    return f"is not {FORMATS_IN_WORDS}"
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """RGB, or RGBA where something may be transparent; 8 bits a channel."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip
+    """Converts to RGB, or to RGBA where something may be transparent; 8 bits per channel."""
+    if image.mode.startswith("I"):  # 16-bit greyscale, which Pillow would clip
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _scaled(box: Box, horizontally: float, vertically: float) -> Box:
+def _scaled(box: Box, horizontal: float, vertical: float) -> Box:
     left, top, right, bottom = box
-    return left * horizontally, top * vertically, right * horizontally, bottom * vertically
+    return left * horizontal, top * vertical, right * horizontal, bottom * vertical

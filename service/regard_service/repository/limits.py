@@ -1,4 +1,4 @@
-"""How many models a server holds, and how much of them."""
+"""Limits the models in memory: their number and their size."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from regard_service.errors import ModelLimit
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """Of the models in memory; a version that replaces another counts in its place.
+    """The limits of the models in memory. A version that replaces another takes its place.
 
     Attributes:
-        max_models: how many; None is no limit.
-        max_bytes: of their files, of all precisions; None is no limit.
+        max_models: the number of models; None: no limit.
+        max_bytes: the size of their files, of all precisions; None: no limit.
     """
 
     max_models: int | None = None
     max_bytes: int | None = None
 
     def check(self, name: str, size_bytes: int, others: Iterable[int]) -> None:
-        """Makes sure that there is room for a model.
+        """Checks that a model fits.
 
         Args:
-            others: sizes of the models that stay.
+            others: sizes of the models that stay in memory, in bytes.
 
         Raises:
-            ModelLimit: there is none; the limit is named.
+            ModelLimit: it does not; the message names the limit.
         """
         sizes = list(others)
         if self.max_models is not None and len(sizes) >= self.max_models:

@@ -1,4 +1,4 @@
-"""The warm-up: a model's first few tokens, made before anybody can ask it for any."""
+"""The warm-up: generates a model's first tokens before callers can reach it."""
 
 from dataclasses import replace
 
@@ -6,31 +6,32 @@ import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import ImageSource, Manifest
-from regard_service.calls.options import Violations, resolve_generation
-from regard_service.domain import GenerationOptions
+from regard_service.domain.calls import GenerationOptions
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
 from regard_service.pictures.reader import ImageReader
-from regard_service.text.text import SourceReader
+from regard_service.text.reading import SourceReader
+from regard_service.validation.generation import resolve_generation
+from regard_service.validation.violations import Violations
 
 TEXT = "A."
 MAX_NEW_TOKENS = 4
 
 
 class WarmUpError(Exception):
-    """A model that cannot make a few tokens, and why."""
+    """The model cannot generate a few tokens; the message says why."""
 
 
 def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
-    """Runs one tiny generation through a runner that nobody else uses: both graphs and the search.
+    """Runs one short generation, both graphs and the search, on a runner that nothing else uses.
 
     Raises:
-        WarmUpError: a graph fails, or its scores are not numbers.
+        WarmUpError: a graph fails, or its scores are not finite.
     """
     try:
         (result,) = decode(runner, [_request(runner.manifest, reader)])
-    except Exception as error:  # whatever a graph of somebody else's may do
+    except Exception as error:  # a bundle's graphs may raise anything
         raise WarmUpError(f"warm-up: {error}") from error
     if not all(np.isfinite(each.logprobs).all() for each in result.hypotheses):
         raise WarmUpError("warm-up: the log-probabilities are not numbers")
@@ -47,7 +48,7 @@ def _request(manifest: Manifest, reader: SourceReader | ImageReader) -> EngineRe
 
 
 def _source(manifest: Manifest, reader: SourceReader | ImageReader, key: str) -> Int64Array | Float32Array:
-    """A short text, or a picture of the mean colour."""
+    """Returns a short text, or a picture of the mean colour."""
     if isinstance(reader, SourceReader):
         language = next(iter(manifest.source_languages), "")
         return reader.read(TEXT, field="text", key=key, truncation="truncate", language=language).array

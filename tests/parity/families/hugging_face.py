@@ -69,7 +69,7 @@ class Texts(_Original):
         super().__init__(family.net, checkpoint, bundle)
         self._family = family
         source: Any = bundle.manifest.source
-        self._is_told_the_language = source.is_told_the_language
+        self._needs_source_language = source.needs_source_language
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         options = {**self._family.applied, **self._options(), **({} if num_beams is None else {"num_beams": num_beams})}
@@ -84,7 +84,7 @@ class Texts(_Original):
         """What is set for a call; the source's language is set in the tokenizer."""
         if self._net.config.model_type == "marian":  # as the checkpoints of opus-mt say
             return {"bad_words_ids": [[self.tokenizer.pad_token_id]], "renormalize_logits": True}
-        if not self._is_told_the_language:
+        if not self._needs_source_language:
             return {}
         self.tokenizer.src_lang, target = self._family.languages
         # mBART's first kind starts with the target's language, which its config says.

@@ -125,7 +125,7 @@ class TextToTextReference(HuggingFaceReference):
         self._prompts = source.prefix_ids if languages.prefix_ids else {}
         self._special_ids = set(target.special_ids)
         self.unknown_id = None if tokenizer.is_fast else tokenizer.unk_token_id
-        if source.is_told_the_language:
+        if source.needs_source_language:
             tokenizer.src_lang = languages.sources[0]
 
     def tokenize(self, text: str, key: str) -> list[int]:

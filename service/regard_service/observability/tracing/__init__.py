@@ -1,1 +1,1 @@
-"""Traces: what a call did, and when. OpenTelemetry itself is imported only where traces are switched on."""
+"""Traces: the parts of a call and their times. OpenTelemetry is imported only if traces are switched on."""

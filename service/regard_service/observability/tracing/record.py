@@ -1,4 +1,4 @@
-"""What is noted of a call whose trace is kept. Knows nothing of OpenTelemetry; notes nothing if there is no trace."""
+"""Records the parts of a traced call. Independent of OpenTelemetry; records nothing for other calls."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _NOTHING = nullcontext()
 
 @dataclass
 class Stage:
-    """Something that a call did outside of the engine. Times are `time.monotonic()`."""
+    """A part of a call outside of the engine. Times are on the clock of `time.monotonic()`."""
 
     name: str
     began: float
@@ -23,14 +23,14 @@ class Stage:
 
 @dataclass
 class CallRecord:
-    """A call's trace in the making.
+    """The record of a traced call.
 
     Attributes:
         trace_id: 32 hexadecimal digits.
-        requests: the call's requests to the engine, which hold their own times.
+        span: the tracer's own.
+        epoch_ns: nanoseconds since 1970 at 0 of `time.monotonic()`.
+        requests: the call's requests in the engine, which hold their own times.
         stages: in the order in which they began.
-        span: what the tracer keeps there.
-        epoch_ns: since 1970, when `time.monotonic()` was 0.
     """
 
     trace_id: str
@@ -43,13 +43,13 @@ class CallRecord:
         return self.epoch_ns + round(monotonic * 1e9)
 
     def watch(self, request: RequestState) -> None:
-        """Follows a request to the engine; its steps will be noted."""
+        """Adds a request of the engine, and makes it record the times of its steps."""
         request.step_times = []
         self.requests.append(request)
 
 
-class _Staging:
-    """Notes a stage; one that follows another of the same name goes on with it, as with the inputs of a call."""
+class _StageContext:
+    """Records a stage. Consecutive stages of one name, as for the inputs of a call, are one stage."""
 
     def __init__(self, record: CallRecord, name: str) -> None:
         self._record = record
@@ -69,23 +69,23 @@ _current: ContextVar[CallRecord | None] = ContextVar("call_record", default=None
 
 
 def begin_record(record: CallRecord) -> None:
-    """Makes `record` that of the current task's call."""
+    """Sets the record of the current task's call."""
     _current.set(record)
 
 
 def stage(name: str) -> AbstractContextManager[None]:
-    """Surrounds a part of the current call's work."""
+    """Returns a context that records a stage of the current call."""
     record = _current.get()
-    return _NOTHING if record is None else _Staging(record, name)
+    return _NOTHING if record is None else _StageContext(record, name)
 
 
 def watcher() -> Callable[[RequestState], None] | None:
-    """What is to be told of the current call's requests to the engine."""
+    """Returns the function that records the current call's requests in the engine; None without a trace."""
     record = _current.get()
     return None if record is None else record.watch
 
 
 def exemplar() -> dict[str, str] | None:
-    """The current call's trace, as a histogram's exemplar names it."""
+    """Returns the exemplar for histograms that names the current call's trace; None without a trace."""
     record = _current.get()
     return None if record is None else {"trace_id": record.trace_id}

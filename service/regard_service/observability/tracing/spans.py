@@ -1,6 +1,6 @@
-"""Calls as OpenTelemetry's spans, made when a call has ended, and sent by OTLP over gRPC.
+"""Writes calls as OpenTelemetry spans when they end, and sends them by OTLP over gRPC.
 
-Attributes are numbers and names. What a user wrote, and what came of it, is never among them.
+Attributes are numbers and names. They never contain the text of an input or of an output.
 """
 
 import threading
@@ -19,19 +19,18 @@ from opentelemetry.trace import SpanKind, Status
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from regard_service.engine.core.request import RequestState
-from regard_service.layers.layer import Method
 from regard_service.observability.tracing.record import CallRecord
 
-# Of a call with very many inputs; more would tell little and fill the exporter's queue.
+# Requests of a call that get spans. More would add little, and fill the exporter's queue.
 MAX_REQUESTS = 16
 
 CONTEXT_KEYS = ("traceparent", "tracestate")
 
-# What of the log's line goes on the call's span: numbers, and names that are the server's own.
-NOTED = ("model", "num_inputs", "num_source_tokens", "num_target_tokens", "reason")
+# The fields of the log's line that the call's span carries.
+SPAN_FIELDS = ("model", "num_inputs", "num_source_tokens", "num_target_tokens", "reason")
 
-# Whose fault it is; as OpenTelemetry's conventions for servers have it.
-FAILURES = (
+# Statuses that are errors of the server, by OpenTelemetry's conventions.
+SERVER_ERRORS = (
     StatusCode.UNKNOWN,
     StatusCode.DEADLINE_EXCEEDED,
     StatusCode.UNIMPLEMENTED,
@@ -44,12 +43,12 @@ Attributes = dict[str, str | int | float]
 
 
 class Tracing:
-    """Decides which calls are traced, and hands their spans on.
+    """Samples the calls to trace, and passes their spans to a processor.
 
     Args:
-        processor: what the spans go to.
-        sample_ratio: the share of calls to trace, of those whose caller did not decide it; None leaves that to
-            OTEL_TRACES_SAMPLER, which by default takes all.
+        processor: receives the spans.
+        sample_ratio: the share of calls to trace, of those whose caller did not decide; None leaves it to
+            OTEL_TRACES_SAMPLER, whose default traces all.
     """
 
     def __init__(self, processor: SpanProcessor, sample_ratio: float | None = None) -> None:
@@ -61,19 +60,23 @@ class Tracing:
 
     @classmethod
     def to_endpoint(cls, endpoint: str | None, sample_ratio: float | None = None) -> "Tracing":
-        """Sends spans to a collector; None is the one that OTEL_EXPORTER_OTLP_ENDPOINT names."""
+        """Sends spans to a collector. Args: endpoint: None takes OTEL_EXPORTER_OTLP_ENDPOINT."""
         exporter: SpanExporter = OTLPSpanExporter(endpoint)
         return cls(BatchSpanProcessor(exporter), sample_ratio)
 
-    def begin(self, method: Method, headers: Iterable[tuple[str, str | bytes]]) -> CallRecord | None:
-        """A call's record, below its caller's span if the headers name one; None if it is not to be traced."""
+    def begin(self, service: str, method: str, headers: Iterable[tuple[str, str | bytes]]) -> CallRecord | None:
+        """Begins a call's span, as a child of the span that the headers name; returns None if it is not sampled.
+
+        Args:
+            service: with its package, as in "regard.v1.AttentionService".
+        """
         epoch_ns = time.time_ns() - time.monotonic_ns()
         given = {key: value for key, value in headers if key in CONTEXT_KEYS and isinstance(value, str)}
         span = self._tracer.start_span(
-            f"{method.service}/{method.name}",
+            f"{service}/{method}",
             context=self._propagator.extract(given) if given else None,
             kind=SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "rpc.service": method.service, "rpc.method": method.name},
+            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": method},
             start_time=epoch_ns + time.monotonic_ns(),
         )
         if not span.is_recording():
@@ -81,7 +84,11 @@ class Tracing:
         return CallRecord(trace.format_trace_id(span.get_span_context().trace_id), span, epoch_ns)
 
     def end(self, record: CallRecord, code: StatusCode, noted: Mapping[str, object]) -> None:
-        """Ends a call's span, with those of its parts. Args: noted: the fields of the call's line in the log."""
+        """Ends a call's span and writes the spans of its parts.
+
+        Args:
+            noted: the fields of the call's line in the log.
+        """
         now, span = time.monotonic(), record.span
         for stage in record.stages:
             self._child(record, stage.name, stage.began, stage.ended or now)
@@ -89,23 +96,23 @@ class Tracing:
             self._request(record, index, request, now)
         span.set_attribute("rpc.grpc.status_code", code.value[0])
         span.set_attribute("regard.num_requests", len(record.requests))
-        for name in NOTED:
+        for name in SPAN_FIELDS:
             value = noted.get(name)
             if isinstance(value, str | int | float):
                 span.set_attribute(f"regard.{name}", value)
-        if code in FAILURES:
+        if code in SERVER_ERRORS:
             span.set_status(Status(trace.StatusCode.ERROR))
         span.end(record.since_epoch_ns(now))
 
     def close(self, timeout_s: float) -> None:
-        """Sends what is there still, for so long at most; blocks meanwhile."""
-        # The provider would try for half a minute if nobody listens.
+        """Sends the remaining spans; blocks for at most `timeout_s`."""
+        # Without a collector, the provider itself would try for half a minute.
         ending = threading.Thread(target=self._provider.shutdown, name="traces-end", daemon=True)
         ending.start()
         ending.join(timeout_s)
 
     def _request(self, record: CallRecord, index: int, request: RequestState, now: float) -> None:
-        """Where a request's time went; the phase that it did not get out of ends with the call."""
+        """Writes the spans of a request's phases. The phase in which it was interrupted ends with the call."""
         ended = _ended(request, now)
         of_request: Attributes = {"regard.request": index}
         if not request.admitted:
@@ -132,7 +139,7 @@ class Tracing:
         attributes: Attributes | None = None,
         step_times: Iterable[tuple[int, float]] = (),
     ) -> None:
-        """A finished span. Args: began, ended: `time.monotonic()`; step_times: become events."""
+        """Writes a finished span. Args: began, ended: on the clock of `time.monotonic()`; step_times: become events."""
         context = trace.set_span_in_context(record.span)
         span = self._tracer.start_span(
             name, context=context, attributes=attributes, start_time=record.since_epoch_ns(began)
@@ -143,14 +150,14 @@ class Tracing:
 
 
 def _ended(request: RequestState, now: float) -> float:
-    """When a request's result existed; for a request without one, when its call ended. `time.monotonic()`."""
+    """Returns the time of a request's result, or of the call's end without one, on the clock of `time.monotonic()`."""
     return request.ended or now
 
 
 def _resource() -> Resource:
-    """Who sends; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before what is known here."""
+    """Returns the resource. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override its attributes."""
     known = Resource({SERVICE_NAME: "regard", SERVICE_VERSION: metadata.version("regard")})
-    told = Resource.create()
-    if str(told.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        told = told.merge(Resource({SERVICE_NAME: "regard"}))
-    return known.merge(told)
+    configured = Resource.create()
+    if str(configured.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        configured = configured.merge(Resource({SERVICE_NAME: "regard"}))
+    return known.merge(configured)

@@ -1,4 +1,4 @@
-"""Whether calls are traced. Only what says yes imports OpenTelemetry."""
+"""Switches traces on or off, and imports OpenTelemetry only if they are on."""
 
 import logging
 import os
@@ -14,22 +14,22 @@ log = logging.getLogger(__name__)
 
 
 class TracingUnavailable(Exception):
-    """Traces are wanted, and OpenTelemetry is not installed."""
+    """Traces are switched on, and OpenTelemetry is not installed."""
 
 
 def open_tracing(
     endpoint: str | None, sample_ratio: float | None, environment: Mapping[str, str] = os.environ
 ) -> "Tracing | None":
-    """What traces calls; None if nobody wants that.
+    """Opens the tracing of calls; returns None if it is off.
 
     Args:
-        endpoint: of the collector, from the settings. Without one, OpenTelemetry's own variables may name it.
+        endpoint: the collector's, from the settings. Without one, OpenTelemetry's own variables may name it.
 
     Raises:
-        TracingUnavailable: the settings name an endpoint, and OpenTelemetry is not installed. If only the environment
-            does, which may be everybody's, that is a warning.
+        TracingUnavailable: the settings name an endpoint, and OpenTelemetry is not installed. An endpoint in the
+            environment, which other programs share, only logs a warning.
     """
-    if not _is_wanted(endpoint, environment):
+    if not _is_switched_on(endpoint, environment):
         return None
     try:
         from regard_service.observability.tracing.spans import Tracing
@@ -37,17 +37,18 @@ def open_tracing(
         message = f"traces need the extra 'otel': pip install 'regard[otel]' ({error.name} is missing)"
         if endpoint is not None:
             raise TracingUnavailable(message) from error
-        log.warning("%s is set, but %s", _named(environment), message)
+        log.warning("%s is set, but %s", _endpoint_variable(environment), message)
         return None
     return Tracing.to_endpoint(endpoint, sample_ratio)
 
 
-def _is_wanted(endpoint: str | None, environment: Mapping[str, str]) -> bool:
+def _is_switched_on(endpoint: str | None, environment: Mapping[str, str]) -> bool:
     is_disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     is_elsewhere = environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() != "otlp"
-    return not is_disabled and (endpoint is not None or (_named(environment) is not None and not is_elsewhere))
+    has_variable = _endpoint_variable(environment) is not None
+    return not is_disabled and (endpoint is not None or (has_variable and not is_elsewhere))
 
 
-def _named(environment: Mapping[str, str]) -> str | None:
-    """The variable that names a collector."""
+def _endpoint_variable(environment: Mapping[str, str]) -> str | None:
+    """Returns the variable that names a collector, or None."""
     return next((name for name in ENDPOINT_VARIABLES if environment.get(name)), None)

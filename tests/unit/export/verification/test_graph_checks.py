@@ -16,7 +16,8 @@ from regard_export.references.reference import Forced, Generated
 from regard_export.verification import graph_checks
 from regard_export.verification.graph_checks import Check
 from regard_service.generation import Generation
-from regard_service.text.text import SourceReader, TargetWriter
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 

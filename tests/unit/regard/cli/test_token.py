@@ -3,7 +3,7 @@
 import tomllib
 
 from click.testing import CliRunner
-from regard_service.guard.tokens import TokenFile
+from regard_service.auth.tokens import TokenFile
 
 from regard.cli.token import token
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from grpc_health.v1 import health_pb2
 from regard_service.app.health import LIVE, Health
-from regard_service.domain import ModelInfo
+from regard_service.domain.models import ModelInfo
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

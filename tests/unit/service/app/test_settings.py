@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from regard_service.app.settings import Settings, SettingsError, _cgroup_cores, add_flags, cpu_limit
+from regard_service.app.cores import cgroup_cores, cpu_limit
+from regard_service.app.settings import Settings, SettingsError, add_flags
 
 
 def write(folder: Path, text: str) -> Path:
@@ -25,8 +26,9 @@ def test_defaults_serve_the_shipped_models_on_loopback() -> None:
     assert (settings.host, settings.grpc_port, settings.http_port) == ("127.0.0.1", 50051, 8080)
     assert [folder.name for folder in settings.model_directories] == ["zoo"]
     assert settings.models is None
+    assert settings.preferred_models == ("everyday",)
     assert settings.execution_provider is None
-    assert settings.wanted_precision is None
+    assert settings.graph_precision is None
     assert settings.num_workers == cpu_limit()
 
 
@@ -43,6 +45,7 @@ def test_lists_and_tables_can_stand_in_the_environment() -> None:
         "REGARD_MODEL_DIRECTORIES": "/a, /b",
         "REGARD_MODELS": "everyday,multi30k",
         "REGARD_DEFAULT_MODELS": "translation=multi30k",
+        "REGARD_PREFERRED_MODELS": "multi30k, everyday",
         "REGARD_PROVIDER": "cpu",
         "REGARD_PRECISION": "int8",
         "REGARD_REFLECTION": "false",
@@ -51,8 +54,9 @@ def test_lists_and_tables_can_stand_in_the_environment() -> None:
     assert settings.model_directories == (Path("/a"), Path("/b"))
     assert settings.models == ("everyday", "multi30k")
     assert settings.default_models == {"translation": "multi30k"}
+    assert settings.preferred_models == ("multi30k", "everyday")
     assert settings.execution_provider == "CPUExecutionProvider"
-    assert settings.wanted_precision == "int8"
+    assert settings.graph_precision == "int8"
     assert settings.reflection is False
 
 
@@ -128,13 +132,13 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
 
 
 def test_cores_come_from_the_cgroup(tmp_path: Path) -> None:
-    assert _cgroup_cores(tmp_path) == float("inf")
+    assert cgroup_cores(tmp_path) == float("inf")
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("250000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert _cgroup_cores(tmp_path) == 2.5
+    assert cgroup_cores(tmp_path) == 2.5
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _cgroup_cores(tmp_path) == float("inf")
+    assert cgroup_cores(tmp_path) == float("inf")
     (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert _cgroup_cores(tmp_path) == 1.5
+    assert cgroup_cores(tmp_path) == 1.5
     assert cpu_limit() >= 1

@@ -12,37 +12,23 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
-from regard_service.app.settings import Settings
 from regard_service.convert import enums
-from regard_service.convert.answers import pharaoh, write_answer, write_event
 from regard_service.convert.malformed import describe_malformed
+from regard_service.convert.model_requests import read_list_models, read_load_model, write_page_token
 from regard_service.convert.models import write_model
-from regard_service.convert.requests import (
-    RequestReader,
-    as_stream_error,
-    read_list_models,
-    read_load_model,
-    write_page_token,
-)
-from regard_service.domain import (
-    AttentionMap,
-    AttentionOptions,
-    Call,
-    GenerationOptions,
-    ImageGrid,
-    Link,
-    ModelInfo,
-    Result,
-    SummarizeCall,
-    TranslateCall,
-)
+from regard_service.convert.requests import RequestReader, as_stream_error
+from regard_service.convert.responses import pharaoh, write_event, write_response
+from regard_service.domain.calls import AttentionOptions, Call, GenerationOptions, SummarizeCall, TranslateCall
+from regard_service.domain.models import ModelInfo, find, in_order
+from regard_service.domain.results import AttentionMap, ImageGrid, Link, Result
 from regard_service.errors import DeadlinePassed, InvalidInput
-from regard_service.servicers.model import find, in_order, page_of
+from regard_service.rpc.servicers.model import page_of
+from regard_service.validation.limits import CallLimits
 
 from regard.v1 import regard_pb2 as pb
-from tests.integration.fake_handlers import DAMAGED, EVENTS, MANIFEST, READY, RESULT
+from tests.integration.fake_backend import DAMAGED, EVENTS, MANIFEST, READY, RESULT
 
-READER = RequestReader(Settings(max_inputs_per_call=4, max_text_characters=50, max_image_bytes=10))
+READER = RequestReader(CallLimits(max_inputs_per_call=4, max_text_characters=50, max_image_bytes=10))
 FLOAT32 = {"width": 32}
 AnyCall = TypeVar("AnyCall", bound=Call)
 
@@ -183,7 +169,7 @@ def test_every_field_arrives() -> None:
         source_language="en",
         target_language="pt-BR",
         truncation="split",
-        bulk=True,
+        is_bulk=True,
         generation=GenerationOptions(early_stopping="never"),
         attention=AttentionOptions(
             kinds=("alignment", "cross"),
@@ -193,7 +179,7 @@ def test_every_field_arrives() -> None:
             encoding="uint8",
             top_k=5,
             method="shifted",
-            value_norms=True,
+            weighting="value_norm",
         ),
     )
 
@@ -210,13 +196,13 @@ def test_a_stream_has_one_input_and_its_own_paths() -> None:
 
 
 def test_deadlines_are_the_callers_the_default_or_the_limit() -> None:
-    reader = RequestReader(Settings(default_deadline_s=30, max_deadline_s=60))
+    reader = RequestReader(CallLimits(default_deadline_s=30, max_deadline_s=60))
     request = pb.TranslateRequest(texts=["Hello"])
     for remaining, expected in ((None, 30), (5.0, 5), (1e9, 60)):
         deadline = reader.translate(request, remaining).deadline
         assert deadline is not None
         assert deadline - time.monotonic() == pytest.approx(expected, abs=1)
-    unset = RequestReader(Settings(max_deadline_s=60)).translate(request, None).deadline
+    unset = RequestReader(CallLimits(max_deadline_s=60)).translate(request, None).deadline
     assert unset is not None
     assert unset - time.monotonic() == pytest.approx(60, abs=1)
     with pytest.raises(DeadlinePassed):
@@ -278,7 +264,7 @@ def test_every_value_of_an_enum_has_a_name_and_comes_back(
 
 
 def test_a_result_arrives_whole() -> None:
-    message = write_answer([RESULT], AttentionOptions(kinds=("alignment",)), pb.TranslateResponse).results[0]
+    message = write_response([RESULT], AttentionOptions(kinds=("alignment",)), pb.TranslateResponse).results[0]
     best = message.hypotheses[0]
     attention = best.attention[0]
     written = MessageToDict(message, preserving_proto_field_name=True)
@@ -307,7 +293,7 @@ def test_maps_are_encoded_as_asked() -> None:
     options = AttentionOptions(kinds=("cross",), encoding="uint8", top_k=1, method="shifted")
     cross = AttentionMap("cross", np.array([[[[0.25, 0.75], [1, 0]]]], np.float32), layers=(3,), heads=(1,))
     result = replace(RESULT, hypotheses=(replace(RESULT.hypotheses[0], maps=(cross,)),))
-    attention = write_answer([result], options, pb.TranslateResponse).results[0].hypotheses[0].attention[0]
+    attention = write_response([result], options, pb.TranslateResponse).results[0].hypotheses[0].attention[0]
     assert list(attention.shape) == [1, 1, 2, 2]
     assert (attention.encoding, attention.top_k) == (pb.ENCODING_UINT8, 1)
     assert attention.alignment_method == pb.ALIGNMENT_METHOD_UNSPECIFIED  # of the alignment only
@@ -324,7 +310,7 @@ def test_copied_tokens_pictures_and_maps_of_the_source() -> None:
     result = replace(
         RESULT, hypotheses=(replace(RESULT.hypotheses[0], tokens=(token,)),), source=source, maps=(own,), num_parts=2
     )
-    message = write_answer([result], AttentionOptions(), pb.CaptionResponse).results[0]
+    message = write_response([result], AttentionOptions(), pb.CaptionResponse).results[0]
     written = message.hypotheses[0].tokens[0]
     assert (written.copied, written.HasField("copied_from"), written.copied_from) == (True, True, 0)
     assert (message.image_grid.rows, message.image_grid.box.left, message.image_grid.box.right) == (7, 80, 560)
@@ -342,7 +328,7 @@ def test_events_of_every_stream(event_class: type[pb.StreamTranslateResponse]) -
     assert [token.piece for token in started.started.source_tokens] == ["▁Hello", "</s>"]
     assert [(event.token.index, event.token.text_delta) for event in (first, second)] == [(0, "Hallo"), (1, "")]
     assert isinstance(EVENTS[-1], Result)
-    assert finished.finished.result == write_answer([EVENTS[-1]], AttentionOptions(), pb.TranslateResponse).results[0]
+    assert finished.finished.result == write_response([EVENTS[-1]], AttentionOptions(), pb.TranslateResponse).results[0]
 
 
 def test_pharaoh_is_ordered_by_source() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regard_service.domain import Span
-from regard_service.maps.words import Range, group_words, merge_words
+from regard_service.domain.results import Span
+from regard_service.maps.word_maps import merge_words
+from regard_service.text.words import group_words
 
 from regard.arrays import Float32Array
 
@@ -96,10 +97,10 @@ def test_words_hold_every_token_once_and_specials_alone(case: tuple[str, list[tu
 
 
 @st.composite
-def partitions(draw: st.DrawFn) -> list[Range]:
+def partitions(draw: st.DrawFn) -> list[Span]:
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=6))
     ends = np.cumsum(sizes).tolist()
-    return [Range(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    return [Span(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
 
 def attention(num_targets: int, num_sources: int) -> Float32Array:
@@ -109,7 +110,7 @@ def attention(num_targets: int, num_sources: int) -> Float32Array:
 
 
 @given(partitions(), partitions())
-def test_merged_rows_still_sum_to_1(targets: list[Range], sources: list[Range]) -> None:
+def test_merged_rows_still_sum_to_1(targets: list[Span], sources: list[Span]) -> None:
     values = attention(targets[-1].end, sources[-1].end)
     merged = merge_words(values, targets, sources)
     assert merged.shape == (2, 3, len(targets), len(sources))

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
-from regard_service.domain import AttentionMap, AttentionOptions, ModelInfo
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.models import ModelInfo
+from regard_service.domain.results import AttentionMap
 from regard_service.engine.usage import Usage
 from regard_service.observability.metrics import EngineMetrics, Metrics
 

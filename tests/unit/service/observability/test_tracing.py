@@ -16,7 +16,6 @@ from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import DeadlinePassed
 from regard_service.generation import Generation
-from regard_service.layers.layer import Method
 from regard_service.observability.tracing import switch
 from regard_service.observability.tracing.record import CallRecord, begin_record, exemplar, stage, watcher
 from regard_service.observability.tracing.spans import MAX_REQUESTS, Tracing
@@ -24,7 +23,7 @@ from regard_service.observability.tracing.switch import TracingUnavailable, open
 
 from tests.unit.service.engine.fake_runner import FakeRunner
 
-METHOD = Method("unary", "regard.v1.AttentionService", "Translate")
+METHOD = ("regard.v1.AttentionService", "Translate")
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = [("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-01")]
 NOT_SAMPLED = [("traceparent", f"00-{TRACE_ID}-{PARENT_ID}-00")]
@@ -48,7 +47,7 @@ def scheduler() -> Iterator[Engine]:
 
 
 def begun(tracing: Tracing) -> CallRecord:
-    record = tracing.begin(METHOD, [])
+    record = tracing.begin(*METHOD, [])
     assert record is not None
     return record
 
@@ -158,7 +157,7 @@ async def test_of_very_many_requests_the_first_ones_have_spans(
 
 
 def test_the_callers_trace_goes_on(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
-    record = tracing.begin(METHOD, SAMPLED)
+    record = tracing.begin(*METHOD, SAMPLED)
     assert record is not None
     assert record.trace_id == TRACE_ID
     tracing.end(record, StatusCode.OK, {})
@@ -170,14 +169,14 @@ def test_the_callers_trace_goes_on(tracing: Tracing, exporter: InMemorySpanExpor
 @pytest.mark.parametrize("ratio", [None, 0.0, 1.0])
 def test_the_caller_decides_whether_its_call_is_traced(exporter: InMemorySpanExporter, ratio: float | None) -> None:
     tracing = Tracing(SimpleSpanProcessor(exporter), ratio)
-    assert tracing.begin(METHOD, NOT_SAMPLED) is None
-    assert tracing.begin(METHOD, SAMPLED) is not None
-    assert (tracing.begin(METHOD, []) is None) == (ratio == 0.0)
+    assert tracing.begin(*METHOD, NOT_SAMPLED) is None
+    assert tracing.begin(*METHOD, SAMPLED) is not None
+    assert (tracing.begin(*METHOD, []) is None) == (ratio == 0.0)
 
 
 @pytest.mark.parametrize("value", ["", "00-zz-zz-01", "x" * 10_000, b"\xff\x00"])
 def test_a_traceparent_that_is_none_begins_a_trace(tracing: Tracing, value: str | bytes) -> None:
-    record = tracing.begin(METHOD, [("traceparent", value)])
+    record = tracing.begin(*METHOD, [("traceparent", value)])
     assert record is not None
     assert record.trace_id != TRACE_ID
 
@@ -187,13 +186,13 @@ def test_without_a_ratio_the_environment_decides(
     monkeypatch: pytest.MonkeyPatch, exporter: InMemorySpanExporter, sampler: str, is_traced: bool
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
-    assert (Tracing(SimpleSpanProcessor(exporter)).begin(METHOD, []) is not None) == is_traced
-    assert Tracing(SimpleSpanProcessor(exporter), 1.0).begin(METHOD, []) is not None
+    assert (Tracing(SimpleSpanProcessor(exporter)).begin(*METHOD, []) is not None) == is_traced
+    assert Tracing(SimpleSpanProcessor(exporter), 1.0).begin(*METHOD, []) is not None
 
 
 def test_a_ratio_takes_about_that_share(exporter: InMemorySpanExporter) -> None:
     tracing = Tracing(SimpleSpanProcessor(exporter), 0.25)
-    taken = sum(tracing.begin(METHOD, []) is not None for _ in range(2000))
+    taken = sum(tracing.begin(*METHOD, []) is not None for _ in range(2000))
     assert 350 < taken < 650
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regard_service.bundle import Bundle, TextSource, zoo_folder
-from regard_service.domain import Span, Token
+from regard_service.domain.results import Span, Token
 from regard_service.errors import InvalidInput
-from regard_service.text.text import SourceReader, TargetText, TargetWriter, _behind_marks, join_texts
+from regard_service.text.reading import SourceReader, _ends_after_accents
+from regard_service.text.writing import TargetText, TargetWriter, join_texts
 
 from tests.toys import write_summarizer
 
@@ -69,7 +70,7 @@ def test_white_space_is_one_space() -> None:
 
 def test_special_tokens_that_a_user_types_are_text() -> None:
     source = read("</s> <de> <s>")
-    assert [token.special for token in source.tokens] == [True, *[False] * (len(source.tokens) - 2), True]
+    assert [token.is_special for token in source.tokens] == [True, *[False] * (len(source.tokens) - 2), True]
 
 
 def test_a_character_of_several_tokens_adds_its_text_with_the_last() -> None:
@@ -94,7 +95,7 @@ def test_too_long_a_text_is_refused_or_cut_and_said_so() -> None:
 
 def test_a_bundle_without_its_language_token_reads_the_text_alone(tmp_path: Path) -> None:
     source = READER.read("Yes.", field="texts[0]", key="zz", truncation="reject")
-    assert not source.tokens[0].special
+    assert not source.tokens[0].is_special
 
 
 def test_parts_are_the_text_between_the_special_tokens() -> None:
@@ -102,10 +103,10 @@ def test_parts_are_the_text_between_the_special_tokens() -> None:
     parts = READER.read_parts(text, field="texts[0]", key="de")
     whole = READER._tokenizer.encode(text, add_special_tokens=False).ids
     assert len(parts) > 1
-    assert [token.id for part in parts for token in part.tokens if not token.special] == whole
+    assert [token.id for part in parts for token in part.tokens if not token.is_special] == whole
     for part in parts:
         assert len(part.tokens) <= BUNDLE.manifest.max_source_tokens
-        assert [token.special for token in part.tokens] == [True, *[False] * (len(part.tokens) - 2), True]
+        assert [token.is_special for token in part.tokens] == [True, *[False] * (len(part.tokens) - 2), True]
         assert text[part.tokens[1].span.start :].startswith("Sentence")
 
 
@@ -145,7 +146,7 @@ def test_copies_are_spelled_and_spaced_as_in_the_source(copier: Bundle) -> None:
 
 @given(st.text("ab \u0301\u0327\u00e9", max_size=12))
 def test_the_end_behind_accents(text: str) -> None:
-    ends = list(_behind_marks(text))
+    ends = list(_ends_after_accents(text))
     assert len(ends) == len(text) + 1
     for position, end in enumerate(ends):
         assert all(unicodedata.combining(character) for character in text[position:end])

@@ -1,0 +1,15 @@
+"""The short names of the API's enums, as types ("alignment" for ATTENTION_KIND_ALIGNMENT), for client and server."""
+
+from typing import Literal
+
+AlignmentMethod = Literal["plain", "shifted"]
+AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
+EarlyStopping = Literal["first", "heuristic", "never"]
+FinishReason = Literal["end", "length"]
+Granularity = Literal["token", "word"]
+MapEncoding = Literal["float32", "float16", "uint8"]
+ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
+Priority = Literal["interactive", "bulk"]
+Task = Literal["translation", "summarization", "captioning"]
+Truncation = Literal["reject", "truncate", "split_and_join"]
+Weighting = Literal["attention", "value_norm"]

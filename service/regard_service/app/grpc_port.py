@@ -1,0 +1,65 @@
+"""The gRPC port: channel arguments, binding, reflection."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from regard_service.app.settings import Settings
+from regard_service.app.start_error import StartError
+from regard_service.app.tls import Certificates
+from regard_service.rpc.routes import Routes
+
+REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
+MAX_CALLS_PER_CONNECTION = 1024  # at a time; clients queue further calls
+KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer to a ping
+MIN_PING_INTERVAL_MS = 10_000  # of clients
+
+# The part of a request that may be in flight. A large photograph arrives at up to 10 MB/s over a round trip of 100 ms.
+LOOKAHEAD_BYTES = 1 << 20
+
+
+def grpc_options(settings: Settings) -> list[tuple[str, int]]:
+    """Returns the channel arguments of the server."""
+    options = [
+        # Requests are small. The probes of the bandwidth-delay product would cost a packet each way per call.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
+        ("grpc.so_reuseport", 0),  # a port in use is an error, instead of being shared
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.server_handshake_timeout_ms", round(settings.client_timeout_s * 1000)),
+        ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
+        ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+        ("grpc.keepalive_time_ms", round(settings.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # the one that gRPC obeys; its default is a minute
+        ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    if settings.max_connection_age_s is not None:
+        options += [
+            ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(settings.max_deadline_s * 1000)),
+        ]
+    return options
+
+
+def bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificates: Certificates | None = None) -> int:
+    """Binds a port and returns its number. Args: setting: the port's, for errors. Raises StartError."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        if certificates is not None:
+            return server.add_secure_port(address, certificates.grpc_credentials())
+        return server.add_insecure_port(address)
+    except RuntimeError as error:  # gRPC gives no reason
+        raise StartError(f"{setting}: cannot listen on {address}; is another server running there?") from error
+
+
+def add_reflection(routes: Routes, services: Sequence[ServiceDescriptor]) -> None:
+    # Imported only if reflection is on.
+    from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
+
+    names = (*(service.full_name for service in services), "grpc.health.v1.Health", REFLECTION_NAME)
+    servicer = reflection.aio.ReflectionServicer(names)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, routes)

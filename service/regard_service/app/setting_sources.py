@@ -1,0 +1,90 @@
+"""The sources of settings: a TOML file, the environment and flags."""
+
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "REGARD_"
+CLIENT_VARIABLES = frozenset({"REGARD_SERVER"})  # read by the client, in the same environment
+
+# Kubernetes sets these in every pod of a namespace that has a Service named "regard-...".
+KUBERNETES_LINK = re.compile(r"REGARD_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)$")
+
+
+@dataclass(frozen=True)
+class SourcedValue:
+    """A value and, for error messages, the place where it is set."""
+
+    key: str
+    value: object
+    origin: str
+
+
+def read_file(file: Path | None, problems: list[str]) -> list[SourcedValue]:
+    """Reads a TOML file; adds to `problems` if it cannot be read."""
+    if file is None:
+        return []
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{file}: {error.strerror}")
+    except ValueError as error:  # not TOML, or not UTF-8
+        problems.append(f"{file}: {error}")
+    else:
+        return [SourcedValue(key, value, f"{file}: {key}") for key, value in content.items()]
+    return []
+
+
+def read_environment(environment: Mapping[str, str] | None, keys: Collection[str]) -> list[SourcedValue]:
+    """Reads the variables with the server's prefix. Args: environment: None takes the process'; keys: of settings."""
+    variables = os.environ if environment is None else environment
+    return [
+        SourcedValue(_key(name), value, name)
+        for name, value in sorted(variables.items())
+        if name.startswith(PREFIX) and name not in CLIENT_VARIABLES and not _is_kubernetes_link(name, keys)
+    ]
+
+
+def read_flags(flags: Mapping[str, object] | None) -> list[SourcedValue]:
+    """Reads flags by key; None stands for a flag that is not given."""
+    return [SourcedValue(key, value, flag(key)) for key, value in (flags or {}).items() if value is not None]
+
+
+def flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def unknown_keys(values: list[SourcedValue], keys: Collection[str]) -> Iterator[str]:
+    """Yields a problem for each value whose key is no setting."""
+    for value in values:
+        if value.key not in keys:
+            yield f"{value.origin}: there is no such setting{_suggestion(value.key, keys)}"
+
+
+def describe_problem(location: tuple[int | str, ...], message: str, values: Mapping[str, SourcedValue]) -> str:
+    """Formats an error of pydantic as one line that starts with the place where the value is set."""
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return text
+    key, *rest = location
+    value = values[str(key)]
+    inner = "".join(f"[{part}]" for part in rest if part != "[key]")
+    return f"{value.origin}{inner}: {text} (it is {value.value!r})"
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower()
+
+
+def _is_kubernetes_link(name: str, keys: Collection[str]) -> bool:
+    return KUBERNETES_LINK.match(name) is not None and _key(name) not in keys
+
+
+def _suggestion(key: str, keys: Collection[str]) -> str:
+    import difflib  # for errors only
+
+    close = difflib.get_close_matches(key, keys, n=1)
+    return f"; is {close[0]!r} meant?" if close else ""

@@ -1,0 +1,1 @@
+"""Decides who may call: bearer tokens, their scopes and quotas. Knows neither gRPC nor HTTP."""

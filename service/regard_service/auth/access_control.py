@@ -1,0 +1,42 @@
+"""Admits calls by their caller's token."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from regard_service.auth.quota import CallerQuota
+from regard_service.auth.tokens import Scope, TokenFile
+from regard_service.errors import Forbidden, Unauthenticated
+
+_SCHEME = "bearer "
+
+
+class AccessControl:
+    """Knows the callers of a server and the use of each one's quota."""
+
+    def __init__(self, tokens: TokenFile) -> None:
+        self._tokens = tokens
+        self._quotas = {entry.name: CallerQuota(entry) for entry in tokens.tokens}
+
+    @contextmanager
+    def admit(self, authorization: str | None, scope: Scope) -> Iterator[str]:
+        """Surrounds a call; yields the caller's name.
+
+        Args:
+            authorization: the header as the caller sent it, "Bearer TOKEN".
+
+        Raises:
+            Unauthenticated: there is no token, or nobody has this one.
+            Forbidden: the token lacks the scope.
+            QuotaExceeded: the caller has used up its quota.
+        """
+        if authorization is None:
+            raise Unauthenticated('this server wants a token, sent as "authorization: Bearer TOKEN"')
+        if not authorization.lower().startswith(_SCHEME):
+            raise Unauthenticated('"authorization" must be "Bearer TOKEN"')
+        entry = self._tokens.find(authorization[len(_SCHEME) :].strip())
+        if entry is None:
+            raise Unauthenticated("the token is not known here")
+        if scope not in entry.scopes:
+            raise Forbidden(f"the token of {entry.name!r} does not have the scope {scope!r}")
+        with self._quotas[entry.name].admit():
+            yield entry.name

@@ -1,0 +1,99 @@
+"""The token file: hashes of tokens, never the tokens themselves.
+
+    [[tokens]]
+    name = "web"                    # appears in the log
+    sha256 = "9f86d081884c7d65..."  # of the token, as `regard token` prints it
+    scopes = ["infer"]
+    requests_per_s = 20             # optional; allows bursts of as many
+    max_concurrent = 8              # optional
+
+A token is 256 random bits. A plain hash therefore protects it as well as a slow one.
+"""
+
+import hashlib
+import hmac
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Scope = Literal["infer", "admin"]
+
+TOKEN_BYTES = 32
+
+
+class TokensError(Exception):
+    """The token file cannot be used. The message lists every fault, and contains no hash."""
+
+
+class TokenEntry(BaseModel):
+    """One caller.
+
+    Attributes:
+        scopes: "infer" runs models and lists them, "admin" loads and unloads them.
+        requests_per_s: on average; None: no limit.
+        max_concurrent: calls in flight; None: no limit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    requests_per_s: Annotated[float, Field(gt=0)] | None = None
+    max_concurrent: Annotated[int, Field(gt=0)] | None = None
+
+
+class TokenFile(BaseModel):
+    """All callers of a server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokens: Annotated[tuple[TokenEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _entries_differ(self) -> Self:
+        for attribute in ("name", "sha256"):
+            values = [getattr(token, attribute) for token in self.tokens]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two tokens have the same {attribute}")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a file.
+
+        Raises:
+            TokensError: it cannot be read, or has faults.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise TokensError(f"{path}: {error.strerror}") from None
+        except ValidationError as error:
+            # The message omits the values: a value that is no hash may be a token.
+            faults = [f"{'.'.join(map(str, each['loc'])) or 'file'}: {each['msg']}" for each in error.errors()]
+            raise TokensError(f"{path}: {'; '.join(faults)}") from None
+        except ValueError as error:
+            raise TokensError(f"{path}: {error}") from None
+
+    def find(self, token: str) -> TokenEntry | None:
+        """Returns the entry of a token, or None. The time it takes does not depend on the hashes."""
+        digest = hash_token(token)
+        found = None
+        for entry in self.tokens:
+            if hmac.compare_digest(entry.sha256, digest):
+                found = entry
+        return found
+
+
+def new_token() -> str:
+    """Returns a new random token."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def hash_token(token: str) -> str:
+    """Returns the hash that the token file holds."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""A bundle on disk: an exported model's graphs, tokenizer, manifest and checksums. Needs neither torch nor ONNX.
+
+    bundle/
+        manifest.json           the Manifest
+        tokenizer.json          the training's tokenizer (text models)
+        int8/encode.onnx        one folder per precision
+        int8/step.onnx
+
+`docs/bundle.md` describes the graphs' contract. Other packages import from here:
+
+    schema      scalar types and the base class of every part of a manifest
+    graphs      tensors, graphs and variants
+    manifest    the Manifest
+    folder      Bundle: reads and writes a folder, and checks its checksums
+    versions    the order of versions
+    zoo         the folder of the shipped bundles
+"""
+
+from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, sha256
+from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
+from regard_service.bundle.manifest import (
+    AttentionLayout,
+    GenerationDefaults,
+    ImageSource,
+    Manifest,
+    Provenance,
+    Target,
+    TextSource,
+)
+from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task
+from regard_service.bundle.versions import version_key
+from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
+
+__all__ = [
+    "MANIFEST",
+    "NAME",
+    "PROVIDER_NAMES",
+    "ZOO_PACKAGE",
+    "AttentionLayout",
+    "Bundle",
+    "BundleError",
+    "Dtype",
+    "GenerationDefaults",
+    "GraphSpec",
+    "ImageSource",
+    "Manifest",
+    "Precision",
+    "Provenance",
+    "Provider",
+    "StateSpec",
+    "Target",
+    "Task",
+    "TensorSpec",
+    "TextSource",
+    "Variant",
+    "manifest_checksum",
+    "sha256",
+    "version_key",
+    "zoo_folder",
+]

@@ -1,0 +1,59 @@
+"""The graphs of a bundle: tensors that go in and out, and the variants of each precision."""
+
+from pydantic import Field
+
+from regard_service.bundle.schema import Dtype, Precision, Provider, Schema
+
+
+class TensorSpec(Schema):
+    """A graph's input or output.
+
+    Attributes:
+        shape: sizes; a string names an axis whose size differs between runs: `requests`, `slots` (requests x beams),
+            `source` (padded source length), `tokens` (source tokens of all requests), `capacity` (the longest target
+            that the caches hold), `candidates`.
+    """
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int | str, ...]
+
+
+class StateSpec(Schema):
+    """State that one step passes to the next.
+
+    Attributes:
+        input: the input tensor; its first axis is `slots`.
+        output: the name of the output tensor, which has the same shape.
+        in_place: input and output are bound to one buffer (a KV cache), which the step writes at `lengths`;
+            otherwise the output replaces the input (an LSTM's h and c).
+    """
+
+    input: TensorSpec
+    output: str
+    in_place: bool
+
+
+class GraphSpec(Schema):
+    """One ONNX file. `external_data` names the weight files beside it, if there are any."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    external_data: tuple[str, ...] = ()
+
+
+class Variant(Schema):
+    """The graphs of one precision, and the execution providers that run them, best first.
+
+    Attributes:
+        narrow_weights: no 8-bit weight exceeds 63. The sum of two products with 8-bit activations then fits in 16
+            bits, in which CPUs without VNNI instructions add.
+    """
+
+    precision: Precision
+    providers: tuple[Provider, ...] = Field(min_length=1)
+    encode: GraphSpec
+    step: GraphSpec
+    trace: GraphSpec | None = None
+    narrow_weights: bool = False

@@ -1,0 +1,204 @@
+"""The manifest: the schema of `manifest.json`."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId
+
+
+class TextSource(Schema):
+    """How text becomes the encoder's ids: prefix of the target language, pieces, suffix.
+
+    Attributes:
+        tokenizer: a file of the `tokenizers` library.
+        prefix_ids: ids before the pieces, by target language or style; the key "" stands for any.
+        suffix_ids: ids after the pieces, customarily the end token.
+        language_prefix_ids, language_suffix_ids: ids outside of prefix and suffix, by source language, for models
+            that read the name of their source language.
+    """
+
+    tokenizer: str
+    prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    suffix_ids: tuple[TokenId, ...] = ()
+    language_prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    language_suffix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+
+    @property
+    def needs_source_language(self) -> bool:
+        return bool(self.language_prefix_ids or self.language_suffix_ids)
+
+
+class ImageSource(Schema):
+    """How a picture becomes `pixels`: float32 [requests, 3, height, width], (value - mean) / std, RGB, values from 0
+    to 255.
+
+    Attributes:
+        resize: "squash" changes the aspect ratio; "crop" scales the shorter side and keeps the middle.
+        crop_fraction: the part of each side that is kept, around the middle: 0.875 where pictures are resized to 256
+            pixels and 224 of them are kept.
+        resample: the filter, by Pillow's name.
+        grid: rows and columns of the source axis, row by row.
+        first_position: the grid's first position on the source axis; the positions before it, such as a class token,
+            are no part of the picture.
+    """
+
+    height: Size
+    width: Size
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Literal["squash", "crop"]
+    crop_fraction: float = Field(default=1.0, gt=0, le=1)
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
+    grid: tuple[Size, Size]
+    first_position: Count = 0
+
+    @property
+    def num_positions(self) -> int:
+        """Length of the source axis."""
+        return self.first_position + self.grid[0] * self.grid[1]
+
+
+class Target(Schema):
+    """How the decoder starts and ends, and how its ids become text.
+
+    Attributes:
+        tokenizer: a file of the `tokenizers` library.
+        start_id: the decoder's first input.
+        forced_first_ids: the first token that a target language or style forces, by its name; "" stands for any.
+        end_ids: tokens that end a hypothesis.
+        special_ids: tokens that are never text.
+        copies: candidate ids from `vocab_size` on are words of the source: `vocab_size + p` stands for the word at
+            position p of the source's tokens, see "Copying" in docs/bundle.md.
+    """
+
+    tokenizer: str
+    vocab_size: Size
+    start_id: TokenId
+    pad_id: TokenId
+    end_ids: tuple[TokenId, ...] = Field(min_length=1)
+    forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
+    special_ids: tuple[TokenId, ...] = ()
+    copies: bool = False
+
+    def forced_first_id(self, key: str) -> int | None:
+        """Returns the token that starts every output for a target language or style, if the model forces one."""
+        return self.forced_first_ids.get(key, self.forced_first_ids.get(""))
+
+
+class GenerationDefaults(Schema):
+    """The model's own generation settings, with the meaning that `transformers` generate gives them."""
+
+    num_beams: int = Field(default=1, ge=1, le=16)
+    max_new_tokens: Size
+    min_new_tokens: Count = 0
+    length_penalty: float = 1.0
+    early_stopping: Literal["heuristic", "first", "never"] = "heuristic"
+    no_repeat_ngram_size: Count = 0
+    repetition_penalty: float = Field(default=1.0, gt=0)
+
+
+class AttentionLayout(Schema):
+    """The layout of the step graph's cross-attention.
+
+    Attributes:
+        layers, heads: sizes; the step graph has one output per layer, `cross_attention_0` and so on, each
+            float [requests, heads, beams, source].
+        alignment_heads: the (layer, head) pairs whose mean is the alignment by default.
+        alignment_method: how they were chosen, in words.
+        alignment_shifted: by default a token is aligned at the step that reads it (Chen et al. 2020).
+        encoder_layers, encoder_heads: sizes of the encoder's self-attention, where there is a trace graph.
+    """
+
+    layers: Size
+    heads: Size
+    encoder_layers: Count = 0
+    encoder_heads: Count = 0
+    alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
+    alignment_method: str = "mean of all heads of the last layer"
+    alignment_shifted: bool = False
+
+    @model_validator(mode="after")
+    def _heads_exist(self) -> "AttentionLayout":
+        for layer, head in self.alignment_heads:
+            if not (0 <= layer < self.layers and 0 <= head < self.heads):
+                raise ValueError(f"alignment head {layer, head} is not among {self.layers} layers x {self.heads} heads")
+        return self
+
+
+class Provenance(Schema):
+    """The origin and the license of weights and data, and the Regard version and time of the export."""
+
+    source: str
+    recipe: str = ""
+    data: str = ""
+    data_license: str = ""
+    weights_license: str = ""
+    notes: str = ""
+    exporter_version: str = ""
+    export_time: AwareDatetime | None = None
+
+
+class Manifest(Schema):
+    """Everything that a bundle states about itself.
+
+    Attributes:
+        memory: tensors that leave encode and enter step under the same name.
+        default_truncation: the truncation of requests that set none.
+        num_parameters: the number of trained parameters; 0 if unknown.
+        files: SHA-256 of every other file, by its name.
+        checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
+    """
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: str = Field(min_length=1, max_length=64)
+    task: Task
+    family: str
+    description: str = ""
+    source_languages: tuple[str, ...] = ()
+    target_languages: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    source: TextSource | ImageSource
+    target: Target
+    max_source_tokens: Size
+    max_target_tokens: Size
+    default_truncation: Literal["reject", "truncate"] = "reject"
+    num_parameters: int = Field(default=0, ge=0, lt=2**63)
+    generation: GenerationDefaults
+    attention: AttentionLayout
+    memory: tuple[TensorSpec, ...] = Field(min_length=1)
+    state: tuple[StateSpec, ...]
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    provenance: Provenance
+    scores: dict[str, float] = Field(default_factory=dict)
+    verification: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str]
+    checksum: str | None = None
+
+    def graphs(self) -> Iterator[GraphSpec]:
+        """Yields every graph of every variant."""
+        for variant in self.variants:
+            yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether every variant has a trace graph."""
+        return all(variant.trace is not None for variant in self.variants)
+
+    def of(self, variant: Variant) -> "Manifest":
+        """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""
+        specs = {spec.name: spec for spec in variant.step.inputs}
+        memory = tuple(specs.get(spec.name, spec) for spec in self.memory)
+        state = tuple(s.model_copy(update={"input": specs.get(s.input.name, s.input)}) for s in self.state)
+        return self.model_copy(update={"memory": memory, "state": state})
+
+    def named_files(self) -> set[str]:
+        """Returns every file that the manifest refers to, relative to the bundle."""
+        tokenizers = {self.target.tokenizer} | (
+            {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
+        )
+        graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
+        return tokenizers | graphs

@@ -1,0 +1,18 @@
+"""Finds the shipped bundles, which a distribution of their own installs."""
+
+import importlib.util
+from pathlib import Path
+
+ZOO_PACKAGE = "regard_zoo"
+
+
+def zoo_folder() -> Path:
+    """Returns the folder of the shipped bundles.
+
+    Raises:
+        ModuleNotFoundError: the distribution `regard-zoo`, which holds them, is not installed.
+    """
+    found = importlib.util.find_spec(ZOO_PACKAGE)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"No module named {ZOO_PACKAGE!r}", name=ZOO_PACKAGE)
+    return Path(found.origin).parent

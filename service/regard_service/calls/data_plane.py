@@ -1,0 +1,127 @@
+"""The data plane: runs translate, summarize and caption calls, unary and streaming, for every transport."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+
+from regard.arrays import Float32Array, Int64Array
+from regard_service.calls.inputs import Part, Parts
+from regard_service.calls.plan import CallPlan, sequences
+from regard_service.calls.planner import CallPlanner
+from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
+from regard_service.domain.results import Result, Started, StreamEvent
+from regard_service.engine.core.result import CommittedToken, EngineResult
+from regard_service.engine.driver.engine import Engine
+from regard_service.engine.runtime.runner import Runner
+from regard_service.engine.runtime.trace import Trace
+from regard_service.maps.builder import needs_trace
+from regard_service.observability.tracing.record import stage
+from regard_service.repository.model_repository import ModelRepository
+
+
+class DataPlane:
+    """Runs calls: a planner turns a call into requests, the engine runs them, and builders make the results."""
+
+    def __init__(self, repository: ModelRepository, engine: Engine, pool: BoundedThreadPool) -> None:
+        self._pool = pool
+        self._planner = CallPlanner(repository, pool, engine.permit)
+
+    async def translate(self, call: TranslateCall) -> list[Result]:
+        return await self._results(await self._planner.translation(call))
+
+    def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
+        return self._stream(partial(self._planner.translation, call))
+
+    async def summarize(self, call: SummarizeCall) -> list[Result]:
+        return await self._results(await self._planner.summary(call))
+
+    def stream_summarize(self, call: SummarizeCall) -> AsyncIterator[StreamEvent]:
+        return self._stream(partial(self._planner.summary, call))
+
+    async def caption(self, call: CaptionCall) -> list[Result]:
+        return await self._results(await self._planner.caption(call))
+
+    def stream_caption(self, call: CaptionCall) -> AsyncIterator[StreamEvent]:
+        return self._stream(partial(self._planner.caption, call))
+
+    async def _results(self, plan: CallPlan) -> list[Result]:
+        """Runs all requests of a call side by side, and builds the result of each input."""
+        with plan.permit as permit:
+            finished = iter(await permit.run_all(plan.requests))
+        results = []
+        for index, parts in enumerate(plan.inputs):
+            num_sequences = len(sequences(parts, plan.generation))
+            merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
+            traced = await self._traced(plan, parts, merged)
+            build = partial(plan.result_builder(index).result, traced)
+            with stage("detokenize"):
+                # The maps of a text that was split are large; other results take less time than a thread costs.
+                results.append(await asyncio.to_thread(build) if len(parts) > 1 else build())
+        return results
+
+    async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncIterator[StreamEvent]:
+        """Yields the source, each token as the search commits it, and the result."""
+        plan = await plan_call()
+        with plan.permit:
+            async for event in self._events(plan):
+                yield event
+
+    async def _events(self, plan: CallPlan) -> AsyncIterator[StreamEvent]:
+        request, builder = plan.requests[0], plan.result_builder(0)
+        yield Started(builder.source, plan.model.name, plan.model.manifest.version)
+        arrived: asyncio.Queue[list[CommittedToken] | None] = asyncio.Queue()
+        running = asyncio.ensure_future(plan.permit.run(request, arrived.put_nowait))
+        running.add_done_callback(lambda _: arrived.put_nowait(None))
+        try:
+            events = builder.events(await self._cross_norms(plan))
+            while (tokens := await arrived.get()) is not None:
+                for event in events.add(tokens):
+                    yield event
+            result = await running
+            for event in events.finish(result.hypotheses[0]):
+                yield event
+            traced = await self._traced(plan, plan.inputs[0], [result])
+            with stage("detokenize"):
+                finished = builder.result(traced)
+            yield finished
+        finally:
+            running.cancel()
+
+    async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
+        """Runs the trace graph on each hypothesis, if the maps of the call need it."""
+        if not needs_trace(plan.call.attention):
+            return results
+        runner = plan.model.runner
+        hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
+        with stage("attention"):
+            traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
+        traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
+        return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
+
+    async def _cross_norms(self, plan: CallPlan) -> Float32Array | None:
+        """Returns the norms by which a stream's maps are weighted; None with the weighting "attention"."""
+        options = plan.call.attention
+        if not (options.weighting == "value_norm" and options.kinds):
+            return None
+        part = plan.inputs[0][0]
+        (trace,) = await self._pool.run([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
+        return trace.cross_norms
+
+
+def _trace(runner: Runner, part: Part, tokens: Int64Array) -> Trace:
+    """Returns the trace of an output, of which the decoder read all but the last token."""
+    start_id = runner.manifest.target.start_id
+    return runner.trace(part.array, np.concatenate([[start_id], tokens[:-1]]))
+
+
+def _merge(results: Sequence[EngineResult]) -> EngineResult:
+    """Merges the samples of one input into one result, best first."""
+    if len(results) == 1:
+        return results[0]
+    hypotheses = sorted((h for result in results for h in result.hypotheses), key=lambda h: -h.score)
+    return replace(results[0], hypotheses=tuple(hypotheses), decode_s=max(result.decode_s for result in results))

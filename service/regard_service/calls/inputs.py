@@ -1,0 +1,49 @@
+"""An input as the model reads it."""
+
+from collections.abc import Sequence
+
+from regard_service.domain.results import Source, Span, Token, Word
+from regard_service.pictures.reader import SourceImage
+from regard_service.text.reading import SourceText
+from regard_service.text.words import group_words
+
+Part = SourceImage | SourceText
+
+Parts = tuple[Part, ...]
+"""An input: a picture, a text, or the parts of a text that was split."""
+
+
+def source_of(parts: Parts, *, with_words: bool) -> Source:
+    """Describes an input to its caller. The parts of a text together are the text."""
+    first = parts[0]
+    if isinstance(first, SourceImage):
+        return Source(image_grid=first.grid)
+    texts = [part for part in parts if isinstance(part, SourceText)]
+    tokens = tuple(token for part in texts for token in part.tokens)
+    return Source(tokens, words_of(first.text, tokens) if with_words else (), first.num_truncated)
+
+
+def copy_source(part: Part) -> SourceText | None:
+    """Returns the text that a hypothesis may copy from; None for pictures."""
+    return part if isinstance(part, SourceText) else None
+
+
+def special_units(source: Source) -> list[bool]:
+    """Returns which units of the source axis belong to the model and not to the input: bool [source]."""
+    grid = source.image_grid
+    if grid is None:
+        return [unit.is_special for unit in (source.words or source.tokens)]
+    return [True] * grid.first_position + [False] * (grid.rows * grid.columns)
+
+
+def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+    """Groups tokens to words; a special token is a word by itself."""
+    spans = [None if t.span is None else (t.span.start, t.span.end) for t in tokens]
+    words = []
+    for group in group_words(text, spans):
+        start, end = spans[group.start], spans[group.end - 1]
+        if start is None or end is None:
+            words.append(Word(tokens[group.start].piece, None, group, is_special=True))
+        else:
+            words.append(Word(text[start[0] : end[1]], Span(start[0], end[1]), group))
+    return tuple(words)

@@ -1,0 +1,131 @@
+"""Turns the engine's results into a call's results: text, tokens, words and attention maps."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from regard.arrays import Float32Array
+from regard_service.calls.events import EventBuilder
+from regard_service.calls.inputs import Parts, copy_source, source_of, special_units, words_of
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Timings, Word
+from regard_service.engine.core.result import EngineHypothesis, EngineResult
+from regard_service.errors import InvalidInput
+from regard_service.generation import Generation
+from regard_service.maps.blocks import block_diagonal
+from regard_service.maps.builder import MapBuilder
+from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
+from regard_service.maps.word_maps import map_between_words
+from regard_service.repository.loader import LoadedModel
+from regard_service.text.writing import join_texts
+
+# Weights of a map. The dense map of a text that was split grows with the square of the text's length.
+MAX_MAP_WEIGHTS = 2**25
+
+
+class ResultBuilder:
+    """Builds the result of one input.
+
+    Attributes:
+        source: the input as the model read it.
+    """
+
+    def __init__(self, model: LoadedModel, parts: Parts, options: AttentionOptions, generation: Generation) -> None:
+        self._model = model
+        self._parts = parts
+        self._length_penalty = generation.length_penalty if generation.num_beams > 1 else 0.0
+        self._has_words = options.granularity == "word" and bool(options.kinds)
+        self._map_builder = MapBuilder(options, model.manifest.attention)
+        self.source = source_of(parts, with_words=self._has_words)
+
+    def result(self, results: Sequence[EngineResult]) -> Result:
+        """Builds the result from one engine result per part. A text that was split takes the best hypothesis of each.
+
+        Raises:
+            InvalidInput: a map is too large.
+        """
+        best = [tuple(result.hypotheses[0] for result in results)]
+        candidates = best if len(results) > 1 else [(hypothesis,) for hypothesis in results[0].hypotheses]
+        return Result(
+            hypotheses=tuple(self._hypothesis(each) for each in candidates),
+            source=self.source,
+            timings=Timings(
+                queue_ms=1000 * max(result.queue_s for result in results),
+                encode_ms=1000 * max(result.encode_s for result in results),
+                decode_ms=1000 * max(result.decode_s for result in results),
+            ),
+            model=self._model.name,
+            version=self._model.manifest.version,
+            num_parts=len(results),
+            maps=self._source_maps(best[0]),
+        )
+
+    def events(self, cross_norms: Float32Array | None) -> EventBuilder:
+        """Returns the builder of the stream's events.
+
+        Args:
+            cross_norms: float32 [layers, heads, source], of the transformed values; None with the weighting
+                "attention".
+        """
+        return EventBuilder(self._model.writer.stream(copy_source(self._parts[0])), self._map_builder, cross_norms)
+
+    def _hypothesis(self, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
+        """Args: decoded: one hypothesis of each part."""
+        written = [
+            self._model.writer.write(each.tokens, each.logprobs, copy_source(part))
+            for each, part in zip(decoded, self._parts, strict=True)
+        ]
+        joined = join_texts(written, [part.array.shape[-1] for part in self._parts])
+        has_ended = all(each.finish_reason == "end" for each in decoded)
+        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
+        return plain if decoded[0].cross_attention is None else self._with_maps(plain, decoded)
+
+    def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
+        """Returns the log-probabilities' sum over all parts, divided by the search's length penalty."""
+        if len(decoded) == 1:
+            return decoded[0].score
+        penalties = [float(len(each.tokens) ** self._length_penalty) for each in decoded]
+        total = sum(each.score * penalty for each, penalty in zip(decoded, penalties, strict=True))
+        return total / float(sum(len(each.tokens) for each in decoded) ** self._length_penalty)
+
+    def _with_maps(self, plain: Hypothesis, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
+        """Adds the maps of the target, and the measures of the alignment if it is among them."""
+        words = words_of(plain.text, plain.tokens) if self._has_words else ()
+        kept = [(each.cross_attention, each.trace) for each in decoded if each.cross_attention is not None]
+        by_part = zip(*(self._map_builder.of_target(cross, trace) for cross, trace in kept), strict=True)
+        maps = tuple(self._by_granularity(_joined(parts), words) for parts in by_part)
+        alignment = next((m.values for m in maps if m.kind == "alignment"), None)
+        if alignment is None:
+            return replace(plain, words=words, maps=maps)
+        target_special = [unit.is_special for unit in (words or plain.tokens)]
+        return replace(
+            plain,
+            words=words,
+            maps=maps,
+            links=tuple(Link(s, t) for s, t in hard_links(alignment, special_units(self.source), target_special)),
+            entropy=tuple(entropy(alignment).tolist()),
+            coverage=tuple(coverage(alignment).tolist()),
+            source_coverage=tuple(source_coverage(alignment).tolist()),
+        )
+
+    def _source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
+        by_part = zip(*(self._map_builder.of_source(each.trace) for each in decoded), strict=True)
+        return tuple(self._by_granularity(_joined(parts), ()) for parts in by_part)
+
+    def _by_granularity(self, tokens: AttentionMap, words: Sequence[Word]) -> AttentionMap:
+        if not self._has_words:
+            return tokens
+        return map_between_words(tokens, words, None if self.source.image_grid is not None else self.source.words)
+
+
+def _joined(parts: Sequence[AttentionMap]) -> AttentionMap:
+    """Joins the maps of consecutive parts, all of one kind."""
+    if len(parts) == 1:
+        return parts[0]
+    size = math.prod(np.sum([part.values.shape[-2:] for part in parts], axis=0).tolist())
+    size *= math.prod(parts[0].values.shape[:-2])
+    if size > MAX_MAP_WEIGHTS:
+        raise InvalidInput.of("attention.kinds", f"{parts[0].kind}: {size} weights; the limit is {MAX_MAP_WEIGHTS}")
+    return replace(parts[0], values=block_diagonal([part.values for part in parts]))

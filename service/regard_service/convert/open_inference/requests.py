@@ -1,0 +1,160 @@
+"""Reads requests of the Open Inference Protocol as requests of regard.v1."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.bundle import Manifest
+from regard_service.convert.open_inference.tensors import Tensor, input_of, outputs_of
+from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.open_inference import open_inference_pb2 as v2
+from regard_service.validation.texts import NOT_UTF8
+from regard_service.validation.violations import Violations
+
+OwnRequest: TypeAlias = pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest
+
+OWN_REQUESTS: dict[str, type[OwnRequest]] = {
+    "translation": pb.TranslateRequest,
+    "summarization": pb.SummarizeRequest,
+    "captioning": pb.CaptionRequest,
+}
+# Parameters that are fields of the request, and those that are fields of its GenerationConfig. An enum's value is the
+# end of its name.
+CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority")
+GENERATION_PARAMETERS = tuple(
+    name
+    for name, field in pb.GenerationConfig.DESCRIPTOR.fields_by_name.items()
+    if name != "num_return_sequences"  # each input has one row
+)
+# Triton's perf_analyzer sends it with every call. It concerns the end of streams, which ModelInfer has none of.
+IGNORED_PARAMETERS = ("triton_enable_empty_final_response",)
+ATTENTION_OUTPUTS = {"alignment": pb.ATTENTION_KIND_ALIGNMENT, "cross_attention": pb.ATTENTION_KIND_CROSS}
+
+
+def read_outputs(request: v2.ModelInferRequest, manifest: Manifest) -> list[Tensor]:
+    """Returns the outputs that a request names, in its order; all outputs if it names none.
+
+    Raises:
+        InvalidInput: the model has no such output, or the request names one twice.
+    """
+    offered = {tensor.name: tensor for tensor in outputs_of(manifest)}
+    violations = Violations()
+    names = [output.name for output in request.outputs]
+    for index, name in enumerate(names):
+        if name not in offered:
+            violations.add(f"outputs[{index}]", f"there is no output {name!r}; there are {', '.join(offered)}")
+        elif name in names[:index]:
+            violations.add(f"outputs[{index}]", f"{name!r} is named more than once")
+        if request.outputs[index].parameters:
+            violations.add(f"outputs[{index}].parameters", "none are known")
+    violations.raise_if_any()
+    return [offered[name] for name in names] or list(offered.values())
+
+
+def read_request(request: v2.ModelInferRequest, manifest: Manifest, outputs: Sequence[Tensor]) -> OwnRequest:
+    """Returns the same request in this server's own API, whose reader checks the bounds.
+
+    Raises:
+        InvalidInput: parts of the request have no counterpart there.
+    """
+    violations = Violations()
+    version = f"@{request.model_version}" if request.model_version else ""
+    kinds = [ATTENTION_OUTPUTS[tensor.name] for tensor in outputs if tensor.name in ATTENTION_OUTPUTS]
+    own = OWN_REQUESTS[manifest.task](model=request.model_name + version, attention=pb.AttentionConfig(kinds=kinds))
+    try:
+        elements = _elements(request, input_of(manifest))
+        if isinstance(own, pb.CaptionRequest):
+            own.images.extend(elements)
+        else:
+            own.texts.extend(element.decode() for element in elements)
+    except UnicodeDecodeError:
+        violations.add("inputs[0]", NOT_UTF8)
+    except ValueError as error:
+        violations.add("inputs[0]", str(error))
+    for name, value in request.parameters.items():
+        if name not in IGNORED_PARAMETERS:
+            _set_parameter(own, name, value, violations)
+    violations.raise_if_any()
+    return own
+
+
+def as_open_inference_error(error: InvalidInput) -> InvalidInput:
+    """Returns the violations of a request of regard.v1 with the paths of the Open Inference Protocol's request."""
+    paths = {"texts": "inputs[0]", "images": "inputs[0]", "generation": "parameters"}
+
+    def renamed(field: str) -> str:
+        for own, path in paths.items():
+            if field.startswith(own):
+                return path + field.removeprefix(own)
+        return f"parameters.{field}" if field in CALL_PARAMETERS else field
+
+    return InvalidInput([FieldViolation(renamed(v.field), v.description) for v in error.violations])
+
+
+def _elements(request: v2.ModelInferRequest, expected: Tensor) -> list[bytes]:
+    """Returns the elements of the one input; raises ValueError if the request has another input, or several."""
+    if [tensor.name for tensor in request.inputs] != [expected.name]:
+        raise ValueError(f"there must be one input, {expected.name!r}")
+    (tensor,) = request.inputs
+    if tensor.datatype != expected.datatype:
+        raise ValueError(f"its datatype must be {expected.datatype}; it is {tensor.datatype!r}")
+    if len(tensor.shape) != 1:
+        raise ValueError(f"it must have one axis; its shape is {list(tensor.shape)}")
+    if request.raw_input_contents and tensor.HasField("contents"):
+        raise ValueError("its elements are given twice, raw and not")
+    if len(request.raw_input_contents) > 1:
+        raise ValueError(f"there are {len(request.raw_input_contents)} raw contents for one input")
+    raw = request.raw_input_contents
+    elements = read_bytes_tensor(raw[0]) if raw else list(tensor.contents.bytes_contents)
+    if len(elements) != tensor.shape[0]:
+        raise ValueError(f"its shape is {list(tensor.shape)}, and it has {len(elements)} elements")
+    return elements
+
+
+def read_bytes_tensor(raw: bytes) -> list[bytes]:
+    """Splits raw contents into elements, each after its length as little-endian uint32; raises ValueError."""
+    elements, position = [], 0
+    while position < len(raw):
+        if position + 4 > len(raw):
+            raise ValueError("its raw contents end within a length")
+        (length,) = struct.unpack_from("<I", raw, position)
+        position += 4 + length
+        if position > len(raw):
+            raise ValueError("its raw contents end within an element")
+        elements.append(raw[position - length : position])
+    return elements
+
+
+def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violations: Violations) -> None:
+    choice = value.WhichOneof("parameter_choice")
+    given = getattr(value, choice) if choice else None
+    is_of_generation = name in GENERATION_PARAMETERS
+    target: Any = own.generation if is_of_generation else own
+    field = target.DESCRIPTOR.fields_by_name.get(name) if is_of_generation or name in CALL_PARAMETERS else None
+    if field is None:
+        known = [p for p in CALL_PARAMETERS if p in own.DESCRIPTOR.fields_by_name]
+        violations.add(f"parameters.{name}", f"is not known; there are {', '.join((*known, *GENERATION_PARAMETERS))}")
+        return
+    try:
+        setattr(target, name, _field_value(field, given))
+    except (TypeError, ValueError, KeyError):
+        violations.add(f"parameters.{name}", f"cannot be {given!r}")
+
+
+def _field_value(field: FieldDescriptor, given: object) -> object:
+    """Returns a parameter as the field's type; an enum's value by the end of its name, in small letters ("reject")."""
+    if isinstance(given, bool):
+        raise TypeError("no parameter is a boolean")
+    if field.enum_type is not None:
+        by_name = {_short(value.name, field.enum_type.name): value.number for value in field.enum_type.values}
+        return by_name[str(given)]
+    return given
+
+
+def _short(name: str, enum: str) -> str:
+    """Returns the end of an enum value's name: "first" for EarlyStopping's EARLY_STOPPING_FIRST."""
+    prefix = "".join("_" + letter if letter.isupper() else letter for letter in enum).lstrip("_").upper()
+    return name.removeprefix(prefix + "_").lower()

@@ -1,0 +1,82 @@
+"""Writes results as the tensors of the Open Inference Protocol."""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regard_service.convert.open_inference.tensors import Tensor
+from regard_service.domain.results import Result, Token
+from regard_service.open_inference import open_inference_pb2 as v2
+
+
+def write_infer_response(
+    request: v2.ModelInferRequest, outputs: Sequence[Tensor], results: Sequence[Result]
+) -> v2.ModelInferResponse:
+    """Writes the response, with raw contents. Each row is the best hypothesis of an input."""
+    response = v2.ModelInferResponse(model_name=results[0].model, model_version=results[0].version, id=request.id)
+    for tensor in outputs:
+        values = _VALUES[tensor.name](results)
+        response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=values.shape)
+        response.raw_output_contents.append(_raw(values))
+    return response
+
+
+def _raw(values: NDArray[Any]) -> bytes:
+    """Returns the elements row by row: numbers little-endian, texts after their length."""
+    if values.dtype != object:
+        return values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return b"".join(struct.pack("<I", len(element)) + element for element in values.reshape(-1))
+
+
+def _text(results: Sequence[Result]) -> NDArray[Any]:
+    return _padded([np.asarray([result.hypotheses[0].text.encode()], dtype=object) for result in results])[:, 0]
+
+
+def _score(results: Sequence[Result]) -> NDArray[Any]:
+    return np.asarray([result.hypotheses[0].score for result in results], dtype=np.float32)
+
+
+def _num_tokens(results: Sequence[Result]) -> NDArray[Any]:
+    return np.asarray([len(result.hypotheses[0].tokens) for result in results], dtype=np.int32)
+
+
+def _tokens(results: Sequence[Result]) -> NDArray[Any]:
+    return _padded([_pieces(result.hypotheses[0].tokens) for result in results])
+
+
+def _source_tokens(results: Sequence[Result]) -> NDArray[Any]:
+    return _padded([_pieces(result.source.tokens) for result in results])
+
+
+def _map(kind: str) -> Callable[[Sequence[Result]], NDArray[Any]]:
+    def values(results: Sequence[Result]) -> NDArray[Any]:
+        return _padded([next(m.values for m in r.hypotheses[0].maps if m.kind == kind) for r in results])
+
+    return values
+
+
+def _pieces(tokens: Sequence[Token]) -> NDArray[Any]:
+    return np.asarray([token.piece.encode() for token in tokens], dtype=object)
+
+
+def _padded(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stacks rows of any lengths; the padding is 0, or the empty text."""
+    shape = tuple(max(lengths) for lengths in zip(*(row.shape for row in rows), strict=True))
+    stacked = np.full((len(rows), *shape), b"" if rows[0].dtype == object else 0, dtype=rows[0].dtype)
+    for index, row in enumerate(rows):
+        stacked[index][tuple(slice(length) for length in row.shape)] = row
+    return stacked
+
+
+_VALUES: Mapping[str, Callable[[Sequence[Result]], NDArray[Any]]] = {
+    "text": _text,
+    "score": _score,
+    "num_tokens": _num_tokens,
+    "tokens": _tokens,
+    "source_tokens": _source_tokens,
+    "alignment": _map("alignment"),
+    "cross_attention": _map("cross"),
+}

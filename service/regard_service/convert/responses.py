@@ -1,0 +1,166 @@
+"""Writes results and stream events as protobuf messages.
+
+Every message is filled in place. A message that is passed to the constructor of another is serialized and parsed again,
+with all of its maps, once for each level above it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.convert import enums
+from regard_service.convert.map_encoding import encode_map
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.results import (
+    AttentionMap,
+    Hypothesis,
+    ImageGrid,
+    Link,
+    Result,
+    Source,
+    Started,
+    StreamEvent,
+    Token,
+    TokenEvent,
+    Word,
+)
+
+Response = TypeVar("Response", pb.TranslateResponse, pb.SummarizeResponse, pb.CaptionResponse)
+Event = TypeVar("Event", pb.StreamTranslateResponse, pb.StreamSummarizeResponse, pb.StreamCaptionResponse)
+
+
+def write_response(results: Sequence[Result], options: AttentionOptions, response_class: type[Response]) -> Response:
+    """Writes a unary response. Args: options: determine the encoding of maps; response_class: of the method."""
+    response = response_class()
+    for result in results:
+        _write_result(response.results.add(), result, options)
+    return response
+
+
+def write_event(event: StreamEvent, options: AttentionOptions, event_class: type[Event]) -> Event:
+    """Writes one event of a stream. Args: options: determine the encoding of maps; event_class: of the method."""
+    message = event_class()
+    if isinstance(event, Started):
+        _write_started(message.started, event)
+    elif isinstance(event, TokenEvent):
+        _write_token_event(message.token, event, options)
+    else:
+        _write_result(message.finished.result, event, options)
+    return message
+
+
+def _write_result(message: pb.Result, result: Result, options: AttentionOptions) -> None:
+    for hypothesis in result.hypotheses:
+        _write_hypothesis(message.hypotheses.add(), hypothesis, options)
+    _write_source(message, result.source)
+    message.num_parts = result.num_parts
+    message.model = result.model
+    message.model_version = result.version
+    message.timings.queue_ms = result.timings.queue_ms
+    message.timings.encode_ms = result.timings.encode_ms
+    message.timings.decode_ms = result.timings.decode_ms
+    for each in result.maps:
+        _write_map(message.source_attention.add(), each, options)
+
+
+def _write_started(message: pb.StartedEvent, event: Started) -> None:
+    message.model = event.model
+    message.model_version = event.version
+    _write_source(message, event.source)
+
+
+def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
+    """Fills the fields of the source, which both messages have."""
+    for token in source.tokens:
+        _write_token(message.source_tokens.add(), token)
+    for word in source.words:
+        _write_word(message.source_words.add(), word)
+    message.truncated = source.num_truncated_tokens > 0
+    message.num_truncated_tokens = source.num_truncated_tokens
+    if source.image_grid is not None:
+        _write_image_grid(message.image_grid, source.image_grid)
+
+
+def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: AttentionOptions) -> None:
+    message.index = event.index
+    _write_target_token(message.token, event.token)
+    message.text_delta = event.text_delta
+    for each in event.maps:
+        _write_map(message.attention.add(), each, options)
+
+
+def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
+    message.text = hypothesis.text
+    for token in hypothesis.tokens:
+        _write_target_token(message.tokens.add(), token)
+    for word in hypothesis.words:
+        _write_word(message.words.add(), word)
+    message.score = hypothesis.score
+    message.finish_reason = enums.FINISH_REASON.number(hypothesis.finish_reason)
+    for each in hypothesis.maps:
+        _write_map(message.attention.add(), each, options)
+    for link in hypothesis.links:
+        written = message.links.add()
+        written.source, written.target = link.source, link.target
+    message.pharaoh = pharaoh(hypothesis.links)
+    message.entropy.extend(hypothesis.entropy)
+    message.coverage.extend(hypothesis.coverage)
+    message.source_coverage.extend(hypothesis.source_coverage)
+
+
+def pharaoh(links: Iterable[Link]) -> str:
+    """Formats links as Pharaoh does: "source-target" pairs, ordered by source."""
+    return " ".join(f"{source}-{target}" for source, target in sorted((link.source, link.target) for link in links))
+
+
+def _write_token(message: pb.SourceToken | pb.TargetToken, token: Token) -> None:
+    """Fills the fields of tokens of both sides. Fields with their default value are not set, which saves time."""
+    message.id = token.id
+    message.piece = token.piece
+    if token.span is not None:
+        written = message.span
+        written.start, written.end = token.span
+    if token.is_special:
+        message.special = True
+
+
+def _write_target_token(message: pb.TargetToken, token: Token) -> None:
+    _write_token(message, token)
+    message.logprob = token.logprob
+    if token.copied_from is not None:
+        message.copied = True
+        message.copied_from = token.copied_from
+
+
+def _write_word(message: pb.Word, word: Word) -> None:
+    message.text = word.text
+    if word.span is not None:
+        message.span.start, message.span.end = word.span
+    message.tokens.start, message.tokens.end = word.tokens
+    message.special = word.is_special
+
+
+def _write_image_grid(message: pb.ImageGrid, grid: ImageGrid) -> None:
+    message.rows = grid.rows
+    message.columns = grid.columns
+    message.first_position = grid.first_position
+    message.image_width = grid.image_width
+    message.image_height = grid.image_height
+    message.box.left, message.box.top, message.box.right, message.box.bottom = grid.box
+
+
+def _write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
+    encoded = encode_map(attention_map.values, options.encoding, options.top_k)
+    message.kind = enums.ATTENTION_KIND.number(attention_map.kind)
+    message.shape.extend(attention_map.values.shape)
+    message.layers.extend(attention_map.layers)
+    message.heads.extend(attention_map.heads)
+    message.granularity = enums.GRANULARITY.number(attention_map.granularity)
+    message.encoding = enums.ENCODING.number(options.encoding)
+    message.data = encoded.data
+    message.indices = encoded.indices
+    message.top_k = encoded.top_k
+    message.scale = encoded.scale
+    if attention_map.method is not None:
+        message.alignment_method = enums.ALIGNMENT_METHOD.number(attention_map.method)
+    message.weighting = enums.WEIGHTING.number(options.weighting)

@@ -1,0 +1,96 @@
+"""What a caller sends: inputs and options."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from regard import names
+from regard_service.generation import EarlyStopping
+
+AttentionKind = names.AttentionKind
+AlignmentMethod = names.AlignmentMethod
+Granularity = names.Granularity
+MapEncoding = names.MapEncoding
+Truncation = Literal["reject", "truncate", "split"]
+Weighting = names.Weighting
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """Generation options as the caller set them; None stands for the model's default."""
+
+    num_beams: int | None = None
+    max_new_tokens: int | None = None
+    min_new_tokens: int | None = None
+    length_penalty: float | None = None
+    early_stopping: EarlyStopping | None = None
+    num_return_sequences: int | None = None
+    no_repeat_ngram_size: int | None = None
+    repetition_penalty: float | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class AttentionOptions:
+    """The attention maps of a call. Without kinds there are no maps.
+
+    Attributes:
+        layers, heads: indexes; empty means all (for the alignment: the manifest's default heads).
+        method: the step at which a target token is aligned; None stands for the model's default.
+        encoding, top_k: the form of the weights on the wire; `top_k` None sends every weight.
+        weighting: "value_norm" multiplies weights by the norms of the values (Kobayashi et al. 2020).
+    """
+
+    kinds: tuple[AttentionKind, ...] = ()
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    granularity: Granularity = "token"
+    method: AlignmentMethod | None = None
+    encoding: MapEncoding = "float32"
+    top_k: int | None = None
+    weighting: Weighting = "attention"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The fields of every call.
+
+    Attributes:
+        model: "NAME" or "NAME@VERSION"; "" stands for the default model.
+        is_bulk: its requests wait behind interactive ones.
+        deadline: on the clock of `time.monotonic()`; None: no deadline.
+    """
+
+    model: str = ""
+    generation: GenerationOptions = field(default_factory=GenerationOptions)
+    attention: AttentionOptions = field(default_factory=AttentionOptions)
+    is_bulk: bool = False
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class TranslateCall(Call):
+    """Texts to translate; a language "" stands for the model's only one."""
+
+    texts: tuple[str, ...] = ()
+    source_language: str = ""
+    target_language: str = ""
+    truncation: Truncation | None = None
+
+
+@dataclass(frozen=True)
+class SummarizeCall(Call):
+    """Texts to summarize; style "" stands for the model's default."""
+
+    texts: tuple[str, ...] = ()
+    style: str = ""
+    truncation: Truncation | None = None
+
+
+@dataclass(frozen=True)
+class CaptionCall(Call):
+    """Pictures to describe, each a whole JPEG, PNG or WebP file."""
+
+    images: tuple[bytes, ...] = ()

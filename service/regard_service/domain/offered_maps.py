@@ -1,0 +1,26 @@
+"""The attention maps that a model offers."""
+
+from regard_service.bundle import AttentionLayout, Manifest
+from regard_service.domain.calls import AlignmentMethod, AttentionKind
+
+STEP_KINDS: tuple[AttentionKind, ...] = ("cross", "alignment")
+"""Kinds that the step graph's outputs suffice for."""
+
+TRACE_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")
+"""Kinds that need the trace graph."""
+
+
+def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
+    """Returns the kinds of map that a model offers."""
+    return STEP_KINDS + (TRACE_KINDS if manifest.is_traced else ())
+
+
+def default_method(layout: AttentionLayout) -> AlignmentMethod:
+    """Returns the alignment method of calls that set none."""
+    return "shifted" if layout.alignment_shifted else "plain"
+
+
+def num_layers_and_heads(manifest: Manifest, kind: AttentionKind) -> tuple[int, int]:
+    """Returns the numbers of layers and of heads that a kind of map has."""
+    layout = manifest.attention
+    return (layout.encoder_layers, layout.encoder_heads) if kind == "encoder_self" else (layout.layers, layout.heads)

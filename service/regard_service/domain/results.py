@@ -1,0 +1,181 @@
+"""What a caller receives: results, and the events of a stream.
+
+Types of which a result holds dozens are named tuples: one is built in a third of the time that a data class takes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from regard.arrays import Float32Array
+from regard_service.domain.calls import AlignmentMethod, AttentionKind, Granularity
+from regard_service.generation import FinishReason
+
+
+class Span(NamedTuple):
+    """A half-open range [start, end) of Unicode code points or of tokens."""
+
+    start: int
+    end: int
+
+
+class Token(NamedTuple):
+    """One piece of a text.
+
+    Attributes:
+        id: the vocabulary's id.
+        piece: the vocabulary's spelling.
+        span: the token's place in the text, in Unicode code points; None for special tokens.
+        is_special: the token belongs to the model (end of sentence, a language), not to the text.
+        logprob: natural log; 0 for source tokens.
+        copied_from: index of the source token that a copied token repeats.
+    """
+
+    id: int
+    piece: str
+    span: Span | None
+    is_special: bool = False
+    logprob: float = 0.0
+    copied_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """Consecutive tokens that a reader sees as one word, or a special token by itself."""
+
+    text: str
+    span: Span | None
+    tokens: Span
+    is_special: bool = False
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """One map of a hypothesis, or of the source.
+
+    Attributes:
+        values: float32; [layers, heads, target, source] for "cross", [target, source] for "alignment" and "rollout",
+            [layers, heads, n, n] for self-attention.
+        layers, heads: the indexes along the first two axes; for an alignment, those averaged.
+        granularity: whether the last two axes are tokens or words of the result.
+        method: the method of an alignment; None for other kinds.
+    """
+
+    kind: AttentionKind
+    values: Float32Array
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    granularity: Granularity = "token"
+    method: AlignmentMethod | None = None
+
+
+class Link(NamedTuple):
+    """A hard link of the alignment: Pharaoh's `source-target`."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One candidate output, with its maps.
+
+    Attributes:
+        words: the tokens grouped to words, in calls with maps between words.
+        links, entropy, coverage, source_coverage: measures of the alignment, in calls with one; see the .proto.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    score: float
+    finish_reason: FinishReason
+    words: tuple[Word, ...] = ()
+    maps: tuple[AttentionMap, ...] = ()
+    links: tuple[Link, ...] = ()
+    entropy: tuple[float, ...] = ()
+    coverage: tuple[float, ...] = ()
+    source_coverage: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageGrid:
+    """The place of the source axis on an upright picture.
+
+    Attributes:
+        box: left, top, right and bottom of the part that the model reads, in the picture's pixels.
+        first_position: the grid's first position on the source axis; the positions before it are no part of the
+            picture.
+    """
+
+    rows: int
+    columns: int
+    image_width: int
+    image_height: int
+    box: tuple[float, float, float, float]
+    first_position: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """The time that a request spent in each phase, in milliseconds."""
+
+    queue_ms: float
+    encode_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input as the model read it.
+
+    Attributes:
+        words: the tokens grouped to words, in calls with maps between words.
+        num_truncated_tokens: tokens that truncation removed.
+        image_grid: set for pictures, which have no tokens.
+    """
+
+    tokens: tuple[Token, ...] = ()
+    words: tuple[Word, ...] = ()
+    num_truncated_tokens: int = 0
+    image_grid: ImageGrid | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one input; hypotheses are best first. `maps` holds the maps of the source alone."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    source: Source
+    timings: Timings
+    model: str
+    version: str
+    num_parts: int = 1
+    maps: tuple[AttentionMap, ...] = ()
+
+    def all_maps(self) -> Iterator[AttentionMap]:
+        """Yields the maps of the source and of every hypothesis."""
+        yield from self.maps
+        for hypothesis in self.hypotheses:
+            yield from hypothesis.maps
+
+
+@dataclass(frozen=True)
+class Started:
+    """The first event of a stream."""
+
+    source: Source
+    model: str
+    version: str
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """One token, which later tokens do not change; `text_delta` is empty while a character is incomplete."""
+
+    index: int
+    token: Token
+    text_delta: str
+    maps: tuple[AttentionMap, ...] = ()
+
+
+StreamEvent = Started | TokenEvent | Result

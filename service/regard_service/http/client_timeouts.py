@@ -1,0 +1,62 @@
+"""Closes HTTP connections whose clients do not finish a request, or do not read a response, in time."""
+
+import asyncio
+from typing import ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class TimeoutProtocol(H11Protocol):
+    """Gives a client `timeout_s` to send a whole request, and `timeout_s` to empty a full send buffer.
+
+    uvicorn's own timeout covers connections that are idle between requests. It would keep a connection for ever that
+    sends a byte now and then, or nothing at all.
+    """
+
+    timeout_s: ClassVar[float]
+    _reading: asyncio.TimerHandle | None = None
+    _writing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_request()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_request()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing = self._writing or self.loop.call_later(self.timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writing = _cancel(self._writing)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._reading, self._writing = _cancel(self._reading), _cancel(self._writing)
+
+    def _watch_request(self) -> None:
+        """Runs the timer from the start of the connection, or the end of a response, to the last byte of a request."""
+        is_incomplete = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        if not is_incomplete:
+            self._reading = _cancel(self._reading)
+        elif self._reading is None:
+            self._reading = self.loop.call_later(self.timeout_s, self.transport.abort)
+
+
+def timeout_protocol(timeout_s: float) -> type[TimeoutProtocol]:
+    """Returns the protocol with a timeout, as the class that uvicorn takes."""
+    return type("TimeoutProtocol", (TimeoutProtocol,), {"timeout_s": timeout_s})
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None

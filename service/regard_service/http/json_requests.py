@@ -1,0 +1,106 @@
+"""Reads requests of the JSON API: a body or a query becomes the protobuf message that gRPC would receive."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.validation.texts import NOT_UTF8
+
+_STEP = re.compile(r"^Failed to parse (\w+) field: ")
+_UNKNOWN = re.compile(r'has no field named "([^"]*)"')
+# The value between is the caller's. Possessive quantifiers keep the time linear.
+_PLACE = re.compile(r" at \"?\w++(?:[.\[][\w.\[\]]*+)?\"?\.*+\s*+$")
+
+
+def read_body(body: bytes, message: Message) -> None:
+    """Fills a message from JSON.
+
+    Raises:
+        InvalidInput: the body is not JSON, or not this message; lists every bad top-level field.
+    """
+    try:
+        value = _parsed(body)
+    except UnicodeError:
+        raise InvalidInput.of("request", NOT_UTF8) from None
+    except (ValueError, RecursionError) as error:  # no JSON, or nested too deeply
+        raise InvalidInput.of("request", f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInput.of("request", "the body must be a JSON object")
+    fill(message, value)
+
+
+def _parsed(body: bytes) -> Any:
+    r"""Parses JSON. Raises UnicodeError also for half of a surrogate pair, which JSON can escape ("\ud800")."""
+    text = body.decode("utf-8")
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:
+    """Fills a message from a URL's query: "generation.num_beams" is a nested field, a list repeats its name.
+
+    Raises:
+        InvalidInput: lists every bad top-level field.
+    """
+    value: dict[str, Any] = {}
+    for path, text in parameters:
+        *parents, name = path.split(".")
+        holder: Any = value
+        for parent in parents:
+            holder = holder.setdefault(parent, {})
+            if not isinstance(holder, dict):
+                raise InvalidInput.of(path, "is a field of a field that has a value of its own")
+        known = _field(message, path)
+        if known is not None and known.is_repeated:
+            values = holder.setdefault(name, [])
+            if not isinstance(values, list):
+                raise InvalidInput.of(path, "has a value of its own and a field")
+            values.append(text)
+        else:
+            holder[name] = text
+    fill(message, value)
+
+
+def fill(message: Message, value: dict[str, Any]) -> None:
+    """Sets a message's fields by protobuf's JSON mapping, with either spelling of their names. Raises InvalidInput."""
+    violations = []
+    for name, item in value.items():
+        try:
+            json_format.ParseDict({name: item}, message)
+        except json_format.ParseError as error:
+            violations.append(_violation(str(error)))
+        except (RecursionError, OverflowError, TypeError) as error:
+            violations.append(FieldViolation(name, str(error)))
+    if violations:
+        raise InvalidInput(violations)
+
+
+def _violation(text: str) -> FieldViolation:
+    """Splits protobuf's error into path and description: "Failed to parse x field: ..." precedes each step."""
+    path = []
+    while (step := _STEP.match(text)) is not None:
+        path.append(step[1])
+        text = text[step.end() :]
+    unknown = _UNKNOWN.search(text)
+    if unknown is not None:
+        return FieldViolation(".".join([*path, unknown[1]]), "there is no such field")
+    return FieldViolation(".".join(path) or "request", _PLACE.sub("", text.strip().rstrip(".")))
+
+
+def _field(message: Message, path: str) -> Any:
+    """Returns the descriptor of a field by its path, or None."""
+    descriptor: Any = message.DESCRIPTOR
+    field: Any = None
+    for name in path.split("."):
+        if descriptor is None:
+            return None
+        field = descriptor.fields_by_name.get(name)
+        descriptor = None if field is None else field.message_type
+    return field

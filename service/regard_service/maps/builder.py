@@ -1,0 +1,92 @@
+"""Builds the attention maps of a call from the attention that the engine kept and from traces."""
+
+from collections.abc import Iterator
+
+from regard.arrays import Float32Array
+from regard_service.bundle import AttentionLayout
+from regard_service.domain.calls import AlignmentMethod, AttentionKind, AttentionOptions
+from regard_service.domain.offered_maps import STEP_KINDS, default_method
+from regard_service.domain.results import AttentionMap
+from regard_service.engine.runtime.trace import Trace
+from regard_service.maps.norms import weigh
+from regard_service.maps.reduce import align, select, shift
+from regard_service.maps.rollout import rollout
+
+
+def needs_trace(options: AttentionOptions) -> bool:
+    """Whether the maps of a call need the trace graph."""
+    return bool(options.kinds) and (options.weighting == "value_norm" or not set(options.kinds) <= set(STEP_KINDS))
+
+
+class MapBuilder:
+    """Builds the maps of one call.
+
+    Args:
+        layout: has the defaults for what the call leaves open.
+    """
+
+    def __init__(self, options: AttentionOptions, layout: AttentionLayout) -> None:
+        self._options = options
+        self._alignment_heads = layout.alignment_heads
+        self._method: AlignmentMethod = options.method or default_method(layout)
+
+    @property
+    def needs_next_step(self) -> bool:
+        """Whether a token's row is known only after the step that reads the token."""
+        return self._method == "shifted" and "alignment" in self._options.kinds
+
+    def of_target(self, cross: Float32Array, trace: Trace | None) -> Iterator[AttentionMap]:
+        """Yields the maps of a hypothesis, in the order of the call's kinds, between tokens.
+
+        Args:
+            cross: float32 [layers, heads, target, source].
+        """
+        norms = trace.cross_norms if trace is not None else None
+        for kind in self._options.kinds:
+            if kind in STEP_KINDS:
+                yield self._of_steps(kind, cross, norms)
+            elif kind == "decoder_self" and trace is not None:
+                yield self._selected(kind, trace.decoder_self, trace.decoder_norms)
+            elif kind == "rollout" and trace is not None:
+                yield AttentionMap(kind, rollout(trace.encoder_self, trace.decoder_self, trace.cross))
+
+    def of_source(self, trace: Trace | None) -> Iterator[AttentionMap]:
+        """Yields the maps that all hypotheses share, between tokens."""
+        if trace is not None and "encoder_self" in self._options.kinds:
+            yield self._selected("encoder_self", trace.encoder_self, trace.encoder_norms)
+
+    def of_steps(self, cross: Float32Array, norms: Float32Array | None) -> Iterator[AttentionMap]:
+        """Yields the maps of some steps, before the last step has run.
+
+        Args:
+            cross: float32 [layers, heads, steps, source].
+            norms: float32 [layers, heads, source], of the transformed values; None with the weighting "attention".
+        """
+        for kind in self._options.kinds:
+            if kind in STEP_KINDS:
+                yield self._of_steps(kind, cross, norms)
+
+    def _of_steps(self, kind: AttentionKind, cross: Float32Array, norms: Float32Array | None) -> AttentionMap:
+        if kind == "cross":
+            return self._selected(kind, cross, norms)
+        return self._alignment(self._weighed(cross, norms))
+
+    def _selected(self, kind: AttentionKind, values: Float32Array, norms: Float32Array | None) -> AttentionMap:
+        layers = self._options.layers or tuple(range(values.shape[0]))
+        heads = self._options.heads or tuple(range(values.shape[1]))
+        return AttentionMap(kind, select(self._weighed(values, norms), layers, heads), layers, heads)
+
+    def _weighed(self, values: Float32Array, norms: Float32Array | None) -> Float32Array:
+        return weigh(values, norms) if self._options.weighting == "value_norm" and norms is not None else values
+
+    def _alignment(self, cross: Float32Array) -> AttentionMap:
+        pairs = list(self._alignment_heads)
+        if self._options.layers or self._options.heads:
+            layers = self._options.layers or range(cross.shape[0])
+            pairs = [(layer, head) for layer in layers for head in self._options.heads or range(cross.shape[1])]
+        values = align(cross, pairs)
+        if self._method == "shifted":
+            values = shift(values)
+        used_layers = tuple(sorted({layer for layer, _ in pairs}))
+        used_heads = tuple(sorted({head for _, head in pairs}))
+        return AttentionMap("alignment", values, used_layers, used_heads, method=self._method)

@@ -1,0 +1,131 @@
+"""Loads a bundle: its graphs on an execution provider, its tokenizers or its picture reader, and a warm-up."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant
+from regard_service.domain.models import ModelInfo
+from regard_service.engine.runtime.cuda import open_runner
+from regard_service.engine.runtime.runner import Runner
+from regard_service.errors import LoadFailed, NotReady
+from regard_service.pictures.reader import ImageLimits, ImageReader
+from regard_service.repository.catalogue import CatalogueEntry
+from regard_service.repository.warm_up import WarmUpError, warm_up
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
+
+PROVIDERS: tuple[Provider, ...] = ("CUDAExecutionProvider", "CPUExecutionProvider")  # best first
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in memory: the runner of its graphs, and what reads its inputs and writes its text.
+
+    Attributes:
+        load_s: the time that reading and warming up took.
+    """
+
+    manifest: Manifest
+    runner: Runner
+    writer: TargetWriter
+    reader: SourceReader | ImageReader
+    folder: Path
+    size_bytes: int
+    load_s: float
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def provider(self) -> Provider:
+        return self.runner.provider
+
+    @property
+    def precision(self) -> Precision:
+        return self.runner.variant.precision
+
+    def info(self, *, is_default: bool = False) -> ModelInfo:
+        return ModelInfo(
+            self.name,
+            "ready",
+            manifest=self.manifest,
+            is_default=is_default,
+            provider=self.provider,
+            precision=self.precision,
+            size_bytes=self.size_bytes,
+            load_s=self.load_s,
+        )
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """Loads bundles.
+
+    Attributes:
+        provider: None takes the best that is available; a named one that is missing is an error.
+        precision: None takes the first variant that the provider can run.
+        image_limits: None takes the defaults.
+        num_cores: cores that encode a large source while the engine computes nothing else.
+    """
+
+    provider: Provider | None = None
+    precision: Precision | None = None
+    image_limits: ImageLimits | None = None
+    num_cores: int = 1
+
+    def load(self, entry: CatalogueEntry, check_size: Callable[[int], None]) -> LoadedModel:
+        """Reads a bundle and warms it up; may run in any thread.
+
+        Args:
+            check_size: gets the size of the bundle's files, in bytes, before its graphs are opened; may raise.
+
+        Raises:
+            LoadFailed: the bundle cannot be served; every reason is listed.
+        """
+        begin = time.monotonic()
+        if entry.links:
+            raise LoadFailed(entry.name, entry.links)
+        try:
+            bundle = Bundle.load(entry.folder)
+            size_bytes = sum(os.path.getsize(bundle.path(name)) for name in bundle.manifest.files)
+            check_size(size_bytes)
+            variant, provider = self._choose(bundle)
+            runner = open_runner(bundle, variant, provider, num_cores=self.num_cores)
+            writer, reader = self._open_tokenizers(bundle)
+            warm_up(runner, reader)
+        except BundleError as error:
+            raise LoadFailed(entry.name, tuple(error.reasons)) from error
+        except (NotReady, WarmUpError, OSError) as error:
+            raise LoadFailed(entry.name, (str(error),)) from error
+        return LoadedModel(bundle.manifest, runner, writer, reader, entry.folder, size_bytes, time.monotonic() - begin)
+
+    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
+        try:
+            return TargetWriter(bundle), self._open_reader(bundle)
+        except Exception as error:  # the tokenizers library raises plain Exception
+            raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
+
+    def _open_reader(self, bundle: Bundle) -> SourceReader | ImageReader:
+        source = bundle.manifest.source
+        return ImageReader(source, self.image_limits) if isinstance(source, ImageSource) else SourceReader(bundle)
+
+    def _choose(self, bundle: Bundle) -> tuple[Variant, Provider]:
+        """Returns the first variant that provider and precision allow, and its provider; a GPU is preferred."""
+        available = Runner.available_providers()
+        for provider in (self.provider,) if self.provider else PROVIDERS:
+            for variant in bundle.manifest.variants:
+                if (
+                    provider in variant.providers
+                    and provider in available
+                    and variant.precision == (self.precision or variant.precision)
+                ):
+                    return variant, provider
+        offered = ", ".join(f"{v.precision} on {'/'.join(v.providers)}" for v in bundle.manifest.variants)
+        raise NotReady(
+            f"no graphs for {self.precision or 'any precision'} on {self.provider or 'any provider'}: "
+            f"the bundle has {offered}; here there are {', '.join(available)}"
+        )

@@ -1,0 +1,69 @@
+"""Chooses among loaded models: the one that a call names, or the preferred one that fits."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from regard_service.bundle import Task
+from regard_service.errors import ModelNotFound
+from regard_service.repository.loader import LoadedModel
+
+
+@dataclass(frozen=True)
+class ModelPreference:
+    """Which of several fitting models answers a call that names none: the task's default, else the first of the
+    preferred names, else the first by name.
+
+    Attributes:
+        defaults: names by task.
+        preferred: names, best first.
+    """
+
+    defaults: Mapping[Task, str] = field(default_factory=dict)
+    preferred: tuple[str, ...] = ()
+
+    def best(self, models: Iterable[LoadedModel]) -> LoadedModel:
+        return min(models, key=self._rank)
+
+    def default(
+        self,
+        models: Iterable[LoadedModel],
+        task: Task,
+        *,
+        source_language: str = "",
+        target_language: str = "",
+        style: str = "",
+    ) -> LoadedModel:
+        """Returns the model that answers; "" fits any language or style.
+
+        Raises:
+            ModelNotFound: no model fits.
+        """
+        of_task = [model for model in models if model.manifest.task == task]
+        fitting = [
+            model
+            for model in of_task
+            if (not source_language or source_language in model.manifest.source_languages)
+            and (not target_language or target_language in model.manifest.target_languages)
+            and (not style or style in model.manifest.styles)
+        ]
+        if not fitting:
+            given = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
+            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; there are: {describe(of_task)}")
+        return self.best(fitting)
+
+    def _rank(self, model: LoadedModel) -> tuple[bool, int, str]:
+        is_default = self.defaults.get(model.manifest.task) == model.name
+        place = self.preferred.index(model.name) if model.name in self.preferred else len(self.preferred)
+        return not is_default, place, model.name
+
+
+def describe(models: Iterable[LoadedModel]) -> str:
+    """Lists models with their languages or styles, for error messages."""
+    return ", ".join(sorted(map(_describe, models))) or "none"
+
+
+def _describe(model: LoadedModel) -> str:
+    manifest = model.manifest
+    if manifest.task == "translation":
+        return f"{model.name} ({', '.join(manifest.source_languages)} to {', '.join(manifest.target_languages)})"
+    return model.name + (f" ({', '.join(manifest.styles)})" if manifest.styles else "")

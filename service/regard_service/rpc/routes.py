@@ -1,0 +1,85 @@
+"""The methods of a server, each wrapped in its layers."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
+from regard_service.rpc.message_timeout import MessageTimeout
+
+
+class Routes(grpc.GenericRpcHandler):
+    """Registers servicers, as a server does for `add_..._to_server`, and looks methods up for gRPC and HTTP.
+
+    Args:
+        layers: outermost first.
+        message_timeout_s: the limit of the time until a call's first message.
+    """
+
+    def __init__(self, *layers: Layer, message_timeout_s: float) -> None:
+        self._layers = layers
+        self._handlers: dict[str, Handler] = {}
+        self._grpc_handlers: dict[str, Handler] = {}
+        self._message_timeout = MessageTimeout(message_timeout_s)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Returns gRPC's handler of a path; None makes gRPC answer UNIMPLEMENTED."""
+        return self._grpc_handlers.get(handler_call_details.method)
+
+    def handler(self, path: str) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Returns the handler of a path "/service/method", wrapped in its layers; None if there is none."""
+        return self._handlers.get(path)
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[Any]) -> None:
+        """Does nothing: `add_..._to_server` registers the same methods by name next."""
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
+        for name, handler in method_handlers.items():
+            path = f"/{service_name}/{name}"
+            self._handlers[path] = self._wrapped(handler, Method.of(service_name, name, handler))
+            self._grpc_handlers[path] = self._message_timeout.handler(self._handlers[path])
+
+    def _wrapped(self, handler: Handler, method: Method) -> Handler:
+        own: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        behavior: Behavior = _writing(own) if handler.response_streaming else own
+        deserialize: Codec = handler.request_deserializer or _identity
+        serialize: Codec = handler.response_serializer or _identity
+        for layer in reversed(self._layers):
+            behavior = layer.around(method, behavior)
+            deserialize = layer.deserializer(method, deserialize)
+            serialize = layer.serializer(method, serialize)
+        make: Any = {
+            "unary": grpc.unary_unary_rpc_method_handler,
+            "client_stream": grpc.stream_unary_rpc_method_handler,
+            "server_stream": grpc.unary_stream_rpc_method_handler,
+            "bidi_stream": grpc.stream_stream_rpc_method_handler,
+        }[method.kind]
+        wrapped: Handler = make(behavior, deserialize, serialize)
+        return wrapped
+
+
+def _identity(message: Any) -> Any:
+    """The codec of methods that declare none."""
+    return message
+
+
+def _writing(behavior: Any) -> Behavior:
+    """Makes a streaming servicer's method write its responses: those of an async generator, or those that it writes
+    itself.
+
+    The generator is closed with the call: a client that leaves frees its slots at once.
+    """
+
+    async def write(request: Any, context: Context) -> None:
+        responses = behavior(request, context)
+        if asyncio.iscoroutine(responses):
+            await responses
+            return
+        async with aclosing(responses):
+            async for response in responses:
+                await context.write(response)
+
+    return write

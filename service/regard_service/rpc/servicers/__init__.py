@@ -1,0 +1,1 @@
+"""The gRPC services. They stay thin: convert, call, convert back."""

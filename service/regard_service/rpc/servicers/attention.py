@@ -1,0 +1,113 @@
+"""AttentionService: translate, summarize, caption; unary and streaming."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import grpc
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
+from regard_service.calls.data_plane import DataPlane
+from regard_service.convert.requests import RequestReader, as_stream_error
+from regard_service.convert.responses import Event, Response, write_event, write_response
+from regard_service.domain.calls import Call
+from regard_service.domain.results import Result, Started, StreamEvent
+from regard_service.errors import InvalidInput
+from regard_service.observability import logs
+from regard_service.observability.metrics import AttentionMetrics
+
+Context = grpc.aio.ServicerContext[Any, Any]
+AnyCall = TypeVar("AnyCall", bound=Call)
+
+
+class AttentionServicer(pb_grpc.AttentionServiceServicer):
+    """Converts, calls the data plane, converts back."""
+
+    def __init__(self, data_plane: DataPlane, reader: RequestReader, sent_maps: AttentionMetrics) -> None:
+        self._data_plane = data_plane
+        self._reader = reader
+        self._sent_maps = sent_maps
+
+    async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:  # noqa: N802
+        call = self._reader.translate(request, context.time_remaining())
+        return self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
+
+    async def StreamTranslate(  # noqa: N802
+        self, request: pb.StreamTranslateRequest, context: Context
+    ) -> AsyncIterator[pb.StreamTranslateResponse]:
+        call = self._reader.translate(request, context.time_remaining())
+        async with self._stream(self._data_plane.stream_translate, call, pb.StreamTranslateResponse) as events:
+            async for event in events:
+                yield event
+
+    async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
+        call = self._reader.summarize(request, context.time_remaining())
+        return self._response(await self._data_plane.summarize(call), call, pb.SummarizeResponse)
+
+    async def StreamSummarize(  # noqa: N802
+        self, request: pb.StreamSummarizeRequest, context: Context
+    ) -> AsyncIterator[pb.StreamSummarizeResponse]:
+        call = self._reader.summarize(request, context.time_remaining())
+        async with self._stream(self._data_plane.stream_summarize, call, pb.StreamSummarizeResponse) as events:
+            async for event in events:
+                yield event
+
+    async def Caption(self, request: pb.CaptionRequest, context: Context) -> pb.CaptionResponse:  # noqa: N802
+        call = self._reader.caption(request, context.time_remaining())
+        return self._response(await self._data_plane.caption(call), call, pb.CaptionResponse)
+
+    async def StreamCaption(  # noqa: N802
+        self, request: pb.StreamCaptionRequest, context: Context
+    ) -> AsyncIterator[pb.StreamCaptionResponse]:
+        call = self._reader.caption(request, context.time_remaining())
+        async with self._stream(self._data_plane.stream_caption, call, pb.StreamCaptionResponse) as events:
+            async for event in events:
+                yield event
+
+    def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
+        self._record(results, call)
+        return write_response(results, call.attention, response_class)
+
+    @asynccontextmanager
+    async def _stream(
+        self, run: Callable[[AnyCall], AsyncIterator[StreamEvent]], call: AnyCall, event_class: type[Event]
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Yields a call's events as messages. Closes the call with the block, also when the client leaves."""
+        try:
+            events = run(call)
+            try:
+                yield self._messages(events, call, event_class)
+            finally:
+                if isinstance(events, AsyncGenerator):
+                    await events.aclose()
+        except InvalidInput as error:
+            raise as_stream_error(error) from error
+
+    async def _messages(
+        self, events: AsyncIterator[StreamEvent], call: Call, event_class: type[Event]
+    ) -> AsyncIterator[Event]:
+        model = ""
+        async for event in events:
+            if isinstance(event, Started):
+                model = event.model
+                logs.note(model=f"{model}@{event.version}", num_inputs=1)
+            elif isinstance(event, Result):
+                self._record([event], call)
+            elif event.maps:
+                self._sent_maps.count(model, event.maps, call.attention)
+            yield write_event(event, call.attention, event_class)
+
+    def _record(self, results: Sequence[Result], call: Call) -> None:
+        """Adds names and numbers of the results, and no text, to the call's line in the log; counts the maps."""
+        if not results:
+            return
+        logs.note(
+            model=f"{results[0].model}@{results[0].version}",
+            num_inputs=len(results),
+            num_source_tokens=sum(len(result.source.tokens) for result in results),
+            num_target_tokens=sum(len(result.hypotheses[0].tokens) for result in results),
+        )
+        if call.attention.kinds:
+            for result in results:
+                self._sent_maps.count(result.model, result.all_maps(), call.attention)

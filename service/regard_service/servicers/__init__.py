@@ -1,1 +1,0 @@
-"""The gRPC services, thin: convert, call a handler, convert back."""

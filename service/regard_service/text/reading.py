@@ -1,0 +1,166 @@
+"""Reads a source text: text to the encoder's ids, with the span of every token."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from regard.arrays import Int64Array
+from regard_service.bundle import Bundle, TextSource
+from regard_service.domain.results import Token
+from regard_service.errors import InvalidInput
+from regard_service.text.parts import cut
+from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """A text, or a part of one, as the encoder reads it.
+
+    Attributes:
+        text: the whole text, as the caller sent it.
+        tokens: the tokens that are read, special tokens included; spans are positions in `text`.
+        words: int64 [source], for each token the first token of the same word; None unless the model copies.
+        num_truncated: pieces that truncation removed.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    words: Int64Array | None = None
+    num_truncated: int = 0
+
+    @property
+    def ids(self) -> Int64Array:
+        """int64 [source]."""
+        return np.array([token.id for token in self.tokens], np.int64)
+
+    @property
+    def array(self) -> Int64Array:
+        """The engine's input: int64 [source], or [2, source] with the words."""
+        return self.ids if self.words is None else np.stack([self.ids, self.words])
+
+
+_Affixes = tuple[tuple[int, ...], tuple[int, ...]]
+"""The special tokens before a text and after it."""
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """A text's tokens without special ones; for models that copy, with the word that each stands for."""
+
+    tokens: list[Token]
+    words: list[str]
+
+
+class SourceReader:
+    """Turns texts into encoder ids: prefix of the language or style, pieces, suffix."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        source = bundle.manifest.source
+        if not isinstance(source, TextSource):
+            raise TypeError(f"model {bundle.manifest.name!r} reads no text")
+        self._source = source
+        self._max_tokens = bundle.manifest.max_source_tokens
+        self._is_copying = bundle.manifest.target.copies
+        self._tokenizer = load_tokenizer(bundle, source.tokenizer)
+        self._unknown_id = unknown_id(self._tokenizer)
+
+    def read(
+        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+    ) -> SourceText:
+        """Tokenizes one text.
+
+        Args:
+            field: the text's path in the request, for errors.
+            key: target language or style.
+            language: the source language, for models that read its name.
+
+        Raises:
+            InvalidInput: the tokenizer finds nothing in the text, or the text is too long and truncation is "reject".
+        """
+        affixes = self._affixes(key, language)
+        pieces, room = self._pieces(text, field), self._room(affixes)
+        num_pieces = len(pieces.tokens)
+        if num_pieces > room and truncation == "reject":
+            raise InvalidInput.of(
+                field, f"has {num_pieces} tokens; this model takes at most {room} (or ask for truncation)"
+            )
+        return self._part(text, affixes, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
+
+    def read_parts(self, text: str, *, field: str, key: str, language: str = "") -> tuple[SourceText, ...]:
+        """Tokenizes one text and cuts it, between sentences where possible, into parts that fit the model.
+
+        Raises:
+            InvalidInput: the tokenizer finds nothing in the text.
+        """
+        pieces = self._pieces(text, field)
+        spans = [token.span for token in pieces.tokens if token.span is not None]  # every piece has one
+        affixes = self._affixes(key, language)
+        return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
+
+    def _pieces(self, text: str, field: str) -> _Pieces:
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        if not encoding.ids:
+            raise InvalidInput.of(field, "holds nothing that this model reads")
+        tokens, ends = [], _ends_after_accents(text)
+        for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
+            span = without_leading_space(text, start, ends[end])
+            tokens.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
+        return _Pieces(tokens, self._words(text, encoding.tokens) if self._is_copying else [])
+
+    def _words(self, text: str, pieces: list[str]) -> list[str]:
+        """Returns each piece's word, known or not, as normalizer and pre-tokenizer leave it."""
+        normalizer, pre_tokenizer = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        normal = text if normalizer is None else normalizer.normalize_str(text)
+        words = [normal] if pre_tokenizer is None else [word for word, _ in pre_tokenizer.pre_tokenize_str(normal)]
+        return words if len(words) == len(pieces) else pieces  # the numbers differ where words are cut into pieces
+
+    def _part(self, text: str, affixes: _Affixes, pieces: _Pieces, part: range, num_truncated: int = 0) -> SourceText:
+        """Returns a range of the pieces, between prefix and suffix."""
+        prefix, suffix = (self._special(ids) for ids in affixes)
+        chosen = slice(part.start, part.stop)
+        words = None
+        if self._is_copying:
+            # Each special token is a word of its own.
+            before, after = [object() for _ in prefix], [object() for _ in suffix]
+            words = first_positions([*before, *pieces.words[chosen], *after])
+        return SourceText(text, (*prefix, *pieces.tokens[chosen], *suffix), words, num_truncated)
+
+    def _room(self, affixes: _Affixes) -> int:
+        """Returns the number of pieces that fit beside the special tokens."""
+        return self._max_tokens - sum(map(len, affixes))
+
+    def _affixes(self, key: str, language: str) -> _Affixes:
+        source = self._source
+        prefix = source.prefix_ids.get(key, source.prefix_ids.get("", ()))
+        return (
+            source.language_prefix_ids.get(language, ()) + prefix,
+            source.suffix_ids + source.language_suffix_ids.get(language, ()),
+        )
+
+    def _special(self, ids: Sequence[int]) -> list[Token]:
+        return [Token(i, self._tokenizer.id_to_token(i) or "", None, is_special=True) for i in ids]
+
+
+def first_positions(words: Sequence[object]) -> Int64Array:
+    """Returns, for each word, the position of the first equal word: int64 [words]."""
+    first: dict[object, int] = {}
+    return np.array([first.setdefault(word, position) for position, word in enumerate(words)], np.int64)
+
+
+def _ends_after_accents(text: str) -> Sequence[int]:
+    """Returns, for each position, the position after the accents that start there.
+
+    A normalizer may have joined the accents with the letter before them. One pass computes all positions: a pass for
+    each would take quadratic time in a text of accents.
+    """
+    ends = range(len(text) + 1)
+    if text.isascii():
+        return ends
+    found = list(ends)
+    for position in reversed(range(len(text))):
+        if unicodedata.combining(text[position]):
+            found[position] = found[position + 1]
+    return found

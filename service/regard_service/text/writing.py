@@ -1,0 +1,156 @@
+"""Writes a target text: the decoder's ids to text, with the span of every token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from regard.arrays import Float32Array, Int64Array
+from regard_service.bundle import Bundle
+from regard_service.domain.results import Span, Token
+from regard_service.text.reading import SourceText
+from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+
+INCOMPLETE_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+MAX_CHARACTER_BYTES = 4
+MAX_CACHED_ADDITIONS = 50_000  # a few megabytes
+
+
+@dataclass(frozen=True)
+class TargetText:
+    """The decoder's output: one token for each id; spans are positions in `text`."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+
+class TargetWriter:
+    """Turns decoder ids into text. Pieces of an incomplete character add no text."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._tokenizer = load_tokenizer(bundle, bundle.manifest.target.tokenizer)
+        target = bundle.manifest.target
+        self.vocab_size = target.vocab_size
+        self._unknown_id = unknown_id(self._tokenizer)
+        self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
+        self._pieces: dict[int, str] = {}
+        self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {}
+
+    def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
+        """Writes a hypothesis.
+
+        Args:
+            ids: int64 [target].
+            logprobs: float32 [target].
+            source: the text that ids from `vocab_size` on copy from.
+        """
+        stream = self.stream(source)
+        tokens = [stream.add(i, logprob) for i, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True)]
+        return TargetText(stream.text, tuple(tokens))
+
+    def stream(self, source: SourceText | None = None) -> "TargetStream":
+        return TargetStream(self, source)
+
+    def piece(self, token_id: int) -> str:
+        """Returns the vocabulary's spelling of a token. Cached: the tokenizer builds a new string each time."""
+        piece = self._pieces.get(token_id)
+        if piece is None:
+            piece = self._pieces[token_id] = self._tokenizer.id_to_token(token_id) or ""
+        return piece
+
+    def id_of(self, piece: str) -> int:
+        """Returns a piece's id in the target vocabulary; the unknown token's where it has none."""
+        found = self._tokenizer.token_to_id(piece)
+        return found if found is not None else self._unknown_id or 0
+
+    def is_special(self, token_id: int) -> bool:
+        return token_id in self._special_ids
+
+    def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> str:
+        """Returns the text that `held` adds after `shown`. Cached: few pairs make up most of a text."""
+        added = self._additions.get((shown, held))
+        if added is None:
+            added = self._decode(shown + held)[len(self._decode(shown)) :]
+            if len(self._additions) >= MAX_CACHED_ADDITIONS:
+                self._additions.clear()
+            self._additions[shown, held] = added
+        return added
+
+    def _decode(self, ids: tuple[int, ...]) -> str:
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+
+class TargetStream:
+    """Text that grows token by token.
+
+    Attributes:
+        text: the text of all complete characters so far.
+    """
+
+    def __init__(self, writer: TargetWriter, source: SourceText | None = None) -> None:
+        self.text = ""
+        self._writer = writer
+        self._source = source
+        self._shown: tuple[int, ...] = ()  # the last ids that added text; they decide whether a space comes first
+        self._held: tuple[int, ...] = ()  # the bytes of an incomplete character
+        self._copied: tuple[int, Span] | None = None  # position and span of the last token, if it was a copy
+
+    def add(self, token_id: int, logprob: float) -> Token:
+        """Appends a token; its span is the text that it adds."""
+        if self._source is not None and token_id >= self._writer.vocab_size:
+            return self._copy(self._source, token_id - self._writer.vocab_size, logprob)
+        piece, self._copied = self._writer.piece(token_id), None
+        if self._writer.is_special(token_id):
+            return Token(token_id, piece, None, is_special=True, logprob=logprob)
+        start = len(self.text)
+        self._held += (token_id,)
+        added = self._writer.addition(self._shown, self._held)
+        if not added.endswith(INCOMPLETE_CHARACTER) or len(self._held) >= MAX_CHARACTER_BYTES:
+            self._show(added)
+        return Token(token_id, piece, without_leading_space(self.text, start, len(self.text)), logprob=logprob)
+
+    def _copy(self, source: SourceText, position: int, logprob: float) -> Token:
+        """Appends the source token at a position, with the source's spelling and spacing."""
+        original = source.tokens[position]
+        if self._held:  # a copy ends an incomplete character
+            self._show(self._writer.addition(self._shown, self._held))
+        token_id, start = self._writer.id_of(original.piece), len(self.text)
+        # The tokens of one character ("½" is read as 1, /, 2) share its span: copied in sequence they add it once.
+        is_added = original.span is not None and self._copied == (position - 1, original.span)
+        if original.span is not None and not is_added:
+            has_space = self.text and _begins_word(source.text, original.span.start)
+            self.text += " " * bool(has_space) + source.text[original.span.start : original.span.end]
+            self._shown = (token_id,)
+        self._copied = None if original.span is None else (position, original.span)
+        span = without_leading_space(self.text, start, len(self.text))
+        return Token(token_id, original.piece, span, logprob=logprob, copied_from=position)
+
+    def _show(self, added: str) -> None:
+        self.text += added
+        self._shown, self._held = self._held, ()
+
+
+def join_texts(parts: Sequence[TargetText], source_lengths: Sequence[int]) -> TargetText:
+    """Joins the outputs of a source's consecutive parts, with a space between them.
+
+    Args:
+        source_lengths: tokens of each part of the source.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    text, tokens, num_source = "", [], 0
+    for part, source_length in zip(parts, source_lengths, strict=True):
+        text += " " * bool(text and part.text)
+        tokens += [_moved(token, len(text), num_source) for token in part.tokens]
+        text += part.text
+        num_source += source_length
+    return TargetText(text, tuple(tokens))
+
+
+def _moved(token: Token, num_characters: int, num_source_tokens: int) -> Token:
+    """Moves a token behind a number of characters, and the token it copies behind a number of source tokens."""
+    span = None if token.span is None else Span(token.span.start + num_characters, token.span.end + num_characters)
+    copied_from = None if token.copied_from is None else token.copied_from + num_source_tokens
+    return token._replace(span=span, copied_from=copied_from)
+
+
+def _begins_word(text: str, position: int) -> bool:
+    return position == 0 or text[position - 1].isspace()

@@ -1,0 +1,33 @@
+"""Checks attention options against what the model offers."""
+
+from regard_service.bundle import Manifest
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.offered_maps import num_layers_and_heads, offered_kinds
+from regard_service.validation.violations import Violations
+
+
+def check_attention(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:
+    """Adds the kinds, layers, heads and weighting that the model does not offer."""
+    offered = offered_kinds(manifest)
+    for index, kind in enumerate(options.kinds):
+        if kind not in offered:
+            violations.add(
+                f"attention.kinds[{index}]",
+                f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(offered)}",
+            )
+    _check_indexes(options, manifest, violations)
+    if options.weighting == "value_norm" and options.kinds and not manifest.is_traced:
+        violations.add("attention.weighting", f"model {manifest.name!r} carries no value norms")
+
+
+def _check_indexes(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:
+    sizes = [num_layers_and_heads(manifest, kind) for kind in options.kinds if kind in offered_kinds(manifest)]
+    # Without a kind, layers and heads have no effect; they are checked against the decoder's all the same.
+    sizes = sizes or [num_layers_and_heads(manifest, "cross")]
+    for axis, (name, indexes) in enumerate((("layers", options.layers), ("heads", options.heads))):
+        size = min(each[axis] for each in sizes)
+        for position, index in enumerate(indexes):
+            if not 0 <= index < size:
+                violations.add(
+                    f"attention.{name}[{position}]", f"is {index}; model {manifest.name!r} has {size} {name}"
+                )

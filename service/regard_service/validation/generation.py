@@ -1,0 +1,66 @@
+"""Resolves generation options: what the caller set, and the model's defaults for the rest."""
+
+import secrets
+from typing import TypeVar
+
+from regard_service.bundle import Manifest
+from regard_service.domain.calls import GenerationOptions
+from regard_service.generation import Generation, Sampling
+from regard_service.validation.violations import Violations
+
+T = TypeVar("T")
+
+
+def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str, violations: Violations) -> Generation:
+    """Returns the settings of a decoding; adds what violates the model's limits or contradicts another field.
+
+    Args:
+        key: target language or style, which may force a first token.
+    """
+    defaults, limit = manifest.generation, manifest.max_target_tokens
+    sampling = _sampling(options, violations)
+    max_new_tokens = _first(options.max_new_tokens, min(defaults.max_new_tokens, limit))
+    generation = Generation(
+        max_new_tokens=max_new_tokens,
+        num_beams=1 if sampling else _first(options.num_beams, defaults.num_beams),
+        num_return_sequences=_first(options.num_return_sequences, 1),
+        min_new_tokens=_first(options.min_new_tokens, min(defaults.min_new_tokens, max_new_tokens)),
+        length_penalty=_first(options.length_penalty, defaults.length_penalty),
+        early_stopping=_first(options.early_stopping, defaults.early_stopping),
+        no_repeat_ngram_size=_first(options.no_repeat_ngram_size, defaults.no_repeat_ngram_size),
+        repetition_penalty=_first(options.repetition_penalty, defaults.repetition_penalty),
+        forced_first_id=manifest.target.forced_first_id(key),
+        sampling=sampling,
+    )
+    _check(generation, manifest, violations)
+    return generation
+
+
+def _check(generation: Generation, manifest: Manifest, violations: Violations) -> None:
+    limit, most, least = manifest.max_target_tokens, generation.max_new_tokens, generation.min_new_tokens
+    num_sequences, num_beams = generation.num_return_sequences, generation.num_beams
+    if most > limit:
+        violations.add("generation.max_new_tokens", f"is {most}; model {manifest.name!r} makes at most {limit}")
+    if least > most:
+        violations.add("generation.min_new_tokens", f"is {least}, more than max_new_tokens, {most}")
+    if num_sequences > num_beams and not generation.sampling:
+        violations.add("generation.num_return_sequences", f"is {num_sequences}, more than num_beams, {num_beams}")
+
+
+def _sampling(options: GenerationOptions, violations: Violations) -> Sampling | None:
+    """Returns the sampling, which any of its fields switches on, unless the temperature is 0."""
+    has_field = any(value is not None for value in (options.temperature, options.top_k, options.top_p))
+    if not has_field or options.temperature == 0:
+        return None
+    if _first(options.num_beams, 1) > 1:
+        violations.add("generation.num_beams", f"is {options.num_beams}; sampling has one beam")
+    return Sampling(
+        temperature=_first(options.temperature, 1.0),
+        top_k=_first(options.top_k, 0),
+        top_p=_first(options.top_p, 1.0),
+        seed=options.seed if options.seed is not None else secrets.randbits(63),
+    )
+
+
+def _first(value: T | None, default: T) -> T:
+    return default if value is None else value

@@ -1,0 +1,25 @@
+"""Requests of the JSON API as bytes: what hostile ones cost."""
+
+import json
+
+import pytest
+from regard_service.errors import InvalidInput
+from regard_service.http.json_requests import read_body
+
+from regard.v1 import regard_pb2 as pb
+
+
+@pytest.mark.parametrize("mark", [".", "[", " ", ".a", '"'])
+def test_a_long_wrong_value_is_refused_at_once(mark: str) -> None:
+    """With the square of the time, these took minutes in which the server did nothing else."""
+    value = " at a" + mark * 100_000 + "!"
+    with pytest.raises(InvalidInput) as refused:
+        read_body(json.dumps({"truncation": value}).encode(), pb.TranslateRequest())
+    assert [violation.field for violation in refused.value.violations] == ["truncation"]
+
+
+def test_the_place_that_protobuf_names_is_left_out() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_body(b'{"truncation": "SOMEHOW"}', pb.TranslateRequest())
+    (violation,) = refused.value.violations
+    assert violation.description == "Invalid enum value SOMEHOW for enum type regard.v1.Truncation"
