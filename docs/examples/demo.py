@@ -1,6 +1,6 @@
-"""`make demo`: starts a server, translates, captions and summarizes over gRPC, shows what was attended to, stops.
+"""`make demo`: starts a server, translates, captions and summarizes over gRPC, shows the attention, stops.
 
-It is also an example of how a program starts a server of its own, calls it and reads its metrics.
+Also an example of a program that starts a server of its own, calls it and reads its metrics.
 """
 
 import os
@@ -39,7 +39,7 @@ METRICS = (
 
 
 def show_translation(console: Console, client: regard.Client, text: str, language: str, model: str) -> None:
-    """Translates a sentence and prints the translation, its alignment by words, and where the time went."""
+    """Translates a sentence and prints the translation, its alignment by words, and its timings."""
     result = client.translate(text, to=language, model=model, attention=["alignment"], words=True)
     _print(console, text, language, result)
     print_alignment(console, result, result.best)
@@ -83,7 +83,7 @@ def _print_timings(console: Console, result: regard.Result) -> None:
 
 
 def show_metrics(console: Console, port: int) -> None:
-    """Prints what Prometheus would have read about these calls."""
+    """Prints the metrics of these calls, as Prometheus reads them."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
         lines = response.read().decode().splitlines()
     console.rule("metrics of these calls")
@@ -105,7 +105,7 @@ def translate(console: Console, client: regard.Client) -> None:
 
 
 def caption(console: Console, client: regard.Client) -> None:
-    """Captions every photograph, and translates what was said of the first one."""
+    """Captions every photograph, and translates the caption of the first one."""
     console.rule("photographs in words, and where each word looked")
     captions = [show_caption(console, client, path) for path in sorted((HERE / "photos").glob("*.jpg"))]
     console.rule("a caption, translated")

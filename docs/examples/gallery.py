@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/gallery.md from what the shipped models answer now: `python docs/examples/gallery.py`.
+"""Makes the pictures of docs/gallery.md from answers of the shipped models: `python docs/examples/gallery.py`.
 
 With Node, Chromium and `make browser` it also takes the pictures of the page and of the playground. Scripts that
 matplotlib's own font lacks are drawn in the system's fonts (Debian: fonts-noto-cjk, fonts-symbola).
@@ -33,7 +33,7 @@ LONG = (
     "When we came home late in the evening, the children were already asleep, so we sat in the kitchen for a while,"
     " drank a cup of tea and talked about the journey."
 )
-# The shipped models read none of these scripts: the only map here that no model made.
+# The shipped models read none of these scripts, so this map was written by hand.
 CHINESE = ["我", "在", "图书馆", "读", "书", "😀"]
 HEBREW = ["אני", "קורא", "ספר", "בספרייה", "😀"]
 WEIGHTS = [
@@ -78,7 +78,7 @@ def draw_captions(client: regard.Client) -> None:
 
 
 def draw_terminal(target: str) -> None:
-    """What the command prints on a terminal, while it streams."""
+    """Draws what the command prints on a terminal while it streams."""
     words = ["regard", "translate", SENTENCE, "--to", "de", "--stream", "--attention"]
     environment = os.environ | {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color", "COLUMNS": "76"}
     environment.pop("NO_COLOR", None)

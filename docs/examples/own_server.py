@@ -1,4 +1,4 @@
-"""A server of one's own, for as long as a program needs it."""
+"""Starts a server for as long as a program needs it."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ class Ports:
 
 @contextmanager
 def server() -> Iterator[Ports]:
-    """A `regard serve` of our own on free loopback ports; stopped with SIGTERM, as an operator would."""
+    """Runs `regard serve` on free loopback ports, and stops it with SIGTERM, as an operator would."""
     command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
@@ -30,11 +30,11 @@ def server() -> Iterator[Ports]:
 
 
 def _ports(process: "subprocess.Popen[str]") -> Ports:
-    """Reads the server's log up to the line that says where it serves."""
+    """Reads the server's log up to the line that names its ports."""
     lines = []
     for line in process.stderr or ():
         lines.append(line)
-        if not line.startswith("{"):  # no entry of the log: what Python says when it cannot even begin
+        if not line.startswith("{"):  # not an entry of the log: Python's own message if it cannot start
             continue
         entry = json.loads(line)
         if "grpc_port" in entry:

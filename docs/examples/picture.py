@@ -1,4 +1,4 @@
-"""Draws the README's picture, docs/images/alignment.svg, from what the shipped model answers now."""
+"""Draws the README's picture, docs/images/alignment.svg, from an answer of the shipped model."""
 
 import io
 import re

@@ -69,7 +69,8 @@ def test_every_element_of_the_api_is_there(api: FileDescriptorProto) -> None:
     page = reference(api, "The gRPC API")
     assert page.startswith("# The gRPC API\n\nThe Regard API: ")
     methods = [method.name for service in api.service for method in service.method]
-    names = [*(each.name for each in (*api.service, *api.message_type, *api.enum_type)), *methods]
+    types = [each.name for each in api.message_type] + [each.name for each in api.enum_type]
+    names = [*(service.name for service in api.service), *types, *methods]
     assert [name for name in names if f"# {name} {{ #{name} }}\n" not in page] == []
     fields = {field.name for message in api.message_type for field in message.field}
     values = {value.name for enum in api.enum_type for value in enum.value}

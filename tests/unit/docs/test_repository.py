@@ -1,5 +1,6 @@
 """Which files the documentation site has, and that links in the repository's own pages lead to files."""
 
+import re
 from pathlib import Path
 
 from docs.tools.repository import ROOT, as_page, linked_files, links
@@ -50,6 +51,20 @@ def test_every_link_leads_to_a_file() -> None:
         if not (page.parent / target).is_file()
     ]
     assert broken == []
+
+
+def test_every_path_in_code_exists() -> None:
+    """Paths from the repository's root, such as `docs/tools`; the CHANGELOG tells of the past."""
+    folders = "regard|service|models|export|tests|benchmarks|deploy|docs|proto"
+    path = re.compile(rf"`((?:{folders})(?:/[\w.-]+)+)`")
+    pages = [page for page in linked_files() if page.suffix == ".md" and page.name != "CHANGELOG.md"]
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in pages
+        for name in path.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists()
+    ]
+    assert missing == []
 
 
 def test_a_source_file_as_page(tmp_path: Path) -> None:
