@@ -78,18 +78,18 @@ EXPORT = {
     ),
     "family": Box(264, 16, 232, 90, "1. Family", ["weights, config, tokenizer, in", "one form for all", "`families`"]),
     "description": Box(
-        512, 16, 232, 90, "2. Description", ["layers, widths, positions, norms", "by one scheme", "`describe`"]
+        512, 16, 232, 90, "2. Description", ["layers, widths, positions, norms", "by one scheme", "`descriptions`"]
     ),
     "float32": Box(
         16, 146, 232, 90, "3. Graphs in float32",
-        ["encode, step; trace, where the", "model allows it", "`graphs, drawing`"],
+        ["encode, step; trace, where the", "model allows it", "`architectures, onnx_graph`"],
     ),
     "calibration": Box(
         264, 146, 232, 90, "4. Calibration", ["the range of the numbers that", "enter each linear layer", "`tuning`"]
     ),
     "precisions": Box(
         512, 146, 232, 90, "5. Other precisions",
-        ["int8, int4, float16, from the", "same description", "`graphs, precision`"],
+        ["int8, int4, float16, from the", "same description", "`architectures, precision`"],
     ),
     "heads": Box(
         16, 276, 232, 90, "6. Alignment heads",

@@ -44,7 +44,6 @@ def test_types_defaults_and_bounds_of_settings() -> None:
 
 def test_every_public_name_of_the_client_is_there() -> None:
     assert {name for name in named("client.md") if name.startswith("regard.") and name.count(".") == 1} - {
-        "regard.requests",
         "regard.plots",
     } == {f"regard.{name}" for name in regard.__all__}
 
