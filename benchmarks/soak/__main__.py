@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak`: watches a server's memory, files, threads and latency during half an hour of load."""
+"""`python -m benchmarks.soak`: memory, files, threads and latency of a server over half an hour of mixed load."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
