@@ -1,4 +1,4 @@
-"""`python -m benchmarks.export`: time, memory and size of exporting a checkpoint as large as Marian-base."""
+"""`python -m benchmarks.export`: measures the export of a checkpoint as large as Marian-base."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ COMPARED: Precision = "float32"
 )  # fmt: skip
 @click.pass_context
 def main(context: click.Context, json_file: Path | None) -> None:
-    """Makes the checkpoint, exports it to int8 with verification, and compares its size with float32's."""
+    """Measures time, memory and size of an int8 export with verification."""
     before = circumstances(context, "benchmarks.export")
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)

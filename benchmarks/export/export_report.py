@@ -1,4 +1,4 @@
-"""What the benchmark of exporting found, as JSON and as tables."""
+"""The cost of an export as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -12,10 +12,10 @@ MEGA = 1_000_000
 
 
 class StageCost(BaseModel):
-    """A part of an export.
+    """The cost of one stage of an export.
 
     Attributes:
-        peak_bytes: the most memory resident in it, mapped files included.
+        peak_bytes: peak of resident memory, including mapped files.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,8 +30,8 @@ class ExportReport(Measurement):
     """One export to int8, and the size of float32's bundle.
 
     Attributes:
-        checkpoint_bytes: of the weights.
-        bundle_bytes: by precision, of the graphs with their weights.
+        checkpoint_bytes: size of the checkpoint's weights.
+        bundle_bytes: size of the graphs with their weights, by precision.
     """
 
     benchmark: Literal["export"] = "export"
@@ -40,6 +40,7 @@ class ExportReport(Measurement):
     bundle_bytes: dict[str, int]
 
     def tables(self) -> Iterator[Table]:
+        """One table with the stages."""
         rows = [
             (s.title, f"{s.seconds:.1f}", f"{s.cpu_seconds:.1f}", f"{s.peak_bytes / MEGA:.0f}") for s in self.stages
         ]
@@ -52,12 +53,13 @@ class ExportReport(Measurement):
         return max(s.peak_bytes for s in self.stages)
 
     def notes(self) -> Iterator[str]:
+        """Sizes, and whether other work ran."""
         yield f"Weights of the checkpoint: {self.checkpoint_bytes / MEGA:.0f} MB."
-        yield f"Peak of resident memory: {self._peak / self.checkpoint_bytes:.2f} times that."
+        yield f"Peak of resident memory: {self._peak / self.checkpoint_bytes:.2f} times these weights."
         sizes = self.bundle_bytes
         yield (
             f"Graphs with weights: int8 {sizes['int8'] / MEGA:.0f} MB, float32 {sizes['float32'] / MEGA:.0f} MB; "
-            f"int8 has {sizes['int8'] / sizes['float32']:.1%} of float32's, "
+            f"int8 has {sizes['int8'] / sizes['float32']:.1%} of float32's size and "
             f"{sizes['int8'] / self.checkpoint_bytes:.1%} of the checkpoint's."
         )
         if self.machine.is_busy:

@@ -11,12 +11,12 @@ from transformers import MarianConfig, MarianMTModel
 
 VOCAB_SIZE = 58_101
 PIECES_A_SIDE = 32_000
-SEED_PIECES = 200  # as many as so little text gives; the others are made up, which costs a tokenizer as much
+SEED_PIECES = 200  # trained on the few examples; synthetic pieces, which cost a tokenizer as much, make up the rest
 END, UNKNOWN, PAD = "</s>", "<unk>", "<pad>"
 
 
 def write_checkpoint(folder: Path) -> int:
-    """Saves what `transformers` would; returns the size of its weights in bytes."""
+    """Writes a checkpoint in the format of `transformers`; returns the size of its weights in bytes."""
     folder.mkdir(parents=True)
     pieces = [piece for side in ("source", "target") for piece in _write_pieces(folder, side)]
     vocabulary = [*list(dict.fromkeys([END, UNKNOWN, *pieces]))[: VOCAB_SIZE - 1], PAD]
@@ -50,7 +50,7 @@ def _config(ids: dict[str, int]) -> MarianConfig:
 
 
 def _write_pieces(folder: Path, side: str) -> list[str]:
-    """Trains a SentencePiece model, fills it up to its full size, and returns its pieces."""
+    """Trains a SentencePiece model, pads it to its full size, and returns its pieces."""
     file = folder / f"{side}.spm"
     with file.open("wb") as stream:
         sentencepiece.SentencePieceTrainer.train(

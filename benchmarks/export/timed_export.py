@@ -1,6 +1,6 @@
-"""`python -m benchmarks.export.stages CHECKPOINT OUT PRECISION`: exports, and prints as JSON what each stage took.
+"""`python -m benchmarks.export.timed_export CHECKPOINT OUT PRECISION`: exports, prints each stage's cost as JSON.
 
-A process of its own, so that what it has in memory is the export's alone. Linux only: it reads and resets the peak of
+Runs in its own process, whose memory is the export's alone. Linux only: reads and resets the memory peak of
 /proc/self/status.
 """
 
@@ -16,14 +16,14 @@ KIBIBYTE = 1024
 
 
 class Stages:
-    """Times and peaks, one a stage; peaks are of resident memory, mapped files included."""
+    """Time and memory peak of each stage; peaks count resident memory, including mapped files."""
 
     def __init__(self, title: str) -> None:
         self.ended: list[dict[str, str | float]] = []
         self._begin(title)
 
     def next(self, title: str) -> None:
-        """Ends the stage that runs and begins another."""
+        """Ends the current stage and begins the next."""
         self.ended.append(
             {
                 "title": self._title,
@@ -42,11 +42,12 @@ class Stages:
 def _peak_bytes() -> int:
     found = re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
     if found is None:
-        raise SystemExit("the system does not tell how much memory a process had")
+        raise SystemExit("the system does not report a process's memory peak")
     return int(found[1]) * KIBIBYTE
 
 
 def main() -> None:
+    """Exports with the arguments of the command line."""
     checkpoint, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     stages = Stages("importing libraries")
     from regard_export.cli.commands import PRECISIONS
@@ -56,7 +57,7 @@ def main() -> None:
     stages.next("reading the checkpoint")
     model = load_source_model(checkpoint)
     chosen = next(known for known in PRECISIONS if known == precision)
-    # Random weights may lose more to 8 bits than is allowed; what verification costs is the same.
+    # Random weights may fail the int8 bounds; verification costs the same.
     options = ExportOptions("benchmark", "1", (chosen,), {}, allow_mismatch=True)
     export(model, out, options, stages.next)
     stages.next("")

@@ -1,1 +1,1 @@
-"""How fast attention is shown: the page in a browser, and the drawing of a heatmap."""
+"""Measures how fast attention is displayed: `python -m benchmarks.html`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.html`: how fast attention is shown."""
+"""`python -m benchmarks.html`: measures the HTML page in a browser and the drawing of heatmaps."""
 
 import tempfile
 from pathlib import Path
@@ -13,16 +13,16 @@ from benchmarks.html.opening import BrowserMissing, Opening, measure_opening
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--rounds", type=click.IntRange(1), default=15, help="Openings, and drawings of each kind.")
+@click.option("--rounds", type=click.IntRange(1), default=15, help="Number of page loads, and of drawings per format.")
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="Write the results to this file.",
 )  # fmt: skip
 @click.pass_context
 def main(context: click.Context, rounds: int, json_file: Path | None) -> None:
-    """Opens a large page in Chromium and uses it, and draws heatmaps.
+    """Opens and uses a large page in Chromium, and draws heatmaps.
 
-    The page needs Chromium and Node; where one is missing, it is left out.
+    The page needs Chromium and Node; without them only heatmaps are measured.
     """
     before = circumstances(context, "benchmarks.html")
     drawings = tuple(measure_drawing(form, rounds) for form in ("png", "svg"))
@@ -37,7 +37,7 @@ def _opening(rounds: int) -> Opening | None:
         try:
             return measure_opening(Path(folder), rounds)
         except BrowserMissing as missing:
-            click.echo(f"The page is left out: {missing}.", err=True)
+            click.echo(f"The page is not measured: {missing}.", err=True)
             return None
 
 

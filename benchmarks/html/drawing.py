@@ -1,4 +1,4 @@
-"""A heatmap of 40 by 40, drawn and written: in a process that has drawn before, and in one that has yet to import."""
+"""Measures drawing and writing a heatmap of 40 by 40, in a new process and in one that has drawn before."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ SIZE = 40
 
 
 class Drawing(BaseModel):
-    """Seconds for a file, by the clock and of processor time.
+    """Seconds per file, of wall time and of processor time.
 
     Attributes:
         form: "png" or "svg".
-        first, first_cpu: in a new process, the imports included.
-        again, again_cpu: in one that has drawn such a file before.
+        first, first_cpu: in a new process, including imports.
+        again, again_cpu: in a process that has drawn this format before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +32,7 @@ class Drawing(BaseModel):
 
 
 def measure_drawing(form: str, rounds: int) -> Drawing:
-    """Draws `rounds` times in this process, and in as many processes of their own."""
+    """Draws in `rounds` new processes, then `rounds` times in this process."""
     first = [_draw_elsewhere(form) for _ in range(rounds)]
     draw(form)
     again = [draw(form) for _ in range(rounds)]
@@ -52,7 +52,7 @@ def _draw_elsewhere(form: str) -> tuple[float, float]:
 
 
 def draw(form: str) -> tuple[float, float]:
-    """Draws and writes one; the seconds that took, by the clock and of the processor, imports included."""
+    """Draws and writes one heatmap; returns seconds of wall time and of processor time, including imports."""
     started, cpu = time.perf_counter(), time.process_time()
     from benchmarks.html.made_up import attention
     from regard.plots import plot_attention_weights

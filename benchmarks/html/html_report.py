@@ -1,4 +1,4 @@
-"""What the benchmark of pages and pictures found, as JSON and as tables."""
+"""The times of pages and heatmaps as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -12,10 +12,10 @@ from benchmarks.html.opening import Opening
 
 
 class HtmlReport(Measurement):
-    """All of it.
+    """All measured times.
 
     Attributes:
-        opening: None where there is no browser.
+        opening: None without a browser.
     """
 
     benchmark: Literal["html"] = "html"
@@ -23,6 +23,7 @@ class HtmlReport(Measurement):
     drawings: tuple[Drawing, ...]
 
     def tables(self) -> Iterator[Table]:
+        """The page and the heatmaps."""
         if self.opening is not None:
             yield _opening(self.opening)
         yield Table(
@@ -31,19 +32,20 @@ class HtmlReport(Measurement):
                 "file",
                 "in a process that has drawn before",
                 "its processor time",
-                "imports included",
+                "in a new process, with imports",
                 "its processor time",
             ],
             [_times(each) for each in self.drawings],
         )
 
     def notes(self) -> list[str]:
+        """The page's size, the browser, and whether other work ran."""
         notes = []
         if self.opening is not None:
             size = f"{self.opening.size_bytes / 1e6:.1f} MB"
             notes.append(f"A page of {size}, from a file, in {self.opening.browser}, headless, {self._rounds()}.")
         else:
-            notes.append("No browser was there to open the page with.")
+            notes.append("The page was not measured: no browser is installed.")
         if self.machine.is_busy:
             notes.append(self.machine.busy_note)
         return notes
@@ -60,14 +62,14 @@ def _times(drawing: Drawing) -> list[str]:
 def _opening(opening: Opening) -> Table:
     title = f"The page with {NUM_LAYERS} layers of {NUM_HEADS} heads over {NUM_WORDS} by {NUM_WORDS} words"
     rows: list[tuple[str, Spread]] = [
-        ("open: first map on the screen, input answered", opening.opened),
-        ("an empty page, in the same way", opening.empty),
-        ("all of the file read", opening.read),
+        ("open: first map visible, input answered", opening.opened),
+        ("the same for an empty page", opening.empty),
+        ("whole file read", opening.read),
         ("processor time of the main thread until then", opening.work),
-        ("that of the empty page", opening.empty_work),
-        ("a word pointed at", opening.hover),
-        ("another head", opening.head),
-        ("another kind of map", opening.kind),
+        ("the same for an empty page", opening.empty_work),
+        ("highlight a word under the pointer", opening.hover),
+        ("show another head", opening.head),
+        ("show another kind of map", opening.kind),
         ("the same for the first time, with decoding", opening.first_kind),
     ]
     return Table(f"{title}, ms", ["", "median (least to most)"], [[name, spread.text(".1f")] for name, spread in rows])

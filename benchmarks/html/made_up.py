@@ -1,4 +1,4 @@
-"""A result as large as the page has to bear, and weights to draw."""
+"""A synthetic result of the largest supported size, and synthetic weights."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ NUM_LAYERS, NUM_HEADS, NUM_WORDS = 6, 8, 60
 
 
 def large_result() -> Result:
-    """A result of 60 words with its alignment and the cross-attention of 6 layers of 8 heads, by words, float32."""
+    """A result of 60 words with the alignment and the cross-attention of 6 layers of 8 heads, by words, in float32."""
     weights = attention(NUM_LAYERS, NUM_HEADS, NUM_WORDS, NUM_WORDS)
     words = [pb.Word(text=f"word{number}") for number in range(NUM_WORDS)]
     maps = [
@@ -22,7 +22,7 @@ def large_result() -> Result:
 
 
 def attention(*shape: int) -> NDArray[np.float32]:
-    """Rows that sum to 1: sharp near the diagonal, as cross-attention is, with a little everywhere."""
+    """Weights float32 of a shape; rows sum to 1 and, like cross-attention, have a peak near the diagonal."""
     rng = np.random.default_rng(0)
     num_rows, num_columns = shape[-2:]
     distance = np.abs(np.arange(num_rows)[:, None] - np.arange(num_columns) * num_rows / num_columns)

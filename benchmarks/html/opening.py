@@ -1,4 +1,4 @@
-"""The page in a browser: how long until a map is on the screen, and how fast it reacts."""
+"""Measures the page in a browser: the time until a map is visible, and response times."""
 
 import json
 import os
@@ -18,21 +18,21 @@ EMPTY = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Empty</titl
 
 
 class BrowserMissing(Exception):
-    """There is no Chromium, or no Node."""
+    """Chromium or Node is not installed."""
 
 
 class Opening(BaseModel):
-    """What opening a page and using it took, in milliseconds; each of several openings, in a new tab each.
+    """Milliseconds for opening and using a page, over several openings, each in a new tab.
 
     Attributes:
-        size_bytes: of the file.
-        opened: from the start of the navigation until the first map is on the screen and input is answered.
+        size_bytes: size of the file.
+        opened: from the start of the navigation until the first map is visible and the page answers input.
         read: until the browser has read the whole file.
-        work: processor time of the page's main thread, until all of it had been read.
-        empty: `opened`, of a page with one word, in the same rounds.
+        work: processor time of the page's main thread until the file is read.
+        empty: `opened` of a page with one word, in the same rounds.
         empty_work: `work` of that page.
-        first_kind, kind: the cross-attention for the first time; afterwards one and the other.
-        head, hover: another head; a word pointed at.
+        first_kind, kind: time to show another kind of map, the first time and later.
+        head, hover: time to show another head, and to highlight a word under the pointer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,10 +51,10 @@ class Opening(BaseModel):
 
 
 def measure_opening(folder: Path, rounds: int) -> Opening:
-    """Opens the page and an empty one in turn.
+    """Opens the page and an empty page alternately.
 
     Raises:
-        BrowserMissing: something that drives a browser is not installed.
+        BrowserMissing: Chromium or Node is not installed.
     """
     page, empty = folder / "large.html", folder / "empty.html"
     save(large_result(), page)
@@ -81,7 +81,7 @@ def measure_opening(folder: Path, rounds: int) -> Opening:
 
 
 def _run(pages: list[Path], rounds: int) -> tuple[str, dict[str, list[dict[str, float]]]]:
-    """The browser's version, and what each opening gave, by the page's URL."""
+    """Returns the browser's version and the times of each opening, by the page's URL."""
     missing = list(_missing())
     if missing:
         raise BrowserMissing(f"there is no {', '.join(missing)}")

@@ -1,1 +1,1 @@
-"""How attention mechanisms compare on one task: `python -m benchmarks.mechanisms --data DIR`."""
+"""Compares attention mechanisms on one task: `python -m benchmarks.mechanisms --data DIR`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.mechanisms --data DIR`: attention mechanisms on one task, through the server."""
+"""`python -m benchmarks.mechanisms --data DIR`: compares attention mechanisms on one task, through the server."""
 
 import asyncio
 import sys
@@ -34,8 +34,8 @@ MECHANISMS = {
     "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
     help="Serve the bundles in this folder instead of the shipped ones.",
 )  # fmt: skip
-@click.option("--sentences", type=click.IntRange(1), default=200, help="Sentences that are sent one at a time.")
-@click.option("--limit", type=click.IntRange(1), help="Score only the first so many sentences.")
+@click.option("--sentences", type=click.IntRange(1), default=200, help="Number of sentences sent one at a time.")
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of scored sentences.")
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="Write the results to this file.",
@@ -49,10 +49,10 @@ def main(
     limit: int | None,
     json_file: Path | None,
 ) -> None:
-    """Translates Multi30k with models that differ in their attention, and compares outputs, speed and alignments.
+    """Translates Multi30k with models of different attention, and compares outputs, speed and alignments.
 
-    DIR holds the folder multi30k. Models that the server lacks are left out, and said so; if none is there, the exit
-    status is 1.
+    DIR contains the folder multi30k. The report lists models that the server lacks; if it lacks all, the exit status is
+    1.
     """
     before = circumstances(context, "benchmarks.mechanisms")
     try:
@@ -67,7 +67,7 @@ def main(
 
 
 def _measure(data: Path, bundles: Path | None, num_sentences: int, limit: int | None) -> dict[str, Any]:
-    """The report's fields: first what each model writes, then how it attends."""
+    """Measures the report's fields: scores first, then alignments."""
     texts = read_lines(data_folder(data, Multi30k.name) / f"{SPLIT}.en.gz", num_sentences)
     options = Options(data, [Multi30k()], models=tuple(MECHANISMS), limit=limit)
     with serve(bundles) as server, Progress(console=Console(stderr=True)) as progress:

@@ -1,4 +1,4 @@
-"""What one caller sees of each model: how long a sentence takes, and how its alignment looks."""
+"""Measures latency and alignment of each model for a single caller."""
 
 import math
 import time
@@ -14,14 +14,14 @@ from regard import Client, Result
 
 
 class Attending(BaseModel):
-    """Means over the output tokens of some sentences, greedy, special tokens left out.
+    """Means over the output tokens of sentences, greedy, without special tokens.
 
     Attributes:
-        p50_ms: from the call until the result is there, one call at a time, without the alignment.
-        token_ms: the server's decoding time over the tokens it made, without the alignment.
-        entropy: of an alignment's row, in nats: 0 if all of it lies on one source token.
-        entropy_share: the same over the logarithm of the number of source tokens: 1 if a row is even.
-        peak: a row's largest weight.
+        p50_ms: median latency of single calls without the alignment.
+        token_ms: the server's decoding time per token, without the alignment.
+        entropy: entropy of an alignment row, in nats: 0 if all weight is on one source token.
+        entropy_share: entropy over the logarithm of the number of source tokens: 1 for a uniform row.
+        peak: largest weight of a row.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,7 +36,7 @@ class Attending(BaseModel):
 
 @dataclass(frozen=True)
 class _Row:
-    """One output token's row of the alignment."""
+    """The alignment row of one output token."""
 
     entropy: float
     num_source: int
@@ -46,13 +46,13 @@ class _Row:
 def attend(
     target: str, models: Sequence[str], language: str, texts: Sequence[str], progress: Progress
 ) -> list[Attending]:
-    """Translates every text with every model, the models in turn, so that a slower minute touches all of them."""
+    """Translates every text with each model before the next text, so that drift affects all models equally."""
     calls: dict[str, list[tuple[float, Result]]] = {name: [] for name in models}
     rows: dict[str, list[_Row]] = {name: [] for name in models}
     bar = progress.add_task("one at a time", total=len(texts))
     with Client(target) as client:
         for name in models:
-            client.translate(list(texts[:1]), language, model=name, num_beams=1)  # the first call of all is no measure
+            client.translate(list(texts[:1]), language, model=name, num_beams=1)  # the first call warms up
         for text in texts:
             for name in models:
                 calls[name].append(_timed(client, text, language, name))
@@ -62,7 +62,7 @@ def attend(
 
 
 def _timed(client: Client, text: str, language: str, model: str) -> tuple[float, Result]:
-    """Milliseconds of a call, and its result."""
+    """Latency of a call in milliseconds, and its result."""
     sent = time.perf_counter()
     result = client.translate(text, language, model=model, num_beams=1)
     return 1000 * (time.perf_counter() - sent), result

@@ -1,4 +1,4 @@
-"""What the benchmark of mechanisms found, as JSON and as a table."""
+"""The comparison of mechanisms as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -15,9 +15,9 @@ class Mechanism(BaseModel):
     """One model's figures.
 
     Attributes:
-        attention: the mechanism in words.
-        score: on the test set, with many calls in flight.
-        attending: of single calls.
+        attention: description of the mechanism.
+        score: score on the test set, with many calls in flight.
+        attending: measurements of single calls.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,10 +28,10 @@ class Mechanism(BaseModel):
 
 
 class MechanismsReport(Measurement):
-    """All of it.
+    """The figures of all models.
 
     Attributes:
-        left_out: what was not measured, and why.
+        left_out: models that were not measured, each with the reason.
     """
 
     benchmark: Literal["mechanisms"] = "mechanisms"
@@ -39,7 +39,7 @@ class MechanismsReport(Measurement):
     left_out: tuple[str, ...]
 
     def tables(self) -> Iterator[Table]:
-        """Yields the tables; none if nothing could be measured."""
+        """Outputs and alignments; no table without measured models."""
         if self.mechanisms:
             score = self.mechanisms[0].score
             yield self._outputs(
@@ -79,6 +79,7 @@ class MechanismsReport(Measurement):
         return Table(title, header, rows)
 
     def notes(self) -> list[str]:
+        """What was left out, and whether other work ran."""
         notes = [f"Left out: {reason}." for reason in self.left_out]
         if self.machine.is_busy:
             notes.append(self.machine.busy_note)

@@ -1,1 +1,1 @@
-"""Regard beside its peers, on the same weights and the same machine: `python -m benchmarks.peers`."""
+"""Compares Regard with its peers on the same weights and the same machine: `python -m benchmarks.peers`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: Regard beside CTranslate2, transformers, optimum and LitServe."""
+"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum and LitServe."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,16 +34,16 @@ FOLDER = REPOSITORY / "runs" / "peers"
     "--rows",
     default="",
     show_default="all but long ones: bart-8, bart-32, caption-8",
-    help="Comma-separated rows, or how their names begin.",
+    help="Comma-separated names of rows, or prefixes of names.",
 )
-@click.option("--peers", default=",".join(PEERS), help="Comma-separated; who takes part beside Regard.")
+@click.option("--peers", default=",".join(PEERS), help="Comma-separated peers to compare with.")
 @click.option("--curves", is_flag=True, help="Measure Regard's curves instead of the rows.")
-@click.option("--quick", is_flag=True, help="Few rounds, for a glance.")
-@click.option("--stale", is_flag=True, help="Take bundles as they are, though what exports them has changed since.")
+@click.option("--quick", is_flag=True, help="Few rounds; the figures are rough.")
+@click.option("--stale", is_flag=True, help="Use existing bundles even if the export code has changed since.")
 @click.option("--prepare", "only_prepare", is_flag=True, help="Only install the peers and make the models.")
 @click.option(
     "--folder", default=FOLDER, type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-    show_default="runs/peers", help="Where the peers' environments and the models are kept.",
+    show_default="runs/peers", help="Folder of the peers' environments and the models.",
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
@@ -51,7 +51,7 @@ FOLDER = REPOSITORY / "runs" / "peers"
 )  # fmt: skip
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Put the rows into this file, beside those of other rows measured earlier.",
+    help="Write the rows to this file, which keeps other rows measured earlier.",
 )  # fmt: skip
 @click.pass_context
 def main(
@@ -91,10 +91,10 @@ def main(
 
 
 def chosen_rows(names: str) -> list[Row]:
-    """Rows by comma-separated names; a name's beginning stands for all that begin so, none for all but long ones.
+    """Selects rows by comma-separated names or prefixes; without names all but long rows.
 
     Raises:
-        BadParameter: no row's name begins so.
+        BadParameter: no row has such a name or prefix.
     """
     wanted = [name.strip() for name in names.split(",")]
     unknown = [name for name in wanted if not any(row.name.startswith(name) for row in ROWS)]
@@ -104,7 +104,7 @@ def chosen_rows(names: str) -> list[Row]:
 
 
 class Kept:
-    """What has been measured so far, with the file's earlier rows and curves; written after each."""
+    """The rows and curves measured so far and those of the file; writes the file after each change."""
 
     def __init__(self, before: dict[str, object], json_file: Path | None) -> None:
         self._file = json_file
@@ -114,9 +114,11 @@ class Kept:
             self.report = self.report.model_copy(update={"rows": earlier.rows, "curves": earlier.curves})
 
     def add_row(self, row: RowResult) -> None:
+        """Adds a row, or replaces the row of its name."""
         self._update(rows=merged(self.report.rows, [row], [each.name for each in ROWS]))
 
     def add_curve(self, curve: Curve) -> None:
+        """Adds a curve, or replaces the curve of its name."""
         self._update(curves=tuple({each.name: each for each in (*self.report.curves, curve)}.values()))
 
     def _update(self, **fields: object) -> None:
@@ -136,7 +138,7 @@ def _prepare(context: Context, models: Sequence[Model]) -> None:
 
 
 def _measure_rows(rows: Sequence[Row], context: Context, kept: Kept, quick: bool) -> list[str]:
-    """Measures and keeps row by row; returns the names of those that failed."""
+    """Measures and stores row by row; returns the names of failed rows."""
     failed = []
     for row in rows:
         context.stage(f"[bold]{row.title}[/bold]")

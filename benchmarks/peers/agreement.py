@@ -1,4 +1,4 @@
-"""Whether engines compute the same: in float32 tokens must agree, in int8 as far as rounding lets them."""
+"""Compares the outputs of engines: float32 tokens must agree, int8 tokens may differ by rounding."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Outputs = list[list[int]]
 
 @dataclass(frozen=True)
 class AgreementRow:
-    """Every engine's outputs of one job, greedy, beside those of transformers in float32."""
+    """Compares every engine's greedy outputs with those of transformers in float32."""
 
     model: Model
     job: Callable[[Context], Job]
@@ -49,16 +49,16 @@ class AgreementRow:
 
 
 def outputs(setting: Setting, job: Job, context: Context) -> tuple[EngineResult, Outputs]:
-    """What one engine makes of a job."""
+    """Runs a job on one engine; returns its outputs in the order of the sources."""
     with opened(setting) as running:
         context.stage(f"outputs of {running.engine}: {running.described}")
-        told = running.worker.call("run", **job.arguments, outputs=True)
+        answer = running.worker.call("run", **job.arguments, outputs=True)
         result = EngineResult(engine=running.engine, setting=running.described, versions=running.versions, values={})
-    return result, [output for group in told["outputs"] for output in group]
+    return result, [output for group in answer["outputs"] for output in group]
 
 
 def agreement(found: Sequence[Sequence[int]], reference: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """The share of outputs that are alike, and the share of tokens before the first that differs."""
+    """The share of equal outputs, and the share of tokens before the first difference."""
     pairs = list(zip(found, reference, strict=True))
     same = sum(list(ours) == list(theirs) for ours, theirs in pairs) / len(pairs)
     before = [sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False))) for pair in pairs]

@@ -1,4 +1,4 @@
-"""Regard's curves: by slots, by the length of sources and of outputs, by models that are loaded."""
+"""Regard's throughput and cost by number of slots, by length of sources and outputs, and by number of models."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ SLOTS = (1, 2, 4, 8, 16, 32, 64, 128)
 SOURCES = (8, 16, 32, 64, 128, 256, 512)
 TARGETS = (8, 16, 32, 64, 128, 256)
 NUM_MODELS = (1, 2, 4, 8)
-MIDDLE = 24  # tokens of a source or an output where the other one varies
+MIDDLE = 24  # length of sources while outputs vary, and of outputs while sources vary
 
 
 @dataclass(frozen=True)
 class _Place:
-    """One point: what is run, and how it counts."""
+    """One point of a curve: setting, job, and number of models loaded."""
 
     at: int
     setting: Setting
@@ -38,7 +38,7 @@ class _Plan:
 
 
 def measure(context: Context, commit: str) -> Iterator[Curve]:
-    """Yields the curves; each point's engine is opened anew, and its rounds follow one another."""
+    """Yields the curves; each point starts its own engine and runs its rounds in sequence."""
     for plan in _plans(context):
         points = []
         for place in plan.places:
@@ -70,22 +70,22 @@ def _value(place: _Place, unit: str, rounds: int) -> Spread:
     with opened(place.setting) as running:
         call = _calls(running, place)
         call(place.job.warm_up)
-        told = [call(place.job) for _ in range(rounds)]
+        answers = [call(place.job) for _ in range(rounds)]
     count = place.copies * sum(len(group["sources"]) for group in place.job.groups)
     values = {
-        "tokens/s": [each["num_tokens"] / each["seconds"] for each in told],
-        "ms a request": [1000 * each["seconds"] / count for each in told],
-        "ms a token": [1000 * each["seconds"] / each["num_tokens"] for each in told],
+        "tokens/s": [each["num_tokens"] / each["seconds"] for each in answers],
+        "ms a request": [1000 * each["seconds"] / count for each in answers],
+        "ms a token": [1000 * each["seconds"] / each["num_tokens"] for each in answers],
     }
     return Spread.of(values[unit], 3)
 
 
 def _calls(running: Running, place: _Place) -> Callable[[Job], dict[str, float]]:
-    """Runs a job, on as many copies of the model side by side as the place has."""
+    """Returns a function that runs a job on the point's number of models at a time."""
     options = {"copies": place.copies} if place.copies > 1 else {}
 
     def call(job: Job) -> dict[str, float]:
-        told: dict[str, float] = running.worker.call("run", **job.arguments, **options)
-        return told
+        answer: dict[str, float] = running.worker.call("run", **job.arguments, **options)
+        return answer
 
     return call

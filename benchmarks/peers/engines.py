@@ -1,4 +1,4 @@
-"""Which engines there are, in which settings, and how each is opened."""
+"""The engines, their settings, and how each is started."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from benchmarks.peers.models import Forms
 from benchmarks.peers.worker import Worker, working
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
-LITSERVE = "LitServe"  # with CTranslate2 in it
+LITSERVE = "LitServe"  # serves CTranslate2
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,11 @@ class Setting:
     """An engine in one setting.
 
     Attributes:
-        environment: variables of its process.
-        open: arguments of its engine, beside the model's folder.
+        python: interpreter of its environment.
+        module: its worker in `inside`.
+        folder: folder of the model.
+        open: further arguments of the worker's `open`.
+        environment: environment variables of its process.
     """
 
     engine: str
@@ -36,7 +39,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Running:
-    """An engine that has a model in memory, and what it says of itself."""
+    """An engine with a loaded model, its versions, and a description of its setting."""
 
     engine: str
     worker: Worker
@@ -46,10 +49,10 @@ class Running:
 
 @contextmanager
 def opened(setting: Setting) -> Iterator[Running]:
-    """Starts a setting's process and loads its model."""
+    """Starts a setting's worker and loads its model."""
     with working(setting.python, setting.module, setting.environment) as worker:
-        told = worker.call("open", folder=str(setting.folder), **setting.open)
-        yield Running(setting.engine, worker, told["versions"], told["setting"])
+        answer = worker.call("open", folder=str(setting.folder), **setting.open)
+        yield Running(setting.engine, worker, answer["versions"], answer["setting"])
 
 
 @dataclass(frozen=True)
@@ -64,19 +67,21 @@ class Engines:
     environments: Path
 
     def regard(self, num_slots: int, *, precision: str = "int8", timed: bool = False) -> Setting:
+        """Regard with one worker thread per core; `timed` measures the CPU time within ONNX Runtime."""
         arguments = {"precision": precision, "num_workers": cpu_limit(), "num_slots": num_slots, "timed": timed}
         return Setting(REGARD, Path(sys.executable), "regard_engine", self.forms.bundle, arguments)
 
     def ctranslate2(
         self, inter: int, intra: int, *, mkl: bool = False, compute_type: str = "int8", **options: Any
     ) -> Setting:
+        """CTranslate2 with `inter` workers of `intra` threads each."""
         arguments = {"compute_type": compute_type, "inter_threads": inter, "intra_threads": intra, **options}
         variables = {"CT2_USE_MKL": "1"} if mkl else {}
         folder, python = self.forms.converted(compute_type), python_of(self.environments, "ctranslate2")
         return Setting(CTRANSLATE2, python, "ctranslate2_engine", folder, arguments, variables)
 
     def ctranslate2_settings(self, batch: int) -> list[Setting]:
-        """What is searched: threads, backend, and how batches are cut."""
+        """The searched settings: threads, backend, and how the engine splits batches."""
         cores = cpu_limit()
         shapes = [(1, 1), (1, cores)] if batch == 1 else [(cores, 1), (1, cores)]
         found = [self.ctranslate2(inter, intra) for inter, intra in shapes]
@@ -86,6 +91,7 @@ class Engines:
         return [*found, self.ctranslate2(*shapes[0], mkl=True)]
 
     def transformers(self, num_threads: int, *, compiled: bool = False) -> Setting:
+        """transformers in float32; `compiled` uses torch.compile."""
         arguments = {"num_threads": num_threads, "compiled": compiled}
         python = python_of(self.environments, "transformers")
         return Setting(
@@ -93,9 +99,11 @@ class Engines:
         )
 
     def transformers_settings(self, batch: int) -> list[Setting]:
+        """The searched settings: one thread, or one per core."""
         return [self.transformers(threads) for threads in sorted({1, cpu_limit()}, reverse=True)]
 
     def optimum(self, num_threads: int) -> Setting:
+        """optimum on ONNX Runtime in float32."""
         folder, python = self.forms.exported_by_optimum, python_of(self.environments, "optimum")
         return Setting(OPTIMUM, python, "optimum_engine", folder, {"num_threads": num_threads}, _threads(num_threads))
 

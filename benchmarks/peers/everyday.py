@@ -1,4 +1,4 @@
-"""The shipped model on real sentences, which end by themselves."""
+"""The shipped model on real sentences, whose outputs the model itself ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
 
 LANGUAGE = "de"
-MOST_BLEU_LOST = (0.3, 0.1)  # to float32
+MAX_BLEU_LOSS = (0.3, 0.1)  # to float32: needed, goal
 
 
 def job(batch: int, num_sentences: int, context: Context) -> Job:
-    """Dev sentences of Tatoeba where there are data, else the sentences that the server is timed with, in turn."""
+    """A job of Tatoeba's dev sentences if there are data, otherwise of the serving benchmark's sentences."""
     texts = read_lines(_folder(context.data) / "dev.en.gz", num_sentences) if context.data else SENTENCES
     repeated = [texts[number % len(texts)] for number in range(num_sentences)]
     return free(ids(repeated), batch)
 
 
 def ids(texts: Sequence[str]) -> list[list[int]]:
-    """What the encoder reads for each text."""
+    """The encoder's token ids of each text."""
     source = Bundle.load(SHIPPED / "everyday").manifest.source
     if not isinstance(source, TextSource):
         raise TypeError("the model reads no text")
@@ -42,7 +42,7 @@ def ids(texts: Sequence[str]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class QualityRow:
-    """BLEU of the dev set by each engine, and how far they agree; needs data."""
+    """BLEU of the dev set by each engine, and the agreement with transformers; needs data."""
 
     num_sentences: int = 1000
 
@@ -65,7 +65,7 @@ class QualityRow:
             result, found = outputs(setting, work, context)
             name, score = f"{setting.engine}, {result.setting.split(',')[0]}", _bleu(found, expected)
             same, _ = agreement(found, plain)
-            needed, goal = MOST_BLEU_LOST if setting is settings[0] else (None, None)
+            needed, goal = MAX_BLEU_LOSS if setting is settings[0] else (None, None)
             lost = Spread.of([base - score], 2)
             figures.append(Figure(what=f"{name}: BLEU", value=Spread.of([score], 2)))
             figures.append(Figure(what=f"{name}: BLEU lost", value=lost, needed=needed, goal=goal, at_most=True))

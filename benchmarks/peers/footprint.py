@@ -1,4 +1,4 @@
-"""Rows that look at one process: CPU time beside the graphs, memory."""
+"""Rows about one process: CPU time outside ONNX Runtime, and memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from benchmarks.peers.rows import Context, Found
 
 @dataclass(frozen=True)
 class OutsideRow:
-    """The share of Regard's CPU time that is not ONNX Runtime's, with all its slots full."""
+    """The share of Regard's CPU time outside ONNX Runtime, with all slots in use."""
 
     model: Model
     num_slots: int
@@ -29,8 +29,8 @@ class OutsideRow:
         job, setting = self.job(context), context.engines(self.model).regard(self.num_slots, timed=True)
         with all_opened([setting]) as (running,):
             running.worker.call("run", **job.warm_up.arguments)
-            told = [running.worker.call("run", **job.arguments) for _ in range(context.plan.rounds)]
-        shares = [100 * (1 - each["onnxruntime_cpu_s"] / each["cpu_s"]) for each in told]
+            answers = [running.worker.call("run", **job.arguments) for _ in range(context.plan.rounds)]
+        shares = [100 * (1 - each["onnxruntime_cpu_s"] / each["cpu_s"]) for each in answers]
         figure = Figure(
             what="% of CPU time", value=Spread.of(shares, 1), needed=self.needed, goal=self.goal, at_most=True
         )
@@ -39,7 +39,7 @@ class OutsideRow:
 
 @dataclass(frozen=True)
 class MemoryRow:
-    """What each process has in RAM after full batches, Python and its libraries included."""
+    """Resident memory of each process after full batches, including Python and its libraries."""
 
     model: Model
     num_slots: int

@@ -1,4 +1,4 @@
-"""The work that engines are given: groups of sources, see inside/engine.py."""
+"""The jobs that engines run: groups of sources, see inside/engine.py."""
 
 import random
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What sources of random ids are made of.
+    """How to draw sources of random ids.
 
     Attributes:
-        first, last: the ids to draw from.
-        before, after: what stands around them.
+        first, last: range of the drawn ids.
+        before, after: ids before and after the drawn ones.
     """
 
     first: int
@@ -32,7 +32,7 @@ VOCABULARIES = {MARIAN: Vocabulary(2, 58_099, (), (0,)), BART: Vocabulary(4, 50_
 
 @dataclass(frozen=True)
 class Job:
-    """What `run` of a worker is called with."""
+    """The arguments of a worker's `run`."""
 
     groups: tuple[dict[str, Any], ...]
     num_beams: int = 1
@@ -40,29 +40,30 @@ class Job:
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """The arguments by name."""
         return {"groups": self.groups, "num_beams": self.num_beams, "one_by_one": self.one_by_one}
 
     @property
     def shortest(self) -> "Job":
-        """The last group alone."""
+        """The last group, which is the shortest."""
         return replace(self, groups=self.groups[-1:])
 
     @property
     def warm_up(self) -> "Job":
-        """The last two groups, which are the shortest."""
+        """The last two groups, the shortest ones."""
         return replace(self, groups=self.groups[-2:])
 
     @property
     def sample(self) -> "Job":
-        """Every third group, at least two, for engines that take many times longer."""
+        """Every third group, at least two, for slow engines."""
         return replace(self, groups=self.groups[:: min(3, max(1, len(self.groups) - 1))])
 
 
 def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:
-    """Sources of random ids with lengths drawn from real ones; all outputs of a group are as long as their mean.
+    """Sources of random ids with lengths drawn from real ones; outputs have the mean length of their group.
 
-    Groups are of alike lengths, so nobody wastes steps on rows that have ended, however static its batches are, and the
-    longest come first, so that the last ones leave no worker idle for long. Those of 1 run one after the other.
+    Groups collect similar lengths, so that engines with static batches waste no steps on finished rows. The longest
+    groups come first, so that the last ones leave no worker idle for long. Groups of one source run in sequence.
     """
     drawn = random.Random(SEED)
     found = sorted(
@@ -80,14 +81,14 @@ def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> 
 
 
 def of_length(model: Model, source: int, target: int, batch: int, num_groups: int) -> Job:
-    """All sources and all outputs equally long."""
+    """Sources of one length and outputs of one length."""
     drawn = random.Random(SEED)
     sources = [[_source(model, source, drawn) for _ in range(batch)] for _ in range(num_groups)]
     return Job(tuple({"sources": each, "new_tokens": target} for each in sources), one_by_one=batch == 1)
 
 
 def free(sources: Sequence[Sequence[int]], batch: int) -> Job:
-    """Real inputs whose outputs end by themselves, alike in a group; the longest come first."""
+    """Real sources, whose outputs the model itself ends; groups of similar lengths, longest first."""
     ordered = sorted(sources, key=len, reverse=True)
     cut = [ordered[at : at + batch] for at in range(0, len(ordered), batch)]
     return Job(tuple({"sources": each, "new_tokens": None} for each in cut), one_by_one=batch == 1)

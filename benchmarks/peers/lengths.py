@@ -1,8 +1,8 @@
-"""How long real inputs and outputs are: `python -m benchmarks.peers.lengths --data DIR` counts them into lengths.json.
+"""Lengths of real inputs and outputs: `python -m benchmarks.peers.lengths --data DIR` counts them into lengths.json.
 
-Translations: a third each are everyday sentences (Tatoeba), descriptions (Multi30k) and sentences of news
-(Reuters-21578). The last have no translations: each is given an output as much longer or shorter than its input as that
-of one of the others, drawn. Counted with the tokenizers of the shipped models.
+Translations are one third each of everyday sentences (Tatoeba), descriptions (Multi30k) and sentences of news
+(Reuters-21578). The last have no translations: their output lengths follow length ratios drawn from the others. The
+tokenizers of the shipped models count the tokens.
 """
 
 import json
@@ -25,11 +25,11 @@ LONGEST_DOCUMENT = 512
 PICTURE = 197  # positions of a ViT-base: 14 x 14 patches and the class token
 
 Pair = tuple[int, int]
-"""Tokens of an input, special ones included, and of its output."""
+"""Number of tokens of an input, including special tokens, and of its output."""
 
 
 def pairs(kind: str) -> list[Pair]:
-    """The counted lengths of translations, summaries or captions."""
+    """The counted lengths of a kind: "translation", "summarization" or "captioning"."""
     counted: dict[str, list[list[int]]] = json.loads(FILE.read_text(encoding="utf-8"))
     return [(source, target) for source, target in counted[kind]]
 
@@ -37,7 +37,7 @@ def pairs(kind: str) -> list[Pair]:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, metavar="DIR", help="Data sets.")
 def main(data: Path) -> None:
-    """Counts lengths anew, from the data sets that the quality benchmark reads."""
+    """Counts lengths in the data sets of the quality benchmark."""
     drawn = random.Random(0)
     counted = {
         "translation": _translations(data, drawn),
@@ -80,7 +80,7 @@ def _captions(data: Path, drawn: random.Random) -> list[Pair]:
 
 
 def _counter(model: str) -> Callable[[str], int]:
-    """Counts the pieces of a text as a shipped model has them."""
+    """Returns a function that counts a text's pieces with a shipped model's tokenizer."""
     tokenizer = Tokenizer.from_file(str(SHIPPED / model / "tokenizer.json"))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 

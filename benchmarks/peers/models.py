@@ -1,4 +1,4 @@
-"""The models that are compared: a checkpoint each, which every engine takes in by its own converter."""
+"""The compared models: one checkpoint each, which every engine converts with its own converter."""
 
 import hashlib
 import os
@@ -19,18 +19,18 @@ QUANTIZATIONS = ("int8", "float32")
 
 
 class ConversionFailed(Exception):
-    """A model that an engine did not take in, with what its converter said last."""
+    """An engine's converter failed; the message ends with the tail of its output."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is compared.
+    """A compared model.
 
     Attributes:
-        name: of its folder.
-        recipe: how its checkpoint is made, by the name of a call of inside/checkpoints.py.
-        shipped: the name of the model that ships, whose bundle is there already; None where weights are random.
-        in_ctranslate2: whether CTranslate2 knows such models.
+        name: name of its folder.
+        recipe: the call of inside/checkpoints.py that makes its checkpoint.
+        shipped: name of the shipped bundle; None for models with random weights.
+        in_ctranslate2: whether CTranslate2 supports its architecture.
     """
 
     name: str
@@ -48,43 +48,46 @@ MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY)
 
 @dataclass(frozen=True)
 class Forms:
-    """Where a model's forms are: below one folder, which `prepare` fills."""
+    """Paths of a model's checkpoint, bundle and conversions below one folder, which `prepare` fills."""
 
     folder: Path
     model: Model
 
     @property
     def checkpoint(self) -> Path:
+        """The checkpoint of `transformers`, from which all others are converted."""
         return self.folder / self.model.name / "checkpoint"
 
     @property
     def bundles(self) -> Path:
-        """A folder of bundles, as a server takes it."""
+        """The folder of bundles to serve."""
         return SHIPPED if self.model.shipped else self.folder / self.model.name / "bundles"
 
     @property
     def bundle(self) -> Path:
+        """Regard's bundle."""
         return self.bundles / (self.model.shipped or self.model.name)
 
     def converted(self, quantization: str) -> Path:
-        """CTranslate2's form."""
+        """CTranslate2's conversion."""
         return self.folder / self.model.name / f"ctranslate2-{quantization}"
 
     @property
     def exported_by_optimum(self) -> Path:
+        """optimum's conversion."""
         return self.folder / self.model.name / "optimum"
 
 
 def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, stale: bool = False) -> None:
-    """Makes what is missing of a model's forms; a bundle is made again when what exports it has changed.
+    """Makes missing files of a model; exports its bundle again if the export code has changed.
 
     Args:
         environments: folder of the peers' environments.
-        stage: is told what is being done.
-        stale: take a bundle that is there as it is.
+        stage: reports progress.
+        stale: use an existing bundle even if the export code has changed.
 
     Raises:
-        WorkerFailed, ConversionFailed: an engine did not take the model in.
+        WorkerFailed, ConversionFailed: a conversion failed.
     """
     model = forms.model
     if not forms.checkpoint.exists():
@@ -124,11 +127,11 @@ def _export(forms: Forms, stage: Callable[[str], None]) -> None:
 def export_bundle(
     forms: Forms, stage: Callable[[str], None], *, key: str, precisions: Sequence[str], checkout: Checkout
 ) -> None:
-    """Exports as a user does; random weights fail the gates of int8 by chance, hence the mismatch is allowed.
+    """Exports by the command line; allows mismatches, since random weights may fail the int8 bounds.
 
     Args:
-        key: names the code that exports; a bundle made under the same key is kept.
-        checkout: whose code exports.
+        key: identifies the export code; an existing bundle with the same key is kept.
+        checkout: the commit whose code exports.
 
     Raises:
         ConversionFailed: the export failed.
@@ -149,14 +152,14 @@ def export_bundle(
 
 
 def _exporter() -> str:
-    """A checksum of the code that makes bundles."""
+    """A checksum of the export code."""
     files = sorted((REPOSITORY / "export").rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @contextmanager
 def _made(target: Path) -> Iterator[Path]:
-    """A folder to fill, which gets its name only once it is complete."""
+    """A draft folder, which is renamed to `target` when it is complete."""
     draft = target.with_name(target.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

@@ -1,23 +1,23 @@
-"""What the comparison with the peers found, as JSON and as tables."""
+"""The comparison with the peers as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
 
+from benchmarks.harness.machine import BUSY_LOAD_PER_CORE
 from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.tables import Table
 from benchmarks.peers.results import Curve, Figure, RowResult
 
-BUSY_LOAD_PER_CORE = 0.3
-
 
 class PeersReport(Measurement):
-    """All rows that were measured, each with its own date; date and commit of the report are those of its newest."""
+    """All measured rows, each with its own date; date and commit of the report are those of the newest row."""
 
     benchmark: Literal["peers"] = "peers"
     rows: tuple[RowResult, ...]
     curves: tuple[Curve, ...] = ()
 
     def tables(self) -> Iterator[Table]:
+        """The figures, the engines, and the curves."""
         yield Table(
             "Regard and its peers on the same weights and machine: median (least to most)",
             ["", "figure", "measured", "needed", "goal", "reached"],
@@ -45,16 +45,17 @@ class PeersReport(Measurement):
                 yield [row.title if number == 0 else "", each.engine, each.setting, values]
 
     def notes(self) -> Iterator[str]:
+        """Versions, the rows' notes, and what makes rows unreliable."""
         yield "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(self._versions().items())) + "."
         for row in self.rows:
             for note in row.notes:
                 yield f"{row.title}: {note}"
         busy = [row.title for row in self.rows if row.load_before > BUSY_LOAD_PER_CORE * self.machine.cores]
         if busy:
-            yield f"The machine was busy before these, so that times mean little: {', '.join(busy)}."
+            yield f"Other work ran on the machine before these rows, so their times are unreliable: {', '.join(busy)}."
         quick = [row.title for row in self.rows if row.quick]
         if quick:
-            yield f"Measured quickly, for a glance only: {', '.join(quick)}."
+            yield f"Measured quickly, so the figures are rough: {', '.join(quick)}."
 
     def _versions(self) -> dict[str, str]:
         return {name: version for row in self.rows for each in row.engines for name, version in each.versions.items()}

@@ -1,4 +1,4 @@
-"""The table as a picture: one bar a ratio, with what is needed and what is the goal; and the curves."""
+"""Draws the table, one bar per ratio with its targets, and the curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ COLORS = {"goal": "#1b7837", "needed": "#7fbf7b", "missed": "#c2a5cf", "": "#bbb
 
 
 def draw_rows(rows: Sequence[RowResult], file: Path) -> None:
-    """Draws every figure that has a target."""
+    """Draws every figure with targets; writes no file without such figures."""
     drawn = [(row, figure) for row in rows for figure in row.figures if figure.needed and figure.goal]
     if not drawn:
         return
@@ -26,18 +26,18 @@ def draw_rows(rows: Sequence[RowResult], file: Path) -> None:
     axes.axvline(1.0, color="black", linestyle="--", linewidth=1)
     labels = [f"{row.title}: {figure.what}, {figure.value.median:.2f}" for row, figure in reversed(drawn)]
     axes.set_yticks(range(len(drawn)), labels, fontsize=8)
-    axes.set_xlabel("over what is needed (dashed); | the goal, a line the least and the most")
+    axes.set_xlabel("over the needed value (dashed); | marks the goal, a line the range")
     canvas.savefig(file)
 
 
 def _over_needed(figure: Figure, value: float) -> float:
-    """In units of what is needed, so that all figures share an axis; upside down where less is better."""
+    """The value over the needed value, inverted where less is better, so that all figures share an axis."""
     needed = figure.needed or 1.0
     return needed / max(value, 1e-9) if figure.at_most else value / needed
 
 
 def draw_curves(curves: Sequence[Curve], file: Path) -> None:
-    """Draws every curve beside the others, in order."""
+    """Draws the curves side by side; writes no file without curves."""
     if not curves:
         return
     canvas = Canvas(figsize=(4 * len(curves), 3.2), layout="constrained")

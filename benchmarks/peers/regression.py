@@ -1,8 +1,7 @@
-"""`python -m benchmarks.peers.regression`: a few ratios of speed in under three minutes, for every run of CI.
+"""`python -m benchmarks.peers.regression`: prints some ratios of speed in under three minutes, for CI.
 
-Needs what .venv-dev has and no peer's environment: the shipped model beside the same weights in transformers, batches
-beside single requests, maps beside none. Prints; fails only if something does not run, for a busy machine is no
-regression.
+Compares the shipped model with the same weights in transformers, batches with single requests, and maps with no maps.
+Needs .venv-dev but no peer's environment. Fails only if a run fails: a busy machine is no regression.
 """
 
 import sys
@@ -24,12 +23,12 @@ from benchmarks.peers.models import EVERYDAY, Forms, make_checkpoint
 from benchmarks.peers.rounds import PAUSE_S
 from benchmarks.serving.sentences import SENTENCES
 
-TIME_S = 120.0  # after which no further round begins
+TIME_S = 120.0  # no round starts later
 
 
 @dataclass(frozen=True)
 class Run:
-    """One of the jobs of a round; `attention` keeps all cross-attention."""
+    """One job of a round; with `attention` Regard keeps all cross-attention."""
 
     engine: str
     job: Job
@@ -37,9 +36,9 @@ class Run:
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="How often everything is run.")
+@click.option("--rounds", default=3, show_default=True, help="Maximum number of rounds.")
 def main(rounds: int) -> None:
-    """Prints how Regard compares with transformers, with itself one at a time, and with itself without maps."""
+    """Compares Regard with transformers, batches with single requests, and maps with no maps."""
     ends = time.monotonic() + TIME_S
     sources = ids(SENTENCES)
     single, batched = free(sources[:12], 1), free(sources * 8, 32)
@@ -74,10 +73,10 @@ def _settings(folder: Path) -> list[Setting]:
 
 
 def _speed(running: Running, run: Run) -> float:
-    """Tokens a second."""
+    """Tokens per second."""
     options = {"attention": True} if run.attention else {}
-    told = running.worker.call("run", **run.job.arguments, **options)
-    return float(told["num_tokens"] / told["seconds"])
+    answer = running.worker.call("run", **run.job.arguments, **options)
+    return float(answer["num_tokens"] / answer["seconds"])
 
 
 def _table(speeds: dict[str, list[float]]) -> Table:

@@ -1,4 +1,4 @@
-"""What rows found, in one form for all of them."""
+"""The results of rows and curves in the report."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,14 +10,16 @@ from benchmarks.peers.rounds import Measured
 
 
 class Result(BaseModel):
+    """Base of all results."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Figure(Result):
-    """A number that has a target.
+    """A value with its targets.
 
     Attributes:
-        needed, goal: None where nothing was promised.
+        needed, goal: the targets; None without a target.
         at_most: whether less is better.
     """
 
@@ -29,7 +31,7 @@ class Figure(Result):
 
     @property
     def verdict(self) -> str:
-        """How far the median got."""
+        """The better target that the median reaches: "goal", "needed" or "missed"; "" without targets."""
         if self.needed is None or self.goal is None:
             return ""
         reached = [self.value.median <= bound if self.at_most else self.value.median >= bound
@@ -38,10 +40,10 @@ class Figure(Result):
 
 
 class EngineResult(Result):
-    """What one engine did.
+    """The values of one engine.
 
     Attributes:
-        values: by name and unit, such as "tokens/s".
+        values: by name, such as "tokens/s".
     """
 
     engine: str
@@ -51,6 +53,7 @@ class EngineResult(Result):
 
     @classmethod
     def of(cls, measured: Measured) -> "EngineResult":
+        """Summarizes the rounds of an engine."""
         cores = [cpu / seconds for cpu, seconds in zip(measured.cpu_s, measured.seconds, strict=True)]
         return cls(
             engine=measured.running.engine,
@@ -64,9 +67,9 @@ class RowResult(Result):
     """A row of the table.
 
     Attributes:
-        name: as `--rows` takes it.
-        date, commit: when it was measured; rows are measured anew one by one.
-        load_before: as that of a `Machine`.
+        name: its name for `--rows`.
+        date, commit: of this row's measurement; each row may be measured again on its own.
+        load_before: load before the row, as in `Machine`.
     """
 
     name: str
@@ -81,21 +84,24 @@ class RowResult(Result):
 
 
 def merged(before: Sequence[RowResult], new: Sequence[RowResult], order: Sequence[str]) -> tuple[RowResult, ...]:
-    """Rows measured earlier and now, the newer of each, in the table's order."""
+    """Merges earlier and new rows in the table's order; a new row replaces the earlier one of its name."""
     by_name = {row.name: row for row in (*before, *new)}
     return tuple(sorted(by_name.values(), key=lambda row: order.index(row.name) if row.name in order else len(order)))
 
 
 class Point(Result):
+    """One point of a curve."""
+
     at: int
     value: Spread
 
 
 class Curve(Result):
-    """How a figure depends on a size.
+    """A value as a function of a size.
 
     Attributes:
-        of: the size; `unit`: of the figure.
+        of: name of the size.
+        unit: unit of the value.
     """
 
     name: str

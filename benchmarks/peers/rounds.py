@@ -1,4 +1,4 @@
-"""Interleaved rounds: every engine runs the same job once a round, so that a slower minute touches all alike."""
+"""Interleaved rounds: every engine runs the same job once per round, so that drift affects all engines equally."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,23 @@ from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import Running, Setting, opened
 from benchmarks.peers.jobs import Job
 
-PAUSE_S = 0.3  # until threads that spin after their work, as OpenMP's do, have stopped
+PAUSE_S = 0.3  # threads that spin after their work, like OpenMP's, stop in this time
 SEARCH_REPEATS = 2
-HOPELESS = 0.4  # of the first setting's speed: after a long warm-up, such a setting is not tried any longer
-LONG_S = 2.0  # shorter ones say little, since much is slow when it is done first
+MIN_SEARCHED_SPEED = 0.4  # of the first setting's speed: the search drops settings with a slower long warm-up
+LONG_WARMUP_S = 2.0  # shorter warm-ups are no measure, since first runs are slow
 
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How often.
+    """Numbers of rounds and lengths of loads.
 
     Attributes:
-        rounds: of all engines.
-        slow_rounds: after so many rounds those that take many times longer sit out; they run a sample of each job.
+        rounds: number of rounds.
+        slow_rounds: number of rounds for slow engines, which run a sample of each job.
         warmup_s, duration_s: of a load on a server.
-        search: whether the peers' best settings are searched; otherwise the first is taken.
+        search: whether to search the peers' best settings; otherwise the first setting counts.
     """
 
     rounds: int = 3
@@ -41,7 +41,7 @@ QUICK = Plan(rounds=2, slow_rounds=1, warmup_s=1.0, duration_s=4.0, search=False
 
 @dataclass(frozen=True)
 class Measured:
-    """What the rounds of one engine gave; `seconds` and `cpu_s` one a round."""
+    """The rounds of one engine, with one value of `seconds` and `cpu_s` per round."""
 
     running: Running
     num_tokens: int
@@ -50,17 +50,19 @@ class Measured:
 
     @property
     def tokens_per_s(self) -> Spread:
+        """Tokens per second over the rounds."""
         return Spread.of([self.num_tokens / seconds for seconds in self.seconds], 1)
 
 
 @contextmanager
 def all_opened(settings: Sequence[Setting]) -> Iterator[list[Running]]:
+    """Starts all settings."""
     with ExitStack() as stack:
         yield [stack.enter_context(opened(setting)) for setting in settings]
 
 
 def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tuple[Setting, str]:
-    """Searches the setting with the most tokens a second; also tells what all reached."""
+    """Searches the setting with the most tokens per second; also returns a note with the speeds of all settings."""
     if len(settings) == 1 or not plan.search:
         return settings[0], ""
     found: list[tuple[float, Setting, str]] = []
@@ -69,7 +71,7 @@ def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tup
             stage(f"searching {running.engine}: {running.described}")
             warmup = running.worker.call("run", **job.shortest.arguments)
             speeds = [_speed(warmup)]
-            if not found or warmup["seconds"] < LONG_S or speeds[-1] > HOPELESS * found[0][0]:
+            if not found or warmup["seconds"] < LONG_WARMUP_S or speeds[-1] > MIN_SEARCHED_SPEED * found[0][0]:
                 speeds = [_speed(running.worker.call("run", **job.arguments)) for _ in range(SEARCH_REPEATS)]
             found.append((max(speeds), setting, running.described))
     fastest = max(found, key=lambda each: each[0])
@@ -77,42 +79,42 @@ def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tup
     return fastest[1], f"{fastest[1].engine}, tokens/s of the settings tried: {tried}"
 
 
-def _speed(told: dict[str, Any]) -> float:
-    return float(told["num_tokens"] / told["seconds"])
+def _speed(answer: dict[str, Any]) -> float:
+    return float(answer["num_tokens"] / answer["seconds"])
 
 
 def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[str], stage: Stage) -> list[Measured]:
-    """Runs a job with every engine, round by round, every second round in reverse order.
+    """Runs a job on every engine, round by round, every second round in reverse order.
 
     Args:
-        slow: names of engines that sit out the later rounds, and run a sample of the job.
+        slow: names of engines that run `plan.slow_rounds` rounds of a sample of the job.
     """
     jobs = {running.engine: job.sample if running.engine in slow else job for running in engines}
     for running in engines:
-        warm_up = job.warm_up if running.engine in slow else job  # memory is slow when it is used first
+        warm_up = job.warm_up if running.engine in slow else job  # the first access to memory is slow
         running.worker.call("run", **warm_up.arguments)
-    told: dict[str, list[dict[str, Any]]] = {running.engine: [] for running in engines}
+    answers: dict[str, list[dict[str, Any]]] = {running.engine: [] for running in engines}
     for number in range(plan.rounds):
         for running in engines if number % 2 == 0 else reversed(engines):
             if running.engine in slow and number >= plan.slow_rounds:
                 continue
             stage(f"round {number + 1} of {plan.rounds}: {running.engine}")
-            told[running.engine].append(running.worker.call("run", **jobs[running.engine].arguments))
+            answers[running.engine].append(running.worker.call("run", **jobs[running.engine].arguments))
             time.sleep(PAUSE_S)
-    return [_measured(running, told[running.engine]) for running in engines]
+    return [_measured(running, answers[running.engine]) for running in engines]
 
 
-def _measured(running: Running, told: Sequence[dict[str, Any]]) -> Measured:
+def _measured(running: Running, answers: Sequence[dict[str, Any]]) -> Measured:
     return Measured(
         running,
-        told[0]["num_tokens"],
-        tuple(each["seconds"] for each in told),
-        tuple(each["cpu_s"] for each in told),
+        answers[0]["num_tokens"],
+        tuple(each["seconds"] for each in answers),
+        tuple(each["cpu_s"] for each in answers),
     )
 
 
 def ratio(ours: Measured, theirs: Measured) -> Spread:
-    """How many times as many tokens a second we make, a value a round that both ran in."""
+    """Our tokens per second over theirs, one value per round that both ran."""
     values = [
         (ours.num_tokens / own) / (theirs.num_tokens / other)
         for own, other in zip(ours.seconds, theirs.seconds, strict=False)

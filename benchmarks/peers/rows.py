@@ -1,4 +1,4 @@
-"""The rows of the table: what each measures, and what it has to reach."""
+"""The interface of the table's rows, and the rows that compare engines without a server."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from benchmarks.peers.models import Forms, Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import Plan, Stage, all_opened, best, compare, ratio
 
-AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal, of every row
+AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal of every row
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every row is measured with.
+    """Settings of all rows.
 
     Attributes:
-        models: folder of the models' forms.
+        models: folder of the models' files.
         environments: folder of the peers' environments.
-        data: data sets; None where there are none.
-        stale: take bundles as they are, whatever has changed since.
-        peers: names of the engines that take part beside Regard.
+        data: folder of data sets; None without data.
+        peers: names of the compared engines.
+        stale: use existing bundles even if the export code has changed.
+        stage: reports progress.
     """
 
     models: Path
@@ -36,12 +37,13 @@ class Context:
     stage: Stage
 
     def engines(self, model: Model) -> Engines:
+        """The engines' settings for a model."""
         return Engines(Forms(self.models, model), self.environments)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a row's measurement gives."""
+    """The result of a row's measurement."""
 
     figures: tuple[Figure, ...]
     engines: tuple[EngineResult, ...] = ()
@@ -50,12 +52,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """A row.
+    """A row of the table.
 
     Attributes:
-        name: as `--rows` takes it.
-        model: which has to be prepared.
-        is_long: measured only if it is named, for it takes as long as several others.
+        name: its name for `--rows`.
+        model: the model to prepare.
+        is_long: whether the row runs only if `--rows` names it.
     """
 
     name: str
@@ -67,11 +69,11 @@ class Row:
 
 @dataclass(frozen=True)
 class BatchRow:
-    """Engines in processes of their own, without a server: so many sources at a time.
+    """Compares engines without a server, `batch` sources at a time.
 
     Attributes:
-        job: makes the work, of so many groups of `batch`.
-        needed, goal: times CTranslate2's tokens a second; None where nothing was promised.
+        job: makes the job, in groups of `batch` sources.
+        needed, goal: targets for tokens per second over CTranslate2's; None without a target.
     """
 
     model: Model

@@ -1,7 +1,7 @@
-"""The load generator of the served rows: clients that each send the next request as soon as the last is answered.
+"""The load generator of the served rows: each client sends its next request as soon as its last is answered.
 
-A process of its own: reads a `Load` as JSON from standard input and writes a `LoadResult` to standard output. Requests
-have lengths of their own, and every answer is checked to have its length.
+Runs in its own process: reads a `Load` as JSON from standard input and writes a `LoadResult` to standard output.
+Each request sets the length of its output, which the generator checks.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 
 CALL_TIMEOUT_S = 120.0
-PROCESS_TIMEOUT_S = 180.0  # beside the load's own time
+PROCESS_TIMEOUT_S = 180.0  # beyond the length of the load
 
-# Every client has a connection of its own, as clients on many machines have.
+# Clients share no connection, like clients on different machines.
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
@@ -38,17 +38,17 @@ CHANNEL_OPTIONS = (
 )
 
 Timings = tuple[float, ...]
-"""What Regard says that a request took: one a name of `TIMINGS`, in ms; empty of others."""
+"""Regard's timings of a request in ms, one per name of `TIMINGS`; empty for other servers."""
 
 TIMINGS = ("queue", "encode", "decode")
 
 Call = Callable[[str, int], Awaitable[tuple[int, Timings]]]
-"""Sends a text, asks for so many tokens, returns how many came, and the timings."""
+"""Sends a text and the number of output tokens to generate; returns the number of output tokens and the timings."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A request that was answered, by `time.perf_counter`."""
+    """An answered request; `at` is the time of the answer by `time.perf_counter`."""
 
     at: float
     seconds: float
@@ -60,11 +60,13 @@ class Load(BaseModel):
     """What to send, and for how long.
 
     Attributes:
-        api: Regard's own, the peers' thin one, or JSON over HTTP.
-        requests: a text and the length of its output each, sent in turn; 0 lets the model end by itself.
-        language: of outputs, for models that have several.
-        attention: kinds that Regard is asked for.
-        server_pid: process whose CPU time is read.
+        api: Regard's API, the peers' thin gRPC API, or JSON over HTTP.
+        requests: pairs of a text and the length of its output, sent in turn; at 0 the model itself ends the output.
+        language: target language, for models with several.
+        attention: kinds of maps to request from Regard.
+        warmup_s: load before the measurement.
+        duration_s: length of the measurement.
+        server_pid: process whose CPU time is measured, with its descendants.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,13 +84,14 @@ class Load(BaseModel):
 
 
 class LoadResult(BaseModel):
-    """What was answered in the time that counts.
+    """The results of the measurement.
 
     Attributes:
-        num_requests: that were answered in the time that counts; `num_answered`: in all.
-        mean_ms: from sending a request until its answer is there, as `p50_ms` and `p95_ms`.
-        server_cores, client_cores: CPU time used a second.
-        timings_ms: means of what Regard says of its requests: queue, encode, decode.
+        num_requests: number of requests answered in the measurement.
+        num_answered: number of requests answered in the whole load.
+        mean_ms, p50_ms, p95_ms: from sending a request until its answer arrives.
+        server_cores, client_cores: CPU time per second.
+        timings_ms: means of Regard's timings: queue, encode, decode.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -105,10 +108,10 @@ class LoadResult(BaseModel):
 
 
 def run(load: Load) -> LoadResult:
-    """Runs a load in a process of its own.
+    """Runs a load in its own process.
 
     Raises:
-        WorkerFailed: a request failed or was answered wrongly, or the process did not end in time.
+        WorkerFailed: a request failed, an answer was incorrect, or the process did not end in time.
     """
     timeout_s = load.warmup_s + load.duration_s + PROCESS_TIMEOUT_S
     command = [sys.executable, "-m", "benchmarks.peers.served_load"]
@@ -124,7 +127,7 @@ def run(load: Load) -> LoadResult:
 
 
 async def generate(load: Load) -> LoadResult:
-    """Runs the load here."""
+    """Runs a load in this process."""
     begins = time.perf_counter() + load.warmup_s
     ends = begins + load.duration_s
     answered: list[Answered] = []
@@ -141,7 +144,7 @@ def _result(
     load: Load, counted: Sequence[Answered], num_answered: int, server_cpu_s: float, client_cpu_s: float
 ) -> LoadResult:
     if not counted:
-        raise RuntimeError(f"nothing was answered within {load.duration_s} s")
+        raise RuntimeError(f"no request was answered within {load.duration_s} s")
     latencies = [1000 * each.seconds for each in counted]
     timings = list(zip(*(each.timings for each in counted), strict=True))
     return LoadResult(
@@ -159,16 +162,16 @@ def _result(
 
 async def _client(call: Call, requests: Iterator[tuple[str, int]], ends: float, answered: list[Answered]) -> None:
     while (sent := time.perf_counter()) < ends:
-        text, wanted = next(requests)
-        count, timings = await call(text, wanted)
-        if wanted and count != wanted:
-            raise RuntimeError(f"{wanted} tokens were wanted, {count} came")
+        text, length = next(requests)
+        count, timings = await call(text, length)
+        if length and count != length:
+            raise RuntimeError(f"an answer has {count} tokens instead of {length}")
         now = time.perf_counter()
         answered.append(Answered(now, now - sent, count, timings))
 
 
 async def _connected(load: Load, stack: AsyncExitStack) -> Call:
-    """A client's connection."""
+    """Opens a client's connection."""
     if load.api == "http":
         reader, writer = await asyncio.open_connection(*load.target.split(":"))
         stack.callback(writer.close)
@@ -184,18 +187,18 @@ def regard_call(channel: grpc.aio.Channel, model: str, language: str, attention:
     stub: stubs.AttentionServiceAsyncStub = stubs.AttentionServiceStub(channel)
     kinds = [pb.AttentionKind.Value(kind) for kind in attention]
 
-    async def call(text: str, wanted: int) -> tuple[int, Timings]:
+    async def call(text: str, length: int) -> tuple[int, Timings]:
         request = pb.TranslateRequest(
             model=model,
             texts=[text],
             target_language=language,
-            generation=pb.GenerationConfig(num_beams=1, max_new_tokens=wanted or None),
+            generation=pb.GenerationConfig(num_beams=1, max_new_tokens=length or None),
             attention=pb.AttentionConfig(kinds=kinds),
         )
         result = (await stub.Translate(request, timeout=CALL_TIMEOUT_S)).results[0]
         best, timings = result.hypotheses[0], result.timings
         if len(best.attention) != len(kinds):
-            raise RuntimeError(f"{len(kinds)} maps were wanted, {len(best.attention)} came")
+            raise RuntimeError(f"an answer has {len(best.attention)} maps instead of {len(kinds)}")
         return len(best.tokens), (timings.queue_ms, timings.encode_ms, timings.decode_ms)
 
     return call
@@ -208,18 +211,18 @@ def _thin(channel: grpc.aio.Channel) -> Call:
         response_deserializer=json.loads,
     )
 
-    async def call(text: str, wanted: int) -> tuple[int, Timings]:
-        answer = await translate({"text": text, "new_tokens": wanted}, timeout=CALL_TIMEOUT_S)
+    async def call(text: str, length: int) -> tuple[int, Timings]:
+        answer = await translate({"text": text, "new_tokens": length}, timeout=CALL_TIMEOUT_S)
         return int(answer["num_tokens"]), ()
 
     return call
 
 
 def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> Call:
-    """By hand: a client library would take more from the server's cores than the server's own HTTP."""
+    """HTTP without a client library, which would use more CPU time than the server's HTTP."""
 
-    async def call(text: str, wanted: int) -> tuple[int, Timings]:
-        body = json.dumps({"text": text, "new_tokens": wanted}).encode()
+    async def call(text: str, num_tokens: int) -> tuple[int, Timings]:
+        body = json.dumps({"text": text, "new_tokens": num_tokens}).encode()
         lines = ("POST /predict HTTP/1.1", f"Host: {host}", "Content-Type: application/json")
         writer.write("\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -232,7 +235,7 @@ def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str)
 
 
 async def _cpu(server_pid: int, begins: float, ends: float) -> tuple[float, float]:
-    """CPU seconds that the server's processes and this one use within the time that counts."""
+    """CPU seconds that the server's processes and this process use in the measurement."""
     await asyncio.sleep(begins - time.perf_counter())
     processes, own = family(server_pid), time.process_time()
     before = sum(cpu_seconds(each) or 0.0 for each in processes)
@@ -241,5 +244,5 @@ async def _cpu(server_pid: int, begins: float, ends: float) -> tuple[float, floa
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more of the cores to the server
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more CPU time to the server
         print(runner.run(generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())

@@ -1,4 +1,4 @@
-"""Rows through gRPC: servers side by side, the same clients, interleaved rounds."""
+"""Rows that compare servers under the same clients in interleaved rounds."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ from regard import Client
 NUM_REQUESTS = 400
 NUM_CLIENTS = 32
 DELAY_MS = 5.0
-START_TIMEOUT_S = 300.0  # a model of this size on a machine that is busy
+START_TIMEOUT_S = 300.0  # for a large model on a busy machine
 SEED = 0
-SLOW_TIMES = 3  # as long is the load of a slow server
+SLOW_FACTOR = 3  # length of a slow server's load over that of others
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Served:
     """A running server.
 
     Attributes:
-        load: what it is sent, but for the times.
-        slow: whether a batch takes so long that it needs longer loads, and sits out the later rounds.
+        setting: description for the report.
+        load: fields of its `Load` except times.
+        slow: whether its batches take long, so that it runs longer loads in fewer rounds.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Served:
 
 @dataclass(frozen=True)
 class ServedRow:
-    """Regard's server beside each peer's."""
+    """Compares Regard's server with each peer's; `throughput` and `p95` are targets against CTranslate2."""
 
     model: Model
     throughput: tuple[float, float]
@@ -73,7 +74,7 @@ class ServedRow:
         return Found(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers), tuple(notes))
 
     def _best_batch(self, context: Context, requests: Sequence[tuple[str, int]]) -> tuple[int, str]:
-        """Searches the size of batch at which CTranslate2 answers most."""
+        """Searches the maximum batch size with which CTranslate2 has the highest throughput; also returns a note."""
         found = {}
         if not context.plan.search:
             return NUM_CLIENTS // 2, ""
@@ -99,7 +100,7 @@ class ServedRow:
 
 @dataclass(frozen=True)
 class MapsRow:
-    """Regard's server without maps and with them, in the same rounds: the share of its throughput that is kept."""
+    """The throughput of Regard's server with maps over its throughput without, in the same rounds."""
 
     model: Model
     kind: str
@@ -120,7 +121,7 @@ class MapsRow:
 
 
 def mixed(forms: Forms) -> list[tuple[str, int]]:
-    """Texts of made-up words, as long as real ones in the checkpoint's pieces, each with the length of its output."""
+    """Pairs of a text of made-up words and the length of its output, with real lengths in the checkpoint's pieces."""
     pieces = sentencepiece.SentencePieceProcessor(str(forms.checkpoint / "source.spm"))
     words = made_up_words()
     sizes = dict(zip(words, map(len, pieces.encode(list(words))), strict=True))
@@ -130,7 +131,7 @@ def mixed(forms: Forms) -> list[tuple[str, int]]:
 
 
 def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
-    """So many words that their pieces are `length`, or a few more."""
+    """Random words with at least `length` pieces in total, and few more."""
     words, known, size = [], list(sizes), 0
     while size < length:
         words.append(drawn.choice(known))
@@ -139,9 +140,9 @@ def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
 
 
 def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadResult]]:
-    """Loads every server once a round, every second round in reverse order, after a load that does not count.
+    """Loads every server once per round, every second round in reverse order, after a warm-up round.
 
-    Those that are not loaded are stopped meanwhile: some poll while they have nothing to do.
+    Suspends servers that are not loaded, since some poll while they are idle.
     """
     results: dict[str, list[LoadResult]] = {server.name: [] for server in servers}
     with ExitStack() as stack:
@@ -160,11 +161,12 @@ def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadR
 
 
 def _load(server: Served, context: Context) -> Load:
-    longer = SLOW_TIMES if server.slow else 1
-    return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s * longer)
+    factor = SLOW_FACTOR if server.slow else 1
+    return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s * factor)
 
 
 def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult:
+    """Summarizes the rounds of a server."""
     values = {
         "tokens/s": Spread.of([each.tokens_per_s for each in results], 1),
         "ms at p50": Spread.of([each.p50_ms for each in results], 1),
@@ -177,7 +179,7 @@ def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult
 
 @contextmanager
 def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
-    """`regard serve` with its defaults."""
+    """Regard: `regard serve` with default settings."""
     forms = Forms(context.models, model)
     with serve(forms.bundles, models=(forms.bundle.name,), flags=("--log-level=warning",)) as server:
         server.wait_until_healthy(START_TIMEOUT_S)
@@ -194,7 +196,7 @@ def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) 
 def ctranslate2(
     context: Context, model: Model, requests: Sequence[tuple[str, int]], max_batch: int
 ) -> Iterator[Served]:
-    """CTranslate2 with a worker a core."""
+    """CTranslate2 with one worker per core."""
     forms = Forms(context.models, model)
     arguments = {
         "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "compute_type": "int8",
@@ -206,7 +208,7 @@ def ctranslate2(
 
 @contextmanager
 def transformers(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
-    """transformers with all cores for one batch at a time."""
+    """transformers, one batch at a time on all cores."""
     folder = str(Forms(context.models, model).checkpoint)
     arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
     with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
@@ -215,7 +217,7 @@ def transformers(context: Context, model: Model, requests: Sequence[tuple[str, i
 
 @contextmanager
 def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
-    """CTranslate2 by LitServe, over HTTP: an inference process a core, LitServe's own dynamic batches."""
+    """CTranslate2 in LitServe over HTTP, with one inference process per core and LitServe's dynamic batches."""
     forms = Forms(context.models, model)
     arguments = {
         "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "num_workers": cpu_limit(),
@@ -235,10 +237,10 @@ def _peer(
 ) -> Iterator[Served]:
     environment = name.lower()
     with working(python_of(context.environments, environment), f"{environment}_server") as worker:
-        told = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
+        answer = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
         load = {
-            "api": api, "target": f"127.0.0.1:{told['port']}", "model": "", "requests": requests,
+            "api": api, "target": f"127.0.0.1:{answer['port']}", "model": "", "requests": requests,
             "server_pid": worker.pid,
         }  # fmt: skip
         how = "thin gRPC servicer" if api == "thin" else "HTTP"
-        yield Served(name, f"{how}, {told['setting']}", told["versions"], load, slow=name == TRANSFORMERS)
+        yield Served(name, f"{how}, {answer['setting']}", answer["versions"], load, slow=name == TRANSFORMERS)

@@ -1,4 +1,4 @@
-"""Which rows there are, and what each has to reach."""
+"""The rows of the table and their targets."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,12 +11,12 @@ from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, Model
 from benchmarks.peers.rows import BatchRow, Context, Row
 from benchmarks.peers.served_rows import MapsRow, ServedRow
 
-GROUPS = {1: 12, 8: 12, 32: 6, 64: 3}  # of a round, by batch: about as long each
+GROUPS = {1: 12, 8: 12, 32: 6, 64: 3}  # number per round by batch, for rounds of similar length
 NAMES = {MARIAN: "Marian-base", BART: "BART-base, summaries", CAPTIONER: "ViT-GPT2, captions"}
 
 
 def _forced(model: Model, batch: int, num_beams: int, context: Context) -> Job:
-    """Less of the work where each token costs a multiple."""
+    """A job with fewer groups for models and searches with a higher cost per token."""
     num_groups = GROUPS[batch] // (6 if model == CAPTIONER else 3 if model == BART or num_beams > 1 else 1)
     return forced(model, batch, max(2, num_groups), num_beams=num_beams)
 

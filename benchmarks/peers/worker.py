@@ -1,4 +1,4 @@
-"""A worker process from the benchmark's side: starts it, calls it over the line protocol, ends it."""
+"""Starts worker processes, calls them over the line protocol, and ends them."""
 
 import json
 import os
@@ -16,11 +16,11 @@ LOG_TAIL_CHARACTERS = 2000
 
 
 class WorkerFailed(Exception):
-    """A call that failed or a process that ended, with its traceback or the end of its log."""
+    """A call failed or the process ended; the message has the traceback or the tail of the log."""
 
 
 class Worker:
-    """A running worker, which answers one call at a time."""
+    """A running worker that answers one call at a time."""
 
     def __init__(self, module: str, process: subprocess.Popen[str], log: Any) -> None:
         self._module = module
@@ -29,6 +29,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
+        """Its process id, also that of its process group."""
         return self._process.pid
 
     def call(self, name: str, /, **arguments: Any) -> Any:
@@ -62,12 +63,13 @@ class Worker:
 def working(
     python: Path, module: str, environment: Mapping[str, str] | None = None, checkout: Checkout = WORKING_TREE
 ) -> Iterator[Worker]:
-    """Starts a module of `inside`, or one by its full name, as a worker, and ends it.
+    """Starts a worker, and ends it at exit.
 
     Args:
-        python: interpreter of the environment that the worker runs in.
-        environment: further variables.
-        checkout: whose code runs.
+        python: interpreter of the worker's environment.
+        module: a module of `inside`, or a module's full name.
+        environment: further environment variables.
+        checkout: the commit whose code runs.
     """
     variables = {**os.environ, **checkout.environment, "HF_HUB_OFFLINE": "1", **(environment or {})}
     command = [str(python), "-m", module if "." in module else f"benchmarks.peers.inside.{module}"]
@@ -79,5 +81,5 @@ def working(
         try:
             yield Worker(module, process, log)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
+            os.killpg(process.pid, signal.SIGKILL)  # includes its descendants
             process.communicate()

@@ -1,1 +1,1 @@
-"""Where a request's time goes, and how near steps come to what the machine can do: `python -m benchmarks.profile`."""
+"""Profiles requests, steps and operators against the machine's peaks: `python -m benchmarks.profile`."""

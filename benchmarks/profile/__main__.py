@@ -1,4 +1,4 @@
-"""`python -m benchmarks.profile`: where a request's time goes, and how near steps come to what the machine can do."""
+"""`python -m benchmarks.profile`: profiles requests, steps and operators against the machine's peaks."""
 
 import sys
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from benchmarks.serving.sentences import SENTENCES
 
 BATCHES = (1, 8, 32)
 CLIENTS = (1, 32)
-LENGTH = 24  # tokens of sources and outputs of the model with random weights
+LENGTH = 24  # tokens of sources and outputs for the model with random weights
 MODELS = {"everyday": EVERYDAY, "marian-base": MARIAN}
 WARMUP_S, DURATION_S = 4.0, 6.0
 
@@ -35,7 +35,7 @@ WARMUP_S, DURATION_S = 4.0, 6.0
 @click.option("--models", default=",".join(MODELS), help="Comma-separated.")
 @click.option(
     "--folder", default=REPOSITORY / "runs" / "peers", type=click.Path(path_type=Path), metavar="FOLDER",
-    show_default="runs/peers", help="Where benchmarks.peers has put the models that do not ship.",
+    show_default="runs/peers", help="Folder of the models that benchmarks.peers has made.",
 )  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="An SVG or PNG.")
@@ -49,7 +49,7 @@ def main(context: click.Context, models: str, folder: Path, json_file: Path | No
     for model in (MODELS[name.strip()] for name in models.split(",")):
         forms = Forms(folder, model)
         if not forms.bundle.exists():
-            raise click.ClickException(f"{model.name} is not there: python -m benchmarks.peers --prepare")
+            raise click.ClickException(f"{model.name} is missing: run python -m benchmarks.peers --prepare")
         for batch in BATCHES:
             stage(f"{model.name}, {batch} at a time")
             engine.append(_engine(forms, batch))
@@ -78,11 +78,11 @@ def _engine(forms: Forms, batch: int) -> EngineProfile:
         "folder": str(forms.bundle), "precision": "int8", "groups": job.groups, "num_slots": batch,
         "one_by_one": job.one_by_one,
     }  # fmt: skip
-    told = {}
-    for call in ("stages", "operators"):  # in processes of their own
+    answers = {}
+    for call in ("stages", "operators"):  # each in its own process
         with working(Path(sys.executable), "benchmarks.profile.engine_worker") as worker:
-            told[call] = worker.call(call, **arguments)
-    timed, graphs = told["stages"], {name: _graph(graph) for name, graph in told["operators"].items()}
+            answers[call] = worker.call(call, **arguments)
+    timed, graphs = answers["stages"], {name: _graph(graph) for name, graph in answers["operators"].items()}
     num_steps = timed["num_steps"]
     by_stage = {name: 1e6 * seconds / num_steps for name, seconds in _with_rest(timed, "rest").items()}
     return EngineProfile(
@@ -104,10 +104,11 @@ def _job(model: Model, batch: int) -> Job:
     return of_length(model, LENGTH, LENGTH, batch, 4 if batch == 1 else 2)
 
 
-def _graph(told: dict[str, Any]) -> Graph:
-    numbers = {name: round(told[name], 2) for name in ("us", "num_nodes", "num_macs", "weight_bytes")}
+def _graph(profile: dict[str, Any]) -> Graph:
+    numbers = {name: round(profile[name], 2) for name in ("us", "num_nodes", "num_macs", "weight_bytes")}
     tables = {
-        name: {key: round(value, 2) for key, value in told[name].items()} for name in ("us_by_group", "us_by_operator")
+        name: {key: round(value, 2) for key, value in profile[name].items()}
+        for name in ("us_by_group", "us_by_operator")
     }
     return Graph(**numbers, **tables)
 
@@ -123,16 +124,16 @@ def _server(forms: Forms, num_clients: int) -> ServerProfile:
         run(load)
         worker.call("take")
         result = run(load.model_copy(update={"duration_s": DURATION_S}))
-        told = worker.call("take")
-    num_requests = result.num_answered  # what ended after its time has used the processor too
-    by_stage = {name: round(1000 * seconds / num_requests, 4) for name, seconds in _with_rest(told, REST).items()}
-    said = result.timings_ms
+        used = worker.call("take")
+    num_requests = result.num_answered  # requests that ended after the measurement used CPU time too
+    by_stage = {name: round(1000 * seconds / num_requests, 4) for name, seconds in _with_rest(used, REST).items()}
+    timings = result.timings_ms
     return ServerProfile(
         model=forms.model.name,
         num_clients=num_clients,
         num_requests=num_requests,
         tokens_per_s=result.tokens_per_s,
-        wall_ms={**said, "beside these": round(result.mean_ms - sum(said.values()), 2), "all": result.mean_ms},
+        wall_ms={**timings, "beside these": round(result.mean_ms - sum(timings.values()), 2), "all": result.mean_ms},
         cpu_ms_by_stage=by_stage,
     )
 
@@ -144,11 +145,11 @@ def _requests(forms: Forms) -> Iterator[tuple[str, int]]:
         yield from mixed(forms)
 
 
-def _with_rest(told: dict[str, Any], rest: str) -> dict[str, float]:
-    """Seconds of every stage that there was, in order, and of what none of them has."""
-    stages: dict[str, float] = told["cpu_s_by_stage"]
-    found = {name: stages[name] for name in STAGES if name in stages}
-    return {**found, rest: told["cpu_s"] - sum(stages.values())}
+def _with_rest(used: dict[str, Any], rest: str) -> dict[str, float]:
+    """CPU seconds of the stages in order, and of everything outside them."""
+    stages: dict[str, float] = used["cpu_s_by_stage"]
+    ordered = {name: stages[name] for name in STAGES if name in stages}
+    return {**ordered, rest: used["cpu_s"] - sum(stages.values())}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The engine in a process of its own: CPU time by stage, or ONNX Runtime's profile of the graphs.
+"""A worker that runs the engine and measures CPU time by stage, or ONNX Runtime's profile of the graphs.
 
 {"call": "stages" | "operators", "arguments": {"folder": ..., "precision": ..., "groups": [...], ...}}
 """
@@ -23,7 +23,7 @@ ROUNDS = 3
 
 
 def stages(folder: str, precision: str, groups: Sequence[Group], num_slots: int, one_by_one: bool) -> dict[str, Any]:
-    """CPU seconds by stage and in all, on one worker, and how many graphs were run for how many tokens."""
+    """CPU seconds by stage and in total on one worker thread, with the numbers of steps and tokens."""
     stopwatch, counts = Stopwatch(), {"steps": 0}
     watch_engine(stopwatch, counts)
     engine = RegardEngine(folder, precision, 1, num_slots)
@@ -38,7 +38,7 @@ def stages(folder: str, precision: str, groups: Sequence[Group], num_slots: int,
 
 
 def operators(folder: str, precision: str, groups: Sequence[Group], num_slots: int, one_by_one: bool) -> dict[str, Any]:
-    """ONNX Runtime's profile of both graphs, without their first runs' memory."""
+    """ONNX Runtime's profile of both graphs."""
     with tempfile.TemporaryDirectory() as profiles:
         engine = _profiled(folder, precision, num_slots, Path(profiles))
         engine.run(groups, 1, one_by_one)
@@ -55,7 +55,7 @@ class _Profiled(RegardEngine):
         return self._runners[0].manifest
 
     def end_profiling(self) -> dict[str, str]:
-        """The files of the profiles, by graph."""
+        """Ends profiling; returns the files of the profiles by graph."""
         runner = self._runners[0]
         return {"encode": runner._encode.end_profiling(), "step": runner._step.end_profiling()}
 

@@ -1,4 +1,4 @@
-"""What ONNX Runtime's own profiler says of a graph: time by group of operators, and the work of its products."""
+"""Reads ONNX Runtime's profile of a graph: time by group of operators, and the work of matrix products."""
 
 import json
 from collections import Counter
@@ -30,14 +30,14 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class GraphProfile:
-    """Means of a graph's runs.
+    """Means per run of a graph.
 
     Attributes:
-        us: of a run, as long as it is profiled.
-        us_by_group, us_by_operator: of a run.
-        num_nodes: that are run.
-        num_macs: multiplications of the products with weights.
-        weight_bytes: that these read.
+        us: microseconds, including the profiler's overhead.
+        us_by_group, us_by_operator: microseconds by group and by type of operator.
+        num_nodes: number of nodes that ran.
+        num_macs: multiply-accumulates of products with weights.
+        weight_bytes: bytes of weights that these products read.
     """
 
     num_runs: int
@@ -50,10 +50,10 @@ class GraphProfile:
 
 
 def read(file: Path, vocab_size: int) -> GraphProfile:
-    """Reads what a session's profiler has written.
+    """Reads the profile of a session.
 
     Args:
-        vocab_size: tells the product with the vocabulary from the others.
+        vocab_size: output width that identifies the product with the vocabulary.
     """
     events: list[Event] = json.loads(file.read_text(encoding="utf-8"))
     runs = [event for event in events if event["name"] == "model_run"]
@@ -85,7 +85,7 @@ def _group(node: Event, vocab_size: int) -> str:
 
 
 def _work(node: Event) -> tuple[float, float]:
-    """Multiplications of a product with weights, and the bytes of these; 8 bits a weight where it reads 8 bits."""
+    """Multiply-accumulates of a product with weights, and the bytes of these weights (1 or 4 per weight)."""
     if node["args"]["op_name"] not in PRODUCTS:
         return 0, 0
     (kind, given), (_, made) = _shapes(node, "input")[0], _shapes(node, "output")[0]

@@ -1,4 +1,4 @@
-"""What the machine can do: products of 8-bit numbers, and reading of memory."""
+"""Measures the machine's peaks: 8-bit matrix products and memory reads."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-SIZE = 1024  # of the square matrices, which stay in the caches
-NUM_BYTES = 2**28  # far beyond all caches
+SIZE = 1024  # of the square matrices, which fit in the caches
+NUM_BYTES = 2**28  # far larger than all caches
 REPEATS = 8
 
 
 def int8_macs_per_s(num_threads: int) -> float:
-    """Multiplications a second of uint8 by int8 matrices by ONNX Runtime, set as the server sets it."""
+    """Multiply-accumulates per second of uint8 by int8 matrices in ONNX Runtime, with the server's session options."""
     sessions = [_product() for _ in range(num_threads)]
     values = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE)).astype(np.uint8)
 
@@ -26,11 +26,11 @@ def int8_macs_per_s(num_threads: int) -> float:
 
 
 def bytes_read_per_s(num_threads: int) -> float:
-    """Bytes a second that threads read from memory, each its own."""
+    """Bytes per second that threads read from memory, each from its own array."""
     arrays = [np.ones(NUM_BYTES // 4, np.float32) for _ in range(num_threads)]
 
     def run(number: int) -> None:
-        arrays[number].max()  # vectorized, and lets go of the interpreter
+        arrays[number].max()  # vectorized, and releases the GIL
 
     return num_threads * NUM_BYTES / _fastest_s(run, num_threads)
 

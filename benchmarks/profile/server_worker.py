@@ -1,4 +1,4 @@
-"""The server in a process of its own, its functions watched.
+"""A worker that runs the server and measures CPU time by stage.
 
 {"call": "open", "arguments": {"bundles": ..., "model": ...}}  ->  {"port": ...}
 {"call": "take"}  ->  CPU seconds by stage
@@ -20,7 +20,7 @@ from benchmarks.profile.watched_functions import watch_engine, watch_server
 
 
 class Watched:
-    """One server with its default settings."""
+    """One server with default settings and timed functions."""
 
     def __init__(self) -> None:
         self._stopwatch = Stopwatch()
@@ -28,6 +28,7 @@ class Watched:
         self._cpu = 0.0
 
     def open(self, bundles: str, model: str) -> dict[str, Any]:
+        """Starts the server in a thread; returns its port and process id."""
         watch_engine(self._stopwatch, self._counts)
         watch_server(self._stopwatch)
         for name in list(os.environ):
@@ -51,15 +52,15 @@ class Watched:
         return {"port": ports[0], "pid": os.getpid()}
 
     def take(self) -> dict[str, Any]:
-        """CPU seconds by stage and in all, and steps, since the last time."""
+        """CPU seconds by stage and in total, and number of steps, since the last call."""
         now = time.process_time()
-        told = {
+        used = {
             "cpu_s": now - self._cpu,
             "cpu_s_by_stage": self._stopwatch.take(),
             "num_steps": self._counts["steps"],
         }
         self._cpu, self._counts["steps"] = now, 0
-        return told
+        return used
 
 
 if __name__ == "__main__":

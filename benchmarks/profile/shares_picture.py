@@ -1,4 +1,4 @@
-"""Draws where the time goes."""
+"""Draws CPU time as shares of stages and operators."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ Bars = Sequence[tuple[str, Mapping[str, float]]]
 
 
 def draw(report: ProfileReport, file: Path) -> None:
-    """Three panels: CPU time of a request, of a step, and of a step's operators, each as shares of 100 %."""
+    """Draws three panels: CPU time of a request, of a step, and of a step's operators, each as shares of 100 %."""
     panels: list[tuple[str, Bars]] = [
         (
             "CPU time of a request through the server",
@@ -43,7 +43,7 @@ def _draw_shares(axes: Axes, title: str, bars: Bars) -> None:
         widths = [100 * parts.get(name, 0.0) / sum(parts.values()) for _, parts in bars]
         axes.barh(places, widths, left=lefts, color=f"C{number % 10}", label=name, height=0.75)
         for place, left, width in zip(places, lefts, widths, strict=True):
-            if width >= 4:  # room for the number
+            if width >= 4:  # wide enough for the number
                 axes.text(left + width / 2, place, f"{width:.0f}", ha="center", va="center", fontsize=7)
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     axes.set_yticks(places, [label for label, _ in bars], fontsize=8)

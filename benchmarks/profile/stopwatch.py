@@ -1,4 +1,4 @@
-"""Sums up CPU time by stage, by timing functions wherever they are called."""
+"""Sums CPU time by stage by timing functions."""
 
 import threading
 import time
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class Stopwatch:
-    """Watches functions from now on. Time within a watched function that another one calls is the other's alone."""
+    """Times functions. The time of a watched function excludes watched functions that it calls."""
 
     def __init__(self) -> None:
         self._spent: list[tuple[str, float]] = []  # append is atomic, += is not
         self._open = threading.local()
 
     def watch(self, owner: Any, name: str, stage: str) -> None:
-        """Times a method of a class, or a function of a module, on the thread that calls it; coroutines cannot be."""
+        """Times a method of a class or a function of a module on the calling thread; coroutines are not supported."""
         call: Callable[..., Any] = getattr(owner, name)
 
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -32,7 +32,7 @@ class Stopwatch:
         setattr(owner, name, timed)
 
     def take(self) -> dict[str, float]:
-        """CPU seconds of each stage since the last time."""
+        """CPU seconds of each stage since the last call."""
         spent, self._spent = self._spent, []
         found: dict[str, float] = {}
         for stage, seconds in spent:
@@ -40,7 +40,7 @@ class Stopwatch:
         return found
 
     def _within(self) -> list[float]:
-        """For each watched call that is open on this thread, the time of those that it made."""
+        """For each running watched call of this thread, the time of the watched calls within it."""
         if not hasattr(self._open, "calls"):
             self._open.calls = []
         calls: list[float] = self._open.calls

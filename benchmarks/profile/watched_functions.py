@@ -1,4 +1,4 @@
-"""Which of the server's functions make up which stage of a request."""
+"""Assigns the server's functions to stages of a request."""
 
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -26,7 +26,7 @@ STAGES = (TOKENIZE, ENCODE, STEPS, SEARCH, MAPS, SLOTS, SCHEDULING, CONVERT)
 
 
 def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None:
-    """Watches what workers do; counts steps."""
+    """Times the functions that worker threads call; counts steps."""
     for kind in (SingleSearch, BeamSearch):
         for name in ("admit", "move", "num_candidates", "advance", "hypotheses", "committed"):
             stopwatch.watch(kind, name, SEARCH)
@@ -47,7 +47,7 @@ def watch_engine(stopwatch: Stopwatch, counts: MutableMapping[str, int]) -> None
 
 
 def watch_server(stopwatch: Stopwatch) -> None:
-    """Watches what event loop and threads do beside the engine."""
+    """Times the functions that the event loop and other threads call."""
     stopwatch.watch(RequestReader, "translate", CONVERT)
     stopwatch.watch(attention, "write_response", CONVERT)
     for name in ("read", "read_parts"):
@@ -61,7 +61,7 @@ def _count(owner: Any, name: str, counts: MutableMapping[str, int]) -> None:
     call: Callable[..., Any] = getattr(owner, name)
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        counts["steps"] += 1  # one worker, or a few: a lost count is none in thousands
+        counts["steps"] += 1  # a race of a few workers loses a negligible number of counts
         return call(*arguments, **options)
 
     setattr(owner, name, counted)

@@ -1,1 +1,1 @@
-"""How good the outputs of the served bundles are: `python -m benchmarks.quality --data DIR`."""
+"""Scores the outputs of served bundles: `python -m benchmarks.quality --data DIR`."""

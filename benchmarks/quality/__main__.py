@@ -1,4 +1,4 @@
-"""`python -m benchmarks.quality --data DIR`: how good the outputs of the served bundles are."""
+"""`python -m benchmarks.quality --data DIR`: scores the outputs of served bundles."""
 
 import asyncio
 import sys
@@ -29,15 +29,15 @@ TASKS: dict[str, Task] = {task.name: task for task in (Tatoeba(), Multi30k(), Ae
 
 @click.command(context_settings={"show_default": True})
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR", required=True)
-@click.option("--server", metavar="HOST:PORT", help="Measure this server; without it one is started and stopped.")
+@click.option("--server", metavar="HOST:PORT", help="Measure this server; by default the benchmark starts one.")
 @click.option(
     "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
     help="Serve the bundles in this folder instead of the shipped ones.",
 )  # fmt: skip
-@click.option("--tasks", type=click.Choice(list(TASKS)), multiple=True, help="Data sets; all if not given.")
-@click.option("--models", metavar="NAME", multiple=True, help="Models; if not given, those made for the data sets.")
-@click.option("--beams", type=click.IntRange(1, 16), help="Number of beams; if not given, the task's own.")
-@click.option("--limit", type=click.IntRange(1), help="Measure only the first so many inputs of each set.")
+@click.option("--tasks", type=click.Choice(list(TASKS)), multiple=True, help="Data sets; by default all.")
+@click.option("--models", metavar="NAME", multiple=True, help="Models; by default those trained for the data sets.")
+@click.option("--beams", type=click.IntRange(1, 16), help="Number of beams; by default the task's.")
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of inputs per set.")
 @click.option(
     "--outputs", type=click.Path(file_okay=False, path_type=Path), metavar="OUTPUTS",
     help="Write the outputs into this folder.",
@@ -59,10 +59,10 @@ def main(
     outputs: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Sends data sets through a server and scores what comes back.
+    """Sends data sets through a server and scores the outputs.
 
-    DIR holds the data sets' folders: tatoeba, multi30k, aeslc, reuters21578_headlines, flickr8k. What is missing is
-    left out, and said so; if nothing could be measured, the exit status is 1.
+    DIR contains the data sets' folders: tatoeba, multi30k, aeslc, reuters21578_headlines, flickr8k. The report lists
+    missing ones; if all are missing, the exit status is 1.
     """
     options = Options(data, [TASKS[name] for name in tasks or TASKS], models, beams, limit, outputs)
     before = circumstances(context, "benchmarks.quality")
@@ -89,7 +89,7 @@ def _measure(server: str | None, bundles: Path | None, options: Options) -> Outc
 
 @contextmanager
 def _target(server: str | None, bundles: Path | None) -> Iterator[str]:
-    """The address of the server named, or of one that runs meanwhile."""
+    """The address of the given server, or of one that runs within the context."""
     if server is not None:
         yield server
         return

@@ -10,7 +10,7 @@ from regard import Model
 
 
 class Aeslc(Task):
-    """The subject line that the sender wrote is the reference, as in most publications."""
+    """Scores against the sender's own subject line, as most publications do."""
 
     name = "aeslc"
     title = "Subjects of e-mails (AESLC)"

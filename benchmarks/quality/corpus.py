@@ -1,4 +1,4 @@
-"""Reading data sets: gzip, UTF-8, an example a line."""
+"""Reads data sets: gzip, UTF-8, one example per line."""
 
 import gzip
 from itertools import islice
@@ -8,10 +8,10 @@ from benchmarks.quality.task import LeftOut
 
 
 def read_lines(path: Path, limit: int | None = None) -> list[str]:
-    """The lines of a file, the first `limit` of them, with white space collapsed except for tabs.
+    """Reads up to `limit` lines of a file and collapses white space except tabs.
 
     Raises:
-        LeftOut: there is no such file.
+        LeftOut: the file is missing.
     """
     if not path.exists():
         raise LeftOut(f"there is no {path.name} in the folder {path.parent.name}")
@@ -23,7 +23,7 @@ def data_folder(data: Path, name: str) -> Path:
     """The folder of a data set.
 
     Raises:
-        LeftOut: it is not there.
+        LeftOut: the folder is missing.
     """
     folder = data / name
     if not folder.is_dir():

@@ -1,6 +1,7 @@
-"""Captions of photographs: Flickr8k (Hodosh, Young and Hockenmaier 2013), five captions a photograph.
+"""Captions of photographs: Flickr8k (Hodosh, Young and Hockenmaier 2013), five captions per photograph.
 
-Reads DATA/flickr8k/dev.tar, JPEG files, and dev.jsonl.gz, {"image": name, "captions": [...]} a line.
+Reads DATA/flickr8k/dev.tar, which contains JPEG files, and dev.jsonl.gz, with {"image": name, "captions": [...]} per
+line.
 """
 
 import gzip
@@ -19,7 +20,7 @@ Captioned = tuple[bytes, list[str]]
 
 
 class Flickr8k(Task):
-    """The dev photographs, as files, through the server's own decoding."""
+    """Sends the dev photographs as image files, which the server decodes."""
 
     name = "flickr8k"
     title = "Captions of photographs (Flickr8k)"
@@ -46,7 +47,7 @@ def _photographs(folder: Path, split: str, limit: int | None) -> Iterator[Captio
         for row in map(json.loads, islice(lines, limit)):
             file = archive.extractfile(row["image"])
             if file is None:
-                raise LeftOut(f"{pictures.name} holds no file {row['image']}")
+                raise LeftOut(f"{pictures.name} contains no file {row['image']}")
             yield file.read(), row["captions"]
 
 

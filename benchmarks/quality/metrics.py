@@ -1,4 +1,4 @@
-"""The metrics, by sacreBLEU (Post 2018) and, for summaries, rouge-score."""
+"""Metrics of sacreBLEU (Post 2018) and, for summaries, rouge-score."""
 
 import re
 from collections.abc import Sequence
@@ -25,34 +25,34 @@ METRICS = {
 }
 ROUGE = ("rouge1", "rouge2", "rougeL")
 
-# What captions are compared without; hyphens and apostrophes hold words together.
+# Removed from captions; hyphens and apostrophes are parts of words.
 _PUNCTUATION = re.compile(r"[^\w\s'-]")
 
 References = Sequence[Sequence[str]]
 
 
 def bleu(outputs: Sequence[str], references: Sequence[str], *, lowercase: bool = False) -> float:
-    """BLEU of plain text: cased unless told otherwise, tokenized by sacreBLEU's "13a"."""
+    """BLEU of plain text with sacreBLEU's tokenizer "13a"; case counts unless `lowercase`."""
     return _bleu(outputs, [references], lowercase=lowercase)
 
 
 def bleu_of_tokens(outputs: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU of text that is tokenized and lower-cased already, as the scripts behind most published figures count it."""
+    """BLEU of tokenized, lower-cased text, as most published figures on Multi30k count it."""
     return _bleu(outputs, [references], tokenize="none")
 
 
 def bleu_of_all(outputs: Sequence[str], references: References) -> float:
-    """BLEU with one reference or more for each output."""
+    """BLEU with one or more references per output."""
     most = max(len(each) for each in references)
     streams = [[each[number] if number < len(each) else None for each in references] for number in range(most)]
     return _bleu(outputs, streams)
 
 
 def caption_bleu(outputs: Sequence[str], references: References) -> dict[str, float]:
-    """BLEU-1 to BLEU-4 of captions, lower-cased and without punctuation, as they are usually compared.
+    """BLEU-1 to BLEU-4 of captions, lower-cased and without punctuation, as publications count them.
 
     Args:
-        references: equally many an output.
+        references: the same number of references for each output.
     """
     plain = [_PUNCTUATION.sub(" ", output) for output in outputs]
     streams = [[_PUNCTUATION.sub(" ", text) for text in stream] for stream in zip(*references, strict=True)]
@@ -64,7 +64,7 @@ def caption_bleu(outputs: Sequence[str], references: References) -> dict[str, fl
 
 
 def rouge(outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """ROUGE-1, -2 and -L (Lin 2004): F-measures, lower-cased, without stemming, averaged, in per cent."""
+    """ROUGE-1, -2 and -L (Lin 2004): mean F-measures in per cent, lower-cased, without stemming."""
     scorer = RougeScorer(list(ROUGE))
     pairs = zip(references, outputs, strict=True)
     scores = [scorer.score(reference, output) for reference, output in pairs]
@@ -72,7 +72,7 @@ def rouge(outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]
 
 
 def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
-    """chrF2 (Popović 2015): how many character n-grams agree."""
+    """chrF2 (Popović 2015): the F-score of character n-grams."""
     return round(float(sacrebleu.corpus_chrf(list(outputs), [list(references)]).score), 2)
 
 
@@ -83,6 +83,6 @@ def _bleu(
     lowercase: bool = False,
     tokenize: str = "13a",
 ) -> float:
-    references = cast(list[list[str]], [list(stream) for stream in streams])  # its types know no None, which it skips
+    references = cast(list[list[str]], [list(stream) for stream in streams])  # sacreBLEU's types omit None
     score = sacrebleu.corpus_bleu(list(outputs), references, lowercase=lowercase, tokenize=tokenize, force=True)
     return round(float(score.score), 2)

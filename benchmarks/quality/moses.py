@@ -1,8 +1,8 @@
-"""The tokenization behind Multi30k's files `*.lc.norm.tok.*`: that of the Moses scripts (Koehn et al. 2007).
+"""The tokenization of Multi30k's files `*.lc.norm.tok.*`: that of the Moses scripts (Koehn et al. 2007).
 
-What normalize-punctuation.perl and tokenizer.perl do, for lower-cased German and French: punctuation is unified and set
-apart, except where a full stop belongs to an abbreviation, a comma or stop to a number, or a hyphen to a word. On
-the sentences of Multi30k the outcome is that of the data set's files, line for line (val, test_2016_flickr, train).
+Follows normalize-punctuation.perl and tokenizer.perl for lower-cased German and French: unifies punctuation and splits
+it off, except the full stop of an abbreviation, the comma or stop within a number and the hyphen within a word. On
+the sentences of Multi30k the output equals the data set's files line by line (val, test_2016_flickr, train).
 """
 
 import re
@@ -21,7 +21,7 @@ def _compiled(rules: list[tuple[str, str]]) -> _Rules:
     return [(re.compile(pattern), replacement) for pattern, replacement in rules]
 
 
-# Order counts.
+# The order matters.
 _NORMALIZE = _compiled(
     [
         (r"\(", " ("),
@@ -49,7 +49,7 @@ _NORMALIZE = _compiled(
         (rf"{_NO_BREAK_SPACE}([%:?!;])", r"\1"),
         (rf",{_NO_BREAK_SPACE}", ", "),
         (r" +", " "),
-        # A quotation ends before the comma or stop that belongs to the sentence around it.
+        # The quotation ends before the comma or stop of the surrounding sentence.
         (r',"', '",'),
         (r'(\.+)"(\s*[^<])', r'"\1\2'),
         (rf"(\d){_NO_BREAK_SPACE}(\d)", r"\1,\2"),
@@ -68,7 +68,7 @@ _APOSTROPHES = {
     ),
 }
 
-# Lower-cased words that keep a full stop. In German single letters and, as ordinals, numbers do too.
+# Lower-cased words that keep a full stop. German also keeps it after single letters and, for ordinals, after numbers.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _ABBREVIATIONS = {
     "de": {
@@ -99,8 +99,8 @@ _ESCAPES = str.maketrans(
 
 
 def tokenize(text: str, language: str) -> str:
-    """Lower-cased text with its punctuation normalized, blanks between its tokens, and XML's characters escaped."""
-    # The rule about quotations wants something behind the last one; the script sees the end of the line there.
+    """Normalizes punctuation of lower-cased text, separates tokens by blanks, and escapes XML characters."""
+    # The rule for quotations needs a character after the last one; the script reads the line break there.
     normalized = _apply(_NORMALIZE, text + "\n")
     spaced = f" {' '.join(normalized.split())} "
     spaced = re.sub(r"([^\w\s.'`,\-]|_)", r" \1 ", spaced)
@@ -117,7 +117,7 @@ def _apply(rules: _Rules, text: str) -> str:
 
 
 def _without_stops(words: list[str], abbreviations: set[str]) -> Iterator[str]:
-    """Yields the words, each full stop that ends a sentence apart from its word."""
+    """Yields the words, and separately each full stop that ends a sentence."""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         stem = word.removesuffix(".")
         is_dots = not stem.strip(".")

@@ -16,7 +16,7 @@ SPLITS = ("val", "test_2016_flickr")
 
 
 class Multi30k(Task):
-    """The sets that most publications score: on tokenized, lower-cased text, with beam 5."""
+    """The sets that most publications score, on tokenized, lower-cased text with beam 5."""
 
     name = "multi30k"
     title = "Descriptions of photographs (Multi30k)"

@@ -1,4 +1,4 @@
-"""What the quality benchmark found, as JSON and as tables."""
+"""The scores as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -16,9 +16,9 @@ class Score(BaseModel):
 
     Attributes:
         title: heading of the task's table.
-        variant: target language or style; "" where there is but one.
-        metrics: by the names of `metrics.METRICS`.
-        seconds: from the first call to the last answer, with many calls in flight.
+        variant: target language or style; "" if there is only one.
+        metrics: figures by the names of `metrics.METRICS`.
+        seconds: time from the first call to the last answer, with many calls in flight.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,10 +35,11 @@ class Score(BaseModel):
 
 
 class QualityReport(Measurement):
-    """All of it.
+    """The scores of all models.
 
     Attributes:
-        left_out: what was not measured, and why.
+        sacrebleu: sacreBLEU's signature.
+        left_out: models and data sets that were not measured, each with the reason.
     """
 
     benchmark: Literal["quality"] = "quality"
@@ -47,11 +48,12 @@ class QualityReport(Measurement):
     left_out: tuple[str, ...]
 
     def tables(self) -> Iterator[Table]:
-        """Yields a table a task."""
+        """Yields one table per task."""
         for task in dict.fromkeys(score.task for score in self.scores):
             yield _table([score for score in self.scores if score.task == task])
 
     def notes(self) -> list[str]:
+        """What was left out."""
         return [f"Left out: {reason}." for reason in self.left_out]
 
 

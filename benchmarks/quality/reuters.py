@@ -10,7 +10,7 @@ from regard import Model
 
 
 class Reuters(Task):
-    """Stories of many kinds, tables of figures among them, whose headlines are formulas."""
+    """Stories of many kinds, including tables of figures with formulaic headlines."""
 
     name = "reuters21578_headlines"
     title = "Headlines of news stories (Reuters-21578)"

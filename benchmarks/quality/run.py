@@ -24,10 +24,10 @@ class Options:
     """What to measure.
 
     Attributes:
-        models: names; none means all that a task names. One that no task names is measured on every task.
-        num_beams: None takes the task's own.
-        limit: most inputs a part; None is no limit.
-        outputs: folder that takes the outputs, a file a part; None keeps none.
+        models: names of models; empty selects each task's own models. A model that no task names runs on every task.
+        num_beams: None selects the task's own number.
+        limit: maximum number of inputs per part; None is unlimited.
+        outputs: folder for the outputs, one file per part; None discards them.
     """
 
     data: Path
@@ -40,14 +40,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Scores, and what was left out and why."""
+    """Scores, and what was left out with the reason."""
 
     scores: list[Score]
     left_out: list[str]
 
 
 async def measure(target: str, options: Options, progress: Progress) -> Outcome:
-    """Measures every task on every model that it concerns."""
+    """Measures every task on each of its models."""
     outcome = Outcome([], [])
     async with AsyncClient(target, timeout=CALL_TIMEOUT_S) as client:
         served = {model.name: model for model in await client.models() if model.state == "ready"}
@@ -63,7 +63,7 @@ async def measure(target: str, options: Options, progress: Progress) -> Outcome:
 
 
 def _pairs(options: Options) -> Iterator[tuple[Task, str]]:
-    """Yields each task with the name of each model that is to be measured on it."""
+    """Yields the pairs of a task and the name of a model to measure on it."""
     claimed = {name for task in options.tasks for name in task.models}
     for task in options.tasks:
         for name in options.models or task.models:
@@ -95,7 +95,7 @@ async def _measure(
 
 
 async def ask(client: AsyncClient, calls: Sequence[Call], num_beams: int, progress: Progress, bar: TaskID) -> list[str]:
-    """Makes all calls, many in flight; returns the texts of the best hypotheses in the order of the calls."""
+    """Sends all calls, `NUM_IN_FLIGHT` at a time; returns the best hypotheses' texts in the order of the calls."""
     outputs = [""] * len(calls)
     waiting = iter(enumerate(calls))
 
@@ -111,7 +111,7 @@ async def ask(client: AsyncClient, calls: Sequence[Call], num_beams: int, progre
 
 
 async def _ask_patiently(client: AsyncClient, call: Call, num_beams: int) -> str:
-    """Comes back later where the server is overloaded, as it asks its callers to."""
+    """Retries after the server's delay while the server is overloaded."""
     for _ in range(MAX_RETRIES):
         try:
             return (await call(client, num_beams)).text

@@ -1,4 +1,4 @@
-"""What the tasks that summarize share."""
+"""Shared by the tasks that summarize."""
 
 import gzip
 import json
@@ -10,17 +10,17 @@ from benchmarks.quality import metrics
 from benchmarks.quality.task import Call, LeftOut, Part
 from regard import AsyncClient, Model, Result
 
-MAX_CHARACTERS = 20_000  # what a server takes by default; models read the beginning only
+MAX_CHARACTERS = 20_000  # the server's default limit; models read the beginning only
 
 
 def summaries_part(path: Path, reference: str, style: str, model: Model, limit: int | None) -> Part:
-    """Summaries of a file's documents, one JSON object a line, and their ROUGE.
+    """Summaries of a file's documents, one JSON object per line, scored by ROUGE.
 
     Args:
-        reference: the key of the summary that a person wrote; the document's is "body".
+        reference: key of the human summary; the document's key is "body".
 
     Raises:
-        LeftOut: there is no such file.
+        LeftOut: the file is missing.
     """
     if not path.exists():
         raise LeftOut(f"there is no {path.name} in the folder {path.parent.name}")

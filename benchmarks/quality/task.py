@@ -1,4 +1,4 @@
-"""What a task of the quality benchmark is: inputs that go through the server, and a score for what comes back."""
+"""The interface of a quality task: inputs for the server and a score of its outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -8,15 +8,15 @@ from typing import ClassVar
 
 from regard import AsyncClient, Model, Result
 
-# Sends one input and returns its result; the int is the number of beams.
+# Sends one input with a number of beams and returns its result.
 Call = Callable[[AsyncClient, int], Awaitable[Result]]
 
-# From outputs, in the order of the inputs, to figures by the names of `metrics.METRICS`.
+# Maps outputs, in the order of the inputs, to figures by the names of `metrics.METRICS`.
 Scorer = Callable[[Sequence[str]], dict[str, float]]
 
 
 class LeftOut(Exception):
-    """What cannot be measured, and why: a data set or a model is not there."""
+    """A data set or a model is missing."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Part:
 
     Attributes:
         split: part of the data set, such as "dev".
-        variant: target language or style; "" where there is but one.
-        calls: one an input.
+        variant: target language or style; "" if there is only one.
+        calls: one call per input.
     """
 
     split: str
@@ -36,13 +36,13 @@ class Part:
 
 
 class Task(ABC):
-    """A data set, and the models that are measured on it.
+    """A data set and its models.
 
     Attributes:
-        name: as `--tasks` and the results have it.
+        name: its name for `--tasks` and in result files.
         title: heading of its table.
-        models: names of the models that were made for it.
-        num_beams: as the figures that it is compared with were made.
+        models: names of the models that were trained for it.
+        num_beams: number of beams of the published figures.
     """
 
     name: ClassVar[str]
@@ -52,12 +52,12 @@ class Task(ABC):
 
     @abstractmethod
     def parts(self, data: Path, model: Model, limit: int | None) -> Iterator[Part]:
-        """Yields what the model can be measured on.
+        """Yields the parts that the model can be measured on.
 
         Args:
-            data: the folder that holds the folders of all data sets.
-            limit: most inputs a part; None is no limit.
+            data: parent folder of all data sets.
+            limit: maximum number of inputs per part; None is unlimited.
 
         Raises:
-            LeftOut: the data set is not there.
+            LeftOut: the data set is missing.
         """

@@ -1,6 +1,6 @@
 """Everyday sentences: English to German, French and Spanish, dev sentences of Tatoeba.
 
-Reads DATA/tatoeba/en-XX/dev.{en,XX}.gz, and dev.XX.alt.gz with further references, a tab between them.
+Reads DATA/tatoeba/en-XX/dev.{en,XX}.gz, and dev.XX.alt.gz with further, tab-separated references.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ LANGUAGES = ("de", "fr", "es")
 
 
 class Tatoeba(Task):
-    """The dev sets, each of which has one reference a sentence, and more for some."""
+    """The dev sets, with one reference per sentence and further ones for some sentences."""
 
     name = "tatoeba"
     title = "Everyday sentences (Tatoeba)"

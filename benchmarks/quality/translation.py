@@ -1,4 +1,4 @@
-"""What the tasks that translate share."""
+"""Shared by the tasks that translate."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from regard import AsyncClient, Result
 
 
 def translations(texts: Sequence[str], language: str, model: str) -> list[Call]:
-    """A call for each text."""
+    """Makes one call per text."""
     return [_translation(text, language, model) for text in texts]
 
 

@@ -1,1 +1,1 @@
-"""How fast and how large the server is: `python -m benchmarks.serving`."""
+"""Measures the server's speed and memory: `python -m benchmarks.serving`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.serving`: how fast and how large the server is."""
+"""`python -m benchmarks.serving`: measures the server's start, memory, latency and throughput."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from regard import Client, RegardError
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--quick", is_flag=True, help="A short run, for a glance.")
+@click.option("--quick", is_flag=True, help="A short, rough run.")
 @click.option("--model", default="everyday", help="The model to serve and to measure.")
 @click.option("--language", default="de", help="Language to translate into.")
 @click.option(
@@ -49,7 +49,7 @@ def main(
 
 
 def _measure(bundles: Path | None, model: str, language: str, quick: bool) -> dict[str, Any]:
-    """The report's fields, measured one after the other."""
+    """Measures the report's fields one after the other."""
     plan = QUICK if quick else Plan()
     with Progress(console=Console(stderr=True)) as progress:
         total = 2 + len(plan.clients) * plan.scaling_rounds + 2 * plan.alignment_rounds

@@ -1,4 +1,4 @@
-"""How long `regard serve` takes from its start to the first healthy answer and the first translation."""
+"""Measures the time from the start of `regard serve` to the first healthy answer and the first translation."""
 
 import time
 from pathlib import Path
@@ -13,13 +13,13 @@ from regard import Client
 
 
 class ColdStart(BaseModel):
-    """Starts one after the other; files are in the system's cache after the first.
+    """Times of consecutive starts; after the first, the system has cached all files.
 
     Attributes:
-        first_healthy_s: the first start, for which the system may have had to read files.
-        healthy_s: until health says SERVING.
-        translation_s: until the first translation is there, asked for as soon as the server is healthy.
-        resident_mb: memory in RAM when healthy, before any request; None where it cannot be read.
+        first_healthy_s: `healthy_s` of the first start, which may read files from disk.
+        healthy_s: time until the health service answers SERVING.
+        translation_s: time until the first translation, requested as soon as the server is healthy.
+        resident_mb: resident memory of the healthy server before any request; None if the system does not report it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,7 +31,7 @@ class ColdStart(BaseModel):
 
 
 def measure_cold_start(bundles: Path | None, model: str, language: str, repetitions: int) -> ColdStart:
-    """Starts and stops the server so often, with that model alone."""
+    """Starts and stops the server `repetitions` times with one model."""
     starts = [_start(bundles, model, language) for _ in range(repetitions)]
     memory = [resident for _, _, resident in starts if resident is not None]
     return ColdStart(

@@ -1,4 +1,4 @@
-"""How long one caller waits, with nobody else there."""
+"""Measures the latency of a single caller."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +19,9 @@ class Latency(BaseModel):
     """One request at a time, greedy, through `regard.Client` on loopback.
 
     Attributes:
-        p50_ms, p95_ms: from the call until its typed result is there.
+        p50_ms, p95_ms: from the call until the client returns its typed result.
         encode_p50_ms, decode_p50_ms: the server's own timings.
-        tokens_per_request: mean number of output tokens, end token included.
+        tokens_per_request: mean number of output tokens, including the end token.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,7 +37,7 @@ class Latency(BaseModel):
 
 
 def measure_latency(ask: Sequence[Ask], num_warmup: int, num_requests: int) -> Latency:
-    """Asks in turn, so often or for a minute."""
+    """Makes the calls in turn, `num_requests` of them or for at most `MAX_SECONDS`."""
     for _ in _answers(ask, num_warmup):
         pass
     answers = list(_answers(ask, num_requests))

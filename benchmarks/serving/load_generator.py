@@ -1,7 +1,7 @@
-"""The load generator: clients that each send the next request as soon as the last is answered (a closed loop).
+"""The load generator: each client sends its next request as soon as its last is answered (a closed loop).
 
-A process of its own, so that it has an interpreter to itself as real clients do; it shares the server's cores.
-Reads a `Load` as JSON from standard input and writes a `LoadResult` to standard output.
+Runs in its own process, like real clients, but on the server's cores. Reads a `Load` as JSON from standard input and
+writes a `LoadResult` to standard output.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from regard.v1 import regard_pb2_grpc as stubs
 
 CALL_TIMEOUT_S = 60.0
 
-# Every client has a connection of its own, as clients on many machines have.
+# Clients share no connection, like clients on different machines.
 CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 
 
@@ -32,11 +32,12 @@ class Load(BaseModel):
     """What to send, and for how long.
 
     Attributes:
+        alignment: whether requests ask for the alignment.
         num_beams: 1 is greedy search.
-        warmup_s: time before the one that counts.
-        duration_s: time that counts.
+        warmup_s: load before the measurement.
+        duration_s: length of the measurement.
         max_requests: ends the load early.
-        server_pid: process whose CPU time is read; None reads none.
+        server_pid: process whose CPU time is measured; None measures none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,13 +55,13 @@ class Load(BaseModel):
 
 
 class LoadResult(BaseModel):
-    """What came of it in the time that counts.
+    """The results of the measurement.
 
     Attributes:
-        num_tokens: tokens that the answers hold, end tokens included.
-        latency_p50_ms, latency_p95_ms: from sending a request until its answer is there.
-        server_cpu_ms: CPU time of the server for a request; None where it cannot be read.
-        generator_cpu_ms: CPU time of this process for a request.
+        tokens_per_s, tokens_per_request: output tokens, including end tokens.
+        latency_p50_ms, latency_p95_ms: from sending a request until its answer arrives.
+        server_cpu_ms: CPU time of the server per request; None if the system does not report it.
+        generator_cpu_ms: CPU time of this process per request.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,18 +78,18 @@ class LoadResult(BaseModel):
 
 
 class WrongAnswer(Exception):
-    """An answer that is not what was asked for, so that its time means nothing."""
+    """An answer does not match its request, or no request was answered in time."""
 
 
 @dataclass
 class _Window:
-    """The time that counts, and what falls into it.
+    """The measurement and its answers.
 
     Attributes:
-        begins, ends: by `time.perf_counter`.
-        latencies_s: one a request that was answered within.
-        num_sent: requests sent in all, warm-up included.
-        last_answer: when the last request was answered.
+        begins, ends: times by `time.perf_counter`.
+        latencies_s: one latency per request that was answered in the measurement.
+        num_sent: number of sent requests, including the warm-up.
+        last_answer: time of the last answer.
     """
 
     begins: float
@@ -106,7 +107,7 @@ class _Window:
 
 
 def requests(load: Load) -> Iterator[pb.TranslateRequest]:
-    """Yields requests without end: the sentences in turn."""
+    """Yields requests without end, with the sentences in turn."""
     kinds = [pb.ATTENTION_KIND_ALIGNMENT] if load.alignment else []
     made = [
         pb.TranslateRequest(
@@ -146,12 +147,12 @@ async def _client(
         answer = await stub.Translate(next(source), timeout=CALL_TIMEOUT_S)
         best = answer.results[0].hypotheses[0]
         if load.alignment != bool(best.attention):
-            raise WrongAnswer("an alignment is there that was not asked for, or missing")
+            raise WrongAnswer("an alignment is missing, or was not requested")
         window.add(sent, time.perf_counter(), len(best.tokens))
 
 
 async def _cpu_clock(window: _Window, server_pid: int | None) -> tuple[float | None, float]:
-    """CPU seconds that the server and this process use within the window."""
+    """CPU seconds that the server and this process use in the measurement."""
     await asyncio.sleep(window.begins - time.perf_counter())
     server, own = _server_cpu(server_pid), time.process_time()
     await asyncio.sleep(window.ends - time.perf_counter())
@@ -184,5 +185,5 @@ def _result(window: _Window, load: Load, server_cpu_s: float | None, own_cpu_s: 
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more of the cores to the server
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # leaves more CPU time to the server
         print(runner.run(generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())

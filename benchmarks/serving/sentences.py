@@ -1,4 +1,4 @@
-"""The sentences that the server is timed with: everyday English, twelve words each."""
+"""The sentences of the load: everyday English, twelve words each."""
 
 NUM_WORDS = 12
 

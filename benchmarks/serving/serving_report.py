@@ -1,4 +1,4 @@
-"""What the serving benchmark found, as JSON and as tables."""
+"""The server's speed and memory as JSON and as tables."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -15,14 +15,14 @@ from benchmarks.serving.throughput import Comparison, Level
 
 
 class ServingReport(Measurement):
-    """All of it.
+    """All measurements.
 
     Attributes:
-        quick: whether it was a short run, good for a glance only.
-        resident_after_load_mb: memory in RAM after all loads; None where it cannot be read.
-        tasks: what captions and summaries take, where the bundles offer them.
-        scaling: one load for each number of clients.
-        alignment: without and with the alignment.
+        quick: whether the run was short and therefore rough.
+        tasks: latencies of captions and summaries, if the bundles offer them.
+        scaling: one load per number of clients.
+        alignment: the load without and with the alignment.
+        resident_after_load_mb: resident memory after all loads; None if the system does not report it.
     """
 
     benchmark: Literal["serving"] = "serving"
@@ -37,22 +37,24 @@ class ServingReport(Measurement):
     resident_after_load_mb: float | None
 
     def tables(self) -> Iterator[Table]:
+        """Start and memory, latencies, numbers of clients, and the alignment."""
         yield self._start_and_size()
         yield self._latencies()
         yield _levels("Concurrent clients, greedy", self.scaling)
         yield _levels("Alignment off and on", self.alignment)
 
     def notes(self) -> list[str]:
+        """The model, the ratios, and what makes the results unreliable."""
         model = self.model
         first, last = self.scaling.levels[0].num_clients, self.scaling.levels[-1].num_clients
         notes = [
             f"Model {model.name} {model.version} ({model.precision}, {model.provider}), into `{self.language}`.",
-            f"Throughput of {last} clients over that of {first}: {self.scaling.ratio.text()}.",
-            f"Throughput with the alignment over that without: {self.alignment.ratio.text('.3f')}.",
+            f"Throughput with {last} clients over throughput with {first}: {self.scaling.ratio.text()}.",
+            f"Throughput with the alignment over throughput without: {self.alignment.ratio.text('.3f')}.",
         ]
         off, on = (level.server_cpu_ms for level in self.alignment.levels)
         if off and on:
-            notes.append(f"The server's CPU time for a request with the alignment over that without: {on / off:.3f}.")
+            notes.append(f"The server's CPU time per request with the alignment over without: {on / off:.3f}.")
         if self.machine.is_busy:
             notes.append(self.machine.busy_note)
         if self.quick:

@@ -1,4 +1,4 @@
-"""What one caller waits for: a translation, a caption, a summary, each greedy and with nobody else there."""
+"""Measures the latency of a single caller for a translation, a caption and a summary, all greedy."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +19,7 @@ NUM_WARMUP = 8
 
 
 class TaskLatency(BaseModel):
-    """How long a task takes, with the model that answers it by default."""
+    """The latency of a task with its default model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,13 +29,13 @@ class TaskLatency(BaseModel):
 
 
 def measure_translation(client: Client, model: str, language: str, num_requests: int) -> Latency:
-    """Sentences of twelve words, in turn."""
+    """Measures translations of `SENTENCES`, in turn."""
     ask = [partial(client.translate, text, to=language, model=model, num_beams=1) for text in SENTENCES]
     return measure_latency(ask, 2 * len(ask), num_requests)
 
 
 def measure_tasks(bundles: Path | None, num_requests: int) -> list[TaskLatency]:
-    """The other tasks, of those that the bundles offer."""
+    """Measures captions and summaries, if the bundles offer them."""
     with serve(bundles) as server:
         server.wait_until_healthy()
         with Client(server.target) as client:

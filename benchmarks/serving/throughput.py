@@ -1,7 +1,7 @@
-"""How many requests a second are answered: by the number of clients, and with and without the alignment.
+"""Measures requests per second by number of clients, and with and without the alignment.
 
-What is compared is measured in rounds that hold every variant once, so that a machine that slows down or speeds up
-touches all alike; ratios are taken within a round.
+Every round measures each variant once, so that drift of the machine affects all variants equally; ratios compare
+variants of the same round.
 """
 
 import subprocess
@@ -16,17 +16,17 @@ from pydantic import BaseModel, ConfigDict
 from benchmarks.harness.spread import Spread
 from benchmarks.serving.load_generator import Load, LoadResult
 
-PROCESS_TIMEOUT_S = 120.0  # beside the load's own time
+PROCESS_TIMEOUT_S = 120.0  # beyond the length of the load
 
 Report = Callable[[], None]
 
 
 class LoadFailed(Exception):
-    """A load in which a request failed, with what the generator says."""
+    """A request failed, or the generator did not end in time."""
 
 
 class Level(BaseModel):
-    """A number of clients, over all rounds; latencies and CPU times are the rounds' medians."""
+    """A number of clients over all rounds; latencies and CPU times are medians of the rounds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,6 +42,7 @@ class Level(BaseModel):
 
     @classmethod
     def of(cls, load: Load, results: Sequence[LoadResult]) -> Self:
+        """Summarizes the rounds of a load."""
         cpu = [each.server_cpu_ms for each in results if each.server_cpu_ms is not None]
         return cls(
             num_clients=load.num_clients,
@@ -57,11 +58,11 @@ class Level(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Loads that were measured in the same rounds.
+    """Loads measured in the same rounds.
 
     Attributes:
-        levels: one a load.
-        ratio: requests a second of the last load over those of the first, a value a round.
+        levels: one level per load.
+        ratio: requests per second of the last load over the first, one value per round.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,10 +73,10 @@ class Comparison(BaseModel):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long everything takes.
+    """Numbers of clients, rounds and times.
 
     Attributes:
-        clients: numbers of clients, ascending; the alignment is compared at the last.
+        clients: numbers of clients, ascending; the last one also measures the alignment.
     """
 
     clients: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
@@ -89,10 +90,10 @@ QUICK = Plan(clients=(1, 4, 32), scaling_rounds=1, alignment_rounds=2, warmup_s=
 
 
 def compare(loads: Sequence[Load], rounds: int, report: Report) -> Comparison:
-    """Runs every load once a round; every second round runs them in reverse order.
+    """Runs every load once per round; every second round runs them in reverse order.
 
     Args:
-        report: is called after each load.
+        report: called after each load.
     """
     results: list[list[LoadResult]] = [[] for _ in loads]
     for number in range(rounds):
@@ -106,7 +107,7 @@ def compare(loads: Sequence[Load], rounds: int, report: Report) -> Comparison:
 
 
 def run(load: Load) -> LoadResult:
-    """Runs a load in a process of its own.
+    """Runs a load in its own process.
 
     Raises:
         LoadFailed: a request failed, or the generator did not end in time.

@@ -1,4 +1,4 @@
-"""What runs in worker processes, each in its engine's own environment: imports that engine and its neighbours here.
+"""Code of worker processes. Each module imports its engine and modules of this folder only.
 
-Needs nothing of the benchmarks' environment, so that the peers' versions are free.
+So each peer runs in its own environment with its own versions.
 """

@@ -1,4 +1,4 @@
-"""The dynamic batcher that users of a static engine write: waits a few milliseconds, then runs what came."""
+"""The dynamic batcher that users of a static engine write: waits a few milliseconds, then runs a batch."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,12 +9,12 @@ Run = Callable[[Sequence[Any]], list[Any]]
 
 
 class Batcher:
-    """Collects single calls into batches; while all workers are busy, what waits grows up to a whole batch.
+    """Collects single calls into batches; while all workers are busy, a batch grows up to `max_batch`.
 
     Args:
-        run: takes a batch, in a thread, and gives a result each.
-        num_workers: batches that run at the same time.
-        delay_s: how long the first of a batch waits for others.
+        run: computes the results of a batch; runs in a thread.
+        num_workers: maximum number of concurrent batches.
+        delay_s: maximum time that a batch waits for further calls.
     """
 
     def __init__(self, run: Run, *, max_batch: int, num_workers: int, delay_s: float) -> None:
@@ -28,7 +28,7 @@ class Batcher:
         self._collecting = asyncio.create_task(self._collect())
 
     async def submit(self, item: Any) -> Any:
-        """Waits for the result of one item."""
+        """Queues one item and waits for its result."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((item, future))
         return await future

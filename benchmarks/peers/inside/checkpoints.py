@@ -1,7 +1,7 @@
-"""Makes checkpoints of real sizes with random weights, as `transformers` saves them.
+"""Makes checkpoints of real sizes with random weights, in the format of `transformers`.
 
-No model of these may end by itself, so that lengths can be given: the embedding of the end token is zero, hence its
-logit, which is far below the best of tens of thousands of others.
+Jobs set the lengths of outputs, so these models must never generate the end token: its embedding is zero, hence its
+logit, which is far below the largest of tens of thousands of logits.
 """
 
 import json
@@ -32,7 +32,7 @@ from benchmarks.peers.inside.shipped import write_shipped
 from benchmarks.peers.inside.words import made_up_sentences
 
 SEED = 0
-NUM_PIECES = 8000  # that texts are cut into; the rest of a vocabulary has names only
+NUM_PIECES = 8000  # trained pieces; the rest of a vocabulary never occurs in texts
 
 
 def write_marian(folder: str) -> None:
@@ -124,7 +124,7 @@ def write_captioner(folder: str) -> None:
 
 
 def _drawn(kind: Any, config: Any) -> Any:
-    """A net whose layers keep the size of what flows through them, so that attention and outputs vary."""
+    """A net with random weights that preserve the scale of activations, so that attention and outputs vary."""
     torch.manual_seed(SEED)
     net = kind(config).eval()
     with torch.no_grad():
@@ -139,7 +139,7 @@ def _drawn(kind: Any, config: Any) -> Any:
 
 
 def _byte_level(first: list[str], size: int, last: str | None = None) -> Tokenizer:
-    """GPT-2's kind of tokenizer, of `size` pieces, and one more if `last` is given."""
+    """A byte-level BPE tokenizer with `size` pieces, and the special token `last` if given."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

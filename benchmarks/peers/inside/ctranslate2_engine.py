@@ -1,4 +1,4 @@
-"""CTranslate2: a converted model, int8 or float32, on so many workers with so many threads each."""
+"""A worker with CTranslate2 in int8 or float32."""
 
 import json
 import os
@@ -12,11 +12,12 @@ from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Output
 
 
 class CTranslate2Engine(Engine):
-    """Reads tokens as text, as CTranslate2 does; the pieces' numbers are those of its own vocabulary.
+    """Translates ids to the text tokens that CTranslate2 reads, by its own vocabulary.
 
     Args:
-        folder: what its converter wrote.
-        batch_size, batch_type: how it cuts a group into batches; 0 takes the group as it is.
+        folder: output of its converter.
+        inter_threads, intra_threads: number of workers, and of threads per worker.
+        batch_size, batch_type: how to split a group into batches; 0 runs a whole group.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class CTranslate2Engine(Engine):
 
 
 def vocabulary(folder: Path) -> list[str]:
-    """The pieces of a converted model, by number."""
+    """The pieces of a converted model, indexed by id."""
     pieces: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
     return pieces
 

@@ -1,4 +1,4 @@
-"""CTranslate2 behind the thin servicer."""
+"""A worker that serves CTranslate2 through the thin servicer."""
 
 from benchmarks.peers.inside.ctranslate2_translator import CTranslate2Translator
 from benchmarks.peers.inside.thin_server import serve

@@ -1,4 +1,4 @@
-"""CTranslate2 with SentencePiece before and behind it, for servers."""
+"""CTranslate2 with SentencePiece, for servers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,15 @@ from typing import Any
 import ctranslate2
 import sentencepiece
 
-from benchmarks.peers.inside.translator import Asked, Translator
+from benchmarks.peers.inside.translator import Message, Translator
 
 
 class CTranslate2Translator(Translator):
-    """Rows of a batch end each at its own length, by CTranslate2's callback for every token, as their end token would.
+    """Ends each row of a batch at its own length by CTranslate2's callback, as an end token would.
 
     Args:
-        checkpoint: folder with the SentencePiece model.
+        folder: output of CTranslate2's converter.
+        checkpoint: folder of the SentencePiece model.
     """
 
     def __init__(self, folder: str, checkpoint: str, compute_type: str, num_workers: int, num_threads: int) -> None:
@@ -25,9 +26,9 @@ class CTranslate2Translator(Translator):
         self.versions = {"ctranslate2": ctranslate2.__version__}
         self.setting = f"{compute_type}, {num_workers} workers x {num_threads} threads"
 
-    def translate(self, batch: Sequence[Asked]) -> list[Asked]:
-        lengths = [asked["new_tokens"] for asked in batch]
-        texts = self._pieces.encode([asked["text"] for asked in batch], out_type=str)
+    def translate(self, batch: Sequence[Message]) -> list[Message]:
+        lengths = [request["new_tokens"] for request in batch]
+        texts = self._pieces.encode([request["text"] for request in batch], out_type=str)
         results = self._translator.translate_batch(
             [[*pieces, "</s>"] for pieces in texts],
             beam_size=1,

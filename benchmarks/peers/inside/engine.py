@@ -1,8 +1,10 @@
-"""What a worker offers, whatever its engine, and how it is timed.
+"""The calls of every engine's worker, and how it times jobs.
 
 A *job* is a list of groups, each `{"sources": [...], "new_tokens": n}`: sources that a static engine runs as one batch,
-and the length that each output is made to have; without a length the model stops by itself. A source is a list of token
-ids, or the number that seeds a picture. `num_beams` 1 is greedy search.
+and the length of each output; with null the model itself ends its outputs. A source is a list of token ids, or the seed
+of a picture. `num_beams` 1 is greedy search.
+
+`benchmarks.commits` calls the workers of earlier commits: `open` and `run` must keep their arguments and results.
 """
 
 import time
@@ -17,30 +19,30 @@ from benchmarks.peers.inside import lines
 Group = dict[str, Any]
 Outputs = list[list[int]]
 
-MAX_NEW_TOKENS = 128  # of models that stop by themselves
+MAX_NEW_TOKENS = 128  # if the model itself ends its outputs
 
 
 class Engine(ABC):
-    """A model in memory, ready to run jobs."""
+    """A loaded model that runs jobs."""
 
     versions: dict[str, str]
     setting: str
 
     @abstractmethod
     def run(self, groups: Sequence[Group], num_beams: int, one_by_one: bool) -> list[Outputs]:
-        """The best outputs without special tokens, group by group.
+        """Returns the best outputs without special tokens, group by group.
 
         Args:
-            one_by_one: each group begins when the one before it has ended; otherwise all are there at once.
+            one_by_one: start each group after the last has ended; otherwise submit all groups at once.
         """
 
     def extras(self) -> dict[str, float]:
-        """What else an engine tells of its last run."""
+        """Further measurements of the last run."""
         return {}
 
 
 def serve(open_engine: Any) -> None:
-    """Serves `open`, `run` and `cpu`; `open_engine` makes the engine from the arguments of `open`."""
+    """Serves `open` and `run`; `open_engine` makes the engine from the arguments of `open`."""
     opened: list[Engine] = []
 
     def open_(**arguments: Any) -> dict[str, Any]:
@@ -56,11 +58,11 @@ def serve(open_engine: Any) -> None:
         for group, found in zip(groups, made, strict=False):
             if group["new_tokens"] and any(len(output) != group["new_tokens"] for output in found):
                 raise RuntimeError(
-                    f"{group['new_tokens']} tokens were wanted, {[len(output) for output in found]} came"
+                    f"outputs have {[len(output) for output in found]} tokens instead of {group['new_tokens']}"
                 )
         num_tokens = sum(len(output) for group in made for output in group)
-        told = {"seconds": seconds, "cpu_s": cpu_s, "num_tokens": num_tokens, **opened[0].extras()}
-        return told | ({"outputs": made} if outputs else {})
+        answer = {"seconds": seconds, "cpu_s": cpu_s, "num_tokens": num_tokens, **opened[0].extras()}
+        return answer | ({"outputs": made} if outputs else {})
 
     lines.serve({"open": open_, "run": run})
 

@@ -1,4 +1,4 @@
-"""A worker's side of the line protocol: a call a line in, its answer a line out, both JSON.
+"""A worker's side of the line protocol: reads one call per line and writes one answer per line, both JSON.
 
 {"call": "run", "arguments": {...}}  ->  {"result": ...}  or  {"error": "a traceback"}
 """
@@ -14,7 +14,7 @@ Calls = Mapping[str, Callable[..., Any]]
 
 
 def serve(calls: Calls) -> None:
-    """Answers calls until standard input ends. What libraries print goes to standard error."""
+    """Answers calls until standard input ends; redirects the output of libraries to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
@@ -23,7 +23,7 @@ def serve(calls: Calls) -> None:
 
 def _answer(calls: Calls, line: str) -> dict[str, Any]:
     try:
-        asked = json.loads(line)
-        return {"result": calls[asked["call"]](**asked["arguments"])}
+        request = json.loads(line)
+        return {"result": calls[request["call"]](**request["arguments"])}
     except Exception:
         return {"error": traceback.format_exc()}

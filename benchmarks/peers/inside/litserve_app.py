@@ -1,4 +1,4 @@
-"""CTranslate2 in LitServe, as LitServe's documentation has its users write it: a program of its own.
+"""A program that serves CTranslate2 by LitServe, written as LitServe's documentation shows.
 
 POST /predict  {"text": ..., "new_tokens": n}  ->  {"text": ..., "num_tokens": n}
 """
@@ -13,7 +13,7 @@ from benchmarks.peers.inside.ctranslate2_translator import CTranslate2Translator
 
 
 class TranslatorApi(litserve.LitAPI):  # type: ignore[misc]  # has no types
-    """Each of LitServe's inference processes has a model of its own, with one thread."""
+    """The API of one inference process, which loads its own model with one thread."""
 
     def __init__(self, folder: str, checkpoint: str, max_batch: int, delay_s: float) -> None:
         super().__init__(max_batch_size=max_batch, batch_timeout=delay_s)
@@ -39,6 +39,7 @@ class TranslatorApi(litserve.LitAPI):  # type: ignore[misc]  # has no types
 
 
 def main() -> None:
+    """Serves with the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--folder", "--checkpoint"):
         parser.add_argument(name, required=True)

@@ -1,4 +1,4 @@
-"""Starts the program that serves CTranslate2 by LitServe, and ends it with this worker."""
+"""A worker that starts LitServe's program, and ends it when the worker ends."""
 
 import importlib.metadata
 import socket
@@ -15,6 +15,7 @@ POLL_S = 0.1
 
 
 def main() -> None:
+    """Serves `open`, which starts the program and returns its port."""
     started: list[subprocess.Popen[bytes]] = []
 
     def open_(*, num_workers: int, max_batch: int, delay_ms: float, folder: str, checkpoint: str) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    """Until it accepts connections, which is when its models are in memory."""
+    """Waits until the program accepts connections, which it does once its models are loaded."""
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end:
         if process.poll() is not None:

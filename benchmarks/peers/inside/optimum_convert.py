@@ -1,4 +1,4 @@
-"""optimum's own exporter, in its environment."""
+"""A worker with optimum's exporter."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def kind_of(folder: str) -> Any:
 
 
 def convert(source: str, folder: str) -> None:
-    """Exports a folder of `transformers`."""
+    """Exports a checkpoint of `transformers`."""
     kind_of(source).from_pretrained(source, export=True, use_merged=False).save_pretrained(folder)
 
 

@@ -1,4 +1,4 @@
-"""optimum: `generate` of transformers over ONNX Runtime, float32."""
+"""A worker with optimum: `generate` of transformers on ONNX Runtime, in float32."""
 
 import importlib.metadata
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from benchmarks.peers.inside.transformers_engine import generate
 
 
 class OptimumEngine(Engine):
-    """Runs one group after the other.
+    """Runs groups in sequence.
 
     Args:
-        folder: what its exporter wrote.
+        folder: output of its exporter.
     """
 
     def __init__(self, folder: str, num_threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Regard: the engine that serves (runner, scheduler, search), in a process of its own without the server around it."""
+"""A worker with Regard's engine (runner, scheduler, search), without the server."""
 
 import asyncio
 import importlib.metadata
@@ -23,13 +23,13 @@ GENEROUS = 1_000_000
 
 
 class Clock:
-    """Sums up the CPU time within ONNX Runtime, which computes on the thread that calls it."""
+    """Sums the CPU time within ONNX Runtime, which computes on the calling thread."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     def watch(self, kind: type, name: str) -> None:
-        """Times a method of ONNX Runtime's session from now on."""
+        """Times a method of ONNX Runtime's session."""
         call: Callable[..., Any] = getattr(kind, name)
 
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -43,12 +43,12 @@ class Clock:
 
 
 class RegardEngine(Engine):
-    """Puts all of a job into the scheduler's queue at once, or group by group.
+    """Submits a job to the scheduler at once, or group by group.
 
     Args:
-        folder: of the bundle.
-        num_slots: of a running batch.
-        timed: watch the time within ONNX Runtime, which costs a little itself.
+        folder: the bundle.
+        num_slots: maximum number of slots of a running batch.
+        timed: measure the CPU time within ONNX Runtime, which costs some time itself.
     """
 
     def __init__(self, folder: str, precision: str, num_workers: int, num_slots: int, timed: bool = False) -> None:
@@ -74,13 +74,13 @@ class RegardEngine(Engine):
         attention: bool = False,
         copies: int = 1,
     ) -> list[Outputs]:
-        """Further arguments: keep all cross-attention; run the job on so many copies of the model side by side."""
+        """Runs the job on `copies` of the model at a time; with `attention` keeps all cross-attention."""
         while len(self._runners) < copies:
             self._runners.append(self._open())
         return asyncio.run(self._run([*groups] * copies, num_beams, one_by_one, attention, copies))
 
     def extras(self) -> dict[str, float]:
-        """CPU seconds within ONNX Runtime; 0 unless watched."""
+        """CPU seconds within ONNX Runtime; 0 unless `timed`."""
         seconds, self._clock.seconds[:] = sum(self._clock.seconds), []
         return {"onnxruntime_cpu_s": seconds}
 

@@ -1,7 +1,7 @@
-"""A checkpoint of Regard's own transformers, as Pegasus of `transformers`, which computes the same.
+"""Converts a checkpoint of Regard's transformer to Pegasus of `transformers`, an equal architecture.
 
 Both normalize before each sublayer and after the last, have sinusoidal positions (sines in the first half of the
-width), scale embeddings, and share them with the output. So the peers' own converters read our shipped models.
+width), scale embeddings, and share them with the output. So the peers' converters can read our shipped models.
 """
 
 import json
@@ -37,10 +37,10 @@ RENAMED = (
 
 
 def write_shipped(source: str, folder: str) -> None:
-    """Writes a checkpoint of models/zoo/checkpoints anew; fails unless every weight finds its place.
+    """Converts a checkpoint of models/zoo/checkpoints.
 
     Raises:
-        ValueError: the architecture has no equal in Pegasus, or a weight is left over or missing.
+        ValueError: Pegasus lacks the architecture, or a weight is missing or unused.
     """
     config = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
     unlike = [f"{name} {config[name]}" for name, value in FITS.items() if config[name] != value]
@@ -81,7 +81,7 @@ def _config(ours: dict[str, Any]) -> PegasusConfig:
         "decoder_start_token_id": START,
         "forced_eos_token_id": None,
         "tie_word_embeddings": True,
-        # Published checkpoints say these, which CTranslate2's converter reads.
+        # CTranslate2's converter reads these, which published checkpoints have.
         "normalize_before": True,
         "normalize_embedding": False,
         "add_final_layer_norm": True,

@@ -1,4 +1,4 @@
-"""The thin gRPC servicer that each peer gets: JSON in, JSON out, a dynamic batcher between it and the engine.
+"""The thin gRPC servicer of each peer, with JSON messages and a dynamic batcher.
 
 /peers.Translator/Translate  {"text": ..., "new_tokens": n}  ->  {"text": ..., "num_tokens": n}
 """
@@ -14,11 +14,11 @@ import uvloop
 
 from benchmarks.peers.inside import lines
 from benchmarks.peers.inside.batcher import Batcher
-from benchmarks.peers.inside.translator import Asked, Translator
+from benchmarks.peers.inside.translator import Message, Translator
 
 
 def serve(open_translator: Callable[..., Translator]) -> None:
-    """Serves `open`, which starts the server in a thread and tells its port."""
+    """Serves `open`, which starts the server in a thread and returns its port."""
 
     def open_(*, num_workers: int, max_batch: int, delay_ms: float, **arguments: Any) -> dict[str, Any]:
         translator = open_translator(num_workers=num_workers, **arguments)
@@ -46,8 +46,8 @@ def serve(open_translator: Callable[..., Translator]) -> None:
 
 
 def _server(batcher: Batcher) -> grpc.aio.Server:
-    async def translate(request: Asked, context: Any) -> Asked:
-        answer: Asked = await batcher.submit(request)
+    async def translate(request: Message, context: Any) -> Message:
+        answer: Message = await batcher.submit(request)
         return answer
 
     handler: Any = grpc.unary_unary_rpc_method_handler(

@@ -1,4 +1,4 @@
-"""transformers: `generate` in float32, eager code, scaled dot-product attention of PyTorch."""
+"""A worker with transformers: `generate` in float32, eager or compiled, with PyTorch's scaled dot-product attention."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Output
 
 
 class TransformersEngine(Engine):
-    """Runs one group after the other, as `generate` does, on so many threads."""
+    """Runs groups in sequence with `generate`."""
 
     def __init__(self, folder: str, num_threads: int, compiled: bool = False) -> None:
         torch.set_num_threads(num_threads)
@@ -38,7 +38,7 @@ def _net(folder: str) -> Any:
 
 
 def generate(net: Any, group: Group, num_beams: int) -> Outputs:
-    """Calls `generate` for a group, padded to its longest source; special tokens are taken off."""
+    """Calls `generate` for a group, padded to its longest source; removes special tokens."""
     length = group["new_tokens"]
     limit = length or MAX_NEW_TOKENS
     made = net.generate(**inputs(net, group["sources"]), num_beams=num_beams, do_sample=False, max_new_tokens=limit)
@@ -46,7 +46,7 @@ def generate(net: Any, group: Group, num_beams: int) -> Outputs:
 
 
 def inputs(net: Any, sources: Sequence[Any]) -> dict[str, torch.Tensor]:
-    """Pixels, or ids with their mask."""
+    """The net's inputs: pixels, or padded ids with their mask."""
     if isinstance(sources[0], int):
         return {"pixel_values": torch.stack([torch.from_numpy(pixels(seed)) for seed in sources])}
     longest, pad = max(map(len, sources)), net.config.pad_token_id
@@ -56,7 +56,7 @@ def inputs(net: Any, sources: Sequence[Any]) -> dict[str, torch.Tensor]:
 
 
 def stripped(net: Any, ids: list[int], length: int | None) -> list[int]:
-    """An output without the end token and the padding behind it."""
+    """Removes the end token and the padding after it."""
     if length:
         return ids[:length]
     end = net.generation_config.eos_token_id

@@ -1,4 +1,4 @@
-"""transformers behind the thin servicer, with its own tokenizer."""
+"""A worker that serves transformers, with its own tokenizer, through the thin servicer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from benchmarks.peers.inside.thin_server import serve
-from benchmarks.peers.inside.translator import Asked, Translator
+from benchmarks.peers.inside.translator import Message, Translator
 
 
 class RowLengths(transformers.StoppingCriteria):
@@ -21,7 +21,7 @@ class RowLengths(transformers.StoppingCriteria):
 
 
 class TransformersTranslator(Translator):
-    """`generate` in float32; one batch at a time uses all threads."""
+    """`generate` in float32 on all threads, one batch at a time."""
 
     def __init__(self, folder: str, num_workers: int, num_threads: int) -> None:
         torch.set_num_threads(num_threads)
@@ -31,9 +31,9 @@ class TransformersTranslator(Translator):
         self.setting = f"float32, {num_workers} workers x {num_threads} threads"
 
     @torch.inference_mode()
-    def translate(self, batch: Sequence[Asked]) -> list[Asked]:
-        lengths = [asked["new_tokens"] for asked in batch]
-        inputs = self._tokenizer([asked["text"] for asked in batch], padding=True, return_tensors="pt")
+    def translate(self, batch: Sequence[Message]) -> list[Message]:
+        lengths = [request["new_tokens"] for request in batch]
+        inputs = self._tokenizer([request["text"] for request in batch], padding=True, return_tensors="pt")
         outputs = self._net.generate(
             **inputs,
             num_beams=1,

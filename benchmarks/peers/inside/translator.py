@@ -1,10 +1,10 @@
-"""What a peer's server needs of its engine."""
+"""The interface between a peer's server and its engine."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-Asked = dict[str, Any]
+Message = dict[str, Any]
 
 
 class Translator(ABC):
@@ -14,5 +14,5 @@ class Translator(ABC):
     setting: str
 
     @abstractmethod
-    def translate(self, batch: Sequence[Asked]) -> list[Asked]:
-        """Answers a batch; each output has the length that it was asked for."""
+    def translate(self, batch: Sequence[Message]) -> list[Message]:
+        """Answers a batch; each output has the length that its request sets."""

@@ -1,4 +1,4 @@
-"""Made-up texts: words of random syllables, common ones shorter, as many as a request is to have."""
+"""Made-up words of random syllables, and sentences of these words."""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ SYLLABLES = [consonant + vowel for consonant in "bcdfghklmnprstvz" for vowel in 
 
 @cache
 def made_up_words() -> tuple[str, ...]:
-    """The same words whenever it is called."""
+    """Returns the same words in every process."""
     drawn = random.Random(1)
     return tuple("".join(drawn.choices(SYLLABLES, k=drawn.randint(1, 4))) for _ in range(NUM_WORDS))
 

@@ -171,5 +171,5 @@ def test_what_was_measured_earlier_stays_in_the_file(tmp_path: Path) -> None:
     assert [each.name for each in report.rows] == ["greedy-1", "served"]
     text = markdown(report)
     assert "| served | times | 1.50 (1.50 to 1.50) | 1.2 | 2 | needed |" in text
-    assert "busy before these, so that times mean little: greedy-1" in text
+    assert "before these rows, so their times are unreliable: greedy-1" in text
     assert file.with_suffix(".svg").exists()

@@ -88,7 +88,7 @@ def test_a_thread_that_stays_is_found() -> None:
     samples = [Sample(n, 400, 30, THREADS | {"event_engine": 4 + (n > 400)}) for n in range(60 * MINUTES)]
     assert failing(soaked(samples=samples)) == ["threads"]
     (table,) = (table for table in report(soaked(samples=samples)).tables() if table.title.startswith("Threads"))
-    assert ["`event_engine`", "4", "4", "4", "5", "5"] in table.rows, "its name is told"
+    assert ["`event_engine`", "4", "4", "4", "5", "5"] in table.rows
 
 
 def test_the_course_covers_the_time_and_can_be_drawn(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_files_and_threads_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_benchmark_stays_on_its_cores() -> None:
-    """In a process of its own, since threads cannot be let go again by all."""
+    """Pins a separate process, since pinning also affects the threads of this one's libraries."""
     core = min(os.sched_getaffinity(0))
     code = f"import os; from benchmarks.harness.process import pin; pin([{core}]); print(os.sched_getaffinity(0))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
