@@ -12,14 +12,15 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.tools import DEPLOY, free_port, program, wait_for
+from tests.deploy.tools import DEPLOY, free_port, program
+from tests.waiting import PATIENCE_S, wait_until
 
 CONFIG = DEPLOY / "prometheus" / "prometheus.yml"
 INTERVAL = "500ms"
 
 
 class Prometheus:
-    """Asks a Prometheus over its HTTP API."""
+    """Queries a Prometheus over its HTTP API."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
@@ -33,7 +34,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             return json.load(answer)["data"]
 
     def query(self, expression: str) -> dict[tuple[tuple[str, str], ...], float]:
@@ -48,7 +49,7 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
-    """Starts Prometheus with the shipped configuration, but for targets and pace; stops it in the end."""
+    """Starts Prometheus with the shipped configuration except targets and intervals; stops it at the end."""
     config = yaml.safe_load(CONFIG.read_text())
     config["global"] = {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL}
     config["rule_files"] = [str(CONFIG.parent / name) for name in config["rule_files"]]
@@ -67,7 +68,7 @@ def running_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometh
     with subprocess.Popen(command) as process:
         try:
             prometheus = Prometheus(port)
-            wait_for(prometheus.is_ready, 20)
+            wait_until(prometheus.is_ready)
             yield prometheus
         finally:
             process.terminate()

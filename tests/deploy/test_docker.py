@@ -14,7 +14,8 @@ from regard_service.app.settings import Settings
 
 from deploy.docker import dockerfile
 from deploy.docker.run_steps import DOCKERFILE, Image, build
-from tests.deploy.tools import DEPLOY, ROOT, program, venv_program, wait_for
+from tests.deploy.tools import DEPLOY, ROOT, program, venv_program
+from tests.waiting import PATIENCE_S, wait_until
 
 DOCKER = DEPLOY / "docker"
 STAGES = {stage.name: stage for stage in dockerfile.read(DOCKERFILE.read_text())}
@@ -95,8 +96,8 @@ class Container:
         self._image = image
         self.process = process
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        wait_for(self._has_begun, 60)
-        self.server_pid = int(wait_for(children.read_text, 10))
+        wait_until(self._has_begun)
+        self.server_pid = int(wait_until(children.read_text))
 
     def _has_begun(self) -> bool:
         """Whether the process is the one whose child will be the server; before, its child sets up loopback."""
@@ -110,7 +111,7 @@ class Container:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         inside = ["nsenter", f"--net=/proc/{self.server_pid}/ns/net", *self._image.command(words)]
-        return subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(inside, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
     def is_healthy(self) -> bool:
         return self.run(*self._image.healthcheck).returncode == 0
@@ -127,7 +128,7 @@ def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             process.kill()
             raise
         try:
-            wait_for(lambda: running.is_healthy() or process.poll() is not None, 180, every_s=1)
+            wait_until(lambda: running.is_healthy() or process.poll() is not None, every_s=1)
             assert process.poll() is None, log.read_text()
             yield running
         finally:
@@ -171,4 +172,4 @@ def test_the_server_is_nobody_and_can_write_nothing_of_its_own(container: Contai
 def test_sigterm_ends_it_orderly(container: Container) -> None:
     """Last, since it ends the server."""
     os.kill(container.server_pid, 15)
-    assert container.process.wait(30) == 0
+    assert container.process.wait(PATIENCE_S) == 0

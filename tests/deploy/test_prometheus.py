@@ -14,10 +14,11 @@ import yaml
 import regard
 from deploy.prometheus.operator import RESOURCE, RULES, resource
 from tests.deploy.prometheus import Prometheus, running_prometheus
-from tests.deploy.tools import DEPLOY, ROOT, free_port, program, wait_for
+from tests.deploy.tools import DEPLOY, ROOT, free_port, program
 from tests.integration.collector import running_collector
 from tests.system.served import Served, served
 from tests.unit.service.observability.test_metrics import OWN, documented
+from tests.waiting import PATIENCE_S, wait_until
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 DASHBOARD = json.loads((DEPLOY / "grafana" / "regard.json").read_text())
@@ -51,7 +52,7 @@ def test_the_operators_resource_holds_the_rules() -> None:
 
 
 def ask(server: Served, stopping: threading.Event) -> None:
-    """Unary calls, streams, one that its caller leaves, and a wrong call, until told to stop."""
+    """Makes unary calls, streams, one that it leaves, and a wrong call, until `stopping` is set."""
     with regard.Client(server.target) as client:
         while not stopping.is_set():
             client.translate([TEXT] * 4, to="de", attention=["alignment"])
@@ -65,13 +66,13 @@ def ask(server: Served, stopping: threading.Event) -> None:
 
 @pytest.fixture(scope="module")
 def closed_port() -> int:
-    """A target that nobody listens on."""
+    """A target on which nothing listens."""
     return free_port()
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Prometheus]:
-    """Has scraped a server under a light load for some intervals."""
+    """A Prometheus that has scraped a server under a light load for some intervals."""
     folder = tmp_path_factory.mktemp("prometheus")
     with running_collector() as (_, endpoint), served("--models=everyday", f"--trace-endpoint={endpoint}") as server:
         targets = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{closed_port}"]
@@ -80,12 +81,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> It
         caller.start()
         try:
             with running_prometheus(folder, targets) as prometheus:
-                wait_for(lambda: prometheus.query("model:regard_step_slots:mean5m"), 20)
-                wait_for(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()), 20)
+                wait_until(lambda: prometheus.query("model:regard_step_slots:mean5m"))
+                wait_until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()))
                 yield prometheus
         finally:
             stopping.set()
-            caller.join(20)
+            caller.join(PATIENCE_S)
 
 
 def test_every_rule_evaluates(prometheus: Prometheus) -> None:
@@ -96,17 +97,17 @@ def test_every_rule_evaluates(prometheus: Prometheus) -> None:
 
 @pytest.mark.parametrize("record", RECORDED)
 def test_every_recorded_series_has_data(prometheus: Prometheus, record: str) -> None:
-    wait_for(lambda: prometheus.query(record), 10)
+    wait_until(lambda: prometheus.query(record))
 
 
 def test_only_the_replica_that_is_down_alerts(prometheus: Prometheus, closed_port: int) -> None:
-    def alerts() -> list[dict[str, dict[str, str]]]:
-        return list(prometheus.get("alerts")["alerts"])
+    """But for alerts that tell the truth of a busy machine: slow calls, and for a moment a scrape that timed out."""
 
-    wait_for(alerts, 10)
-    assert [(a["labels"]["alertname"], a["labels"]["instance"]) for a in alerts()] == [
-        ("RegardDown", f"127.0.0.1:{closed_port}")
-    ]
+    def alerts() -> list[tuple[str, str]]:
+        labels = [alert["labels"] for alert in prometheus.get("alerts")["alerts"]]
+        return [(each["alertname"], each["instance"]) for each in labels if each["alertname"] != "RegardSlow"]
+
+    wait_until(lambda: alerts() == [("RegardDown", f"127.0.0.1:{closed_port}")])
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
@@ -115,7 +116,7 @@ def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus, panel: di
         query = target["expr"]
         for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
             query = query.replace(variable, value)
-        wait_for(lambda query=query: prometheus.query(query), 10)
+        wait_until(lambda query=query: prometheus.query(query))
 
 
 def test_what_prometheus_finds_is_what_is_documented(prometheus: Prometheus) -> None:
@@ -129,7 +130,7 @@ def test_what_prometheus_finds_is_what_is_documented(prometheus: Prometheus) -> 
         names = prometheus.get("label/__name__/values")
         return {name for name in names if OWN.match(name) and not name.endswith("_created")}
 
-    wait_for(lambda: found() >= expected, 10)
+    wait_until(lambda: found() >= expected)
     assert found() == expected
 
 
@@ -137,10 +138,10 @@ def test_exemplars_lead_from_a_histogram_to_traces(prometheus: Prometheus) -> No
     def exemplars() -> list[dict[str, dict[str, str]]]:
         query = 'grpc_server_handling_seconds_bucket{grpc_method="Translate"}'
         now = time.time()
-        series = prometheus.get("query_exemplars", query=query, start=str(now - 60), end=str(now))
+        series = prometheus.get("query_exemplars", query=query, start=str(now - 3600), end=str(now))
         return [exemplar for each in series for exemplar in each["exemplars"]]
 
-    wait_for(exemplars, 10)
+    wait_until(exemplars)
     assert all(re.fullmatch("[0-9a-f]{32}", exemplar["labels"]["trace_id"]) for exemplar in exemplars())
 
 

@@ -4,17 +4,13 @@ import os
 import shutil
 import socket
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-
-Value = TypeVar("Value")
+NUM_LOCUST_REQUESTS = 40  # with its seed, a scenario of a few parts draws each of them before
 
 
 def program(name: str, source: str) -> str:
@@ -41,12 +37,3 @@ def free_port() -> int:
     """A loopback port that was free a moment ago, for programs that cannot choose one themselves."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Value], timeout_s: float, every_s: float = 0.1) -> Value:
-    """Asks again and again until the answer is true in Python's sense, and returns it."""
-    end = time.monotonic() + timeout_s
-    while not (value := what()):
-        assert time.monotonic() < end, f"not within {timeout_s} s"
-        time.sleep(every_s)
-    return value
