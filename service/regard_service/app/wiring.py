@@ -50,6 +50,7 @@ class Backend:
         return await self._scheduler.drain(timeout_s)
 
     def close(self) -> None:
+        """Stops the threads of the engine and of the pool."""
         self._pool.close()
         self._scheduler.close()
 
@@ -100,6 +101,7 @@ def _repository(settings: Settings) -> ModelRepository:
 
 
 def call_limits(settings: Settings) -> CallLimits:
+    """Returns the limits of a call."""
     return CallLimits(
         max_inputs_per_call=settings.max_inputs_per_call,
         max_text_characters=settings.max_text_characters,

@@ -32,6 +32,7 @@ class EnumTable(Generic[Number, Name]):
         return self._names[number]
 
     def number(self, name: Name) -> Number:
+        """Returns the number on the wire."""
         return self._numbers[name]
 
 
