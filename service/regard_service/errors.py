@@ -1,50 +1,50 @@
-"""What can go wrong with a request, in the domain's words; `convert/errors.py` turns it into gRPC statuses.
+"""The errors of calls, independent of any transport. `convert/status.py` writes them as gRPC statuses.
 
 ServiceError
 ├── InvalidInput        bad fields, each with its limit
 ├── ModelNotFound       no such model, language or style
-├── Unsupported         the model or this version cannot do what is asked
-├── Overloaded          the queue is full; come back later
-│   ├── DeadlineUnreachable  the call could not be done by its deadline, with what waits before it
-│   ├── OutOfMemory     there was no memory for it
-│   └── QuotaExceeded   the caller's own limit is reached
-├── Unauthenticated     a token is needed, and missing or unknown
-├── Forbidden           the token does not allow this call
-├── NotReady            the model is loading or failed to load
-├── LoadFailed          a model was to be loaded, and cannot be
-├── ModelLimit          a model was to be loaded, and there is no room for it
-├── Draining            the server is going away
-└── DeadlinePassed      the caller's time is up
+├── Unsupported         the model or this version cannot do what the call asks
+├── Overloaded          the queue is full; retry later
+│   ├── DeadlineUnreachable  the queue is too long for the call's deadline
+│   ├── OutOfMemory     the call's memory could not be allocated
+│   └── QuotaExceeded   the caller's quota is used up
+├── Unauthenticated     a token is missing or unknown
+├── Forbidden           the token lacks the call's scope
+├── NotReady            the model is loading, or failed to load
+├── LoadFailed          the model to load cannot be served
+├── ModelLimit          the model to load does not fit beside the others
+├── Draining            the server shuts down
+└── DeadlinePassed      the call's deadline has passed
 """
 
 from dataclasses import dataclass
 
 
 class ServiceError(Exception):
-    """Base of all errors that a caller may see; `str(error)` is written for the caller.
+    """Base of all errors that callers see; `str(error)` is for the caller.
 
     Attributes:
-        reason: UPPER_SNAKE, for `google.rpc.ErrorInfo` and for the metric that counts refusals.
+        reason: UPPER_SNAKE, in `google.rpc.ErrorInfo` and as a label of the metric that counts refusals.
     """
 
     reason = "INTERNAL"
 
 
 def all_reasons(kind: type[ServiceError] = ServiceError) -> list[str]:
-    """The reasons of a kind of error and of those below it."""
-    return list(dict.fromkeys([kind.reason, *(r for below in kind.__subclasses__() for r in all_reasons(below))]))
+    """Returns the reasons of a kind of error and of its subclasses."""
+    return list(dict.fromkeys([kind.reason, *(r for subclass in kind.__subclasses__() for r in all_reasons(subclass))]))
 
 
 @dataclass(frozen=True)
 class FieldViolation:
-    """One bad field: its path in the request ("generation.num_beams") and what is wrong with its value."""
+    """One bad field: its path in the request ("generation.num_beams") and the fault of its value."""
 
     field: str
     description: str
 
 
 class InvalidInput(ServiceError):
-    """One or several bad fields; every violation is listed."""
+    """One or more bad fields; every violation is listed."""
 
     reason = "INVALID_INPUT"
 
@@ -54,19 +54,24 @@ class InvalidInput(ServiceError):
 
     @classmethod
     def of(cls, field: str, description: str) -> "InvalidInput":
+        """Returns the error of one bad field."""
         return cls([FieldViolation(field, description)])
 
 
 class ModelNotFound(ServiceError):
+    """There is no such model, or the model lacks a language or style."""
+
     reason = "MODEL_NOT_FOUND"
 
 
 class Unsupported(ServiceError):
+    """The model or this version of the server cannot do what the call asks."""
+
     reason = "UNSUPPORTED"
 
 
 class Overloaded(ServiceError):
-    """The queue is full; `retry_after_s` is an estimate of when there will be room."""
+    """The queue is full; `retry_after_s` estimates when it has room."""
 
     reason = "OVERLOADED"
 
@@ -76,13 +81,13 @@ class Overloaded(ServiceError):
 
 
 class DeadlineUnreachable(Overloaded):
-    """The request is refused at once, since its deadline would pass before it is done."""
+    """The request is refused at once, because its deadline would pass before it is done."""
 
     reason = "DEADLINE_UNREACHABLE"
 
 
 class OutOfMemory(Overloaded):
-    """Memory ran out while the request was read or run; the server goes on."""
+    """Memory ran out while the request was read or run. The server continues."""
 
     reason = "OUT_OF_MEMORY"
 
@@ -90,7 +95,7 @@ class OutOfMemory(Overloaded):
         super().__init__("there is not enough memory for this request now", retry_after_s=1.0)
 
 
-# What those say of memory, or of a thread's, who raise no MemoryError: ONNX Runtime, the standard library, protobuf.
+# Messages of ONNX Runtime, the standard library and protobuf, which raise other errors than MemoryError.
 _OUT_OF_MEMORY = (
     "bad allocation",
     "bad_alloc",
@@ -101,30 +106,36 @@ _OUT_OF_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, of whatever type, means that there was no memory."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
+    """Whether an error of any type reports a lack of memory."""
+    return isinstance(error, MemoryError) or any(message in str(error) for message in _OUT_OF_MEMORY)
 
 
 class QuotaExceeded(Overloaded):
-    """The caller's own limit is reached."""
+    """The caller's quota is used up."""
 
     reason = "QUOTA_EXCEEDED"
 
 
 class Unauthenticated(ServiceError):
+    """A token is missing or unknown."""
+
     reason = "UNAUTHENTICATED"
 
 
 class Forbidden(ServiceError):
+    """The token lacks the scope of the call."""
+
     reason = "FORBIDDEN"
 
 
 class NotReady(ServiceError):
+    """The model is loading, or failed to load."""
+
     reason = "NOT_READY"
 
 
 class LoadFailed(ServiceError):
-    """A bundle is damaged, does not match its manifest, or cannot make a few tokens; every reason is listed."""
+    """A bundle is damaged, does not match its manifest, or fails its warm-up; every reason is listed."""
 
     reason = "LOAD_FAILED"
 
@@ -135,14 +146,18 @@ class LoadFailed(ServiceError):
 
 
 class ModelLimit(ServiceError):
-    """The server holds as many models, or as much of them, as it may."""
+    """The model does not fit within the limits of models in memory."""
 
     reason = "MODEL_LIMIT"
 
 
 class Draining(ServiceError):
+    """The server shuts down; the call may be retried elsewhere."""
+
     reason = "DRAINING"
 
 
 class DeadlinePassed(ServiceError):
+    """The call's deadline has passed."""
+
     reason = "DEADLINE_PASSED"

@@ -29,6 +29,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     @property
     def is_live(self) -> bool:
+        """Whether the engine works."""
         return self._is_live
 
     def set_live(self, is_live: bool) -> None:
@@ -67,6 +68,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         changed.set()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Returns the status of a service, a model or the process."""
         status = self._statuses.get(request.service)
         if status is None:
             known = ", ".join(repr(name) for name in self._statuses)
@@ -74,11 +76,13 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return health_pb2.HealthCheckResponse(status=status)
 
     async def List(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Returns every status."""
         return health_pb2.HealthListResponse(
             statuses={name: health_pb2.HealthCheckResponse(status=code) for name, code in self._statuses.items()}
         )
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Streams a status and its changes until the server drains."""
         last = None
         while True:
             changed = self._changed

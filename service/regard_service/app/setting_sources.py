@@ -54,6 +54,7 @@ def read_flags(flags: Mapping[str, object] | None) -> list[SourcedValue]:
 
 
 def flag(key: str) -> str:
+    """Returns the flag of a key."""
     return "--" + key.replace("_", "-")
 
 

@@ -51,6 +51,7 @@ class Backend:
         return await self._engine.drain(timeout_s)
 
     def close(self) -> None:
+        """Stops the threads of the engine and of the pool."""
         self._pool.close()
         self._engine.close()
 
@@ -101,6 +102,7 @@ def _repository(settings: Settings) -> ModelRepository:
 
 
 def call_limits(settings: Settings) -> CallLimits:
+    """Returns the limits of a call."""
     return CallLimits(
         max_inputs_per_call=settings.max_inputs_per_call,
         max_text_characters=settings.max_text_characters,

@@ -34,6 +34,7 @@ class Bundle:
     manifest: Manifest
 
     def path(self, file: str) -> Path:
+        """Returns the path of one of the bundle's files."""
         return self.folder / file
 
     @classmethod

@@ -28,6 +28,7 @@ class TextSource(Schema):
 
     @property
     def needs_source_language(self) -> bool:
+        """Whether the model reads the name of its source language."""
         return bool(self.language_prefix_ids or self.language_suffix_ids)
 
 

@@ -32,21 +32,27 @@ class DataPlane:
         self._planner = CallPlanner(repository, pool, engine.permit)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
+        """Translates texts; one result per text."""
         return await self._results(await self._planner.translation(call))
 
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
+        """Translates one text and yields its events."""
         return self._stream(partial(self._planner.translation, call))
 
     async def summarize(self, call: SummarizeCall) -> list[Result]:
+        """Summarizes texts; one result per text."""
         return await self._results(await self._planner.summary(call))
 
     def stream_summarize(self, call: SummarizeCall) -> AsyncIterator[StreamEvent]:
+        """Summarizes one text and yields its events."""
         return self._stream(partial(self._planner.summary, call))
 
     async def caption(self, call: CaptionCall) -> list[Result]:
+        """Describes pictures; one result per picture."""
         return await self._results(await self._planner.caption(call))
 
     def stream_caption(self, call: CaptionCall) -> AsyncIterator[StreamEvent]:
+        """Describes one picture and yields its events."""
         return self._stream(partial(self._planner.caption, call))
 
     async def _results(self, plan: CallPlan) -> list[Result]:

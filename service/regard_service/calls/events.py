@@ -31,6 +31,7 @@ class EventBuilder:
         self._num_events = 0
 
     def add(self, tokens: Sequence[CommittedToken]) -> Iterator[TokenEvent]:
+        """Yields the events of newly committed tokens."""
         self._num_tokens += len(tokens)
         for token in tokens:
             if not self._is_delayed:

@@ -51,6 +51,7 @@ class CallPlanner:
         self._pool = pool
 
     async def translation(self, call: TranslateCall) -> CallPlan:
+        """Plans a translation. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(
             call, "translation", source_language=call.source_language, target_language=call.target_language
         )
@@ -64,6 +65,7 @@ class CallPlanner:
         return await self._plan(call, model, target, readings, in_threads=_are_long(call.texts))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
+        """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(call, "summarization", style=call.style)
         styles = model.manifest.styles
         if call.style:
@@ -73,6 +75,7 @@ class CallPlanner:
         return await self._plan(call, model, style, readings, in_threads=_are_long(call.texts))
 
     async def caption(self, call: CaptionCall) -> CallPlan:
+        """Plans a caption. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(call, "captioning")
         return await self._plan(call, model, "", self._images(model, call.images), in_threads=True)
 

@@ -23,7 +23,7 @@ class BoundedThreadPool:
         self._num_waiting = 0
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
-        """Runs functions in the threads. Cancelling the call drops those that wait.
+        """Runs functions in the threads. Cancelling the call drops the functions that wait.
 
         Raises:
             Overloaded: the functions would exceed the bound.
@@ -42,5 +42,5 @@ class BoundedThreadPool:
             self._num_waiting -= len(functions)
 
     def close(self) -> None:
-        """Drops the functions that wait, and lets those that run finish."""
+        """Drops the waiting functions; running ones finish."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -16,10 +16,12 @@ class Checks(Violations):
             self.add(path, f"must be in [{low:g}, {high:g}]; it is {value:g}")
 
     def at_least(self, path: str, value: int, low: int) -> None:
+        """Checks a number against a minimum."""
         if value < low:
             self.add(path, f"must be at least {low}; it is {value}")
 
     def unique(self, path: str, values: Sequence[int]) -> None:
+        """Checks that no value is repeated."""
         seen: set[int] = set()
         for value in values:
             if value in seen:

@@ -29,6 +29,7 @@ class ModelPage:
 
 
 def read_list_models(request: pb.ListModelsRequest) -> ModelPage:
+    """Returns the page that a request asks for."""
     v = Checks()
     v.at_least("page_size", request.page_size, 0)
     task = v.enum("task", enums.TASK, request.task)

@@ -39,6 +39,7 @@ class RequestReader:
         self._limits = limits
 
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
+        """Reads a request to translate."""
         v = Checks()
         call = TranslateCall(
             **vars(self._call(v, request, time_remaining)),
@@ -51,6 +52,7 @@ class RequestReader:
         return call
 
     def summarize(self, request: _SummarizeRequest, time_remaining: float | None) -> SummarizeCall:
+        """Reads a request to summarize."""
         v = Checks()
         call = SummarizeCall(
             **vars(self._call(v, request, time_remaining)),
@@ -62,6 +64,7 @@ class RequestReader:
         return call
 
     def caption(self, request: _CaptionRequest, time_remaining: float | None) -> CaptionCall:
+        """Reads a request to describe pictures."""
         v = Checks()
         call = CaptionCall(**vars(self._call(v, request, time_remaining)), images=self._images(v, request))
         v.raise_if_any()

@@ -43,10 +43,12 @@ class Endpoint:
 
     @property
     def descriptor(self) -> Any:
+        """The method's descriptor in the .proto."""
         return pb.DESCRIPTOR.services_by_name[self.service].methods_by_name[self.method]
 
     @property
     def grpc_path(self) -> str:
+        """The method's path in gRPC."""
         return f"/{pb.DESCRIPTOR.package}.{self.service}/{self.method}"
 
 
@@ -81,6 +83,7 @@ class JsonApi:
         self._max_body_bytes = max_body_bytes
 
     def endpoints(self) -> list[Route]:
+        """Returns the routes of the API."""
         return [Route(each.path, self._endpoint(each), methods=[each.verb]) for each in ENDPOINTS]
 
     def _endpoint(self, endpoint: Endpoint) -> Callable[[Request], Any]:

@@ -88,6 +88,7 @@ class Problem:
         return body if self.retry_after_s is None else body | {"retry_after_s": self.retry_after_s}
 
     def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
+        """Returns the response, with the headers that the problem implies."""
         headers = dict(headers or {})
         if self.retry_after_s is not None:
             headers["retry-after"] = str(math.ceil(self.retry_after_s))

@@ -57,6 +57,7 @@ class HttpServer:
         self._task = asyncio.get_running_loop().create_task(self._uvicorn.serve(sockets=[self._socket]))
 
     async def stop(self) -> None:
+        """Finishes the requests in flight and closes the port."""
         self._uvicorn.should_exit = True
         if self._task is not None:
             await self._task

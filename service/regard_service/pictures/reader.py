@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]
 FORMATS = ("JPEG", "PNG", "WEBP")
 FORMATS_IN_WORDS = "a JPEG, PNG or WebP file"
 ROTATED_ORIENTATIONS = range(2, 9)  # of EXIF: every orientation but upright
-SIDEWAYS_ORIENTATIONS = range(5, 9)  # of EXIF: those that exchange width and height
+SIDEWAYS_ORIENTATIONS = range(5, 9)  # of EXIF: they exchange width and height
 MIN_OVERSAMPLING = 2  # cheap shrinking leaves this many times the model's width and height for resizing
 LARGE_IMAGE_PIXELS = 10_000_000  # larger ones are decoded one at a time: 40 million pixels take some 400 MB
 

@@ -5,6 +5,6 @@ loader              a bundle becomes a loaded model
 warm_up             the first tokens of a loaded model
 limits              how many models may be in memory, and of what size
 preference          which of several models answers a call that names none
-model_repository    the models that serve, load, drain or failed
+model_repository    the models in every state
 administration      loading and unloading while calls run
 """

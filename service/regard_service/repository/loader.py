@@ -38,17 +38,21 @@ class LoadedModel:
 
     @property
     def name(self) -> str:
+        """The manifest's name."""
         return self.manifest.name
 
     @property
     def provider(self) -> Provider:
+        """The execution provider of the runner."""
         return self.runner.provider
 
     @property
     def precision(self) -> Precision:
+        """The precision of the graphs that run."""
         return self.runner.variant.precision
 
     def info(self, *, is_default: bool = False) -> ModelInfo:
+        """Describes the model in state "ready"."""
         return ModelInfo(
             self.name,
             "ready",

@@ -1,4 +1,4 @@
-"""The models of a server, by state: those that serve, load, drain or failed, and those on disk."""
+"""The models of a server in every state: ready, loading, draining, failed, unloaded."""
 
 import logging
 import weakref

@@ -22,6 +22,7 @@ class ModelPreference:
     preferred: tuple[str, ...] = ()
 
     def best(self, models: Iterable[LoadedModel]) -> LoadedModel:
+        """Returns the preferred model of several that fit."""
         return min(models, key=self._rank)
 
     def default(

@@ -37,6 +37,7 @@ class Routes(grpc.GenericRpcHandler):
         """Does nothing: `add_..._to_server` registers the same methods by name next."""
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
+        """Wraps a servicer's methods in the layers and registers them."""
         for name, handler in method_handlers.items():
             path = f"/{service_name}/{name}"
             self._handlers[path] = self._wrapped(handler, Method.of(service_name, name, handler))
@@ -67,8 +68,7 @@ def _identity(message: Any) -> Any:
 
 
 def _writing(behavior: Any) -> Behavior:
-    """Makes a streaming servicer's method write its responses: those of an async generator, or those that it writes
-    itself.
+    """Makes a streaming method write its responses, whether it is an async generator or writes them itself.
 
     The generator is closed with the call: a client that leaves frees its slots at once.
     """

@@ -1,4 +1,4 @@
-"""A bundle's tokenizer, and what both sides need of it."""
+"""A bundle's tokenizer, for reading and writing."""
 
 from tokenizers import Tokenizer
 

@@ -47,6 +47,7 @@ class TargetWriter:
         return TargetText(stream.text, tuple(tokens))
 
     def stream(self, source: SourceText | None = None) -> "TargetStream":
+        """Starts a text that grows token by token. Args: source: see `write`."""
         return TargetStream(self, source)
 
     def piece(self, token_id: int) -> str:
@@ -62,6 +63,7 @@ class TargetWriter:
         return found if found is not None else self._unknown_id or 0
 
     def is_special(self, token_id: int) -> bool:
+        """Whether a token is never text."""
         return token_id in self._special_ids
 
     def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The checks of texts and names. Each returns what is wrong, for a violation's description, or None.
+"""The checks of texts and names. Each returns the description of a violation, or None.
 
 Every way into the server uses these: gRPC, the JSON API and the Open Inference Protocol.
 """
@@ -34,6 +34,7 @@ def loadable_name_fault(name: str) -> str | None:
 
 
 def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are valid UTF-8."""
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -21,8 +21,7 @@ OWN_REQUESTS: dict[str, type[OwnRequest]] = {
     "summarization": pb.SummarizeRequest,
     "captioning": pb.CaptionRequest,
 }
-# Parameters that are fields of the request, and those that are fields of its GenerationConfig. An enum's value is the
-# end of its name.
+# Parameters: fields of the request, and fields of its GenerationConfig. An enum's value is the end of its name.
 CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority")
 GENERATION_PARAMETERS = tuple(
     name

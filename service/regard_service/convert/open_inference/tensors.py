@@ -45,6 +45,8 @@ def outputs_of(manifest: Manifest) -> list[Tensor]:
 
 
 def write_metadata(manifest: Manifest) -> v2.ModelMetadataResponse:
+    """Describes a model's tensors."""
+
     def metadata(tensor: Tensor) -> v2.ModelMetadataResponse.TensorMetadata:
         return v2.ModelMetadataResponse.TensorMetadata(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
 
@@ -58,6 +60,7 @@ def write_metadata(manifest: Manifest) -> v2.ModelMetadataResponse:
 
 
 def write_config(manifest: Manifest) -> v2.ModelConfig:
+    """Describes a model's tensors in Triton's form."""
     source = input_of(manifest)
     return v2.ModelConfig(
         name=manifest.name,

@@ -40,6 +40,7 @@ class CallRecord:
     stages: list[Stage] = field(default_factory=list)
 
     def since_epoch_ns(self, monotonic: float) -> int:
+        """Converts a time of `time.monotonic()` to nanoseconds since 1970."""
         return self.epoch_ns + round(monotonic * 1e9)
 
     def watch(self, request: RequestState) -> None:

@@ -46,6 +46,7 @@ class DrainGate(Layer):
         return counted
 
     def close(self) -> None:
+        """Refuses new calls from now on."""
         self._is_closed = True
 
     async def wait_until_empty(self) -> None:

@@ -38,10 +38,12 @@ class Method:
 
     @classmethod
     def of(cls, service: str, name: str, handler: Handler) -> "Method":
+        """Returns the method that a handler implements."""
         return cls(KINDS[handler.request_streaming, handler.response_streaming], service, name)
 
     @property
     def labels(self) -> tuple[str, str, str]:
+        """The metrics' labels: type, service, method."""
         return self.kind, self.service, self.name
 
 
@@ -57,7 +59,9 @@ class Layer:
         return behavior
 
     def deserializer(self, method: Method, deserialize: Codec) -> Codec:
+        """Wraps what turns a method's request from bytes into a message."""
         return deserialize
 
     def serializer(self, method: Method, serialize: Codec) -> Codec:
+        """Wraps what turns a method's responses into bytes."""
         return serialize

@@ -30,36 +30,42 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         self._sent_maps = sent_maps
 
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:  # noqa: N802
+        """Translates texts; one result per input, in order."""
         call = self._reader.translate(request, context.time_remaining())
         return self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
 
     async def StreamTranslate(  # noqa: N802
         self, request: pb.StreamTranslateRequest, context: Context
     ) -> AsyncIterator[pb.StreamTranslateResponse]:
+        """Translates one text token by token."""
         call = self._reader.translate(request, context.time_remaining())
         async with self._stream(self._data_plane.stream_translate, call, pb.StreamTranslateResponse) as events:
             async for event in events:
                 yield event
 
     async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
+        """Summarizes texts; one result per input, in order."""
         call = self._reader.summarize(request, context.time_remaining())
         return self._response(await self._data_plane.summarize(call), call, pb.SummarizeResponse)
 
     async def StreamSummarize(  # noqa: N802
         self, request: pb.StreamSummarizeRequest, context: Context
     ) -> AsyncIterator[pb.StreamSummarizeResponse]:
+        """Summarizes one text token by token."""
         call = self._reader.summarize(request, context.time_remaining())
         async with self._stream(self._data_plane.stream_summarize, call, pb.StreamSummarizeResponse) as events:
             async for event in events:
                 yield event
 
     async def Caption(self, request: pb.CaptionRequest, context: Context) -> pb.CaptionResponse:  # noqa: N802
+        """Describes pictures; one result per input, in order."""
         call = self._reader.caption(request, context.time_remaining())
         return self._response(await self._data_plane.caption(call), call, pb.CaptionResponse)
 
     async def StreamCaption(  # noqa: N802
         self, request: pb.StreamCaptionRequest, context: Context
     ) -> AsyncIterator[pb.StreamCaptionResponse]:
+        """Describes one picture token by token."""
         call = self._reader.caption(request, context.time_remaining())
         async with self._stream(self._data_plane.stream_caption, call, pb.StreamCaptionResponse) as events:
             async for event in events:

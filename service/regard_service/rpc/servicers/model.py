@@ -34,15 +34,18 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
         self._on_change = on_change
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802
+        """Lists models page by page."""
         page = read_list_models(request)
         models, next_token = page_of(self._models.infos(), page)
         return pb.ListModelsResponse(models=map(write_model, models), next_page_token=next_token)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
+        """Describes one model."""
         name, version = read_model_name(request)
         return pb.GetModelResponse(model=write_model(find(self._models.infos(), name, version)))
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:  # noqa: N802
+        """Loads a model; the version that it replaces finishes its requests."""
         try:
             info = await self._models.load(*read_load_model(request))
         finally:
@@ -52,6 +55,7 @@ class ModelServicer(pb_grpc.ModelServiceServicer):
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: Context
     ) -> pb.UnloadModelResponse:
+        """Unloads a model; responds once its memory is freed."""
         name, version = read_model_name(request)
         await self._models.unload(name, version)
         self._on_change()

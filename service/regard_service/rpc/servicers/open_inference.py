@@ -47,14 +47,17 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         self._sent_maps = sent_maps
 
     async def ServerLive(self, request: v2.ServerLiveRequest, context: Context) -> v2.ServerLiveResponse:  # noqa: N802
+        """Always live: a process that answers."""
         return v2.ServerLiveResponse(live=True)
 
     async def ServerReady(  # noqa: N802
         self, request: v2.ServerReadyRequest, context: Context
     ) -> v2.ServerReadyResponse:
+        """Whether requests that name no model can be served."""
         return v2.ServerReadyResponse(ready=not unready_reasons(self._models.infos()))
 
     async def ModelReady(self, request: v2.ModelReadyRequest, context: Context) -> v2.ModelReadyResponse:  # noqa: N802
+        """Whether a model serves."""
         try:
             self._manifest(request.name, request.version)
         except (ModelNotFound, NotReady):
@@ -64,6 +67,7 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
     async def ServerMetadata(  # noqa: N802
         self, request: v2.ServerMetadataRequest, context: Context
     ) -> v2.ServerMetadataResponse:
+        """Names the server, its version and its extensions."""
         return v2.ServerMetadataResponse(
             name="regard", version=importlib.metadata.version("regard"), extensions=EXTENSIONS
         )
@@ -71,14 +75,17 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
     async def ModelMetadata(  # noqa: N802
         self, request: v2.ModelMetadataRequest, context: Context
     ) -> v2.ModelMetadataResponse:
+        """Describes a model's tensors."""
         return write_metadata(self._manifest(request.name, request.version))
 
     async def ModelConfig(  # noqa: N802
         self, request: v2.ModelConfigRequest, context: Context
     ) -> v2.ModelConfigResponse:
+        """Describes a model's tensors in Triton's form."""
         return v2.ModelConfigResponse(config=write_config(self._manifest(request.name, request.version)))
 
     async def ModelInfer(self, request: v2.ModelInferRequest, context: Context) -> v2.ModelInferResponse:  # noqa: N802
+        """Runs a model on the elements of its input."""
         manifest = self._manifest(request.model_name, request.model_version)
         outputs = read_outputs(request, manifest)
         try:

@@ -1,11 +1,11 @@
-"""Settings: layers, and every problem at once."""
+"""Settings: sources, and every problem at once."""
 
 import argparse
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from regard_service.app.cores import cgroup_cores, cpu_limit
+from regard_service.app.cores import cpu_limit
 from regard_service.app.settings import Settings, SettingsError, add_flags
 
 
@@ -129,16 +129,3 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
     settings = Settings.load(environment={}, flags=flags)
     assert (settings.grpc_port, settings.reflection, settings.models) == (0, False, ("a", "b"))
     assert all(spec.description for spec in Settings.model_fields.values())
-
-
-def test_cores_come_from_the_cgroup(tmp_path: Path) -> None:
-    assert cgroup_cores(tmp_path) == float("inf")
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("250000\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert cgroup_cores(tmp_path) == 2.5
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert cgroup_cores(tmp_path) == float("inf")
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert cgroup_cores(tmp_path) == 1.5
-    assert cpu_limit() >= 1

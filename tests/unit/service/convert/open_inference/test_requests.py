@@ -1,16 +1,13 @@
-"""Reading the Open Inference Protocol: bytes from outside, parameters, other tasks than translation."""
+"""Requests of the Open Inference Protocol: bytes from outside, parameters, other tasks than translation."""
 
 import struct
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from regard_service.bundle import Bundle, Manifest, zoo_folder
 from regard_service.convert.open_inference.requests import read_bytes_tensor, read_outputs, read_request
-from regard_service.convert.open_inference.responses import write_infer_response
 from regard_service.convert.open_inference.tensors import outputs_of
-from regard_service.domain.results import Hypothesis, Result, Source, Timings, Token
 from regard_service.errors import InvalidInput
 from regard_service.open_inference import open_inference_pb2 as v2
 
@@ -133,17 +130,3 @@ def test_pictures_have_tensors_of_their_own(manifest: Manifest) -> None:
     ours = read_request(request, captioner, [])
     assert isinstance(ours, pb.CaptionRequest)
     assert list(ours.images) == [b"\xff\xd8"]
-
-
-def test_rows_are_padded_and_little_endian(manifest: Manifest) -> None:
-    def result(text: str) -> Result:
-        tokens = tuple(Token(1, piece, None) for piece in text.split())
-        return Result((Hypothesis(text, tokens, -0.5, "end"),), Source(), Timings(0, 0, 0), "everyday", "1")
-
-    outputs = [tensor for tensor in outputs_of(manifest) if tensor.name in ("tokens", "num_tokens", "score")]
-    answer = write_infer_response(v2.ModelInferRequest(id="x"), outputs, [result("a bc"), result("d")])
-    raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
-    assert read_bytes_tensor(raw["tokens"]) == [b"a", b"bc", b"d", b""]
-    assert np.frombuffer(raw["num_tokens"], "<i4").tolist() == [2, 1]
-    assert np.frombuffer(raw["score"], "<f4").tolist() == [-0.5, -0.5]
-    assert [list(tensor.shape) for tensor in answer.outputs if tensor.name == "tokens"] == [[2, 2]]

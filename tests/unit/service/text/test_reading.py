@@ -1,25 +1,23 @@
-"""Text to ids and back: spans, special tokens, truncation, and text that grows token by token."""
+"""Source texts to ids: spans, special tokens, truncation, parts, copied words."""
 
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from regard_service.bundle import Bundle, TextSource, zoo_folder
-from regard_service.domain.results import Span, Token
+from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
 from regard_service.text.reading import SourceReader, _ends_after_accents
-from regard_service.text.writing import TargetText, TargetWriter, join_texts
 
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
+
+
 READER = SourceReader(BUNDLE)
-WRITER = TargetWriter(BUNDLE)
-VOCAB_SIZE = BUNDLE.manifest.target.vocab_size
 
 
 def read(text: str, truncation: str = "reject"):
@@ -36,31 +34,6 @@ def test_every_character_is_covered_by_a_token(text: str) -> None:
     assert all(character.isspace() for i, character in enumerate(text) if i not in covered)
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=30))
-def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
-    """Also ids that no sane model makes: half characters, bytes that are no UTF-8."""
-    written = WRITER.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
-    assert len(written.tokens) == len(ids)
-    end = 0
-    for token in written.tokens:
-        if token.span is not None:
-            assert end <= token.span.start <= token.span.end <= len(written.text)
-            end = token.span.end
-    assert "".join(written.text.split()) == "".join(
-        "".join(written.text[t.span.start : t.span.end].split()) for t in written.tokens if t.span
-    )
-
-
-@settings(deadline=None)
-@given(st.text(max_size=30))
-def test_text_that_went_through_ids_comes_back(text: str) -> None:
-    normal = " ".join(text.replace("▁", "_").split())
-    encoding = WRITER._tokenizer.encode(normal, add_special_tokens=False)
-    written = WRITER.write(np.array(encoding.ids, np.int64), np.zeros(len(encoding.ids), np.float32))
-    assert written.text == WRITER._tokenizer.normalizer.normalize_str(normal)
-
-
 def test_white_space_is_one_space() -> None:
     odd, plain = read("  Where is\n\tmy book?\n"), read("Where is my book?")
     assert odd.ids.tolist() == plain.ids.tolist()
@@ -71,17 +44,6 @@ def test_white_space_is_one_space() -> None:
 def test_special_tokens_that_a_user_types_are_text() -> None:
     source = read("</s> <de> <s>")
     assert [token.is_special for token in source.tokens] == [True, *[False] * (len(source.tokens) - 2), True]
-
-
-def test_a_character_of_several_tokens_adds_its_text_with_the_last() -> None:
-    stream = WRITER.stream()
-    ids = WRITER._tokenizer.encode("日", add_special_tokens=False).ids
-    lengths = []
-    for token_id in ids:
-        stream.add(token_id, 0.0)
-        lengths.append(len(stream.text))
-    assert stream.text == "日"
-    assert lengths == [0] * (len(ids) - 1) + [1]
 
 
 def test_too_long_a_text_is_refused_or_cut_and_said_so() -> None:
@@ -128,22 +90,6 @@ def test_words_are_told_apart_by_what_the_tokenizer_makes_of_them(copier: Bundle
     assert source.array.shape == (2, 9)
 
 
-def test_copies_are_spelled_and_spaced_as_in_the_source(copier: Bundle) -> None:
-    source = SourceReader(copier).read("Zoë-Ann, of the NATO", field="t", key="subject", truncation="reject")
-    size = copier.manifest.target.vocab_size
-    pieces = [token.piece for token in source.tokens]
-    of = source.tokens[pieces.index("of")].id
-    ids = [size + pieces.index("NATO"), of, *(size + pieces.index(piece) for piece in ("Zoë", "-", "Ann", ",")), 2]
-    written = TargetWriter(copier).write(np.array(ids), np.zeros(len(ids), np.float32), source)
-    assert written.text == "NATO of Zoë-Ann,"
-    assert [token.copied_from for token in written.tokens] == [7, None, 1, 2, 3, 4, None]
-    assert [written.text[t.span.start : t.span.end] for t in written.tokens if t.span] == [
-        "NATO", "of", "Zoë", "-", "Ann", ","
-    ]  # fmt: skip
-    unknown = 3
-    assert [token.id for token in written.tokens] == [unknown, of, *[unknown] * 4, 2]
-
-
 @given(st.text("ab \u0301\u0327\u00e9", max_size=12))
 def test_the_end_behind_accents(text: str) -> None:
     ends = list(_ends_after_accents(text))
@@ -173,34 +119,6 @@ def test_accents_belong_to_the_letter_before_them(copier: Bundle) -> None:
     source = SourceReader(copier).read(text, field="t", key="subject", truncation="reject")
     assert [token.piece for token in source.tokens[1:-1]] == ["E\u0301te\u0301", "of", "caf\u00e9"]
     assert read("A\u0301 b").tokens[2].span == Span(0, 2)
-
-
-def test_a_character_that_is_several_tokens_is_copied_once() -> None:
-    source = read("½ ½")
-    size = BUNDLE.manifest.target.vocab_size
-    first, second = ([i for i, t in enumerate(source.tokens) if t.span == Span(at, at + 1)][-2:] for at in (0, 2))
-    ids = np.array([size + position for position in (*first, *second, second[0])])
-    written = WRITER.write(ids, np.zeros(len(ids), np.float32), source)
-    assert written.text == "½ ½ ½"
-
-
-def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
-    source = read("Haus")
-    stream = WRITER.stream(source)
-    first_byte = WRITER._tokenizer.encode("日", add_special_tokens=False).ids[-3]
-    stream.add(first_byte, 0.0)
-    token = stream.add(VOCAB_SIZE + 1, 0.0)
-    assert stream.text.endswith("Haus"[: token.span.end - token.span.start])
-    assert "\N{REPLACEMENT CHARACTER}" in stream.text
-
-
-def test_answers_to_parts_are_joined_by_a_space() -> None:
-    first = TargetText("Ja.", (Token(5, "▁Ja", Span(0, 2)), Token(6, ".", Span(2, 3)), Token(2, "</s>", None, True)))
-    second = TargetText("Nein", (Token(7, "▁Nein", Span(0, 4), copied_from=1), Token(2, "</s>", None, True)))
-    joined = join_texts([first, TargetText("", ()), second], [10, 4, 20])
-    assert joined.text == "Ja. Nein"
-    assert [joined.text[t.span.start : t.span.end] for t in joined.tokens if t.span] == ["Ja", ".", "Nein"]
-    assert joined.tokens[3].copied_from == 15
 
 
 def test_a_model_that_is_told_both_languages_reads_them_around_the_text() -> None:

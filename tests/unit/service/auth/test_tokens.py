@@ -1,0 +1,46 @@
+"""The token file."""
+
+from pathlib import Path
+
+import pytest
+from regard_service.auth.tokens import TokenFile, TokensError, hash_token, new_token
+
+TOKEN = "a token that nobody guesses"
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    file.write_text(f'[[tokens]]\nname = "web"\nsha256 = "{hash_token(TOKEN)}"\nscopes = ["infer", "admin"]\n')
+    entry = TokenFile.load(file).find(TOKEN)
+    assert entry is not None
+    assert entry.scopes == {"infer", "admin"}
+    assert TokenFile.load(file).find("other") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        ("tokens = 3", "tokens"),
+        ("tokens = []", "at least 1"),
+        ("[[tokens", "array declaration"),
+        ('[[tokens]]\nname = "web"\nsha256 = "my-secret-token"\nscopes = ["infer"]', "sha256"),
+        ('[[tokens]]\nname = "web"\nsha256 = "HASH"\nscopes = ["root"]', "scopes"),
+        ('[[tokens]]\nname = "web"\nsha256 = "HASH"\nscopes = ["infer"]\nrate = 3', "rate"),
+        ('[[tokens]]\nname = "web"\nsha256 = "HASH"\nscopes = ["infer"]\n' * 2, "same name"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_and_tells_no_secret(tmp_path: Path, content: str | None, message: str) -> None:
+    file = tmp_path / "tokens.toml"
+    if content is not None:
+        file.write_text(content.replace("HASH", hash_token(TOKEN)))
+    with pytest.raises(TokensError, match=message) as raised:
+        TokenFile.load(file)
+    assert "my-secret-token" not in str(raised.value)
+    assert hash_token(TOKEN) not in str(raised.value)
+
+
+def test_new_tokens_are_long_and_differ() -> None:
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert min(map(len, tokens)) >= 43

@@ -1,0 +1,27 @@
+"""Requests that list and load models."""
+
+import pytest
+from regard_service.convert.model_requests import read_list_models, read_load_model, write_page_token
+from regard_service.errors import InvalidInput
+
+from regard.v1 import regard_pb2 as pb
+
+
+@pytest.mark.parametrize("name", ["", "../etc", "a/b", "A", "-a", "a" * 65, "ä", "a\n"])
+def test_a_model_to_load_has_a_plain_name(name: str) -> None:
+    with pytest.raises(InvalidInput, match="name"):
+        read_load_model(pb.LoadModelRequest(name=name))
+    assert read_load_model(pb.LoadModelRequest(name="my-model.v2_x", version="3")) == ("my-model.v2_x", "3")
+
+
+@pytest.mark.parametrize("token", ["x", "!!!", "eyJhIjogMX0=", write_page_token("captioning", "a", "1")])
+def test_a_page_token_of_another_list_is_refused(token: str) -> None:
+    with pytest.raises(InvalidInput, match="page_token"):
+        read_list_models(pb.ListModelsRequest(page_token=token))
+
+
+def test_page_sizes() -> None:
+    assert read_list_models(pb.ListModelsRequest()).size == 100
+    assert read_list_models(pb.ListModelsRequest(page_size=5000)).size == 1000
+    with pytest.raises(InvalidInput, match="page_size"):
+        read_list_models(pb.ListModelsRequest(page_size=-1))

@@ -1,0 +1,60 @@
+"""Models as messages."""
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+
+from regard_service.convert.models import write_model
+from regard_service.domain.calls import GenerationOptions
+
+from regard.v1 import regard_pb2 as pb
+from tests.integration.fake_backend import DAMAGED, MANIFEST, READY
+
+
+def test_a_model_is_described_by_its_manifest() -> None:
+    model = write_model(READY)
+    assert (model.name, model.version, model.task, model.family) == (
+        "everyday",
+        "2",
+        pb.TASK_TRANSLATION,
+        "transformer",
+    )
+    assert (list(model.source_languages), list(model.target_languages)) == (["en"], ["de", "fr"])
+    assert (model.max_source_tokens, model.max_new_tokens) == (256, 200)
+    assert (model.provider, model.precision, model.size_bytes) == ("cpu", "int8", 1000)
+    assert (model.generation_defaults.num_beams, model.generation_defaults.max_new_tokens) == (4, 128)
+    assert not model.generation_defaults.HasField("temperature")
+    assert set(model.generation_options) == set(asdict(GenerationOptions()))
+    assert [(kind.kind, kind.num_layers, kind.num_heads) for kind in model.attention_kinds] == [
+        (pb.ATTENTION_KIND_CROSS, 2, 4),
+        (pb.ATTENTION_KIND_ALIGNMENT, 2, 4),
+    ]
+    assert [(head.layer, head.head) for head in model.alignment_heads] == [(1, 0)]
+    assert model.provenance.data_license == "CC-BY-2.0-FR"
+    assert not model.provenance.HasField("export_time")
+    assert model.default_truncation == pb.TRUNCATION_REJECT
+    assert dict(model.scores) == {"bleu/tatoeba-dev/de": 38.5}
+
+
+def test_what_the_export_noted_is_told() -> None:
+    exported = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+    provenance = MANIFEST.provenance.model_copy(update={"exporter_version": "0.1.0", "export_time": exported})
+    update = {"provenance": provenance, "num_parameters": 12_345, "default_truncation": "truncate"}
+    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update=update)))
+    assert model.num_parameters == 12_345
+    assert model.default_truncation == pb.TRUNCATION_TRUNCATE
+    assert model.provenance.exporter_version == "0.1.0"
+    assert model.provenance.export_time.ToDatetime(UTC) == exported
+
+
+def test_pictures_are_not_truncated() -> None:
+    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning"})))
+    assert (model.default_truncation, model.max_source_tokens) == (pb.TRUNCATION_UNSPECIFIED, 0)
+
+
+def test_a_refused_model_says_why() -> None:
+    model = write_model(DAMAGED)
+    assert (model.name, model.state, list(model.state_reasons)) == (
+        "damaged",
+        pb.MODEL_STATE_FAILED,
+        ["int8/step.onnx: is missing"],
+    )

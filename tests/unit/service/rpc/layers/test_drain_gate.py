@@ -1,0 +1,37 @@
+"""The gate that closes when the server drains."""
+
+import asyncio
+
+import pytest
+from regard_service.errors import ServiceError
+from regard_service.rpc.layers.drain_gate import DrainGate
+from regard_service.rpc.layers.layer import Method
+
+API = "regard.v1.AttentionService"
+
+
+async def test_a_gate_counts_the_calls_of_its_services() -> None:
+    gate = DrainGate([API])
+    leave = asyncio.Event()
+
+    async def answer(request: object, context: object) -> None:
+        await leave.wait()
+
+    async def call(service: str) -> None:
+        await gate.around(Method("unary", service, "Any"), answer)(None, None)  # type: ignore[arg-type]
+
+    inside = asyncio.create_task(call(API))
+    watch = asyncio.create_task(call("grpc.health.v1.Health"))
+    await asyncio.sleep(0)
+    gate.close()
+    with pytest.raises(ServiceError, match="shutting down"):
+        await call(API)
+    empty = asyncio.create_task(gate.wait_until_empty())
+    await asyncio.sleep(0.01)
+    assert not empty.done()
+    inside.cancel()  # a call that ends badly has left as well
+    await asyncio.wait_for(empty, 5)
+    assert not watch.done()
+    leave.set()
+    await watch
+    await asyncio.wait_for(gate.wait_until_quiet(0.01), 5)

@@ -1,0 +1,70 @@
+"""Errors of calls: bytes that are no request, memory that runs out, names that may be logged."""
+
+import subprocess
+import sys
+
+import pytest
+from regard_service.errors import InvalidInput
+from regard_service.rpc.layers.error_status import ErrorStatusLayer, Malformed, loggable
+from regard_service.rpc.layers.layer import Codec, Method
+
+from regard.v1 import regard_pb2 as pb
+
+API = "regard.v1.AttentionService"
+
+
+def reader() -> Codec:
+    """Reads requests for translation as the server does."""
+    method = Method("unary", API, "Translate")
+    return ErrorStatusLayer(lambda reason: None).deserializer(method, pb.TranslateRequest.FromString)
+
+
+# Keeps requests until there is no memory for one more.
+HOARDER = """
+import resource
+from pathlib import Path
+from regard.v1 import regard_pb2 as pb
+from regard_service.rpc.layers.error_status import Malformed
+from tests.unit.service.rpc.layers.test_error_status import reader
+
+read, raw, kept = reader(), pb.TranslateRequest(texts=["text " * 1000] * 64).SerializeToString(), []
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**24, limits[1]))
+while not kept or not isinstance(kept[-1], Malformed):
+    kept.append(read(raw))
+refused = kept.pop()
+kept.clear()
+resource.setrlimit(resource.RLIMIT_AS, limits)
+print(refused.error.reason)
+"""
+
+
+def test_a_request_that_there_is_no_memory_for_is_not_the_callers_fault() -> None:
+    """In a process of its own, whose memory ends."""
+    done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.strip() == "OUT_OF_MEMORY", done.stderr
+
+
+def test_bytes_that_are_no_request_are_the_callers_fault() -> None:
+    malformed = reader()(b"\xff")
+    assert isinstance(malformed, Malformed)
+    assert malformed.error.reason == InvalidInput.reason
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("texts[12]", "texts[12]"),
+        ("generation.num_beams", "generation.num_beams"),
+        ("generation.numBeams", "generation.numBeams"),
+        ("parameters.my secret", "parameters.?"),
+        ("my. secret .texts", "?.?.texts"),
+        ("my secret[texts]", "?"),
+        ("texts[my secret]", "?"),
+        ("request", "request"),
+        ("", "?"),
+    ],
+)
+def test_of_a_fields_path_only_the_apis_own_names_are_logged(path: str, logged: str) -> None:
+    assert loggable(path) == logged
