@@ -19,7 +19,7 @@ PROCESSES = {
     "watchdog": Box(504, 212, 204, 50, "Watchdog", ["a stuck step: no longer live"]),
     "layers": Box(
         52, 292, 210, 100, "Layers, servicers",
-        ["log, trace, metrics, errors,", "token; then message to domain", "and back", "`layers, servicers, convert`"],
+        ["log, trace, metrics, errors,", "token; then message to domain", "and back", "`rpc, convert`"],
     ),
     "calls": Box(
         278, 292, 210, 100, "Calls", ["permit, model, options,", "inputs; at the end text,", "words, maps", "`calls`"]
