@@ -86,6 +86,7 @@ class RunningBatch:
 
     @property
     def num_live(self) -> int:
+        """How many requests have a row."""
         return len(self._rows) - self._rows.count(None)
 
     @property

@@ -21,6 +21,7 @@ class MapHistory:
 
     @property
     def num_bytes(self) -> int:
+        """Size of the buffers."""
         return sum(layer.nbytes for layer in self._layers)
 
     def keep(self, rows: Int64Array, steps: Int64Array, maps: Sequence[Float32Array]) -> None:
@@ -34,6 +35,7 @@ class MapHistory:
             kept[rows, steps] = new[rows]
 
     def move(self, source_row: int, target_row: int, num_steps: int) -> None:
+        """Copies the maps of a request's steps to another row."""
         for kept in self._layers:
             kept[target_row, :num_steps] = kept[source_row, :num_steps]
 

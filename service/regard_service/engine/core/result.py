@@ -62,4 +62,5 @@ class RequestUpdate:
 
     @property
     def is_last(self) -> bool:
+        """Whether the request has ended."""
         return not isinstance(self.news, list)

@@ -98,6 +98,7 @@ class Workers:
         return now - min((work.since for work in self._at_work), default=self._last_work)
 
     def batches(self) -> list[RunningBatch]:
+        """All running batches, idle ones included."""
         return [self._opened[batch].running for lane in self._policy.lanes for batch in lane.batches]
 
     def wait_until_idle(self, timeout_s: float) -> bool:

@@ -62,11 +62,13 @@ class Waiting:
     _tokens: dict[RequestState, int] = field(default_factory=dict)
 
     def add(self, request: RequestState, num_tokens: int) -> None:
+        """Counts a request that enters the queue."""
         self.reserve(request.request.caller, 1)
         self.num_tokens += num_tokens
         self._tokens[request] = num_tokens
 
     def remove(self, request: RequestState) -> None:
+        """Counts a request that leaves the queue."""
         self.reserve(request.request.caller, -1)
         self.num_tokens -= self._tokens.pop(request)
 

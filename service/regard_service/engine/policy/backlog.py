@@ -20,10 +20,12 @@ class Backlog:
         self._sums_s: defaultdict[tuple[str, bool], float] = defaultdict(float)  # by caller and whether it is bulk
 
     def add(self, request: RequestState, work_s: float) -> None:
+        """Adds a request's work."""
         self._work_s[request] = work_s
         self._sums_s[_owner(request.request)] += work_s
 
     def remove(self, request: RequestState) -> None:
+        """Removes the work of a request that has ended."""
         owner = _owner(request.request)
         self._sums_s[owner] -= self._work_s.pop(request)
         if self._sums_s[owner] < ROUNDING_ERROR_S:

@@ -33,6 +33,7 @@ class RoundRobin(Generic[Item]):
             yield from items
 
     def push(self, caller: Caller, item: Item) -> None:
+        """Adds an item behind the caller's others."""
         self._items.setdefault(caller, deque()).append(item)
         self._size += 1
 
@@ -87,6 +88,7 @@ class CallerQueue(Generic[Item]):
         yield from self._bulk
 
     def push(self, item: Item, caller: Caller, *, bulk: bool) -> None:
+        """Adds an item behind the caller's others of its kind."""
         (self._bulk if bulk else self._interactive).push(caller, item)
 
     def pop(self) -> Item:

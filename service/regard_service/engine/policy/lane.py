@@ -32,6 +32,7 @@ class BatchState:
 
     @property
     def num_free(self) -> int:
+        """Rows that no request has."""
         return self.max_requests - self.num_requests
 
 
@@ -52,6 +53,7 @@ class Lane:
 
     @property
     def num_waiting(self) -> int:
+        """Requests in the queue."""
         return len(self.queue)
 
     @property
@@ -71,6 +73,7 @@ class Lane:
 
     @property
     def takes_pictures(self) -> bool:
+        """Whether sources are pictures, which are encoded one at a time."""
         return isinstance(self.runner.manifest.source, ImageSource)
 
     def steppable(self) -> BatchState | None:

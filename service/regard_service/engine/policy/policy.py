@@ -76,6 +76,7 @@ class EngineConfig:
 
     @property
     def queue_limits(self) -> QueueLimits:
+        """The limits of the queue."""
         return QueueLimits(self.max_queue, self.max_queue_tokens, self.max_queue_s)
 
 
@@ -231,9 +232,11 @@ class BatchingPolicy:
         return StepBudget(work.lane, work.batch, others_wait, clock)
 
     def num_waiting(self, runner: Runner) -> int:
+        """Requests of a model in the queues of its lanes."""
         return sum(lane.num_waiting for lane in self.lanes if lane.runner is runner)
 
     def num_live_slots(self, runner: Runner) -> int:
+        """Slots of a model's requests that have rows."""
         lanes = (lane for lane in self.lanes if lane.runner is runner)
         return sum(batch.num_live * lane.shape.num_beams for lane in lanes for batch in lane.batches)
 

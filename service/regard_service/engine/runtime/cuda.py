@@ -81,6 +81,7 @@ class Cuda:
         raise NotReady("the CUDA runtime (libcudart) cannot be loaded")
 
     def copy(self, target: Block, source: Block, width: int, height: int) -> None:
+        """Starts the copy (cudaMemcpy2DAsync)."""
         pieces = [ctypes.c_void_p(target.address), ctypes.c_size_t(target.pitch)]
         pieces += [ctypes.c_void_p(source.address), ctypes.c_size_t(source.pitch)]
         self._check(
@@ -90,13 +91,16 @@ class Cuda:
         )
 
     def clear(self, address: int, num_bytes: int) -> None:
+        """Sets bytes to 0 (cudaMemset)."""
         self._check(self._runtime.cudaMemset(ctypes.c_void_p(address), ctypes.c_int(0), ctypes.c_size_t(num_bytes)))
 
     def fetch(self, target: Array, address: int) -> None:
+        """Copies to the CPU and waits for it (cudaMemcpy)."""
         where = ctypes.c_void_p(target.ctypes.data), ctypes.c_void_p(address)
         self._check(self._runtime.cudaMemcpy(*where, ctypes.c_size_t(target.nbytes), ctypes.c_int(self._TO_HOST)))
 
     def synchronize(self) -> None:
+        """Waits for all copies (cudaDeviceSynchronize)."""
         self._check(self._runtime.cudaDeviceSynchronize())
 
     def _check(self, status: int) -> None:
@@ -123,14 +127,17 @@ class DeviceArray:
 
     @cached_property
     def address(self) -> int:
+        """Of the first byte, in device memory."""
         return int(self.value.data_ptr())
 
     @property
     def nbytes(self) -> int:
+        """Size of the array."""
         return prod(self.shape) * self.dtype.itemsize
 
     @property
     def row_bytes(self) -> int:
+        """Size of one row."""
         return prod(self.shape[1:]) * self.dtype.itemsize
 
     def copy_row(self, row: int, source: "DeviceArray", source_row: int, axis: int | None, length: int) -> None:
@@ -154,6 +161,7 @@ class DeviceArray:
         io.bind_input(name, self.device.name, 0, self.dtype.type, [num_rows, *self.shape[1:]], self.address)
 
     def bind_output(self, io: Any, name: str, num_rows: int) -> None:
+        """Binds the first rows."""
         io.bind_output(name, self.device.name, 0, self.dtype.type, [num_rows, *self.shape[1:]], self.address)
 
     def __getitem__(self, rows: Int64Array) -> Array:
@@ -176,6 +184,7 @@ class DeviceSlots(Slots):
         return DeviceArray.zeros(self._device, self.shape.sizes(spec), spec.dtype)
 
     def write(self, row: int, memory: Mapping[str, Any], index: int, source_length: int, start_id: int) -> None:
+        """As `Slots.write`; `memory` is on the device."""
         for name, values in memory.items():
             self.memory[name].copy_row(row, values, index, self._source_axes[name], source_length)  # type: ignore[attr-defined]
         self.source_lengths[row] = source_length
@@ -188,6 +197,7 @@ class DeviceSlots(Slots):
         self._device.synchronize()
 
     def move(self, source_row: int, target_row: int) -> None:
+        """As `Slots.move`, by copies within the device."""
         length = int(self.source_lengths[source_row])
         for name, buffer in self._arrays(self.memory):
             buffer.copy_row(target_row, buffer, source_row, self._source_axes[name], length)
@@ -203,6 +213,7 @@ class DeviceSlots(Slots):
         self._device.synchronize()
 
     def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
+        """As `Slots.advance`, by copies within the device."""
         num_slots = len(tokens)
         self.lengths[:num_slots] += 1
         for name, values in self._arrays(self.next_state):
@@ -244,6 +255,7 @@ class DeviceRunner(Runner):
         self._device = device or Cuda()
 
     def open_slots(self, shape: SlotsShape) -> Slots:
+        """Allocates the buffers of a running batch on the device."""
         return DeviceSlots(self.manifest, shape, self._device)
 
     def encode(self, sources: Sequence[Array]) -> dict[str, Any]:
@@ -259,6 +271,7 @@ class DeviceRunner(Runner):
         return {s.name: DeviceArray(self._device, v, tuple(v.shape()), np.dtype(s.dtype)) for s, v in values}
 
     def bind(self, slots: Slots, num_live: int, num_candidates: int) -> Binding:
+        """As `Runner.bind`; memory, state and maps are bound by their addresses on the device."""
         num_slots = num_live * slots.shape.num_beams
         io = self._step.io_binding()
         total_length = np.zeros((), np.int32)

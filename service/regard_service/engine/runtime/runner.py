@@ -76,6 +76,7 @@ class Runner:
 
     @staticmethod
     def available_providers() -> list[str]:
+        """The execution providers of this installation, best first."""
         return list(onnxruntime.get_available_providers())
 
     def _session(
@@ -253,6 +254,7 @@ class StepBindings:
         self._bindings: dict[tuple[int, int], Binding] = {}
 
     def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> Binding:
+        """The binding for this many live requests, made on first use."""
         key = num_live, num_candidates
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)

@@ -35,6 +35,7 @@ class SlotsShape:
 
     @property
     def max_slots(self) -> int:
+        """Slots of all rows."""
         return self.max_requests * self.num_beams
 
     def sizes(self, spec: TensorSpec) -> list[int]:

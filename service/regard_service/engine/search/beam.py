@@ -80,6 +80,7 @@ class BeamSearch:
         self._constraints: dict[int, Constraints] = {}  # of the few rows that have any
 
     def admit(self, row: int, generation: Generation) -> None:
+        """Starts a request: one beam with score 0, since all beams are equal at first."""
         if generation.num_beams != self.num_beams:
             raise ValueError(f"the batch has {self.num_beams} beams, the request {generation.num_beams}")
         if generation.num_return_sequences > self.num_beams:
@@ -103,6 +104,7 @@ class BeamSearch:
             self._needed[row] += self._constraints[row].num_affected(self._vocab_size)
 
     def move(self, source_row: int, target_row: int) -> None:
+        """Moves a request's beams, finished hypotheses and constraints to another row."""
         for part in (self._prefixes, self._pool, self._rules):
             part.move(source_row, target_row)
         for array in (self._lengths, self._scores, self._finished, self._needed, self._shared, self._num_returned):
@@ -112,6 +114,7 @@ class BeamSearch:
             self._constraints[target_row] = self._constraints.pop(source_row)
 
     def num_candidates(self, num_live: int) -> int:
+        """Two a beam for one end token, more where a row's constraints may ban some."""
         return min(int(self._needed[:num_live].max(initial=1)), self._vocab_size)
 
     def advance(
@@ -121,6 +124,7 @@ class BeamSearch:
         candidate_ids: Int64Array,
         log_normalizer: Float32Array,
     ) -> Advance:
+        """Chooses the `num_beams` best continuations of each row, and sets hypotheses that end aside."""
         shape = (num_live, self.num_beams, candidate_logits.shape[1])
         logprobs = (candidate_logits - log_normalizer[:, None]).reshape(shape)
         best = self._best_continuations(candidate_ids.reshape(shape), logprobs)  # [rows, num_continuations]
@@ -141,10 +145,12 @@ class BeamSearch:
         return self._to_slots(running, stay=finished | (lengths == 1))
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
+        """The best finished hypotheses."""
         num_kept = int((self._pool.scores[row] > NONE).sum())
         return [self._hypothesis(row, rank) for rank in range(min(num_kept, self._num_returned[row]))]
 
     def committed(self, row: int, start: int = 0) -> Prefix:
+        """The prefix that all running beams and the best finished hypothesis share."""
         if self._finished[row]:
             best = self.hypotheses(row)[0]
             return Prefix(best.tokens[start:], best.logprobs[start:], best.path[start:])

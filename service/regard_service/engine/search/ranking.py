@@ -32,6 +32,7 @@ class StoppingRules:
         self._assumes_max_length = np.zeros(num_rows, np.bool_)
 
     def set(self, row: int, generation: Generation) -> None:
+        """Takes a row's rules from its request."""
         self.length_penalty[row] = generation.length_penalty
         self.max_new_tokens[row] = generation.max_new_tokens
         self._first[row] = generation.early_stopping == "first"
@@ -39,6 +40,7 @@ class StoppingRules:
         self._assumes_max_length[row] = generation.early_stopping == "never" and generation.length_penalty > 0
 
     def move(self, source_row: int, target_row: int) -> None:
+        """Copies a row."""
         for array in (self.length_penalty, self.max_new_tokens, self._first, self._assumes_max_length):
             array[target_row] = array[source_row]
 
@@ -86,9 +88,11 @@ class FinishedPool:
         self.logprobs = np.zeros(shape, np.float32)
 
     def clear(self, row: int) -> None:
+        """Empties a row."""
         self.scores[row] = NONE
 
     def move(self, source_row: int, target_row: int) -> None:
+        """Copies a row."""
         for array in (self.scores, self.lengths, self.beams, self.tokens, self.logprobs):
             array[target_row] = array[source_row]
 

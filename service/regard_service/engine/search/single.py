@@ -65,6 +65,7 @@ class SingleSearch:
         self._choosers: dict[int, Chooser] = {}  # of the rows that have constraints or draw
 
     def admit(self, row: int, generation: Generation) -> None:
+        """Starts a request; one with constraints or sampling gets a `Chooser`."""
         if generation.num_beams != 1 or generation.num_return_sequences != 1:
             raise ValueError(f"a batch without beams returns one sequence, asked by one beam: {generation}")
         if generation.max_new_tokens > self._tokens.shape[1]:
@@ -78,6 +79,7 @@ class SingleSearch:
             self._needed[row] = self._choosers[row].num_needed(self._vocab_size)
 
     def move(self, source_row: int, target_row: int) -> None:
+        """Moves a request to another row."""
         for array in (self._tokens, self._logprobs, self._lengths, self._max_new_tokens, self._needed):
             array[target_row] = array[source_row]
         self._choosers.pop(target_row, None)
@@ -85,6 +87,7 @@ class SingleSearch:
             self._choosers[target_row] = self._choosers.pop(source_row)
 
     def num_candidates(self, num_live: int) -> int:
+        """One, more where a row has constraints or draws."""
         return min(int(self._needed[:num_live].max(initial=1)), self._vocab_size)
 
     def advance(
@@ -94,6 +97,7 @@ class SingleSearch:
         candidate_ids: Int64Array,
         log_normalizer: Float32Array,
     ) -> Advance:
+        """Takes each row's best candidate, or its chooser's."""
         tokens = candidate_ids[:, 0].copy()
         logprobs = candidate_logits[:, 0] - log_normalizer
         for row, chooser in self._choosers.items():
@@ -140,11 +144,13 @@ class SingleSearch:
         return Taken(taken, finished)
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
+        """The row's one output."""
         tokens, logprobs, path = self.committed(row)
         score = float(logprobs.sum(dtype=np.float64))
         return [Hypothesis(tokens, logprobs, path, score, "end" if self._is_end[tokens[-1]] else "length")]
 
     def committed(self, row: int, start: int = 0) -> Prefix:
+        """All tokens: none is ever taken back."""
         positions = slice(start, self._lengths[row])
         tokens, logprobs = self._tokens[row, positions].copy(), self._logprobs[row, positions].copy()
         return Prefix(tokens, logprobs, np.zeros(len(tokens), np.int64))
