@@ -85,7 +85,9 @@ def create_environment(folder: Path, wheels: Mapping[str, Path], names: Sequence
     install = [*_pip("--python", str(python), "install"), "--quiet", "--no-deps", "--no-index", "--no-compile"]
     subprocess.run([*install, *(wheels[name] for name in names)], check=True)
     [site] = folder.glob("lib/python*/site-packages")
-    own = {canonicalize_name(dist.name): dist for dist in metadata.distributions(path=[str(site)])}
+    own: dict[str, metadata.Distribution] = {
+        canonicalize_name(dist.name): dist for dist in metadata.distributions(path=[str(site)])
+    }
     for library in required_libraries(own, extra):
         for path in {Path(file.parts[0]) for file in metadata.distribution(library).files or ()}:
             linked, target = site / path, Path(str(metadata.distribution(library).locate_file(path)))
