@@ -16,7 +16,8 @@ command -v nvidia-smi >/dev/null || { echo "no NVIDIA driver: nvidia-smi is miss
 [ -d .venv-gpu ] || "${PYTHON:-python3}" -m venv .venv-gpu
 python=.venv-gpu/bin/python
 # The CPU's package of ONNX Runtime and the GPU's share their files: the latter is installed last, and alone.
-$python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' --editable ./service --editable ./models \
+    --editable ./models/zoo --editable ./export
 $python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
 $python -m pip install --quiet 'onnxruntime-gpu[cuda,cudnn]>=1.23'
 $python - <<'PYTHON'
