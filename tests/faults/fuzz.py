@@ -1,7 +1,7 @@
-"""`python -m tests.faults.fuzz PARSER --seconds 600`: feeds one parser from atheris, guided by what code it reaches.
+"""`python -m tests.faults.fuzz PARSER --seconds 600`: feeds one parser from atheris, guided by code coverage.
 
-Needs atheris (`pip install atheris`), which the tests do without. Ends with status 1, and the bytes in
-`crash-...`, at the first finding. Results of the runs we made are in docs/fuzzing.md.
+Needs atheris (`pip install atheris`), which the tests do not. The first finding ends it with status 1 and is written
+to `crash-...`. docs/fuzzing.md has the results of our runs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ WATCHED = ["service", "models", "google.protobuf.json_format", "opentelemetry.tr
 
 
 def main() -> None:
-    # What is imported here is watched: the parser's modules, and the libraries of Python below them.
+    # Modules imported here are instrumented: the parsers, and the Python libraries below them.
     with atheris.instrument_imports(include=WATCHED):
         from tests.faults import parsers, seeds
 
@@ -28,7 +28,7 @@ def main() -> None:
     )
     given = options.parse_args()
 
-    logging.disable(logging.CRITICAL)  # each refusal is a line of the log
+    logging.disable(logging.CRITICAL)  # each refusal logs a line
     corpus = given.corpus / given.parser
     corpus.mkdir(parents=True, exist_ok=True)
     for position, seed in enumerate(seeds.of(given.parser)):

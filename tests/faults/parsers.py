@@ -1,7 +1,7 @@
-"""Every parser of bytes from outside, as a function that may do one thing with any bytes: take or refuse them.
+"""Every parser of bytes from outside, as a function that accepts or refuses any bytes.
 
-`test_fuzz.py` feeds them from Hypothesis for a moment at every test run, `fuzz.py` from atheris for as long as one
-likes. An exception that leaves a function here is a finding.
+`test_fuzz.py` feeds them from Hypothesis for a few seconds in every test run, `fuzz.py` from atheris for any time. An
+exception that a function here raises is a finding.
 """
 
 import json
@@ -47,11 +47,11 @@ from regard.v1 import regard_pb2 as pb
 from tests.toys import write_summarizer
 
 SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))
-LIMITS = ImageLimits(max_pixels=250_000, max_side=1024)  # small, so that what passes them is read fast
+LIMITS = ImageLimits(max_pixels=250_000, max_side=1024)  # small, so that accepted pictures are read fast
 
 
 def read_manifest(data: bytes) -> None:
-    """Bytes as the manifest of a bundle whose other files are whole: served or refused, and told either way."""
+    """Reads bytes as the manifest of a bundle whose other files are whole, and describes the model."""
     folder = bundle().folder
     (folder / "manifest.json").write_bytes(data)
     repository = ModelRepository([folder.parent])
@@ -62,27 +62,27 @@ def read_manifest(data: bytes) -> None:
 
 
 def read_image(data: bytes) -> None:
-    """Bytes as a picture."""
+    """Reads bytes as a picture."""
     with suppress(InvalidInput):
         array = ImageReader(SOURCE, LIMITS).read(data, field="image").array
         assert array.shape == (3, SOURCE.height, SOURCE.width)
 
 
 def read_message(data: bytes) -> None:
-    """Bytes as each request that gRPC brings; the first one chooses which, so that mutations keep to it."""
+    """Reads bytes as a request of gRPC. The first byte chooses the method, so that mutations stay with it."""
     methods = _methods()
     name, message_type, read = methods[data[0] % len(methods)] if data else methods[0]
     raw = data[1:]
     try:
         read(message_type.FromString(raw))
     except DecodeError:
-        _tell(describe_malformed(name, raw))
+        _write(describe_malformed(name, raw))
     except (InvalidInput, DeadlinePassed) as error:
-        _tell(error)
+        _write(error)
 
 
 def read_text(data: bytes) -> None:
-    """Bytes as a text, for a model of pieces and for one that copies words."""
+    """Reads bytes as a text, for a model of pieces and for one that copies words."""
     text = data.decode("utf-8", errors="ignore")
     for reader, key in _readers():
         with suppress(InvalidInput):
@@ -93,26 +93,26 @@ def read_text(data: bytes) -> None:
 
 
 def read_http(data: bytes) -> None:
-    """Bytes as the body of a request of the JSON API, and as its query."""
+    """Reads bytes as the body of a request of the JSON API, and as its query."""
     for message_type in (pb.TranslateRequest, pb.StreamCaptionRequest, pb.ListModelsRequest):
         try:
             read_body(data, message_type())
         except InvalidInput as error:
-            _tell(error)
+            _write(error)
         try:
             read_query(parse_qsl(data.decode("utf-8", errors="replace"), keep_blank_values=True), message_type())
         except InvalidInput as error:
-            _tell(error)
+            _write(error)
 
 
 def read_headers(data: bytes) -> None:
-    """Bytes as the headers of a call that needs a token and is traced, a name and its value a line."""
-    text = data.decode("latin-1")  # as HTTP's are read
+    """Reads bytes as the headers of a traced call that needs a token, one header per line."""
+    text = data.decode("latin-1")  # as HTTP headers are decoded
     lines = [line.partition(":") for line in text.split("\n")]
     context = HttpContext([(name.strip().lower(), value.strip()) for name, _, value in lines], "ipv4:127.0.0.1:1", 1.0)
     with suppress(StopIteration, grpc.aio.AbortError):
-        # A context of its own, as a call has; nothing in it waits.
-        copy_context().run(_guarded()(None, context).send, None)
+        # Calls have their own context; nothing in this one waits.
+        copy_context().run(_in_layers()(None, context).send, None)
     trailers = dict(context.trailing_metadata())
     assert re.fullmatch(r"[!-~]{1,128}", trailers["x-request-id"])
     assert context.code() in (None, grpc.StatusCode.UNAUTHENTICATED)
@@ -132,14 +132,14 @@ PARSERS: dict[str, Callable[[bytes], None]] = {
 
 @cache
 def bundle() -> Bundle:
-    """A toy alone in a folder of its own, removed by nobody but the system: it is 10 kB."""
+    """Writes a toy, of 10 kB, into its own temporary folder, which the system removes."""
     root = Path(tempfile.mkdtemp(prefix="regard-fuzz-"))
     return write_summarizer(root / "toy")
 
 
 @cache
 def manifest_text() -> bytes:
-    """The toy's manifest before anything was done to it; without its checksum, so that damage gets further."""
+    """Returns the toy's original manifest, without its checksum: damage then reaches the later checks."""
     fields = json.loads((bundle().folder / "manifest.json").read_bytes())
     return json.dumps({name: value for name, value in fields.items() if name != "checksum"}).encode()
 
@@ -157,7 +157,7 @@ def _check_source(source: SourceText) -> None:
         assert token.span is None or 0 <= token.span.start <= token.span.end <= len(source.text)
 
 
-Reading = tuple[str, type[Message], Callable[[Any], object]]  # each function takes the message beside it
+Reading = tuple[str, type[Message], Callable[[Any], object]]  # method, class of its message, reader of the message
 
 
 @cache
@@ -186,8 +186,8 @@ def _methods() -> tuple[Reading, ...]:
 
 
 @cache
-def _guarded() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
-    """What stands before a call's answer: its id, its trace, its errors, its token."""
+def _in_layers() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
+    """Returns a behavior in its layers: request id, trace, errors, token."""
     token = TokenEntry(name="somebody", sha256=hash_token("secret"), scopes=frozenset({"infer"}))
     method = Method("unary", "regard.v1.AttentionService", "Translate")
 
@@ -207,7 +207,7 @@ def _toy_manifest() -> Manifest:
         return write_summarizer(Path(folder) / "toy").manifest
 
 
-def _tell(error: ServiceError) -> None:
-    """An error must reach its caller over both ways, whatever of the request it quotes."""
+def _write(error: ServiceError) -> None:
+    """Writes an error for both transports, whatever it quotes of the request."""
     write_status(error)
     json.loads(bytes(Problem.of_error(error).response().body))

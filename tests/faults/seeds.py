@@ -1,4 +1,4 @@
-"""Inputs to begin from: whole ones of every kind, which fuzzing then damages."""
+"""The seeds of fuzzing: whole inputs of every kind."""
 
 from io import BytesIO
 
@@ -12,7 +12,7 @@ DEEP = 20_000
 
 
 def of(parser: str) -> list[bytes]:
-    """The seeds of a parser of `parsers.PARSERS`."""
+    """Returns the seeds of a parser of `parsers.PARSERS`."""
     makers = {
         "manifest": _manifests,
         "image": _images,

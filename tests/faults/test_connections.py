@@ -1,6 +1,6 @@
-"""Hostile and broken clients: slow, half-open, many, malformed, oversized; and storms of calls that nobody waits for.
+"""Hostile and broken clients: slow, half-open, many, malformed, oversized; and storms of abandoned calls.
 
-While they last, and after them, an honest caller is answered rightly; afterwards no slot is taken and nothing waits.
+During and after each, an honest caller gets its result. Afterwards no slot is in use and no request waits.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.system.served import Served, served
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS = bytes(3) + b"\4\0" + bytes(4)  # an empty frame of them
+SETTINGS = bytes(3) + b"\4\0" + bytes(4)  # an empty SETTINGS frame
 RECOVERY_S = 10.0
 NUM_CONNECTIONS = 1000
 CLOSED = (BrokenPipeError, ConnectionResetError)
@@ -50,7 +50,7 @@ def translate(server: Served) -> str:
 
 
 def gauges(server: Served, name: str) -> float:
-    """A metric, summed over the models."""
+    """Returns a metric, summed over the models."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=RECOVERY_S) as answer:
         lines = answer.read().decode().splitlines()
     values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{")]
@@ -59,7 +59,7 @@ def gauges(server: Served, name: str) -> float:
 
 
 async def wait_until_idle(server: Served) -> None:
-    """No slot taken, nothing waiting, within the time that recovery may take."""
+    """Waits until no slot is in use and no request waits; fails after the time of recovery."""
     end = time.monotonic() + RECOVERY_S
     while True:
         left = [await asyncio.to_thread(gauges, server, f"regard_{name}") for name in ("live_slots", "queue_depth")]
@@ -71,7 +71,7 @@ async def wait_until_idle(server: Served) -> None:
 
 @contextmanager
 def connections(port: int, beginnings: list[bytes]) -> Iterator[list[socket.socket]]:
-    """Connections each of which has sent the beginning of something, and stays open."""
+    """Opens connections, each of which sends an incomplete message and stays open."""
     with ExitStack() as stack:
         opened = []
         for beginning in beginnings:
@@ -82,7 +82,7 @@ def connections(port: int, beginnings: list[bytes]) -> Iterator[list[socket.sock
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes, length: int | None = None) -> bytes:
-    """An HTTP/2 frame (RFC 9113, section 4.1); `length` may lie."""
+    """Returns an HTTP/2 frame (RFC 9113, section 4.1); `length` may be false."""
     size = len(payload) if length is None else length
     return struct.pack(">I", size)[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
@@ -91,14 +91,14 @@ HALF = [
     b"",
     PREFACE[:10],
     PREFACE + SETTINGS[:4],
-    PREFACE + SETTINGS + frame(1, 4, 1, b"\x82", length=200),  # headers that never come whole
+    PREFACE + SETTINGS + frame(1, 4, 1, b"\x82", length=200),  # incomplete headers
     PREFACE + SETTINGS + frame(0, 0, 1, b"\0", length=16000),
 ]
 MALFORMED = [
     b"GET / HTTP/1.1\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(60),  # TLS to a port without
-    PREFACE + frame(4, 0, 0, b"\0\1"),  # settings of a wrong length
-    PREFACE + SETTINGS + frame(1, 4, 1, b"\xff" * 100),  # no header compression
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(60),  # TLS on a port without it
+    PREFACE + frame(4, 0, 0, b"\0\1"),  # SETTINGS of a wrong length
+    PREFACE + SETTINGS + frame(1, 4, 1, b"\xff" * 100),  # no valid header compression
     PREFACE + SETTINGS + frame(0, 0, 1, b"data of no stream"),
     PREFACE + SETTINGS + frame(8, 0, 0, bytes(4)),  # a window that grows by zero
     PREFACE + SETTINGS + frame(9, 0, 1, b"continued from nothing"),
@@ -106,8 +106,8 @@ MALFORMED = [
 ]
 
 
-def test_half_open_and_slow_clients_hold_nobody_up(server: Served, expected: str, recovery: Recovery) -> None:
-    """On both ports: 200 connections of which each says a part of something, some of them a byte at a time."""
+def test_half_open_and_slow_clients_delay_no_other_call(server: Served, expected: str, recovery: Recovery) -> None:
+    """On both ports: 200 connections, each with an incomplete message, some sent byte by byte."""
     slow = b"POST /v1/translate HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n"
     with (
         connections(server.grpc_port, HALF * 40) as grpc_half,
@@ -117,7 +117,7 @@ def test_half_open_and_slow_clients_hold_nobody_up(server: Served, expected: str
             for each in http_half:
                 each.sendall(bytes([byte]))
             began = time.monotonic()
-            with recovery():  # while they are there
+            with recovery():  # while they are open
                 assert translate(server) == expected
             assert time.monotonic() - began < RECOVERY_S
         assert len(grpc_half) == 200
@@ -127,7 +127,7 @@ def test_half_open_and_slow_clients_hold_nobody_up(server: Served, expected: str
 
 
 def literal(name: bytes, value: bytes) -> bytes:
-    """A header that no table holds (RFC 7541, section 6.2.2)."""
+    """Returns a header outside of any table (RFC 7541, section 6.2.2)."""
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
@@ -155,14 +155,14 @@ UNFINISHED = {
         b"GET /healthz HT",
         b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
         b"POST /v1/translate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-        b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HT",  # a second one, after an answer
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HT",  # a second request, after a response
     ],
 }
 
 
 @pytest.fixture(scope="module")
 def impatient_server() -> Iterator[Served]:
-    """A second for everything that clients may take their time with."""
+    """Runs a server that allows one second for everything that clients do."""
     with served(
         "--models=everyday",
         "--num-workers=1",
@@ -176,13 +176,13 @@ def impatient_server() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def lasting_server() -> Iterator[Served]:
-    """A second for clients, and connections that may stay for ever."""
+    """Runs a server that allows one second for requests, and connections for ever."""
     with served("--models=everyday", "--num-workers=1", "--client-timeout-s=1", "--health-port=0") as server:
         yield server
 
 
-def test_who_answers_no_ping_is_closed_within_the_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gRPC's own time for it is a minute, whatever its keepalive timeout says."""
+def test_a_client_that_answers_no_ping_is_closed_within_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC's own timeout is a minute, regardless of its keepalive timeout."""
     monkeypatch.setattr("regard_service.app.grpc_port.KEEPALIVE_TIMEOUT_MS", 500)
     settings = Settings(grpc_port=0, http_port=0, models=("everyday",), keepalive_s=1, max_connection_age_s=None)
     with (
@@ -196,8 +196,8 @@ def test_who_answers_no_ping_is_closed_within_the_time_for_it(monkeypatch: pytes
     assert b"ping_timeout" in heard
 
 
-async def test_connections_of_some_age_are_changed_and_no_call_notices(impatient_server: Served) -> None:
-    """A client without retries calls on and on over one channel, whose connection the server ends after a second."""
+async def test_old_connections_are_replaced_and_no_call_fails(impatient_server: Served) -> None:
+    """A client without retries calls repeatedly over one channel, whose connection the server ends after a second."""
     request = pb.TranslateRequest(texts=[TEXT], target_language="de")
     options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(impatient_server.target, options) as channel:
@@ -217,10 +217,8 @@ async def test_connections_of_some_age_are_changed_and_no_call_notices(impatient
 
 
 @pytest.mark.parametrize("method", ["Translate", "StreamTranslate", "Check"])
-async def test_a_call_whose_message_does_not_come_is_ended(
-    lasting_server: Served, method: str, recovery: Recovery
-) -> None:
-    """By the server, and alone: its client answers pings, and other calls on the same connection go on."""
+async def test_a_call_without_a_message_is_ended(lasting_server: Served, method: str, recovery: Recovery) -> None:
+    """The server ends only this call: its client answers pings, and other calls on its connection continue."""
 
     async def nothing() -> AsyncIterator[bytes]:
         await asyncio.Event().wait()
@@ -245,7 +243,7 @@ async def test_a_call_whose_message_does_not_come_is_ended(
         await wait_until_idle(lasting_server)
 
 
-async def test_a_call_that_ends_without_a_message_is_told_so(lasting_server: Served) -> None:
+async def test_a_half_closed_call_without_a_message_is_an_error(lasting_server: Served) -> None:
     async def nothing() -> AsyncIterator[bytes]:
         for message in ():
             yield message
@@ -256,10 +254,8 @@ async def test_a_call_that_ends_without_a_message_is_told_so(lasting_server: Ser
 
 
 @pytest.mark.parametrize("port", UNFINISHED)
-def test_what_is_never_finished_is_closed_by_the_server(
-    impatient_server: Served, port: str, recovery: Recovery
-) -> None:
-    """Slowloris, on both ports: what opens a connection or a call and does not go on, or goes on a byte at a time."""
+def test_unfinished_connections_and_calls_are_closed(impatient_server: Served, port: str, recovery: Recovery) -> None:
+    """Slowloris, on both ports: connections and calls that stop, or continue byte by byte."""
     number = impatient_server.grpc_port if port == "grpc" else impatient_server.http_port
     with connections(number, UNFINISHED[port]) as opened:
         for each in opened:
@@ -271,7 +267,7 @@ def test_what_is_never_finished_is_closed_by_the_server(
 
 
 def received(connection: socket.socket) -> bytes:
-    """What comes next; nothing once the server has closed the connection, gently or not."""
+    """Returns the next bytes; empty once the server has closed the connection or reset it."""
     try:
         return connection.recv(65536)
     except ConnectionResetError:
@@ -279,7 +275,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def send_on(connection: socket.socket, data: bytes) -> None:
-    """Sends the same ten times a second, without reading, until the server has closed the connection."""
+    """Sends the same bytes ten times a second, without reading, until the server closes the connection."""
     connection.settimeout(0.1)
     end = time.monotonic() + RECOVERY_S
     while time.monotonic() < end:
@@ -294,8 +290,8 @@ def test_a_byte_now_and_then_does_not_keep_a_request_open(impatient_server: Serv
         send_on(slow, b"a")
 
 
-def test_who_does_not_read_the_answer_is_left(impatient_server: Served, recovery: Recovery) -> None:
-    """A client that asks for the metrics again and again and reads none of them."""
+def test_a_client_that_does_not_read_is_closed(impatient_server: Served, recovery: Recovery) -> None:
+    """A client requests the metrics repeatedly and does not read them."""
     asking = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 50
     with connections(impatient_server.http_port, [b""]) as (deaf,), pytest.raises(CLOSED):
         send_on(deaf, asking)
@@ -304,7 +300,7 @@ def test_who_does_not_read_the_answer_is_left(impatient_server: Served, recovery
 
 
 @pytest.mark.parametrize("raw", MALFORMED, ids=range(len(MALFORMED)))
-def test_malformed_frames_end_their_own_connection_only(
+def test_malformed_frames_end_only_their_connection(
     server: Served, expected: str, raw: bytes, recovery: Recovery
 ) -> None:
     with regard.Client(server.target) as honest, connections(server.grpc_port, [raw]) as (broken,):
@@ -317,7 +313,7 @@ def test_malformed_frames_end_their_own_connection_only(
 
 
 def test_a_thousand_connections(server: Served, expected: str, recovery: Recovery) -> None:
-    """The limit of open files is the operator's to set; here the server's is raised as far as it may be."""
+    """Operators set the limit of open files; here the server's is raised to the hard limit."""
     pid = server.process.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
@@ -325,9 +321,9 @@ def test_a_thousand_connections(server: Served, expected: str, recovery: Recover
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     try:
         with connections(server.grpc_port, [PREFACE + SETTINGS] * NUM_CONNECTIONS) as opened:
-            with recovery():  # while they are there
+            with recovery():  # while they are open
                 assert translate(server) == expected
-            assert all(each.recv(9) for each in opened)  # each was greeted
+            assert all(each.recv(9) for each in opened)  # each got the server's first frame
         with recovery():
             assert translate(server) == expected
     finally:
@@ -357,7 +353,7 @@ def test_image_bombs_are_refused_for_what_their_header_says(server: Served, expe
 
 @pytest.mark.parametrize("storm", ["deadlines", "cancellations"])
 async def test_storms_free_their_slots(server: Served, expected: str, storm: str, recovery: Recovery) -> None:
-    """300 calls that would take long: their deadlines pass, or their callers leave; an honest one among them waits."""
+    """300 long calls, whose deadlines pass or whose callers leave, and an honest one among them."""
     request = pb.TranslateRequest(
         texts=[TEXT] * 4,
         target_language="de",
@@ -373,7 +369,7 @@ async def test_storms_free_their_slots(server: Served, expected: str, storm: str
         codes = {await call.code() for call in calls}
     struck = grpc.StatusCode.DEADLINE_EXCEEDED if storm == "deadlines" else grpc.StatusCode.CANCELLED
     assert struck in codes
-    assert codes <= {struck, grpc.StatusCode.RESOURCE_EXHAUSTED}  # the queue was full for some
+    assert codes <= {struck, grpc.StatusCode.RESOURCE_EXHAUSTED}  # the queue was full for some of them
     with recovery():
         await wait_until_idle(server)
         assert await asyncio.to_thread(translate, server) == expected

@@ -1,4 +1,4 @@
-"""A bundle's files damaged at many random places: each is refused before a graph is read."""
+"""Bundles with damage at many random places are refused before a graph is read."""
 
 import json
 import random
@@ -18,13 +18,13 @@ NUM_PLACES = 24
 
 @pytest.fixture(scope="module")
 def everyday(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that tests damage and mend."""
+    """A copy that tests damage and restore."""
     return Path(shutil.copytree(zoo_folder() / "everyday", tmp_path_factory.mktemp("damaged") / "everyday"))
 
 
 @contextmanager
 def changed_byte(file: Path, place: int, change: int) -> Iterator[None]:
-    """The file with one byte changed, in place: weights are large, and writing them anew each time takes long."""
+    """Changes one byte of a file in place: rewriting large weights each time would be slow."""
     with file.open("r+b", buffering=0) as stream:
         stream.seek(place)
         (byte,) = stream.read(1)
@@ -38,8 +38,8 @@ def changed_byte(file: Path, place: int, change: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", sorted(Bundle.load(zoo_folder() / "everyday").manifest.files))
-def test_a_byte_changed_anywhere_is_noticed(everyday: Path, name: str) -> None:
-    """Everything but the manifest, which holds the checksums, has one."""
+def test_a_changed_byte_in_any_file_is_refused(everyday: Path, name: str) -> None:
+    """Every file has a checksum, except for the manifest that contains them."""
     size = (everyday / name).stat().st_size
     rng = random.Random(7)
     for place in (0, size - 1, *(rng.randrange(size) for _ in range(NUM_PLACES))):
@@ -49,8 +49,8 @@ def test_a_byte_changed_anywhere_is_noticed(everyday: Path, name: str) -> None:
     assert Bundle.load(everyday).manifest.name == "everyday"
 
 
-def test_a_byte_changed_in_the_manifest_is_noticed_or_means_the_same(tmp_path: Path) -> None:
-    """Every single byte of it. White space, and 1e1 for 10, mean the same; all else is refused."""
+def test_a_changed_byte_in_the_manifest_is_refused_or_means_the_same(tmp_path: Path) -> None:
+    """Changes every single byte. White space, and 1e1 for 10, mean the same; all else is refused."""
     folder = write_summarizer(tmp_path / "toy").folder
     content = (folder / "manifest.json").read_bytes()
     rng, num_refused = random.Random(7), 0
@@ -77,7 +77,7 @@ def test_a_manifest_without_a_checksum_is_read(tmp_path: Path) -> None:
 
 
 def test_a_damaged_manifest_never_stops_the_server_from_starting(tmp_path: Path) -> None:
-    """What still is a manifest and matches its checksum may be served, everything else is refused with a reason."""
+    """A manifest that is valid and matches its checksum may be served; any other is refused with a reason."""
     folder = write_summarizer(tmp_path / "toy").folder
     content = (folder / "manifest.json").read_bytes()
     rng, states = random.Random(7), set()

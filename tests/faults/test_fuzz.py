@@ -1,6 +1,6 @@
-"""Any bytes are taken or refused by every parser of them: whole inputs, damaged ones and noise.
+"""Every parser accepts or refuses any bytes: whole inputs, damaged ones and noise.
 
-A few seconds here; `fuzz.py` is the same for as long as one likes, and docs/fuzzing.md tells what was found.
+This takes a few seconds. `fuzz.py` does the same for any time; docs/fuzzing.md lists the findings.
 """
 
 import logging
@@ -23,14 +23,14 @@ edits: st.SearchStrategy[Edit] = st.tuples(
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Each refusal of a manifest is a line of the log."""
+    """Silences the log, to which each refused manifest adds a line."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
 def damaged(parser: str) -> st.SearchStrategy[bytes]:
-    """A seed in which a few places were overwritten with something of another length."""
+    """Draws a seed with a few places overwritten by bytes of another length."""
 
     def apply(seed: bytes, changes: list[Edit]) -> bytes:
         for where, num_dropped, inserted in changes:

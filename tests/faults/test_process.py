@@ -1,4 +1,4 @@
-"""What can happen to the server's process: killed, stopped, out of memory, out of disk, its clock set."""
+"""Faults of the server's process: killed, stopped, out of memory, out of disk, its clock set."""
 
 import asyncio
 import resource
@@ -22,8 +22,8 @@ from tests.system.served import Served, served
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 ONE_MODEL = ("--models=everyday", "--num-workers=1")
 MAX_RESTART_S = 30.0  # a few seconds on a free machine
-# None; little; and enough for all that is small. In between, at 16 MiB, one run of nine ended the process while a text
-# was tokenized (docs/operations.md).
+# None, little, and enough for small calls. With 16 MiB, one of nine runs ended the process while it tokenized a text
+# (docs/operations.md).
 HEADROOMS_MIB = (0, 8, 96)
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
@@ -34,18 +34,18 @@ async def translate(target: str) -> str:
 
 
 def address_space(pid: int) -> int:
-    """Bytes that a process has mapped."""
+    """Returns the bytes that a process has mapped."""
     return resource.getpagesize() * int(Path(f"/proc/{pid}/statm").read_text().split()[0])
 
 
 def clock_of(server: Served) -> float:
-    """What the server holds for the time, by the date of its HTTP answers, which it sets every second."""
+    """Returns the server's time by the date of its HTTP responses, which it updates every second."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/healthz", timeout=10) as answer:
         return parsedate_to_datetime(answer.headers["date"]).timestamp()
 
 
-async def test_after_kill_and_restart_callers_who_come_back_are_answered(recovery: Recovery) -> None:
-    """A killed server tells nobody, so that what ran is lost with UNAVAILABLE and asked again; no answer is wrong."""
+async def test_callers_that_retry_after_kill_and_restart_are_answered(recovery: Recovery) -> None:
+    """The calls in flight of a killed server fail as UNAVAILABLE and are retried. No result is wrong."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     flags = (*ONE_MODEL, f"--grpc-port={port}")
@@ -82,8 +82,8 @@ def server() -> Iterator[Served]:
         yield server
 
 
-async def test_a_stopped_process_goes_on_where_it_was(server: Served, recovery: Recovery) -> None:
-    """Calls in flight wait as long as the process is stopped, those whose deadline passes end by it, none is lost."""
+async def test_a_stopped_process_continues(server: Served, recovery: Recovery) -> None:
+    """Calls in flight wait while the process is stopped, or end by their deadline. None is lost."""
     expected = await translate(server.target)
     async with regard.AsyncClient(server.target) as client:
         patient = [asyncio.create_task(client.translate(TEXT, to="de")) for _ in range(12)]
@@ -101,10 +101,10 @@ async def test_a_stopped_process_goes_on_where_it_was(server: Served, recovery: 
 
 
 @pytest.mark.parametrize("headroom_mib", HEADROOMS_MIB)
-async def test_without_memory_a_call_fails_and_the_server_stays(
+async def test_a_lack_of_memory_fails_calls_and_not_the_server(
     server: Served, headroom_mib: int, recovery: Recovery
 ) -> None:
-    """RLIMIT_AS a little above what the process has: calls are answered or refused, and afterwards all is well."""
+    """RLIMIT_AS is a little above the process' size: calls are answered or refused, and later ones are answered."""
     expected = await translate(server.target)
     pid = server.process.pid
     limit = address_space(pid) + headroom_mib * 2**20
@@ -114,7 +114,7 @@ async def test_without_memory_a_call_fails_and_the_server_stays(
         async with regard.AsyncClient(server.target) as client:
             calls = [client.translate(large, to="de", num_beams=8, truncation="truncate", timeout=5) for _ in range(2)]
             for outcome in await asyncio.gather(*calls, return_exceptions=True):
-                # Refused for a lack of memory, or not done in time; in no case a failure of the server.
+                # The call is refused for a lack of memory, or misses its deadline. It is never a failure of the server.
                 assert isinstance(outcome, list | regard.Overloaded | regard.DeadlineExceeded), outcome
     finally:
         resource.prlimit(pid, resource.RLIMIT_AS, before)
@@ -123,14 +123,14 @@ async def test_without_memory_a_call_fails_and_the_server_stays(
         assert await asyncio.wait_for(translate(server.target), 20) == expected
 
 
-async def test_a_full_disk_does_not_matter_to_a_server_that_writes_nothing() -> None:
-    """A file size limit of zero stands for the full disk: every write to a file fails."""
+async def test_a_full_disk_has_no_effect() -> None:
+    """A file size limit of 0 simulates the full disk: every write to a file fails."""
     with served(*ONE_MODEL, prefix=("prlimit", "--fsize=0", "--")) as server:
         assert await translate(server.target)
 
 
-def test_a_bundle_of_which_the_disk_held_a_part_is_refused(tmp_path: Path) -> None:
-    """Whatever copied it ran out of space: each of its files is cut, one after the other."""
+def test_a_partly_written_bundle_is_refused(tmp_path: Path) -> None:
+    """Each of its files is truncated in turn, as by a copy that ran out of space."""
     for name in sorted(Bundle.load(zoo_folder() / "everyday").manifest.files):
         folder = Path(shutil.copytree(zoo_folder() / "everyday", tmp_path / "partial"))
         content = (folder / name).read_bytes()
@@ -143,7 +143,7 @@ def test_a_bundle_of_which_the_disk_held_a_part_is_refused(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not LIBFAKETIME.exists(), reason="needs Debian's faketime")
 async def test_the_clock_may_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recovery: Recovery) -> None:
-    """A day forward, a year back, in the middle of calls: deadlines go by the monotonic clock, which never jumps."""
+    """The clock jumps a day forward and a year back during calls: deadlines use the monotonic clock, which does not."""
     clock = tmp_path / "clock"
     clock.write_text("+0")
     for name, value in {

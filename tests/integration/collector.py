@@ -1,4 +1,4 @@
-"""A collector of traces on loopback: the service that OpenTelemetry's exporters call."""
+"""A collector of traces on loopback, the service that OpenTelemetry's exporters call."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector(collector_grpc.TraceServiceServicer):
-    """Keeps what it is sent."""
+    """Keeps the spans that it receives."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
@@ -26,7 +26,7 @@ class Collector(collector_grpc.TraceServiceServicer):
         return collector_pb.ExportTraceServiceResponse()
 
     def spans(self, trace_id: str) -> list[Span]:
-        """A trace's spans, once that of the call, which is sent last, is there."""
+        """Waits for the span of the call, which is sent last, and returns all spans of the trace."""
 
         def found() -> list[Span]:
             scopes = [scope for r in self._requests for resource in r.resource_spans for scope in resource.scope_spans]
@@ -43,7 +43,7 @@ class Collector(collector_grpc.TraceServiceServicer):
 
 @contextmanager
 def running_collector() -> Iterator[tuple[Collector, str]]:
-    """A collector, and its endpoint."""
+    """Runs a collector; yields it and its endpoint."""
     servicer, server = Collector(), grpc.server(futures.ThreadPoolExecutor(2))
     collector_grpc.add_TraceServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""A real server with the shipped models, on free loopback ports, for as long as the tests of this folder run."""
+"""A real server with the shipped models, on free loopback ports, for each module of tests."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ import regard
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Server]:
-    """A server on an event loop of its own, in a thread: the kind of loop that `regard serve` has."""
+    """Runs a server in a thread, on the kind of event loop that `regard serve` has."""
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

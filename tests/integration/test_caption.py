@@ -22,7 +22,7 @@ from tests.toys import COLOURS, write_captioner
 
 
 def picture(*colours: str, size: tuple[int, int] = (60, 40)) -> Image.Image:
-    """Four colours, row by row."""
+    """Returns a picture of four colours, row by row."""
     image = Image.new("RGB", (2, 2))
     image.putdata([COLOURS[colour] for colour in colours])
     return image.resize(size, Image.Resampling.NEAREST)
@@ -56,7 +56,7 @@ def client(target: str) -> Iterator[regard.Client]:
 
 
 def run(target: str, *arguments: str, stdin: str | bytes = "") -> str:
-    """What a command prints."""
+    """Runs a command and returns its output."""
     result = CliRunner().invoke(main, [*arguments, "--server", target], input=stdin)
     assert result.exit_code == 0, result.stderr
     return result.stdout
@@ -98,7 +98,7 @@ def test_many_pictures_come_back_in_order(client: regard.Client) -> None:
     assert [result.text for result in results] == [" ".join(colours) for colours in every]
 
 
-def test_a_stream_tells_the_same(client: regard.Client) -> None:
+def test_a_stream_equals_the_unary_call(client: regard.Client) -> None:
     whole = client.caption(FILE, attention=True)
     events = list(client.stream_caption(FILE, attention=True))
     started, *tokens, finished = events
@@ -123,7 +123,7 @@ def test_the_grid_lies_on_the_upright_picture(client: regard.Client) -> None:
     assert (result.image_grid.image_width, result.image_grid.image_height) == (60, 40)
 
 
-def test_a_model_that_crops_says_what_it_saw(client: regard.Client) -> None:
+def test_the_grid_of_a_cropped_picture_is_the_crop(client: regard.Client) -> None:
     image = Image.new("RGB", (100, 40), "green")
     image.paste(picture(*WORDS, size=(40, 40)), (30, 0))
     result = client.caption(saved(image), model="middle")
@@ -161,14 +161,14 @@ def test_shades_of_grey_at_8_and_16_bits(client: regard.Client) -> None:
         assert client.caption(saved(Image.fromarray(shades))).text == "black white grey black"
 
 
-def test_what_is_transparent_is_laid_on_white(client: regard.Client) -> None:
+def test_transparent_parts_of_a_picture_are_white(client: regard.Client) -> None:
     image = picture(*WORDS).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 30, 20))
     assert client.caption(saved(image)).text == "white blue white grey"
 
 
 def png(width: int, height: int, depth: int, data: bytes) -> bytes:
-    """A PNG of grey with this header, whatever its data."""
+    """Returns a greyscale PNG with this header and any data."""
     header, chunks = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0), b""
     for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(data, 9)), (b"IEND", b"")):
         chunks += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -190,7 +190,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_pictures_are_refused_in_words_and_nothing_else_is_harmed(client: regard.Client, kind: str) -> None:
+def test_bad_pictures_are_refused_with_a_reason_and_other_calls_continue(client: regard.Client, kind: str) -> None:
     file, message = BAD[kind]
     with pytest.raises(regard.InvalidArgument, match=message) as raised:
         client.caption([FILE, file])
@@ -201,14 +201,14 @@ def test_bad_pictures_are_refused_in_words_and_nothing_else_is_harmed(client: re
     assert client.caption(FILE).text == TEXT
 
 
-def test_all_that_is_wrong_is_listed(client: regard.Client) -> None:
+def test_every_bad_picture_is_listed(client: regard.Client) -> None:
     with pytest.raises(regard.InvalidArgument) as raised:
         client.caption([b"no", FILE, TAKEN["JPEG"][:400]], max_new_tokens=99, attention=["cross"], heads=[4])
     fields = [violation.field for violation in raised.value.violations]
     assert fields == ["generation.max_new_tokens", "attention.heads[0]", "images[0]", "images[2]"]
 
 
-def test_bad_pictures_among_good_ones_slow_nobody_down(client: regard.Client) -> None:
+def test_bad_pictures_do_not_delay_good_ones(client: regard.Client) -> None:
     bomb = BAD["a gigabyte in 44 KB"][0]
 
     def ask(number: int) -> str:
@@ -221,7 +221,7 @@ def test_bad_pictures_among_good_ones_slow_nobody_down(client: regard.Client) ->
     assert answers == [TEXT, "refused"] * 24
 
 
-def test_texts_are_none_of_its_business(client: regard.Client) -> None:
+def test_a_captioner_refuses_texts(client: regard.Client) -> None:
     with pytest.raises(regard.NotFound, match="no model for translation"):
         client.translate("hello", to="de")
     with pytest.raises(regard.NotFound, match="'colours' for summarization"):

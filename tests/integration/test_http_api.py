@@ -1,4 +1,4 @@
-"""The JSON API over a real port, with handlers that run no model: the same answers, errors and limits as gRPC's."""
+"""The JSON API over a real port, with a backend without models: the same responses, errors and limits as gRPC's."""
 
 import asyncio
 import base64
@@ -43,7 +43,7 @@ class Answer:
 async def call(
     server: Running, verb: str, path: str, body: object = None, *, raw: bytes | None = None, **headers: str
 ) -> Answer:
-    """One HTTP request; a header's underscores are hyphens."""
+    """Sends one HTTP request; underscores in the names of headers become hyphens."""
     content = raw if raw is not None else None if body is None else json.dumps(body).encode()
     names = {"content-type": "application/json"} if content is not None else {}
     names |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -60,7 +60,7 @@ async def call(
     return await asyncio.to_thread(send)
 
 
-async def test_an_answer_is_the_one_of_grpc_in_protobufs_json() -> None:
+async def test_a_response_equals_grpcs_in_protobufs_json() -> None:
     async with running() as server:
         over_grpc = await server.attention.Translate(json_format.ParseDict(HELLO, pb.TranslateRequest()))
         answer = await call(server, "POST", "/v1/translate", HELLO, x_request_id="mine")
@@ -150,7 +150,7 @@ async def test_errors_are_problems_with_grpcs_code_and_reason(
         assert answer.json["detail"]
 
 
-async def test_every_violation_is_listed_whoever_finds_it() -> None:
+async def test_violations_of_json_and_of_bounds_are_listed() -> None:
     async with running() as server:
         bounds = await call(server, "POST", "/v1/translate", {"texts": [""], "generation": {"num_beams": 99}})
         shapes = await call(
@@ -173,14 +173,14 @@ async def test_every_violation_is_listed_whoever_finds_it() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1]", b'"text"', b"\xff{}", b"[" * 100_000])
-async def test_what_is_no_json_object_is_the_callers_fault(raw: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_an_error_of_the_caller(raw: bytes) -> None:
     async with running() as server:
         answer = await call(server, "POST", "/v1/translate", raw=raw)
     assert answer.status == 400
     assert answer.json["violations"][0]["field"] == "request"
 
 
-async def test_a_page_of_another_site_cannot_post_as_forms_do() -> None:
+async def test_a_page_of_another_site_cannot_post_plain_text() -> None:
     async with running() as server:
         answer = await call(server, "POST", "/v1/translate", HELLO, content_type="text/plain")
     assert answer.status == 400
@@ -236,7 +236,7 @@ async def test_a_stream_that_fails_on_its_way_ends_with_the_problem() -> None:
     assert answer.events[1][1]["reason"] == "OVERLOADED"
 
 
-async def test_calls_over_http_hold_up_the_drain_and_are_refused_after_it() -> None:
+async def test_the_drain_waits_for_calls_over_http_and_refuses_new_ones() -> None:
     script = Script()
     async with running(script) as server:
         answering = asyncio.ensure_future(call(server, "POST", "/v1/translate", HELLO))
@@ -251,7 +251,7 @@ async def test_calls_over_http_hold_up_the_drain_and_are_refused_after_it() -> N
     assert script.order == ["call", "drain", "close"]
 
 
-async def test_calls_over_http_are_counted_and_logged_as_grpcs_are(caplog: pytest.LogCaptureFixture) -> None:
+async def test_calls_over_http_are_counted_and_logged_like_grpcs(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with running() as server:
         await call(server, "POST", "/v1/translate", HELLO)
@@ -299,7 +299,7 @@ async def test_the_document_describes_every_endpoint_and_every_name_in_it_exists
     assert {"text", "generation.num_beams", "attention.kinds"} <= query
 
 
-async def test_the_page_and_all_it_loads_come_from_here_under_a_strict_policy() -> None:
+async def test_the_page_loads_files_of_this_server_only_under_a_strict_policy() -> None:
     async with running() as server:
         page = await call(server, "GET", "/")
         loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page.body.decode())
@@ -327,7 +327,7 @@ async def test_the_page_and_all_it_loads_come_from_here_under_a_strict_policy() 
     assert again.status == 304
 
 
-async def test_one_setting_switches_it_all_off() -> None:
+async def test_one_setting_switches_off_api_and_playground() -> None:
     async with running(http_api=False) as server:
         for path in ("/", "/v1/models", "/openapi.json", "/assets/view/view.js"):
             assert (await call(server, "GET", path)).status == 404
@@ -335,7 +335,7 @@ async def test_one_setting_switches_it_all_off() -> None:
         assert (await call(server, "GET", "/readyz")).status == 200
 
 
-async def test_before_the_models_are_loaded_callers_are_told_to_wait() -> None:
+async def test_while_models_load_calls_are_not_ready() -> None:
     async with running(open_script()) as server:
         server.server._routes = None
         answer = await call(server, "POST", "/v1/translate", HELLO)

@@ -11,7 +11,7 @@ import regard
 from tests.integration.conftest import running
 
 
-def test_the_others_keep_serving(tmp_path: Path) -> None:
+def test_the_other_models_keep_serving(tmp_path: Path) -> None:
     shutil.copytree(zoo_folder() / "everyday", tmp_path / "everyday")
     damaged = Path(shutil.copytree(zoo_folder() / "everyday", tmp_path / "damaged"))
     manifest = damaged / "manifest.json"

@@ -1,4 +1,4 @@
-"""LoadModel and UnloadModel over a real port: a new version under load, damaged bundles, names that reach elsewhere."""
+"""LoadModel and UnloadModel over a real port: a new version under load, damaged bundles, names that are paths."""
 
 import asyncio
 import json
@@ -79,7 +79,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def refusal(caught: grpc.RpcError) -> tuple[StatusCode, list[str]]:
-    """A failed call's code, and the reasons in its details."""
+    """Returns a failed call's code and the reasons in its details."""
     failure = PreconditionFailure()
     for detail in rpc_status.from_call(caught).details:
         if detail.Is(PreconditionFailure.DESCRIPTOR):
@@ -117,7 +117,9 @@ def test_a_new_version_takes_over_under_load_and_no_call_fails(target: Target) -
         return seen
 
     for versions in asyncio.run(reload_under_load()):
-        assert list(dict.fromkeys(versions)) == ["1", "2", "10"], "the newest serves, and nobody goes back"
+        assert list(dict.fromkeys(versions)) == ["1", "2", "10"], (
+            "the newest version serves, and no call returns to an older one"
+        )
 
 
 def test_versions_beside_each_other(target: Target) -> None:
@@ -127,7 +129,7 @@ def test_versions_beside_each_other(target: Target) -> None:
     with pytest.raises(regard.NotFound):
         target.client.summarize(TEXT, model=f"{NAME}@1")
     assert target.states() == {(NAME, "2"): "ready", (NAME, "1"): "unloaded"}
-    assert target.load(version="1").version == "1"  # the way back
+    assert target.load(version="1").version == "1"  # back to the older version
     assert target.serving_version() == "1"
     assert target.load(version="1").state == pb.MODEL_STATE_READY  # again, from disk
     assert target.status() == health_pb2.HealthCheckResponse.SERVING
@@ -192,7 +194,9 @@ def test_models_come_from_the_model_directories_only(target: Target, tmp_path: P
     assert target.serving_version() == "1"
 
 
-def test_unload_finishes_what_runs_takes_no_more_and_frees(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unload_finishes_requests_refuses_new_ones_and_frees_memory(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_captioner(target.folder / "colours")
     target.load("colours")
     gate, entered, step = threading.Event(), threading.Event(), Runner.step
@@ -231,7 +235,7 @@ def test_unload_finishes_what_runs_takes_no_more_and_frees(target: Target, monke
     assert target.serving_version() == "1"
 
 
-def test_at_the_start_the_newest_version_that_can_be_served_does(tmp_path: Path) -> None:
+def test_at_the_start_the_newest_valid_version_serves(tmp_path: Path) -> None:
     for version in ("1", "2", "3"):
         write_version(tmp_path / f"{NAME}@{version}", version)
     (tmp_path / f"{NAME}@3" / "step.onnx").write_bytes(b"")
@@ -259,7 +263,7 @@ def test_more_models_than_the_limit_are_not_loaded(tmp_path: Path) -> None:
                 target.load(refused[0])
             assert error.value.code() is StatusCode.RESOURCE_EXHAUSTED
             assert rpc_status.from_call(error.value).details[0].value.find(b"MODEL_LIMIT") >= 0
-            target.load(ready[0])  # in its own place
+            target.load(ready[0])  # it replaces itself
             target.unload(ready[0])
             target.load(refused[0])
             assert target.states()[refused] == "ready"

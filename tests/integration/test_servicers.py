@@ -1,4 +1,4 @@
-"""The server over real ports, with handlers that run no model: statuses, cancellation, health, metrics, drain."""
+"""The server over real ports, with a backend without models: statuses, cancellation, health, metrics, drain."""
 
 import asyncio
 import json
@@ -76,7 +76,7 @@ class Running:
 
 @asynccontextmanager
 async def running(script: Script | None = None, **settings: object) -> AsyncIterator[Running]:
-    """A server on free ports."""
+    """Runs a server on free ports."""
     script = script or open_script()
     chosen = Settings.model_validate({"grpc_port": 0, "http_port": 0, "drain_delay_s": 0, **settings})
     async with (
@@ -99,7 +99,7 @@ def failing(error: Exception) -> Script:
 
 
 async def failure(call: object) -> grpc.aio.AioRpcError:
-    """The error that a call, unary or streaming, ends with."""
+    """Returns the error of a failed call, unary or streaming."""
     try:
         if isinstance(call, grpc.aio.UnaryStreamCall):
             _ = [event async for event in call]
@@ -111,7 +111,7 @@ async def failure(call: object) -> grpc.aio.AioRpcError:
 
 
 def details(error: grpc.aio.AioRpcError) -> dict[str, object]:
-    """The google.rpc details of a status, by the name of their message."""
+    """Returns the google.rpc details of a status, by the names of their messages."""
     trailers = dict(error.trailing_metadata() or ())
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     assert (status.code, status.message) == (error.code().value[0], error.details())
@@ -129,10 +129,10 @@ def violations(error: grpc.aio.AioRpcError) -> dict[str, str]:
     return {entry.field: entry.description for entry in bad_request.field_violations}  # type: ignore[attr-defined]
 
 
-# Answers
+# Responses
 
 
-async def test_translate_answers_one_result_a_text_in_order() -> None:
+async def test_translate_returns_one_result_per_text_in_order() -> None:
     async with running() as server:
         request = pb.TranslateRequest(texts=["Hello", "Hi"], target_language="de")
         request.attention.kinds.append(pb.ATTENTION_KIND_ALIGNMENT)
@@ -142,14 +142,14 @@ async def test_translate_answers_one_result_a_text_in_order() -> None:
     assert server.script.calls[0].attention.kinds == ("alignment",)
 
 
-async def test_summarize_and_caption_answer_too() -> None:
+async def test_summarize_and_caption_return_results() -> None:
     async with running() as server:
         summary = await server.attention.Summarize(pb.SummarizeRequest(texts=["Long text"]))
         caption = await server.attention.Caption(pb.CaptionRequest(images=[b"jpeg"]))
     assert len(summary.results) == len(caption.results) == 1
 
 
-async def test_a_stream_starts_tells_tokens_and_finishes() -> None:
+async def test_a_stream_has_started_token_and_finished_events() -> None:
     async with running() as server:
         translated = [event async for event in server.attention.StreamTranslate(STREAM_HELLO)]
         summarized = [event async for event in server.attention.StreamSummarize(pb.StreamSummarizeRequest(text="a"))]
@@ -221,13 +221,13 @@ async def test_errors_become_statuses_with_details(error: ServiceError, code: St
         assert violations(stream) == {"text": "is too long"}
 
 
-async def test_a_fault_of_the_server_tells_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_internal_error_reveals_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with running(failing(ZeroDivisionError("secret of the house"))) as server:
         unary = await failure(server.attention.Translate(HELLO))
         stream = await failure(server.attention.StreamTranslate(STREAM_HELLO))
         server.script.error = None
-        assert (await server.attention.Translate(HELLO)).results  # and goes on
+        assert (await server.attention.Translate(HELLO)).results  # the server continues
     for caught in (unary, stream):
         assert caught.code() == StatusCode.INTERNAL
         assert caught.details() == "internal error; the server's log has the cause"
@@ -260,7 +260,7 @@ async def test_more_violations_than_trailers_hold_are_counted() -> None:
     assert found["request"] == f"and {128 - len(found) + 1} more violations"
 
 
-async def test_text_that_is_not_utf8_is_the_callers_error() -> None:
+async def test_text_that_is_not_utf8_is_an_error_of_the_caller() -> None:
     raw = b"\x12\x05Hello" + b"\x12\x02\xff\xfe" + b'"\x02de'
     async with running() as server:
         unary = server.channel.unary_unary(
@@ -272,7 +272,7 @@ async def test_text_that_is_not_utf8_is_the_callers_error() -> None:
         bad_text = await failure(unary(raw))
         bad_stream = await failure(stream(b"\x12\x02\xff\xfe"))
         garbage = await failure(unary(b"\xff\xff\xff"))
-        assert (await server.attention.Translate(HELLO)).results  # and goes on
+        assert (await server.attention.Translate(HELLO)).results  # the server continues
     assert bad_text.code() == bad_stream.code() == garbage.code() == StatusCode.INVALID_ARGUMENT
     assert violations(bad_text) == {"texts[1]": "is not valid UTF-8"}
     assert violations(bad_stream) == {"text": "is not valid UTF-8"}
@@ -283,7 +283,7 @@ async def test_a_message_over_the_limit_is_refused() -> None:
     request = pb.CaptionRequest(images=[b"x" * 5000])
     async with running(max_message_bytes=4096) as server:
         caught = await failure(server.attention.Caption(request))
-        assert (await server.attention.Translate(HELLO)).results  # and goes on
+        assert (await server.attention.Translate(HELLO)).results  # the server continues
     assert caught.code() == StatusCode.RESOURCE_EXHAUSTED
     assert "4096" in (caught.details() or "")
 
@@ -297,11 +297,11 @@ async def test_an_unknown_method_is_unimplemented() -> None:
     assert caught.code() == StatusCode.UNIMPLEMENTED
 
 
-# Clients that leave
+# Cancellation
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
-async def test_cancelling_reaches_the_handler(is_stream: bool) -> None:
+async def test_cancelling_reaches_the_data_plane(is_stream: bool) -> None:
     async with running(Script()) as server:
         call = server.attention.StreamTranslate(STREAM_HELLO) if is_stream else server.attention.Translate(HELLO)
         if is_stream:
@@ -312,7 +312,7 @@ async def test_cancelling_reaches_the_handler(is_stream: bool) -> None:
         await handled(server, "Canceled")
 
 
-async def test_a_deadline_reaches_the_handler() -> None:
+async def test_a_deadline_reaches_the_data_plane() -> None:
     async with running(Script()) as server:
         caught = await failure(server.attention.Translate(HELLO, timeout=0.2))
         await asyncio.wait_for(server.script.cancelled.wait(), 5)
@@ -331,7 +331,7 @@ async def handled(server: Running, code: str) -> None:
     raise AssertionError(f"no call ended with {code}:\n{text}")
 
 
-# Around the calls
+# Layers
 
 
 async def test_the_request_id_comes_back_and_the_log_has_one_line_a_call(caplog: pytest.LogCaptureFixture) -> None:
@@ -355,7 +355,7 @@ async def test_the_request_id_comes_back_and_the_log_has_one_line_a_call(caplog:
     assert not any(text in caplog.text for text in ("Hello", "Hallo"))
 
 
-async def test_metrics_tell_of_calls_models_and_the_process() -> None:
+async def test_metrics_cover_calls_models_and_the_process() -> None:
     async with running() as server:
         await server.attention.Translate(HELLO)
         await failure(server.attention.Translate(pb.TranslateRequest()))
@@ -381,7 +381,7 @@ async def test_metrics_tell_of_calls_models_and_the_process() -> None:
     assert open_metrics.endswith("# EOF\n")
 
 
-async def test_http_tells_health_and_nothing_else() -> None:
+async def test_http_reports_health() -> None:
     async with running() as server:
         assert await server.get("/healthz") == (200, '{"status":"ok"}')
         assert await server.get("/readyz") == (200, '{"status":"ready"}')
@@ -418,7 +418,7 @@ async def test_health_by_service_and_model() -> None:
     assert unknown.code() == StatusCode.NOT_FOUND
 
 
-async def test_a_watch_sees_models_go_and_the_server_drain() -> None:
+async def test_a_watch_reports_unloaded_models_and_the_drain() -> None:
     seen: list[int] = []
     async with running() as server:
         watch = server.health.Watch(health_pb2.HealthCheckRequest(service=""))
@@ -428,12 +428,12 @@ async def test_a_watch_sees_models_go_and_the_server_drain() -> None:
         status, text = await server.get("/readyz")
         begin = asyncio.get_running_loop().time()
         await server.server.stop()
-        assert asyncio.get_running_loop().time() - begin < 5  # the watch does not hold it up
+        assert asyncio.get_running_loop().time() - begin < 5  # the watch does not delay it
     assert seen == [SERVING, NOT_SERVING]
     assert (status, json.loads(text)["reasons"]) == (503, ["there is no default model"])
 
 
-async def test_probes_have_a_port_of_their_own() -> None:
+async def test_probes_can_have_their_own_port() -> None:
     async with (
         running(health_port=0) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.server.health_port}") as channel,
@@ -447,7 +447,7 @@ async def test_probes_have_a_port_of_their_own() -> None:
 # Start and stop
 
 
-async def test_draining_finishes_the_calls_there_are() -> None:
+async def test_draining_finishes_calls_in_flight() -> None:
     async with running(Script(expected=2)) as server:
         unary = server.attention.Translate(HELLO)
         stream = server.attention.StreamTranslate(STREAM_HELLO)
@@ -470,7 +470,7 @@ async def test_draining_finishes_the_calls_there_are() -> None:
     assert server.script.order == ["call", "call", "drain", "close"]
 
 
-async def test_draining_ends_after_its_time() -> None:
+async def test_draining_ends_after_its_timeout() -> None:
     async with running(Script(), drain_timeout_s=0.2) as server:
         call = server.attention.Translate(HELLO)
         await asyncio.wait_for(server.script.entered.wait(), 5)
@@ -480,7 +480,7 @@ async def test_draining_ends_after_its_time() -> None:
 
 
 @pytest.mark.parametrize("setting", ["grpc_port", "http_port", "health_port"])
-async def test_a_taken_port_is_an_error_that_names_it(setting: str) -> None:
+async def test_a_port_in_use_is_an_error_that_names_it(setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=rf"{setting}.*{port}"):

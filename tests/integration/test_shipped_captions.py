@@ -1,4 +1,4 @@
-"""The shipped captioner over a real port: every shipped photograph gives a sentence, and a map on its grid."""
+"""The shipped captioner over a real port: a sentence for every shipped photograph, and a map on its grid."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def test_a_photograph_gives_a_sentence_and_a_map(client: regard.Client, photogra
     )
 
 
-def test_captions_are_about_their_pictures(client: regard.Client) -> None:
-    """Not the same for all, and a batch says what each says alone."""
+def test_captions_differ_by_picture_and_not_by_batch(client: regard.Client) -> None:
+    """Captions differ between pictures, and do not depend on the batch."""
     together = [result.text for result in client.caption([*PHOTOGRAPHS])]
     alone = [client.caption(photograph).text for photograph in PHOTOGRAPHS]
     assert together == alone

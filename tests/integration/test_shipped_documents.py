@@ -1,4 +1,4 @@
-"""The shipped summarizer over a real port: streams, documents longer than it reads, the command line."""
+"""The shipped summarizer over a real port: streams, documents beyond its limit, the command line."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ NEWS, EMAIL = ((TEXTS / name).read_text(encoding="utf-8") for name in ("news.txt
 
 @pytest.mark.parametrize("beams", [1, 4])
 @pytest.mark.parametrize(("text", "style"), [(NEWS, "headline"), (EMAIL, "subject")])
-def test_a_stream_tells_the_same(client: regard.Client, text: str, style: str, beams: int) -> None:
+def test_a_stream_equals_the_unary_call(client: regard.Client, text: str, style: str, beams: int) -> None:
     whole = client.summarize(text, style, num_beams=beams)
     events = list(client.stream_summarize(text, style, num_beams=beams))
     made = [event for event in events if isinstance(event, regard.TokenMade)]
@@ -25,7 +25,7 @@ def test_a_stream_tells_the_same(client: regard.Client, text: str, style: str, b
     assert tuple(event.token.copied_from for event in made) == tuple(t.copied_from for t in whole.best.tokens)
 
 
-def test_the_models_default_is_to_read_the_beginning(client: regard.Client) -> None:
+def test_the_models_default_is_truncation(client: regard.Client) -> None:
     model = client.model("headlines")
     assert list(model.styles) == ["subject", "headline"]
     result = client.summarize(NEWS * 5)

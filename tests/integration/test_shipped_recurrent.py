@@ -1,4 +1,4 @@
-"""The shipped recurrent translators through the engine that knows no architecture."""
+"""The shipped recurrent translators, in the same engine as every architecture."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("num_beams", [1, 4])
-def test_who_shares_the_batch_changes_nothing(client: regard.Client, model: str, num_beams: int) -> None:
+def test_a_result_does_not_depend_on_its_batch(client: regard.Client, model: str, num_beams: int) -> None:
     together = client.translate(TEXTS, "de", model=model, num_beams=num_beams)
     for text, result in zip(TEXTS, together, strict=True):
         alone = client.translate(text, "de", model=model, num_beams=num_beams)
@@ -49,5 +49,5 @@ def test_maps_that_a_recurrent_net_lacks_are_refused(client: regard.Client, mode
         client.translate(TEXTS[0], "de", model=model, attention="encoder_self")
 
 
-def test_none_of_them_is_the_default(client: regard.Client) -> None:
+def test_recurrent_models_are_not_the_default(client: regard.Client) -> None:
     assert client.translate("A dog runs.", "de").model == "everyday"

@@ -1,4 +1,4 @@
-"""The shipped summarizer over a real port: both styles, what was copied and from where, names it cannot know."""
+"""The shipped summarizer over a real port: both styles, copied tokens and their sources, unknown names."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ EMAIL, NEWS = ((TEXTS / name).read_text(encoding="utf-8") for name in ("email.tx
 
 @pytest.mark.parametrize(("text", "style"), [(EMAIL, "subject"), (NEWS, "headline")])
 @pytest.mark.parametrize("beams", [1, 4])
-def test_a_text_gives_a_summary_and_what_was_copied(client: regard.Client, text: str, style: str, beams: int) -> None:
+def test_a_summary_has_its_copied_tokens(client: regard.Client, text: str, style: str, beams: int) -> None:
     result = client.summarize(text, style, num_beams=beams, attention=["alignment"], truncation="truncate")
     assert result.model == "headlines"
     assert result.best.finish_reason == "end"
@@ -47,7 +47,7 @@ def test_the_styles_differ(client: regard.Client) -> None:
     )
 
 
-def test_together_is_as_alone(client: regard.Client) -> None:
+def test_a_batch_equals_single_calls(client: regard.Client) -> None:
     texts = [EMAIL, "Zyltham.", NEWS, "The plant closes on Friday. Please tell everybody."]
     together = [result.text for result in client.summarize(texts, "headline", truncation="truncate")]
     assert together == [client.summarize(text, "headline", truncation="truncate").text for text in texts]

@@ -1,4 +1,4 @@
-"""The shipped translator over a real port: what it says, what it looked at, and what it does with bad input."""
+"""The shipped translator over a real port: text, alignment, and bad input."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ LANGUAGES = ("de", "fr", "es")
 
 
 def metric(server: Server, name: str) -> float:
-    """The sum over a metric's series."""
+    """Returns the sum of a metric's series."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=10) as response:
         lines = response.read().decode().splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
@@ -77,7 +77,7 @@ def test_words_keep_row_sums_and_spans(client: regard.Client, beams: int) -> Non
 
 @pytest.mark.parametrize("beams", [1, 4])
 async def test_alone_equals_batched(shipped_server: Server, client: regard.Client, beams: int) -> None:
-    """A result does not depend on who shares its batch, token for token."""
+    """Every token of a result is independent of the batch."""
     options = {"num_beams": beams, "max_new_tokens": 60}
     alone = [client.translate(text, to=LANGUAGES[i % 3], **options) for i, text in enumerate(FIFTY)]
     async with regard.AsyncClient(f"127.0.0.1:{shipped_server.grpc_port}") as many:
@@ -91,7 +91,7 @@ async def test_alone_equals_batched(shipped_server: Server, client: regard.Clien
 
 @pytest.mark.parametrize("method", ["plain", "shifted"])
 @pytest.mark.parametrize("beams", [1, 4])
-def test_a_stream_ends_with_what_the_unary_call_gives(client: regard.Client, beams: int, method: str) -> None:
+def test_a_stream_ends_with_the_unary_result(client: regard.Client, beams: int, method: str) -> None:
     options = {"to": "de", "num_beams": beams, "attention": ["alignment"], "alignment_method": method}
     unary = client.translate(FIFTY[8], **options)
     events = list(client.stream_translate(FIFTY[8], **options))
@@ -176,7 +176,7 @@ def test_every_violation_is_listed(client: regard.Client) -> None:
     assert {"texts[0]", "generation.num_beams", "generation.top_p"} <= fields
 
 
-def test_bytes_that_are_no_text_are_refused(shipped_server: Server, client: regard.Client) -> None:
+def test_text_that_is_not_utf8_is_refused(shipped_server: Server, client: regard.Client) -> None:
     method = "/regard.v1.AttentionService/Translate"
     with grpc.insecure_channel(f"127.0.0.1:{shipped_server.grpc_port}") as channel:
         call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
@@ -205,8 +205,8 @@ def test_a_deadline_frees_its_slots(shipped_server: Server, client: regard.Clien
     assert client.translate("Thank you.", to="de").text
 
 
-def test_a_page_that_cannot_be_done_in_time_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
-    """Where nothing is known of the model's pace yet it runs until its deadline; later it is refused at once."""
+def test_a_long_text_frees_its_slots_at_its_deadline(shipped_server: Server, client: regard.Client) -> None:
+    """While the model's pace is unknown the call runs until its deadline; later it is refused at once."""
     with pytest.raises((regard.DeadlineExceeded, regard.Overloaded)):
         client.translate([FIFTY[3]] * 60, to="de", min_new_tokens=250, max_new_tokens=250, num_beams=8, timeout=0.15)
     wait_until_idle(shipped_server)
@@ -219,7 +219,7 @@ def stub(shipped_server: Server) -> Iterator[grpc.Channel]:
         yield channel
 
 
-def test_health_speaks_for_every_model(stub: grpc.Channel) -> None:
+def test_every_model_has_a_health_status(stub: grpc.Channel) -> None:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     health = health_pb2_grpc.HealthStub(stub)
@@ -228,7 +228,7 @@ def test_health_speaks_for_every_model(stub: grpc.Channel) -> None:
         assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_models_tell_what_they_are(client: regard.Client) -> None:
+def test_models_are_described(client: regard.Client) -> None:
     model = client.model("everyday")
     assert set(LANGUAGES) <= set(model.target_languages)
     assert model.is_default

@@ -1,4 +1,4 @@
-"""Summarize and StreamSummarize over a real port, with a model that says a text's first words, by copying some."""
+"""Summarize and StreamSummarize over a real port, with a model that repeats a text's first words and copies some."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def client(target: str) -> Iterator[regard.Client]:
 
 
 def run(target: str, *arguments: str, stdin: str | bytes = "") -> str:
-    """What a command prints."""
+    """Runs a command and returns its output."""
     result = CliRunner().invoke(main, [*arguments, "--server", target], input=stdin)
     assert result.exit_code == 0, result.stderr
     return result.stdout
@@ -52,7 +52,7 @@ def test_styles(client: regard.Client, beams: int) -> None:
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_what_was_copied_is_told(client: regard.Client, beams: int) -> None:
+def test_copied_tokens_name_their_source(client: regard.Client, beams: int) -> None:
     result = client.summarize([TEXT, "Melon " + TEXT], "headline", num_beams=beams, attention=True)[0]
     tokens, unknown = result.best.tokens, 3
     assert [token.copied for token in tokens] == [False, True, False, True, False, False]
@@ -64,14 +64,14 @@ def test_what_was_copied_is_told(client: regard.Client, beams: int) -> None:
     np.testing.assert_allclose(result.alignment.values.sum(-1), 1, atol=1e-6)
 
 
-def test_a_word_is_copied_from_where_it_stands_first(client: regard.Client) -> None:
+def test_a_word_is_copied_from_its_first_place(client: regard.Client) -> None:
     result = client.summarize("zebra, ZEBRA", "headline")
     assert result.text == "zebra, zebra"
     assert [token.copied_from for token in result.best.tokens][0::2] == [1, 1]
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_a_stream_tells_the_same(client: regard.Client, beams: int) -> None:
+def test_a_stream_equals_the_unary_call(client: regard.Client, beams: int) -> None:
     whole = client.summarize(TEXT, "headline", num_beams=beams, attention=True)
     events = list(client.stream_summarize(TEXT, "headline", num_beams=beams, attention=True))
     made = [event for event in events if isinstance(event, regard.TokenMade)]
@@ -107,7 +107,7 @@ def test_long_texts_are_split_and_joined(client: regard.Client, beams: int) -> N
     for token in best.tokens:
         if token.copied_from is not None:
             assert result.source_tokens[token.copied_from].piece == token.piece
-    # Every token of the text stands on the axis, between the special tokens of its part.
+    # The axis has every token of the text, between the special tokens of its part.
     covered = [LONG[t.span.start : t.span.end] for t in result.source_tokens if t.span]
     assert "".join(covered) == "".join(LONG.split())
     assert [t.piece for t in result.source_tokens].count("</s>") == 3
@@ -115,7 +115,7 @@ def test_long_texts_are_split_and_joined(client: regard.Client, beams: int) -> N
 
 
 def _check_blocks(result: regard.Result) -> None:
-    """Rows sum to 1, and between parts there is nothing."""
+    """Checks that rows sum to 1 and that parts do not attend to each other."""
     alignment, cross = result.alignment, result.best.find_map("cross")
     assert alignment is not None
     assert cross is not None
@@ -153,7 +153,7 @@ def test_the_shifted_alignment_of_parts(client: regard.Client) -> None:
     assert plain is not None
     assert shifted is not None
     np.testing.assert_array_equal(shifted.values[:3], plain.values[1:4])
-    np.testing.assert_array_equal(shifted.values[3], plain.values[3])  # the last of a part keeps its row
+    np.testing.assert_array_equal(shifted.values[3], plain.values[3])  # the last token of a part keeps its row
 
 
 def test_sentences_and_words_that_are_too_long_are_cut(client: regard.Client) -> None:
@@ -163,7 +163,7 @@ def test_sentences_and_words_that_are_too_long_are_cut(client: regard.Client) ->
     assert result.text == " ".join(["word"] * STYLES["subject"] * result.num_parts)
 
 
-def test_long_texts_are_cut_or_refused_as_asked(client: regard.Client) -> None:
+def test_long_texts_are_truncated_or_refused(client: regard.Client) -> None:
     cut = client.summarize(LONG, truncation="truncate")
     assert (cut.truncated, len(cut.source_tokens)) == (True, MAX_SOURCE_TOKENS)
     with pytest.raises(regard.InvalidArgument, match=r"texts\[0\].*tokens; this model takes at most 12"):
@@ -182,24 +182,26 @@ def test_long_texts_are_cut_or_refused_as_asked(client: regard.Client) -> None:
     ids=["empty", "blank", "a megabyte"],
 )
 @pytest.mark.parametrize("truncation", ["reject", "truncate", "split_and_join"])
-def test_bad_documents_are_refused_in_words(client: regard.Client, text: str, message: str, truncation: str) -> None:
+def test_bad_documents_are_refused_with_a_reason(
+    client: regard.Client, text: str, message: str, truncation: str
+) -> None:
     with pytest.raises(regard.InvalidArgument, match=message):
         client.summarize(text, truncation=truncation)
     assert client.summarize(TEXT).text == "the Zebra of"
 
 
-def test_a_document_of_as_many_characters_as_may_be(client: regard.Client) -> None:
-    """Hundreds of parts, more than the engine's queue holds."""
+def test_a_document_of_the_maximum_length(client: regard.Client) -> None:
+    """The document has hundreds of parts, more than the engine's queue holds."""
     result = client.summarize("a of. " * 3333, truncation="split_and_join")
     assert result.num_parts > 500
     assert len(result.best.tokens) == 4 * result.num_parts
-    # A map of all this would be mostly zeros.
+    # The map of the whole document would be mostly zeros.
     with pytest.raises(regard.InvalidArgument, match=r"cross: .* weights; the limit"):
         client.summarize("a of. " * 3333, truncation="split_and_join", attention=["cross"])
     assert client.summarize(TEXT).text == "the Zebra of"
 
 
-def test_control_characters_are_read_like_any_others(client: regard.Client) -> None:
+def test_control_characters_are_read(client: regard.Client) -> None:
     result = client.summarize("The\u0000 \u0007bell\u001b[31m of\u200b \u202eQuux", "headline")
     assert result.text.startswith("the")
     assert [token.special for token in result.source_tokens].count(True) == 2

@@ -1,4 +1,4 @@
-"""A server that wants tokens and speaks TLS, over real ports: gRPC and HTTP alike."""
+"""A server with tokens and TLS over real ports, gRPC and HTTP alike."""
 
 import http.client
 import json
@@ -82,7 +82,7 @@ def _client(server: Server, folder: Path, token: str | None) -> regard.Client:
     return regard.Client(f"localhost:{server.grpc_port}", credentials=credentials, metadata=metadata)
 
 
-def test_who_has_a_token_is_served(server: Server, folder: Path) -> None:
+def test_a_caller_with_a_token_is_served(server: Server, folder: Path) -> None:
     with _client(server, folder, ADMIN) as client:
         assert client.translate("Thank you.", to="de").text
         assert [model.name for model in client.models()] == ["everyday"]
@@ -93,7 +93,7 @@ def _command_line(server: Server, folder: Path, token: str, *command: str, stdin
     return CliRunner(env={"REGARD_TOKEN": token}).invoke(main, [*command, *options], input=stdin)
 
 
-def test_the_command_line_speaks_tls_and_has_a_token(server: Server, folder: Path) -> None:
+def test_the_command_line_uses_tls_and_a_token(server: Server, folder: Path) -> None:
     listed = _command_line(server, folder, ADMIN, "models")
     assert (listed.exit_code, "everyday" in listed.stdout) == (0, True), listed.stderr
     one = _command_line(server, folder, ADMIN, "translate", "Thank you.", "--to", "de")
@@ -106,7 +106,7 @@ def test_the_command_line_speaks_tls_and_has_a_token(server: Server, folder: Pat
 
 
 @pytest.mark.parametrize("token", [None, "a wrong one"])
-def test_who_has_none_is_not(server: Server, folder: Path, token: str | None) -> None:
+def test_a_caller_without_a_token_is_refused(server: Server, folder: Path, token: str | None) -> None:
     with _client(server, folder, token) as client, pytest.raises(regard.AccessDenied) as raised:
         client.translate("Thank you.", to="de")
     assert raised.value.code == "UNAUTHENTICATED"
@@ -129,7 +129,7 @@ def test_an_admin_call_needs_its_scope(server: Server, folder: Path) -> None:
     assert codes[1] != grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_a_caller_that_asks_too_often_is_told_when_to_return(server: Server, folder: Path) -> None:
+def test_a_caller_beyond_its_quota_gets_a_retry_delay(server: Server, folder: Path) -> None:
     def call_often(client: regard.Client) -> None:
         for _ in range(30):
             client.models()
@@ -140,12 +140,12 @@ def test_a_caller_that_asks_too_often_is_told_when_to_return(server: Server, fol
     assert 0 < raised.value.retry_after_s <= 0.2
 
 
-def test_plain_text_is_not_spoken(server: Server) -> None:
+def test_a_connection_without_tls_is_refused(server: Server) -> None:
     with regard.Client(f"localhost:{server.grpc_port}", timeout=1) as client, pytest.raises(regard.CallError):
         client.translate("Thank you.", to="de")
 
 
-def test_probes_need_neither(server: Server) -> None:
+def test_probes_need_neither_token_nor_tls(server: Server) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.health_port}") as channel:
         response = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
     assert response.status == health_pb2.HealthCheckResponse.SERVING
@@ -163,7 +163,7 @@ def _post(server: Server, folder: Path, token: str | None) -> str:
     return answer
 
 
-def test_http_asks_for_the_same_tokens_over_tls(server: Server, folder: Path) -> None:
+def test_http_needs_the_same_tokens_over_tls(server: Server, folder: Path) -> None:
     assert _post(server, folder, ADMIN)
     for token in (None, "a wrong one"):
         with pytest.raises(urllib.error.HTTPError) as raised:
@@ -191,7 +191,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(server: Server, folder:
         assert client.models()
 
 
-def test_a_half_written_certificate_is_not(server: Server, folder: Path) -> None:
+def test_a_half_written_certificate_is_not_used(server: Server, folder: Path) -> None:
     whole = (folder / "cert.pem").read_bytes()
     (folder / "cert.pem").write_bytes(whole[:200])
     try:
@@ -201,7 +201,7 @@ def test_a_half_written_certificate_is_not(server: Server, folder: Path) -> None
         (folder / "cert.pem").write_bytes(whole)
 
 
-def test_mutual_tls_wants_a_clients_certificate(folder: Path, authority: trustme.CA) -> None:
+def test_mutual_tls_needs_a_clients_certificate(folder: Path, authority: trustme.CA) -> None:
     settings = Settings(
         grpc_port=0,
         http_port=0,
@@ -226,7 +226,7 @@ def test_mutual_tls_wants_a_clients_certificate(folder: Path, authority: trustme
 
 
 def _get(server: Server, folder: Path, path: str, own: trustme.LeafCert | None) -> bytes:
-    """What the HTTP port answers to a client with this certificate, or with none."""
+    """Returns the response of the HTTP port to a client with this certificate, or with none."""
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     if own is not None:
         own.configure_cert(context)

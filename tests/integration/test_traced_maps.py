@@ -1,4 +1,4 @@
-"""Maps that the steps do not tell, from the shipped model over a real port: self-attention, rollout, value norms."""
+"""Maps from the trace graph of the shipped models, over a real port: self-attention, rollout, value norms."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_every_kind_has_its_shape_and_its_rows_sum_to_1(result: Result) -> None:
         np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
 
 
-def test_the_decoder_looks_at_nothing_to_come(result: Result) -> None:
+def test_the_decoder_attends_to_no_later_token(result: Result) -> None:
     maps = _found(result)["decoder_self"].values
     np.testing.assert_array_equal(maps, np.tril(maps))
 
@@ -48,7 +48,7 @@ def test_layers_and_heads_can_be_chosen(client: regard.Client, result: Result) -
     np.testing.assert_allclose(_found(chosen)["encoder_self"].values, every[3:, [2, 0]], atol=1e-6)
 
 
-def test_words_of_what_was_read(client: regard.Client) -> None:
+def test_decoder_self_attention_merges_the_words_that_were_read(client: regard.Client) -> None:
     result = client.translate(TEXT, to="de", attention=TRACED, words=True)
     words, sources = len(result.hypotheses[0].words), len(result.source_words)
     found = _found(result)
@@ -59,7 +59,7 @@ def test_words_of_what_was_read(client: regard.Client) -> None:
         np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
 
 
-def test_value_norms_move_weight(client: regard.Client) -> None:
+def test_value_norms_change_weights(client: regard.Client) -> None:
     plain, weighed = (
         _found(client.translate(TEXT, to="de", attention=["alignment"], weighting=norms))["alignment"].values
         for norms in ("attention", "value_norm")
@@ -68,7 +68,7 @@ def test_value_norms_move_weight(client: regard.Client) -> None:
     assert np.abs(weighed - plain).max() > 0.05
 
 
-def test_a_streams_rows_are_those_of_its_result(client: regard.Client) -> None:
+def test_a_streams_rows_equal_its_results(client: regard.Client) -> None:
     for norms in ("attention", "value_norm"):
         events = list(client.stream_translate(TEXT, to="de", attention=["alignment", *TRACED], weighting=norms))
         rows = np.concatenate(
@@ -80,13 +80,13 @@ def test_a_streams_rows_are_those_of_its_result(client: regard.Client) -> None:
         assert set(TRACED) <= set(final)
 
 
-def test_every_hypothesis_has_its_own(client: regard.Client) -> None:
+def test_every_hypothesis_has_its_own_maps(client: regard.Client) -> None:
     result = client.translate(TEXT, to="de", attention=["decoder_self"], num_beams=4, num_return_sequences=3)
     for hypothesis in result.hypotheses:
         assert hypothesis.attention[0].values.shape[-1] == len(hypothesis.tokens)
 
 
-def test_models_tell_which_kinds_they_have(client: regard.Client) -> None:
+def test_models_list_their_kinds_of_maps(client: regard.Client) -> None:
     message = client.model("everyday").message
     assert len(message.attention_kinds) == 5
     assert message.value_norms
@@ -101,7 +101,7 @@ def captioned(client: regard.Client) -> Result:
 
 
 def test_a_pictures_maps_lie_on_its_grid(captioned: Result) -> None:
-    """Positions of the grid where tokens of a text would stand; it has one encoder layer and three decoder layers."""
+    """Its source axis is the picture's grid. The model has one encoder layer and three decoder layers."""
     grid, target = captioned.image_grid, len(captioned.best.tokens)
     assert grid is not None
     source = grid.first_position + grid.rows * grid.columns
@@ -117,7 +117,7 @@ def test_a_pictures_maps_lie_on_its_grid(captioned: Result) -> None:
         np.testing.assert_allclose(each.values.sum(-1), 1, atol=1e-3)
 
 
-def test_a_pictures_words_have_its_regions_for_sources(client: regard.Client, captioned: Result) -> None:
+def test_maps_of_captions_merge_target_words_only(client: regard.Client, captioned: Result) -> None:
     result = client.caption(PHOTOGRAPH, attention=TRACED, words=True)
     words, found, tokens = len(result.best.words), _found(result), _found(captioned)
     np.testing.assert_allclose(found["encoder_self"].values, tokens["encoder_self"].values, atol=1e-6)
@@ -125,7 +125,7 @@ def test_a_pictures_words_have_its_regions_for_sources(client: regard.Client, ca
     assert found["rollout"].values.shape == (words, tokens["rollout"].shape[1])
 
 
-def test_a_stream_of_a_caption_tells_the_same(client: regard.Client, captioned: Result) -> None:
+def test_a_stream_of_a_caption_equals_the_unary_call(client: regard.Client, captioned: Result) -> None:
     *_, last = client.stream_caption(PHOTOGRAPH, attention=TRACED)
     assert isinstance(last, Finished)
     for kind, each in _found(last.result).items():

@@ -1,4 +1,4 @@
-"""A real server sends its traces to a collector on loopback: gRPC and HTTP, unary and streams, and nobody's text."""
+"""A real server sends its traces to a collector on loopback: gRPC and HTTP, unary and streams, without users' text."""
 
 import asyncio
 import http.client
@@ -54,7 +54,7 @@ def server_without_models(**settings: object) -> Server:
 
 
 def traceparent(number: int) -> tuple[str, str]:
-    """A trace's id, and the header that says that a caller has begun it."""
+    """Returns a trace's id, and the header of a caller that began the trace."""
     trace_id = f"{number:032x}"
     return trace_id, f"00-{trace_id}-00f067aa0ba902b7-01"
 
@@ -78,9 +78,9 @@ def test_a_unary_call_is_one_trace(collector: tuple[Collector, str], stub: pb_gr
     assert all(root.start_time_unix_nano <= s.start_time_unix_nano <= s.end_time_unix_nano for s in children)
     assert all(span.end_time_unix_nano <= root.end_time_unix_nano for span in children)
     assert abs(root.end_time_unix_nano / 1e9 - time.time()) < 60
-    told = attributes(root)
-    assert told["regard.num_inputs"] == told["regard.num_requests"] == 2
-    assert str(told["regard.model"]).startswith("everyday@")
+    found = attributes(root)
+    assert found["regard.num_inputs"] == found["regard.num_requests"] == 2
+    assert str(found["regard.model"]).startswith("everyday@")
     decode = next(span for span in children if span.name == "decode")
     assert [event.name for event in decode.events][:1] == ["step"]
 
@@ -103,7 +103,7 @@ def test_a_call_over_http_is_one_trace(collector: tuple[Collector, str], traced:
     assert {span.name for span in collector[0].spans(trace_id)} > {TRANSLATE, "queue", "encode", "decode"}
 
 
-def test_a_call_that_fails_says_why_in_one_word(
+def test_a_failed_calls_span_has_its_reason(
     collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub
 ) -> None:
     trace_id, header = traceparent(4)
@@ -114,13 +114,11 @@ def test_a_call_that_fails_says_why_in_one_word(
     (root,) = collector[0].spans(trace_id)
     assert attributes(root)["regard.reason"] == "MODEL_NOT_FOUND"
     assert attributes(root)["rpc.grpc.status_code"] == grpc.StatusCode.NOT_FOUND.value[0]
-    assert root.status.code == Status.STATUS_CODE_UNSET  # it is the caller's fault
+    assert root.status.code == Status.STATUS_CODE_UNSET  # it is an error of the caller
     assert "private" not in collector[0].text()
 
 
-def test_what_callers_write_is_in_no_trace(
-    collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub
-) -> None:
+def test_no_trace_contains_users_text(collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub) -> None:
     trace_id, header = traceparent(5)
     metadata = (("traceparent", header), ("baggage", "user=gardener"), ("x-request-id", "gardeners-own"))
     translated = stub.Translate(pb.TranslateRequest(texts=[TEXT], target_language="de"), metadata=metadata)
@@ -130,9 +128,7 @@ def test_what_callers_write_is_in_no_trace(
     assert [word for word in words if len(word) > 6 and word in sent] == []
 
 
-def test_exemplars_name_the_trace_where_openmetrics_is_asked_for(
-    traced: Server, stub: pb_grpc.AttentionServiceStub
-) -> None:
+def test_exemplars_name_the_trace_in_openmetrics(traced: Server, stub: pb_grpc.AttentionServiceStub) -> None:
     trace_id, header = traceparent(6)
     stub.Translate(pb.TranslateRequest(texts=[TEXT], target_language="de"), metadata=(("traceparent", header),))
 
@@ -163,11 +159,11 @@ async def test_the_log_names_the_trace(collector: tuple[Collector, str], caplog:
         await stub.Translate(pb.TranslateRequest(texts=[TEXT]))
     lines = [record.fields for record in caplog.records if record.getMessage() == TRANSLATE]  # type: ignore[attr-defined]
     assert [line.get("trace_id") for line in lines] == [trace_id, None]
-    # The server has stopped, and what it had to send was sent before.
+    # The server has stopped, after it sent the remaining spans.
     assert await asyncio.to_thread(collector[0].spans, trace_id)
 
 
-async def test_a_collector_that_is_not_there_costs_no_call_and_little_time_to_stop() -> None:
+async def test_a_missing_collector_fails_no_call_and_delays_the_stop_little() -> None:
     server = server_without_models(trace_endpoint="http://127.0.0.1:1")
     async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         answer = await pb_grpc.AttentionServiceStub(channel).Translate(pb.TranslateRequest(texts=[TEXT]))

@@ -1,4 +1,4 @@
-"""An engine that stops stepping takes the liveness off, on gRPC and HTTP, and gets it back when it steps again."""
+"""A stuck engine ends liveness, on gRPC and HTTP, until it steps again."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def healthz(server: Server) -> tuple[int, str]:
 def wait_for(status: int, stub: Any) -> None:
     end = time.monotonic() + 20
     while stub.Check(health_pb2.HealthCheckRequest(service="live")).status != status:
-        assert time.monotonic() < end, "the status did not come"
+        assert time.monotonic() < end, "the status did not change"
         time.sleep(0.02)
 
 
@@ -65,7 +65,9 @@ def test_a_stuck_engine_is_not_live(
         caller.start()
         wait_for(NOT_SERVING, stub)
         assert healthz(server) == (503, "the engine is stuck")
-        assert stub.Check(health_pb2.HealthCheckRequest()).status == SERVING  # a restart is wanted, no rerouting
+        assert (
+            stub.Check(health_pb2.HealthCheckRequest()).status == SERVING
+        )  # the probe should restart the process, not reroute its calls
 
         gate.set()
         caller.join(20)

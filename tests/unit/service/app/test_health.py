@@ -1,4 +1,4 @@
-"""Health: who serves, and who is only alive."""
+"""Health: readiness of services and models, liveness of the process."""
 
 import asyncio
 from contextlib import suppress
@@ -16,7 +16,7 @@ async def statuses(health: Health) -> dict[str, int]:
     return {name: status.status for name, status in answer.statuses.items()}
 
 
-async def test_a_failed_model_takes_readiness_but_not_life() -> None:
+async def test_a_failed_model_ends_readiness_but_not_liveness() -> None:
     health = Health(["regard.v1.AttentionService"])
     assert await statuses(health) == {"": NOT_SERVING, "regard.v1.AttentionService": NOT_SERVING, LIVE: SERVING}
     health.update([ModelInfo("everyday", "failed", is_default=True)])
@@ -24,7 +24,7 @@ async def test_a_failed_model_takes_readiness_but_not_life() -> None:
     assert (await statuses(health))[LIVE] == SERVING
 
 
-async def test_a_draining_server_is_alive() -> None:
+async def test_a_draining_server_is_live() -> None:
     health = Health(["regard.v1.AttentionService"])
     health.update([ModelInfo("everyday", "ready", is_default=True)])
     health.close()

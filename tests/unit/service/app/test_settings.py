@@ -85,7 +85,7 @@ def test_every_problem_is_listed_with_its_place(tmp_path: Path) -> None:
     assert "--drain-timeout-s: " in text
 
 
-def test_unknown_variables_are_errors_but_not_those_of_others() -> None:
+def test_unknown_variables_are_errors_except_those_of_other_programs() -> None:
     environment = {
         "REGARD_SERVER": "localhost:50051",  # the client's
         "REGARD_SERVICE_HOST": "10.0.0.1",  # Kubernetes' for a Service named "regard"
@@ -101,22 +101,22 @@ def test_unknown_variables_are_errors_but_not_those_of_others() -> None:
 
 
 @pytest.mark.parametrize("text", ["grpc_port = ", "\xff"])
-def test_a_file_that_is_no_toml(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_toml(tmp_path: Path, text: str) -> None:
     file = tmp_path / "regard.toml"
     file.write_bytes(text.encode("latin-1"))
     assert problems(file=file)[0].startswith(f"{file}: ")
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     assert problems(file=tmp_path / "none.toml") == [f"{tmp_path / 'none.toml'}: No such file or directory"]
 
 
-def test_ports_differ_unless_they_are_free_ones() -> None:
+def test_ports_differ_unless_they_are_0() -> None:
     assert problems(flags={"grpc_port": 9, "http_port": 9}) == ["grpc_port, http_port and health_port must differ"]
     assert Settings.load(environment={}, flags={"grpc_port": 0, "http_port": 0}).http_port == 0
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings().grpc_port = 1  # type: ignore[misc]
 

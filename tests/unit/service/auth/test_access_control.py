@@ -17,7 +17,7 @@ def _guard(**options: object) -> AccessControl:
     return AccessControl(TokenFile(tokens=(_entry(**options),)))
 
 
-def test_a_known_token_is_let_in() -> None:
+def test_a_known_token_is_admitted() -> None:
     with _guard().admit(f"Bearer {TOKEN}", "infer") as name:
         assert name == "web"
     with _guard().admit(f"bearer  {TOKEN} ", "infer"):
@@ -25,13 +25,13 @@ def test_a_known_token_is_let_in() -> None:
 
 
 @pytest.mark.parametrize("sent", [None, "", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer x", f"Bearer {TOKEN}x"])
-def test_anything_else_is_not(sent: str | None) -> None:
+def test_other_headers_are_refused(sent: str | None) -> None:
     with pytest.raises(Unauthenticated) as raised, _guard().admit(sent, "infer"):
         pass
     assert TOKEN not in str(raised.value)
 
 
-def test_a_scope_that_is_missing_is_told() -> None:
+def test_the_error_names_the_missing_scope() -> None:
     with pytest.raises(Forbidden, match=r"'web'.*'admin'"), _guard().admit(f"Bearer {TOKEN}", "admin"):
         pass
     with _guard(scopes=["admin"]).admit(f"Bearer {TOKEN}", "admin"):

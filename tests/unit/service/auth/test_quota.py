@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def test_calls_at_a_time_are_limited_and_come_back() -> None:
+def test_calls_in_flight_are_limited_and_counted_down() -> None:
     limits = CallerQuota(_entry(max_concurrent=2))
     with limits.admit(), limits.admit(), pytest.raises(QuotaExceeded, match="2 calls"), limits.admit():
         pass
@@ -32,14 +32,14 @@ def test_calls_at_a_time_are_limited_and_come_back() -> None:
         pass
 
 
-def test_a_call_that_fails_is_over_too() -> None:
+def test_a_failed_call_is_counted_down_too() -> None:
     limits = CallerQuota(_entry(max_concurrent=1))
     for _ in range(3):
         with pytest.raises(KeyError), limits.admit():
             raise KeyError
 
 
-def test_a_burst_is_a_seconds_worth_and_tells_when_to_return() -> None:
+def test_a_burst_is_a_seconds_worth_and_the_refusal_says_when_to_retry() -> None:
     clock = Clock()
     limits = CallerQuota(_entry(requests_per_s=4), clock)
     for _ in range(4):
@@ -57,7 +57,7 @@ def test_a_burst_is_a_seconds_worth_and_tells_when_to_return() -> None:
     rate=st.floats(0.5, 50),
     waits=st.lists(st.floats(0, 2), min_size=1, max_size=60),
 )
-def test_no_more_is_let_in_than_the_rate_allows(rate: float, waits: list[float]) -> None:
+def test_the_rate_bounds_the_admitted_calls(rate: float, waits: list[float]) -> None:
     clock = Clock()
     limits = CallerQuota(_entry(requests_per_s=rate), clock)
     num_admitted = 0

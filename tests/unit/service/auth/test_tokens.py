@@ -30,7 +30,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('[[tokens]]\nname = "web"\nsha256 = "HASH"\nscopes = ["infer"]\n' * 2, "same name"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_and_tells_no_secret(tmp_path: Path, content: str | None, message: str) -> None:
+def test_a_bad_file_is_refused_without_its_secrets_in_the_message(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
     file = tmp_path / "tokens.toml"
     if content is not None:
         file.write_text(content.replace("HASH", hash_token(TOKEN)))

@@ -1,4 +1,4 @@
-"""A bundle is what its manifest says, or it is refused with every reason."""
+"""A bundle that is not what its manifest says is refused with every reason."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from regard_service.bundle import MANIFEST, Bundle, BundleError, zoo_folder
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of a shipped bundle, to be damaged."""
+    """Copies a shipped bundle, for tests that damage it."""
     return Path(shutil.copytree(zoo_folder() / "everyday", tmp_path / "everyday"))
 
 
@@ -56,8 +56,8 @@ def test_unknown_and_malformed_fields_are_refused_by_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["max_source_tokens", "max_target_tokens", "num_parameters"])
-def test_numbers_that_no_answer_can_hold_are_refused(folder: Path, field: str) -> None:
-    """Found by fuzzing: one such model made every ListModels fail."""
+def test_numbers_beyond_int32_are_refused(folder: Path, field: str) -> None:
+    """Found by fuzzing: one model with a large number made every ListModels fail."""
     edit(folder, **{field: 10**22})
     assert any(field in reason for reason in reasons(folder))
 
@@ -87,7 +87,7 @@ def test_a_file_without_checksum_is_refused(folder: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255))
 def test_a_damaged_manifest_is_refused_or_means_the_same(folder: Path, position: int, value: int) -> None:
-    """No byte of it makes `load` fail in another way than by a refusal."""
+    """No byte of the manifest makes `load` raise any other error."""
     original = (zoo_folder() / "everyday" / MANIFEST).read_bytes()
     damaged = bytearray(original)
     damaged[position % len(damaged)] = value

@@ -1,4 +1,4 @@
-"""The threads that read inputs: order, the bound on what waits, and callers who leave."""
+"""The threads that read inputs: order, the bound, and cancelled callers."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ def pool() -> Iterator[BoundedThreadPool]:
     pool.close()
 
 
-async def test_results_keep_their_order_and_the_loop_is_free(pool: BoundedThreadPool) -> None:
+async def test_results_keep_their_order_and_the_event_loop_stays_free(pool: BoundedThreadPool) -> None:
     first_may_end = threading.Event()
 
     def wait() -> str:
@@ -25,12 +25,12 @@ async def test_results_keep_their_order_and_the_loop_is_free(pool: BoundedThread
         return "first"
 
     running = asyncio.ensure_future(pool.run([wait, lambda: "second"]))
-    await asyncio.sleep(0.01)  # would not return if the loop waited
+    await asyncio.sleep(0.01)  # would not return if the event loop were blocked
     first_may_end.set()
     assert await running == ["first", "second"]
 
 
-async def test_more_than_may_wait_is_refused(pool: BoundedThreadPool) -> None:
+async def test_functions_beyond_the_bound_are_refused(pool: BoundedThreadPool) -> None:
     may_end = threading.Event()
     waits: list[Callable[[], bool]] = [partial(may_end.wait, 5)] * 3
     running = asyncio.ensure_future(pool.run(waits))
@@ -42,7 +42,7 @@ async def test_more_than_may_wait_is_refused(pool: BoundedThreadPool) -> None:
     assert await pool.run([lambda: True] * 4) == [True] * 4
 
 
-async def test_what_waits_is_dropped_when_its_caller_leaves(pool: BoundedThreadPool) -> None:
+async def test_cancelling_drops_waiting_functions(pool: BoundedThreadPool) -> None:
     may_end, ran = threading.Event(), []
     blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, 5)] * 2))
     waiting = asyncio.ensure_future(pool.run([partial(ran.append, 1)] * 2))
@@ -55,7 +55,7 @@ async def test_what_waits_is_dropped_when_its_caller_leaves(pool: BoundedThreadP
     assert ran == []
 
 
-async def test_errors_arrive(pool: BoundedThreadPool) -> None:
+async def test_errors_are_raised(pool: BoundedThreadPool) -> None:
     def refuse() -> None:
         raise InvalidInput.of("images[0]", "is no picture")
 

@@ -23,7 +23,7 @@ from regard.v1 import regard_pb2 as pb
         (enums.MODEL_STATE, pb.ModelState.DESCRIPTOR),
     ],
 )
-def test_every_value_of_an_enum_has_a_name_and_comes_back(
+def test_every_value_of_an_enum_has_a_name_and_the_name_its_number(
     table: enums.EnumTable[int, str], descriptor: EnumDescriptor
 ) -> None:
     assert table.name(0) is None

@@ -16,5 +16,5 @@ def test_the_text_that_is_not_utf8_is_named(before: list[str], after: list[str])
 
 
 @given(st.binary(max_size=60))
-def test_bytes_that_are_no_request_are_described_without_failing(raw: bytes) -> None:
+def test_any_bytes_are_described(raw: bytes) -> None:
     assert describe_malformed("regard.v1.AttentionService.Translate", raw).violations

@@ -1,4 +1,4 @@
-"""Maps on the wire, read back by the client's own decoder."""
+"""Encoded maps, decoded by the client's own decoder."""
 
 from typing import get_args
 
@@ -38,7 +38,7 @@ def round_trip(values: Float32Array, encoding: MapEncoding, top_k: int | None = 
 
 
 def tolerance(values: Float32Array, encoding: MapEncoding) -> float:
-    """The largest error that the API promises."""
+    """Returns the largest error that the API allows."""
     return {"float32": 0.0, "float16": 0.00025, "uint8": float(values.max()) / 255 / 2 * 1.001}[encoding]
 
 
@@ -48,7 +48,7 @@ def test_every_encoding_is_tested() -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @given(values=maps)
-def test_dense_maps_come_back_within_the_promised_error(encoding: MapEncoding, values: Float32Array) -> None:
+def test_dense_maps_decode_within_the_promised_error(encoding: MapEncoding, values: Float32Array) -> None:
     np.testing.assert_allclose(round_trip(values, encoding), values, rtol=0, atol=tolerance(values, encoding))
 
 
@@ -67,7 +67,7 @@ def test_sparse_maps_keep_the_largest(encoding: MapEncoding, values: Float32Arra
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @given(values=maps, top_k=st.none() | st.integers(1, 6))
-def test_the_size_is_known_before(encoding: MapEncoding, values: Float32Array, top_k: int | None) -> None:
+def test_the_size_is_known_before_encoding(encoding: MapEncoding, values: Float32Array, top_k: int | None) -> None:
     encoded = encode_map(values, encoding, top_k)
     assert encoded_bytes(values, encoding, top_k) == len(encoded.data) + len(encoded.indices)
 
@@ -85,12 +85,12 @@ def test_sparse_rows_are_sorted_and_short_rows_are_whole(values: Float32Array, t
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_maps_of_zeros_and_of_nothing(encoding: MapEncoding) -> None:
+def test_empty_maps_and_maps_of_zeros(encoding: MapEncoding) -> None:
     for shape in ((2, 3), (0, 3)):
         np.testing.assert_array_equal(round_trip(np.zeros(shape, np.float32), encoding), np.zeros(shape))
 
 
-def test_layout_is_row_major_whatever_the_array_is() -> None:
+def test_the_bytes_are_row_major_for_any_memory_layout() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3).T
     np.testing.assert_array_equal(round_trip(values, "float32"), values)
     np.testing.assert_array_equal(round_trip(values, "float32", 1), [[0, 3], [0, 4], [0, 5]])

@@ -35,7 +35,7 @@ def test_a_model_is_described_by_its_manifest() -> None:
     assert dict(model.scores) == {"bleu/tatoeba-dev/de": 38.5}
 
 
-def test_what_the_export_noted_is_told() -> None:
+def test_the_facts_of_the_export_are_written() -> None:
     exported = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
     provenance = MANIFEST.provenance.model_copy(update={"exporter_version": "0.1.0", "export_time": exported})
     update = {"provenance": provenance, "num_parameters": 12_345, "default_truncation": "truncate"}
@@ -46,12 +46,12 @@ def test_what_the_export_noted_is_told() -> None:
     assert model.provenance.export_time.ToDatetime(UTC) == exported
 
 
-def test_pictures_are_not_truncated() -> None:
+def test_captioners_have_no_truncation() -> None:
     model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning"})))
     assert (model.default_truncation, model.max_source_tokens) == (pb.TRUNCATION_UNSPECIFIED, 0)
 
 
-def test_a_refused_model_says_why() -> None:
+def test_a_refused_model_has_its_reasons() -> None:
     model = write_model(DAMAGED)
     assert (model.name, model.state, list(model.state_reasons)) == (
         "damaged",

@@ -69,7 +69,7 @@ def violations(**request: object) -> dict[str, str]:
 
 
 @given(GENERATION)
-def test_generation_keeps_what_is_set_and_what_is_not(values: dict[str, float]) -> None:
+def test_set_options_are_read_and_unset_ones_stay_none(values: dict[str, float]) -> None:
     call = translate(generation=pb.GenerationConfig(**values))  # type: ignore[arg-type]
     assert call.generation == GenerationOptions(**values)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_a_bound_itself_is_allowed_though_float32_rounds_it(name: str, value: fl
     assert getattr(call.generation, name) == pytest.approx(value)
 
 
-def test_all_that_is_wrong_is_listed_at_once() -> None:
+def test_every_violation_of_a_request_is_listed_at_once() -> None:
     generation = pb.GenerationConfig(**{name: bad[0] for name, bad in BAD_GENERATION.items()})  # type: ignore[arg-type]
     attention = pb.AttentionConfig(
         kinds=[0, 1, 1, 77], layers=[0, -1], heads=[2, 2], top_k=0, encoding=9, granularity=9, weighting=9
@@ -125,18 +125,18 @@ def test_the_number_of_inputs_is_bounded(num_inputs: int) -> None:
 
 
 def undated(call: AnyCall) -> AnyCall:
-    """The call without its deadline, which every call gets and which depends on the time."""
+    """Returns the call without its deadline, which depends on the time."""
     assert call.deadline is not None
     return replace(call, deadline=None)
 
 
-def test_what_is_unset_means_the_default() -> None:
+def test_unset_fields_stand_for_the_defaults() -> None:
     assert undated(translate()) == TranslateCall(texts=("Hello",))
     summary = READER.summarize(pb.SummarizeRequest(texts=["Hello"]), None)
     assert undated(summary) == SummarizeCall(texts=("Hello",))
 
 
-def test_every_field_arrives() -> None:
+def test_every_field_is_read() -> None:
     call = translate(
         model="everyday@2",
         source_language="en",

@@ -13,7 +13,7 @@ from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import EVENTS, RESULT
 
 
-def test_a_result_arrives_whole() -> None:
+def test_every_field_of_a_result_is_written() -> None:
     message = write_response([RESULT], AttentionOptions(kinds=("alignment",)), pb.TranslateResponse).results[0]
     best = message.hypotheses[0]
     attention = best.attention[0]
@@ -39,14 +39,14 @@ def test_a_result_arrives_whole() -> None:
     np.testing.assert_array_equal(np.frombuffer(attention.data, "<f4").reshape(2, 2), [[0.75, 0.25], [0.25, 0.75]])
 
 
-def test_maps_are_encoded_as_asked() -> None:
+def test_the_options_determine_the_encoding_of_maps() -> None:
     options = AttentionOptions(kinds=("cross",), encoding="uint8", top_k=1, method="shifted")
     cross = AttentionMap("cross", np.array([[[[0.25, 0.75], [1, 0]]]], np.float32), layers=(3,), heads=(1,))
     result = replace(RESULT, hypotheses=(replace(RESULT.hypotheses[0], maps=(cross,)),))
     attention = write_response([result], options, pb.TranslateResponse).results[0].hypotheses[0].attention[0]
     assert list(attention.shape) == [1, 1, 2, 2]
     assert (attention.encoding, attention.top_k) == (pb.ENCODING_UINT8, 1)
-    assert attention.alignment_method == pb.ALIGNMENT_METHOD_UNSPECIFIED  # of the alignment only
+    assert attention.alignment_method == pb.ALIGNMENT_METHOD_UNSPECIFIED  # set for the alignment only
     np.testing.assert_array_equal(np.frombuffer(attention.indices, "<u2"), [1, 0])
     weights = np.frombuffer(attention.data, "u1") * attention.scale
     np.testing.assert_allclose(weights, [0.75, 1], atol=attention.scale)

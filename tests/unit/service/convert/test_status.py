@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from regard_service.convert.status import INTERNAL_MESSAGE, write_status
 from regard_service.errors import FieldViolation, InvalidInput, LoadFailed, ModelNotFound, Overloaded, ServiceError
 
-MAX_TRAILERS = 8192  # what clients accept by default
+MAX_TRAILERS = 8192  # the clients' default limit
 
 
 class Unlisted(ModelNotFound):
-    """An error that the table does not name, of a kind that it does."""
+    """An error outside of the table, whose parent is in it."""
 
 
 def test_a_subclass_has_its_parents_status() -> None:
@@ -22,19 +22,19 @@ def test_a_subclass_has_its_parents_status() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("secret"), ServiceError("secret"), ValueError()])
-def test_what_the_table_does_not_name_is_internal_and_silent(error: Exception) -> None:
+def test_errors_outside_of_the_table_are_internal_and_reveal_nothing(error: Exception) -> None:
     status = write_status(error)
     assert (status.code, status.message, status.reason) == (StatusCode.INTERNAL, INTERNAL_MESSAGE, "INTERNAL")
     assert b"secret" not in status.details
 
 
-def test_every_error_of_the_tree_has_a_reason_of_its_own() -> None:
+def test_every_error_of_the_tree_has_its_own_reason() -> None:
     reasons = [kind.reason for kind in (ServiceError, *ServiceError.__subclasses__())]
     assert len(set(reasons)) == len(reasons)
     assert all(set(reason) <= set(string.ascii_uppercase + "_") for reason in reasons)
 
 
-def test_retry_info_tells_when_to_come_back() -> None:
+def test_retry_info_has_the_delay() -> None:
     status = status_pb2.Status.FromString(write_status(Overloaded("full", 0.25)).details)
     retry = error_details_pb2.RetryInfo()
     assert status.details[1].Unpack(retry)
@@ -42,7 +42,7 @@ def test_retry_info_tells_when_to_come_back() -> None:
 
 
 @given(st.lists(st.builds(FieldViolation, st.text(max_size=40), st.text(max_size=400)), min_size=1, max_size=300))
-def test_whatever_is_wrong_fits_into_the_trailers(violations: list[FieldViolation]) -> None:
+def test_any_violations_fit_into_the_trailers(violations: list[FieldViolation]) -> None:
     status = write_status(InvalidInput(violations))
     on_the_wire = 3 * len(status.message.encode()) + len(status.details) * 4 / 3  # percent-encoded; base64
     assert on_the_wire < MAX_TRAILERS

@@ -17,7 +17,7 @@ def test_versions_are_ordered_as_people_do() -> None:
     ]
 
 
-def test_the_version_that_serves_is_found_before_a_newer_one() -> None:
+def test_the_version_that_serves_precedes_a_newer_one() -> None:
     models = [model("a", "2", "loading"), model("a", "1")]
     assert find(models, "a", None) is models[1]
     assert find(models, "a", "2") is models[0]

@@ -1,4 +1,4 @@
-"""Requests of the JSON API as bytes: what hostile ones cost."""
+"""Requests of the JSON API as bytes: hostile ones, and errors."""
 
 import json
 
@@ -10,15 +10,15 @@ from regard.v1 import regard_pb2 as pb
 
 
 @pytest.mark.parametrize("mark", [".", "[", " ", ".a", '"'])
-def test_a_long_wrong_value_is_refused_at_once(mark: str) -> None:
-    """With the square of the time, these took minutes in which the server did nothing else."""
+def test_a_long_bad_value_is_refused_at_once(mark: str) -> None:
+    """Quadratic time would block the server for minutes."""
     value = " at a" + mark * 100_000 + "!"
     with pytest.raises(InvalidInput) as refused:
         read_body(json.dumps({"truncation": value}).encode(), pb.TranslateRequest())
     assert [violation.field for violation in refused.value.violations] == ["truncation"]
 
 
-def test_the_place_that_protobuf_names_is_left_out() -> None:
+def test_protobufs_own_path_is_left_out_of_the_description() -> None:
     with pytest.raises(InvalidInput) as refused:
         read_body(b'{"truncation": "SOMEHOW"}', pb.TranslateRequest())
     (violation,) = refused.value.violations

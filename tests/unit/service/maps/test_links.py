@@ -35,7 +35,7 @@ def test_entropy_of_known_rows() -> None:
 
 
 @given(alignments)
-def test_coverage_is_what_earlier_rows_saw(alignment: Float32Array) -> None:
+def test_coverage_is_the_overlap_with_earlier_rows(alignment: Float32Array) -> None:
     covered = coverage(alignment)
     expected = [np.minimum(row, alignment[:t].sum(axis=0)).sum() for t, row in enumerate(alignment)]
     np.testing.assert_allclose(covered, expected, atol=1e-5)
@@ -44,7 +44,7 @@ def test_coverage_is_what_earlier_rows_saw(alignment: Float32Array) -> None:
     np.testing.assert_allclose(source_coverage(alignment).sum(), len(alignment), rtol=1e-5)
 
 
-def test_links_leave_special_units_out() -> None:
+def test_links_omit_special_units() -> None:
     alignment = np.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32)
     assert hard_links(alignment, [False] * 3, [False] * 3) == [(2, 0), (0, 1), (2, 2)]
     assert hard_links(alignment, [False, False, True], [False, False, True]) == [(1, 0), (0, 1)]

@@ -1,4 +1,4 @@
-"""Choosing and averaging heads; rollout."""
+"""Selected heads, alignments, rollout."""
 
 import numpy as np
 from regard_service.maps.reduce import align, select, shift
@@ -13,7 +13,7 @@ def attention(*shape: int, seed: int = 0) -> Float32Array:
     return normalized
 
 
-def test_select_keeps_the_order_asked_for() -> None:
+def test_select_keeps_the_given_order() -> None:
     maps = attention(3, 4, 5, 6)
     chosen = select(maps, (2, 0), (3, 1, 0))
     assert chosen.shape == (2, 3, 5, 6)

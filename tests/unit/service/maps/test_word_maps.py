@@ -35,7 +35,7 @@ def test_merged_rows_still_sum_to_1(targets: list[Span], sources: list[Span]) ->
             np.testing.assert_allclose(merged[..., t, s], block.sum(-1).mean(-1), rtol=1e-4, atol=1e-7)
 
 
-def test_an_axis_without_words_stays() -> None:
+def test_an_axis_without_words_is_unchanged() -> None:
     values = attention(3, 4)
     np.testing.assert_array_equal(merge_words(values, None, None), values)
     words = [Span(0, 1), Span(1, 3)]

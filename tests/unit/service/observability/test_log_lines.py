@@ -39,7 +39,7 @@ def test_fields_of_a_call_stay_with_its_task() -> None:
     assert [fields["model"] for fields in asyncio.run(both())] == ["model of a", "model of b"]
 
 
-def test_the_log_takes_over_every_logger() -> None:
+def test_configure_applies_to_every_logger() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = StringIO()

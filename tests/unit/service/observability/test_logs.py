@@ -1,3 +1,5 @@
+"""Lines of an event loop are written in batches."""
+
 import asyncio
 import io
 import logging
@@ -8,7 +10,7 @@ from regard_service.observability.logs import WRITE_AFTER_S, BatchingHandler
 
 
 class Writes(io.StringIO):
-    """Remembers each write."""
+    """Records each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +55,7 @@ def test_lines_of_an_event_loop_are_written_together(log: logging.Logger, writes
     assert writes.all == ["one\ntwo\n"]
 
 
-def test_a_warning_waits_for_nothing_and_keeps_its_place(log: logging.Logger, writes: Writes) -> None:
+def test_a_warning_is_written_at_once_after_the_lines_before_it(log: logging.Logger, writes: Writes) -> None:
     def act() -> None:
         log.info("one")
         log.warning("two")
@@ -68,7 +70,7 @@ def test_without_an_event_loop_every_line_is_written_at_once(log: logging.Logger
     assert writes.all == ["one\n", "two\n"]
 
 
-def test_a_loop_that_ended_too_early_costs_no_line(log: logging.Logger, writes: Writes) -> None:
+def test_no_line_is_lost_when_an_event_loop_ends_early(log: logging.Logger, writes: Writes) -> None:
     in_a_loop(lambda: log.info("one"))
     in_a_loop(lambda: log.info("two"), then_wait_s=5 * WRITE_AFTER_S)
     in_a_loop(lambda: log.info("three"))

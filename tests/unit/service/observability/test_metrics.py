@@ -1,4 +1,4 @@
-"""Metrics: what is documented is what there is, and the engine's events land where they belong."""
+"""Metrics: the documented ones, and the engine's events in them."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ OWN = re.compile(r"(grpc_server|regard)_")
 
 
 def documented() -> dict[str, tuple[str, set[str]]]:
-    """Name to type and labels, from the tables."""
+    """Returns type and labels by name, from the tables of docs/metrics.md."""
     found = {}
     for line in DOCS.read_text(encoding="utf-8").splitlines():
         row = re.match(r"\| `(\w+)` \| (\w+) \| (.+?) \|", line)
@@ -31,7 +31,7 @@ def documented() -> dict[str, tuple[str, set[str]]]:
 
 
 def registered(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
-    """Name to type and labels, from samples: every series must have been touched once."""
+    """Returns type and labels by name, from samples: every series needs one."""
     found = {}
     for metric in registry.collect():
         if OWN.match(metric.name):
@@ -42,7 +42,7 @@ def registered(registry: CollectorRegistry) -> dict[str, tuple[str, set[str]]]:
 
 
 def touched() -> Metrics:
-    """Metrics with at least one sample each."""
+    """Returns metrics with at least one sample each."""
     metrics = Metrics()
     metrics.grpc.expect([("unary", "regard.v1.AttentionService", "Translate")])
     metrics.watch_models(lambda: [ModelInfo("everyday", "ready", load_s=0.5)])
@@ -63,7 +63,7 @@ def play(engine: EngineMetrics) -> None:
     engine.finished("everyday", "deadline", 0, "queue")
 
 
-def test_documented_metrics_are_those_registered() -> None:
+def test_the_documented_metrics_are_registered_and_no_others() -> None:
     actual = registered(touched().registry)
     expected = documented()
     model_info = ("gauge", {"model", "version", "task", "provider", "precision"})
@@ -84,13 +84,13 @@ def test_engine_events_are_counted_by_model() -> None:
     assert registry.get_sample_value("regard_requests_total", by_model | {"outcome": "done"}) == 1
 
 
-def test_attention_is_counted_as_it_is_encoded() -> None:
+def test_the_bytes_of_encoded_maps_are_counted() -> None:
     labels = {"model": "everyday", "kind": "alignment"}
-    num_bytes = 3 * 2 * (2 + 2)  # rows, weights kept of each, a float16 and an index
+    num_bytes = 3 * 2 * (2 + 2)  # rows, weights kept per row, bytes of a float16 and of an index
     assert touched().registry.get_sample_value("regard_attention_bytes_total", labels) == num_bytes
 
 
-def test_interruptions_are_counted_by_where_they_struck() -> None:
+def test_interruptions_are_counted_by_phase() -> None:
     metrics = touched()
     metrics.engine.finished("everyday", "cancelled", 3, "decode")
     metrics.engine.finished("everyday", "failed", 0, "encode")
@@ -103,7 +103,7 @@ def test_interruptions_are_counted_by_where_they_struck() -> None:
     assert counted == {("deadline", "queue"): 1, ("cancelled", "decode"): 1}
 
 
-def test_every_reason_of_a_refusal_is_documented_and_there_from_the_start() -> None:
+def test_every_reason_is_documented_and_has_a_series_from_the_start() -> None:
     registry = Metrics().registry
     assert registry.get_sample_value("regard_refused_calls_total", {"reason": "OVERLOADED"}) == 0
     there = {
@@ -148,13 +148,13 @@ def test_buckets_reach_from_milliseconds_to_minutes() -> None:
     assert sorted(bounds)[-2] >= 60
 
 
-def test_process_and_garbage_collector_are_there() -> None:
+def test_process_and_garbage_collector_have_metrics() -> None:
     text = generate_latest(Metrics().registry).decode()
     assert "process_resident_memory_bytes" in text
     assert "python_gc_collections" in text
 
 
-def test_models_are_asked_for_at_every_scrape() -> None:
+def test_models_are_collected_at_every_scrape() -> None:
     metrics = Metrics()
     models = [ModelInfo("everyday", "ready")]
     metrics.watch_models(lambda: models)

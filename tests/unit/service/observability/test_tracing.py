@@ -1,4 +1,4 @@
-"""Traces: what is noted of a call, and which spans come of it; tests/integration/test_traces.py has a collector."""
+"""Traces: the record of a call and its spans; tests/integration/test_traces.py has a collector."""
 
 import asyncio
 import subprocess
@@ -144,9 +144,7 @@ async def test_a_request_that_ended_while_decoding_has_all_spans(
     assert set(named(exporter)) >= {"queue", "encode", "decode"}
 
 
-async def test_of_very_many_requests_the_first_ones_have_spans(
-    tracing: Tracing, exporter: InMemorySpanExporter
-) -> None:
+async def test_the_first_requests_of_a_large_call_have_spans(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     record = begun(tracing)
     for _ in range(MAX_REQUESTS + 5):
         RequestState(request(record, 3), submitted=0.0)
@@ -156,7 +154,7 @@ async def test_of_very_many_requests_the_first_ones_have_spans(
     assert (spans[-1].attributes or {})["regard.num_requests"] == MAX_REQUESTS + 5
 
 
-def test_the_callers_trace_goes_on(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
+def test_the_span_is_a_child_of_the_callers(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     record = tracing.begin(*METHOD, SAMPLED)
     assert record is not None
     assert record.trace_id == TRACE_ID
@@ -175,7 +173,7 @@ def test_the_caller_decides_whether_its_call_is_traced(exporter: InMemorySpanExp
 
 
 @pytest.mark.parametrize("value", ["", "00-zz-zz-01", "x" * 10_000, b"\xff\x00"])
-def test_a_traceparent_that_is_none_begins_a_trace(tracing: Tracing, value: str | bytes) -> None:
+def test_an_invalid_traceparent_begins_a_new_trace(tracing: Tracing, value: str | bytes) -> None:
     record = tracing.begin(*METHOD, [("traceparent", value)])
     assert record is not None
     assert record.trace_id != TRACE_ID
@@ -190,13 +188,13 @@ def test_without_a_ratio_the_environment_decides(
     assert Tracing(SimpleSpanProcessor(exporter), 1.0).begin(*METHOD, []) is not None
 
 
-def test_a_ratio_takes_about_that_share(exporter: InMemorySpanExporter) -> None:
+def test_the_ratio_is_the_share_of_traced_calls(exporter: InMemorySpanExporter) -> None:
     tracing = Tracing(SimpleSpanProcessor(exporter), 0.25)
     taken = sum(tracing.begin(*METHOD, []) is not None for _ in range(2000))
     assert 350 < taken < 650
 
 
-async def test_stages_are_spans_and_what_follows_under_the_same_name_is_one(
+async def test_stages_are_spans_and_consecutive_ones_of_one_name_are_one(
     tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
     record = begun(tracing)
@@ -210,7 +208,7 @@ async def test_stages_are_spans_and_what_follows_under_the_same_name_is_one(
     assert [span.name for span in exporter.get_finished_spans()][:-1] == ["prepare", "detokenize"]
 
 
-async def test_without_a_trace_nothing_is_noted() -> None:
+async def test_without_a_trace_nothing_is_recorded() -> None:
     with stage("prepare"):
         pass
     assert exemplar() is None
@@ -219,7 +217,7 @@ async def test_without_a_trace_nothing_is_noted() -> None:
     assert state.step_times is None
 
 
-def test_who_sends_is_named_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_resource(monkeypatch: pytest.MonkeyPatch) -> None:
     def service(name: str) -> object:
         exporter = InMemorySpanExporter()
         tracing = Tracing(SimpleSpanProcessor(exporter))

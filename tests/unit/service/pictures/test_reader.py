@@ -1,4 +1,4 @@
-"""Pictures to pixels: formats, colours, orientation, what is seen of them, and everything that is refused."""
+"""Pictures to pixels: formats, colours, orientation, crops, and refused files."""
 
 import contextlib
 import struct
@@ -23,7 +23,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def quarters(size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """Red and green above, blue and white below."""
+    """Returns a picture of four colours: red and green above, blue and white below."""
     image = Image.new("RGB", (2, 2))
     image.putdata([RED, GREEN, BLUE, WHITE])
     return image.resize(size, Image.Resampling.NEAREST)
@@ -40,7 +40,7 @@ def read(file: bytes, source: ImageSource = SQUASH, limits: ImageLimits | None =
 
 
 def colours(image: SourceImage) -> list[list[int]]:
-    """The middle colour of each quarter, row by row, as 0 to 255."""
+    """Returns the middle colour of each quarter, row by row, as 0 to 255."""
     assert image.array.dtype == np.float32
     assert image.array.shape == (3, 8, 8)
     values = np.rint(image.array * 128 + 127).astype(int)
@@ -52,7 +52,7 @@ def near(found: list[list[int]], *wanted: tuple[int, int, int], by: int = 12) ->
 
 
 def png(width: int, height: int, depth: int, colour: int, data: bytes = b"") -> bytes:
-    """A PNG with this header, whatever its data."""
+    """Returns a PNG with this header and any data."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
@@ -75,7 +75,7 @@ def test_pixels_are_scaled_as_the_manifest_says() -> None:
     assert pixels.flags.c_contiguous
 
 
-def test_squashed_pictures_are_seen_whole() -> None:
+def test_squashed_pictures_are_read_whole() -> None:
     grid = read(saved(quarters((200, 100)))).grid
     assert (grid.rows, grid.columns, grid.image_width, grid.image_height) == (2, 2, 200, 100)
     assert grid.box == (0, 0, 200, 100)
@@ -84,7 +84,7 @@ def test_squashed_pictures_are_seen_whole() -> None:
 @pytest.mark.parametrize(
     ("size", "box"), [((200, 100), (50, 0, 150, 100)), ((100, 301), (0, 100.5, 100, 200.5)), ((8, 8), (0, 0, 8, 8))]
 )
-def test_cropped_pictures_are_seen_in_the_middle(size: tuple[int, int], box: tuple[float, ...]) -> None:
+def test_of_cropped_pictures_the_middle_is_read(size: tuple[int, int], box: tuple[float, ...]) -> None:
     assert read(saved(quarters(size)), CROP).grid.box == box
 
 
@@ -102,14 +102,14 @@ def test_only_a_part_of_each_side_may_be_kept(resize: str, size: tuple[int, int]
 
 
 @pytest.mark.parametrize("resample", ["bilinear", "bicubic", "lanczos"])
-def test_the_filter_is_the_manifests(resample: str) -> None:
+def test_the_manifest_names_the_filter(resample: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(256, size=(5, 5, 3), dtype=np.uint8))
     wanted = np.asarray(noise.resize((8, 8), Image.Resampling[resample.upper()]), np.float32).transpose(2, 0, 1)
     found = read(saved(noise), SQUASH.model_copy(update={"resample": resample})).array
     np.testing.assert_allclose(found * 128 + 127, wanted, atol=1e-3)
 
 
-def test_what_is_cut_off_has_no_part_in_the_pixels() -> None:
+def test_the_pixels_outside_of_the_crop_have_no_effect() -> None:
     image = quarters((200, 100))
     for left in (0, 150):
         image.paste((9, 9, 9), (left, 0, left + 50, 100))
@@ -134,7 +134,7 @@ def test_pictures_are_turned_upright(orientation: int, form: str) -> None:
     assert near(colours(found), RED, GREEN, BLUE, WHITE, by=60)
 
 
-def test_an_orientation_that_is_none_counts_as_upright() -> None:
+def test_an_invalid_orientation_means_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 77
     assert near(colours(read(saved(quarters(), exif=exif.tobytes()))), RED, GREEN, BLUE, WHITE)
@@ -163,7 +163,7 @@ def test_cmyk() -> None:
     assert near(colours(read(saved(quarters().convert("CMYK"), "JPEG"))), RED, GREEN, BLUE, WHITE, by=60)
 
 
-def test_what_is_transparent_is_white() -> None:
+def test_transparent_parts_are_white() -> None:
     image = quarters().convert("RGBA")
     image.putalpha(Image.new("L", (64, 64), 0))
     image.paste((255, 0, 0, 128), (0, 0, 32, 32))
@@ -179,7 +179,7 @@ def test_a_palette_with_a_transparent_colour() -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP"])
-def test_the_first_picture_of_an_animation_counts(form: str) -> None:
+def test_of_an_animation_the_first_frame_is_read(form: str) -> None:
     others = [Image.new("RGB", (64, 64), "black")] * 2
     file = saved(quarters(), form, save_all=True, append_images=others, duration=50, lossless=True)
     assert near(colours(read(file)), RED, GREEN, BLUE, WHITE)
@@ -254,8 +254,8 @@ print([key for registry in kept for key in registry if key != "version"])
 """
 
 
-def test_pictures_leave_no_warnings_behind() -> None:
-    """Pillow warns of sizes and damage in ever new words: Python would write each and keep it for good."""
+def test_pictures_add_no_warnings_to_the_registry() -> None:
+    """Pillow's warnings of sizes and damage all differ: Python would write each, and keep it for ever."""
     done = subprocess.run([sys.executable, "-c", WARNED], capture_output=True, text=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
@@ -272,7 +272,7 @@ def test_limits_can_be_set() -> None:
 @settings(deadline=None, max_examples=150)
 @given(st.sampled_from(["JPEG", "PNG", "WEBP"]), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=5))
 def test_damaged_files_are_read_or_refused(form: str, damage: list[tuple[float, int]]) -> None:
-    """Nothing else may come of any file: no other error, no other shape."""
+    """No file may cause another error or another shape."""
     file = bytearray(saved(Image.fromarray(NOISE[:20, :20]), form))
     for place, value in damage:
         file[int(place * (len(file) - 1))] = value

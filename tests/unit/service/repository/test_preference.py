@@ -1,4 +1,4 @@
-"""Which of several models answers a call that names none."""
+"""The model that answers a call that names none."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from tests.integration.fake_backend import MANIFEST
 
 @dataclass(frozen=True)
 class Model:
-    """As much of a LoadedModel as the preference reads."""
+    """The part of a LoadedModel that the preference reads."""
 
     manifest: Manifest
 

@@ -1,4 +1,4 @@
-"""Where long texts are cut."""
+"""The places at which long texts are cut."""
 
 import re
 
@@ -10,7 +10,7 @@ from regard_service.text.parts import cut
 
 
 def spans_of(text: str) -> list[Span]:
-    """Words and marks as tokens."""
+    """Returns the spans of words and marks."""
     return [Span(*match.span()) for match in re.finditer(r"\w+|[^\w\s]", text)]
 
 
@@ -27,7 +27,7 @@ def cut_text(text: str, room: int) -> list[str]:
         ("One two. Three four. Five.", 5, ["One two.", "Three four. Five."]),
         ("He said “No.” Then he left.", 8, ["He said “No.”", "Then he left."]),
         ("Is it 3.5 now? Yes", 7, ["Is it 3.5 now?", "Yes"]),
-        ("a b c, i.e. d e f. G", 11, ["a b c, i.e. d e", "f. G"]),  # no sentence begins with a small letter
+        ("a b c, i.e. d e f. G", 11, ["a b c, i.e. d e", "f. G"]),  # no sentence starts with a small letter
         ("a b.  c d. E f g", 5, ["a b.  c", "d. E f g"]),
         ("First line\nsecond line\n\nThird", 4, ["First line\nsecond line", "Third"]),
         ("これは猫。それは犬。", 3, ["これは猫。", "それは犬。"]),
@@ -35,7 +35,7 @@ def cut_text(text: str, room: int) -> list[str]:
         ("No. A b c d e f g h", 5, ["No.", "A b c d e", "f g h"]),
     ],
 )
-def test_cut_between_sentences_else_words(text: str, room: int, parts: list[str]) -> None:
+def test_cuts_are_between_sentences_or_else_between_words(text: str, room: int, parts: list[str]) -> None:
     assert cut_text(text, room) == parts
 
 
@@ -45,13 +45,13 @@ def test_a_word_that_is_too_long_is_cut_between_characters() -> None:
 
 
 @given(st.text(alphabet="ab.! \n日。A", max_size=60), st.integers(1, 9))
-def test_parts_fit_and_are_all_there(text: str, room: int) -> None:
+def test_parts_fit_and_contain_every_token(text: str, room: int) -> None:
     spans = spans_of(text)
     parts = cut(text, spans, room)
     assert [index for part in parts for index in part] == list(range(len(spans)))
     assert all(0 < len(part) <= room for part in parts) or not spans
 
 
-def test_a_text_of_marks_only_is_cut_like_others() -> None:
-    """Where each mark is looked at for itself, this takes ten minutes, and nothing else runs meanwhile."""
+def test_a_text_of_marks_is_cut_in_linear_time() -> None:
+    """Backtracking would take ten minutes, during which nothing else runs."""
     assert [len(part) for part in cut_text("." * 200_000, 60_000)] == [60_000, 60_000, 60_000, 20_000]

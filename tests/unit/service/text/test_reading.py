@@ -27,7 +27,7 @@ def read(text: str, truncation: str = "reject"):
 @settings(deadline=None)
 @given(st.text(min_size=1, max_size=40).filter(str.strip))
 def test_every_character_is_covered_by_a_token(text: str) -> None:
-    """No input character is lost silently: what no span covers is white space."""
+    """No character is lost silently: only white space is outside of all spans."""
     source = read(text)
     assert len(source.ids) == len(source.tokens)
     covered = {i for token in source.tokens if token.span for i in range(token.span.start, token.span.end)}
@@ -46,7 +46,7 @@ def test_special_tokens_that_a_user_types_are_text() -> None:
     assert [token.is_special for token in source.tokens] == [True, *[False] * (len(source.tokens) - 2), True]
 
 
-def test_too_long_a_text_is_refused_or_cut_and_said_so() -> None:
+def test_a_long_text_is_refused_or_truncated() -> None:
     long, limit = " ".join(["word"] * 1000), BUNDLE.manifest.max_source_tokens
     with pytest.raises(InvalidInput, match=r"texts\[0\].*1000 tokens.*at most"):
         read(long)
@@ -82,7 +82,7 @@ def copier(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return write_summarizer(tmp_path_factory.mktemp("bundles") / "copier")
 
 
-def test_words_are_told_apart_by_what_the_tokenizer_makes_of_them(copier: Bundle) -> None:
+def test_equal_words_are_equal_after_normalization(copier: Bundle) -> None:
     source = SourceReader(copier).read("The IBM, the ibm and XYZ", field="t", key="subject", truncation="reject")
     assert [t.piece for t in source.tokens] == ["<subject>", "the", "IBM", ",", "the", "ibm", "and", "XYZ", "</s>"]
     assert source.words is not None
@@ -99,8 +99,8 @@ def test_the_end_behind_accents(text: str) -> None:
         assert end == len(text) or not unicodedata.combining(text[end])
 
 
-def test_a_text_of_accents_only_takes_no_longer_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Found by fuzzing: 20,000 of them kept a core busy for a minute and a half."""
+def test_a_text_of_accents_takes_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by fuzzing: 20,000 accents kept a core busy for a minute and a half."""
     num_asked, combining = 0, unicodedata.combining
 
     def counting(character: str) -> int:
@@ -121,16 +121,16 @@ def test_accents_belong_to_the_letter_before_them(copier: Bundle) -> None:
     assert read("A\u0301 b").tokens[2].span == Span(0, 2)
 
 
-def test_a_model_that_is_told_both_languages_reads_them_around_the_text() -> None:
+def test_a_model_that_reads_both_languages_gets_them_around_the_text() -> None:
     manifest = BUNDLE.manifest
-    told = TextSource(
+    source = TextSource(
         tokenizer=manifest.source.tokenizer,
         prefix_ids={"de": (4,)},
         suffix_ids=(2,),
         language_prefix_ids={"en": (7,)},
         language_suffix_ids={"en": (8, 9)},
     )
-    update = {"source": told, "max_source_tokens": 8}
+    update = {"source": source, "max_source_tokens": 8}
     reader = SourceReader(replace(BUNDLE, manifest=manifest.model_copy(update=update)))
     text = "One two three four five six."
     ids = reader.read(text, field="text", key="de", truncation="truncate", language="en").ids.tolist()

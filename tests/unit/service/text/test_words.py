@@ -7,7 +7,7 @@ from regard_service.text.words import group_words
 
 
 def cut(*pieces: str) -> tuple[str, list[tuple[int, int] | None]]:
-    """A text and the spans of its pieces, without their leading white space; "<...>" is a special token."""
+    """Returns a text and the spans of its pieces, without leading white space; "<...>" is a special token."""
     text, spans = "", list[tuple[int, int] | None]()
     for piece in pieces:
         if piece.startswith("<"):
@@ -43,7 +43,7 @@ def cut(*pieces: str) -> tuple[str, list[tuple[int, int] | None]]:
         ("a|</s>|b", "a </s> b"),
     ],
 )
-def test_words_are_what_a_reader_sees(pieces: str, words: str) -> None:
+def test_tokens_form_the_words_that_a_reader_sees(pieces: str, words: str) -> None:
     parts = pieces.split("|")
     groups = group_words(*cut(*parts))
     assert ["".join(parts[start:end]).strip() for start, end in groups] == words.split(" ")
@@ -61,7 +61,7 @@ def test_bytes_of_one_character_share_their_span() -> None:
     assert group_words("a 😀!", [(0, 1), (2, 3), (2, 3), (2, 3), (3, 4)]) == [(0, 1), (1, 4), (4, 5)]
 
 
-def test_what_normalization_dropped_does_not_bound_words() -> None:
+def test_characters_that_normalization_removed_separate_no_words() -> None:
     assert group_words("co\u00adop", [(0, 2), (3, 5)]) == [(0, 2)]
 
 

@@ -30,7 +30,7 @@ def read(text: str, truncation: str = "reject"):
 @settings(deadline=None)
 @given(st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=30))
 def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
-    """Also ids that no sane model makes: half characters, bytes that are no UTF-8."""
+    """Covers ids that no sane model generates: half characters, bytes that are not UTF-8."""
     written = WRITER.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
     assert len(written.tokens) == len(ids)
     end = 0
@@ -45,7 +45,7 @@ def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=30))
-def test_text_that_went_through_ids_comes_back(text: str) -> None:
+def test_the_ids_of_a_text_are_written_as_that_text(text: str) -> None:
     normal = " ".join(text.replace("▁", "_").split())
     encoding = WRITER._tokenizer.encode(normal, add_special_tokens=False)
     written = WRITER.write(np.array(encoding.ids, np.int64), np.zeros(len(encoding.ids), np.float32))
@@ -103,7 +103,7 @@ def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
     assert "\N{REPLACEMENT CHARACTER}" in stream.text
 
 
-def test_answers_to_parts_are_joined_by_a_space() -> None:
+def test_the_outputs_of_parts_are_joined_by_a_space() -> None:
     first = TargetText("Ja.", (Token(5, "▁Ja", Span(0, 2)), Token(6, ".", Span(2, 3)), Token(2, "</s>", None, True)))
     second = TargetText("Nein", (Token(7, "▁Nein", Span(0, 4), copied_from=1), Token(2, "</s>", None, True)))
     joined = join_texts([first, TargetText("", ()), second], [10, 4, 20])

@@ -17,7 +17,7 @@ from tests.integration.fake_backend import MANIFEST
             {"attention.kinds[1]": "rollout is not offered by model 'everyday'; it offers cross, alignment"},
         ),
         (
-            AttentionOptions(layers=(0, 2), heads=(4,)),  # without a kind they have no effect, and are checked
+            AttentionOptions(layers=(0, 2), heads=(4,)),  # without a kind they have no effect, and are still checked
             {
                 "attention.layers[1]": "is 2; model 'everyday' has 2 layers",
                 "attention.heads[0]": "is 4; model 'everyday' has 4 heads",

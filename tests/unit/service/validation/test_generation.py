@@ -15,7 +15,7 @@ def resolve(options: GenerationOptions) -> tuple[Generation, list[FieldViolation
     return resolve_generation(options, MANIFEST, "de", violations), violations.found
 
 
-def test_what_the_caller_leaves_open_is_the_models() -> None:
+def test_the_models_defaults_fill_unset_options() -> None:
     assert resolve(GenerationOptions()) == (Generation(max_new_tokens=128, num_beams=4), [])
     found, _ = resolve(GenerationOptions(num_beams=1, min_new_tokens=3))
     assert found == Generation(max_new_tokens=128, num_beams=1, min_new_tokens=3)

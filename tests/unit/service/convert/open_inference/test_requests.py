@@ -35,7 +35,7 @@ def infer(*texts: bytes, **parameters: v2.InferParameter) -> v2.ModelInferReques
 
 
 @given(st.lists(st.binary(max_size=20)))
-def test_what_is_written_is_read(elements: list[bytes]) -> None:
+def test_elements_are_read_as_they_were_written(elements: list[bytes]) -> None:
     raw = b"".join(struct.pack("<I", len(element)) + element for element in elements)
     assert read_bytes_tensor(raw) == elements
 
@@ -57,7 +57,7 @@ def test_elements_may_come_without_raw_contents(manifest: Manifest) -> None:
     assert list(ours.attention.kinds) == [pb.ATTENTION_KIND_ALIGNMENT, pb.ATTENTION_KIND_CROSS]
 
 
-def test_attention_is_not_computed_where_it_is_not_wanted(manifest: Manifest) -> None:
+def test_attention_is_not_computed_unless_an_output_names_it(manifest: Manifest) -> None:
     request = infer(b"Hello.")
     request.outputs.add(name="score")
     ours = read_request(request, manifest, read_outputs(request, manifest))
@@ -86,7 +86,7 @@ def test_parameters_become_fields(manifest: Manifest) -> None:
     )
 
 
-def test_what_perf_analyzer_sends_with_every_call_is_no_fault(manifest: Manifest) -> None:
+def test_the_parameter_that_perf_analyzer_sends_with_every_call_is_ignored(manifest: Manifest) -> None:
     request = infer(b"Hello.", triton_enable_empty_final_response=v2.InferParameter(bool_param=True))
     assert read_request(request, manifest, []) == read_request(infer(b"Hello."), manifest, [])
 
@@ -105,13 +105,13 @@ def test_what_perf_analyzer_sends_with_every_call_is_no_fault(manifest: Manifest
         ("texts", v2.InferParameter(string_param="x")),
     ],
 )
-def test_parameters_that_do_not_fit_are_refused(manifest: Manifest, name: str, value: v2.InferParameter) -> None:
+def test_bad_parameters_are_refused(manifest: Manifest, name: str, value: v2.InferParameter) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_request(infer(b"Hello.", **{name: value}), manifest, [])
     assert [violation.field for violation in refused.value.violations] == [f"parameters.{name}"]
 
 
-def test_inputs_that_do_not_fit_are_refused(manifest: Manifest) -> None:
+def test_bad_inputs_are_refused(manifest: Manifest) -> None:
     bad = [infer(b"\xff"), infer(b"Hello."), infer(b"Hello."), infer(b"Hello."), v2.ModelInferRequest()]
     bad[1].inputs[0].shape[:] = [2]
     bad[2].inputs[0].datatype = "FP32"
@@ -122,7 +122,7 @@ def test_inputs_that_do_not_fit_are_refused(manifest: Manifest) -> None:
         assert [violation.field for violation in refused.value.violations] == ["inputs[0]"]
 
 
-def test_pictures_have_tensors_of_their_own(manifest: Manifest) -> None:
+def test_captioners_have_other_tensors(manifest: Manifest) -> None:
     captioner = manifest.model_copy(update={"task": "captioning"})
     assert "source_tokens" not in {tensor.name for tensor in outputs_of(captioner)}
     request = infer(b"\xff\xd8")

@@ -29,7 +29,7 @@ async def test_a_gate_counts_the_calls_of_its_services() -> None:
     empty = asyncio.create_task(gate.wait_until_empty())
     await asyncio.sleep(0.01)
     assert not empty.done()
-    inside.cancel()  # a call that ends badly has left as well
+    inside.cancel()  # a cancelled call is counted down too
     await asyncio.wait_for(empty, 5)
     assert not watch.done()
     leave.set()

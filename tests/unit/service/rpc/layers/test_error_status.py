@@ -14,12 +14,12 @@ API = "regard.v1.AttentionService"
 
 
 def reader() -> Codec:
-    """Reads requests for translation as the server does."""
+    """Returns the server's deserializer of requests to translate."""
     method = Method("unary", API, "Translate")
     return ErrorStatusLayer(lambda reason: None).deserializer(method, pb.TranslateRequest.FromString)
 
 
-# Keeps requests until there is no memory for one more.
+# Keeps requests until memory runs out.
 HOARDER = """
 import resource
 from pathlib import Path
@@ -40,13 +40,13 @@ print(refused.error.reason)
 """
 
 
-def test_a_request_that_there_is_no_memory_for_is_not_the_callers_fault() -> None:
-    """In a process of its own, whose memory ends."""
+def test_a_lack_of_memory_is_not_an_error_of_the_caller() -> None:
+    """Runs in its own process with limited memory."""
     done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.strip() == "OUT_OF_MEMORY", done.stderr
 
 
-def test_bytes_that_are_no_request_are_the_callers_fault() -> None:
+def test_bytes_that_are_not_a_request_are_an_error_of_the_caller() -> None:
     malformed = reader()(b"\xff")
     assert isinstance(malformed, Malformed)
     assert malformed.error.reason == InvalidInput.reason
@@ -66,5 +66,5 @@ def test_bytes_that_are_no_request_are_the_callers_fault() -> None:
         ("", "?"),
     ],
 )
-def test_of_a_fields_path_only_the_apis_own_names_are_logged(path: str, logged: str) -> None:
+def test_unknown_names_in_a_fields_path_are_not_logged(path: str, logged: str) -> None:
     assert loggable(path) == logged

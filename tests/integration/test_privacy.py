@@ -1,4 +1,4 @@
-"""What callers write, and what comes of it, is in no line of the log and in no metric; traces are in test_traces.py."""
+"""Neither the log nor metrics contain users' texts or outputs; for traces, see test_traces.py."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ import regard
 from tests.integration.conftest import running
 
 TEXT = "My grandmother hides the emerald necklace under the wooden floor."
-PRIVATE = "quuxwort"  # as the name of whatever a caller may name
+PRIVATE = "quuxwort"  # used as the name of anything that a caller names
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def log() -> Iterator[StringIO]:
-    """All that a server would log that was told to be talkative, fields included."""
+    """Captures the whole log of a server at its most verbose, fields included."""
     loggers = [logging.getLogger(name) for name in (None, "uvicorn", "asyncio")]
     levels, handlers, stream = [each.level for each in loggers], loggers[0].handlers[:], StringIO()
     logs.configure("debug", "json", stream)
@@ -52,12 +52,12 @@ def post(server: Server, path: str, body: object) -> None:
         error.close()
 
 
-def ask_for_all_kinds_of_things(server: Server) -> list[str]:
-    """Calls that are answered, and calls that are refused for what is in them. Returns what was written."""
+def make_all_kinds_of_calls(server: Server) -> list[str]:
+    """Makes calls that are answered and calls that are refused; returns the outputs."""
     with regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
         written = [client.translate(TEXT, to="de", attention=True).text]
         written += [event.text for event in client.stream_translate(TEXT, to="fr") if hasattr(event, "text")]
-        for wrong in (
+        for refused in (
             lambda: client.translate(TEXT, to=PRIVATE),
             lambda: client.translate(TEXT, to="de", model=PRIVATE),
             lambda: client.translate(TEXT * 200, to="de", truncation="reject"),
@@ -65,20 +65,20 @@ def ask_for_all_kinds_of_things(server: Server) -> list[str]:
             lambda: client.caption(PRIVATE.encode()),
         ):
             with pytest.raises(regard.RegardError):
-                wrong()
+                refused()
     for body in ({"texts": [TEXT], "target_language": "de"}, {PRIVATE: [TEXT]}, {"texts": {PRIVATE: TEXT}}):
         post(server, "/v1/translate", body)
     post(server, f"/v1/{PRIVATE}", {"texts": [TEXT]})
     return written
 
 
-def test_neither_the_log_nor_the_metrics_know_what_was_said(server: Server, log: StringIO) -> None:
-    written = " ".join([TEXT, PRIVATE, *ask_for_all_kinds_of_things(server)])
-    logging.getLogger().handlers[0].flush()  # lines of a moment are written together
+def test_neither_log_nor_metrics_contain_users_text(server: Server, log: StringIO) -> None:
+    written = " ".join([TEXT, PRIVATE, *make_all_kinds_of_calls(server)])
+    logging.getLogger().handlers[0].flush()  # lines are written in batches
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=20) as answer:
-        told = {"log": log.getvalue().lower(), "metrics": answer.read().decode().lower()}
-    assert told["log"].count("attentionservice/translate") == 7
+        found = {"log": log.getvalue().lower(), "metrics": answer.read().decode().lower()}
+    assert found["log"].count("attentionservice/translate") == 7
     words = {word for word in written.lower().replace(".", " ").split() if len(word) > 5}
     assert len(words) >= 8
-    for where, text in told.items():
+    for where, text in found.items():
         assert {word for word in words if word in text} == set(), where
