@@ -29,6 +29,8 @@ class Served:
         """A metric's sum over all series whose line begins so: a name, or a name with its first labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics", timeout=PATIENCE_S) as answer:
             lines = answer.read().decode().splitlines()
+        name = series.partition("{")[0]
+        assert any(line.startswith(f"# TYPE {name} ") for line in lines), f"there is no metric {name}"
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
 
 
