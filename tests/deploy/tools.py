@@ -37,3 +37,9 @@ def free_port() -> int:
     """A loopback port that was free a moment ago, for programs that cannot choose one themselves."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Whether a program listens on a loopback port."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass
 class Served:
-    """A server process that answers, and where."""
+    """A server process that answers, and its ports."""
 
     process: "subprocess.Popen[str]"
     grpc_port: int
@@ -22,10 +25,18 @@ class Served:
     def target(self) -> str:
         return f"127.0.0.1:{self.grpc_port}"
 
+    def metric(self, series: str) -> float:
+        """A metric's sum over all series whose line begins so: a name, or a name with its first labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics", timeout=PATIENCE_S) as answer:
+            lines = answer.read().decode().splitlines()
+        name = series.partition("{")[0]
+        assert any(line.startswith(f"# TYPE {name} ") for line in lines), f"there is no metric {name}"
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
+
 
 @contextmanager
 def served(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
-    """Starts a server and waits until it serves; kills what is left of it at the end.
+    """Starts a server and waits until it serves; kills it at the end if it still runs.
 
     Args:
         prefix: a command that runs the server's, such as one that sets limits.

@@ -14,6 +14,7 @@ from regard_service.open_inference import open_inference_pb2 as v2
 
 import regard
 from tests.system.served import served
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -32,7 +33,7 @@ def peers() -> Path:
 
 @pytest.fixture(scope="module")
 def expected_and_got(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[regard.Result], Got]:
-    """What our own client gets for the texts, and all that Triton's got."""
+    """What our own client receives for the texts, and what Triton's printed."""
     python = peers()
     descriptors = tmp_path_factory.mktemp("open-inference") / "descriptors"
     ours = FileDescriptorProto()
@@ -40,7 +41,7 @@ def expected_and_got(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[reg
     descriptors.write_bytes(ours.SerializeToString())
     with served("--models=everyday", "--open-inference") as server:
         command = [str(python), str(ROOT / "tests" / "peers" / "triton.py"), server.target, str(descriptors)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         with regard.Client(server.target) as client:
             expected = client.translate(TEXTS, to="de", num_beams=4, attention=["alignment", "cross"])
@@ -117,6 +118,6 @@ def test_the_documented_example_works_as_it_stands() -> None:
     assert "localhost:50051" in example
     with served("--models=everyday", "--open-inference") as server:
         command = [str(python), "-c", example.replace("localhost:50051", server.target)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"\[b'Wo ist die Bibliothek\?'\] \(1, \d+, \d+\)\n", done.stdout)
