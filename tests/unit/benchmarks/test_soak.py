@@ -133,9 +133,8 @@ def test_files_and_threads_are_counted(tmp_path: Path) -> None:
 def test_a_benchmark_stays_on_its_cores() -> None:
     """Pins a separate process, since pinning also affects the threads of this one's libraries."""
     core = min(os.sched_getaffinity(0))
-    code = (
-        f"import os; from benchmarks.harness.process import pin; pin_to_cores([{core}]); print(os.sched_getaffinity(0))"
-    )
+    pinned = f"from benchmarks.harness.process import pin_to_cores; pin_to_cores([{core}])"
+    code = f"import os; {pinned}; print(os.sched_getaffinity(0))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{{{core}}}"
 
