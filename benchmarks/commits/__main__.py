@@ -16,7 +16,7 @@ from benchmarks.harness.checkouts import REPOSITORY, Checkout
 from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import ServerFailed
 from benchmarks.harness.tables import show
-from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, export_bundle, make_checkpoint
+from benchmarks.peers.models import MARIAN, ConversionFailed, ModelFiles, export_bundle, make_checkpoint
 from benchmarks.peers.worker import WorkerFailed
 
 
@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Measures two commits in alternation. The exit status is 1 if a row is worse."""
     fields = circumstances(context, "benchmarks.commits")
-    plan, stage = Plan(seconds, Forms(folder.resolve(), MARIAN)), Console(stderr=True, highlight=False).print
+    plan, stage = Plan(seconds, ModelFiles(folder.resolve(), MARIAN)), Console(stderr=True, highlight=False).print
     try:
         with checked_out(before) as first, checked_out(after) as second:
             compared = _measure(chosen_rows(rows), (first, second), plan, pairs, stage)
@@ -79,17 +79,17 @@ def chosen_rows(names: str) -> list[Row]:
 def _measure(
     rows: Sequence[Row], checkouts: tuple[Checkout, Checkout], plan: Plan, num_pairs: int, stage: Stage
 ) -> list[ComparedRow]:
-    if any(row.needs_forms for row in rows):
-        _prepare(plan.forms, checkouts[0], stage)
+    if any(row.needs_large_model for row in rows):
+        _prepare(plan.files, checkouts[0], stage)
     return [_compared(row, checkouts, plan, num_pairs, stage) for row in rows]
 
 
-def _prepare(forms: Forms, exporter: Checkout, stage: Stage) -> None:
+def _prepare(files: ModelFiles, exporter: Checkout, stage: Stage) -> None:
     """Makes the checkpoint once, and the bundle once per earlier commit: later commits load it too."""
-    if not forms.checkpoint.exists():
-        stage(f"{forms.model.name}: making the checkpoint")
-        make_checkpoint(forms, Path(sys.executable))
-    export_bundle(forms, stage, key=exporter.name, precisions=(PRECISION,), checkout=exporter)
+    if not files.checkpoint.exists():
+        stage(f"{files.model.name}: making the checkpoint")
+        make_checkpoint(files, Path(sys.executable))
+    export_bundle(files, stage, key=exporter.name, precisions=(PRECISION,), checkout=exporter)
 
 
 def _compared(row: Row, checkouts: tuple[Checkout, Checkout], plan: Plan, num_pairs: int, stage: Stage) -> ComparedRow:

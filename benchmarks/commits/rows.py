@@ -12,12 +12,12 @@ from regard_service.app.cores import cpu_limit
 
 from benchmarks.commits.pairs import Sample, Subject
 from benchmarks.harness.checkouts import Checkout
-from benchmarks.harness.process import cpu_seconds, family
+from benchmarks.harness.process import cpu_seconds, process_family
 from benchmarks.harness.servers import serve
-from benchmarks.peers.jobs import forced
-from benchmarks.peers.models import MARIAN, Forms
-from benchmarks.peers.served_rows import mixed
-from benchmarks.peers.worker import Worker, working
+from benchmarks.peers.jobs import drawn_length_job
+from benchmarks.peers.models import MARIAN, ModelFiles
+from benchmarks.peers.served_rows import mixed_requests
+from benchmarks.peers.worker import Worker, worker_process
 from benchmarks.serving.sentences import SENTENCES
 
 START_TIMEOUT_S = 300.0
@@ -37,11 +37,11 @@ class Plan:
 
     Attributes:
         seconds: length of a sample.
-        forms: location of the larger model's checkpoint and bundle.
+        files: location of the larger model's checkpoint and bundle.
     """
 
     seconds: float
-    forms: Forms
+    files: ModelFiles
 
 
 Open = Callable[[Sequence[Checkout], Plan], AbstractContextManager[list[Subject]]]
@@ -55,14 +55,14 @@ class Row:
     Attributes:
         name: its name for `--rows`.
         unit: unit of work in the singular: "call" or "token".
-        needs_forms: whether it runs the larger model.
+        needs_large_model: whether it runs the larger model.
     """
 
     name: str
     title: str
     unit: str
     open: Open
-    needs_forms: bool = True
+    needs_large_model: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class WorkerSubject:
         return Sample(self._cpu_s() - before, answer["seconds"], answer[self.counted])
 
     def _cpu_s(self) -> float:
-        return sum(cpu_seconds(each) or 0.0 for each in family(self.pid))
+        return sum(cpu_seconds(each) or 0.0 for each in process_family(self.pid))
 
 
 @contextmanager
@@ -106,10 +106,10 @@ def open_shipped(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) ->
 @contextmanager
 def open_served(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
     """Servers of the larger model under the load of the peers' row `served`: mixed lengths of texts and outputs."""
-    forms, requests = plan.forms, mixed(plan.forms)
+    files, requests = plan.files, mixed_requests(plan.files)
     with ExitStack() as stack:
         loads = [
-            stack.enter_context(_loaded(each, forms.bundles, forms.bundle.name, "", requests, num_clients))
+            stack.enter_context(_loaded(each, files.bundles, files.bundle.name, "", requests, num_clients))
             for each in checkouts
         ]
         arguments = _filling(loads[0][0], plan.seconds, _calls, 2 * num_clients)
@@ -120,7 +120,7 @@ def open_served(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> 
 def open_engine(batch: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
     """Engines of the larger model without a server, with the jobs of the peers' rows `greedy-N`."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(_engine(each, plan.forms.bundle, batch)) for each in checkouts]
+        workers = [stack.enter_context(_engine(each, plan.files.bundle, batch)) for each in checkouts]
         arguments = _filling(workers[0], plan.seconds, partial(_groups, batch), 2)
         yield [WorkerSubject(worker, arguments, "num_tokens", worker.pid) for worker in workers]
 
@@ -130,7 +130,7 @@ def _calls(amount: int) -> Mapping[str, Any]:
 
 
 def _groups(batch: int, amount: int) -> Mapping[str, Any]:
-    return forced(MARIAN, batch, amount).arguments
+    return drawn_length_job(MARIAN, batch, amount).arguments
 
 
 def _filling(worker: Worker, seconds: float, work: Work, least: int) -> Mapping[str, Any]:
@@ -147,7 +147,7 @@ def _loaded(
     """Starts a checkout's server and a load generator; yields the generator and the server's process id."""
     with (
         serve(bundles, models=(model,), flags=("--log-level=warning",), checkout=checkout) as server,
-        working(Path(sys.executable), "benchmarks.commits.load_generator") as generator,
+        worker_process(Path(sys.executable), "benchmarks.commits.load_generator") as generator,
     ):
         server.wait_until_healthy(START_TIMEOUT_S)
         generator.call(
@@ -159,14 +159,14 @@ def _loaded(
 @contextmanager
 def _engine(checkout: Checkout, bundle: Path, num_slots: int) -> Iterator[Worker]:
     """Starts the checkout's own engine worker; its module name and calls (`inside/engine.py`) must never change."""
-    with working(Path(sys.executable), "regard_engine", checkout=checkout) as worker:
+    with worker_process(Path(sys.executable), "regard_engine", checkout=checkout) as worker:
         worker.call("open", folder=str(bundle), precision=PRECISION, num_workers=cpu_limit(), num_slots=num_slots)
         yield worker
 
 
 ROWS = (
-    Row("serving-1", "everyday, 1 client", "call", partial(open_shipped, 1), needs_forms=False),
-    Row("serving-32", "everyday, 32 clients", "call", partial(open_shipped, 32), needs_forms=False),
+    Row("serving-1", "everyday, 1 client", "call", partial(open_shipped, 1), needs_large_model=False),
+    Row("serving-32", "everyday, 32 clients", "call", partial(open_shipped, 32), needs_large_model=False),
     Row("greedy-8", "Marian-base, engine, batches of 8", "token", partial(open_engine, 8)),
     Row("greedy-32", "Marian-base, engine, batches of 32", "token", partial(open_engine, 32)),
     Row("served", "Marian-base, 32 clients, mixed lengths", "token", partial(open_served, 32)),

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def pin(cores: Iterable[int]) -> None:
+def pin_to_cores(cores: Iterable[int]) -> None:
     """Pins this process, and processes that it starts later, to these cores.
 
     Raises:
@@ -49,7 +49,7 @@ def num_open_files(process_id: int) -> int | None:
         return None
 
 
-def family(process_id: int) -> list[int]:
+def process_family(process_id: int) -> list[int]:
     """A process and all its descendants."""
     parents = {int(entry.name): _parent(int(entry.name)) for entry in Path("/proc").glob("[0-9]*")}
     found = [process_id]
@@ -79,7 +79,7 @@ def resumed(process_id: int) -> Iterator[None]:
 
 
 def _signal(process_id: int, number: signal.Signals) -> None:
-    for member in family(process_id):
+    for member in process_family(process_id):
         os.kill(member, number)
 
 

@@ -54,7 +54,7 @@ def _draw_elsewhere(form: str) -> tuple[float, float]:
 def draw(form: str) -> tuple[float, float]:
     """Draws and writes one heatmap; returns seconds of wall time and of processor time, including imports."""
     started, cpu = time.perf_counter(), time.process_time()
-    from benchmarks.html.made_up import attention
+    from benchmarks.html.synthetic import attention
     from regard.plots import plot_attention_weights
 
     words = [f"word{number}" for number in range(SIZE)]

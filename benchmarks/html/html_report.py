@@ -7,8 +7,8 @@ from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table
 from benchmarks.html.drawing import SIZE, Drawing
-from benchmarks.html.made_up import NUM_HEADS, NUM_LAYERS, NUM_WORDS
 from benchmarks.html.opening import Opening
+from benchmarks.html.synthetic import NUM_HEADS, NUM_LAYERS, NUM_WORDS
 
 
 class HtmlReport(Measurement):

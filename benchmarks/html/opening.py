@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.harness.spread import Spread
-from benchmarks.html.made_up import large_result
+from benchmarks.html.synthetic import large_result
 from regard.html import save
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ CLIENTS = 24  # several for each kind of call, so that batches fill
 ROUNDS = 3
 
 
-def cores(value: str) -> tuple[int, ...]:
+def parse_cores(value: str) -> tuple[int, ...]:
     """Parses core numbers from a command line, such as "0" or "0,1".
 
     Raises:
@@ -27,7 +27,7 @@ def cores(value: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{value!r} is no list of cores like 0,1") from None
 
 
-def mixed(**changes: Any) -> Scenario:
+def mixed_scenario(**changes: Any) -> Scenario:
     """Reads the scenario and replaces fields."""
     return Scenario.read(SCENARIO).model_copy(update=changes)
 

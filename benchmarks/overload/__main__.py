@@ -7,10 +7,10 @@ import click
 import uvloop
 
 from benchmarks.harness.measurement import circumstances
-from benchmarks.harness.process import pin
+from benchmarks.harness.process import pin_to_cores
 from benchmarks.harness.servers import serve
 from benchmarks.harness.tables import show
-from benchmarks.loadtest.mixed_load import closed_loop, cores, mixed, open_loop, rate_of, served_only
+from benchmarks.loadtest.mixed_load import closed_loop, mixed_scenario, open_loop, parse_cores, rate_of, served_only
 from benchmarks.loadtest.runner import Runner
 from benchmarks.loadtest.scenario import Scenario
 from benchmarks.overload.overload_report import OverloadReport, Round
@@ -44,13 +44,13 @@ def main(
 ) -> None:
     """Overloads a server of all shipped models. The exit status is 1 if a bound is missed."""
     if cpus is not None:
-        pin(cores(cpus))
+        pin_to_cores(parse_cores(cpus))
     before = circumstances(context, "benchmarks.overload")
-    scenario = served_only(mixed() if file is None else Scenario.read(file))
+    scenario = served_only(mixed_scenario() if file is None else Scenario.read(file))
     with serve(flags=("--log-level=warning",)) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server.wait_until_healthy()
         if generator_cpus is not None:
-            pin(cores(generator_cpus))
+            pin_to_cores(parse_cores(generator_cpus))
         found = runner.run(
             overload(server.target, scenario.model_copy(update={"duration_s": seconds}), rounds, factor, deadline)
         )

@@ -16,7 +16,7 @@ from benchmarks.harness.tables import show
 from benchmarks.peers.curves import measure as measure_curves
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, OPTIMUM, TRANSFORMERS
 from benchmarks.peers.environments import NAMES, InstallFailed, install
-from benchmarks.peers.models import MARIAN, ConversionFailed, Forms, Model, prepare
+from benchmarks.peers.models import MARIAN, ConversionFailed, Model, ModelFiles, prepare
 from benchmarks.peers.peers_report import PeersReport
 from benchmarks.peers.pictures import draw_curves, draw_rows
 from benchmarks.peers.results import Curve, RowResult, merged
@@ -80,7 +80,7 @@ def main(
         raise click.ClickException(str(error)) from error
     if only_prepare:
         return
-    kept = Kept(before, json_file)
+    kept = StoredReport(before, json_file)
     if curves:
         for curve in measure_curves(measuring, str(before["commit"])):
             kept.add_curve(curve)
@@ -103,7 +103,7 @@ def chosen_rows(names: str) -> list[Row]:
     return [row for row in ROWS if row.name.startswith(tuple(wanted)) and (names or not row.is_long)]
 
 
-class Kept:
+class StoredReport:
     """The rows and curves measured so far and those of the file; writes the file after each change."""
 
     def __init__(self, before: dict[str, object], json_file: Path | None) -> None:
@@ -134,10 +134,10 @@ def _prepare(context: Context, models: Sequence[Model]) -> None:
         context.stage(f"environment {name}")
         install(context.environments, name)
     for model in dict.fromkeys(models):
-        prepare(Forms(context.models, model), context.environments, context.stage, stale=context.stale)
+        prepare(ModelFiles(context.models, model), context.environments, context.stage, stale=context.stale)
 
 
-def _measure_rows(rows: Sequence[Row], context: Context, kept: Kept, quick: bool) -> list[str]:
+def _measure_rows(rows: Sequence[Row], context: Context, kept: StoredReport, quick: bool) -> list[str]:
     """Measures and stores row by row; returns the names of failed rows."""
     failed = []
     for row in rows:

@@ -7,11 +7,11 @@ from itertools import takewhile
 from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.spread import Spread
-from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, opened
+from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, open_engine
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
-from benchmarks.peers.rows import Context, Found
+from benchmarks.peers.rows import Context, Findings
 
 Outputs = list[list[int]]
 
@@ -23,7 +23,7 @@ class AgreementRow:
     model: Model
     job: Callable[[Context], Job]
 
-    def __call__(self, context: Context) -> Found:
+    def __call__(self, context: Context) -> Findings:
         job, engines = self.job(context), context.engines(self.model)
         _, reference = outputs(engines.transformers(cpu_limit()), job, context)
         figures, results = [], []
@@ -36,7 +36,7 @@ class AgreementRow:
                 Figure(what=f"{name}: % of tokens before the first that differs", value=Spread.of([100 * prefix], 1))
             )
             results.append(result)
-        return Found(tuple(figures), tuple(results))
+        return Findings(tuple(figures), tuple(results))
 
     def _settings(self, engines: Engines, context: Context) -> list[Setting]:
         precisions = ("int8",) if self.model.shipped else ("float32", "int8")
@@ -50,7 +50,7 @@ class AgreementRow:
 
 def outputs(setting: Setting, job: Job, context: Context) -> tuple[EngineResult, Outputs]:
     """Runs a job on one engine; returns its outputs in the order of the sources."""
-    with opened(setting) as running:
+    with open_engine(setting) as running:
         context.stage(f"outputs of {running.engine}: {running.described}")
         answer = running.worker.call("run", **job.arguments, outputs=True)
         result = EngineResult(engine=running.engine, setting=running.described, versions=running.versions, values={})

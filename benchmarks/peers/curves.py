@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmarks.harness.spread import Spread
-from benchmarks.peers.engines import Running, Setting, opened
-from benchmarks.peers.jobs import Job, of_length
+from benchmarks.peers.engines import RunningEngine, Setting, open_engine
+from benchmarks.peers.jobs import Job, fixed_length_job
 from benchmarks.peers.models import MARIAN
 from benchmarks.peers.results import Curve, Point
 from benchmarks.peers.rows import Context
@@ -54,7 +54,7 @@ def _plans(context: Context) -> Iterator[_Plan]:
     regard = context.engines(MARIAN).regard
 
     def job(source: int, target: int, batch: int, groups: int) -> Job:
-        return of_length(MARIAN, source, target, batch, groups)
+        return fixed_length_job(MARIAN, source, target, batch, groups)
 
     slots = [_Place(n, regard(n), job(MIDDLE, MIDDLE, n, 4 if n < 32 else 3)) for n in SLOTS]
     yield _Plan("slots", "Throughput by slots of a batch", "slots", "tokens/s", tuple(slots))
@@ -67,7 +67,7 @@ def _plans(context: Context) -> Iterator[_Plan]:
 
 
 def _value(place: _Place, unit: str, rounds: int) -> Spread:
-    with opened(place.setting) as running:
+    with open_engine(place.setting) as running:
         call = _calls(running, place)
         call(place.job.warm_up)
         answers = [call(place.job) for _ in range(rounds)]
@@ -80,7 +80,7 @@ def _value(place: _Place, unit: str, rounds: int) -> Spread:
     return Spread.of(values[unit], 3)
 
 
-def _calls(running: Running, place: _Place) -> Callable[[Job], dict[str, float]]:
+def _calls(running: RunningEngine, place: _Place) -> Callable[[Job], dict[str, float]]:
     """Returns a function that runs a job on the point's number of models at a time."""
     options = {"copies": place.copies} if place.copies > 1 else {}
 

@@ -10,8 +10,8 @@ from typing import Any
 from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.models import Forms
-from benchmarks.peers.worker import Worker, working
+from benchmarks.peers.models import ModelFiles
+from benchmarks.peers.worker import Worker, worker_process
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
 LITSERVE = "LitServe"  # serves CTranslate2
@@ -38,7 +38,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningEngine:
     """An engine with a loaded model, its versions, and a description of its setting."""
 
     engine: str
@@ -48,11 +48,11 @@ class Running:
 
 
 @contextmanager
-def opened(setting: Setting) -> Iterator[Running]:
+def open_engine(setting: Setting) -> Iterator[RunningEngine]:
     """Starts a setting's worker and loads its model."""
-    with working(setting.python, setting.module, setting.environment) as worker:
+    with worker_process(setting.python, setting.module, setting.environment) as worker:
         answer = worker.call("open", folder=str(setting.folder), **setting.open)
-        yield Running(setting.engine, worker, answer["versions"], answer["setting"])
+        yield RunningEngine(setting.engine, worker, answer["versions"], answer["setting"])
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class Engines:
         environments: folder of the peers' environments.
     """
 
-    forms: Forms
+    files: ModelFiles
     environments: Path
 
     def regard(self, num_slots: int, *, precision: str = "int8", timed: bool = False) -> Setting:
         """Regard with one worker thread per core; `timed` measures the CPU time within ONNX Runtime."""
         arguments = {"precision": precision, "num_workers": cpu_limit(), "num_slots": num_slots, "timed": timed}
-        return Setting(REGARD, Path(sys.executable), "regard_engine", self.forms.bundle, arguments)
+        return Setting(REGARD, Path(sys.executable), "regard_engine", self.files.bundle, arguments)
 
     def ctranslate2(
         self, inter: int, intra: int, *, mkl: bool = False, compute_type: str = "int8", **options: Any
@@ -77,7 +77,7 @@ class Engines:
         """CTranslate2 with `inter` workers of `intra` threads each."""
         arguments = {"compute_type": compute_type, "inter_threads": inter, "intra_threads": intra, **options}
         variables = {"CT2_USE_MKL": "1"} if mkl else {}
-        folder, python = self.forms.converted(compute_type), python_of(self.environments, "ctranslate2")
+        folder, python = self.files.converted(compute_type), python_of(self.environments, "ctranslate2")
         return Setting(CTRANSLATE2, python, "ctranslate2_engine", folder, arguments, variables)
 
     def ctranslate2_settings(self, batch: int) -> list[Setting]:
@@ -95,7 +95,7 @@ class Engines:
         arguments = {"num_threads": num_threads, "compiled": compiled}
         python = python_of(self.environments, "transformers")
         return Setting(
-            TRANSFORMERS, python, "transformers_engine", self.forms.checkpoint, arguments, _threads(num_threads)
+            TRANSFORMERS, python, "transformers_engine", self.files.checkpoint, arguments, _threads(num_threads)
         )
 
     def transformers_settings(self, batch: int) -> list[Setting]:
@@ -104,7 +104,7 @@ class Engines:
 
     def optimum(self, num_threads: int) -> Setting:
         """optimum on ONNX Runtime in float32."""
-        folder, python = self.forms.exported_by_optimum, python_of(self.environments, "optimum")
+        folder, python = self.files.exported_by_optimum, python_of(self.environments, "optimum")
         return Setting(OPTIMUM, python, "optimum_engine", folder, {"num_threads": num_threads}, _threads(num_threads))
 
 

@@ -11,10 +11,10 @@ from tokenizers import Tokenizer
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.agreement import agreement, outputs
 from benchmarks.peers.engines import CTRANSLATE2
-from benchmarks.peers.jobs import Job, free
+from benchmarks.peers.jobs import Job, free_length_job
 from benchmarks.peers.models import EVERYDAY, SHIPPED
 from benchmarks.peers.results import Figure
-from benchmarks.peers.rows import Context, Found
+from benchmarks.peers.rows import Context, Findings
 from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
@@ -27,7 +27,7 @@ def job(batch: int, num_sentences: int, context: Context) -> Job:
     """A job of Tatoeba's dev sentences if there are data, otherwise of the serving benchmark's sentences."""
     texts = read_lines(_folder(context.data) / "dev.en.gz", num_sentences) if context.data else SENTENCES
     repeated = [texts[number % len(texts)] for number in range(num_sentences)]
-    return free(ids(repeated), batch)
+    return free_length_job(ids(repeated), batch)
 
 
 def ids(texts: Sequence[str]) -> list[list[int]]:
@@ -46,14 +46,14 @@ class QualityRow:
 
     num_sentences: int = 1000
 
-    def __call__(self, context: Context) -> Found:
+    def __call__(self, context: Context) -> Findings:
         if context.data is None:
-            return Found((), notes=("BLEU not measured: no --data.",))
+            return Findings((), notes=("BLEU not measured: no --data.",))
         folder, engines = _folder(context.data), context.engines(EVERYDAY)
         sources = ids(read_lines(folder / "dev.en.gz", self.num_sentences))
         references = read_lines(folder / f"dev.{LANGUAGE}.gz", self.num_sentences)
         order = sorted(range(len(sources)), key=lambda number: len(sources[number]), reverse=True)
-        work = free([sources[number] for number in order], 32)
+        work = free_length_job([sources[number] for number in order], 32)
         _, plain = outputs(engines.transformers(cpu_limit()), work, context)
         expected = [references[number] for number in order]
         base = _bleu(plain, expected)
@@ -71,7 +71,7 @@ class QualityRow:
             figures.append(Figure(what=f"{name}: BLEU lost", value=lost, needed=needed, goal=goal, at_most=True))
             figures.append(Figure(what=f"{name}: % of outputs alike", value=Spread.of([100 * same], 1)))
             results.append(result)
-        return Found(tuple(figures), tuple(results))
+        return Findings(tuple(figures), tuple(results))
 
 
 def _bleu(found: Sequence[Sequence[int]], references: Sequence[str]) -> float:

@@ -11,8 +11,8 @@ from benchmarks.peers.engines import CTRANSLATE2, REGARD
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
-from benchmarks.peers.rounds import all_opened
-from benchmarks.peers.rows import Context, Found
+from benchmarks.peers.rounds import open_engines
+from benchmarks.peers.rows import Context, Findings
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class OutsideRow:
     needed: float
     goal: float
 
-    def __call__(self, context: Context) -> Found:
+    def __call__(self, context: Context) -> Findings:
         job, setting = self.job(context), context.engines(self.model).regard(self.num_slots, timed=True)
-        with all_opened([setting]) as (running,):
+        with open_engines([setting]) as (running,):
             running.worker.call("run", **job.warm_up.arguments)
             answers = [running.worker.call("run", **job.arguments) for _ in range(context.plan.rounds)]
         shares = [100 * (1 - each["onnxruntime_cpu_s"] / each["cpu_s"]) for each in answers]
         figure = Figure(
             what="% of CPU time", value=Spread.of(shares, 1), needed=self.needed, goal=self.goal, at_most=True
         )
-        return Found((figure,))
+        return Findings((figure,))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MemoryRow:
     needed: float
     goal: float
 
-    def __call__(self, context: Context) -> Found:
+    def __call__(self, context: Context) -> Findings:
         job, engines = self.job(context), context.engines(self.model)
         settings = [engines.regard(self.num_slots), engines.ctranslate2(cpu_limit(), 1)]
         found: dict[str, list[float]] = {REGARD: [], CTRANSLATE2: []}
@@ -55,7 +55,7 @@ class MemoryRow:
         for _ in range(max(2, context.plan.slow_rounds)):
             for setting in settings:
                 context.stage(f"memory of {setting.engine}")
-                with all_opened([setting]) as (running,):
+                with open_engines([setting]) as (running,):
                     running.worker.call("run", **job.arguments)
                     found[setting.engine].append(resident_mb(running.worker.pid) or 0.0)
                     described[setting.engine] = running
@@ -71,4 +71,4 @@ class MemoryRow:
             )
             for name, megabytes in found.items()
         ]
-        return Found((figure,), tuple(results))
+        return Findings((figure,), tuple(results))

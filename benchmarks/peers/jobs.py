@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.peers.lengths import pairs
+from benchmarks.peers.lengths import length_pairs
 from benchmarks.peers.models import BART, CAPTIONER, MARIAN, Model
 
 SEED = 0
@@ -59,7 +59,7 @@ class Job:
         return replace(self, groups=self.groups[:: min(3, max(1, len(self.groups) - 1))])
 
 
-def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:
+def drawn_length_job(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> Job:
     """Sources of random ids with lengths drawn from real ones; outputs have the mean length of their group.
 
     Groups collect similar lengths, so that engines with static batches waste no steps on finished rows. The longest
@@ -67,7 +67,9 @@ def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> 
     """
     drawn = random.Random(SEED)
     found = sorted(
-        drawn.choices(pairs(KINDS[model]), k=batch * num_groups), key=lambda pair: (pair[1], pair[0]), reverse=True
+        drawn.choices(length_pairs(KINDS[model]), k=batch * num_groups),
+        key=lambda pair: (pair[1], pair[0]),
+        reverse=True,
     )
     cut = [found[at : at + batch] for at in range(0, len(found), batch)]
     groups = tuple(
@@ -80,14 +82,14 @@ def forced(model: Model, batch: int, num_groups: int, *, num_beams: int = 1) -> 
     return Job(groups, num_beams, one_by_one=batch == 1)
 
 
-def of_length(model: Model, source: int, target: int, batch: int, num_groups: int) -> Job:
+def fixed_length_job(model: Model, source: int, target: int, batch: int, num_groups: int) -> Job:
     """Sources of one length and outputs of one length."""
     drawn = random.Random(SEED)
     sources = [[_source(model, source, drawn) for _ in range(batch)] for _ in range(num_groups)]
     return Job(tuple({"sources": each, "new_tokens": target} for each in sources), one_by_one=batch == 1)
 
 
-def free(sources: Sequence[Sequence[int]], batch: int) -> Job:
+def free_length_job(sources: Sequence[Sequence[int]], batch: int) -> Job:
     """Real sources, whose outputs the model itself ends; groups of similar lengths, longest first."""
     ordered = sorted(sources, key=len, reverse=True)
     cut = [ordered[at : at + batch] for at in range(0, len(ordered), batch)]

@@ -28,7 +28,7 @@ Pair = tuple[int, int]
 """Number of tokens of an input, including special tokens, and of its output."""
 
 
-def pairs(kind: str) -> list[Pair]:
+def length_pairs(kind: str) -> list[Pair]:
     """The counted lengths of a kind: "translation", "summarization" or "captioning"."""
     counted: dict[str, list[list[int]]] = json.loads(FILE.read_text(encoding="utf-8"))
     return [(source, target) for source, target in counted[kind]]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness.checkouts import REPOSITORY, WORKING_TREE, Checkout
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.worker import working
+from benchmarks.peers.worker import worker_process
 
 SHIPPED = WORKING_TREE.shipped_bundles
 QUANTIZATIONS = ("int8", "float32")
@@ -47,7 +47,7 @@ MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY)
 
 
 @dataclass(frozen=True)
-class Forms:
+class ModelFiles:
     """Paths of a model's checkpoint, bundle and conversions below one folder, which `prepare` fills."""
 
     folder: Path
@@ -78,7 +78,7 @@ class Forms:
         return self.folder / self.model.name / "optimum"
 
 
-def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, stale: bool = False) -> None:
+def prepare(files: ModelFiles, environments: Path, stage: Callable[[str], None], *, stale: bool = False) -> None:
     """Makes missing files of a model; exports its bundle again if the export code has changed.
 
     Args:
@@ -89,43 +89,43 @@ def prepare(forms: Forms, environments: Path, stage: Callable[[str], None], *, s
     Raises:
         WorkerFailed, ConversionFailed: a conversion failed.
     """
-    model = forms.model
-    if not forms.checkpoint.exists():
+    model = files.model
+    if not files.checkpoint.exists():
         stage(f"{model.name}: making the checkpoint")
-        make_checkpoint(forms, python_of(environments, "transformers"))
+        make_checkpoint(files, python_of(environments, "transformers"))
     for quantization in QUANTIZATIONS if model.in_ctranslate2 else ():
-        if not forms.converted(quantization).exists():
+        if not files.converted(quantization).exists():
             stage(f"{model.name}: converting for CTranslate2, {quantization}")
-            with _made(forms.converted(quantization)) as target:
+            with _made(files.converted(quantization)) as target:
                 python = python_of(environments, "ctranslate2")
-                _call("ctranslate2_convert", python, source=forms.checkpoint, folder=target, quantization=quantization)
-    if not forms.exported_by_optimum.exists():
+                _call("ctranslate2_convert", python, source=files.checkpoint, folder=target, quantization=quantization)
+    if not files.exported_by_optimum.exists():
         stage(f"{model.name}: converting for optimum")
-        with _made(forms.exported_by_optimum) as target:
-            _call("optimum_convert", python_of(environments, "optimum"), source=forms.checkpoint, folder=target)
-    if not model.shipped and not (stale and forms.bundle.exists()):
-        _export(forms, stage)
+        with _made(files.exported_by_optimum) as target:
+            _call("optimum_convert", python_of(environments, "optimum"), source=files.checkpoint, folder=target)
+    if not model.shipped and not (stale and files.bundle.exists()):
+        _export(files, stage)
 
 
-def make_checkpoint(forms: Forms, python: Path) -> None:
+def make_checkpoint(files: ModelFiles, python: Path) -> None:
     """Makes a model's checkpoint with an interpreter that has PyTorch, transformers and SentencePiece."""
-    shipped = forms.model.shipped
+    shipped = files.model.shipped
     source = {"source": str(SHIPPED / "checkpoints" / shipped)} if shipped else {}
-    with _made(forms.checkpoint) as target, working(python, "checkpoints") as maker:
-        maker.call(forms.model.recipe, folder=str(target), **source)
+    with _made(files.checkpoint) as target, worker_process(python, "checkpoints") as maker:
+        maker.call(files.model.recipe, folder=str(target), **source)
 
 
 def _call(converter: str, python: Path, **arguments: Path | str) -> None:
-    with working(python, converter) as worker:
+    with worker_process(python, converter) as worker:
         worker.call("convert", **{name: str(value) for name, value in arguments.items()})
 
 
-def _export(forms: Forms, stage: Callable[[str], None]) -> None:
-    export_bundle(forms, stage, key=_exporter(), precisions=QUANTIZATIONS, checkout=WORKING_TREE)
+def _export(files: ModelFiles, stage: Callable[[str], None]) -> None:
+    export_bundle(files, stage, key=_exporter(), precisions=QUANTIZATIONS, checkout=WORKING_TREE)
 
 
 def export_bundle(
-    forms: Forms, stage: Callable[[str], None], *, key: str, precisions: Sequence[str], checkout: Checkout
+    files: ModelFiles, stage: Callable[[str], None], *, key: str, precisions: Sequence[str], checkout: Checkout
 ) -> None:
     """Exports by the command line; allows mismatches, since random weights may fail the int8 bounds.
 
@@ -136,18 +136,18 @@ def export_bundle(
     Raises:
         ConversionFailed: the export failed.
     """
-    mark = forms.bundles.parent / "exported-by"
-    if forms.bundle.exists() and mark.exists() and mark.read_text() == key:
+    mark = files.bundles.parent / "exported-by"
+    if files.bundle.exists() and mark.exists() and mark.read_text() == key:
         return
-    stage(f"{forms.model.name}: exporting for Regard")
-    shutil.rmtree(forms.bundle, ignore_errors=True)
-    forms.bundles.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "regard", "export", str(forms.checkpoint), "--output", str(forms.bundle)]
+    stage(f"{files.model.name}: exporting for Regard")
+    shutil.rmtree(files.bundle, ignore_errors=True)
+    files.bundles.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "regard", "export", str(files.checkpoint), "--output", str(files.bundle)]
     command += ["--precision", ",".join(precisions), "--allow-mismatch"]
     environment = {**os.environ, **checkout.environment}
     ran = subprocess.run(command, cwd=checkout.folder, env=environment, capture_output=True, text=True)
     if ran.returncode:
-        raise ConversionFailed(f"{forms.model.name}: {ran.stderr[-2000:]}")
+        raise ConversionFailed(f"{files.model.name}: {ran.stderr[-2000:]}")
     mark.write_text(key)
 
 

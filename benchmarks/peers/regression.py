@@ -16,10 +16,10 @@ from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table, show
-from benchmarks.peers.engines import Engines, Running, Setting, opened
+from benchmarks.peers.engines import Engines, RunningEngine, Setting, open_engine
 from benchmarks.peers.everyday import ids
-from benchmarks.peers.jobs import Job, free
-from benchmarks.peers.models import EVERYDAY, Forms, make_checkpoint
+from benchmarks.peers.jobs import Job, free_length_job
+from benchmarks.peers.models import EVERYDAY, ModelFiles, make_checkpoint
 from benchmarks.peers.rounds import PAUSE_S
 from benchmarks.serving.sentences import SENTENCES
 
@@ -41,17 +41,17 @@ def main(rounds: int) -> None:
     """Compares Regard with transformers, batches with single requests, and maps with no maps."""
     ends = time.monotonic() + TIME_S
     sources = ids(SENTENCES)
-    single, batched = free(sources[:12], 1), free(sources * 8, 32)
+    single, batched = free_length_job(sources[:12], 1), free_length_job(sources * 8, 32)
     runs = {
         "single": Run("Regard", single),
         "batched": Run("Regard", batched),
         "with maps": Run("Regard", batched, attention=True),
         "transformers, single": Run("transformers", single),
-        "transformers, batched": Run("transformers", free(sources[:1] * 32, 32)),
+        "transformers, batched": Run("transformers", free_length_job(sources[:1] * 32, 32)),
     }
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        engines = {setting.engine: stack.enter_context(opened(setting)) for setting in _settings(Path(folder))}
+        engines = {setting.engine: stack.enter_context(open_engine(setting)) for setting in _settings(Path(folder))}
         for each in runs.values():
             _speed(engines[each.engine], Run(each.engine, each.job.warm_up, each.attention))
         for number in range(rounds):
@@ -64,15 +64,15 @@ def main(rounds: int) -> None:
 
 
 def _settings(folder: Path) -> list[Setting]:
-    forms = Forms(folder, EVERYDAY)
-    make_checkpoint(forms, Path(sys.executable))
-    engines = Engines(forms, folder)
+    files = ModelFiles(folder, EVERYDAY)
+    make_checkpoint(files, Path(sys.executable))
+    engines = Engines(files, folder)
     arguments = {"num_threads": cpu_limit(), "compiled": False}
-    beside = Setting("transformers", Path(sys.executable), "transformers_engine", forms.checkpoint, arguments)
+    beside = Setting("transformers", Path(sys.executable), "transformers_engine", files.checkpoint, arguments)
     return [engines.regard(32), beside]
 
 
-def _speed(running: Running, run: Run) -> float:
+def _speed(running: RunningEngine, run: Run) -> float:
     """Tokens per second."""
     options = {"attention": True} if run.attention else {}
     answer = running.worker.call("run", **run.job.arguments, **options)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.harness.spread import Spread
-from benchmarks.peers.engines import Running, Setting, opened
+from benchmarks.peers.engines import RunningEngine, Setting, open_engine
 from benchmarks.peers.jobs import Job
 
 PAUSE_S = 0.3  # threads that spin after their work, like OpenMP's, stop in this time
@@ -43,7 +43,7 @@ QUICK = Plan(rounds=2, slow_rounds=1, warmup_s=1.0, duration_s=4.0, search=False
 class Measured:
     """The rounds of one engine, with one value of `seconds` and `cpu_s` per round."""
 
-    running: Running
+    running: RunningEngine
     num_tokens: int
     seconds: tuple[float, ...]
     cpu_s: tuple[float, ...]
@@ -55,19 +55,19 @@ class Measured:
 
 
 @contextmanager
-def all_opened(settings: Sequence[Setting]) -> Iterator[list[Running]]:
+def open_engines(settings: Sequence[Setting]) -> Iterator[list[RunningEngine]]:
     """Starts all settings."""
     with ExitStack() as stack:
-        yield [stack.enter_context(opened(setting)) for setting in settings]
+        yield [stack.enter_context(open_engine(setting)) for setting in settings]
 
 
-def best(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tuple[Setting, str]:
+def fastest_setting(settings: Sequence[Setting], job: Job, plan: Plan, stage: Stage) -> tuple[Setting, str]:
     """Searches the setting with the most tokens per second; also returns a note with the speeds of all settings."""
     if len(settings) == 1 or not plan.search:
         return settings[0], ""
     found: list[tuple[float, Setting, str]] = []
     for setting in settings:
-        with opened(setting) as running:
+        with open_engine(setting) as running:
             stage(f"searching {running.engine}: {running.described}")
             warmup = running.worker.call("run", **job.shortest.arguments)
             speeds = [_speed(warmup)]
@@ -83,7 +83,9 @@ def _speed(answer: dict[str, Any]) -> float:
     return float(answer["num_tokens"] / answer["seconds"])
 
 
-def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[str], stage: Stage) -> list[Measured]:
+def compare(
+    engines: Sequence[RunningEngine], job: Job, plan: Plan, slow: frozenset[str], stage: Stage
+) -> list[Measured]:
     """Runs a job on every engine, round by round, every second round in reverse order.
 
     Args:
@@ -104,7 +106,7 @@ def compare(engines: Sequence[Running], job: Job, plan: Plan, slow: frozenset[st
     return [_measured(running, answers[running.engine]) for running in engines]
 
 
-def _measured(running: Running, answers: Sequence[dict[str, Any]]) -> Measured:
+def _measured(running: RunningEngine, answers: Sequence[dict[str, Any]]) -> Measured:
     return Measured(
         running,
         answers[0]["num_tokens"],

@@ -8,9 +8,9 @@ from regard_service.app.cores import cpu_limit
 
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
 from benchmarks.peers.jobs import Job
-from benchmarks.peers.models import Forms, Model
+from benchmarks.peers.models import Model, ModelFiles
 from benchmarks.peers.results import EngineResult, Figure
-from benchmarks.peers.rounds import Plan, Stage, all_opened, best, compare, ratio
+from benchmarks.peers.rounds import Plan, Stage, compare, fastest_setting, open_engines, ratio
 
 AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal of every row
 
@@ -38,11 +38,11 @@ class Context:
 
     def engines(self, model: Model) -> Engines:
         """The engines' settings for a model."""
-        return Engines(Forms(self.models, model), self.environments)
+        return Engines(ModelFiles(self.models, model), self.environments)
 
 
 @dataclass(frozen=True)
-class Found:
+class Findings:
     """The result of a row's measurement."""
 
     figures: tuple[Figure, ...]
@@ -63,7 +63,7 @@ class Row:
     name: str
     title: str
     model: Model
-    measure: Callable[[Context], Found]
+    measure: Callable[[Context], Findings]
     is_long: bool = False
 
 
@@ -83,16 +83,16 @@ class BatchRow:
     goal: float | None = None
     num_beams: int = 1
 
-    def __call__(self, context: Context) -> Found:
+    def __call__(self, context: Context) -> Findings:
         job, engines = self.job(context), context.engines(self.model)
         chosen, notes = [engines.regard(max(self.batch, 1) * self.num_beams)], []
         for settings in self._peers(engines, context):
             search_job = job.sample
-            setting, note = best(settings, search_job, context.plan, context.stage)
+            setting, note = fastest_setting(settings, search_job, context.plan, context.stage)
             chosen.append(setting)
             notes.append(note)
         slow = frozenset({TRANSFORMERS, OPTIMUM})
-        with all_opened(chosen) as running:
+        with open_engines(chosen) as running:
             regard, *others = compare(running, job, context.plan, slow, context.stage)
         targets = {CTRANSLATE2: (self.needed, self.goal), TRANSFORMERS: AGAINST_TRANSFORMERS}
         figures = []
@@ -101,7 +101,7 @@ class BatchRow:
             what = f"times {other.running.engine}'s tokens/s"
             figures.append(Figure(what=what, value=ratio(regard, other), needed=needed, goal=goal))
         found = tuple(EngineResult.of(each) for each in (regard, *others))
-        return Found(tuple(figures), found, tuple(note for note in notes if note))
+        return Findings(tuple(figures), found, tuple(note for note in notes if note))
 
     def _peers(self, engines: Engines, context: Context) -> Sequence[list[Setting]]:
         searched = {

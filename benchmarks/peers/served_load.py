@@ -21,7 +21,7 @@ import grpc
 import uvloop
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.harness.process import cpu_seconds, family
+from benchmarks.harness.process import cpu_seconds, process_family
 from benchmarks.harness.spread import percentile
 from benchmarks.peers.worker import WorkerFailed
 from regard.v1 import regard_pb2 as pb
@@ -237,7 +237,7 @@ def _http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str)
 async def _cpu(server_pid: int, begins: float, ends: float) -> tuple[float, float]:
     """CPU seconds that the server's processes and this process use in the measurement."""
     await asyncio.sleep(begins - time.perf_counter())
-    processes, own = family(server_pid), time.process_time()
+    processes, own = process_family(server_pid), time.process_time()
     before = sum(cpu_seconds(each) or 0.0 for each in processes)
     await asyncio.sleep(ends - time.perf_counter())
     return sum(cpu_seconds(each) or 0.0 for each in processes) - before, time.process_time() - own

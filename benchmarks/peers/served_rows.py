@@ -15,12 +15,12 @@ from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.inside.words import made_up_words
-from benchmarks.peers.lengths import pairs
-from benchmarks.peers.models import Forms, Model
+from benchmarks.peers.lengths import length_pairs
+from benchmarks.peers.models import Model, ModelFiles
 from benchmarks.peers.results import EngineResult, Figure
-from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Found
+from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Findings
 from benchmarks.peers.served_load import Load, LoadResult, run
-from benchmarks.peers.worker import working
+from benchmarks.peers.worker import worker_process
 from regard import Client
 
 NUM_REQUESTS = 400
@@ -32,7 +32,7 @@ SLOW_FACTOR = 3  # length of a slow server's load over that of others
 
 
 @dataclass(frozen=True)
-class Served:
+class RunningServer:
     """A running server.
 
     Attributes:
@@ -56,8 +56,8 @@ class ServedRow:
     throughput: tuple[float, float]
     p95: tuple[float, float]
 
-    def __call__(self, context: Context) -> Found:
-        requests = mixed(Forms(context.models, self.model))
+    def __call__(self, context: Context) -> Findings:
+        requests = mixed_requests(ModelFiles(context.models, self.model))
         with ExitStack() as stack:
             servers = [stack.enter_context(regard(context, self.model, requests))]
             notes = []
@@ -71,7 +71,9 @@ class ServedRow:
                 servers.append(stack.enter_context(transformers(context, self.model, requests)))
             results = compare(servers, context)
         figures = [figure for other in servers[1:] for figure in self._figures(other.name, results)]
-        return Found(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers), tuple(notes))
+        return Findings(
+            tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers), tuple(notes)
+        )
 
     def _best_batch(self, context: Context, requests: Sequence[tuple[str, int]]) -> tuple[int, str]:
         """Searches the maximum batch size with which CTranslate2 has the highest throughput; also returns a note."""
@@ -107,26 +109,26 @@ class MapsRow:
     needed: float
     goal: float
 
-    def __call__(self, context: Context) -> Found:
-        requests = mixed(Forms(context.models, self.model))
+    def __call__(self, context: Context) -> Findings:
+        requests = mixed_requests(ModelFiles(context.models, self.model))
         with regard(context, self.model, requests) as server:
             load = {**server.load, "attention": (self.kind,)}
-            without = Served("without maps", server.setting, server.versions, server.load)
-            with_maps = Served("with maps", server.setting, server.versions, load)
+            without = RunningServer("without maps", server.setting, server.versions, server.load)
+            with_maps = RunningServer("with maps", server.setting, server.versions, load)
             results = compare([without, with_maps], context)
         rounds = zip(results[with_maps.name], results[without.name], strict=True)
         kept = Spread.of([on.tokens_per_s / off.tokens_per_s for on, off in rounds], 3)
         figure = Figure(what="share of throughput kept", value=kept, needed=self.needed, goal=self.goal)
-        return Found((figure,), tuple(engine_result(each, results[each.name]) for each in (without, with_maps)))
+        return Findings((figure,), tuple(engine_result(each, results[each.name]) for each in (without, with_maps)))
 
 
-def mixed(forms: Forms) -> list[tuple[str, int]]:
+def mixed_requests(files: ModelFiles) -> list[tuple[str, int]]:
     """Pairs of a text of made-up words and the length of its output, with real lengths in the checkpoint's pieces."""
-    pieces = sentencepiece.SentencePieceProcessor(str(forms.checkpoint / "source.spm"))
+    pieces = sentencepiece.SentencePieceProcessor(str(files.checkpoint / "source.spm"))
     words = made_up_words()
     sizes = dict(zip(words, map(len, pieces.encode(list(words))), strict=True))
     drawn = random.Random(SEED)
-    lengths = drawn.choices(pairs("translation"), k=NUM_REQUESTS)
+    lengths = drawn.choices(length_pairs("translation"), k=NUM_REQUESTS)
     return [(_text(sizes, source - 1, drawn), target) for source, target in lengths]
 
 
@@ -139,7 +141,7 @@ def _text(sizes: Mapping[str, int], length: int, drawn: random.Random) -> str:
     return " ".join(words)
 
 
-def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadResult]]:
+def compare(servers: Sequence[RunningServer], context: Context) -> dict[str, list[LoadResult]]:
     """Loads every server once per round, every second round in reverse order, after a warm-up round.
 
     Suspends servers that are not loaded, since some poll while they are idle.
@@ -160,12 +162,12 @@ def compare(servers: Sequence[Served], context: Context) -> dict[str, list[LoadR
     return results
 
 
-def _load(server: Served, context: Context) -> Load:
+def _load(server: RunningServer, context: Context) -> Load:
     factor = SLOW_FACTOR if server.slow else 1
     return Load(**server.load, warmup_s=context.plan.warmup_s, duration_s=context.plan.duration_s * factor)
 
 
-def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult:
+def engine_result(server: RunningServer, results: Sequence[LoadResult]) -> EngineResult:
     """Summarizes the rounds of a server."""
     values = {
         "tokens/s": Spread.of([each.tokens_per_s for each in results], 1),
@@ -178,28 +180,28 @@ def engine_result(server: Served, results: Sequence[LoadResult]) -> EngineResult
 
 
 @contextmanager
-def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[RunningServer]:
     """Regard: `regard serve` with default settings."""
-    forms = Forms(context.models, model)
-    with serve(forms.bundles, models=(forms.bundle.name,), flags=("--log-level=warning",)) as server:
+    files = ModelFiles(context.models, model)
+    with serve(files.bundles, models=(files.bundle.name,), flags=("--log-level=warning",)) as server:
         server.wait_until_healthy(START_TIMEOUT_S)
         with Client(server.target) as client:
-            precision = client.model(forms.bundle.name).precision
+            precision = client.model(files.bundle.name).precision
         load = {
-            "api": "regard", "target": server.target, "model": forms.bundle.name, "requests": requests,
+            "api": "regard", "target": server.target, "model": files.bundle.name, "requests": requests,
             "server_pid": server.process.pid,
         }  # fmt: skip
-        yield Served(REGARD, f"regard serve, {precision}, default settings", {}, load)
+        yield RunningServer(REGARD, f"regard serve, {precision}, default settings", {}, load)
 
 
 @contextmanager
 def ctranslate2(
     context: Context, model: Model, requests: Sequence[tuple[str, int]], max_batch: int
-) -> Iterator[Served]:
+) -> Iterator[RunningServer]:
     """CTranslate2 with one worker per core."""
-    forms = Forms(context.models, model)
+    files = ModelFiles(context.models, model)
     arguments = {
-        "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "compute_type": "int8",
+        "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "compute_type": "int8",
         "num_workers": cpu_limit(), "num_threads": 1,
     }  # fmt: skip
     with _peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
@@ -207,20 +209,20 @@ def ctranslate2(
 
 
 @contextmanager
-def transformers(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+def transformers(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[RunningServer]:
     """transformers, one batch at a time on all cores."""
-    folder = str(Forms(context.models, model).checkpoint)
+    folder = str(ModelFiles(context.models, model).checkpoint)
     arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
     with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
         yield server
 
 
 @contextmanager
-def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[Served]:
+def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[RunningServer]:
     """CTranslate2 in LitServe over HTTP, with one inference process per core and LitServe's dynamic batches."""
-    forms = Forms(context.models, model)
+    files = ModelFiles(context.models, model)
     arguments = {
-        "folder": str(forms.converted("int8")), "checkpoint": str(forms.checkpoint), "num_workers": cpu_limit(),
+        "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "num_workers": cpu_limit(),
     }  # fmt: skip
     with _peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
         yield server
@@ -234,13 +236,13 @@ def _peer(
     requests: Sequence[tuple[str, int]],
     max_batch: int,
     api: str = "thin",
-) -> Iterator[Served]:
+) -> Iterator[RunningServer]:
     environment = name.lower()
-    with working(python_of(context.environments, environment), f"{environment}_server") as worker:
+    with worker_process(python_of(context.environments, environment), f"{environment}_server") as worker:
         answer = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
         load = {
             "api": api, "target": f"127.0.0.1:{answer['port']}", "model": "", "requests": requests,
             "server_pid": worker.pid,
         }  # fmt: skip
         how = "thin gRPC servicer" if api == "thin" else "HTTP"
-        yield Served(name, f"{how}, {answer['setting']}", answer["versions"], load, slow=name == TRANSFORMERS)
+        yield RunningServer(name, f"{how}, {answer['setting']}", answer["versions"], load, slow=name == TRANSFORMERS)

@@ -6,7 +6,7 @@ from functools import partial
 from benchmarks.peers import everyday
 from benchmarks.peers.agreement import AgreementRow
 from benchmarks.peers.footprint import MemoryRow, OutsideRow
-from benchmarks.peers.jobs import Job, forced
+from benchmarks.peers.jobs import Job, drawn_length_job
 from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, Model
 from benchmarks.peers.rows import BatchRow, Context, Row
 from benchmarks.peers.served_rows import MapsRow, ServedRow
@@ -18,7 +18,7 @@ NAMES = {MARIAN: "Marian-base", BART: "BART-base, summaries", CAPTIONER: "ViT-GP
 def _forced(model: Model, batch: int, num_beams: int, context: Context) -> Job:
     """A job with fewer groups for models and searches with a higher cost per token."""
     num_groups = GROUPS[batch] // (6 if model == CAPTIONER else 3 if model == BART or num_beams > 1 else 1)
-    return forced(model, batch, max(2, num_groups), num_beams=num_beams)
+    return drawn_length_job(model, batch, max(2, num_groups), num_beams=num_beams)
 
 
 def _row(name: str, model: Model, batch: int, targets: tuple[float, float] | None = None, *, num_beams: int = 1) -> Row:

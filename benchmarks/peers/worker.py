@@ -60,7 +60,7 @@ class Worker:
 
 
 @contextmanager
-def working(
+def worker_process(
     python: Path, module: str, environment: Mapping[str, str] | None = None, checkout: Checkout = WORKING_TREE
 ) -> Iterator[Worker]:
     """Starts a worker, and ends it at exit.

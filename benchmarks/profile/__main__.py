@@ -13,11 +13,11 @@ from benchmarks.harness.checkouts import REPOSITORY
 from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.tables import show
 from benchmarks.peers import everyday
-from benchmarks.peers.jobs import Job, free, of_length
-from benchmarks.peers.models import EVERYDAY, MARIAN, Forms, Model
+from benchmarks.peers.jobs import Job, fixed_length_job, free_length_job
+from benchmarks.peers.models import EVERYDAY, MARIAN, Model, ModelFiles
 from benchmarks.peers.served_load import Load, run
-from benchmarks.peers.served_rows import mixed
-from benchmarks.peers.worker import working
+from benchmarks.peers.served_rows import mixed_requests
+from benchmarks.peers.worker import worker_process
 from benchmarks.profile import peak
 from benchmarks.profile.profile_report import EngineProfile, Graph, Peaks, ProfileReport, ServerProfile
 from benchmarks.profile.shares_picture import draw
@@ -47,15 +47,15 @@ def main(context: click.Context, models: str, folder: Path, json_file: Path | No
     stage("the machine's peaks")
     peaks, engine, server = _peaks(), [], []
     for model in (MODELS[name.strip()] for name in models.split(",")):
-        forms = Forms(folder, model)
-        if not forms.bundle.exists():
+        files = ModelFiles(folder, model)
+        if not files.bundle.exists():
             raise click.ClickException(f"{model.name} is missing: run python -m benchmarks.peers --prepare")
         for batch in BATCHES:
             stage(f"{model.name}, {batch} at a time")
-            engine.append(_engine(forms, batch))
+            engine.append(_engine(files, batch))
         for num_clients in CLIENTS:
             stage(f"{model.name}, clients: {num_clients}")
-            server.append(_server(forms, num_clients))
+            server.append(_server(files, num_clients))
     report = ProfileReport(**before, peaks=peaks, engine=tuple(engine), server=tuple(server))
     show(report.tables(), report.notes())
     if json_file is not None:
@@ -72,21 +72,21 @@ def _peaks() -> Peaks:
     )
 
 
-def _engine(forms: Forms, batch: int) -> EngineProfile:
-    job = _job(forms.model, batch)
+def _engine(files: ModelFiles, batch: int) -> EngineProfile:
+    job = _job(files.model, batch)
     arguments: dict[str, Any] = {
-        "folder": str(forms.bundle), "precision": "int8", "groups": job.groups, "num_slots": batch,
+        "folder": str(files.bundle), "precision": "int8", "groups": job.groups, "num_slots": batch,
         "one_by_one": job.one_by_one,
     }  # fmt: skip
     answers = {}
     for call in ("stages", "operators"):  # each in its own process
-        with working(Path(sys.executable), "benchmarks.profile.engine_worker") as worker:
+        with worker_process(Path(sys.executable), "benchmarks.profile.engine_worker") as worker:
             answers[call] = worker.call(call, **arguments)
     timed, graphs = answers["stages"], {name: _graph(graph) for name, graph in answers["operators"].items()}
     num_steps = timed["num_steps"]
     by_stage = {name: 1e6 * seconds / num_steps for name, seconds in _with_rest(timed, "rest").items()}
     return EngineProfile(
-        model=forms.model.name,
+        model=files.model.name,
         batch=batch,
         num_tokens=timed["num_tokens"],
         num_steps=num_steps,
@@ -100,8 +100,8 @@ def _engine(forms: Forms, batch: int) -> EngineProfile:
 def _job(model: Model, batch: int) -> Job:
     if model == EVERYDAY:
         texts = [SENTENCES[number % len(SENTENCES)] for number in range(20 if batch == 1 else 10 * batch)]
-        return free(everyday.ids(texts), batch)
-    return of_length(model, LENGTH, LENGTH, batch, 4 if batch == 1 else 2)
+        return free_length_job(everyday.ids(texts), batch)
+    return fixed_length_job(model, LENGTH, LENGTH, batch, 4 if batch == 1 else 2)
 
 
 def _graph(profile: dict[str, Any]) -> Graph:
@@ -113,12 +113,12 @@ def _graph(profile: dict[str, Any]) -> Graph:
     return Graph(**numbers, **tables)
 
 
-def _server(forms: Forms, num_clients: int) -> ServerProfile:
-    with working(Path(sys.executable), "benchmarks.profile.server_worker") as worker:
-        opened = worker.call("open", bundles=str(forms.bundles), model=forms.bundle.name)
+def _server(files: ModelFiles, num_clients: int) -> ServerProfile:
+    with worker_process(Path(sys.executable), "benchmarks.profile.server_worker") as worker:
+        opened = worker.call("open", bundles=str(files.bundles), model=files.bundle.name)
         load = Load(
-            api="regard", target=f"127.0.0.1:{opened['port']}", model=forms.bundle.name,
-            requests=tuple(_requests(forms)), language=everyday.LANGUAGE if forms.model == EVERYDAY else "",
+            api="regard", target=f"127.0.0.1:{opened['port']}", model=files.bundle.name,
+            requests=tuple(_requests(files)), language=everyday.LANGUAGE if files.model == EVERYDAY else "",
             num_clients=num_clients, warmup_s=0.0, duration_s=WARMUP_S, server_pid=opened["pid"],
         )  # fmt: skip
         run(load)
@@ -129,7 +129,7 @@ def _server(forms: Forms, num_clients: int) -> ServerProfile:
     by_stage = {name: round(1000 * seconds / num_requests, 4) for name, seconds in _with_rest(used, REST).items()}
     timings = result.timings_ms
     return ServerProfile(
-        model=forms.model.name,
+        model=files.model.name,
         num_clients=num_clients,
         num_requests=num_requests,
         tokens_per_s=result.tokens_per_s,
@@ -138,11 +138,11 @@ def _server(forms: Forms, num_clients: int) -> ServerProfile:
     )
 
 
-def _requests(forms: Forms) -> Iterator[tuple[str, int]]:
-    if forms.model == EVERYDAY:
+def _requests(files: ModelFiles) -> Iterator[tuple[str, int]]:
+    if files.model == EVERYDAY:
         yield from ((text, 0) for text in SENTENCES)
     else:
-        yield from mixed(forms)
+        yield from mixed_requests(files)
 
 
 def _with_rest(used: dict[str, Any], rest: str) -> dict[str, float]:

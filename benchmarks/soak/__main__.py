@@ -9,12 +9,12 @@ import click
 import uvloop
 
 from benchmarks.harness.measurement import circumstances
-from benchmarks.harness.process import pin
+from benchmarks.harness.process import pin_to_cores
 from benchmarks.harness.servers import Server, serve
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import show
 from benchmarks.loadtest.load_report import LoadReport, PartResult
-from benchmarks.loadtest.mixed_load import capacity, cores, mixed, open_loop
+from benchmarks.loadtest.mixed_load import capacity, mixed_scenario, open_loop, parse_cores
 from benchmarks.loadtest.runner import Outcome, Runner
 from benchmarks.soak.soak_report import NUM_FIFTHS, SoakReport, Stretch
 from benchmarks.soak.watch import Sample, watching
@@ -58,12 +58,12 @@ def main(
 ) -> None:
     """Soaks a server of all shipped models. The exit status is 1 if a bound is missed."""
     if cpus is not None:
-        pin(cores(cpus))
+        pin_to_cores(parse_cores(cpus))
     before = circumstances(context, "benchmarks.soak")
     with serve() as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server.wait_until_healthy()
         if generator_cpus is not None:
-            pin(cores(generator_cpus))
+            pin_to_cores(parse_cores(generator_cpus))
         soaked = runner.run(soak(server, minutes, share))
     report = SoakReport(**before, minutes=minutes, share=share, **results(soaked, minutes))
     show(report.tables(), report.notes())
@@ -98,9 +98,9 @@ async def _load(
     server: Server, soaked: Soaked, share: float, seconds: float, seed: int
 ) -> tuple[list[Outcome], list[Sample]]:
     """Measures the capacity, then sends a share of it for `seconds`; times count from the start of that load."""
-    found = await capacity(server.target, mixed(duration_s=min(CAPACITY_S, seconds)))
+    found = await capacity(server.target, mixed_scenario(duration_s=min(CAPACITY_S, seconds)))
     soaked.capacities.append(found)
-    scenario = open_loop(mixed(duration_s=seconds, warmup_s=0.0, seed=seed), share * found.median)
+    scenario = open_loop(mixed_scenario(duration_s=seconds, warmup_s=0.0, seed=seed), share * found.median)
     async with watching(server.process.pid, seconds / SAMPLES_A_LOAD) as samples:
         return await Runner(scenario, server.target).run(), samples
 
@@ -116,7 +116,7 @@ def results(soaked: Soaked, minutes: float) -> dict[str, Any]:
     """The measured fields of the report."""
     seconds = 60 * minutes
     length = seconds / NUM_STRETCHES
-    load = LoadReport.results(mixed(duration_s=seconds), soaked.outcomes)
+    load = LoadReport.results(mixed_scenario(duration_s=seconds), soaked.outcomes)
     return {
         "capacities": tuple(soaked.capacities),
         "total": load["total"],

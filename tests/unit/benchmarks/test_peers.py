@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from benchmarks.harness.machine import Machine
 from benchmarks.harness.spread import Spread
-from benchmarks.peers.__main__ import Kept, chosen_rows
+from benchmarks.peers.__main__ import StoredReport, chosen_rows
 from benchmarks.peers.agreement import agreement
 from benchmarks.peers.everyday import ids
 from benchmarks.peers.inside.batcher import Batcher
-from benchmarks.peers.jobs import forced, free
-from benchmarks.peers.lengths import pairs
+from benchmarks.peers.jobs import drawn_length_job, free_length_job
+from benchmarks.peers.lengths import length_pairs
 from benchmarks.peers.models import BART, CAPTIONER, MARIAN
 from benchmarks.peers.peers_report import PeersReport
 from benchmarks.peers.pictures import draw_rows
 from benchmarks.peers.results import Figure, RowResult, merged
 from benchmarks.peers.table import ROWS
-from benchmarks.peers.worker import WorkerFailed, working
+from benchmarks.peers.worker import WorkerFailed, worker_process
 from benchmarks.report.documents import markdown, read_report
 
 DATE = datetime(2026, 1, 2, tzinfo=UTC)
@@ -49,24 +49,24 @@ def figure(value: float, needed: float, goal: float, *, at_most: bool = False) -
 
 @pytest.mark.parametrize("model", [MARIAN, BART, CAPTIONER])
 def test_a_jobs_groups_are_batches_of_equally_long_outputs(model: Any) -> None:
-    job = forced(model, 8, 5)
+    job = drawn_length_job(model, 8, 5)
     assert [len(group["sources"]) for group in job.groups] == [8] * 5
     lengths = [group["new_tokens"] for group in job.groups]
     assert len(set(lengths)) > 1, "lengths differ from group to group"
-    assert forced(model, 8, 5) == job, "whoever runs it gets the same work"
+    assert drawn_length_job(model, 8, 5) == job, "whoever runs it gets the same work"
     assert not job.one_by_one
-    assert forced(model, 1, 3).one_by_one
+    assert drawn_length_job(model, 1, 3).one_by_one
 
 
 def test_random_sources_have_real_lengths_and_end_as_the_model_reads_them() -> None:
-    sources = [source for group in forced(MARIAN, 8, 20).groups for source in group["sources"]]
-    assert {len(source) for source in sources} <= {source for source, _ in pairs("translation")}
+    sources = [source for group in drawn_length_job(MARIAN, 8, 20).groups for source in group["sources"]]
+    assert {len(source) for source in sources} <= {source for source, _ in length_pairs("translation")}
     assert all(source[-1] == 0 and 0 not in source[:-1] for source in sources)
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=20), st.integers(1, 8))
 def test_free_jobs_keep_every_source_in_batches_of_alike_lengths(sources: list[list[int]], batch: int) -> None:
-    groups = free(sources, batch).groups
+    groups = free_length_job(sources, batch).groups
     kept = [source for group in groups for source in group["sources"]]
     assert Counter(map(tuple, kept)) == Counter(map(tuple, sources))
     assert [len(source) for source in kept] == sorted(map(len, sources), reverse=True)
@@ -85,7 +85,7 @@ def test_agreement_counts_outputs_and_what_stands_before_the_first_difference() 
 
 
 def test_a_worker_answers_and_tells_what_went_wrong(tmp_path: Path) -> None:
-    with working(Path(sys.executable), "regard_engine") as worker:
+    with worker_process(Path(sys.executable), "regard_engine") as worker:
         with pytest.raises(WorkerFailed, match="there_is_no_such_call"):
             worker.call("there_is_no_such_call")
         with pytest.raises(WorkerFailed, match=r"manifest\.json"):
@@ -95,11 +95,11 @@ def test_a_worker_answers_and_tells_what_went_wrong(tmp_path: Path) -> None:
 def test_regard_as_a_worker_translates() -> None:
     from benchmarks.peers.models import SHIPPED
 
-    with working(Path(sys.executable), "regard_engine") as worker:
+    with worker_process(Path(sys.executable), "regard_engine") as worker:
         folder = str(SHIPPED / "everyday")
         told = worker.call("open", folder=folder, precision="int8", num_workers=1, num_slots=4, timed=True)
         assert told["setting"].startswith("int8, 1 workers")
-        groups = free(ids(["Thank you!", "I have never been to the sea."]), 2).groups
+        groups = free_length_job(ids(["Thank you!", "I have never been to the sea."]), 2).groups
         found = worker.call("run", groups=groups, outputs=True)
         again = worker.call("run", groups=groups, one_by_one=True, attention=True, copies=2, outputs=True)
     assert found["num_tokens"] == sum(map(len, found["outputs"][0])) > 4
@@ -164,8 +164,8 @@ def test_rows_are_chosen_by_how_their_names_begin() -> None:
 def test_what_was_measured_earlier_stays_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "peers.json"
     before: dict[str, object] = {"date": DATE, "command": "", "commit": "abc", "machine": MACHINE}
-    Kept(before, file).add_row(row("served", figure(1.5, 1.2, 2.0)))
-    Kept(before, file).add_row(row("greedy-1", figure(1.0, 1.2, 2.0), load=3.0))
+    StoredReport(before, file).add_row(row("served", figure(1.5, 1.2, 2.0)))
+    StoredReport(before, file).add_row(row("greedy-1", figure(1.0, 1.2, 2.0), load=3.0))
     report = read_report(file)
     assert isinstance(report, PeersReport)
     assert [each.name for each in report.rows] == ["greedy-1", "served"]

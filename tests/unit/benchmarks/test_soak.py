@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.harness.process import num_open_files, thread_names
 from benchmarks.harness.spread import Spread
-from benchmarks.loadtest.mixed_load import cores, mixed, rate_of, served_only
+from benchmarks.loadtest.mixed_load import mixed_scenario, parse_cores, rate_of, served_only
 from benchmarks.loadtest.runner import Outcome
 from benchmarks.soak.__main__ import NUM_STRETCHES, Soaked, results
 from benchmarks.soak.course_picture import draw
@@ -133,15 +133,16 @@ def test_files_and_threads_are_counted(tmp_path: Path) -> None:
 def test_a_benchmark_stays_on_its_cores() -> None:
     """Pins a separate process, since pinning also affects the threads of this one's libraries."""
     core = min(os.sched_getaffinity(0))
-    code = f"import os; from benchmarks.harness.process import pin; pin([{core}]); print(os.sched_getaffinity(0))"
+    pinned = f"from benchmarks.harness.process import pin_to_cores; pin_to_cores([{core}])"
+    code = f"import os; {pinned}; print(os.sched_getaffinity(0))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{{{core}}}"
 
 
 def test_cores_are_read_from_the_command_line() -> None:
-    assert cores("0,1") == (0, 1)
+    assert parse_cores("0,1") == (0, 1)
     with pytest.raises(click.BadParameter, match="list of cores"):
-        cores("all")
+        parse_cores("all")
 
 
 def test_only_what_ends_in_time_counts_for_the_capacity() -> None:
@@ -150,6 +151,6 @@ def test_only_what_ends_in_time_counts_for_the_capacity() -> None:
 
 
 def test_what_is_not_to_be_served_can_be_left_out() -> None:
-    left = {part.name for part in served_only(mixed()).parts}
+    left = {part.name for part in served_only(mixed_scenario()).parts}
     assert {"sentence", "photograph", "story, stream"} <= left
     assert not left & {"given up", "stream given up", "too many beams", "unknown language", "damaged picture"}
