@@ -34,9 +34,11 @@ class Address:
     token: str | None = None
 
     def client(self, timeout: float = 60.0) -> Client:
+        """A blocking client; `timeout` is the limit of its calls in seconds."""
         return Client(self.target, timeout=timeout, credentials=self._credentials(), metadata=self._metadata())
 
     def async_client(self) -> AsyncClient:
+        """A client for asyncio."""
         return AsyncClient(self.target, credentials=self._credentials(), metadata=self._metadata())
 
     def _credentials(self) -> grpc.ChannelCredentials | None:

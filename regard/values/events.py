@@ -29,6 +29,7 @@ class Started:
 
     @classmethod
     def from_message(cls, message: pb.StartedEvent) -> "Started":
+        """Reads a StartedEvent of the API."""
         return cls(
             model=message.model,
             model_version=message.model_version,
@@ -64,5 +65,6 @@ class TokenMade:
 
     @classmethod
     def from_message(cls, message: pb.TokenEvent) -> "TokenMade":
+        """Reads a TokenEvent of the API."""
         token = read_target_token(message.token)
         return cls(message.index, token, message.text_delta, read_maps(message.attention), message)

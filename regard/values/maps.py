@@ -47,6 +47,7 @@ class AttentionMap:
 
     @classmethod
     def from_message(cls, message: pb.AttentionMap) -> "AttentionMap":
+        """Reads an AttentionMap of the API."""
         return cls(
             kind=cast(AttentionKind, enums.ATTENTION_KIND.name_if_known(message.kind)),
             shape=tuple(message.shape),
@@ -61,4 +62,5 @@ class AttentionMap:
 
 
 def read_maps(messages: Iterable[pb.AttentionMap]) -> tuple[AttentionMap, ...]:
+    """Reads the maps of a hypothesis, a source or a token."""
     return tuple(AttentionMap.from_message(message) for message in messages)

@@ -33,6 +33,7 @@ class Model:
 
     @classmethod
     def from_message(cls, message: pb.Model) -> "Model":
+        """Reads a Model of the API."""
         kinds = (enums.ATTENTION_KIND.name_if_known(layout.kind) for layout in message.attention_kinds)
         return cls(
             name=message.name,

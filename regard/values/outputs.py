@@ -50,6 +50,7 @@ class Hypothesis:
 
     @classmethod
     def from_message(cls, message: pb.Hypothesis) -> "Hypothesis":
+        """Reads a Hypothesis of the API."""
         return cls(
             text=message.text,
             tokens=tuple(read_target_token(token) for token in message.tokens),
@@ -85,6 +86,7 @@ class ImageGrid:
 
     @classmethod
     def from_message(cls, message: pb.ImageGrid) -> "ImageGrid":
+        """Reads an ImageGrid of the API."""
         box = message.box
         return cls(
             rows=message.rows,
@@ -167,6 +169,7 @@ class Output:
 
     @classmethod
     def from_message(cls, message: pb.Result) -> Self:
+        """Reads a Result of the API."""
         times = message.timings
         return cls(
             hypotheses=tuple(Hypothesis.from_message(each) for each in message.hypotheses),

@@ -63,10 +63,12 @@ class Word:
 
 
 def read_source_tokens(messages: Iterable[pb.SourceToken]) -> tuple[Token, ...]:
+    """Reads the tokens of a source."""
     return tuple(Token(m.id, m.piece, _span(m.span) if m.HasField("span") else None, m.special) for m in messages)
 
 
 def read_target_token(message: pb.TargetToken) -> Token:
+    """Reads a token of an output."""
     return Token(
         id=message.id,
         piece=message.piece,
@@ -79,6 +81,7 @@ def read_target_token(message: pb.TargetToken) -> Token:
 
 
 def read_words(messages: Iterable[pb.Word]) -> tuple[Word, ...]:
+    """Reads the words of a source or an output."""
     return tuple(
         Word(m.text, _span(m.span) if m.HasField("span") else None, _span(m.tokens), m.special) for m in messages
     )

@@ -1,5 +1,5 @@
 /**
- * What the tests of the view and of the playground share: a browser, pages that complain, axe, screenshots.
+ * Shared by the tests of the view and of the playground: a browser, pages with their errors, axe, screenshots.
  */
 
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** Set by test_browser.py: where the pages and what they show lie, where screenshots go, which browser to start. */
+/** Set by test_browser.py: the folder of pages and their JSON, the folder for screenshots, the browser, the server. */
 export const { PAGES, SCREENSHOTS, CHROMIUM, SERVER_URL } = process.env;
 
 export const pageUrl = (name) => pathToFileURL(join(PAGES, `${name}.html`)).href;
@@ -27,7 +27,7 @@ export async function startBrowser() {
 export const stopBrowser = () => browser.close();
 
 /**
- * Opens a page; `complaints` collects errors, violations of its policy, dialogs, and requests that leave its origin.
+ * Opens a page; `complaints` collects errors, policy violations, dialogs, and requests to another origin.
  */
 export async function open(url, { colorScheme = "light", width = 1280, height = 900 } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
@@ -36,9 +36,9 @@ export async function open(url, { colorScheme = "light", width = 1280, height = 
   const complaints = [];
   const home = url.startsWith("http") ? new URL(url).origin : "file:";
   page.on("console", (message) => {
-    // That canvases are read back is these tests' doing.
-    const ours = message.text().includes("willReadFrequently");
-    if (["error", "warning"].includes(message.type()) && !ours) complaints.push(message.text());
+    // The tests themselves read canvases back.
+    const isOwn = message.text().includes("willReadFrequently");
+    if (["error", "warning"].includes(message.type()) && !isOwn) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("dialog", (dialog) => complaints.push(`a dialog: ${dialog.message()}`) && dialog.dismiss());
@@ -51,13 +51,13 @@ export async function open(url, { colorScheme = "light", width = 1280, height = 
   return { page, complaints, close: () => context.close() };
 }
 
-/** No finding of axe that is serious or critical. */
+/** Asserts that axe finds nothing serious or critical. */
 export async function checkAccessibility(page) {
-  // A policy without 'unsafe-eval' lets in scripts of the debugger, not of the page.
+  // The page's policy forbids eval to its own scripts, not to the debugger's.
   await page.evaluate(readFileSync(AXE, "utf-8"));
   const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const bad = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-  assert.deepEqual(bad.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))]), []);
+  const severe = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+  assert.deepEqual(severe.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))]), []);
 }
 
 export async function screenshot(page, name) {
@@ -69,12 +69,14 @@ export async function screenshot(page, name) {
 export const weightsOf = (page, line) =>
   page.locator(`${line} .word`).evaluateAll((words) => words.map((word) => Number(word.dataset.weight)));
 
-export function assertClose(shown, wanted, tolerance = 5.1e-5) {
-  assert.equal(shown.length, wanted.length);
-  shown.forEach((weight, at) => assert.ok(Math.abs(weight - wanted[at]) <= tolerance, `${at}: ${weight}, not ${wanted[at]}`));
+export function assertClose(shown, expectedWeights, tolerance = 5.1e-5) {
+  assert.equal(shown.length, expectedWeights.length);
+  shown.forEach((weight, at) => {
+    assert.ok(Math.abs(weight - expectedWeights[at]) <= tolerance, `${at}: ${weight}, not ${expectedWeights[at]}`);
+  });
 }
 
-/** A kind's map in a hypothesis' JSON, nested lists. */
+/** The map of a kind in a hypothesis' JSON, as nested lists. */
 export const mapOf = (hypothesis, kind) =>
   hypothesis.attention.find((map) => map.kind === `ATTENTION_KIND_${kind.toUpperCase()}`).data;
 

@@ -1,12 +1,12 @@
 /**
- * Takes the pictures of the page and of the playground for docs/gallery.md; docs/examples/gallery.py starts it.
+ * Takes screenshots of the page and of the playground for docs/gallery.md; docs/examples/gallery.py runs it.
  */
 
 import * as b from "./browser.mjs";
 
 await b.startBrowser();
 
-/** The playground, once it has answered its example. */
+/** Opens the playground and waits for the answer to its example. */
 async function openPlayground(options = {}) {
   const { page, close } = await b.open(b.SERVER_URL, { width: 1120, ...options });
   await page.locator(".timings .shares").waitFor();

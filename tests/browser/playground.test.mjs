@@ -1,5 +1,5 @@
 /**
- * The playground, in a browser, on a server with the shipped models: what it shows is what the API answers.
+ * The playground in a browser, on a server with the shipped models: it shows the API's answers.
  */
 
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ const EMAIL =
 const TEXT = "The library is next to the old church.";
 const PICTURE = join(b.PAGES, "picture.jpg");
 
-/** The API's own answer, maps decoded from what it sends. */
+/** The API's answer to the same request. */
 async function answerOf(path, body) {
   const answer = await fetch(new URL(path, b.SERVER_URL), {
     method: "POST",
@@ -44,7 +44,7 @@ async function openPlayground(options) {
   return opened;
 }
 
-/** The output as a reader copies it: words with what stands between them, without the model's own tokens. */
+/** The output's text: its words and the gaps between them, without special tokens. */
 const textOf = (page) =>
   page.locator(".outputs .line").evaluate((line) => {
     const own = line.cloneNode(true);
@@ -61,7 +61,7 @@ async function translate(page, text) {
 
 const wordsOf = async (page) => (await page.locator(".outputs .word:not(.special)").allTextContents()).join(" ");
 
-test("it greets with an example, and every number of it is the API's", async () => {
+test("the page shows the API's words and weights", async () => {
   const { page, complaints, close } = await openPlayground();
   await translate(page, TEXT);
   const { results } = await answerOf("/v1/translate", { texts: [TEXT], model: "everyday", target_language: "de", attention: MAPS });
@@ -85,29 +85,29 @@ test("it greets with an example, and every number of it is the API's", async () 
   await close();
 });
 
-test("tokens come in one after the other, each with its row", async () => {
+test("tokens arrive one after the other, each with its row", async () => {
   const { page, complaints, close } = await openPlayground();
   await page.evaluate(() => {
-    // A fast server is done within a frame: every state is painted here, and the heatmap's rows counted with the words.
-    globalThis.seen = [];
+    // A fast server answers within a frame, so every state is painted here; the heatmap's rows are counted with the words.
+    globalThis.paintedSizes = [];
     globalThis.requestAnimationFrame = (paint) => {
       queueMicrotask(() => {
         paint(0);
         const label = document.querySelector("canvas.matrix").getAttribute("aria-label");
-        globalThis.seen.push([document.querySelectorAll(".outputs .word").length, Number(label.match(/\d+/)[0])]);
+        globalThis.paintedSizes.push([document.querySelectorAll(".outputs .word").length, Number(label.match(/\d+/)[0])]);
       });
       return 1;
     };
   });
   await translate(page, "The children were playing in the garden behind the house.");
-  const seen = await page.evaluate(() => globalThis.seen);
-  assert.ok(seen.length > 5);
-  assert.deepEqual(seen, seen.map((_, at) => [at + 1, at + 1]));
+  const sizes = await page.evaluate(() => globalThis.paintedSizes);
+  assert.ok(sizes.length > 5);
+  assert.deepEqual(sizes, sizes.map((_, at) => [at + 1, at + 1]));
   assert.deepEqual(complaints, []);
   await close();
 });
 
-test("several outputs of beam search are those of the API, in its order", async () => {
+test("several hypotheses are the API's, in its order", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("spinbutton", { name: "Beams" }).fill("4");
   await page.getByRole("spinbutton", { name: "Outputs" }).fill("3");
@@ -121,7 +121,7 @@ test("several outputs of beam search are those of the API, in its order", async 
   await close();
 });
 
-test("what to copy is the same call: curl gets the same text", async () => {
+test("the curl command to copy returns the same text", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("checkbox", { name: "Stream" }).uncheck();
   await page.getByRole("combobox", { name: "To" }).selectOption("fr");
@@ -139,7 +139,7 @@ test("what to copy is the same call: curl gets the same text", async () => {
   await close();
 });
 
-test("the Python that is shown runs as it stands, unary, streaming and with a picture", async () => {
+test("the Python program to copy runs: unary, streaming, with a picture", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("radio", { name: "Python" }).check();
   const ran = async () => {
@@ -167,7 +167,7 @@ test("the Python that is shown runs as it stands, unary, streaming and with a pi
   await close();
 });
 
-test("a summary streams, and marks the words that it copied", async () => {
+test("a summary streams, and its copied words are marked", async () => {
   const { page, complaints, close } = await openPlayground();
   await page.getByRole("radio", { name: "Summarize" }).check();
   await page.getByRole("textbox", { name: "Text" }).fill(EMAIL);
@@ -198,7 +198,7 @@ test("a summary streams, and marks the words that it copied", async () => {
   await close();
 });
 
-test("a picture that is dropped is captioned", async (t) => {
+test("a dropped picture is captioned", async (t) => {
   const { models } = await (await fetch(new URL("/v1/models?task=TASK_CAPTIONING", b.SERVER_URL))).json();
   if (!models?.some(({ state }) => state === "MODEL_STATE_READY")) {
     t.skip("this server has no captioning model");
@@ -231,7 +231,7 @@ test("a picture that is dropped is captioned", async (t) => {
   await close();
 });
 
-/** Does what grpcurl does with its arguments: JSON to the request's message, strictly; one call; a text from each answer. */
+/** Parses grpcurl's arguments as grpcurl does: JSON to the request's message, strictly; one call; prints the text. */
 const AS_GRPCURL = `
 import shlex, sys
 import grpc
@@ -252,7 +252,7 @@ with grpc.insecure_channel(target, options=[("grpc.max_receive_message_length", 
 print(last.hypotheses[0].text)
 `;
 
-test("the grpcurl that is shown is a call that the API takes, unary, streaming and with a picture", async () => {
+test("the grpcurl command to copy is a valid call: unary, streaming, with a picture", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("radio", { name: "grpcurl" }).check();
   const ran = async () => {
@@ -261,8 +261,8 @@ test("the grpcurl that is shown is a call that the API takes, unary, streaming a
     const input = before ? execFileSync("bash", ["-c", before], { cwd: b.PAGES }) : undefined;
     return execFileSync(process.env.PYTHON, ["-c", AS_GRPCURL, command], { encoding: "utf-8", input }).trim();
   };
-  for (const streams of [true, false]) {
-    await page.getByRole("checkbox", { name: "Stream" }).setChecked(streams);
+  for (const isStreaming of [true, false]) {
+    await page.getByRole("checkbox", { name: "Stream" }).setChecked(isStreaming);
     await translate(page, "It's a \"quiet\" evening.");
     assert.equal(await ran(), (await textOf(page)).trim());
   }
@@ -273,7 +273,7 @@ test("the grpcurl that is shown is a call that the API takes, unary, streaming a
   await close();
 });
 
-/** Drops a file on an element, as a hand would. */
+/** Drops a file on an element. */
 async function drop(locator, name, type, bytes) {
   const transfer = await locator.page().evaluateHandle(
     ([base64, name, type]) => {
@@ -287,7 +287,7 @@ async function drop(locator, name, type, bytes) {
   await locator.dispatchEvent("drop", { dataTransfer: transfer });
 }
 
-test("a picture may be dropped anywhere on the page, and while another call runs", async () => {
+test("a picture can be dropped anywhere on the page, even during a call", async () => {
   const { page, complaints, close } = await openPlayground();
   let release;
   const held = new Promise((resolve) => (release = resolve));
@@ -303,7 +303,7 @@ test("a picture may be dropped anywhere on the page, and while another call runs
   await close();
 });
 
-test("what is no picture is told, and no earlier answer stands below", async () => {
+test("a dropped file that is not a picture is refused, and the earlier answer disappears", async () => {
   const { page, complaints, close } = await openPlayground();
   await drop(page.locator("body"), "notes.txt", "text/plain", Buffer.from("no picture"));
   await page.getByRole("alert").getByText("Your browser cannot read notes.txt as one.").waitFor();
@@ -314,7 +314,7 @@ test("what is no picture is told, and no earlier answer stands below", async () 
   await close();
 });
 
-test("the call can be copied where a page has no clipboard, as over plain HTTP", async () => {
+test("the call can be copied if the page has no clipboard, as over plain HTTP", async () => {
   const { page, complaints, close } = await openPlayground();
   await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
   const curl = await page.locator(".same-call code").textContent();
@@ -327,7 +327,7 @@ test("the call can be copied where a page has no clipboard, as over plain HTTP",
   await close();
 });
 
-test("a call to copy reads as it runs: what steers text is escaped", async () => {
+test("control characters in a call to copy are escaped", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("checkbox", { name: "Stream" }).uncheck();
   await page.getByRole("textbox", { name: "Text" }).fill("The \u202ekrap\u202c is green.");
@@ -341,18 +341,18 @@ test("a call to copy reads as it runs: what steers text is escaped", async () =>
   await close();
 });
 
-test("what the server refuses is told with every field", async () => {
+test("a refused request lists every bad field", async () => {
   const { page, close } = await openPlayground();
   await page.getByRole("spinbutton", { name: "Beams" }).evaluate((input) => input.removeAttribute("max"));
   await page.getByRole("spinbutton", { name: "Beams" }).fill("99");
   await page.getByRole("button", { name: "Translate" }).click();
-  const told = page.getByRole("alert");
-  await told.locator("li").first().waitFor();
-  assert.match(await told.textContent(), /generation\.num_beams: must be in \[1, 16\]; it is 99/);
+  const alert = page.getByRole("alert");
+  await alert.locator("li").first().waitFor();
+  assert.match(await alert.textContent(), /generation\.num_beams: must be in \[1, 16\]; it is 99/);
   await close();
 });
 
-test("a server that wants a token is asked with one", async () => {
+test("a call to a server that requires a token sends it", async () => {
   const { page, close } = await openPlayground();
   const tokens = [];
   await page.route("**/v1/**", async (route) => {
@@ -377,7 +377,7 @@ test("a server that wants a token is asked with one", async () => {
 });
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`${colorScheme}: nothing that axe finds serious`, async () => {
+  test(`${colorScheme}: axe finds nothing serious`, async () => {
     const { page, complaints, close } = await openPlayground({ colorScheme });
     await page.locator(".outputs .word").nth(7).click();
     await b.checkAccessibility(page);

@@ -1,7 +1,7 @@
 """Runs the tests of the view and of the playground in a real browser: Node drives Chromium, pytest starts the server.
 
-They need Chromium, Node and what package-lock.json says (`make browser`). Where one is missing they are left out, but
-not in CI. SCREENSHOTS names a folder that keeps the screenshots.
+They need Chromium, Node and the packages of package-lock.json (`make browser`). Without them they are skipped, except
+in CI. SCREENSHOTS names a folder for the screenshots.
 """
 
 import json
@@ -29,16 +29,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 NODE = shutil.which("node")
 MISSING = [
     name
-    for name, there in (
+    for name, is_there in (
         ("chromium", CHROMIUM),
         ("node", NODE),
         ("tests/browser/node_modules (make browser)", (HERE / "node_modules").is_dir()),
     )
-    if not there
+    if not is_there
 ]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and "CI" not in os.environ, reason=f"there is no {', '.join(MISSING)} to drive a browser with"
-)
+pytestmark = pytest.mark.skipif(bool(MISSING) and "CI" not in os.environ, reason=f"missing: {', '.join(MISSING)}")
 
 HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 
@@ -53,10 +51,10 @@ def run_tests(name: str, screenshots: Path, **environment: str) -> None:
     assert not MISSING
     command = [str(NODE), "--test", "--test-reporter=spec", str(HERE / name)]
     variables = {"CHROMIUM": str(CHROMIUM), "SCREENSHOTS": str(screenshots), **environment}
-    ran = subprocess.run(
+    done = subprocess.run(
         command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    assert ran.returncode == 0, ran.stdout
+    assert done.returncode == 0, done.stdout
 
 
 def large_result() -> Result:
@@ -71,7 +69,7 @@ def large_result() -> Result:
 
 
 def caption_of_a_white_picture() -> tuple[Result, bytes]:
-    """Six words, each looking at one region of 2 x 3 in the middle half of a white picture."""
+    """Six words, each attending to one region of 2 x 3 in the middle half of a white picture."""
     grid = pb.ImageGrid(
         rows=2, columns=3, image_width=240, image_height=120, box=pb.Box(left=60, top=0, right=180, bottom=120)
     )
@@ -81,11 +79,11 @@ def caption_of_a_white_picture() -> tuple[Result, bytes]:
 
 
 def result_in_every_encoding() -> Result:
-    """The kinds of map that a result can have, each on the wire in another way."""
+    """A result whose maps differ in encoding and sparsity."""
     result = text_result(["a", "b", "c", "d"], ["e", "f", "g"])
     [hypothesis] = result.message.hypotheses
-    ways = [(pb.ENCODING_UINT8, 0), (pb.ENCODING_FLOAT16, 2), (pb.ENCODING_FLOAT16, 0), (pb.ENCODING_FLOAT32, 3)]
-    for sent, (encoding, top_k) in zip(hypothesis.attention, ways, strict=True):
+    encodings = [(pb.ENCODING_UINT8, 0), (pb.ENCODING_FLOAT16, 2), (pb.ENCODING_FLOAT16, 0), (pb.ENCODING_FLOAT32, 3)]
+    for sent, (encoding, top_k) in zip(hypothesis.attention, encodings, strict=True):
         encoded = encode_map(decode(sent), encoding, top_k=top_k)
         for field in ("encoding", "top_k", "scale", "data", "indices"):
             setattr(sent, field, getattr(encoded, field))
@@ -94,7 +92,7 @@ def result_in_every_encoding() -> Result:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages, and beside each what `regard ... --json` would print."""
+    """A folder of pages, each beside the JSON that `regard ... --json` prints."""
     folder = tmp_path_factory.mktemp("pages")
     source = "Could you tell me where the library is ?".split()
     target = "Könntest du mir sagen , wo die Bibliothek ist ?".split()
@@ -110,7 +108,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     joined = text_result(["is", "?"], ["ist", "?"])
     joined.message.hypotheses[0].text = "ist?"
     joined.message.hypotheses[0].words[1].span.CopyFrom(pb.Span(start=3, end=4))
-    shown: dict[str, tuple[Result, bytes | None]] = {
+    results: dict[str, tuple[Result, bytes | None]] = {
         "text": (Result.from_message(text.message), None),
         "several": (text_result(source, target, num_hypotheses=3), None),
         "hostile": (text_result([HOSTILE, "b"], ["c", HOSTILE]), None),
@@ -121,7 +119,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "large": (large_result(), None),
         "encodings": (result_in_every_encoding(), None),
     }
-    for name, (result, image) in shown.items():
+    for name, (result, image) in results.items():
         save(result, folder / f"{name}.html", picture=image)
         (folder / f"{name}.json").write_text(json.dumps(result.to_dict()), encoding="utf-8")
     return folder
@@ -147,5 +145,5 @@ def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
 def test_the_scripts_types() -> None:
     assert not MISSING
     command = [str(NODE), str(HERE / "node_modules/typescript/bin/tsc"), "--project", str(HERE)]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

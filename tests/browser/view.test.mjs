@@ -1,5 +1,5 @@
 /**
- * The self-contained page, in a browser: what it shows are the result's numbers, and it reacts at once.
+ * The self-contained page in a browser: it shows the result's numbers, and reacts at once.
  */
 
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import * as b from "./browser.mjs";
 before(b.startBrowser);
 after(b.stopBrowser);
 
-test("a word of the output lights the source by its weights, and the other way", async () => {
+test("an output word tints the source by its weights, and the other way round", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("text"));
   const alignment = b.mapOf(b.expected("text").hypotheses[0], "alignment");
   await page.locator(".outputs .word").nth(2).hover();
@@ -24,7 +24,7 @@ test("a word of the output lights the source by its weights, and the other way",
   await close();
 });
 
-test("every layer and head, and their averages, are the result's", async () => {
+test("every layer and head, and their averages, show the result's weights", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const cross = b.mapOf(b.expected("text").hypotheses[0], "cross");
   await page.getByRole("radio", { name: "Cross-attention" }).check();
@@ -44,7 +44,7 @@ test("every layer and head, and their averages, are the result's", async () => {
   await close();
 });
 
-test("maps among the source and among the output have their own lines", async () => {
+test("self-attention has the lines of its own axes", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("text"));
   const result = b.expected("text");
   await page.getByRole("radio", { name: "Encoder" }).check();
@@ -61,23 +61,23 @@ test("maps among the source and among the output have their own lines", async ()
   await close();
 });
 
-test("a cell of the heatmap has the colour of the word that it belongs to", async () => {
+test("a cell of the heatmap has the colour of its word", async () => {
   for (const colorScheme of ["light", "dark"]) {
     const { page, close } = await b.open(b.pageUrl("text"), { colorScheme });
     await page.locator(".outputs .word").nth(1).hover();
     const words = await page.locator(".source .word").evaluateAll((all) => all.map((word) => getComputedStyle(word).backgroundColor));
     const cells = await page.locator("canvas.matrix").evaluate((canvas, count) => {
-      // Cells are found as a person finds them: the frame around the row that is looked at is drawn in --mark.
+      // The frame around the focused row, drawn in --mark, tells where its cells are.
       const pen = canvas.getContext("2d");
       const { width, height } = canvas;
       const { data } = pen.getImageData(0, 0, width, height);
       const mark = getComputedStyle(canvas).getPropertyValue("--mark").trim();
       const [red, green, blue] = [1, 3, 5].map((at) => parseInt(mark.slice(at, at + 2), 16));
-      const is = (at) => data[at] === red && data[at + 1] === green && data[at + 2] === blue;
+      const isMark = (at) => data[at] === red && data[at + 1] === green && data[at + 2] === blue;
       let [left, right, top, bottom] = [width, 0, height, 0];
       for (let y = 0; y < height; y++)
         for (let x = 0; x < width; x++)
-          if (is(4 * (y * width + x))) {
+          if (isMark(4 * (y * width + x))) {
             [left, right] = [Math.min(left, x), Math.max(right, x)];
             [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
           }
@@ -92,7 +92,7 @@ test("a cell of the heatmap has the colour of the word that it belongs to", asyn
   }
 });
 
-test("numbers are the same however they were sent: in 8, 16 and 32 bits, all or the largest of each row", async () => {
+test("weights of every encoding are decoded: 8, 16 and 32 bits, dense and sparse", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("encodings"));
   const [hypothesis] = b.expected("encodings").hypotheses;
   const matrices = {
@@ -112,7 +112,7 @@ test("numbers are the same however they were sent: in 8, 16 and 32 bits, all or 
   await close();
 });
 
-test("below the threshold nothing is shown", async () => {
+test("weights below the threshold are not shown", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const alignment = b.mapOf(b.expected("text").hypotheses[0], "alignment");
   await page.getByLabel("Threshold").fill("0.2");
@@ -121,7 +121,7 @@ test("below the threshold nothing is shown", async () => {
   await close();
 });
 
-test("hypotheses stand side by side, each lit by its own map", async () => {
+test("hypotheses stand side by side, each tinted by its own map", async () => {
   const { page, close } = await b.open(b.pageUrl("several"));
   const { hypotheses } = b.expected("several");
   assert.equal(await page.locator(".hypothesis").count(), 3);
@@ -137,7 +137,7 @@ test("hypotheses stand side by side, each lit by its own map", async () => {
   await close();
 });
 
-test("all of it can be reached by keyboard, and is told to screen readers", async () => {
+test("everything can be reached by keyboard and is announced to screen readers", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const result = b.expected("text");
   const alignment = b.mapOf(result.hypotheses[0], "alignment");
@@ -173,7 +173,7 @@ test("hostile text is text", async () => {
   await close();
 });
 
-test("a text that runs right to left is set that way, one of any script is shown", async () => {
+test("right-to-left text is set right to left; any script is shown", async () => {
   const { page, close } = await b.open(b.pageUrl("scripts"));
   const boxes = await page.locator(".source .word:not(.special)").evaluateAll((all) => all.map((word) => word.getBoundingClientRect().left));
   assert.deepEqual([...boxes].sort((first, second) => second - first), boxes);
@@ -184,7 +184,7 @@ test("a text that runs right to left is set that way, one of any script is shown
   await close();
 });
 
-test("entropy and coverage are told of the words that they belong to", async () => {
+test("a word's details have its entropy and coverage", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const [hypothesis] = b.expected("text").hypotheses;
   const notes = () => page.locator("aside .note").allTextContents();
@@ -212,7 +212,7 @@ test("a tint covers no letter of the word before it", async () => {
   await close();
 });
 
-test("a word that was copied from the source says so", async () => {
+test("a copied word is marked, and its details say so", async () => {
   const { page, close } = await b.open(b.pageUrl("copying"));
   assert.deepEqual(await page.locator(".word.copied").allTextContents(), ["Bibliothek"]);
   await page.locator(".word.copied").hover();
@@ -220,7 +220,7 @@ test("a word that was copied from the source says so", async () => {
   await close();
 });
 
-test("a caption lights the regions of its picture", async () => {
+test("a word of a caption lights its regions of the picture", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("caption"));
   const lightest = () =>
     page.locator("canvas.picture").evaluate((canvas) => {
@@ -229,7 +229,7 @@ test("a caption lights the regions of its picture", async () => {
       for (let pixel = 0; pixel < data.length / 4; pixel++) if (data[4 * pixel] > best) [best, at] = [data[4 * pixel], pixel];
       return [(at % canvas.width) / canvas.width, Math.floor(at / canvas.width) / canvas.height];
     });
-  // Word i looks at region i of 2 x 3; the picture is white, and the model saw its middle half only.
+  // Word i attends to region i of 2 x 3; the picture is white, and the model saw its middle half only.
   for (const [word, column, row] of [[0, 0, 0], [4, 1, 1]]) {
     await page.locator(".outputs .word").nth(word).hover();
     const [x, y] = await lightest();
@@ -244,26 +244,26 @@ test("a caption lights the regions of its picture", async () => {
   await close();
 });
 
-test("the first map is shown before the numbers of the others are read", async () => {
+test("the first map is shown before the browser parses the others", async () => {
   const { page, close } = await b.open(b.pageUrl("text"));
   const html = readFileSync(join(b.PAGES, "large.html"), "utf-8");
   const end = html.indexOf('<script type="text/plain"');
   const kinds = await page.evaluate(
-    async ([before, behind]) => {
-      // Only a document that is still being written is in the state in which one is still being read.
+    async ([early, late]) => {
+      // A document that is still written is in the same state as one that is still parsed.
       const frame = document.createElement("iframe");
       document.body.append(frame);
       const inner = frame.contentDocument;
-      const offered = () => [...inner.querySelectorAll("input[type=radio]")].map(({ value }) => value);
+      const listed = () => [...inner.querySelectorAll("input[type=radio]")].map(({ value }) => value);
       inner.open();
-      inner.write(before);
+      inner.write(early);
       await new Promise((resolve) => setTimeout(resolve));
       const words = inner.querySelectorAll(".outputs .word").length;
-      const first = offered();
-      inner.write(behind);
+      const first = listed();
+      inner.write(late);
       inner.close();
-      while (offered().length === first.length) await new Promise((resolve) => setTimeout(resolve));
-      return { words, first, then: offered() };
+      while (listed().length === first.length) await new Promise((resolve) => setTimeout(resolve));
+      return { words, first, then: listed() };
     },
     [html.slice(0, end), html.slice(end)],
   );
@@ -271,12 +271,12 @@ test("the first map is shown before the numbers of the others are read", async (
   await close();
 });
 
-test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
+test("6 layers of 8 heads, 60 by 60: the page reacts at once", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("large"));
   await page.getByRole("radio", { name: "Cross-attention" }).check();
   const measured = await page.evaluate(async () => {
     const canvas = document.querySelector("canvas.matrix");
-    // Reading a pixel waits until all is drawn; the layout is forced as the next frame would.
+    // Reading a pixel waits for the drawing; reading a rectangle forces the layout of the next frame.
     const timed = (act) => {
       const begin = performance.now();
       act();
@@ -292,7 +292,7 @@ test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
     const words = [...document.querySelectorAll(".outputs .word")];
     const radios = [...document.querySelectorAll("input[type=radio]")];
     const kinds = ["alignment", "cross"].map((kind) => radios.find(({ value }) => value === kind));
-    // The best of several: the machine may be busy. Figures are the benchmark's (benchmarks/html).
+    // The fastest of several, as the machine may be busy. The benchmark (benchmarks/html) reports times.
     return {
       hover: Math.min(...words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
       head: Math.min(...[0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
@@ -306,7 +306,7 @@ test("6 layers of 8 heads, 60 by 60: it reacts at once", async () => {
 });
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`${colorScheme}: nothing that axe finds serious`, async () => {
+  test(`${colorScheme}: axe finds nothing serious`, async () => {
     for (const name of ["several", "caption"]) {
       const { page, complaints, close } = await b.open(b.pageUrl(name), { colorScheme });
       await page.locator(".outputs .word").nth(1).click();

@@ -1,4 +1,4 @@
-"""The command line against a real gRPC server with made-up answers, in this process and in one of its own."""
+"""The command line against a real gRPC server with made-up answers, in this process and in another."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def jsonl(items: Sequence[object]) -> str:
     return "".join(json.dumps(item) + "\n" for item in items)
 
 
-def test_it_prints_a_translation_a_line(server: FakeServer) -> None:
+def test_each_translation_is_printed_on_a_line(server: FakeServer) -> None:
     result = regard("translate", "where is it", "a b", "--to", "de")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "IT IS WHERE\nB A\n", "")
     assert server.fake.requests == [pb.TranslateRequest(texts=["where is it", "a b"], target_language="de")]
@@ -68,12 +68,12 @@ def test_options_reach_the_request(server: FakeServer) -> None:
     )
 
 
-def test_several_hypotheses_come_with_their_scores(server: FakeServer) -> None:
+def test_several_hypotheses_are_printed_with_their_scores(server: FakeServer) -> None:
     result = regard("translate", "a b", "--num-return-sequences", "2", "--beams", "2")
     assert result.stdout == "-0.250\tB A\n-0.250\tB A\n"
 
 
-def test_attention_is_a_grid_of_words_without_colour_where_nobody_looks(server: FakeServer) -> None:
+def test_attention_is_a_grid_of_words_without_colour_if_not_on_a_terminal(server: FakeServer) -> None:
     result = regard("translate", "where is it", "--attention")
     assert result.stdout.splitlines() == [
         "IT IS WHERE",
@@ -86,7 +86,7 @@ def test_attention_is_a_grid_of_words_without_colour_where_nobody_looks(server: 
     assert request.attention.granularity == pb.GRANULARITY_WORD
 
 
-def test_tokens_where_asked_for(server: FakeServer) -> None:
+def test_attention_is_by_tokens_on_request(server: FakeServer) -> None:
     result = regard("translate", "where is", "--attention", "--tokens")
     assert "▁where" in result.stdout
 
@@ -109,7 +109,7 @@ def test_several_texts_as_json_are_an_array(server: FakeServer) -> None:
     assert printed[0]["hypotheses"][0]["attention"][0]["kind"] == "ATTENTION_KIND_CROSS"
 
 
-def test_a_stream_prints_what_is_certain(server: FakeServer) -> None:
+def test_a_stream_prints_final_tokens(server: FakeServer) -> None:
     assert regard("translate", "a b", "--stream").stdout == "B A\n"
     events = [json.loads(line) for line in regard("translate", "a b", "--stream", "--json").stdout.splitlines()]
     assert [next(iter(event)) for event in events] == ["started", "token", "token", "token", "finished"]
@@ -117,7 +117,7 @@ def test_a_stream_prints_what_is_certain(server: FakeServer) -> None:
     assert events[1]["token"]["token"]["span"] == {"start": 0, "end": 1}
 
 
-def test_a_stream_with_attention_is_a_word_a_line_with_its_strongest_source(server: FakeServer) -> None:
+def test_a_stream_with_attention_prints_each_word_with_its_strongest_source(server: FakeServer) -> None:
     result = regard("translate", "where is it", "--stream", "--attention")
     assert result.stdout.splitlines()[:4] == [
         "IT                  it 87 %",
@@ -152,14 +152,14 @@ def test_the_alignment_is_drawn(server: FakeServer, tmp_path: Path) -> None:
         (["a", "--plot", "out.doc"], ".png, .svg, .pdf, .gif, .webp"),
     ],
 )
-def test_files_are_for_one_input_and_known_endings(server: FakeServer, arguments: list[str], message: str) -> None:
+def test_html_and_plot_take_one_input_and_known_endings(server: FakeServer, arguments: list[str], message: str) -> None:
     result = regard("translate", *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not server.fake.requests
 
 
-def test_no_colour_where_nobody_wants_it(server: FakeServer) -> None:
+def test_no_color_switches_background_colours_off(server: FakeServer) -> None:
     command = [sys.executable, "-m", "regard", "translate", "a b", "--attention", "--stream"]
 
     def printed(**environment: str) -> bytes:
@@ -171,23 +171,23 @@ def test_no_colour_where_nobody_wants_it(server: FakeServer) -> None:
         return b""
 
     assert b"\x1b[1;" in printed() or b"\x1b[1m" in printed()
-    assert b"48;" not in printed(NO_COLOR="1")  # no background colours; bold and dim are none
+    assert b"48;" not in printed(NO_COLOR="1")  # no background colours; bold and dim are allowed
 
 
-def test_standard_input_is_a_text_a_line(server: FakeServer) -> None:
+def test_each_line_of_standard_input_is_a_text(server: FakeServer) -> None:
     result = regard("translate", "-", "--to", "de", stdin=b"a b\nc d\nno end")
     assert (result.exit_code, result.stdout) == (0, "B A\nD C\nEND NO\n")
     assert {request.priority for request in server.fake.requests} == {pb.PRIORITY_BULK}
 
 
-def test_a_line_that_fails_leaves_an_empty_one(server: FakeServer) -> None:
+def test_a_failed_line_prints_an_empty_one(server: FakeServer) -> None:
     result = regard("translate", "-", stdin=b"a\nfail:NOT_FOUND\n\xff\nb\n")
     assert (result.exit_code, result.stdout) == (1, "A\n\n\nB\n")
     assert "line 2: NOT_FOUND" in result.stderr
     assert "line 3: INVALID_ARGUMENT: the line is not UTF-8: byte 0 is 0xff" in result.stderr
 
 
-def test_jsonl_keeps_the_order_whatever_the_server_takes(server: FakeServer) -> None:
+def test_jsonl_keeps_the_order_if_calls_take_different_times(server: FakeServer) -> None:
     delays = np.random.default_rng(1).uniform(0, 0.05, 120)
     texts = [f"slow:{delay:.3f} {number}" for number, delay in enumerate(delays)]
     result = regard("translate", "-", "--jsonl", "--concurrency", "16", stdin=jsonl([{"text": text} for text in texts]))
@@ -197,7 +197,7 @@ def test_jsonl_keeps_the_order_whatever_the_server_takes(server: FakeServer) -> 
     assert 4 < server.fake.most_at_once <= 16
 
 
-def test_a_slow_line_does_not_hold_up_the_others(server: FakeServer) -> None:
+def test_a_slow_line_does_not_delay_the_calls_of_others(server: FakeServer) -> None:
     texts = ["slow:0.5 first"] + ["slow:0.01 x"] * 30
     started = time.monotonic()
     result = regard("translate", "-", "--jsonl", "--concurrency", "4", stdin=jsonl([{"text": text} for text in texts]))
@@ -206,7 +206,7 @@ def test_a_slow_line_does_not_hold_up_the_others(server: FakeServer) -> None:
     assert len(server.fake.requests) == 31
 
 
-def test_failed_lines_are_error_objects_at_their_place(server: FakeServer) -> None:
+def test_failed_lines_are_error_objects_in_order(server: FakeServer) -> None:
     lines = [
         '{"text": "a"}',
         '{"text": "fail:INVALID_ARGUMENT"}',
@@ -228,18 +228,18 @@ def test_failed_lines_are_error_objects_at_their_place(server: FakeServer) -> No
     assert printed[6]["error"]["violations"][0]["field"] == "texts[0]"
 
 
-def test_an_overloaded_server_is_asked_again(server: FakeServer) -> None:
+def test_a_call_to_an_overloaded_server_is_repeated(server: FakeServer) -> None:
     result = regard("translate", "-", "--jsonl", stdin=jsonl([{"text": "busy:3 x"}, {"text": "y"}]))
     assert result.exit_code == 0
     assert [json.loads(line)["hypotheses"][0]["text"] for line in result.stdout.splitlines()] == ["X BUSY:3", "Y"]
 
 
-def test_no_lines_are_no_error(server: FakeServer) -> None:
+def test_empty_standard_input_is_not_an_error(server: FakeServer) -> None:
     result = regard("translate", "-", "--jsonl", stdin="")
     assert (result.exit_code, result.stdout) == (0, "")
 
 
-def test_summarize_reads_a_file_or_standard_input_whole(server: FakeServer, tmp_path: Path) -> None:
+def test_summarize_reads_a_whole_file_or_standard_input(server: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "story.txt").write_text("first line\nsecond line\n")
     assert regard("summarize", str(tmp_path / "story.txt"), "--style", "headline").stdout == (
         "headline: LINE SECOND LINE FIRST\n"
@@ -289,7 +289,7 @@ def test_models_are_listed(server: FakeServer) -> None:
         (("summarize", "missing.txt"), "missing.txt: No such file or directory"),
     ],
 )
-def test_errors_are_one_line_that_says_what_to_do(server: FakeServer, arguments: tuple[str, ...], message: str) -> None:
+def test_errors_are_one_line_with_advice(server: FakeServer, arguments: tuple[str, ...], message: str) -> None:
     result = regard(*arguments)
     assert (result.exit_code, result.stdout) == (1, "")
     [line] = result.stderr.splitlines()
@@ -321,11 +321,11 @@ def test_the_version_is_printed() -> None:
 
 
 def test_help_names_every_command() -> None:
-    shown = regard("--help").stdout
-    assert all(name in shown for name in "translate summarize caption models serve export verify inspect".split())
+    text = regard("--help").stdout
+    assert all(name in text for name in "translate summarize caption models serve export verify inspect".split())
 
 
-def test_a_server_on_the_usual_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_the_default_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeServer() as running:
         monkeypatch.delenv("REGARD_SERVER", raising=False)
         monkeypatch.setattr(servers, "DEFAULT_SERVER", running.target)
@@ -334,28 +334,28 @@ def test_a_server_on_the_usual_port_is_found(monkeypatch: pytest.MonkeyPatch) ->
     assert result.stderr == f"regard: asking {running.target}\n"
 
 
-def test_a_probe_is_short(tmp_path: Path) -> None:
+def test_a_probe_ends_at_its_timeout(tmp_path: Path) -> None:
     import socket
 
     assert not servers.is_healthy("127.0.0.1:1", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        assert not servers.is_healthy(f"127.0.0.1:{mute.getsockname()[1]}", 0.2)
+        assert not servers.is_healthy(f"127.0.0.1:{silent.getsockname()[1]}", 0.2)
         assert time.monotonic() - started < 1
 
 
-# In a process of its own
+# In another process
 
 
 def popen(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONWARNINGS": "error", **options.pop("env", {})}  # type: ignore[dict-item]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    # Who runs the tests in the background may have told them to ignore interrupts, which children inherit.
+    # A shell starts background jobs with interrupts ignored, which child processes inherit.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "regard", *arguments]
     return subprocess.Popen(command, env=environment, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
-def test_results_come_before_the_input_ends(server: FakeServer) -> None:
+def test_results_are_printed_before_the_input_ends(server: FakeServer) -> None:
     with popen("translate", "-", "--jsonl") as process:
         assert process.stdin
         assert process.stdout
@@ -381,7 +381,7 @@ def test_an_interrupt_ends_it_quietly(server: FakeServer, arguments: tuple[str, 
         assert process.stderr.read() == b""
 
 
-def test_a_reader_who_leaves_ends_it_quietly(server: FakeServer) -> None:
+def test_a_closed_output_ends_it_quietly(server: FakeServer) -> None:
     with popen("translate", "-", "--jsonl", bufsize=0) as process:
         assert process.stdin
         assert process.stdout
@@ -401,7 +401,7 @@ def test_a_reader_who_leaves_ends_it_quietly(server: FakeServer) -> None:
         assert process.stderr.read() == b""
 
 
-def test_a_long_input_is_read_as_results_leave(server: FakeServer) -> None:
+def test_input_is_read_only_as_results_are_printed(server: FakeServer) -> None:
     with popen("translate", "-", "--jsonl", "--concurrency", "2") as process:
         assert process.stdin
         os.set_blocking(process.stdin.fileno(), False)
@@ -409,19 +409,19 @@ def test_a_long_input_is_read_as_results_leave(server: FakeServer) -> None:
         time.sleep(1)
         written = process.stdin.raw.write(text)  # type: ignore[attr-defined]
         time.sleep(1)
-        taken = len(server.fake.requests)
+        num_requests = len(server.fake.requests)
         process.kill()
     assert written < len(text)
-    assert taken < 100
+    assert num_requests < 100
 
 
-def test_colours_on_a_terminal_unless_unwanted(server: FakeServer) -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set(server: FakeServer) -> None:
     assert "\x1b[" in on_a_terminal({"TERM": "xterm-256color"})
     assert "\x1b[4" not in on_a_terminal({"TERM": "xterm-256color", "NO_COLOR": "1"})
 
 
 def on_a_terminal(environment: dict[str, str]) -> str:
-    """What `regard translate --attention` writes to a terminal."""
+    """The output of `regard translate --attention` on a terminal."""
     master, slave = pty.openpty()
     with popen("translate", "where is it", "--attention", stdout=slave, env=environment) as process:
         process.communicate()
@@ -429,36 +429,36 @@ def on_a_terminal(environment: dict[str, str]) -> str:
 
 
 def all_of(master: int, slave: int) -> str:
-    """What was written to a terminal; the writer has ended."""
+    """Everything written to a terminal whose writer has ended."""
     os.close(slave)
     written = b""
-    # Linux ends a terminal without a writer with an error.
+    # On Linux, reading a terminal without a writer ends with an error.
     with os.fdopen(master, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
         while part := terminal.read(100_000):
             written += part
     return written.decode()
 
 
-def test_progress_is_shown_beside_the_results_and_not_among_them(server: FakeServer) -> None:
+def test_progress_is_on_standard_error_only(server: FakeServer) -> None:
     lines = jsonl([{"text": "a"}, {"text": "fail:NOT_FOUND"}]).encode()
-    for flags, shown in [([], True), (["--quiet"], False)]:
+    for flags, is_shown in [([], True), (["--quiet"], False)]:
         master, slave = pty.openpty()
         with popen("translate", "-", "--jsonl", *flags, stderr=slave, env={"TERM": "xterm-256color"}) as process:
             results, _ = process.communicate(lines)
         assert [next(iter(json.loads(line))) for line in results.splitlines()] == ["hypotheses", "error"]
-        assert ("2 lines" in all_of(master, slave)) == shown
+        assert ("2 lines" in all_of(master, slave)) == is_shown
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No server is named, none is running, and there are no models."""
+    """No server is named or running, and there are no models."""
     monkeypatch.delenv("REGARD_SERVER", raising=False)
     monkeypatch.setattr(servers, "DEFAULT_SERVER", "127.0.0.1:1")
     monkeypatch.setenv("REGARD_MODEL_DIRECTORIES", str(tmp_path))
 
 
 @pytest.mark.usefixtures("alone")
-def test_without_a_server_one_is_started_for_the_call() -> None:
+def test_without_a_server_the_command_starts_one() -> None:
     result = regard("models")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.split() == "NAME VERSION TASK STATE FROM TO RUNS ON".split()
@@ -481,7 +481,7 @@ def test_a_server_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("arguments", [["translate", "x"], ["serve"]])
-def test_what_is_not_installed_is_an_error_that_names_the_extra(arguments: list[str]) -> None:
+def test_a_missing_library_is_an_error_that_names_the_extra(arguments: list[str]) -> None:
     program = (
         "import sys; sys.modules['onnxruntime'] = None\n"
         "from regard.cli import main, servers; servers.DEFAULT_SERVER = '127.0.0.1:1'\n"

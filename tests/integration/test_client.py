@@ -1,4 +1,4 @@
-"""The two clients against a real gRPC server with made-up answers."""
+"""Both clients against a real gRPC server with made-up answers."""
 
 import asyncio
 import io
@@ -23,8 +23,8 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def client(server: FakeServer) -> Iterator[regard.Client]:
-    with regard.Client(server.target) as made:
-        yield made
+    with regard.Client(server.target) as opened:
+        yield opened
 
 
 def test_one_text_gives_one_result(client: regard.Client) -> None:
@@ -47,7 +47,7 @@ def test_several_texts_give_results_in_order(client: regard.Client) -> None:
     assert client.translate([], to="de") == []
 
 
-def test_a_request_carries_what_was_asked(server: FakeServer, client: regard.Client) -> None:
+def test_options_become_the_requests_fields(server: FakeServer, client: regard.Client) -> None:
     client.translate(
         ["x"],
         to="fr",
@@ -86,7 +86,7 @@ def test_a_request_carries_what_was_asked(server: FakeServer, client: regard.Cli
     assert server.fake.requests == [expected]
 
 
-def test_what_is_not_asked_for_stays_unset(server: FakeServer, client: regard.Client) -> None:
+def test_options_that_are_none_stay_unset(server: FakeServer, client: regard.Client) -> None:
     client.translate("x", to="de", num_beams=None, model=None, words=True)
     [request] = server.fake.requests
     assert request == pb.TranslateRequest(texts=["x"], target_language="de")
@@ -95,7 +95,7 @@ def test_what_is_not_asked_for_stays_unset(server: FakeServer, client: regard.Cl
 
 @pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("top_k", [None, 2])
-def test_maps_come_back_as_numbers(client: regard.Client, encoding: str, top_k: int | None) -> None:
+def test_maps_are_decoded(client: regard.Client, encoding: str, top_k: int | None) -> None:
     result = client.translate("a b c", attention=["cross", "alignment"], encoding=encoding, attention_top_k=top_k)  # type: ignore[arg-type]
     alignment = result.alignment
     assert alignment is not None
@@ -113,7 +113,7 @@ def test_maps_come_back_as_numbers(client: regard.Client, encoding: str, top_k: 
     assert result.best.links == (regard.Link(source=0, target=2),)
 
 
-def test_words_label_the_axes_where_asked_for(client: regard.Client) -> None:
+def test_axes_count_words_if_the_call_asks_for_words(client: regard.Client) -> None:
     result = client.translate("über Bücher", attention=True, words=True)
     assert [word.text for word in result.source_words] == ["über", "Bücher", "</s>"]
     assert result.best.words[0] == regard.Word("BÜCHER", regard.Span(0, 6), regard.Span(0, 1), False)
@@ -132,11 +132,11 @@ def test_summarize_and_caption(server: FakeServer, client: regard.Client, tmp_pa
 
 
 def test_a_pillow_image_is_sent_upright(server: FakeServer, client: regard.Client) -> None:
-    lying = io.BytesIO()
+    rotated = io.BytesIO()
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
-    Image.new("RGB", (4, 2)).save(lying, format="JPEG", exif=exif)
-    client.caption(Image.open(lying))
+    exif[0x0112] = 6  # to be rotated by 90 degrees
+    Image.new("RGB", (4, 2)).save(rotated, format="JPEG", exif=exif)
+    client.caption(Image.open(rotated))
     [sent] = server.fake.requests[0].images
     assert Image.open(io.BytesIO(sent)).size == (2, 4)
 
@@ -189,7 +189,7 @@ def test_models_come_from_all_pages(client: regard.Client) -> None:
         ("UNAVAILABLE", regard.Unavailable),
     ],
 )
-def test_statuses_become_errors(client: regard.Client, code: str, error: type[regard.CallError]) -> None:
+def test_each_status_raises_its_error(client: regard.Client, code: str, error: type[regard.CallError]) -> None:
     with pytest.raises(error) as caught:
         client.translate(f"fail:{code}", to="de")
     assert caught.value.code == code
@@ -206,14 +206,14 @@ def test_every_violation_is_listed(client: regard.Client) -> None:
     )
 
 
-def test_overload_says_when_to_return(client: regard.Client) -> None:
+def test_an_overload_has_its_retry_delay(client: regard.Client) -> None:
     with pytest.raises(regard.Overloaded) as caught:
         client.translate("busy:1", to="de")
     assert caught.value.retry_after_s == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED"])  # gRPC's, of a server that goes away
-def test_what_no_server_took_up_is_repeated(server: FakeServer, client: regard.Client, code: str) -> None:
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED"])  # gRPC's own, from a server that shuts down
+def test_a_call_that_no_server_accepted_is_repeated(server: FakeServer, client: regard.Client, code: str) -> None:
     with pytest.raises(regard.CallError):
         client.translate(f"fail:{code}", to="de")
     assert len(server.fake.requests) == 4
@@ -225,7 +225,7 @@ def test_a_bad_request_is_not_repeated(server: FakeServer, client: regard.Client
     assert len(server.fake.requests) == 1
 
 
-def test_a_deadline_passes_and_none_is_none(server: FakeServer) -> None:
+def test_a_timeout_is_the_deadline_and_infinity_is_none(server: FakeServer) -> None:
     with regard.Client(server.target, timeout=0.1) as client:
         with pytest.raises(regard.DeadlineExceeded):
             client.translate("slow:0.4 x", to="de")
@@ -237,7 +237,7 @@ def test_no_server_is_unavailable() -> None:
         client.translate("x", to="de", timeout=5)
 
 
-def test_what_cannot_be_sent_is_refused_at_once(server: FakeServer, client: regard.Client) -> None:
+def test_an_invalid_request_is_not_sent(server: FakeServer, client: regard.Client) -> None:
     with pytest.raises(regard.InvalidArgument) as caught:
         client.translate(["fine", "not \ud800 fine"], to="de")
     assert [violation.field for violation in caught.value.violations] == ["texts[1]"]
@@ -249,20 +249,20 @@ def test_what_cannot_be_sent_is_refused_at_once(server: FakeServer, client: rega
     assert server.fake.requests == []
 
 
-def test_metadata_goes_with_every_call(server: FakeServer) -> None:
+def test_every_call_sends_the_metadata(server: FakeServer) -> None:
     with regard.Client(server.target, metadata=[("authorization", "Bearer secret")]) as client:
         client.translate("x", to="de")
     assert server.fake.metadata[0]["authorization"] == "Bearer secret"
 
 
-def test_maps_above_grpcs_usual_size_arrive(client: regard.Client) -> None:
+def test_maps_above_grpcs_default_size_arrive(client: regard.Client) -> None:
     result = client.translate("w " * 600, attention=["cross"])
     cross = result.best.find_map("cross")
     assert cross is not None
     assert cross.values.nbytes > 8 * 2**20
 
 
-async def test_the_async_client_does_the_same(server: FakeServer) -> None:
+async def test_the_async_client_returns_the_same(server: FakeServer) -> None:
     async with regard.AsyncClient(server.target) as client:
         results = await asyncio.gather(*[client.translate(f"slow:0.1 {i}", to="de") for i in range(20)])
         assert [result.text for result in results] == [f"{i} SLOW:0.1" for i in range(20)]

@@ -1,9 +1,9 @@
 /**
- * Small helpers for elements. Text goes in as text, never as markup.
+ * Helpers for elements. Text is inserted as text, never as markup.
  */
 
 /**
- * Makes an element.
+ * Creates an element.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {string} className
@@ -11,14 +11,14 @@
  * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(tag, className = "", ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  if (className) created.className = className;
+  created.append(...children);
+  return created;
 }
 
 /**
- * Sets an element's attributes; null takes one away.
+ * Sets an element's attributes; null removes one.
  * @param {Element} target
  * @param {Record<string, string | number | boolean | null>} attributes
  */
@@ -56,8 +56,8 @@ export class Choice {
    * @param {Value} chosen
    */
   show(options, chosen) {
-    const there = [...this.#options.querySelectorAll("input")].map((input) => input.value).join();
-    if (there !== options.map(([value]) => value).join()) {
+    const current = [...this.#options.querySelectorAll("input")].map((input) => input.value).join();
+    if (current !== options.map(([value]) => value).join()) {
       this.#options.replaceChildren(...options.map(([value, name]) => this.#option(value, name)));
     }
     for (const input of this.#options.querySelectorAll("input")) input.checked = input.value === chosen;
@@ -95,8 +95,8 @@ export class Select {
    * @param {string} chosen
    */
   show(options, chosen) {
-    const there = [...this.select.options].map((option) => `${option.value} ${option.text}`).join("\n");
-    if (there !== options.map((option) => option.join(" ")).join("\n")) {
+    const current = [...this.select.options].map((option) => `${option.value} ${option.text}`).join("\n");
+    if (current !== options.map((option) => option.join(" ")).join("\n")) {
       this.select.replaceChildren(...options.map(([value, name]) => new Option(name, value)));
     }
     this.select.value = chosen;

@@ -47,15 +47,15 @@ export class Heads {
     const button = element("button", "head", image);
     setAttributes(button, { type: "button", "aria-label": `Layer ${layer}, head ${head}`, "aria-pressed": false });
     button.addEventListener("click", () => {
-      const again = button.getAttribute("aria-pressed") === "true";
-      this.#onChoose(again ? null : layer, again ? null : head);
+      const wasChosen = button.getAttribute("aria-pressed") === "true";
+      this.#onChoose(wasChosen ? null : layer, wasChosen ? null : head);
     });
     this.#buttons.push({ button, layer, head });
     return button;
   }
 
   /**
-   * Marks what is shown large; null stands for the average over all.
+   * Marks the head that the heatmap shows; null is the average of all.
    * @param {number | null} layer
    * @param {number | null} head
    */

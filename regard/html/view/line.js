@@ -1,5 +1,5 @@
 /**
- * A line of words, set as text: each can be pointed at, reached with the arrow keys, and tinted by a weight.
+ * A line of words, set as text. Each can be focused by pointer or arrow keys, and tinted by a weight.
  */
 
 import { element, setAttributes } from "./dom.js";
@@ -7,8 +7,8 @@ import { element, setAttributes } from "./dom.js";
 /** @typedef {import("./result.js").Unit} Unit */
 
 /**
- * What a line tells of: a word is looked at, left, or clicked. Its index is null when nothing is.
- * @typedef {(index: number | null, clicked: boolean) => void} OnFocus
+ * Called when a word is focused, left (the index is null) or clicked.
+ * @typedef {(index: number | null, isClick: boolean) => void} OnFocus
  */
 
 export class Line {
@@ -68,7 +68,7 @@ export class Line {
   }
 
   /**
-   * Tints every word by its weight; null takes all tints away.
+   * Tints every word by its weight; null removes all tints.
    * @param {((index: number) => number) | null} weightOf
    * @param {number} largest the weight of the strongest colour
    * @param {import("./theme.js").Colours} colours
@@ -76,23 +76,23 @@ export class Line {
   tint(weightOf, largest, colours) {
     this.words.forEach((word, index) => {
       const weight = weightOf ? weightOf(index) : 0;
-      const shown = weight > 0;
-      word.style.backgroundColor = shown ? colours.css(weight / largest) : "";
-      word.style.color = shown ? colours.ink(weight / largest) : "";
+      const isTinted = weight > 0;
+      word.style.backgroundColor = isTinted ? colours.css(weight / largest) : "";
+      word.style.color = isTinted ? colours.ink(weight / largest) : "";
       if (weightOf) word.dataset.weight = weight.toFixed(4);
       else delete word.dataset.weight;
     });
   }
 
   /**
-   * Marks the word that is looked at.
+   * Marks the focused word; null marks none.
    * @param {number | null} index
-   * @param {boolean} pinned
+   * @param {boolean} isPinned
    */
-  mark(index, pinned) {
+  mark(index, isPinned) {
     this.words.forEach((word, at) => {
-      word.classList.toggle("looked-at", at === index);
-      word.setAttribute("aria-pressed", String(at === index && pinned));
+      word.classList.toggle("focused", at === index);
+      word.setAttribute("aria-pressed", String(at === index && isPinned));
     });
   }
 }

@@ -1,12 +1,13 @@
 /**
- * Curves from the word that is looked at to the words it belongs to, behind the text.
+ * Curves from the focused word to the words that it is aligned with, behind the text.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-const MOST = 12;
+const MAX_CURVES = 12;
+const MIN_WEIGHT = 0.02;
 
 export class Links {
-  /** @param {HTMLElement} stage what holds the lines of words */
+  /** @param {HTMLElement} stage the element with the lines of words */
   constructor(stage) {
     this.#stage = stage;
     this.#svg = document.createElementNS(SVG, "svg");
@@ -30,8 +31,8 @@ export class Links {
    * @param {{word: HTMLElement, weight: number}[]} others
    */
   draw(from, others) {
-    const strongest = others.filter(({ weight }) => weight >= 0.02).sort((a, b) => b.weight - a.weight);
-    const paths = strongest.slice(0, MOST).map(({ word, weight }) => {
+    const strongest = others.filter(({ weight }) => weight >= MIN_WEIGHT).sort((a, b) => b.weight - a.weight);
+    const paths = strongest.slice(0, MAX_CURVES).map(({ word, weight }) => {
       const path = document.createElementNS(SVG, "path");
       path.setAttribute("d", this.#curve(from, word));
       path.style.strokeWidth = `${0.75 + 5 * weight}px`;

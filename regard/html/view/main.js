@@ -1,5 +1,5 @@
 /**
- * The self-contained page: reads the result that the page carries, and shows it.
+ * The self-contained page: reads its result, and shows it.
  */
 
 import { element } from "./dom.js";
@@ -7,8 +7,8 @@ import { readResult } from "./result.js";
 import { switchThemeWith } from "./theme.js";
 import { View } from "./view.js";
 
-const carried = JSON.parse(document.getElementById("data")?.textContent ?? "{}");
-const result = readResult(carried.result);
+const data = JSON.parse(document.getElementById("data")?.textContent ?? "{}");
+const result = readResult(data.result);
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 
 /** @param {number} ms */
@@ -23,15 +23,15 @@ document.querySelector("header .facts")?.append(...facts.map((fact) => element("
 
 /** @returns {Promise<HTMLImageElement | null>} */
 async function readPicture() {
-  if (!carried.picture) return null;
+  if (!data.picture) return null;
   const image = new Image();
-  image.src = carried.picture;
+  image.src = data.picture;
   await image.decode();
   return image;
 }
 
 const view = new View(main);
-// The script stands before the numbers of large maps, so that the first map is seen while those are still being read.
+// The script precedes the numbers of large maps, so that the first map is visible while the browser parses them.
 document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(() => view.numbersArrived())));
 view.show(result, await readPicture());
 

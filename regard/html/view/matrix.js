@@ -1,5 +1,5 @@
 /**
- * The heatmap, on a canvas: source above, output at the left. However long both are, one image is drawn and scaled.
+ * The heatmap, on a canvas: source above, output at the left. Its cells are one image of a pixel per weight, scaled.
  */
 
 import { element, setAttributes } from "./dom.js";
@@ -8,14 +8,14 @@ import { element, setAttributes } from "./dom.js";
 /** @typedef {{row: number | null, column: number | null}} Cell */
 
 const SLANT = (50 * Math.PI) / 180;
-const STEEP = (70 * Math.PI) / 180; // where columns are narrow
-const NARROW = 16; // pixels
-const LONGEST_LABEL = 150; // pixels
-const SMALLEST_CELL = 9;
-const [SMALLEST_FONT, LARGEST_FONT] = [9, 13];
-const LARGEST_CELL = 42;
-const MOST_PIXELS = 8000; // of a side; browsers have limits
-const FADED = 0.35;
+const STEEP_SLANT = (70 * Math.PI) / 180; // of narrow columns
+// Sizes in CSS pixels.
+const NARROW_COLUMN = 16;
+const MAX_LABEL_WIDTH = 150;
+const [MIN_CELL, MAX_CELL] = [9, 42];
+const [MIN_FONT_SIZE, MAX_FONT_SIZE] = [9, 13];
+const MAX_CANVAS_SIDE = 8000; // device pixels; browsers have limits
+const FADED_ALPHA = 0.35;
 
 /**
  * @typedef {object} Drawing
@@ -23,7 +23,7 @@ const FADED = 0.35;
  * @property {Unit[]} rows
  * @property {Unit[]} columns
  * @property {number} largest the weight of the strongest colour
- * @property {number} threshold weights below it are drawn as none
+ * @property {number} threshold smaller weights are drawn as 0
  * @property {Cell} focus
  * @property {import("./theme.js").Colours} colours
  */
@@ -32,18 +32,18 @@ const FADED = 0.35;
  * Sizes in CSS pixels.
  * @typedef {object} Layout
  * @property {number} cell
- * @property {number} left room for the rows' labels
- * @property {number} top room for the columns' labels
- * @property {number} overhang what slanted labels need beyond the last column
+ * @property {number} left width of the row labels
+ * @property {number} top height of the column labels
+ * @property {number} overhang width of slanted labels beyond the last column
  * @property {number} rows
  * @property {number} columns
  * @property {string} font
- * @property {number} slant of the columns' labels
- * @property {number} every how many columns have a label, so that none touches the next: 1 is all
+ * @property {number} slant of the column labels, in radians
+ * @property {number} labelStep columns from one label to the next, so that labels do not touch: 1 labels all
  */
 
 export class Matrix {
-  /** @param {(cell: Cell, clicked: boolean) => void} onFocus */
+  /** @param {(cell: Cell, isClick: boolean) => void} onFocus */
   constructor(onFocus) {
     this.canvas = element("canvas", "matrix");
     this.element = element("div", "matrix-scroll", this.canvas);
@@ -55,10 +55,10 @@ export class Matrix {
   }
 
   /** @type {Layout} */
-  #layout = { cell: 1, left: 0, top: 0, overhang: 0, rows: 0, columns: 0, font: "", slant: SLANT, every: 1 };
+  #layout = { cell: 1, left: 0, top: 0, overhang: 0, rows: 0, columns: 0, font: "", slant: SLANT, labelStep: 1 };
   #width = 0;
 
-  /** Whether there is another width to fill than when it was drawn. */
+  /** Whether the width has changed since the heatmap was drawn. */
   get isStale() {
     return this.element.clientWidth !== this.#width;
   }
@@ -95,9 +95,9 @@ export class Matrix {
    */
   #arrange(pen, drawing, ratio) {
     this.#width = this.element.clientWidth;
-    const roomy = this.#fit(pen, drawing, ratio, LARGEST_FONT);
-    const size = Math.max(SMALLEST_FONT, Math.floor(0.85 * roomy.cell));
-    this.#layout = size >= LARGEST_FONT ? roomy : this.#fit(pen, drawing, ratio, size);
+    const largeLayout = this.#fit(pen, drawing, ratio, MAX_FONT_SIZE);
+    const size = Math.max(MIN_FONT_SIZE, Math.floor(0.85 * largeLayout.cell));
+    this.#layout = size >= MAX_FONT_SIZE ? largeLayout : this.#fit(pen, drawing, ratio, size);
     const { cell, left, top, overhang, rows, columns } = this.#layout;
     const [width, height] = [left + cell * columns + overhang, top + cell * rows + 2];
     this.canvas.width = Math.round(width * ratio);
@@ -107,7 +107,7 @@ export class Matrix {
   }
 
   /**
-   * The layout with labels of a size.
+   * The layout with labels of one font size.
    * @param {CanvasRenderingContext2D} pen
    * @param {Drawing} drawing
    * @param {number} ratio
@@ -119,20 +119,20 @@ export class Matrix {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.font = font;
     const widthOf = (/** @type {Unit[]} */ units) =>
-      Math.min(LONGEST_LABEL, Math.max(...units.map((unit) => pen.measureText(unit.text).width)));
+      Math.min(MAX_LABEL_WIDTH, Math.max(...units.map((unit) => pen.measureText(unit.text).width)));
     const left = Math.ceil(widthOf(rows)) + 10;
     const sourceWidth = widthOf(columns);
-    const most = Math.floor(MOST_PIXELS / ratio / Math.max(rows.length, columns.length));
+    const maxCell = Math.floor(MAX_CANVAS_SIDE / ratio / Math.max(rows.length, columns.length));
     const cellBeside = (/** @type {number} */ overhang) => {
       const fitting = Math.floor(((this.#width || 600) - left - overhang) / columns.length);
-      return Math.max(1, Math.min(Math.max(fitting, SMALLEST_CELL), LARGEST_CELL, most));
+      return Math.max(1, Math.min(Math.max(fitting, MIN_CELL), MAX_CELL, maxCell));
     };
-    const slant = cellBeside(Math.ceil(sourceWidth * Math.cos(SLANT))) < NARROW ? STEEP : SLANT;
+    const slant = cellBeside(Math.ceil(sourceWidth * Math.cos(SLANT))) < NARROW_COLUMN ? STEEP_SLANT : SLANT;
     const overhang = Math.ceil(sourceWidth * Math.cos(slant));
     const cell = cellBeside(overhang);
     const top = Math.ceil(sourceWidth * Math.sin(slant)) + 14;
-    const every = Math.ceil((1.1 * size) / (cell * Math.sin(slant)));
-    return { cell, left, top, overhang, rows: rows.length, columns: columns.length, font, slant, every };
+    const labelStep = Math.ceil((1.1 * size) / (cell * Math.sin(slant)));
+    return { cell, left, top, overhang, rows: rows.length, columns: columns.length, font, slant, labelStep };
   }
 
   /**
@@ -155,23 +155,23 @@ export class Matrix {
    * @param {Drawing} drawing
    */
   #drawLabels(pen, { rows, columns, focus }) {
-    const { cell, left, top, font, slant, every } = this.#layout;
+    const { cell, left, top, font, slant, labelStep } = this.#layout;
     const style = getComputedStyle(this.canvas);
     const colourOf = (/** @type {Unit} */ unit) => (unit.special ? style.getPropertyValue("--quiet") : style.color);
     pen.font = font;
     pen.textBaseline = "middle";
-    if (cell < SMALLEST_CELL) return;
+    if (cell < MIN_CELL) return;
     pen.textAlign = "right";
     rows.forEach((unit, row) => {
-      pen.globalAlpha = focus.row === null || focus.row === row ? 1 : FADED;
+      pen.globalAlpha = focus.row === null || focus.row === row ? 1 : FADED_ALPHA;
       pen.fillStyle = colourOf(unit);
       pen.fillText(cut(pen, unit.text), left - 6, top + (row + 0.5) * cell);
     });
     pen.textAlign = "left";
     columns.forEach((unit, column) => {
-      if (column % every && column !== focus.column) return;
+      if (column % labelStep && column !== focus.column) return;
       pen.save();
-      pen.globalAlpha = focus.column === null || focus.column === column ? 1 : FADED;
+      pen.globalAlpha = focus.column === null || focus.column === column ? 1 : FADED_ALPHA;
       pen.fillStyle = colourOf(unit);
       pen.translate(left + (column + 0.5) * cell, top - 6);
       pen.rotate(-slant);
@@ -195,7 +195,7 @@ export class Matrix {
   }
 
   /**
-   * The cell below the pointer; beside a label its row or column, elsewhere none.
+   * The cell below the pointer; over a label its row or column; elsewhere none.
    * @param {PointerEvent | MouseEvent} event
    * @returns {Cell}
    */
@@ -211,7 +211,7 @@ export class Matrix {
 }
 
 /**
- * The weights as an image of one pixel a weight.
+ * The weights as an image of one pixel per weight.
  * @param {Float32Array} values
  * @param {number} rows
  * @param {number} columns
@@ -233,14 +233,14 @@ export function imageOf(values, rows, columns, largest, threshold, colours) {
 }
 
 /**
- * A label, cut to the room it has.
+ * A label, cut to `MAX_LABEL_WIDTH`.
  * @param {CanvasRenderingContext2D} pen
  * @param {string} text
  */
 function cut(pen, text) {
-  if (pen.measureText(text).width <= LONGEST_LABEL) return text;
+  if (pen.measureText(text).width <= MAX_LABEL_WIDTH) return text;
   let characters = Array.from(text);
-  while (characters.length > 1 && pen.measureText(`${characters.join("")}…`).width > LONGEST_LABEL) {
+  while (characters.length > 1 && pen.measureText(`${characters.join("")}…`).width > MAX_LABEL_WIDTH) {
     characters = characters.slice(0, -1);
   }
   return `${characters.join("")}…`;

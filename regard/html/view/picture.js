@@ -1,20 +1,20 @@
 /**
- * A picture, lit where a word's attention lies and dark elsewhere, mapped through the part that the model saw.
+ * A picture, lit where a word attended to it and dark elsewhere; maps cover the part that the model saw.
  */
 
 import { element, setAttributes } from "./dom.js";
 
 /** @typedef {import("./result.js").Grid} Grid */
 
-const SHADE = 0.74;
-const LARGEST = 560; // CSS pixels of the longer side
-const SMALL = 132;
+const SHADE = 0.74; // opacity where the weight is 0
+const PICTURE_SIDE = 560; // CSS pixels of the longer side
+const THUMBNAIL_SIDE = 132;
 
 export class Picture {
   /**
    * @param {HTMLImageElement} image
    * @param {Grid} grid
-   * @param {(column: number | null, clicked: boolean) => void} onFocus
+   * @param {(column: number | null, isClick: boolean) => void} onFocus
    */
   constructor(image, grid, onFocus) {
     this.#image = image;
@@ -33,17 +33,17 @@ export class Picture {
   #image;
   /** @type {Grid} */
   #grid;
-  /** @type {(column: number | null, clicked: boolean) => void} */
+  /** @type {(column: number | null, isClick: boolean) => void} */
   #onFocus;
   #region = 0;
 
   /**
-   * Draws the picture with a row of weights over it, or without.
+   * Draws the picture, and a row of weights over it; null draws none.
    * @param {Float32Array | null} weights of the whole source axis
    * @param {number | null} column the region to mark, on the source axis
    */
   draw(weights, column) {
-    drawOver(this.element, this.#image, this.#grid, weights, LARGEST);
+    drawOver(this.element, this.#image, this.#grid, weights, PICTURE_SIDE);
     const pen = this.element.getContext("2d");
     if (!pen || column === null || column < this.#grid.first) return;
     const { x, y, width, height } = this.#rectangle(column - this.#grid.first);
@@ -71,8 +71,8 @@ export class Picture {
     const scale = width / this.element.clientWidth;
     const column = Math.floor(((event.offsetX * scale - box.left) / (box.right - box.left)) * columns);
     const row = Math.floor(((event.offsetY * scale - box.top) / (box.bottom - box.top)) * rows);
-    const inside = column >= 0 && column < columns && row >= 0 && row < rows;
-    return inside ? first + row * columns + column : null;
+    const isInside = column >= 0 && column < columns && row >= 0 && row < rows;
+    return isInside ? first + row * columns + column : null;
   }
 
   /** @param {KeyboardEvent} event */
@@ -90,12 +90,12 @@ export class Picture {
 }
 
 /**
- * The picture once per word, small, each with its map over it.
+ * Thumbnails of the picture, one for each word with its map over it.
  * @param {HTMLImageElement} image
  * @param {Grid} grid
  * @param {import("./result.js").Unit[]} units
  * @param {Float32Array} values [units, source axis]
- * @param {(row: number | null, clicked: boolean) => void} onFocus
+ * @param {(row: number | null, isClick: boolean) => void} onFocus
  */
 export function filmstrip(image, grid, units, values, onFocus) {
   const strip = element("ol", "filmstrip");
@@ -104,7 +104,7 @@ export function filmstrip(image, grid, units, values, onFocus) {
   units.forEach((unit, row) => {
     if (unit.special) return;
     const canvas = element("canvas");
-    drawOver(canvas, image, grid, values.subarray(row * length, (row + 1) * length), SMALL);
+    drawOver(canvas, image, grid, values.subarray(row * length, (row + 1) * length), THUMBNAIL_SIDE);
     const button = element("button", "", canvas, element("span", "", unit.text));
     button.type = "button";
     button.addEventListener("pointerenter", () => onFocus(row, false));
@@ -145,7 +145,7 @@ function drawOver(canvas, image, grid, weights, largest) {
 }
 
 /**
- * A picture of one pixel a region: clear where the weight is largest, dark where there is none.
+ * An image of one pixel per region: transparent where the weight is largest, dark where it is 0.
  * @param {Float32Array} weights
  * @param {Grid} grid
  */

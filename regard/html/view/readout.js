@@ -1,13 +1,13 @@
 /**
- * What is looked at, in words and numbers; screen readers hear it too.
+ * The focused word's weights as a list, which screen readers announce.
  */
 
 import { element, setAttributes } from "./dom.js";
 
 /** @typedef {import("./result.js").Unit} Unit */
 
-const LONGEST_LIST = 6;
-const MOST_CELLS = 4000;
+const MAX_LISTED = 6;
+const MAX_TABLE_CELLS = 4000;
 
 /** @param {number} weight */
 export const percent = (weight) => `${(100 * weight).toFixed(weight < 0.1 ? 1 : 0)} %`;
@@ -15,7 +15,7 @@ export const percent = (weight) => `${(100 * weight).toFixed(weight < 0.1 ? 1 : 
 export class Readout {
   constructor() {
     this.element = element("section", "readout");
-    setAttributes(this.element, { "aria-label": "What is looked at" });
+    setAttributes(this.element, { "aria-label": "The focused word" });
     this.#spoken = element("p", "hidden");
     this.#spoken.setAttribute("aria-live", "polite");
     this.#shown = element("div");
@@ -27,10 +27,10 @@ export class Readout {
   /** @type {HTMLElement} */
   #shown;
 
-  /** Says how the page is used, as long as nothing is looked at. */
+  /** Shows how to use the page, while no word is focused. */
   hint() {
     this.#shown.replaceChildren(
-      element("p", "hint", "Point at a word, or go there with Tab and the arrow keys. A click or Enter keeps it, Esc lets go."),
+      element("p", "hint", "Point at a word, or move to it with Tab and the arrow keys. A click or Enter pins it, Esc unpins it."),
     );
     this.#spoken.textContent = "";
   }
@@ -44,7 +44,7 @@ export class Readout {
    * @param {number} largest the weight of the strongest colour
    */
   list(title, weights, notes, colours, largest) {
-    const strongest = weights.filter(({ weight }) => weight > 0).sort((a, b) => b.weight - a.weight).slice(0, LONGEST_LIST);
+    const strongest = weights.filter(({ weight }) => weight > 0).sort((a, b) => b.weight - a.weight).slice(0, MAX_LISTED);
     const items = strongest.map(({ unit, weight }) => {
       const bar = element("span", "bar");
       bar.style.width = `${100 * Math.min(weight, 1)}%`;
@@ -68,7 +68,7 @@ export class Readout {
 }
 
 /**
- * The numbers of a map as a table: all of them, or of a large map the strongest of each row.
+ * The weights of a map as a table: all of them, or the strongest of each row of a large map.
  * @param {Float32Array} values [rows, columns]
  * @param {Unit[]} rows
  * @param {Unit[]} columns
@@ -79,13 +79,13 @@ export function tableOf(values, rows, columns) {
     cell.scope = scope;
     return cell;
   };
-  const whole = values.length <= MOST_CELLS;
+  const isWhole = values.length <= MAX_TABLE_CELLS;
   const body = rows.map((unit, row) => {
     const own = Array.from(values.subarray(row * columns.length, (row + 1) * columns.length));
-    const cells = whole ? own.map((weight) => weight.toFixed(3)) : [strongestOf(own, columns)];
+    const cells = isWhole ? own.map((weight) => weight.toFixed(3)) : [strongestOf(own, columns)];
     return element("tr", "", header("row", unit.text), ...cells.map((text) => element("td", "", text)));
   });
-  const headings = whole ? columns.map((unit) => header("col", unit.text)) : [header("col", "strongest")];
+  const headings = isWhole ? columns.map((unit) => header("col", unit.text)) : [header("col", "strongest")];
   const head = element("thead", "", element("tr", "", element("td"), ...headings));
   return element("table", "", head, element("tbody", "", ...body));
 }

@@ -1,5 +1,5 @@
 /**
- * A result in protobuf's JSON, as the view needs it: units with the space before each, and decoded maps.
+ * Reads a result from protobuf's JSON: units with the text before each, and maps.
  */
 
 import { decodeMap } from "./weights.js";
@@ -8,8 +8,8 @@ import { decodeMap } from "./weights.js";
  * A word or a token.
  * @typedef {object} Unit
  * @property {string} text
- * @property {string} gap what stands in the text before it
- * @property {boolean} special whether it is the model's own and not the text's
+ * @property {string} gap the text between it and the unit before
+ * @property {boolean} special whether the model added it; it is not part of the text
  * @property {number | null} probability of an output token or word
  * @property {boolean} [copied] whether it was copied from the source
  */
@@ -22,8 +22,8 @@ import { decodeMap } from "./weights.js";
  * @property {Unit[]} words
  * @property {Map<string, import("./weights.js").AttentionMap>} maps
  * @property {number[]} entropy of the alignment's rows
- * @property {number[]} coverage of the alignment's rows: the share that falls on what earlier rows had attended to
- * @property {number[]} sourceCoverage of its columns: the attention that each unit of the source got
+ * @property {number[]} coverage of the alignment's rows: the share on units that earlier rows attended to
+ * @property {number[]} sourceCoverage of its columns: the attention that each source unit received in sum
  */
 
 /**
@@ -34,7 +34,7 @@ import { decodeMap } from "./weights.js";
  * @property {number} first position of the top left region on the source axis
  * @property {number} width of the picture
  * @property {number} height of the picture
- * @property {{left: number, top: number, right: number, bottom: number}} box what the model saw
+ * @property {{left: number, top: number, right: number, bottom: number}} box the part that the model saw
  */
 
 /**
@@ -42,7 +42,7 @@ import { decodeMap } from "./weights.js";
  * @property {string} model
  * @property {string} version
  * @property {{queue: number, encode: number, decode: number}} timings in milliseconds
- * @property {number} numTruncated tokens of the source that were dropped
+ * @property {number} numTruncated source tokens that were cut off
  * @property {Unit[]} tokens of the source
  * @property {Unit[]} words of the source
  * @property {Map<string, import("./weights.js").AttentionMap>} maps of the source alone
@@ -50,7 +50,7 @@ import { decodeMap } from "./weights.js";
  * @property {Hypothesis[]} hypotheses
  */
 
-/** Reorder or steer what stands after them; shown as U+FFFD. */
+/** Characters that reorder or control the text after them; shown as U+FFFD. */
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])/g;
 const SPACE_MARK = /^[▁Ġ]/;
 
@@ -115,7 +115,7 @@ function readGrid(json) {
 }
 
 /**
- * Words of a text; where the text itself is not known, a space stands for whatever was between them.
+ * Words of a text; if the text is unknown, a space stands for any characters between two words.
  * @param {any[]} messages
  * @param {string[] | null} text
  * @param {any[]} tokens of the output, for the words' probabilities
@@ -153,7 +153,7 @@ function readSourceTokens(messages) {
 }
 
 /**
- * Tokens of an output: what each makes of the text, or else its piece.
+ * Tokens of an output: each token's part of the text if it has one, otherwise its piece.
  * @param {any[]} messages
  * @param {string[]} text
  * @returns {Unit[]}
@@ -162,12 +162,12 @@ function readTargetTokens(messages, text) {
   let end = 0;
   return messages.map((message) => {
     const gap = gapBefore(message, text, end);
-    const made = message.span ? text.slice(message.span.start ?? 0, message.span.end ?? 0).join("") : "";
+    const own = message.span ? text.slice(message.span.start ?? 0, message.span.end ?? 0).join("") : "";
     end = message.span?.end ?? end;
     const special = message.special ?? false;
     const piece = message.piece ?? "";
     return {
-      text: readable(made || (special ? piece : piece.replace(SPACE_MARK, ""))),
+      text: readable(own || (special ? piece : piece.replace(SPACE_MARK, ""))),
       gap,
       special,
       probability: Math.exp(message.logprob ?? 0),
@@ -184,23 +184,23 @@ function readTargetTokens(messages, text) {
 function gapBefore(message, text, end) {
   if (!message.span) return " ";
   const start = message.span.start ?? 0;
-  if (start === 0) return " "; // only the model's own tokens can stand before it
+  if (start === 0) return " "; // only special tokens can precede it
   if (text) return text.slice(end, start).join("");
   return start > end ? " " : "";
 }
 
 /**
- * Text that steers nothing and is never empty.
+ * Text without control characters; never empty.
  * @param {string} text
  */
 export function readable(text) {
   return text.trim().replace(CONTROLS, "\ufffd") || "␣";
 }
 
-/** What the decoder's first step reads. */
+/** The decoder's start token, which its first step reads. */
 const START = { text: "start", gap: "", special: true, probability: null };
 
-/** Kinds of map in the order in which they are offered, with their names and what their axes are. */
+/** Kinds of map in the order in which the view lists them, with their names and notes. */
 export const KINDS = /** @type {const} */ ({
   alignment: { name: "Alignment", note: "the model's alignment heads, averaged" },
   cross: { name: "Cross-attention", note: "from each output unit to the source, by layer and head" },
@@ -210,7 +210,7 @@ export const KINDS = /** @type {const} */ ({
 });
 
 /**
- * The kinds that there are maps of, as far as they are here, in the order of `KINDS`.
+ * The kinds whose maps have arrived, in the order of `KINDS`.
  * @param {Result} result
  * @param {Hypothesis} hypothesis
  */
@@ -219,14 +219,14 @@ export function kindsOf(result, hypothesis) {
 }
 
 /**
- * What a map's rows and columns stand for; over a picture the columns are its regions.
+ * The units of a map's rows and columns; over a picture the columns are its regions.
  * @param {Result} result
  * @param {Hypothesis} hypothesis
  * @param {import("./weights.js").AttentionMap} map
  * @returns {{rows: Unit[], columns: Unit[]}}
  */
 export function axesOf(result, hypothesis, map) {
-  // While an output is being made its rows are tokens, whatever was asked for.
+  // While an output is generated, its rows are tokens even if the call asks for words.
   const target = map.byWords && hypothesis.words.length === map.rows ? hypothesis.words : hypothesis.tokens;
   const source = map.byWords ? result.words : result.tokens;
   if (map.kind === "encoder_self") return { rows: source, columns: source };
@@ -243,8 +243,8 @@ export function axesOf(result, hypothesis, map) {
 function regions(grid, length) {
   return Array.from({ length }, (_, at) => {
     const region = at - grid.first;
-    const inside = region >= 0 && region < grid.rows * grid.columns;
-    const text = inside ? `r${Math.floor(region / grid.columns) + 1} c${(region % grid.columns) + 1}` : "·";
-    return { text, gap: " ", special: !inside, probability: null };
+    const isInside = region >= 0 && region < grid.rows * grid.columns;
+    const text = isInside ? `r${Math.floor(region / grid.columns) + 1} c${(region % grid.columns) + 1}` : "·";
+    return { text, gap: " ", special: !isInside, probability: null };
   });
 }

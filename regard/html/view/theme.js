@@ -1,5 +1,5 @@
 /**
- * Colours of weights. The ramps are those of regard/plots/theme.py, which says how they were made; a test compares them.
+ * Colours of weights. The ramps are those of regard/plots/theme.py, which says how they are designed; a test compares them.
  */
 
 /** @typedef {"light" | "dark"} ThemeName */
@@ -12,14 +12,14 @@ export const RAMPS = {
 
 const STEPS = 256;
 
-/** The colours of one theme: a table of steps from no weight to the largest. */
+/** The colours of one theme: a table of steps from weight 0 to the largest. */
 export class Colours {
   /** @param {ThemeName} name */
   constructor(name) {
     this.name = name;
-    /** RGBA, four bytes a step. */
+    /** RGBA, four bytes per step. */
     this.table = new Uint8ClampedArray(4 * STEPS).fill(255);
-    /** The same, a number a step, as a canvas keeps its pixels. */
+    /** The same as one number per step, the form of a canvas' pixels. */
     this.pixels = new Uint32Array(this.table.buffer);
     const anchors = RAMPS[name].map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
     for (let step = 0; step < STEPS; step++) {
@@ -33,8 +33,8 @@ export class Colours {
   }
 
   /**
-   * The step that a weight's colour is.
-   * @param {number} share of the largest weight, from 0 to 1
+   * The step of a weight's colour.
+   * @param {number} share the weight divided by the largest, from 0 to 1
    */
   step(share) {
     return Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1));
@@ -47,7 +47,7 @@ export class Colours {
   }
 
   /**
-   * The colour of text that can be read on a weight's colour.
+   * The colour of readable text on a weight's colour.
    * @param {number} share
    */
   ink(share) {
@@ -63,7 +63,7 @@ export class Colours {
 }
 
 /**
- * The theme that the page has now: what its root element says, or else what the reader's system prefers.
+ * The page's theme: that of its root element, or else the preference of the reader's system.
  * @returns {ThemeName}
  */
 export function themeNow() {

@@ -1,7 +1,7 @@
 /**
- * The view of one result: its words, its heatmap, its heads, and what connects them.
+ * The view of one result: its words, its heatmap and its heads, and how they react to each other.
  *
- * `show` builds the page's elements for a result; whatever is chosen or pointed at afterwards only repaints.
+ * `show` builds the elements of a result; choosing a head or focusing a word only repaints them.
  */
 
 import { Choice, element, Select, setAttributes } from "./dom.js";
@@ -22,7 +22,7 @@ import { largestOf, matrixOf } from "./weights.js";
 /** @typedef {keyof typeof KINDS} Kind */
 
 /**
- * What of a map is shown now.
+ * The matrix that is shown.
  * @typedef {object} Shown
  * @property {AttentionMap} map
  * @property {Float32Array} values [rows, columns] of the chosen layer and head
@@ -31,7 +31,7 @@ import { largestOf, matrixOf } from "./weights.js";
  * @property {number} largest
  */
 
-const NOTHING = { row: null, column: null };
+const NO_CELL = { row: null, column: null };
 const ALL = "all";
 
 export class View {
@@ -53,7 +53,7 @@ export class View {
       this.#threshold,
       this.#scale,
     );
-    this.#matrix = new Matrix((cell, clicked) => this.#look(cell, clicked));
+    this.#matrix = new Matrix((cell, isClick) => this.#setFocus(cell, isClick));
     this.#overview = new Heads((layer, head) => this.choose({ layer, head }));
     this.#readout = new Readout();
     this.#table = element("details", "numbers", element("summary", "", "The numbers as a table"));
@@ -66,7 +66,7 @@ export class View {
     this.#maps.setAttribute("aria-label", "Maps");
     this.element = element("div", "view", this.#stage, this.#controls, this.#maps);
     this.element.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#look(NOTHING, true);
+      if (event.key === "Escape") this.#setFocus(NO_CELL, true);
     });
     container.append(this.element);
     new ResizeObserver(() => this.#matrix.isStale && this.#repaint()).observe(this.#matrix.element);
@@ -101,9 +101,9 @@ export class View {
   /** @type {string} */ #kind = "";
   /** @type {number | null} */ #layer = null;
   /** @type {number | null} */ #head = null;
-  #least = 0;
-  /** @type {import("./matrix.js").Cell} */ #focus = NOTHING;
-  #pinned = false;
+  #minWeight = 0;
+  /** @type {import("./matrix.js").Cell} */ #focus = NO_CELL;
+  #isPinned = false;
 
   /** The result that is shown. */
   get result() {
@@ -111,40 +111,40 @@ export class View {
   }
 
   /**
-   * Shows a result; what was chosen before stays chosen where it can.
+   * Shows a result; keeps the chosen map, layer and head if the result has them.
    * @param {Result} result
-   * @param {HTMLImageElement | null} image the picture, of a caption
+   * @param {HTMLImageElement | null} image the picture that was captioned
    */
   show(result, image = null) {
     this.#result = result;
     this.#matrices.clear();
     this.#image = image;
     this.#hypothesis = Math.min(this.#hypothesis, result.hypotheses.length - 1);
-    this.#focus = NOTHING;
-    this.#pinned = false;
+    this.#focus = NO_CELL;
+    this.#isPinned = false;
     this.choose({});
   }
 
-  /** To be called when numbers have arrived that `show` did not find: their kinds can be chosen from now on. */
+  /** Lists the kinds whose numbers have arrived since `show`. */
   numbersArrived() {
-    if (this.#kind) this.#offerKinds();
+    if (this.#kind) this.#listKinds();
     else this.choose({});
   }
 
-  #offerKinds() {
+  #listKinds() {
     if (!this.#result) return;
     const kinds = /** @type {Kind[]} */ (kindsOf(this.#result, this.#result.hypotheses[this.#hypothesis]));
     this.#kinds.show(kinds.map((kind) => [kind, KINDS[kind].name]), this.#kind);
   }
 
-  /** To be called when the page's theme has changed. */
+  /** Repaints in the page's new theme. */
   themeChanged() {
     this.#colours = new Colours(themeNow());
     if (this.#result) this.choose({});
   }
 
   /**
-   * Chooses what is shown.
+   * Chooses the hypothesis, the kind of map, the layer and the head.
    * @param {{hypothesis?: number, kind?: string, layer?: number | null, head?: number | null}} chosen
    */
   choose(chosen) {
@@ -153,12 +153,12 @@ export class View {
     this.#kind = chosen.kind ?? this.#kind;
     if (chosen.layer !== undefined) this.#layer = chosen.layer;
     if (chosen.head !== undefined) this.#head = chosen.head;
-    const sameMap = before[0] === this.#hypothesis && before[1] === this.#kind;
-    if (sameMap && (chosen.layer !== undefined || chosen.head !== undefined)) this.#repaint();
+    const isSameMap = before[0] === this.#hypothesis && before[1] === this.#kind;
+    if (isSameMap && (chosen.layer !== undefined || chosen.head !== undefined)) this.#repaint();
     else this.#rebuild();
   }
 
-  /** What is shown now, or null if there is no map of the hypothesis; of another one, if it is given. */
+  /** The chosen matrix of a hypothesis; null if it has no map of the chosen kind. */
   #shown(index = this.#hypothesis) {
     const hypothesis = this.#result?.hypotheses[index];
     const map = hypothesis?.maps.get(this.#kind) ?? this.#result?.maps.get(this.#kind);
@@ -168,21 +168,21 @@ export class View {
   }
 
   /**
-   * The weights that are chosen of a map, and the largest of them: averages are taken once.
+   * The chosen matrix of a map and its largest weight; computed once and kept.
    * @param {AttentionMap} map
    */
   #chosenOf(map) {
     const key = `${this.#layer} ${this.#head}`;
     const known = this.#matrices.get(map) ?? new Map();
-    const there = known.get(key);
-    if (there) return there;
+    const kept = known.get(key);
+    if (kept) return kept;
     const values = matrixOf(map, this.#layer, this.#head);
     const chosen = { values, largest: largestOf(values) };
     this.#matrices.set(map, known.set(key, chosen));
     return chosen;
   }
 
-  /** Builds the lines of words, and what depends on the map. */
+  /** Builds the lines of words, and the parts that depend on the map. */
   #rebuild() {
     const result = this.#result;
     if (!result || !result.hypotheses.length) return;
@@ -194,7 +194,7 @@ export class View {
     this.#buildStage(result);
     this.#controls.hidden = this.#maps.hidden = !map;
     if (!map) return;
-    this.#offerKinds();
+    this.#listKinds();
     this.#overview.show(map, this.#colours);
     this.#note.textContent = `${KINDS[/** @type {Kind} */ (this.#kind)].name}: ${KINDS[/** @type {Kind} */ (this.#kind)].note}.`;
     this.#repaint();
@@ -203,51 +203,51 @@ export class View {
   /** @param {Result} result */
   #buildStage(result) {
     const shown = this.#shown();
-    const overPicture = result.grid && this.#image && shown && shown.columns.length !== shown.rows.length;
-    const isOver = Boolean(overPicture) && !["encoder_self", "decoder_self"].includes(this.#kind);
+    const hasRegions = result.grid && this.#image && shown && shown.columns.length !== shown.rows.length;
+    const isOverPicture = Boolean(hasRegions) && !["encoder_self", "decoder_self"].includes(this.#kind);
     this.#columnLine = null;
     this.#picture = null;
     const parts = [];
-    if (isOver && result.grid && this.#image) {
-      this.#picture = new Picture(this.#image, result.grid, (column, clicked) => this.#look({ row: null, column }, clicked));
+    if (isOverPicture && result.grid && this.#image) {
+      this.#picture = new Picture(this.#image, result.grid, (column, isClick) => this.#setFocus({ row: null, column }, isClick));
       parts.push(element("div", "picture-frame", this.#picture.element));
     } else {
       const units = shown?.columns.length && !result.grid ? shown.columns : result.words.length ? result.words : result.tokens;
       if (units.length) {
-        const label = this.#kind === "decoder_self" ? "What was read" : "Source";
-        this.#columnLine = new Line(label, units, (column, clicked) => this.#look({ row: null, column }, clicked));
+        const label = this.#kind === "decoder_self" ? "Read so far" : "Source";
+        this.#columnLine = new Line(label, units, (column, isClick) => this.#setFocus({ row: null, column }, isClick));
         parts.push(element("div", "source", element("span", "caption", label), this.#columnLine.element));
       }
     }
     const outputs = this.#buildOutputs(result);
-    if (shown && isOver && this.#image && result.grid) {
-      outputs.append(filmstrip(this.#image, result.grid, shown.rows, shown.values, (row, clicked) => this.#look({ row, column: null }, clicked)));
+    if (shown && isOverPicture && this.#image && result.grid) {
+      outputs.append(filmstrip(this.#image, result.grid, shown.rows, shown.values, (row, isClick) => this.#setFocus({ row, column: null }, isClick)));
     }
     parts.push(outputs);
-    this.#stage.classList.toggle("with-picture", isOver);
+    this.#stage.classList.toggle("with-picture", isOverPicture);
     this.#stage.replaceChildren(...parts);
-    this.#links = isOver ? null : new Links(this.#stage);
+    this.#links = isOverPicture ? null : new Links(this.#stage);
   }
 
   /**
-   * The lines of all hypotheses, side by side.
+   * Builds the lines of all hypotheses, side by side.
    * @param {Result} result
    */
   #buildOutputs(result) {
-    const alone = result.hypotheses.length === 1 || this.#kind === "encoder_self";
+    const isSingle = result.hypotheses.length === 1 || this.#kind === "encoder_self";
     const indexes = this.#kind === "encoder_self" ? [this.#hypothesis] : [...result.hypotheses.keys()];
     this.#rowLines = [];
     this.#cards = [];
     for (const index of indexes) {
       const hypothesis = result.hypotheses[index];
       const units = this.#shown(index)?.rows ?? (hypothesis.words.length ? hypothesis.words : hypothesis.tokens);
-      const name = this.#kind === "encoder_self" ? "Source, as the encoder wrote it" : alone ? "Output" : `Hypothesis ${index + 1}`;
-      const line = new Line(name, units, (row, clicked) => this.#lookInto(index, row, clicked));
+      const name = this.#kind === "encoder_self" ? "Source, as the encoder represents it" : isSingle ? "Output" : `Hypothesis ${index + 1}`;
+      const line = new Line(name, units, (row, isClick) => this.#setRowFocus(index, row, isClick));
       this.#rowLines[index] = line;
-      const score = alone ? [] : [element("span", "score", `score ${hypothesis.score.toFixed(3)}`)];
+      const score = isSingle ? [] : [element("span", "score", `score ${hypothesis.score.toFixed(3)}`)];
       this.#cards[index] = element("div", "hypothesis", element("span", "caption", name, ...score), line.element);
     }
-    const outputs = element("div", alone ? "outputs" : "outputs several", ...Object.values(this.#cards));
+    const outputs = element("div", isSingle ? "outputs" : "outputs several", ...Object.values(this.#cards));
     return outputs;
   }
 
@@ -256,49 +256,49 @@ export class View {
     setAttributes(input, { type: "range", min: 0, max: 0.5, step: 0.01, value: 0 });
     const output = element("output", "", "0 %");
     input.addEventListener("input", () => {
-      this.#least = Number(input.value);
-      output.textContent = percent(this.#least).replace(".0", "");
+      this.#minWeight = Number(input.value);
+      output.textContent = percent(this.#minWeight).replace(".0", "");
       this.#repaint();
     });
     return element("label", "field threshold", element("span", "", "Threshold"), input, output);
   }
 
   /**
-   * A word of a hypothesis is looked at; that hypothesis becomes the one whose map is shown once it is clicked.
+   * Focuses a word of a hypothesis, whose map is shown from then on.
    * @param {number} hypothesis
    * @param {number | null} row
-   * @param {boolean} clicked
+   * @param {boolean} isClick
    */
-  #lookInto(hypothesis, row, clicked) {
+  #setRowFocus(hypothesis, row, isClick) {
     if (hypothesis !== this.#hypothesis && row !== null) {
-      if (this.#pinned && !clicked) return;
+      if (this.#isPinned && !isClick) return;
       this.#hypothesis = hypothesis;
       const map = this.#shown()?.map;
       if (map) this.#overview.show(map, this.#colours);
     }
-    this.#look({ row, column: null }, clicked);
+    this.#setFocus({ row, column: null }, isClick);
   }
 
   /**
-   * Looks at a row, a column, or a cell; a click keeps it, until it is clicked again.
+   * Focuses a row, a column or a cell; a click pins it, another click unpins it.
    * @param {import("./matrix.js").Cell} cell
-   * @param {boolean} clicked
+   * @param {boolean} isClick
    */
-  #look(cell, clicked) {
-    if (this.#pinned && !clicked) return;
-    const again = this.#pinned && cell.row === this.#focus.row && cell.column === this.#focus.column;
-    const isNothing = cell.row === null && cell.column === null;
-    this.#pinned = clicked && !again && !isNothing;
-    this.#focus = again ? NOTHING : cell;
+  #setFocus(cell, isClick) {
+    if (this.#isPinned && !isClick) return;
+    const isUnpinned = this.#isPinned && cell.row === this.#focus.row && cell.column === this.#focus.column;
+    const isEmpty = cell.row === null && cell.column === null;
+    this.#isPinned = isClick && !isUnpinned && !isEmpty;
+    this.#focus = isUnpinned ? NO_CELL : cell;
     this.#repaint();
   }
 
-  /** Paints what is chosen and looked at; builds nothing. */
+  /** Paints the chosen matrix and the focus; builds no elements. */
   #repaint() {
     const shown = this.#shown();
     if (!shown || this.#maps.hidden) return;
     this.#paintControls(shown);
-    this.#matrix.draw({ ...shown, threshold: this.#least, focus: this.#focus, colours: this.#colours });
+    this.#matrix.draw({ ...shown, threshold: this.#minWeight, focus: this.#focus, colours: this.#colours });
     this.#overview.mark(this.#layer, this.#head);
     this.#paintWords(shown);
     this.#paintReadout(shown);
@@ -320,11 +320,11 @@ export class View {
   }
 
   /**
-   * A weight as it is shown: none below the threshold.
+   * The weight as it is shown: 0 below the threshold.
    * @param {number} weight
    */
   #visible(weight) {
-    return weight < this.#least ? 0 : weight;
+    return weight < this.#minWeight ? 0 : weight;
   }
 
   /** @param {Shown} shown */
@@ -334,14 +334,14 @@ export class View {
     this.#cards.forEach((card, index) => card.classList.toggle("active", index === this.#hypothesis));
     const rowWeight = (/** @type {number} */ at) => this.#visible(shown.values[(row ?? 0) * shown.columns.length + at]);
     this.#columnLine?.tint(row === null ? null : rowWeight, shown.largest, this.#colours);
-    this.#columnLine?.mark(column, this.#pinned);
+    this.#columnLine?.mark(column, this.#isPinned);
     this.#picture?.draw(row === null ? null : shown.values.subarray(row * shown.columns.length, (row + 1) * shown.columns.length), column);
     this.#rowLines.forEach((line, index) => {
       const own = index === this.#hypothesis ? shown : this.#shown(index);
-      const looksHere = row === null && column !== null && own && column < own.columns.length;
+      const isTinted = row === null && column !== null && own && column < own.columns.length;
       const weightOf = (/** @type {number} */ at) => this.#visible(own ? own.values[at * own.columns.length + (column ?? 0)] : 0);
-      line.tint(looksHere ? weightOf : null, shown.largest, this.#colours);
-      line.mark(index === this.#hypothesis ? row : null, this.#pinned);
+      line.tint(isTinted ? weightOf : null, shown.largest, this.#colours);
+      line.mark(index === this.#hypothesis ? row : null, this.#isPinned);
     });
     this.#paintLinks(shown);
   }
@@ -401,7 +401,7 @@ export class View {
     return [`All rows together gave it ${coverage.toFixed(2)}, where each has 1 to give.`];
   }
 
-  /** Fills the table while it is open: large maps would be slow otherwise. */
+  /** Fills the table only while it is open, as tables of large maps are slow. */
   #fillTable() {
     this.#table.querySelector(".table-scroll")?.remove();
     const shown = this.#shown();

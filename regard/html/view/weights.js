@@ -1,13 +1,13 @@
 /**
- * Attention maps as they come in JSON: decoded when they are first shown, into one typed array each.
+ * Attention maps in JSON, each decoded into a typed array at its first access.
  */
 
 /**
  * @typedef {object} AttentionMap
- * @property {boolean} isHere whether the browser has read its numbers: a page's large ones stand behind its script
+ * @property {boolean} isHere whether the browser has parsed its numbers; those of large maps follow the page's script
  * @property {string} kind "cross", "alignment", "encoder_self", "decoder_self" or "rollout"
- * @property {number[]} layers what the first of four axes stands for; of an alignment, what was averaged
- * @property {number[]} heads the same of the second axis
+ * @property {number[]} layers numbers of the layers on the first axis; of an alignment, those averaged
+ * @property {number[]} heads numbers of the heads on the second axis, likewise
  * @property {boolean} byWords whether the last two axes count words, not tokens
  * @property {number} rows
  * @property {number} columns
@@ -101,9 +101,9 @@ function littleEndian(base64, size) {
  * @returns {Uint8Array<ArrayBuffer>}
  */
 function bytesOf(base64) {
-  // Newer browsers do it themselves, many times faster.
-  const own = /** @type {{fromBase64?: (text: string) => Uint8Array<ArrayBuffer>}} */ (/** @type {unknown} */ (Uint8Array));
-  if (own.fromBase64) return own.fromBase64(base64);
+  // Newer browsers have a native decoder, many times faster.
+  const native = /** @type {{fromBase64?: (text: string) => Uint8Array<ArrayBuffer>}} */ (/** @type {unknown} */ (Uint8Array));
+  if (native.fromBase64) return native.fromBase64(base64);
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
@@ -124,7 +124,7 @@ function halfToNumber(bits) {
 }
 
 /**
- * One matrix of a map, [rows, columns]: of a layer and a head, or their average where one is null.
+ * One matrix of a map, [rows, columns]: of a layer and a head; null averages over all layers or heads.
  * @param {AttentionMap} map
  * @param {number | null} layer a layer's number
  * @param {number | null} head a head's number
@@ -149,7 +149,7 @@ export function matrixOf(map, layer, head) {
 }
 
 /**
- * The largest weight, at least a little above 0.
+ * The largest weight, but at least 1e-6, so that weights can be divided by it.
  * @param {Float32Array} values
  */
 export function largestOf(values) {

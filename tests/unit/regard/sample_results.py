@@ -1,4 +1,4 @@
-"""Results for tests of what is drawn and written: real messages, made-up numbers."""
+"""Sample results for tests of plots, pages and JSON: real messages with made-up weights."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ END = "</s>"
 
 
 def message_map(kind: int, values: np.ndarray, **fields: object) -> pb.AttentionMap:
-    """A map on the wire, float32 and dense; layers and heads are counted where there are any."""
+    """A map on the wire, float32 and dense, with layers and heads if it has four axes."""
     data, _ = encode(values.astype(np.float32), pb.ENCODING_FLOAT32, 0, 0.0)
     axes = {"layers": range(values.shape[0]), "heads": range(values.shape[1])} if values.ndim == 4 else {}
     return pb.AttentionMap(
@@ -45,7 +45,7 @@ def words_of(texts: Sequence[str]) -> list[pb.Word]:
 
 
 def text_result(source: Sequence[str], target: Sequence[str], num_hypotheses: int = 1) -> Result:
-    """A translation, by words, with every kind of map; 2 layers of 3 heads."""
+    """A translation with every kind of map, by words; 2 layers of 3 heads."""
     num_source, num_target = len(source) + 1, len(target) + 1
     causal = np.tril(rows(2, 3, num_target, num_target + 1))
     hypotheses = []
@@ -78,7 +78,7 @@ def text_result(source: Sequence[str], target: Sequence[str], num_hypotheses: in
 
 
 def caption_result(words: Sequence[str], grid: pb.ImageGrid) -> Result:
-    """A caption whose word i looks at region i of the grid only; the end token at none."""
+    """A caption whose word i attends to region i of the grid only, and whose end token to none."""
     length = grid.first_position + grid.rows * grid.columns
     weights = np.zeros((len(words) + 1, length), np.float32)
     for index in range(len(words)):

@@ -111,7 +111,7 @@ def test_large_maps_stand_behind_the_script() -> None:
     assert Result.from_json(data["result"]).message == result.message
 
 
-def test_the_page_is_ascii_whatever_the_text_is() -> None:
+def test_the_page_is_ascii_for_text_of_any_script() -> None:
     """One character beyond ASCII makes browsers store a large page in twice the memory."""
     words = ["\u05e9\u05dc\u05d5\u05dd", "\u6587\u5b57", "\U0001f600"]
     foreign = text_result(words, words)

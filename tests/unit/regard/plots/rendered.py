@@ -1,4 +1,4 @@
-"""What a figure looks like, pixel by pixel."""
+"""Figures as pixels."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ def labels(axes: Axes, side: str) -> list[Text]:
 
 
 class Rendered:
-    """A figure, drawn; colours are RGB in [0, 1]."""
+    """A rendered figure; colours are RGB in [0, 1]."""
 
     def __init__(self, figure: Figure) -> None:
         canvas = FigureCanvasAgg(figure)
@@ -22,6 +22,6 @@ class Rendered:
         self.pixels: NDArray[np.float64] = np.asarray(canvas.buffer_rgba())[..., :3] / 255
 
     def at(self, axes: Axes, x: float, y: float) -> NDArray[np.float64]:
-        """The colour at a point of an axes' own coordinates."""
+        """The colour at a point in the coordinates of an axes."""
         column, from_below = axes.transData.transform((x, y))
         return np.asarray(self.pixels[len(self.pixels) - 1 - int(from_below), int(column)])

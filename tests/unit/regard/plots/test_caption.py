@@ -1,14 +1,12 @@
-"""Maps over pictures: lit exactly where the grid's regions lie on the picture; and attention over time."""
+"""Captions: each word's map covers the grid's regions of the picture exactly."""
 
-import itertools
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image
 
-from regard.plots import plot_caption, save_animation
+from regard.plots import plot_caption
 from regard.values.outputs import ImageGrid
 from tests.unit.regard.plots.rendered import Rendered
 from tests.unit.regard.sample_results import rows
@@ -38,10 +36,10 @@ def test_a_region_is_lit_to_its_edges_and_nothing_else(grid: ImageGrid) -> None:
             figure = plot_caption(white(), one_region(grid, row, column), ["word"], grid, smooth=False)
             drawn, axes = Rendered(figure), figure.axes[0]
             for x, y in [(x, y) for x in np.arange(5, 120, 8) for y in np.arange(5, 80, 8)]:
-                inside = (
+                is_inside = (
                     left + column * width < x < left + (column + 1) * width and row * height < y < (row + 1) * height
                 )
-                np.testing.assert_allclose(drawn.at(axes, x, y), WHITE if inside else WHITE * (1 - SHADE), atol=0.02)
+                np.testing.assert_allclose(drawn.at(axes, x, y), WHITE if is_inside else WHITE * (1 - SHADE), atol=0.02)
 
 
 def test_a_padded_picture_is_drawn_without_its_padding() -> None:
@@ -54,14 +52,14 @@ def test_a_padded_picture_is_drawn_without_its_padding() -> None:
     np.testing.assert_allclose(drawn.at(axes, 15, 4), WHITE * (1 - SHADE), atol=0.02)
 
 
-def test_smooth_light_has_its_middle_where_the_region_has() -> None:
+def test_interpolated_light_is_centred_on_its_region() -> None:
     figure = plot_caption(white(), one_region(WHOLE, 0, 1), ["word"], WHOLE)
     drawn, axes = Rendered(figure), figure.axes[0]
     light = {x: float(drawn.at(axes, x, 20).mean()) for x in range(2, 119, 4)}
     assert abs(max(light, key=lambda x: light[x]) - 60) <= 4
 
 
-def test_a_picture_is_once_there_for_each_word() -> None:
+def test_the_picture_is_drawn_once_for_each_word() -> None:
     figure = plot_caption(white(), rows(7, 6), "a b c d e f g".split(), WHOLE, title="seven")
     assert len(figure.axes) == 7
     assert {text.get_text() for text in figure.texts} == {*"abcdefg", "seven"}
@@ -70,7 +68,7 @@ def test_a_picture_is_once_there_for_each_word() -> None:
 def test_the_pictures_orientation_is_applied() -> None:
     file = BytesIO()
     sideways = Image.new("RGB", (80, 120))
-    sideways.paste("white", (0, 0, 80, 60))  # its upper half is the right half of what people see
+    sideways.paste("white", (0, 0, 80, 60))  # the upper half of the file is the right half of the upright picture
     exif = Image.Exif()
     exif[0x0112] = 6
     sideways.save(file, "PNG", exif=exif)
@@ -80,32 +78,10 @@ def test_the_pictures_orientation_is_applied() -> None:
     assert drawn.at(axes, 30, 40).mean() < 0.1
 
 
-def test_another_picture_or_other_weights_are_refused() -> None:
+def test_a_picture_or_weights_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="60 x 80"):
         plot_caption(white(60, 80), rows(1, 6), ["word"], WHOLE)
     with pytest.raises(ValueError, match="at least 6"):
         plot_caption(white(), rows(1, 5), ["word"], WHOLE)
     with pytest.raises(ValueError, match="no words"):
         plot_caption(white(), np.zeros((0, 6)), [], WHOLE)
-
-
-@pytest.mark.parametrize("ending", ["gif", "webp"])
-def test_an_animation_has_a_frame_a_word_and_each_differs(ending: str, tmp_path: Path) -> None:
-    path = tmp_path / f"words.{ending}"
-    save_animation(path, np.eye(4, 6, dtype=np.float32), [], "w x y z".split(), picture=white(), grid=WHOLE)
-    with Image.open(path) as animation:
-        assert animation.format == ending.upper()
-        assert animation.info["loop"] == 0
-        frames = [np.asarray(frame.convert("L"), np.int16) for frame in ImageSequence.Iterator(animation)]
-    assert len(frames) == 4
-    for first, second in itertools.pairwise(frames):
-        assert np.abs(first - second).max() > 60
-
-
-def test_words_light_up_over_time_in_a_text(tmp_path: Path) -> None:
-    path = tmp_path / "words.gif"
-    save_animation(path, np.eye(3, dtype=np.float32), ["ein", "文字", "שלום"], ["one", "two", "three"], theme="dark")
-    with Image.open(path) as animation:
-        assert getattr(animation, "n_frames", 1) == 3
-    with pytest.raises(ValueError, match=r"\.gif or \.webp"):
-        save_animation(tmp_path / "words.mp4", np.eye(1, dtype=np.float32), ["a"], ["b"])

@@ -1,4 +1,4 @@
-"""The heatmap: its cells have the weights' colours, its labels are all there, long ones become panels."""
+"""The heatmap: colours of cells, labels, panels of a large map."""
 
 import itertools
 import time
@@ -17,13 +17,13 @@ SCRIPTS = ["the", "שלום", "مرحبا", "文字", "日本語", "한국어", 
 
 
 def maps_of(figure: Figure) -> list[Axes]:
-    """The axes that hold cells: all but the scale."""
+    """The axes with cells: all but the scale."""
     return figure.axes[:-1]
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_each_cell_has_its_weights_colour(theme: Theme) -> None:
-    weights = rows(15, 17)  # so many that cells hold no numbers
+    weights = rows(15, 17)  # too many for numbers in the cells
     figure = plot_attention_weights(weights, ["s"] * 17, ["t"] * 15, theme=theme)
     drawn, axes = Rendered(figure), figure.axes[0]
     for (row, column), weight in np.ndenumerate(weights):
@@ -54,7 +54,7 @@ def test_every_script_is_drawn_without_a_warning(tmp_path: object) -> None:
     figure.savefig(f"{tmp_path}/heatmap.svg")
 
 
-def test_eighty_tokens_become_panels_that_hold_every_cell() -> None:
+def test_eighty_tokens_are_split_into_panels_with_every_cell() -> None:
     weights = rows(80, 70)
     tokens = [f"word{i}" for i in range(80)]
     figure = plot_attention_weights(weights, tokens[:70], tokens)
@@ -66,7 +66,7 @@ def test_eighty_tokens_become_panels_that_hold_every_cell() -> None:
     assert [t.get_text() for panel in panels[:2] for t in labels(panel, "source")] == tokens[:70]
 
 
-def test_a_long_source_of_a_short_target_goes_on_below() -> None:
+def test_a_long_source_of_a_short_target_continues_below() -> None:
     tokens = [f"word{i}" for i in range(90)]
     figure = plot_attention_weights(rows(5, 90), tokens, tokens[:5])
     first, second, third = (axes.get_position() for axes in maps_of(figure))
@@ -88,7 +88,7 @@ def test_labels_do_not_overlap_and_stay_on_the_sheet(length: int) -> None:
         assert all(box.x0 >= 0 and box.x1 <= width and box.y1 <= height for box in [*boxes, *headings])
 
 
-def test_special_tokens_are_quiet() -> None:
+def test_special_tokens_have_the_quiet_colour() -> None:
     figure = plot_attention_weights([[1.0]], [Label("</s>", special=True)], ["x"])
     axes = figure.axes[0]
     assert labels(axes, "source")[0].get_color() == LIGHT.quiet
@@ -99,13 +99,15 @@ def test_special_tokens_are_quiet() -> None:
     ("weights", "sources", "targets"),
     [([[1.0]], ["a", "b"], ["c"]), ([[np.nan]], ["a"], ["c"]), (np.zeros((0, 1)), ["a"], []), ([1.0], ["a"], ["c"])],
 )
-def test_weights_that_do_not_fit_are_refused(weights: object, sources: list[str], targets: list[str]) -> None:
+def test_weights_that_do_not_match_their_tokens_are_refused(
+    weights: object, sources: list[str], targets: list[str]
+) -> None:
     with pytest.raises(ValueError, match=r"weights|nothing"):
         plot_attention_weights(weights, sources, targets)  # type: ignore[arg-type]
 
 
 def test_forty_by_forty_takes_less_than_half_a_second() -> None:
-    """The best of several; figures are the benchmark's (benchmarks/html)."""
+    """The fastest of several; the benchmark (benchmarks/html) reports times."""
     tokens = [f"word{i}" for i in range(40)]
     spent = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Results draw themselves: the right map, from the object or from saved JSON."""
+"""Plots of a result, or of its saved JSON: the map, its layer and head, the style, the file."""
 
 import sys
 from pathlib import Path
@@ -25,14 +25,14 @@ def cells(figure: object) -> np.ndarray:
     return np.asarray(figure.axes[0].collections[0].get_array())  # type: ignore[attr-defined]
 
 
-def test_the_alignment_is_drawn_where_nobody_says(result: Result) -> None:
+def test_the_alignment_is_drawn_by_default(result: Result) -> None:
     assert result.alignment is not None
     figure = result.plot(title="a title")
     np.testing.assert_array_equal(cells(figure), result.alignment.values)
     assert [label.get_text() for label in labels(figure.axes[0], "source")] == ["the", "cat", "</s>"]
 
 
-def test_a_layer_and_a_head_are_chosen_by_their_numbers_and_otherwise_averaged(result: Result) -> None:
+def test_layers_and_heads_are_averaged_unless_one_is_chosen(result: Result) -> None:
     cross = result.hypotheses[1].find_map("cross")
     assert cross is not None
     chosen = result.plot(kind="cross", layer=1, head=2, hypothesis=1)
@@ -54,7 +54,7 @@ def test_all_heads_at_a_glance(result: Result) -> None:
     np.testing.assert_array_equal(figure.axes[4].images[0].get_array(), cross.values[1, 1])
 
 
-def test_what_is_not_there_is_named(result: Result) -> None:
+def test_a_missing_map_layer_head_or_picture_is_named(result: Result) -> None:
     with pytest.raises(ValueError, match="no layer 9; there are 0, 1"):
         result.plot(kind="cross", layer=9)
     with pytest.raises(ValueError, match="no hypothesis 2"):
@@ -70,7 +70,7 @@ def test_what_is_not_there_is_named(result: Result) -> None:
         caption_result(["a"], GRID).plot()
 
 
-def test_files_by_their_endings(result: Result, tmp_path: Path) -> None:
+def test_the_files_ending_chooses_its_format(result: Result, tmp_path: Path) -> None:
     for ending, start in (
         ("png", b"\x89PNG"),
         ("svg", b"<?xml"),

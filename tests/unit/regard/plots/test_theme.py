@@ -1,4 +1,4 @@
-"""The ramps: one direction of lightness, even steps, so that they can be read in grey and by colour-blind people."""
+"""The ramps: monotonic lightness and even steps, so that they are readable in grey and for colour-blind people."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 
 from regard.plots.theme import DARK, LIGHT, Theme, theme_named
 
-# Linear sRGB to what people with no red or no green cones see (Vienot, Brettel and Mollon 1999).
+# Linear sRGB as seen without red or without green cones (Vienot, Brettel and Mollon 1999).
 PROTANOPIA = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
 DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
 
@@ -35,17 +35,17 @@ def oklab(rgb: np.ndarray) -> np.ndarray:
 
 
 def contrast(first: str, second: str) -> float:
-    """WCAG 2's contrast of two colours."""
+    """The contrast of two colours by WCAG 2."""
     light, dark = sorted(float(linear(np.array(to_rgb(c))) @ [0.2126, 0.7152, 0.0722]) for c in (first, second))[::-1]
     return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 class TestTheme:
-    def test_lightness_goes_one_way_for_every_eye(self, theme: Theme) -> None:
+    def test_lightness_is_monotonic_for_colour_blind_people_too(self, theme: Theme) -> None:
         colours = linear(theme.colormap(np.linspace(0, 1, 65))[:, :3])
-        for seen in (colours, colours @ PROTANOPIA.T, colours @ DEUTERANOPIA.T):
-            steps = np.diff(oklab(seen)[:, 0])
+        for perceived in (colours, colours @ PROTANOPIA.T, colours @ DEUTERANOPIA.T):
+            steps = np.diff(oklab(perceived)[:, 0])
             assert (steps > 0).all() or (steps < 0).all()
 
     def test_equal_steps_of_weight_are_equal_steps_of_colour(self, theme: Theme) -> None:
