@@ -1,4 +1,4 @@
-"""How long the server takes to be itself again: `pytest tests/faults --recovery` prints it for every fault."""
+"""How long the server takes to recover: `pytest tests/faults --recovery` prints it for every fault."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def recovery(record_property: Callable[[str, object], None]) -> Recovery:
-    """Times a block that begins where the fault ends, and is over when all is well: a call is answered rightly."""
+    """Times a block that begins where the fault ends, and ends once a call has got the right answer."""
 
     @contextmanager
     def timed() -> Iterator[None]:
