@@ -1,4 +1,4 @@
-"""The threads that read inputs: order, the bound on what waits, and callers who leave."""
+"""The threads that read inputs: order, the bound on how many wait, and callers who leave."""
 
 import asyncio
 import threading
@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 from regard_service.calls.pool import Pool
 from regard_service.errors import InvalidInput, Overloaded
+
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ async def test_results_keep_their_order_and_the_loop_is_free(pool: Pool) -> None
     first_may_end = threading.Event()
 
     def wait() -> str:
-        assert first_may_end.wait(5)
+        assert first_may_end.wait(PATIENCE_S)
         return "first"
 
     running = asyncio.ensure_future(pool.run([wait, lambda: "second"]))
@@ -32,7 +34,7 @@ async def test_results_keep_their_order_and_the_loop_is_free(pool: Pool) -> None
 
 async def test_more_than_may_wait_is_refused(pool: Pool) -> None:
     may_end = threading.Event()
-    waits: list[Callable[[], bool]] = [partial(may_end.wait, 5)] * 3
+    waits: list[Callable[[], bool]] = [partial(may_end.wait, PATIENCE_S)] * 3
     running = asyncio.ensure_future(pool.run(waits))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match="3 inputs wait to be read and 2 more came; the limit is 4"):
@@ -44,7 +46,7 @@ async def test_more_than_may_wait_is_refused(pool: Pool) -> None:
 
 async def test_what_waits_is_dropped_when_its_caller_leaves(pool: Pool) -> None:
     may_end, ran = threading.Event(), []
-    blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, 5)] * 2))
+    blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, PATIENCE_S)] * 2))
     waiting = asyncio.ensure_future(pool.run([partial(ran.append, 1)] * 2))
     await asyncio.sleep(0.01)
     waiting.cancel()

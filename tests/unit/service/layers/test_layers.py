@@ -23,6 +23,7 @@ from regard_service.layers.status import code_label
 from regard_service.observability import logs
 
 from regard.v1 import regard_pb2 as pb
+from tests.waiting import PATIENCE_S
 
 MAX_TRAILERS = 8192  # what clients accept by default
 API = "regard.v1.AttentionService"
@@ -85,7 +86,9 @@ print(refused.error.reason)
 
 def test_a_request_that_there_is_no_memory_for_is_not_the_callers_fault() -> None:
     """In a process of its own, whose memory ends."""
-    done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.stdout.strip() == "OUT_OF_MEMORY", done.stderr
 
 
@@ -157,11 +160,11 @@ async def test_a_gate_counts_the_calls_of_its_services() -> None:
     await asyncio.sleep(0.01)
     assert not empty.done()
     inside.cancel()  # a call that ends badly has left as well
-    await asyncio.wait_for(empty, 5)
+    await asyncio.wait_for(empty, PATIENCE_S)
     assert not watch.done()
     leave.set()
     await watch
-    await asyncio.wait_for(gate.wait_until_quiet(0.01), 5)
+    await asyncio.wait_for(gate.wait_until_quiet(0.01), PATIENCE_S)
 
 
 def line(formatter: logging.Formatter, **fields: object) -> str:
