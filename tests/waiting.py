@@ -7,7 +7,7 @@ only before checking that something did *not* happen: a slow machine then misses
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 PATIENCE_S = 240.0  # far more than anything here takes, and less than pytest's own timeout (pyproject.toml)
@@ -31,3 +31,14 @@ async def until(condition: Callable[[], Value], every_s: float = 0.01) -> Value:
         assert time.monotonic() < end, f"not within {PATIENCE_S} s; the last result is {value!r}"
         await asyncio.sleep(every_s)
     return value
+
+
+def ever_longer(first_s: float) -> Iterator[float]:
+    """Times for what must not end too early on a busy machine, such as a deadline that is to pass in mid-work.
+
+    A test tries with one after the other until the work had begun.
+    """
+    time_s = first_s
+    while time_s < PATIENCE_S:
+        yield time_s
+        time_s *= 4

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-WATCHED = ["service", "models", "google.protobuf.json_format", "opentelemetry.trace", "PIL"]
+WATCHED = ["regard_service", "regard_models", "google.protobuf.json_format", "opentelemetry.trace", "PIL"]
 
 
 def main() -> None:

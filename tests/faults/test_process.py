@@ -7,9 +7,12 @@ import signal
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,19 +21,55 @@ from regard_service.bundle import Bundle, BundleError, zoo_folder
 import regard
 from tests.faults.conftest import Recovery
 from tests.system.served import Served, served
+from tests.waiting import PATIENCE_S, until, wait_until
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
 ONE_MODEL = ("--models=everyday", "--num-workers=1")
-MAX_RESTART_S = 30.0  # a few seconds on a free machine
-# None, little, and enough for small calls. With 16 MiB, one of nine runs ended the process while it tokenized a text
-# (docs/operations.md).
+# None; little; and enough for all that is small. In between, at 16 MiB, one run of nine ended the process while a text
+# was tokenized (docs/operations.md).
 HEADROOMS_MIB = (0, 8, 96)
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
 async def translate(target: str) -> str:
-    async with regard.AsyncClient(target) as client:
+    async with regard.AsyncClient(target, timeout=PATIENCE_S) as client:
         return (await client.translate(TEXT, to="de")).text
+
+
+@dataclass
+class Load:
+    """Callers who call again at once, so that calls are in flight whatever happens and however fast the machine is.
+
+    Attributes:
+        texts: what they were answered.
+        num_lost: calls that ended with UNAVAILABLE, after which they call again.
+    """
+
+    client: regard.AsyncClient
+    texts: Counter[str] = field(default_factory=Counter)
+    num_lost: int = 0
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def running(self, num_callers: int) -> AsyncIterator[None]:
+        """Begins once each caller may have been answered; ends when each has got its last answer."""
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            for _ in range(num_callers):
+                group.create_task(self._call())
+            await until(lambda: self.texts.total() >= num_callers)
+            yield
+            self._stopping.set()
+
+    async def _call(self) -> None:
+        while True:
+            try:
+                self.texts[(await self.client.translate(TEXT, to="de")).text] += 1
+            except regard.Unavailable:
+                self.num_lost += 1
+                await asyncio.sleep(0.1)
+            else:
+                if self._stopping.is_set():
+                    return
 
 
 def address_space(pid: int) -> int:
@@ -39,41 +78,29 @@ def address_space(pid: int) -> int:
 
 
 def clock_of(server: Served) -> float:
-    """Returns the server's time by the date of its HTTP responses, which it updates every second."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/healthz", timeout=10) as answer:
+    """The server's wall clock, by the date of its HTTP answers, which it updates every second."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/healthz", timeout=PATIENCE_S) as answer:
         return parsedate_to_datetime(answer.headers["date"]).timestamp()
 
 
-async def test_callers_that_retry_after_kill_and_restart_are_answered(recovery: Recovery) -> None:
-    """The calls in flight of a killed server fail as UNAVAILABLE and are retried. No result is wrong."""
+async def test_after_kill_and_restart_callers_who_come_back_are_answered(recovery: Recovery) -> None:
+    """A killed server tells nobody: what ran is lost with UNAVAILABLE and asked for again; no answer is wrong."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     flags = (*ONE_MODEL, f"--grpc-port={port}")
     with served(*flags) as first:
         expected = await translate(first.target)
-        async with regard.AsyncClient(first.target) as client:
-
-            async def ask_until_answered() -> str:
-                end = time.monotonic() + MAX_RESTART_S
-                while True:
-                    try:
-                        return (await client.translate(TEXT, to="de", num_beams=1)).text
-                    except regard.Unavailable:
-                        assert time.monotonic() < end
-                        await asyncio.sleep(0.1)
-
-            greedy = await ask_until_answered()
-            callers = [asyncio.create_task(ask_until_answered()) for _ in range(16)]
-            await asyncio.sleep(0.02)
-            first.process.kill()
-            await asyncio.to_thread(first.process.wait)
-            killed = time.monotonic()
-            with ExitStack() as running:
+        async with regard.AsyncClient(first.target, timeout=PATIENCE_S) as client, AsyncExitStack() as restarted:
+            load = Load(client)
+            async with load.running(num_callers=16):
+                first.process.kill()
+                await asyncio.to_thread(first.process.wait)
+                await until(lambda: load.num_lost > 0)
                 with recovery():
-                    second = running.enter_context(served(*flags))
-                    assert set(await asyncio.wait_for(asyncio.gather(*callers), MAX_RESTART_S)) == {greedy}
-                assert time.monotonic() - killed < MAX_RESTART_S
-                assert await translate(second.target) == expected
+                    restarted.enter_context(served(*flags))
+                    num_before = load.texts.total()
+                    await until(lambda: load.texts.total() > num_before)
+            assert load.texts.keys() == {expected}
 
 
 @pytest.fixture(scope="module")
@@ -85,19 +112,19 @@ def server() -> Iterator[Served]:
 async def test_a_stopped_process_continues(server: Served, recovery: Recovery) -> None:
     """Calls in flight wait while the process is stopped, or end by their deadline. None is lost."""
     expected = await translate(server.target)
-    async with regard.AsyncClient(server.target) as client:
-        patient = [asyncio.create_task(client.translate(TEXT, to="de")) for _ in range(12)]
-        await asyncio.sleep(0.02)
-        server.process.send_signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(regard.DeadlineExceeded):
-                await client.translate(TEXT, to="de", timeout=0.5)
-        finally:
-            server.process.send_signal(signal.SIGCONT)
-        continued = time.monotonic()
-        with recovery():
-            assert {(await call).text for call in patient} == {expected}
-        assert time.monotonic() - continued < 10
+    async with regard.AsyncClient(server.target, timeout=PATIENCE_S) as client:
+        load = Load(client)
+        async with load.running(num_callers=12):
+            server.process.send_signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(regard.DeadlineExceeded):
+                    await client.translate(TEXT, to="de", timeout=0.5)
+                num_before = load.texts.total()
+            finally:
+                server.process.send_signal(signal.SIGCONT)
+            with recovery():
+                await until(lambda: load.texts.total() >= num_before + 12)
+    assert (load.texts.keys(), load.num_lost) == ({expected}, 0)
 
 
 @pytest.mark.parametrize("headroom_mib", HEADROOMS_MIB)
@@ -120,7 +147,7 @@ async def test_a_lack_of_memory_fails_calls_and_not_the_server(
         resource.prlimit(pid, resource.RLIMIT_AS, before)
     assert server.process.poll() is None
     with recovery():
-        assert await asyncio.wait_for(translate(server.target), 20) == expected
+        assert await asyncio.wait_for(translate(server.target), PATIENCE_S) == expected
 
 
 async def test_a_full_disk_has_no_effect() -> None:
@@ -149,21 +176,23 @@ async def test_the_clock_may_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name, value in {
         "LD_PRELOAD": str(LIBFAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",  # seconds; reading the file for every clock call makes the server crawl
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }.items():
         monkeypatch.setenv(name, value)
     with served(*ONE_MODEL) as server:
         monkeypatch.undo()
         expected = await translate(server.target)
-        async with regard.AsyncClient(server.target) as client:
+
+        def has_jumped(days: int) -> bool:
+            return abs(clock_of(server) - time.time() - 86400 * days) < 3600
+
+        async with regard.AsyncClient(server.target, timeout=PATIENCE_S) as client:
             for jump, days in (("+1d", 1), ("-365d", -365)):
-                calls = [asyncio.create_task(client.translate(TEXT, to="de", timeout=20)) for _ in range(8)]
-                await asyncio.sleep(0.02)
-                clock.write_text(jump)
-                assert {(await call).text for call in calls} == {expected}
-                with recovery():
-                    assert (await client.translate(TEXT, to="de", timeout=20)).text == expected
-                await asyncio.sleep(1.5)
-                jumped_s = await asyncio.to_thread(clock_of, server) - time.time()
-                assert jumped_s == pytest.approx(86400 * days, abs=60)
+                load = Load(client)
+                async with load.running(num_callers=2):
+                    clock.write_text(jump)
+                    await asyncio.to_thread(wait_until, partial(has_jumped, days))
+                    with recovery():
+                        assert (await client.translate(TEXT, to="de")).text == expected
+                assert (load.texts.keys(), load.num_lost) == ({expected}, 0)

@@ -1,11 +1,12 @@
 """Health: readiness of services and models, liveness of the process."""
 
 import asyncio
-from contextlib import suppress
 
 from grpc_health.v1 import health_pb2
 from regard_service.app.health import LIVE, Health
 from regard_service.domain.models import ModelInfo
+
+from tests.waiting import PATIENCE_S, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -46,9 +47,7 @@ async def test_every_watch_ends_with_the_drain() -> None:
             seen.append(answer.status)
 
     watching = asyncio.create_task(watch())
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await asyncio.shield(watching)
+    await until(lambda: seen)
     health.close()
-    await asyncio.wait_for(watching, 1)
+    await asyncio.wait_for(watching, PATIENCE_S)
     assert seen == [SERVING, NOT_SERVING]

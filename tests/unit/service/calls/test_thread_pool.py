@@ -9,6 +9,8 @@ import pytest
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
 
+from tests.waiting import PATIENCE_S
+
 
 @pytest.fixture
 def pool() -> Iterator[BoundedThreadPool]:
@@ -21,7 +23,7 @@ async def test_results_keep_their_order_and_the_event_loop_stays_free(pool: Boun
     first_may_end = threading.Event()
 
     def wait() -> str:
-        assert first_may_end.wait(5)
+        assert first_may_end.wait(PATIENCE_S)
         return "first"
 
     running = asyncio.ensure_future(pool.run([wait, lambda: "second"]))
@@ -32,7 +34,7 @@ async def test_results_keep_their_order_and_the_event_loop_stays_free(pool: Boun
 
 async def test_functions_beyond_the_bound_are_refused(pool: BoundedThreadPool) -> None:
     may_end = threading.Event()
-    waits: list[Callable[[], bool]] = [partial(may_end.wait, 5)] * 3
+    waits: list[Callable[[], bool]] = [partial(may_end.wait, PATIENCE_S)] * 3
     running = asyncio.ensure_future(pool.run(waits))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match="3 inputs wait to be read and 2 more came; the limit is 4"):
@@ -44,7 +46,7 @@ async def test_functions_beyond_the_bound_are_refused(pool: BoundedThreadPool) -
 
 async def test_cancelling_drops_waiting_functions(pool: BoundedThreadPool) -> None:
     may_end, ran = threading.Event(), []
-    blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, 5)] * 2))
+    blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, PATIENCE_S)] * 2))
     waiting = asyncio.ensure_future(pool.run([partial(ran.append, 1)] * 2))
     await asyncio.sleep(0.01)
     waiting.cancel()

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
-from regard_service.observability.logs import WRITE_AFTER_S, BatchingHandler
+from regard_service.observability.logs import BatchingHandler
+
+from tests.waiting import until
 
 
 class Writes(io.StringIO):
@@ -37,10 +39,12 @@ def log(writes: Writes) -> Iterator[logging.Logger]:
     logger.removeHandler(handler)
 
 
-def in_a_loop(act: Callable[[], None], then_wait_s: float = 0) -> None:
+def in_a_loop(act: Callable[[], None], is_written: Callable[[], bool] = lambda: True) -> None:
+    """Acts in an event loop, which ends once what has to be written is."""
+
     async def run() -> None:
         act()
-        await asyncio.sleep(then_wait_s)
+        await until(is_written)
 
     asyncio.run(run())
 
@@ -51,7 +55,7 @@ def test_lines_of_an_event_loop_are_written_together(log: logging.Logger, writes
         log.info("two")
         assert not writes.all
 
-    in_a_loop(act, then_wait_s=5 * WRITE_AFTER_S)
+    in_a_loop(act, lambda: bool(writes.all))
     assert writes.all == ["one\ntwo\n"]
 
 
@@ -72,7 +76,7 @@ def test_without_an_event_loop_every_line_is_written_at_once(log: logging.Logger
 
 def test_no_line_is_lost_when_an_event_loop_ends_early(log: logging.Logger, writes: Writes) -> None:
     in_a_loop(lambda: log.info("one"))
-    in_a_loop(lambda: log.info("two"), then_wait_s=5 * WRITE_AFTER_S)
+    in_a_loop(lambda: log.info("two"), lambda: "two" in writes.getvalue())
     in_a_loop(lambda: log.info("three"))
     log.handlers[0].flush()  # as logging.shutdown does at the process' end
     assert writes.getvalue() == "one\ntwo\nthree\n"

@@ -22,6 +22,7 @@ from regard_service.observability.tracing.spans import MAX_REQUESTS, Tracing
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 
 from tests.unit.service.engine.fake_runner import FakeRunner
+from tests.waiting import PATIENCE_S, ever_longer
 
 METHOD = ("regard.v1.AttentionService", "Translate")
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -136,11 +137,15 @@ async def test_a_request_that_never_left_the_queue_has_that_span_only(
 async def test_a_request_that_ended_while_decoding_has_all_spans(
     tracing: Tracing, exporter: InMemorySpanExporter, scheduler: Engine
 ) -> None:
-    record = begun(tracing)
-    deadline = asyncio.get_running_loop().time() + 0.1
-    with pytest.raises(DeadlinePassed):
-        await scheduler.generate(FakeRunner(step_s=0.01), request(record, 50, deadline))
-    tracing.end(record, StatusCode.DEADLINE_EXCEEDED, {})
+    for time_s in ever_longer(0.1):
+        exporter.clear()
+        record = begun(tracing)
+        deadline = asyncio.get_running_loop().time() + time_s
+        with pytest.raises(DeadlinePassed):
+            await scheduler.generate(FakeRunner(step_s=time_s / 10), request(record, 50, deadline))
+        tracing.end(record, StatusCode.DEADLINE_EXCEEDED, {})
+        if "decode" in named(exporter):
+            break
     assert set(named(exporter)) >= {"queue", "encode", "decode"}
 
 
@@ -251,7 +256,7 @@ def test_a_server_without_traces_does_not_import_opentelemetry() -> None:
     program = (
         "import sys, regard_service.app.server; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE_S).returncode == 0
 
 
 def test_without_the_extra_the_setting_is_an_error_and_the_variable_a_warning(

@@ -7,6 +7,8 @@ from regard_service.errors import ServiceError
 from regard_service.rpc.layers.drain_gate import DrainGate
 from regard_service.rpc.layers.layer import Method
 
+from tests.waiting import PATIENCE_S
+
 API = "regard.v1.AttentionService"
 
 
@@ -30,8 +32,8 @@ async def test_a_gate_counts_the_calls_of_its_services() -> None:
     await asyncio.sleep(0.01)
     assert not empty.done()
     inside.cancel()  # a cancelled call is counted down too
-    await asyncio.wait_for(empty, 5)
+    await asyncio.wait_for(empty, PATIENCE_S)
     assert not watch.done()
     leave.set()
     await watch
-    await asyncio.wait_for(gate.wait_until_quiet(0.01), 5)
+    await asyncio.wait_for(gate.wait_until_quiet(0.01), PATIENCE_S)

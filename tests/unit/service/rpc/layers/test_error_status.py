@@ -9,6 +9,7 @@ from regard_service.rpc.layers.error_status import ErrorStatusLayer, Malformed, 
 from regard_service.rpc.layers.layer import Codec, Method
 
 from regard.v1 import regard_pb2 as pb
+from tests.waiting import PATIENCE_S
 
 API = "regard.v1.AttentionService"
 
@@ -42,7 +43,9 @@ print(refused.error.reason)
 
 def test_a_lack_of_memory_is_not_an_error_of_the_caller() -> None:
     """Runs in its own process with limited memory."""
-    done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", HOARDER], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.stdout.strip() == "OUT_OF_MEMORY", done.stderr
 
 
