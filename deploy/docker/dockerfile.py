@@ -1,4 +1,4 @@
-"""Reads a Dockerfile: its stages, and their instructions with flags and arguments."""
+"""Parses a Dockerfile into stages and instructions."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, continued lines joined.
+    """One instruction, with continuation lines joined.
 
     Attributes:
-        flags: what stands before the arguments as `--name=value`.
-        text: the rest, as written.
+        flags: the flags `--name=value` before the arguments.
+        text: the arguments as written.
     """
 
     keyword: str
@@ -21,23 +21,23 @@ class Instruction:
     text: str
 
     def words(self) -> list[str]:
-        """The arguments: a JSON array, or what a shell would make of the words."""
+        """The arguments: a JSON array, or words split as by a shell."""
         try:
             return [str(word) for word in json.loads(self.text)]
         except ValueError:
             return shlex.split(self.text)
 
     def pairs(self) -> dict[str, str]:
-        """The arguments of ENV and LABEL: `key=value key=value`."""
+        """The arguments of ENV and LABEL, written as `key=value key=value`."""
         return dict(word.split("=", 1) for word in self.words())
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What stands between one FROM and the next.
+    """A FROM and the instructions up to the next FROM.
 
     Attributes:
-        base: an image, or the name of an earlier stage.
+        base: name of an image or of an earlier stage.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Stage:
     instructions: tuple[Instruction, ...]
 
     def needs(self) -> set[str]:
-        """Stages and images that this one is made from."""
+        """Names of the stages and images that this stage uses."""
         return {self.base} | {i.flags["from"] for i in self.instructions if "from" in i.flags}
 
 
 def read(text: str) -> list[Stage]:
-    """The stages in order.
+    """Parses the stages in order.
 
     Raises:
-        ValueError: an instruction stands before the first FROM.
+        ValueError: an instruction precedes the first FROM.
     """
     stages: list[Stage] = []
     for instruction in _instructions(text):
@@ -69,15 +69,15 @@ def read(text: str) -> list[Stage]:
 
 
 def needed(stages: Sequence[Stage], target: str) -> list[Stage]:
-    """The stages that a target is made from, itself last."""
+    """The stages that a target depends on, and the target last."""
     by_name = {stage.name: stage for stage in stages}
-    wanted, waiting = set(), [target]
+    chosen, waiting = set(), [target]
     while waiting:
         name = waiting.pop()
-        if name in by_name and name not in wanted:
-            wanted.add(name)
+        if name in by_name and name not in chosen:
+            chosen.add(name)
             waiting += by_name[name].needs()
-    return [stage for stage in stages if stage.name in wanted]
+    return [stage for stage in stages if stage.name in chosen]
 
 
 def _instructions(text: str) -> Iterator[Instruction]:
@@ -92,7 +92,7 @@ def _instructions(text: str) -> Iterator[Instruction]:
 
 
 def _logical(lines: Sequence[str]) -> Iterator[str]:
-    """Lines with those that continue them; empty ones left out."""
+    """Joins continuation lines; drops empty lines."""
     joined = ""
     for line in lines:
         joined += line.rstrip()

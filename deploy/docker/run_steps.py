@@ -1,10 +1,10 @@
-"""`python -m deploy.docker.run_steps FOLDER`: makes what the Dockerfile makes, without a container engine.
+"""`python -m deploy.docker.run_steps FOLDER`: runs the Dockerfile's instructions without a container engine.
 
-Every stage is a root directory of its own, in which the instructions are carried out: COPY from the repository or from
-another stage, RUN by `chroot`, as the stage's user, with its environment. What this leaves open: a base image is
-replaced by this machine's own system, read-only; layers, caches and the image's format are not made; a container's
-limits do not hold. So it shows that the commands work, in their order, with nothing but what was copied; not that the
-image is as small, or as isolated, as a container engine makes it. Needs Linux, root, and Python 3.11 under /usr.
+Each stage has its own root directory. COPY copies from the repository or from another stage; RUN runs in a `chroot`, as
+the stage's user, with its environment. Limits: this machine's own system, read-only, replaces the base image; there are
+no layers, caches or image format; a container's limits do not apply. So this shows that the commands work in their
+order with the copied files alone, but not that the image is as small or as isolated as a container engine makes it.
+Needs Linux, root, and Python 3.11 under /usr.
 """
 
 import argparse
@@ -23,13 +23,13 @@ FOLDER = Path(__file__).parent
 REPOSITORY = FOLDER.parents[1]
 DOCKERFILE = FOLDER / "Dockerfile"
 
-SYSTEM = ("bin", "etc", "lib", "lib64", "sbin", "usr", "dev")  # what stands in for a base image
+SYSTEM = ("bin", "etc", "lib", "lib64", "sbin", "usr", "dev")  # replaces the base image
 WRITABLE = ("proc", "root", "tmp")
 
 
 @dataclass(frozen=True)
 class Image:
-    """What a stage has made: a root directory, and how its programs are run."""
+    """The result of a stage: a root directory and the settings of its programs."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -41,8 +41,8 @@ class Image:
     ports: tuple[int, ...] = ()
 
     def command(self, words: Sequence[str]) -> list[str]:
-        """A command line for this machine that runs these words within the image."""
-        # How this machine reaches package indexes; not what it pins, which is the Dockerfile's own business.
+        """The command line that runs these words within the image, on this machine."""
+        # The image uses this machine's package index and proxy, but not its version constraints.
         host = {
             name: value
             for name, value in os.environ.items()
@@ -62,7 +62,7 @@ class Image:
 
 
 def empty_image(root: Path) -> Image:
-    """A base image: this machine's system, and nothing that anybody has put there."""
+    """A base image: this machine's system without user data."""
     for name in SYSTEM:
         if os.path.islink(f"/{name}"):
             (root / name).symlink_to(os.readlink(f"/{name}"))
@@ -75,11 +75,11 @@ def empty_image(root: Path) -> Image:
 
 
 class Builder:
-    """Carries out stages, each below a folder.
+    """Runs stages, each in a folder of its own.
 
     Args:
         context: the repository.
-        ignored: the lines of .dockerignore.
+        ignored: lines of .dockerignore.
     """
 
     def __init__(self, folder: Path, context: Path, ignored: Sequence[str]) -> None:
@@ -89,11 +89,11 @@ class Builder:
         self._images: dict[str, Image] = {}
 
     def build(self, stages: Sequence[Stage]) -> Image:
-        """Makes the stages in order and returns the last."""
+        """Runs the stages in order; returns the last image."""
         for stage in stages:
             image = self._begin(stage)
             for instruction in stage.instructions:
-                image = self._carry_out(instruction, image)
+                image = self._run(instruction, image)
             self._images[stage.name] = image
         return image
 
@@ -106,7 +106,7 @@ class Builder:
         shutil.copytree(base.root, root, symlinks=True, dirs_exist_ok=True)
         return replace(base, root=root)
 
-    def _carry_out(self, step: Instruction, image: Image) -> Image:
+    def _run(self, step: Instruction, image: Image) -> Image:
         match step.keyword:
             case "ENV":
                 return replace(image, environment=image.environment | step.pairs())
@@ -123,13 +123,13 @@ class Builder:
                 return replace(image, entrypoint=tuple(step.words()))
             case "HEALTHCHECK":
                 command = Instruction("CMD", {}, step.text.removeprefix("CMD").strip())
-                return replace(image, healthcheck=tuple(command.words()))  # the intervals are the engine's
+                return replace(image, healthcheck=tuple(command.words()))  # container engines apply the intervals
             case "COPY":
                 self._copy(step, image)
             case "RUN":
                 subprocess.run(image.command(["sh", "-c", step.text]), check=True)
             case unknown:
-                raise ValueError(f"{unknown} is not carried out here")
+                raise ValueError(f"the instruction {unknown} is not supported")
         return image
 
     def _copy(self, step: Instruction, image: Image) -> None:
@@ -138,14 +138,14 @@ class Builder:
         destination = image.root / os.path.join(image.workdir, target).lstrip("/")
         for name in sources:
             source = source_root / name.lstrip("/")
-            if source.is_dir():  # its content, as COPY has it
-                shutil.copytree(source, destination, symlinks=True, dirs_exist_ok=True, ignore=self._left_out)
+            if source.is_dir():  # like COPY, copies its content
+                shutil.copytree(source, destination, symlinks=True, dirs_exist_ok=True, ignore=self._ignored_names)
             else:
                 into = destination / source.name if target.endswith("/") else destination
                 shutil.copy2(source, into)
 
-    def _left_out(self, folder: str, names: list[str]) -> set[str]:
-        """What of a folder .dockerignore leaves out; of another stage nothing."""
+    def _ignored_names(self, folder: str, names: list[str]) -> set[str]:
+        """The names in a folder that .dockerignore excludes; none in folders of other stages."""
         if not Path(folder).is_relative_to(self._context):
             return set()
         inside = Path(folder).relative_to(self._context)
@@ -159,30 +159,31 @@ class Builder:
 
 
 def allowed(ignored: Sequence[str]) -> Iterator[str]:
-    """What .dockerignore lets in: it refuses all and names the exceptions."""
+    """The paths that .dockerignore includes: it excludes all others."""
     return (line[1:] for line in ignored if line.startswith("!"))
 
 
 def build(folder: Path, target: str = "cpu") -> Image:
-    """Makes a target of the Dockerfile.
+    """Builds a target of the Dockerfile.
 
     Raises:
-        CalledProcessError: a RUN has failed.
-        ValueError: a COPY names what .dockerignore leaves out.
+        CalledProcessError: a RUN failed.
+        ValueError: .dockerignore excludes the source of a COPY.
     """
     stages = needed(read(DOCKERFILE.read_text(encoding="utf-8")), target)
     ignored = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-    let_in = set(allowed(ignored))
+    included = set(allowed(ignored))
     for step in (step for stage in stages for step in stage.instructions if step.keyword == "COPY"):
-        missing = {name.rstrip("/") for name in step.words()[:-1]} - let_in
+        missing = {name.rstrip("/") for name in step.words()[:-1]} - included
         if "from" not in step.flags and missing:
-            raise ValueError(f".dockerignore leaves out {', '.join(sorted(missing))}")
+            raise ValueError(f".dockerignore excludes {', '.join(sorted(missing))}")
     return Builder(folder, REPOSITORY, ignored).build(stages)
 
 
 def main() -> None:
+    """Builds a target and prints the command that runs it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the root directories are made")
+    parser.add_argument("folder", type=Path, help="folder for the root directories")
     parser.add_argument("--target", default="cpu")
     arguments = parser.parse_args()
     image = build(arguments.folder, arguments.target)

@@ -1,7 +1,7 @@
-"""`python sbom.py FILE`: lists what this environment has installed, as CycloneDX 1.6.
+"""`python sbom.py FILE`: lists the packages of this Python environment as CycloneDX 1.6.
 
-Needs nothing but Python, since it runs within the image that it describes, with what pip has recorded there. The base
-image's own packages are not among it: its makers publish their list.
+Needs Python only, since it runs within the image that it describes and reads pip's records there. The list omits the
+system packages of the base image, whose publisher lists them.
 """
 
 import importlib.metadata
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def component(package: importlib.metadata.Distribution) -> dict[str, Any]:
-    """A package as CycloneDX names it, with its licence where the package tells one."""
+    """A package as a CycloneDX component, with its licence if the package declares one."""
     name = re.sub(r"[-_.]+", "-", package.name).lower()  # as package URLs spell it (PEP 503)
     url = f"pkg:pypi/{name}@{package.version}"
     found: dict[str, Any] = {"type": "library", "bom-ref": url, "name": name, "version": package.version, "purl": url}
@@ -24,7 +24,7 @@ def component(package: importlib.metadata.Distribution) -> dict[str, Any]:
 
 
 def bill(packages: Iterable[importlib.metadata.Distribution]) -> dict[str, Any]:
-    """The whole document, in the order of the names."""
+    """The whole document, sorted by name."""
     components = sorted((component(package) for package in packages), key=lambda each: str(each["name"]))
     return {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
 

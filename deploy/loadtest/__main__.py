@@ -1,4 +1,4 @@
-"""`python -m deploy.loadtest SCENARIO --server HOST:PORT`: puts a scenario's load on a server."""
+"""`python -m deploy.loadtest SCENARIO --server HOST:PORT`: sends a scenario's load to a server."""
 
 import asyncio
 from pathlib import Path
@@ -15,12 +15,14 @@ from benchmarks.loadtest.scenario import Scenario
 
 @click.command(context_settings={"show_default": True})
 @click.argument("file", metavar="SCENARIO", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--server", metavar="HOST:PORT", default="localhost:50051", help="The server to load; yours, that is.")
-@click.option("--duration", type=float, metavar="SECONDS", help="Instead of the scenario's time that counts.")
-@click.option("--rate", type=float, metavar="CALLS", help="Instead of the scenario's calls a second, open loop.")
-@click.option("--clients", type=int, metavar="N", help="Instead of the scenario's clients, closed loop.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write what was found.")
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw it, as SVG, PNG or PDF.")
+@click.option("--server", metavar="HOST:PORT", default="localhost:50051", help="The server to load; use your own.")
+@click.option("--duration", type=float, metavar="SECONDS", help="Replaces the scenario's duration.")
+@click.option("--rate", type=float, metavar="CALLS", help="Replaces the scenario's calls per second (open loop).")
+@click.option("--clients", type=int, metavar="N", help="Replaces the scenario's number of clients (closed loop).")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results to this file."
+)
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the results as SVG, PNG or PDF.")
 @click.pass_context
 def main(
     context: click.Context,
@@ -42,17 +44,17 @@ def main(
     if json_file is not None:
         report.write(json_file)
     if picture is not None:
-        from benchmarks.loadtest.load_picture import draw  # matplotlib, where it is wanted only
+        from benchmarks.loadtest.load_picture import draw  # imports matplotlib
 
         draw(scenario, outcomes, picture)
     context.exit(1 if report.total.num_failed else 0)
 
 
 def changed(scenario: Scenario, duration: float | None, rate: float | None, clients: int | None) -> Scenario:
-    """The scenario with what the command line says instead.
+    """The scenario with values of the command line.
 
     Raises:
-        ClickException: what was said does not fit the scenario.
+        ClickException: the scenario's kind of arrivals lacks a given value.
     """
     arrivals = scenario.arrivals.model_dump()
     for name, value in (("rate_per_s", rate), ("clients", clients)):

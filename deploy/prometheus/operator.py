@@ -1,4 +1,4 @@
-"""`python -m deploy.prometheus.operator`: writes prometheus-rule.yaml, the rules in the operator's form."""
+"""`python -m deploy.prometheus.operator`: writes prometheus-rule.yaml, the rules as a resource of the operator."""
 
 import argparse
 import sys
@@ -20,21 +20,22 @@ spec:
 
 
 def resource(rules: str) -> str:
-    """The resource whose `spec` is the content of a rules file; comments and line breaks stay as they are."""
+    """The resource whose `spec` is the content of a rules file, with its comments and line breaks."""
     groups = rules[rules.index("groups:") :]
     return HEAD + indent(groups, "  ")
 
 
 def main() -> int:
+    """Writes the resource, or checks it; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if the file is not up to date")
-    wanted = resource(RULES.read_text(encoding="utf-8"))
+    content = resource(RULES.read_text(encoding="utf-8"))
     if parser.parse_args().check:
-        if RESOURCE.read_text(encoding="utf-8") != wanted:
-            print(f"{RESOURCE.name} is not what {RULES.name} says: run `make prometheus-rule`", file=sys.stderr)
+        if RESOURCE.read_text(encoding="utf-8") != content:
+            print(f"{RESOURCE.name} differs from {RULES.name}: run `make prometheus-rule`", file=sys.stderr)
             return 1
     else:
-        RESOURCE.write_text(wanted, encoding="utf-8")
+        RESOURCE.write_text(content, encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A trained model on disk, before export: config, float16 weights, tokenizer, and how it came to be.
+"""Regard's own checkpoint format: a trained model before export.
 
 checkpoint/
     config.json         architecture and options of the net
@@ -20,7 +20,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint's folder holds; `weights` are float32 in memory."""
+    """The content of a checkpoint's folder; `weights` are float32 in memory."""
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
@@ -28,6 +28,7 @@ class Checkpoint:
     card: dict[str, Any]
 
     def save(self, folder: Path) -> None:
+        """Writes the checkpoint, with weights in float16."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.config, indent=2) + "\n", encoding="utf-8")
         (folder / "card.json").write_text(json.dumps(self.card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -38,6 +39,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
+        """Reads a checkpoint; its tokenizer treats special tokens in texts as text."""
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.encode_special_tokens = True
         return cls(

@@ -2,9 +2,9 @@
 
     python -m regard_models.recipes.captioner --data DATA/flickr8k --out OUT [--minutes 35] [--reinforced-minutes 0]
 
-The features of the images are computed once and kept in OUT/features (1.6 GB); only what reads them is trained: on
-people's captions, and then, if minutes are given for it, on its own captions' CIDEr-D; the shipped model had none. What
-is kept is the epoch with the best BLEU-4 of greedy captions on dev.
+The recipe computes the features of the images once and stores them in OUT/features (1.6 GB). Training changes only the
+layers that read the features: first on human captions, then for --reinforced-minutes on the CIDEr-D of drawn captions,
+which the shipped model skipped. It keeps the epoch with the best BLEU-4 of greedy captions on dev.
 """
 
 import argparse
@@ -45,7 +45,7 @@ from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import Minutes, TrainingPlan, train
 
 VOCAB_SIZE = 3072
-IMAGES_A_BATCH = 32  # with five captions each
+IMAGES_PER_BATCH = 32  # with five captions each
 # Chosen on dev.
 NUM_BEAMS = 3
 LENGTH_PENALTY = 0.7
@@ -68,12 +68,13 @@ CONFIGS: dict[str, CaptionerConfig] = {
 
 
 def main() -> None:
+    """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train.tar and train.jsonl.gz, and dev")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--decoder", choices=CONFIGS, default="transformer")
-    parser.add_argument("--minutes", type=float, default=35, help="training on people's captions, over all calls")
-    parser.add_argument("--reinforced-minutes", type=float, default=0, help="then on CIDEr-D, over all calls")
+    parser.add_argument("--minutes", type=float, default=35, help="training on human captions, in total over all calls")
+    parser.add_argument("--reinforced-minutes", type=float, default=0, help="then on CIDEr-D, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--feature-dropout", type=float, default=0.2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -97,10 +98,10 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Flickr8k, ready to train on.
+    """Flickr8k, prepared for training.
 
     Attributes:
-        views: the training images as they are, and mirrored.
+        views: the training images, original and mirrored.
         dev_features: float16 [images, channels, rows, columns].
     """
 
@@ -135,11 +136,12 @@ def _tokenizer(file: Path, captions: list[list[str]]) -> Tokenizer:
 
 
 def mean_weights(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of two models' weights, by name."""
     return {name: (weight + other[name]) / 2 for name, weight in one.items()}
 
 
 class Training:
-    """The phases of a training; each begins with the best epoch of the one before."""
+    """The phases of a training; each starts from the best epoch of the phase before."""
 
     def __init__(self, model: Captioner, config: CaptionerConfig, corpus: Corpus, out: Path, device: str) -> None:
         self._model = model
@@ -155,7 +157,7 @@ class Training:
         """
         state, best = self._out / f"{phase}.pt", self._out / phase
         if not best.exists():
-            self._keep_better(best)  # what a phase begins with counts too
+            self._keep_better(best)  # the start of a phase counts too
         steps = train(self._model, loss_of, self._epochs(best), plan, state, device=self._device)
         last = {name: weight.cpu() for name, weight in stored_weights(self._model).items()}
         self._keep_better(best)
@@ -185,12 +187,12 @@ class Training:
     def _epochs(self, best: Path) -> Iterator[Iterator[CaptionBatch]]:
         rng = random.Random(1)
         while True:
-            yield epoch(self._corpus.views, self._corpus.vocabulary, num_images=IMAGES_A_BATCH, rng=rng)
+            yield epoch(self._corpus.views, self._corpus.vocabulary, num_images=IMAGES_PER_BATCH, rng=rng)
             self._keep_better(best)
             self._model.train()
 
     def _keep_better(self, folder: Path) -> None:
-        """Saves the model as it is now unless what the folder holds scores higher on dev."""
+        """Saves the current model unless the folder's model scores higher on dev."""
         scores = self._scores(num_beams=1)
         print(f"\n{folder.name}: {scores}", flush=True)
         card = folder / "card.json"

@@ -20,18 +20,18 @@ from torch import Tensor
 from regard_models.recipes.corpus import IGNORED_LABEL
 from regard_models.recipes.tokenizer import END, PAD, START
 
-MIN_WORDS = 3  # a few captions are cut short
+MIN_WORDS = 3  # some captions of the data set are truncated
 MIRRORED = {"left": "right", "right": "left"}
 
 
 def read_captions(data: Path, split: str) -> list[list[str]]:
-    """The captions of each image of `SPLIT.jsonl.gz`, in its order, as `clean` leaves them."""
+    """Reads the captions of each image from `SPLIT.jsonl.gz`, in its order, and cleans them."""
     with gzip.open(data / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [[clean(caption) for caption in json.loads(line)["captions"]] for line in lines]
 
 
 def read_files(data: Path, split: str) -> Iterator[bytes]:
-    """The JPEG files of `SPLIT.tar`, in the captions' order."""
+    """Yields the JPEG files of `SPLIT.tar`, in the captions' order."""
     with tarfile.open(data / f"{split}.tar") as archive:
         for member in archive:
             stream = archive.extractfile(member)
@@ -46,14 +46,14 @@ def read_images(data: Path, split: str) -> Iterator[NDArray[np.uint8]]:
 
 
 def clean(caption: str) -> str:
-    """A tokenized caption as people write it: "A dog 's ball , outside ." -> "A dog's ball, outside"."""
+    """Detokenizes a caption and drops its final stop: "A dog 's ball , outside ." -> "A dog's ball, outside"."""
     text = " ".join(caption.replace('"', " ").split()).rstrip(" .!").lower()
     text = re.sub(r" (?=[,;:.!?)]|'s\b|n't\b)", "", text)
     return text[:1].upper() + text[1:]
 
 
 def mirror(caption: str) -> str:
-    """What a caption says of the image's mirror image."""
+    """The caption of the mirrored image: swaps "left" and "right"."""
     return re.sub(r"\b(left|right)\b", lambda word: MIRRORED[word[0]], caption)
 
 
@@ -73,28 +73,33 @@ class CaptionBatch:
 
     @property
     def num_tokens(self) -> int:
+        """Number of labels that count."""
         return int((self.labels != IGNORED_LABEL).sum())
 
     def to(self, device: str) -> "CaptionBatch":
+        """A copy on a device."""
         return CaptionBatch(self.features.to(device), self.target.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
 class CaptionVocabulary:
-    """A tokenizer and the ids that training needs of it."""
+    """A tokenizer and the ids of its special tokens."""
 
     tokenizer: Tokenizer
 
     @property
     def start_id(self) -> int:
+        """Id of the start token."""
         return self._id(START)
 
     @property
     def end_id(self) -> int:
+        """Id of the end token."""
         return self._id(END)
 
     @property
     def pad_id(self) -> int:
+        """Id of the padding token."""
         return self._id(PAD)
 
     def encode(self, caption: str) -> list[int]:
@@ -116,7 +121,7 @@ class CaptionVocabulary:
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """One view of the training images: as they are, or mirrored.
+    """One view of the training images, original or mirrored.
 
     Attributes:
         features: float16 [images, channels, rows, columns], read from disk as needed.
@@ -130,7 +135,7 @@ class TrainingImages:
     def of(
         cls, features: NDArray[np.float16], captions: list[list[str]], vocabulary: CaptionVocabulary
     ) -> "TrainingImages":
-        """Leaves out captions that are cut short."""
+        """Encodes the captions; drops truncated ones."""
         kept = [[c for c in group if len(c.split()) >= MIN_WORDS] for group in captions]
         return cls(features, [[vocabulary.encode(caption) for caption in group] for group in kept])
 
@@ -138,15 +143,15 @@ class TrainingImages:
 def epoch(
     views: Sequence[TrainingImages], vocabulary: CaptionVocabulary, *, num_images: int, rng: random.Random
 ) -> Iterator[CaptionBatch]:
-    """One pass over the images, each in one of its views, with all of its captions.
+    """Yields batches of one pass over the images, each in one drawn view, with all of its captions.
 
     Args:
-        views: of the same images.
-        num_images: a batch.
+        views: views of the same images.
+        num_images: images per batch.
     """
     order = [(rng.choice(views), image) for image in range(len(views[0].captions))]
     rng.shuffle(order)
-    # Images whose longest captions are alike stand together, so that little is padded.
+    # Batches collect images whose longest captions have similar lengths, which reduces padding.
     order.sort(key=lambda entry: max(map(len, entry[0].captions[entry[1]])) // 2)
     groups = [order[first : first + num_images] for first in range(0, len(order), num_images)]
     rng.shuffle(groups)
@@ -157,7 +162,7 @@ def epoch(
 
 
 def pad_captions(captions: Sequence[Sequence[Sequence[int]]], vocabulary: CaptionVocabulary) -> tuple[Tensor, Tensor]:
-    """Pads captions to one block; images may have different numbers of them.
+    """Pads captions to one block; images may have different numbers of captions.
 
     Returns:
         target: int64 [images, captions, target]: the labels moved right by the start token.

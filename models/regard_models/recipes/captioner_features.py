@@ -1,4 +1,4 @@
-"""Computes the frozen encoder's features once: all that the captioners' training sees of an image."""
+"""Computes the frozen encoder's features once; the training of captioners reads features instead of images."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,7 @@ def published_encoder() -> EfficientNet:
 def features(
     encoder: EfficientNet, data: Path, split: str, folder: Path, *, mirrored: bool = False
 ) -> NDArray[np.float16]:
-    """The features of a split's images, computed on the first call and read from `folder` on later ones.
+    """The features of a split's images; the first call computes them, later calls read them from `folder`.
 
     Returns:
         features: float16 [images, channels, rows, columns], read from disk as needed.

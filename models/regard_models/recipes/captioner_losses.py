@@ -1,4 +1,4 @@
-"""What a captioner is trained on first: the captions that people wrote."""
+"""The loss on human captions, the first phase of a captioner's training."""
 
 import torch
 from torch import Tensor
@@ -15,8 +15,8 @@ LOOK_EVERYWHERE = 1.0  # lambda of Xu et al. 2015, equation 14
 
 
 def caption_loss(model: Captioner, batch: CaptionBatch) -> Tensor:
-    """Cross-entropy with label smoothing, in nats a token; of an LSTM also what its attention asks for: the doubly
-    stochastic penalty where it is soft, the REINFORCE terms where it is drawn (Xu et al. 2015, section 4).
+    """Cross-entropy with label smoothing, in nats per token; for an LSTM also the loss of its attention: the doubly
+    stochastic penalty of soft attention, the REINFORCE terms of hard attention (Xu et al. 2015, section 4).
     """
     features = batch.features.float()
     if not isinstance(model, LstmCaptioner):
@@ -43,7 +43,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor, reduction: str = "mean") -> T
 
 
 def _drawn_loss(model: LstmCaptioner, logits: Tensor, draws: Draws, labels: Tensor) -> Tensor:
-    """The loss of hard attention a token; the baseline follows the captions' likelihood."""
+    """The loss of hard attention per token; the baseline follows the captions' likelihood."""
     mask = labels != IGNORED_LABEL
     nll = _cross_entropy(logits, labels, reduction="none").unflatten(0, labels.shape)
     log_likelihood = -nll.sum(2)[mask.any(2)]  # [captions]

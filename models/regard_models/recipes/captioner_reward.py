@@ -1,5 +1,5 @@
-"""What a captioner is trained on last: captions of its own, rewarded for what they share with people's (Rennie et al.
-2017, "Self-Critical Sequence Training for Image Captioning").
+"""The loss on drawn captions, the last phase of a captioner's training: rewards n-grams that human captions share
+(Rennie et al. 2017, "Self-Critical Sequence Training for Image Captioning").
 """
 
 import math
@@ -22,7 +22,7 @@ Ngram = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Vector:
-    """A caption's n-grams of one order, weighted; `norm` is its Euclidean length."""
+    """The tf-idf weights of a caption's n-grams of one order, and their Euclidean norm."""
 
     weights: dict[Ngram, float]
     norm: float
@@ -36,7 +36,7 @@ class CiderD:
     g and r_j are the tf-idf weights of the caption's and the j-th reference's n-grams, l and l_j their lengths.
 
     Args:
-        captions: ids of each training image's captions, which say how rare an n-gram is.
+        captions: ids of each training image's captions, for the document frequencies of n-grams.
     """
 
     def __init__(self, captions: Sequence[Sequence[Sequence[int]]]) -> None:
@@ -46,7 +46,7 @@ class CiderD:
         )
 
     def scores(self, captions: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> list[float]:
-        """One a caption, of one image."""
+        """Scores captions of one image."""
         vectors = [self._vectors(reference) for reference in references]
         return [
             sum(
@@ -59,7 +59,7 @@ class CiderD:
         ]
 
     def _vectors(self, caption: Sequence[int]) -> list[_Vector]:
-        """One an order."""
+        """One vector per order."""
         weights: list[dict[Ngram, float]] = [{} for _ in range(MAX_ORDER)]
         for ngram, count in Counter(_ngrams(caption)).items():
             rarity = math.log(self._num_images / max(1, self._frequencies[ngram]))
@@ -86,10 +86,10 @@ def _ngrams(ids: Sequence[int]) -> Iterable[Ngram]:
 def self_critical_loss(
     model: Captioner, vocabulary: CaptionVocabulary, cider: CiderD, batch: CaptionBatch, *, num_samples: int = 5
 ) -> Tensor:
-    """- mean of (r_i - b_i) log p(caption_i), r_i the CIDEr-D of a drawn caption, with the end token as a word of it.
+    """- mean of (r_i - b_i) log p(caption_i); r_i is the CIDEr-D of a drawn caption, which includes its end token.
 
-    b_i is the mean of the image's other draws (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
-    Draws and likelihoods are those of the net as it is used, without dropout.
+    b_i is the mean reward of the image's other draws (Luo 2020, "A Better Variant of Self-Critical Sequence Training").
+    Draws and likelihoods are computed without dropout, as in inference.
     """
     model.eval()
     features = batch.features.float()
@@ -111,5 +111,5 @@ def self_critical_loss(
 
 
 def _until_end(ids: list[int], end_id: int) -> list[int]:
-    """Tokens up to and with the end token; all of them where it is missing."""
+    """Tokens up to and including the end token; all tokens without an end token."""
     return ids[: ids.index(end_id) + 1] if end_id in ids else ids

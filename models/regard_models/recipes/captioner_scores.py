@@ -1,4 +1,4 @@
-"""How captions are scored: BLEU-1 to BLEU-4 against all captions that people gave an image."""
+"""Scores captions by BLEU-1 to BLEU-4 against all human captions of an image."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def bleu(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
     """sacreBLEU's corpus BLEU of normalized captions, from 0 to 100 (Papineni et al. 2002).
 
     Args:
-        references: equally many an output.
+        references: the same number of references for each output.
     """
     hypotheses = [normalize(output) for output in outputs]
     columns = [[normalize(reference) for reference in column] for column in zip(*references, strict=True)]

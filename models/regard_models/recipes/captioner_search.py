@@ -1,4 +1,4 @@
-"""Captions from a captioner in PyTorch: the most probable token each time, a draw each time, or beam search."""
+"""Searches captions with a captioner in PyTorch: greedy search, sampling and beam search."""
 
 from collections.abc import Callable
 
@@ -24,12 +24,12 @@ def caption(
     num_beams: int = 1,
     length_penalty: float = 1.0,
 ) -> list[str]:
-    """A caption an image.
+    """Writes one caption per image.
 
     Args:
         features: float16 [images, channels, rows, columns].
-        num_beams: hypotheses that are kept; 1 is greedy search.
-        length_penalty: hypotheses are ranked by log-probability / length ** length_penalty.
+        num_beams: number of kept hypotheses; 1 is greedy search.
+        length_penalty: ranks hypotheses by log-probability / length ** length_penalty.
     """
     model.eval()
     captions = []
@@ -45,17 +45,17 @@ def caption(
 
 
 def greedy(model: Captioner, vocabulary: CaptionVocabulary, memory: Tensors) -> Tensor:
-    """int64 [rows, target]: the most probable tokens, without the start token; padding behind the end token."""
+    """int64 [rows, target]: the most probable tokens, without the start token, padded after the end token."""
     return _write(model, vocabulary, memory, lambda logits: logits.argmax(-1))
 
 
 def sample(model: Captioner, vocabulary: CaptionVocabulary, memory: Tensors) -> Tensor:
-    """As `greedy`, with tokens drawn from the model's distribution."""
+    """Like `greedy`, with tokens drawn from the model's distribution."""
     return _write(model, vocabulary, memory, draw)
 
 
 def draw(logits: Tensor) -> Tensor:
-    """A token a row, drawn by the distribution function: a seventh of the time that `torch.multinomial` takes.
+    """Draws one token per row by inverting the distribution function, in a seventh of `torch.multinomial`'s time.
 
     Args:
         logits: float [rows, vocabulary].
@@ -71,23 +71,23 @@ def draw(logits: Tensor) -> Tensor:
 def beam_search(
     model: Captioner, vocabulary: CaptionVocabulary, memory: Tensors, *, num_beams: int, length_penalty: float
 ) -> Tensor:
-    """int64 [images, target]: the best hypothesis of each image, without the start token; padding behind its end.
+    """int64 [images, target]: the best hypothesis of each image, without the start token, padded after its end.
 
-    An image is done when no live hypothesis, as it stands, ranks above its best finished one.
+    An image ends when its best finished hypothesis ranks above all live hypotheses.
     """
     images, device = len(memory[0]), memory[0].device
     memory = repeat_rows(memory, num_beams)
     state, written = model.start(memory), torch.empty(images, num_beams, 0, dtype=torch.int64, device=device)
     tokens = torch.full((images, num_beams), vocabulary.start_id, device=device)
     scores = torch.full((images, num_beams), -torch.inf, device=device)
-    scores[:, 0] = 0.0  # all hypotheses begin alike: one of them is enough
+    scores[:, 0] = 0.0  # all hypotheses start equal, so only one counts
     best = torch.full((images, MAX_NEW_TOKENS), vocabulary.pad_id, device=device)
     best_scores = torch.full((images,), -torch.inf, device=device)
     every = torch.arange(images, device=device)
     for length in range(1, MAX_NEW_TOKENS + 1):
         step = model.step(tokens.flatten(), memory, state)
         totals = scores[..., None] + step.logits.log_softmax(-1).unflatten(0, (images, num_beams))
-        is_last = length == MAX_NEW_TOKENS  # nothing can end later, so all hypotheses end here
+        is_last = length == MAX_NEW_TOKENS  # the last position ends all hypotheses
         ending = scores if is_last else totals[..., vocabulary.end_id]
         ended, beam = (ending / length**length_penalty).max(1)
         better = ended > best_scores
@@ -106,7 +106,7 @@ def beam_search(
 
 
 def repeat_rows(tensors: Tensors, times: int) -> Tensors:
-    """Each row `times` times, one behind the other."""
+    """Repeats each row `times` times in consecutive places."""
     return tuple(x.repeat_interleave(times, dim=0) for x in tensors)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 IGNORED_LABEL = -100
 
-# Spelt alike in English, German, French and Spanish, so that replacing a name keeps a pair a translation.
+# Equal spelling in English, German, French and Spanish, so that a pair with a replaced name is still a translation.
 NAMES = (
     "Adam Albert Alex Anton Arthur Ben Boris Bruno Carlos Chris Daniel David Dennis Diego Eric Felix Florian Frank "
     "Gabriel Gustav Hugo Igor Ivan Jakob Jan Jens Joel Jonas Julian Karim Kevin Konrad Lars Leo Leon Linus Louis Luca "
@@ -25,7 +25,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Pair:
-    """One sentence with its translation; `language` is the target's code."""
+    """A sentence and its translation; `language` is the target's code."""
 
     source: str
     target: str
@@ -33,7 +33,7 @@ class Pair:
 
 
 def read_pairs(folder: Path, split: str, language: str, *, source_language: str = "en") -> list[Pair]:
-    """Reads `SPLIT.en.gz` and `SPLIT.LANGUAGE.gz` of a folder, line by line a pair; white space is collapsed."""
+    """Reads the pairs of lines in `SPLIT.en.gz` and `SPLIT.LANGUAGE.gz` of a folder; collapses white space."""
     sides = []
     for code in (source_language, language):
         with gzip.open(folder / f"{split}.{code}.gz", "rt", encoding="utf-8") as lines:
@@ -45,9 +45,9 @@ def read_pairs(folder: Path, split: str, language: str, *, source_language: str 
 
 
 def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
-    """Replaces "Tom", who is in a fifth of Tatoeba, by another name, so that a model does not expect him everywhere.
+    """Replaces "Tom", a name in a fifth of Tatoeba, by other names, so that a model does not favour it.
 
-    A pair is changed only where both sides name him equally often; a share `keep` stays as it is.
+    Changes a pair only if both sides have the name equally often, and leaves a share `keep` of pairs unchanged.
     """
     pattern = re.compile(r"\bTom(?=s?\b)")
     in_source, in_target = pattern.findall(pair.source), pattern.findall(pair.target)
@@ -58,7 +58,7 @@ def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
 
 
 def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list[Pair]:
-    """Adds `share` x len(pairs) examples of two or three sentences, so that a model copes with more than one."""
+    """Adds `share` x len(pairs) examples of two or three sentences, to train on longer texts too."""
     by_language: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_language.setdefault(pair.language, []).append(pair)
@@ -87,9 +87,11 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
+        """Number of labels that count."""
         return int((self.labels != IGNORED_LABEL).sum())
 
     def to(self, device: str) -> "Batch":
+        """A copy on a device."""
         return Batch(*(x.to(device) for x in (self.source, self.source_mask, self.target, self.labels)))
 
 
@@ -99,11 +101,11 @@ Example = tuple[list[int], list[int]]
 def batches(
     examples: list[Example], *, max_tokens: int, start_id: int, pad_id: int, rng: random.Random
 ) -> Iterator[Batch]:
-    """One epoch of batches of similar lengths, in random order.
+    """Yields one epoch of batches of similar lengths, in random order.
 
     Args:
         examples: source and target ids, both with their end token.
-        max_tokens: most padded target (or source) tokens a batch.
+        max_tokens: maximum number of padded target (or source) tokens per batch.
     """
     order = list(range(len(examples)))
     rng.shuffle(order)
@@ -122,7 +124,7 @@ def batches(
 
 
 def pad_batch(examples: list[Example], *, start_id: int, pad_id: int) -> Batch:
-    """Pads examples to one batch; the target is the labels moved right by the start token."""
+    """Pads examples to one batch; the target is the labels shifted right by the start token."""
     source = np.full((len(examples), max(len(s) for s, _ in examples)), pad_id, np.int64)
     labels = np.full((len(examples), max(len(t) for _, t in examples)), IGNORED_LABEL, np.int64)
     for row, (s, t) in enumerate(examples):

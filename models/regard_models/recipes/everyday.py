@@ -2,7 +2,7 @@
 
     python -m regard_models.recipes.everyday --data DATA/tatoeba --out OUT [--minutes 80] [--device cuda]
 
-One model for the three languages: a token in front of the source names the target language.
+One model translates into three languages: a token before the source names the target language.
 """
 
 import argparse
@@ -29,17 +29,18 @@ CONFIG = TransformerConfig(
 
 
 def epochs(pairs: list[Pair], rng: random.Random) -> Iterator[list[Pair]]:
-    """Endless epochs; each varies the names and joins other neighbours."""
+    """Yields epochs without end; each draws other names and joins other neighbours."""
     while True:
         varied = [vary_names(pair, rng) for pair in pairs]
         yield join_neighbours(varied, rng, share=0.08)
 
 
 def main() -> None:
+    """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with en-de, en-fr and en-es")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=80, help="training time, over all calls")
+    parser.add_argument("--minutes", type=float, default=80, help="training time, in total over all calls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -47,21 +48,9 @@ def main() -> None:
     rng = random.Random(1)
 
     pairs = [p for code in LANGUAGES for p in read_pairs(options.data / f"en-{code}", "train", code)]
-    tokenizer_file = options.out / "tokenizer.json"
-    if tokenizer_file.exists():
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        tokenizer.encode_special_tokens = True
-    else:
-        varied = [vary_names(pair, rng) for pair in pairs]
-        tokenizer = train_tokenizer(
-            (text for pair in varied for text in (pair.source, pair.target)),
-            vocab_size=VOCAB_SIZE,
-            language_tokens=[f"<{code}>" for code in LANGUAGES],
-        )
-        tokenizer.save(str(tokenizer_file))
-    vocabulary = Vocabulary(tokenizer)
+    vocabulary = Vocabulary(_tokenizer(options.out / "tokenizer.json", pairs, rng))
 
-    # No dropout: within this budget a model sees each pair a few times only, and does not overfit.
+    # No dropout: within this budget a model sees each pair only a few times and does not overfit.
     model = Transformer(CONFIG).to(options.device)
     plan = TrainingPlan(Minutes(options.minutes), peak_rate=2e-3)
     steps = fit(model, vocabulary, epochs(pairs, rng), plan, options.out, device=options.device)
@@ -84,6 +73,22 @@ def main() -> None:
         "scores": scores,
     }
     write_checkpoint(options.out, CONFIG, model, vocabulary, card)
+
+
+def _tokenizer(file: Path, pairs: list[Pair], rng: random.Random) -> Tokenizer:
+    """Trains the tokenizer on the first call; later calls, which continue the training, read it."""
+    if file.exists():
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+    varied = [vary_names(pair, rng) for pair in pairs]
+    tokenizer = train_tokenizer(
+        (text for pair in varied for text in (pair.source, pair.target)),
+        vocab_size=VOCAB_SIZE,
+        language_tokens=[f"<{code}>" for code in LANGUAGES],
+    )
+    tokenizer.save(str(file))
+    return tokenizer
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m regard_models.recipes.multi30k --data DATA/multi30k --start CHECKPOINT --out OUT [--minutes 60]
 
-Training goes on from the checkpoint of `everyday`: 29,000 sentences are few, and the everyday ones teach the
-language first (transfer as in Zoph et al. 2016). The architecture and the tokenizer are therefore the same.
+Training continues from the checkpoint of `everyday`, since 29,000 sentences are too few to learn the language (transfer
+as in Zoph et al. 2016). So architecture and tokenizer are those of `everyday`.
 """
 
 import argparse
@@ -16,15 +16,16 @@ from regard_models.recipes.corpus import read_pairs
 from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import fit, greedy_bleu, load_translator, write_checkpoint
 
-LANGUAGES = ("de",)  # of those that the start's tokenizer has a token for, "fr" can be added
+LANGUAGES = ("de",)  # the tokenizer of `everyday` also has a token for "fr"
 
 
 def main() -> None:
+    """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train.en.gz and its translations")
     parser.add_argument("--start", type=Path, required=True, help="checkpoint of `everyday`")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60, help="training time, over all calls")
+    parser.add_argument("--minutes", type=float, default=60, help="training time, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()

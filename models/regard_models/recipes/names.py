@@ -1,6 +1,6 @@
-"""Common first names of the English-speaking world, written down so that no vocabulary learns them from e-mails.
+"""Common English first names, which vocabularies must not learn from e-mails.
 
-Left out are those that are everyday words first: April, August, Grace, Hope, Joy, June, May, Rose, Will.
+The list omits names that are also common words: April, August, Grace, Hope, Joy, June, May, Rose, Will.
 """
 
 FIRST_NAMES = frozenset(

@@ -2,8 +2,8 @@
 
     python -m regard_models.recipes.recurrent --data DATA/multi30k --style bahdanau --out OUT [--minutes 45]
 
-The two recurrent translators of 2015, from the same sentences (Elliott et al. 2016) as the transformer of
-`multi30k.py`, but from nothing else: no other corpus comes before.
+Trains the two recurrent translators of 2015 on the same sentences (Elliott et al. 2016) as the transformer of
+`multi30k.py`, but without another corpus before.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit
 
 LANGUAGE = "de"
-VOCAB_SIZE = 4000  # few and short pieces: 29,000 sentences show each of them often enough
+VOCAB_SIZE = 4000  # small, so that each piece occurs often in 29,000 sentences
 
-# As in the papers: a GRU that looks with the additive score, an LSTM that looks with the general one.
+# As in the papers: a GRU with the additive score, an LSTM with the general score.
 CONFIGS: dict[Style, RecurrentConfig] = {
     "bahdanau": RecurrentConfig(VOCAB_SIZE, 256, 256, 512, style="bahdanau", score="additive", cell="gru"),
     "luong": RecurrentConfig(VOCAB_SIZE, 256, 256, 512, style="luong", score="general", cell="lstm"),
@@ -40,11 +40,12 @@ LENGTH_PENALTIES: dict[Style, float] = {"bahdanau": 1.6, "luong": 1.0}  # chosen
 
 
 def main() -> None:
+    """Trains with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train.en.gz and train.de.gz")
     parser.add_argument("--style", choices=CONFIGS, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=45, help="training time, over all calls")
+    parser.add_argument("--minutes", type=float, default=45, help="training time, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
@@ -86,7 +87,7 @@ def main() -> None:
 
 
 def tokenizer_of(pairs: list[Pair]) -> Tokenizer:
-    """Learned from both sides of the training pairs; the same for both styles."""
+    """Trains the tokenizer on both sides of the training pairs; both styles have the same."""
     return train_tokenizer(
         (text for pair in pairs for text in (pair.source, pair.target)),
         vocab_size=VOCAB_SIZE,
@@ -126,7 +127,7 @@ def translate(
 
 
 def greedy_bleu(net: RecurrentTranslator, vocabulary: Vocabulary, pairs: list[Pair], *, device: str) -> float:
-    """sacreBLEU of greedy translations, without regard to case."""
+    """sacreBLEU of greedy translations, ignoring case."""
     translations = translate(net, vocabulary, [pair.source for pair in pairs], device=device)
     return float(sacrebleu.corpus_bleu(translations, [[pair.target for pair in pairs]], lowercase=True).score)
 

@@ -1,4 +1,4 @@
-"""Documents and their summaries for the summarizer's recipe: reading, coding, batching."""
+"""Reads, encodes and batches the documents and summaries of the summarizer's recipe."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Collection:
-    """Where documents of one style are: a folder of `SPLIT.jsonl.gz`, an object with a "body" and a summary a line."""
+    """The folder of one style's documents: files `SPLIT.jsonl.gz` with one object per line, "body" and summary."""
 
     folder: str
     summary: str
@@ -41,7 +41,7 @@ STYLES = {
 
 
 def read_documents(data: Path, style: str, split: str) -> list[Document]:
-    """Reads the documents of a style from the folder that holds its collection."""
+    """Reads the documents of a style from the parent folder of its collection."""
     collection = STYLES[style]
     with gzip.open(data / collection.folder / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [Document(row["body"], row[collection.summary], style) for row in map(json.loads, lines)]
@@ -51,9 +51,9 @@ TICKER = re.compile(r"\s*<([^<>]*)>")
 
 
 def without_unknowable(document: Document) -> Document:
-    """Leaves stock exchange tickers out of a headline, as in "ACME <ACM> NET", that the story does not tell.
+    """Removes stock tickers from a headline, as in "ACME <ACM> NET", if the story does not contain them.
 
-    A model could only guess them, and would.
+    Otherwise a model would learn to guess them.
     """
 
     def told(ticker: re.Match[str]) -> str:
@@ -63,7 +63,7 @@ def without_unknowable(document: Document) -> Document:
 
 
 def without_repeats(documents: Sequence[Document], held_out: Sequence[Document]) -> list[Document]:
-    """The documents whose text neither an earlier one nor a held-out one has."""
+    """The documents whose text occurs in no earlier and no held-out document."""
     seen, kept = {document.text for document in held_out}, []
     for document in documents:
         if document.text not in seen:
@@ -74,13 +74,13 @@ def without_repeats(documents: Sequence[Document], held_out: Sequence[Document])
 
 @dataclass(frozen=True)
 class Example:
-    """One document in ids.
+    """One document as ids.
 
     Attributes:
         source: the style's token, then the text's words.
-        source_words: for each of `source`, the position of the first token of the same word.
-        labels: the summary's words, unknown ones included, and the end.
-        copies: for each label, the position of its first occurrence in `source`; -1 where it has none.
+        source_words: for each entry of `source`, the position of the first token of the same word.
+        labels: the summary's words, including unknown ones, and the end token.
+        copies: for each label, the position of its first occurrence in `source`; -1 without one.
     """
 
     source: list[int]
@@ -91,23 +91,28 @@ class Example:
 
 @dataclass(frozen=True)
 class WordVocabulary:
-    """A tokenizer of words, and the coding of documents with it."""
+    """A tokenizer of words, which encodes documents."""
 
     tokenizer: Tokenizer
 
     def id(self, piece: str) -> int:
+        """The id of a piece.
+
+        Raises:
+            ValueError: the tokenizer lacks the piece.
+        """
         token_id = self.tokenizer.token_to_id(piece)
         if token_id is None:
             raise ValueError(f"the tokenizer has no piece {piece!r}")
         return int(token_id)
 
     def example(self, document: Document, *, max_source: int, max_target: int = 1000) -> Example:
-        """Codes a document, cut to `max_source` tokens with the style's, and `max_target` words before the end."""
+        """Encodes a document, truncated to `max_source` tokens, including the style's, and `max_target` words."""
         unknown_id = self.id(UNKNOWN)
         read = [f"<{document.style}>", *words(self.tokenizer, document.text)[: max_source - 1]]
         first: dict[str, int] = {}
         for position, word in enumerate(read):
-            # The style's token is no word: "<headline>" can be in a text, but not as one piece.
+            # The style's token is no word: a text may contain "<headline>", but not as one piece.
             first.setdefault(word, position)
         said = words(self.tokenizer, document.summary)[:max_target]
 
@@ -132,7 +137,7 @@ class SummaryBatch:
         source_words: int64 [batch, source], -2 on padding.
         target: int64 [batch, target], start token first.
         labels, copies: int64 [batch, target].
-        counts: bool [batch, target]; False on padding and where a label can be neither said nor copied.
+        counts: bool [batch, target]; False on padding and for labels that can be neither generated nor copied.
     """
 
     source: Tensor
@@ -145,14 +150,16 @@ class SummaryBatch:
 
     @property
     def num_tokens(self) -> int:
+        """Number of labels that count."""
         return int(self.counts.sum())
 
     def to(self, device: str) -> "SummaryBatch":
+        """A copy on a device."""
         return SummaryBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 def collate(examples: Sequence[Example], vocabulary: WordVocabulary) -> SummaryBatch:
-    """Pads examples to one batch; the target is the labels moved right by the start token."""
+    """Pads examples to one batch; the target is the labels shifted right by the start token."""
     pad_id, start_id, unknown_id = (vocabulary.id(piece) for piece in (PAD, START, UNKNOWN))
     source = _padded([e.source for e in examples], pad_id)
     labels = _padded([e.labels for e in examples], pad_id)
@@ -173,7 +180,7 @@ def collate(examples: Sequence[Example], vocabulary: WordVocabulary) -> SummaryB
 def batches(
     examples: Sequence[Example], vocabulary: WordVocabulary, *, max_tokens: int, rng: random.Random
 ) -> Iterator[SummaryBatch]:
-    """One epoch of batches of similar lengths, in random order; at most `max_tokens` padded source tokens each."""
+    """Yields one epoch of batches of similar lengths in random order, with up to `max_tokens` padded source tokens."""
 
     def length(i: int) -> tuple[int, int, float]:
         return len(examples[i].source) // 10, len(examples[i].labels), rng.random()

@@ -1,9 +1,9 @@
-"""Recipe of `headlines`: subjects for e-mails and headlines for news stories, by one pointer-generator network.
+"""Recipe of `headlines`: one pointer-generator network for subjects of e-mails and headlines of news stories.
 
     python -m regard_models.recipes.summarizer --data DATA --out OUT [--minutes 58] [--device cuda]
 
-A token in front of the source names the style. After the main training, a short second one adds the coverage loss
-(See et al. 2017, section 5: it is learnt last).
+A token before the source names the style. A short second training adds the coverage loss after the main training, as
+in See et al. 2017, section 5.
 """
 
 import argparse
@@ -38,11 +38,11 @@ from regard_models.recipes.word_vocabulary import SPACE, WordUse, build_tokenize
 
 FAMILY = "regard-pointer-generator"
 MIN_EMAILS, MIN_STORIES = 20, 5
-MAX_SOURCE = 120  # the words that training reads; 96 % of what can be copied at all stands there
+MAX_SOURCE = 120  # words of the source in training, with 96 % of all copyable words
 MAX_TARGET = 24
-MAX_SOURCE_SERVED = 400  # more than it learnt from: later words neither help nor harm (0.2 points of ROUGE-L on dev)
+MAX_SOURCE_SERVED = 400  # more than in training: later words change ROUGE-L on dev by only 0.2 points
 GENERATION = {"num_beams": 4, "length_penalty": 1.0, "no_repeat_ngram_size": 2, "max_new_tokens": MAX_TARGET}
-END_SHARE = 0.15  # of the training time
+COVERAGE_SHARE = 0.15  # of the training time
 CARD = {
     "name": "headlines",
     "task": "summarization",
@@ -65,8 +65,8 @@ class Stage:
     """A part of the training, with a learning rate that rises and falls once.
 
     Attributes:
-        coverage_weight: of `loss_function`.
-        email_share: of `epochs`.
+        coverage_weight: see `loss_function`.
+        email_share: see `epochs`.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Stage:
 
 
 def config_for(tokenizer: Tokenizer) -> PointerGeneratorConfig:
+    """The architecture, with the vocabulary of a tokenizer."""
     vocabulary = WordVocabulary(tokenizer)
     return PointerGeneratorConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -98,7 +99,7 @@ def make_tokenizer(emails: Sequence[Document], stories: Sequence[Document]) -> T
 
 
 def loss_function(model: PointerGeneratorNetwork, coverage_weight: float) -> Callable[[SummaryBatch], Tensor]:
-    """Equation 13: the mean surprise of a label, and the weighted mean of a position's repeated attention."""
+    """The loss of See et al. 2017, equation 13: negative log-likelihood per label, plus the weighted coverage loss."""
 
     def loss_of(batch: SummaryBatch) -> Tensor:
         memory = model.encode(batch.source, batch.source_mask)
@@ -116,7 +117,7 @@ def loss_function(model: PointerGeneratorNetwork, coverage_weight: float) -> Cal
 def summarize(
     model: PointerGeneratorNetwork, vocabulary: WordVocabulary, examples: Sequence[Example], *, device: str
 ) -> list[list[int]]:
-    """Writes greedily, in batches of 100; ids from `vocab_size` on are copies. For a look at dev while training."""
+    """Summarizes greedily, in batches of 100, for dev scores in training; ids from `vocab_size` on are copies."""
     model.eval()
     end_id = vocabulary.id(END)
     results: list[list[int]] = []
@@ -141,7 +142,7 @@ def summarize(
 
 
 def read(tokenizer: Tokenizer, document: Document, ids: Sequence[int], vocab_size: int) -> str:
-    """The text of what `summarize` wrote; copies are the source's words, in lower case."""
+    """The text of a summary; copied words are those of the source, in lower case."""
     pieces = [f"<{document.style}>", *words(tokenizer, document.text)]
     written = (tokenizer.id_to_token(i) or "" if i < vocab_size else pieces[i - vocab_size] for i in ids)
     return "".join(written).replace(SPACE, " ").strip()
@@ -162,13 +163,14 @@ def dev_scores(
 def epochs(
     emails: Sequence[Example], stories: Sequence[Example], vocabulary: WordVocabulary, *, email_share: int
 ) -> Iterator[Iterator[SummaryBatch]]:
-    """Endless epochs; each has every story once and every e-mail `email_share` times."""
+    """Yields epochs without end; each has every story once and every e-mail `email_share` times."""
     rng = random.Random(1)
     while True:
         yield batches([*stories, *email_share * list(emails)], vocabulary, max_tokens=4000, rng=rng)
 
 
 def main() -> None:
+    """Trains with the options of the command line."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
@@ -201,14 +203,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with aeslc and reuters21578_headlines")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=58, help="training time, over all calls")
+    parser.add_argument("--minutes", type=float, default=58, help="training time, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
 
 def _tokenizer(file: Path, emails: Sequence[Document], stories: Sequence[Document]) -> Tokenizer:
-    """Made by the first call, read by later ones, which go on with its training."""
+    """Trains the tokenizer on the first call; later calls, which continue the training, read it."""
     if not file.exists():
         make_tokenizer(emails, stories).save(str(file))
     tokenizer = Tokenizer.from_file(str(file))
@@ -217,10 +219,10 @@ def _tokenizer(file: Path, emails: Sequence[Document], stories: Sequence[Documen
 
 
 def _stages(minutes: float) -> tuple[Stage, Stage]:
-    end_minutes = END_SHARE * minutes
+    coverage_minutes = COVERAGE_SHARE * minutes
     return (
-        Stage("main", minutes - end_minutes, peak_rate=1e-3),
-        Stage("coverage", end_minutes, peak_rate=2e-4, coverage_weight=1.0, email_share=2),
+        Stage("main", minutes - coverage_minutes, peak_rate=1e-3),
+        Stage("coverage", coverage_minutes, peak_rate=2e-4, coverage_weight=1.0, email_share=2),
     )
 
 

@@ -1,4 +1,4 @@
-"""The tokenizer of the shipped models: byte-pair encoding in which no input character is ever lost."""
+"""The tokenizer of the shipped models: byte-pair encoding that preserves every input character."""
 
 import json
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int, language_tokens: list[str]) -> Tokenizer:
     """Trains byte-pair encoding with byte fallback (Sennrich et al. 2016).
 
-    A character that no piece covers becomes its UTF-8 bytes, `<0x00>` to `<0xFF>`, so that decoding gives
-    back every input; `<unk>` is in the vocabulary but never produced.
+    A character without a piece becomes its UTF-8 bytes, `<0x00>` to `<0xFF>`, so that decoding restores every
+    input; the vocabulary contains `<unk>`, but encoding never produces it.
 
     Args:
         texts: training sentences.
-        vocab_size: pieces in all, special tokens and bytes included.
-        language_tokens: such as "<de>"; one stands in front of each source to name the target language.
+        vocab_size: number of pieces, including special tokens and bytes.
+        language_tokens: tokens such as "<de>", which name the target language before each source.
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, byte_fallback=True, fuse_unk=False))
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFC(),
-            normalizers.Replace("▁", "_"),  # would come back as a space, since it marks a word's start
-            normalizers.Replace(Regex(r"\s+"), " "),  # a line's end is no more than a space to these models
+            normalizers.Replace("▁", "_"),  # decodes to a space, since it marks the start of a word
+            normalizers.Replace(Regex(r"\s+"), " "),  # these models treat a line break as a space
             normalizers.Strip(),
         ]
     )
@@ -42,9 +42,9 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int, language_tokens: l
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    # The trainer knows no other way to reserve the byte pieces; special they are not, since decoding keeps them.
+    # The trainer reserves pieces only as special tokens; the byte pieces are not special, since decoding keeps them.
     description = json.loads(tokenizer.to_str())
     description["added_tokens"] = [token for token in description["added_tokens"] if token["content"] in special]
     tokenizer = Tokenizer.from_str(json.dumps(description))
-    tokenizer.encode_special_tokens = True  # "</s>" typed by a user is text
+    tokenizer.encode_special_tokens = True  # "</s>" in a user's text is text
     return tokenizer

@@ -1,4 +1,4 @@
-"""What the translation recipes share: from pairs of sentences to a checkpoint with its dev scores."""
+"""Shared by the translation recipes: trains on pairs of sentences, scores, and writes the checkpoint."""
 
 import random
 from collections.abc import Iterator
@@ -21,21 +21,27 @@ from regard_models.recipes.training import TrainingPlan, train
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer and the ids that training needs of it."""
+    """A tokenizer and the ids of its special tokens."""
 
     tokenizer: Tokenizer
 
     def id(self, piece: str) -> int:
+        """The id of a piece.
+
+        Raises:
+            ValueError: the tokenizer lacks the piece.
+        """
         token_id = self.tokenizer.token_to_id(piece)
         if token_id is None:
             raise ValueError(f"the tokenizer has no piece {piece!r}")
         return int(token_id)
 
     def source(self, text: str, language: str) -> list[int]:
-        """Target-language token, pieces, end: what the model reads."""
+        """The model's input: the target language's token, the text's pieces, the end token."""
         return [self.id(f"<{language}>"), *self.tokenizer.encode(text).ids, self.id(END)]
 
     def examples(self, pairs: list[Pair]) -> list[Example]:
+        """Source and target ids of pairs, both with their end token."""
         sources = self.tokenizer.encode_batch_fast([pair.source for pair in pairs])
         targets = self.tokenizer.encode_batch_fast([pair.target for pair in pairs])
         end = self.id(END)
@@ -45,6 +51,7 @@ class Vocabulary:
         ]
 
     def decode(self, ids: list[int]) -> str:
+        """The text of a target, without start, end and padding tokens."""
         kept = [i for i in ids if i not in (self.id(PAD), self.id(START), self.id(END))]
         return str(self.tokenizer.decode(kept, skip_special_tokens=False))
 
@@ -60,15 +67,15 @@ def fit(
     max_tokens: int = 4096,
     max_pieces: int = 120,
 ) -> int:
-    """Trains a translator on pairs that each epoch draws anew; returns the number of steps.
+    """Trains a translator; returns the number of steps.
 
-    Label smoothing is 0.1 (Vaswani et al. 2017, section 5.4); longer examples than `max_pieces` are left out.
-    The model is called as `Transformer.forward` is, and returns what has `logits`.
+    Label smoothing is 0.1 (Vaswani et al. 2017, section 5.4). Drops examples longer than `max_pieces`. Calls the model
+    like `Transformer.forward`; its output must have `logits`.
     """
     start_id, pad_id, rng = vocabulary.id(START), vocabulary.id(PAD), random.Random(1)
 
     def loss_of(batch: Batch) -> Tensor:
-        # need_weights=True: for short sentences the plain kernel is twice as fast on CPU as the fused one.
+        # need_weights=True: for short sentences the plain kernel is twice as fast as the fused kernel on CPU.
         logits = model(batch.source, batch.source_mask, batch.target, need_weights=device == "cpu").logits
         return functional.cross_entropy(
             logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED_LABEL, label_smoothing=0.1
@@ -92,7 +99,7 @@ def translate(
     device: str,
     max_new_tokens: int = 80,
 ) -> list[str]:
-    """Translates greedily, in batches of 100; the plain reference that the serving graphs are compared with."""
+    """Translates greedily, in batches of 100; tests compare serving graphs with it."""
     model.eval()
     start_id, pad_id, end_id = vocabulary.id(START), vocabulary.id(PAD), vocabulary.id(END)
     results: list[str] = []
@@ -133,7 +140,7 @@ def write_checkpoint(
 
 
 def load_translator(folder: Path, *, dropout: float = 0.0) -> tuple[Transformer, Vocabulary]:
-    """Reads a checkpoint of `write_checkpoint` back, as a start for further training or as a reference."""
+    """Loads a checkpoint of `write_checkpoint`, for further training or as a reference."""
     checkpoint = Checkpoint.load(folder)
     config = TransformerConfig(**{name: value for name, value in checkpoint.config.items() if name != "family"})
     model = Transformer(config, dropout=dropout)

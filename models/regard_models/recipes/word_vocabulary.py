@@ -1,4 +1,4 @@
-"""A vocabulary of whole words, for models that copy what it lacks, and whose e-mails must not leave names in it."""
+"""A vocabulary of whole words without names from e-mails, for models that copy unknown words."""
 
 import re
 from collections import Counter
@@ -10,13 +10,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from regard_models.recipes.names import FIRST_NAMES
 from regard_models.recipes.tokenizer import END, PAD, START, UNKNOWN
 
-SPACE = "▁"  # stands in a piece for the space before it
+SPACE = "▁"  # marks the space before a piece
 
-# An abbreviation with its periods; or letters and digits, held together by a period, comma, ampersand or apostrophe.
+# An abbreviation with its periods; or letters and digits joined by a period, comma, ampersand or apostrophe.
 WORD = r"\p{L}(?:\.\p{L})+\.?|[\p{L}\p{M}\p{N}_]+(?:(?:[.,&]|'(?!s(?!\p{L})))[\p{L}\p{M}\p{N}_]+)*"
 PIECE = rf"{SPACE}?(?:{WORD}|'s(?!\p{{L}})|.)"
 
-# Capitalized as names are, but nobody's: they may come from e-mails.
+# Capitalized words that are no personal names: the vocabulary may take them from e-mails.
 NO_NAMES = frozenset(
     """
     i i'm i've i'd i'll monday tuesday wednesday thursday friday saturday sunday january february march april may
@@ -28,13 +28,13 @@ NO_NAMES = frozenset(
     """.split()
 )
 
-# Addresses, hosts, and numbers of three digits or more (parts of telephone numbers, say) other than years.
+# Addresses, hosts, and numbers with three or more digits (such as parts of telephone numbers) other than years.
 IDENTIFYING = re.compile(r"@|[a-z]{2,}\.[a-z]{2,}|^(?!(?:19|20)\d\d$).*\d[.,]?\d[.,]?\d")
 COMMON_IN_NEWS = 100  # stories
 
 
 def words(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The pieces of a text, those which the vocabulary lacks as well."""
+    """The pieces of a text, including unknown ones."""
     return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))]
 
 
@@ -42,8 +42,8 @@ def build_tokenizer(vocabulary: Iterable[str], style_tokens: list[str]) -> Token
     """A tokenizer of lower-cased words, numbers and punctuation, each with the space before it.
 
     Args:
-        vocabulary: pieces, the most frequent first; any other becomes `<unk>`.
-        style_tokens: such as "<headline>"; one stands in front of each source.
+        vocabulary: pieces, the most frequent first; other pieces become `<unk>`.
+        style_tokens: tokens such as "<headline>", which name the style before each source.
     """
     special = [PAD, START, END, UNKNOWN, *style_tokens]
     pieces = [*special, *vocabulary]
@@ -63,18 +63,22 @@ def build_tokenizer(vocabulary: Iterable[str], style_tokens: list[str]) -> Token
     )
     tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     tokenizer.add_special_tokens(special)
-    tokenizer.encode_special_tokens = True  # "</s>" typed by a user is text
+    tokenizer.encode_special_tokens = True  # "</s>" in a user's text is text
     return tokenizer
 
 
 class WordUse:
-    """How a collection of documents uses each word: in how many, and whether as a name.
+    """How a collection uses each word: the number of documents with the word, and whether it is a name.
 
-    Counted without the space before it: "▁word" and "word" are one word here.
+    Ignores the space before a word: "▁word" and "word" are one word.
     """
 
     def __init__(self, documents: Iterable[str]) -> None:
-        """Args: documents: their text, one line a sentence, with capitals."""
+        """Counts words.
+
+        Args:
+            documents: texts with capital letters, one sentence per line.
+        """
         self.num_documents: Counter[str] = Counter()  # by piece
         self._lower: Counter[str] = Counter()
         self._capitalized: Counter[str] = Counter()
@@ -94,25 +98,25 @@ class WordUse:
             self._in_greetings.update(_names_in_greetings(lines, sentences))
 
     def _count_capitals(self, sentence: list[str]) -> None:
-        """Counts the words inside a sentence: at its start, or after a stop or a dash, capitals say nothing."""
+        """Counts words within a sentence, except at its start and after a stop or dash, where all are capitalized."""
         for before, word in pairwise(sentence):
             if before not in '.!?:;"()*-' and word[:1].isalpha():
                 kind = self._capitals if word.isupper() and len(word) > 2 else self._capitalized
                 (self._lower if word[0].islower() else kind)[word.lower()] += 1
 
     def is_proper(self, word: str, *, share: float = 0.5) -> bool:
-        """Whether more than a share of a word's uses is capitalized, acronyms aside."""
+        """Whether more than a share of a word's uses is capitalized, not counting acronyms."""
         lower, capitalized, capitals = self._lower[word], self._capitalized[word], self._capitals[word]
         mostly = capitalized + capitals > share * (lower + capitalized + capitals)
         return mostly and capitals < 0.5 * (capitalized + capitals)
 
     def is_name(self, word: str) -> bool:
-        """Whether a word is mostly capitalized, and somebody is greeted by it, or signs with it."""
+        """Whether a word is mostly capitalized and occurs in a greeting or a signature."""
         return self._in_greetings[word] >= 1 and self.is_proper(word, share=0.8)
 
 
 def _names_in_greetings(lines: list[str], sentences: list[list[str]]) -> set[str]:
-    """Words of short capitalized lines at an e-mail's start and end, and what stands before a greeting's comma."""
+    """Words of short capitalized lines at an e-mail's start and end, and words before a greeting's comma."""
     found: set[str] = set()
     ends = [*range(min(1, len(lines))), *range(max(1, len(lines) - 3), len(lines))]
     for line, sentence in ((lines[i], sentences[i]) for i in ends):
@@ -128,9 +132,9 @@ def _names_in_greetings(lines: list[str], sentences: list[list[str]]) -> set[str
 def choose_words(emails: WordUse, stories: WordUse, *, min_emails: int, min_stories: int) -> list[str]:
     """The pieces of the vocabulary, the most frequent first.
 
-    Of e-mails: what stands in at least `min_emails` of them, is not capitalized as names are, and is no number, address
-    or host. Of public news stories: what stands in at least `min_stories` and is nobody's name in the e-mails, unless
-    the news are full of it, as of Japan. First names: none.
+    From e-mails: words in at least `min_emails` e-mails, without capitalized words, numbers, addresses and hosts. From
+    public news stories: words in at least `min_stories` stories, without names in the e-mails, unless the name is
+    frequent in the news, such as Japan. Never first names.
     """
     counts = emails.num_documents + stories.num_documents
     chosen = []
