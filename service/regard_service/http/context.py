@@ -42,11 +42,9 @@ class HttpContext(grpc.aio.ServicerContext[Any, Any]):
 
     def peer_identities(self) -> None:
         """Returns None: tokens identify callers."""
-        return None
 
     def peer_identity_key(self) -> None:
         """Returns None: tokens identify callers."""
-        return None
 
     def auth_context(self) -> Any:
         """Returns nothing: tokens identify callers."""
