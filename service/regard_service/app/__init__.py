@@ -1,12 +1,14 @@
 """The server as a whole.
 
-main             the command: reads the settings, serves until a signal
-server           binds the ports, loads the models, serves, drains
-settings         every setting, with its help text
-setting_sources  file, environment and flags
-wiring           builds the parts of a server from its settings
-grpc_port        the gRPC port and its channel arguments
-health           gRPC health
-tls              certificates
-cores            how many cores the process may use
+The modules:
+
+    main             the command: reads the settings, serves until a signal
+    server           binds the ports, loads the models, serves, drains
+    settings         every setting, with its help text
+    setting_sources  file, environment and flags
+    wiring           builds the parts of a server from its settings
+    grpc_port        the gRPC port and its channel arguments
+    health           gRPC health
+    tls              certificates
+    cores            how many cores the process may use
 """

@@ -31,7 +31,7 @@ from regard_service.auth.access_control import AccessControl
 from regard_service.auth.tokens import Scope
 from regard_service.convert.requests import RequestReader
 from regard_service.domain.models import unready_reasons
-from regard_service.http.app import create_app
+from regard_service.http.application import create_app
 from regard_service.http.json_api import JsonApi
 from regard_service.http.server import HttpServer
 from regard_service.observability import logs

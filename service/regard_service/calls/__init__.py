@@ -1,10 +1,12 @@
 """The calls: translate, summarize, caption, and their streams, independent of any transport.
 
-data_plane    runs a call: plan, engine, results
-planner       chooses the model, resolves the options, reads the inputs: a call becomes a plan
-plan          the plan: what the engine has to run
-inputs        an input as the model reads it
-results       the engine's results become a call's results
-events        the engine's tokens become a stream's events
-thread_pool   threads for slow work, with a bound
+The modules:
+
+    data_plane    runs a call: plan, engine, results
+    planner       chooses the model, resolves the options, reads the inputs: a call becomes a plan
+    plan          the plan: what the engine has to run
+    inputs        an input as the model reads it
+    results       the engine's results become a call's results
+    events        the engine's tokens become a stream's events
+    thread_pool   threads for slow work, with a bound
 """

@@ -13,14 +13,14 @@ Parts = tuple[Part, ...]
 """An input: a picture, a text, or the parts of a text that was split."""
 
 
-def source_of(parts: Parts, *, with_words: bool) -> Source:
+def source_of(parts: Parts, *, has_words: bool) -> Source:
     """Describes an input to its caller. The parts of a text together are the text."""
     first = parts[0]
     if isinstance(first, SourceImage):
         return Source(image_grid=first.grid)
     texts = [part for part in parts if isinstance(part, SourceText)]
     tokens = tuple(token for part in texts for token in part.tokens)
-    return Source(tokens, words_of(first.text, tokens) if with_words else (), first.num_truncated)
+    return Source(tokens, words_of(first.text, tokens) if has_words else (), first.num_truncated)
 
 
 def copy_source(part: Part) -> SourceText | None:

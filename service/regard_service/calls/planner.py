@@ -62,7 +62,7 @@ class CallPlanner:
         _check_offered("target language", target, model, targets)
         language = _source_language(call, model)
         readings = self._texts(model, call.texts, target, call.truncation, language=language)
-        return await self._plan(call, model, target, readings, in_threads=_are_long(call.texts))
+        return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
@@ -72,12 +72,12 @@ class CallPlanner:
             _check_offered("style", call.style, model, styles)
         style = call.style or (styles[0] if styles else "")
         readings = self._texts(model, call.texts, style, call.truncation)
-        return await self._plan(call, model, style, readings, in_threads=_are_long(call.texts))
+        return await self._plan(call, model, style, readings, is_threaded=_are_long(call.texts))
 
     async def caption(self, call: CaptionCall) -> CallPlan:
         """Plans a caption. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(call, "captioning")
-        return await self._plan(call, model, "", self._images(model, call.images), in_threads=True)
+        return await self._plan(call, model, "", self._images(model, call.images), is_threaded=True)
 
     def _model(
         self, call: Call, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""
@@ -113,18 +113,18 @@ class CallPlanner:
         return [partial(_read_image, reader, image, f"images[{index}]") for index, image in enumerate(images)]
 
     async def _plan(
-        self, call: Call, model: LoadedModel, key: str, readings: Sequence[Reading], *, in_threads: bool
+        self, call: Call, model: LoadedModel, key: str, readings: Sequence[Reading], *, is_threaded: bool
     ) -> CallPlan:
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         check_attention(call.attention, model.manifest, violations)
         if violations.found:
-            _, unreadable = await self._read(readings, in_threads=in_threads)
+            _, unreadable = await self._read(readings, is_threaded=is_threaded)
             raise InvalidInput([*violations.found, *unreadable])
         outline = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.is_bulk, caller=current_caller())
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
-            inputs, unreadable = await self._read(readings, in_threads=in_threads)
+            inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
             requests = tuple(engine_requests(inputs, generation, call))
@@ -135,12 +135,12 @@ class CallPlanner:
         return CallPlan(model, generation, inputs, call, requests, permit)
 
     async def _read(
-        self, readings: Sequence[Reading], *, in_threads: bool
+        self, readings: Sequence[Reading], *, is_threaded: bool
     ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
         """Reads all inputs; returns those that can be read, and the violations of the others."""
         attempts = [partial(_attempt, reading) for reading in readings]
         with stage("prepare"):
-            outcomes = await self._pool.run(attempts) if in_threads else [attempt() for attempt in attempts]
+            outcomes = await self._pool.run(attempts) if is_threaded else [attempt() for attempt in attempts]
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
         inputs = tuple(outcome for outcome in outcomes if not isinstance(outcome, InvalidInput))
         return inputs, [violation for each in refused for violation in each.violations]

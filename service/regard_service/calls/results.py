@@ -38,7 +38,7 @@ class ResultBuilder:
         self._length_penalty = generation.length_penalty if generation.num_beams > 1 else 0.0
         self._has_words = options.granularity == "word" and bool(options.kinds)
         self._map_builder = MapBuilder(options, model.manifest.attention)
-        self.source = source_of(parts, with_words=self._has_words)
+        self.source = source_of(parts, has_words=self._has_words)
 
     def result(self, results: Sequence[EngineResult]) -> Result:
         """Builds the result from one engine result per part. A text that was split takes the best hypothesis of each.

@@ -30,16 +30,16 @@ class ModelPage:
 
 def read_list_models(request: pb.ListModelsRequest) -> ModelPage:
     """Returns the page that a request asks for."""
-    v = Checks()
-    v.at_least("page_size", request.page_size, 0)
-    task = v.enum("task", enums.TASK, request.task)
+    checks = Checks()
+    checks.at_least("page_size", request.page_size, 0)
+    task = checks.enum("task", enums.TASK, request.task)
     after = None
     if request.page_token:
         try:
             after = _read_page_token(request.page_token, task)
         except ValueError:
-            v.add("page_token", "is not one that this server gave for the same filter")
-    v.raise_if_any()
+            checks.add("page_token", "is not one that this server gave for the same filter")
+    checks.raise_if_any()
     return ModelPage(min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE), task, after)
 
 
@@ -58,19 +58,19 @@ def _read_page_token(token: str, task: Task | None) -> tuple[str, str]:
 
 def read_model_name(request: pb.GetModelRequest | pb.UnloadModelRequest) -> tuple[str, str | None]:
     """Returns name and version; None if the request sets no version."""
-    v = Checks()
+    checks = Checks()
     if not request.name:
-        v.add("name", EMPTY)
-    v.name("name", request.name)
-    v.name("version", request.version)
-    v.raise_if_any()
+        checks.add("name", EMPTY)
+    checks.name("name", request.name)
+    checks.name("version", request.version)
+    checks.raise_if_any()
     return request.name, request.version or None
 
 
 def read_load_model(request: pb.LoadModelRequest) -> tuple[str, str | None]:
     """Returns name and version of a model to load. A name that could be a path is refused."""
-    v = Checks()
-    v.add_if("name", loadable_name_fault(request.name))
-    v.name("version", request.version)
-    v.raise_if_any()
+    checks = Checks()
+    checks.add_if("name", loadable_name_fault(request.name))
+    checks.name("version", request.version)
+    checks.raise_if_any()
     return request.name, request.version or None

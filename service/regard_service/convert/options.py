@@ -23,46 +23,47 @@ _GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
 _GENERATION_MINIMA = {"max_new_tokens": 1, "min_new_tokens": 0, "seed": 0}
 
 
-def read_generation(v: Checks, config: pb.GenerationConfig) -> GenerationOptions:
+def read_generation(checks: Checks, config: pb.GenerationConfig) -> GenerationOptions:
     """Reads GenerationConfig. A scalar that is not set becomes None; 0 stays 0."""
     set_values = {spec.name: value for spec, value in config.ListFields() if spec.name != "early_stopping"}
     for name, (low, high) in _GENERATION_BOUNDS.items():
         if name in set_values:
-            v.in_range(f"generation.{name}", set_values[name], low, high)
+            checks.in_range(f"generation.{name}", set_values[name], low, high)
     for name, low in _GENERATION_MINIMA.items():
         if name in set_values:
-            v.at_least(f"generation.{name}", set_values[name], low)
+            checks.at_least(f"generation.{name}", set_values[name], low)
     options = GenerationOptions(
-        **set_values, early_stopping=v.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping)
+        **set_values,
+        early_stopping=checks.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping),
     )
-    _check_sampling(v, options)
+    _check_sampling(checks, options)
     return options
 
 
-def _check_sampling(v: Checks, options: GenerationOptions) -> None:
+def _check_sampling(checks: Checks, options: GenerationOptions) -> None:
     temperature, top_p = options.temperature, options.top_p
     # Rounded, because float32's 0.01 is a little less than 0.01.
     if temperature is not None and temperature != 0 and not 0.01 <= round(temperature, 6) <= 10:
-        v.add("generation.temperature", f"must be 0 or in [0.01, 10]; it is {temperature:g}")
+        checks.add("generation.temperature", f"must be 0 or in [0.01, 10]; it is {temperature:g}")
     if top_p is not None and not 0 < top_p <= 1:
-        v.add("generation.top_p", f"must be in (0, 1]; it is {top_p:g}")
+        checks.add("generation.top_p", f"must be in (0, 1]; it is {top_p:g}")
 
 
-def read_attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
+def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     """Reads AttentionConfig."""
-    kinds = [v.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
+    kinds = [checks.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
     for index, kind in enumerate(config.kinds):
         if kind == pb.ATTENTION_KIND_UNSPECIFIED:
-            v.add(f"attention.kinds[{index}]", "names no kind")
-    v.unique("attention.kinds", [kind for kind in config.kinds if kind])
+            checks.add(f"attention.kinds[{index}]", "names no kind")
+    checks.unique("attention.kinds", [kind for kind in config.kinds if kind])
     for name, indexes in (("layers", config.layers), ("heads", config.heads)):
-        _check_indexes(v, f"attention.{name}", indexes)
+        _check_indexes(checks, f"attention.{name}", indexes)
     if config.HasField("top_k"):
-        v.in_range("attention.top_k", config.top_k, 1, MAX_TOP_K)
-    encoding = v.enum("attention.encoding", enums.ENCODING, config.encoding)
-    granularity = v.enum("attention.granularity", enums.GRANULARITY, config.granularity)
-    method = v.enum("attention.alignment_method", enums.ALIGNMENT_METHOD, config.alignment_method)
-    weighting = v.enum("attention.weighting", enums.WEIGHTING, config.weighting)
+        checks.in_range("attention.top_k", config.top_k, 1, MAX_TOP_K)
+    encoding = checks.enum("attention.encoding", enums.ENCODING, config.encoding)
+    granularity = checks.enum("attention.granularity", enums.GRANULARITY, config.granularity)
+    method = checks.enum("attention.alignment_method", enums.ALIGNMENT_METHOD, config.alignment_method)
+    weighting = checks.enum("attention.weighting", enums.WEIGHTING, config.weighting)
     return AttentionOptions(
         kinds=tuple(kind for kind in kinds if kind is not None),
         layers=tuple(config.layers),
@@ -75,10 +76,10 @@ def read_attention(v: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     )
 
 
-def _check_indexes(v: Checks, path: str, indexes: Sequence[int]) -> None:
+def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:
     if len(indexes) > MAX_INDEXES:
-        v.add(path, f"names {len(indexes)}; the limit is {MAX_INDEXES}")
+        checks.add(path, f"names {len(indexes)}; the limit is {MAX_INDEXES}")
         return
     for position, index in enumerate(indexes):
-        v.at_least(f"{path}[{position}]", index, 0)
-    v.unique(path, indexes)
+        checks.at_least(f"{path}[{position}]", index, 0)
+    checks.unique(path, indexes)

@@ -40,80 +40,82 @@ class RequestReader:
 
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
         """Reads a request to translate."""
-        v = Checks()
+        checks = Checks()
         call = TranslateCall(
-            **vars(self._call(v, request, time_remaining)),
-            texts=self._texts(v, request),
-            source_language=v.name("source_language", request.source_language),
-            target_language=v.name("target_language", request.target_language),
-            truncation=_truncation(v, request),
+            **vars(self._call(checks, request, time_remaining)),
+            texts=self._texts(checks, request),
+            source_language=checks.name("source_language", request.source_language),
+            target_language=checks.name("target_language", request.target_language),
+            truncation=_truncation(checks, request),
         )
-        v.raise_if_any()
+        checks.raise_if_any()
         return call
 
     def summarize(self, request: _SummarizeRequest, time_remaining: float | None) -> SummarizeCall:
         """Reads a request to summarize."""
-        v = Checks()
+        checks = Checks()
         call = SummarizeCall(
-            **vars(self._call(v, request, time_remaining)),
-            texts=self._texts(v, request),
-            style=v.name("style", request.style),
-            truncation=_truncation(v, request),
+            **vars(self._call(checks, request, time_remaining)),
+            texts=self._texts(checks, request),
+            style=checks.name("style", request.style),
+            truncation=_truncation(checks, request),
         )
-        v.raise_if_any()
+        checks.raise_if_any()
         return call
 
     def caption(self, request: _CaptionRequest, time_remaining: float | None) -> CaptionCall:
         """Reads a request to describe pictures."""
-        v = Checks()
-        call = CaptionCall(**vars(self._call(v, request, time_remaining)), images=self._images(v, request))
-        v.raise_if_any()
+        checks = Checks()
+        call = CaptionCall(**vars(self._call(checks, request, time_remaining)), images=self._images(checks, request))
+        checks.raise_if_any()
         return call
 
-    def _call(self, v: Checks, request: _AnyRequest, time_remaining: float | None) -> Call:
+    def _call(self, checks: Checks, request: _AnyRequest, time_remaining: float | None) -> Call:
         """Reads the fields of every call."""
         return Call(
-            model=v.name("model", request.model),
-            generation=read_generation(v, request.generation)
+            model=checks.name("model", request.model),
+            generation=read_generation(checks, request.generation)
             if request.HasField("generation")
             else GenerationOptions(),
-            attention=read_attention(v, request.attention) if request.HasField("attention") else AttentionOptions(),
-            is_bulk=v.enum("priority", enums.PRIORITY, request.priority) == "bulk",
+            attention=read_attention(checks, request.attention)
+            if request.HasField("attention")
+            else AttentionOptions(),
+            is_bulk=checks.enum("priority", enums.PRIORITY, request.priority) == "bulk",
             deadline=self._deadline(time_remaining),
         )
 
-    def _texts(self, v: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+    def _texts(self, checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
         limit = self._limits.max_text_characters
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
-            v.add_if("text", text_fault(request.text, limit))
+            checks.add_if("text", text_fault(request.text, limit))
             return (request.text,)
-        self._check_num_inputs(v, "texts", len(request.texts))
+        self._check_num_inputs(checks, "texts", len(request.texts))
         for index, text in enumerate(request.texts):
-            v.add_if(f"texts[{index}]", text_fault(text, limit))
+            checks.add_if(f"texts[{index}]", text_fault(text, limit))
         return tuple(request.texts)
 
-    def _images(self, v: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
+    def _images(self, checks: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
         if isinstance(request, pb.StreamCaptionRequest):
-            self._check_image(v, "image", request.image)
+            self._check_image(checks, "image", request.image)
             return (request.image,)
-        self._check_num_inputs(v, "images", len(request.images))
+        self._check_num_inputs(checks, "images", len(request.images))
         for index, image in enumerate(request.images):
-            self._check_image(v, f"images[{index}]", image)
+            self._check_image(checks, f"images[{index}]", image)
         return tuple(request.images)
 
-    def _check_num_inputs(self, v: Checks, path: str, num_inputs: int) -> None:
+    def _check_num_inputs(self, checks: Checks, path: str, num_inputs: int) -> None:
         limit = self._limits.max_inputs_per_call
         if num_inputs == 0:
-            v.add(path, "is empty; a call has at least 1 input")
+            checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
-            v.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
+            checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
 
-    def _check_image(self, v: Checks, path: str, image: bytes) -> None:
+    def _check_image(self, checks: Checks, path: str, image: bytes) -> None:
         limit = self._limits.max_image_bytes
         if not image:
-            v.add(path, "is empty; it must be a JPEG, PNG or WebP file")
+            checks.add(path, "is empty; it must be a JPEG, PNG or WebP file")
         elif len(image) > limit:
-            v.add(path, f"has {len(image)} bytes; the limit is {limit}")
+            checks.add(path, f"has {len(image)} bytes; the limit is {limit}")
 
     def _deadline(self, time_remaining: float | None) -> float:
         """Returns the deadline on the clock of `time.monotonic()`: the caller's or the default, up to the maximum."""
@@ -131,11 +133,16 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
     "text".
     """
     paths = {"texts[0]": "text", "images[0]": "image"}
-    return InvalidInput([FieldViolation(paths.get(v.field, v.field), v.description) for v in error.violations])
+    return InvalidInput(
+        [
+            FieldViolation(paths.get(violation.field, violation.field), violation.description)
+            for violation in error.violations
+        ]
+    )
 
 
-def _truncation(v: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
-    truncation = v.enum("truncation", enums.TRUNCATION, request.truncation)
+def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
+    truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
     if truncation == "split" and isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
-        v.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams")
+        checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams")
     return truncation

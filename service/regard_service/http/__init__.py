@@ -1,12 +1,14 @@
 """The HTTP port: metrics, health, the JSON API and the playground.
 
-app              the application: its routes
-json_api         the API's methods over HTTP
-json_requests    requests as protobuf messages
-problems         errors as problem JSON
-context          an HTTP request as a gRPC call's context
-openapi          the OpenAPI document
-playground       the playground's files
-server           the server of the application
-client_timeouts  time limits of slow clients
+The modules:
+
+    app              the application: its routes
+    json_api         the API's methods over HTTP
+    json_requests    requests as protobuf messages
+    problems         errors as problem JSON
+    context          an HTTP request as a gRPC call's context
+    openapi          the OpenAPI document
+    playground       the playground's files
+    server           the server of the application
+    client_timeouts  time limits of slow clients
 """

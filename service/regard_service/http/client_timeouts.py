@@ -19,26 +19,32 @@ class TimeoutProtocol(H11Protocol):
     _writing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Starts the timer of the first request."""
         super().connection_made(transport)
         self._watch_request()
 
     def data_received(self, data: bytes) -> None:
+        """Stops the timer once a request is complete."""
         super().data_received(data)
         self._watch_request()
 
     def on_response_complete(self) -> None:
+        """Starts the timer of the next request."""
         super().on_response_complete()
         self._watch_request()
 
     def pause_writing(self) -> None:
+        """Starts the timer of a full send buffer."""
         super().pause_writing()
         self._writing = self._writing or self.loop.call_later(self.timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
+        """Stops the timer of the send buffer."""
         super().resume_writing()
         self._writing = _cancel(self._writing)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stops both timers."""
         super().connection_lost(exc)
         self._reading, self._writing = _cancel(self._reading), _cancel(self._writing)
 

@@ -33,52 +33,66 @@ class HttpContext(grpc.aio.ServicerContext[Any, Any]):
         self.written: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_UNSENT_MESSAGES)
 
     def invocation_metadata(self) -> Any:
+        """Returns the headers."""
         return self._headers
 
     def peer(self) -> str:
+        """Returns the client's address as gRPC writes it."""
         return self._peer
 
     def peer_identities(self) -> None:
-        return None
+        """Returns None: tokens identify callers."""
 
     def peer_identity_key(self) -> None:
-        return None
+        """Returns None: tokens identify callers."""
 
     def auth_context(self) -> Any:
+        """Returns nothing: tokens identify callers."""
         return {}
 
     def time_remaining(self) -> Any:
+        """Returns the seconds until the deadline; None without one."""
         return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        """Sets the trailers, of which the response sends the request id."""
         self._trailers = tuple(trailing_metadata)
 
     def trailing_metadata(self) -> Any:
+        """Returns the trailers."""
         return self._trailers
 
     def set_code(self, code: StatusCode) -> None:
+        """Sets the status code."""
         self._code = code
 
     def code(self) -> Any:
+        """Returns the status code; None until it is set."""
         return self._code
 
     def set_details(self, details: str) -> None:
+        """Sets the status message."""
         self._details = details
 
     def details(self) -> Any:
+        """Returns the status message."""
         return self._details
 
     async def abort(self, code: Any, details: str = "", trailing_metadata: Any = ()) -> Any:
+        """Ends the call with a status. Raises AbortError."""
         self._code, self._details, self._trailers = code, details, tuple(trailing_metadata)
         raise grpc.aio.AbortError(details)
 
     async def abort_with_status(self, status: Any) -> Any:
+        """Ends the call with a status. Raises AbortError."""
         await self.abort(status.code, status.details, status.trailing_metadata or ())
 
     async def write(self, message: Any) -> None:
+        """Queues a message of a stream; waits while the queue is full."""
         await self.written.put(message)
 
     async def read(self) -> Any:
+        """Raises NotImplementedError: no method of the API reads a stream."""
         raise NotImplementedError("the API has no method that reads a stream")
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:

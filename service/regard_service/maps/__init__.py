@@ -1,10 +1,12 @@
 """Attention maps: from the attention that the engine keeps to the maps of a call.
 
-builder     the maps of one call
-reduce      choosing heads, the alignment
-norms       weighting by the norms of the values
-rollout     attention rollout
-word_maps   maps between words
-links       measures of an alignment: hard links, entropy, coverage
-blocks      the maps of consecutive parts as one map
+The modules:
+
+    builder     the maps of one call
+    reduce      choosing heads, the alignment
+    norms       weighting by the norms of the values
+    rollout     attention rollout
+    word_maps   maps between words
+    links       measures of an alignment: hard links, entropy, coverage
+    blocks      the maps of consecutive parts as one map
 """

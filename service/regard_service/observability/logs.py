@@ -66,6 +66,7 @@ class JsonFormatter(logging.Formatter):
     """Formats each line as a JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Returns the line as JSON."""
         line: LogFields = {
             "time": _timestamp(record),
             "level": record.levelname.lower(),
@@ -82,6 +83,7 @@ class TextFormatter(logging.Formatter):
     """Formats each line as time, level, message, then `name=value` pairs."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Returns the line as text, with the traceback below it."""
         pairs = "".join(f" {name}={_plain(value)}" for name, value in _record_fields(record).items())
         line = f"{_timestamp(record)} {record.levelname:<7} {record.getMessage()}{pairs}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
@@ -106,6 +108,7 @@ class BatchingHandler(logging.StreamHandler[TextIO]):
         self._flushed_by: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Writes the line at once, or with the others of its event loop."""
         try:
             self._lines.append(self.format(record) + self.terminator)
             loop = _running_loop()
@@ -118,6 +121,7 @@ class BatchingHandler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def flush(self) -> None:
+        """Writes the lines that wait."""
         self.acquire()
         try:
             lines, self._lines, self._flushed_by = self._lines, [], None

@@ -164,6 +164,7 @@ class ModelCollector(Collector):
         self._models = models
 
     def collect(self) -> Iterator[Metric]:
+        """Yields the metrics of all models."""
         info = GaugeMetricFamily(
             "regard_model_info",
             "1 for each model in memory; its labels tell which.",
@@ -199,6 +200,7 @@ class EngineCollector(Collector):
         self._usage = usage
 
     def collect(self) -> Iterator[Metric]:
+        """Yields the metrics of all batches."""
         slots = GaugeMetricFamily(
             "regard_batch_slots", "Slots of the batches that have requests, used or free.", labels=("model",)
         )

@@ -1,7 +1,9 @@
 """The API's methods: servicers answer them, layers surround them. The HTTP port calls the same methods.
 
-servicers         convert, call, convert back
-layers            what happens around every call: log, traces, metrics, errors, tokens, drain
-routes            the methods of a server, each wrapped in its layers
-message_timeout   the time until a call's first message
+The modules:
+
+    servicers         convert, call, convert back
+    layers            what happens around every call: log, traces, metrics, errors, tokens, drain
+    routes            the methods of a server, each wrapped in its layers
+    message_timeout   the time until a call's first message
 """

@@ -1,8 +1,10 @@
 """Text to ids and back.
 
-tokenizer   a bundle's tokenizer
-reading     a source text to the encoder's ids
-parts       the places at which a long text is cut
-writing     the decoder's ids to text
-words       the words that tokens form
+The modules:
+
+    tokenizer   a bundle's tokenizer
+    reading     a source text to the encoder's ids
+    parts       the places at which a long text is cut
+    writing     the decoder's ids to text
+    words       the words that tokens form
 """

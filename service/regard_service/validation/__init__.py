@@ -1,8 +1,10 @@
 """The checks of what callers send, each with one wording, and the defaults of what they leave out.
 
-texts         texts and names
-generation    generation options, with the model's defaults
-attention     attention options, against what the model offers
-violations    collects the violations of a call, so that one error lists them all
-limits        a server's limits of a call
+The modules:
+
+    texts         texts and names
+    generation    generation options, with the model's defaults
+    attention     attention options, against what the model offers
+    violations    collects the violations of a call, so that one error lists them all
+    limits        a server's limits of a call
 """

@@ -25,6 +25,7 @@ class AuthLayer(Layer):
         self._scopes = scopes
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Admits each call of a method that needs a scope."""
         scope = self._scopes.get(f"{method.service}/{method.name}", self._scopes.get(method.service))
         if scope is None:
             return behavior

@@ -27,6 +27,7 @@ class DrainGate(Layer):
         self._is_closed = False
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Counts each call of the services, or refuses it once the gate is closed."""
         if method.service not in self._services:
             return behavior
 

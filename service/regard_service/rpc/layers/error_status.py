@@ -43,6 +43,8 @@ class ErrorStatusLayer(Layer):
         self._count = count
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Ends each failed call with the status of its error."""
+
         async def guarded(request: Any, context: Context) -> Any:
             try:
                 if isinstance(request, Malformed):

@@ -19,6 +19,7 @@ class MetricsLayer(Layer):
         self._metrics = metrics
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Counts and times each call."""
         started = self._metrics.started.labels(*method.labels)
         handling = self._metrics.handling.labels(*method.labels)
         handled: dict[StatusCode, Counter] = {}
@@ -43,6 +44,7 @@ class MetricsLayer(Layer):
         return counted
 
     def deserializer(self, method: Method, deserialize: Codec) -> Codec:
+        """Counts each message received."""
         counter = self._metrics.received.labels(*method.labels)
 
         def read(raw: bytes) -> Any:
@@ -52,6 +54,7 @@ class MetricsLayer(Layer):
         return read
 
     def serializer(self, method: Method, serialize: Codec) -> Codec:
+        """Counts each message sent."""
         counter = self._metrics.sent.labels(*method.labels)
 
         def write(message: Any) -> Any:

@@ -10,6 +10,8 @@ class PeerLayer(Layer):
     """Sets the caller of each call to the address of its connection."""
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Sets the caller of each call."""
+
         async def identified(request: Any, context: Context) -> Any:
             set_caller(context.peer())
             return await behavior(request, context)

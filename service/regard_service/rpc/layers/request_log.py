@@ -25,6 +25,7 @@ class RequestLogLayer(Layer):
     """Logs one line per call. A call's id is the caller's `x-request-id` or a new one; it is returned as a trailer."""
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Logs each call when it ends."""
         level = logging.DEBUG if method.service.startswith(PROBE_SERVICES) else logging.INFO
         title = f"{method.service}/{method.name}"
 

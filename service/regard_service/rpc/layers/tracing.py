@@ -21,6 +21,7 @@ class TracingLayer(Layer):
         self._tracing = tracing
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
+        """Traces each call of the API."""
         if method.service.startswith(PROBE_SERVICES):
             return behavior
 
