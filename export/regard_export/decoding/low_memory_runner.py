@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from onnxruntime import SessionOptions
 from regard_service.bundle import Bundle, Variant
-from regard_service.engine.core.slots import Slots
+from regard_service.engine.runtime.slots import Slots
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 
 from regard.arrays import Array

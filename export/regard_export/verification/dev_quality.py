@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from regard_service.bundle import Bundle
-from regard_service.text.text import TargetWriter
+from regard_service.text.writing import TargetWriter
 
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.dev_sets import DevExample, DevSet

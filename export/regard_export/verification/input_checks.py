@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from regard_service.bundle import Bundle, ImageSource
 from regard_service.pictures.reader import ImageReader
-from regard_service.text.text import SourceReader, TargetWriter
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture, example_pictures
