@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 from regard_export.families.loading import load_source_model
-from regard_export.writing.variants import write_graphs
+from regard_export.writing.variants import write_variant
 from regard_service.bundle import Precision
 
 from benchmarks.export.export_report import ExportReport, StageCost
@@ -48,7 +48,7 @@ def _export(checkpoint: Path, out: Path) -> tuple[StageCost, ...]:
 
 def _graphs(folder: Path, precision: Precision) -> int:
     """Builds the graphs of a precision, without verification; returns their size."""
-    write_graphs(folder, load_source_model(folder / "checkpoint"), precision)
+    write_variant(folder, load_source_model(folder / "checkpoint"), precision)
     return _size(folder / precision)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from sentencepiece import sentencepiece_model_pb2
 from transformers import MarianConfig, MarianMTModel
 
@@ -54,7 +54,7 @@ def _write_pieces(folder: Path, side: str) -> list[str]:
     file = folder / f"{side}.spm"
     with file.open("wb") as stream:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(EXAMPLES),
+            sentence_iterator=iter(EXAMPLE_SENTENCES),
             model_writer=stream,
             vocab_size=SEED_PIECES,
             model_type="unigram",

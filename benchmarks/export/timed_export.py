@@ -51,14 +51,15 @@ def main() -> None:
     checkpoint, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     stages = Stages("importing libraries")
     from regard_export.cli.commands import PRECISIONS
-    from regard_export.exporting.export import ExportOptions, export
+    from regard_export.exporting.export import export
+    from regard_export.exporting.options import ExportOptions
     from regard_export.families.loading import load_source_model
 
     stages.next("reading the checkpoint")
     model = load_source_model(checkpoint)
     chosen = next(known for known in PRECISIONS if known == precision)
     # Random weights may fail the int8 bounds; verification costs the same.
-    options = ExportOptions("benchmark", "1", (chosen,), {}, allow_mismatch=True)
+    options = ExportOptions("benchmark", "1", (chosen,), {}, is_mismatch_allowed=True)
     export(model, out, options, stages.next)
     stages.next("")
     print(json.dumps(stages.ended))

@@ -1,1 +1,1 @@
-"""From trained checkpoints to bundles that the server serves."""
+"""Exports trained checkpoints as bundles that the server runs."""

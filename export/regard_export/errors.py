@@ -1,9 +1,9 @@
-"""Why an export ends without a bundle."""
+"""Errors that end an export or a verification."""
 
 
 class ExportError(Exception):
-    """A checkpoint that cannot be exported; the message names the cause, every one that was found."""
+    """A checkpoint cannot be exported; the message names every cause that was found."""
 
 
 class WeightsDoNotFit(ExportError):
-    """Weights are missing, unexpected, of another shape or not finite."""
+    """Weights are missing, unexpected, of a wrong shape or not finite."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import encoder_decoder
-from regard_export.references.reference import Source, half_of_the_threads
+from regard_export.references.protocols import Source
+from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.engine import Engine
@@ -25,7 +26,7 @@ NUM_SOURCES = 5
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
@@ -55,7 +56,7 @@ async def test_through_the_engine_alone_and_among_others(bundle, sources, beams:
         among = await asyncio.gather(*(scheduler.generate(runner, request) for request in requests))
     finally:
         scheduler.close()
-    expected = ServingGraphs(bundle, "float32").decode(sources, num_beams=beams, max_new_tokens=8)
+    expected = VariantEngine(bundle, "float32").decode(sources, num_beams=beams, max_new_tokens=8)
     for one, other, decoded in zip(alone, among, expected, strict=True):
         best = one.hypotheses[0]
         assert best.tokens.tolist() == other.hypotheses[0].tokens.tolist() == decoded.hypothesis.tokens.tolist()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
 
@@ -56,7 +56,7 @@ def test_what_the_manifest_says() -> None:
     assert (model.family, model.task) == ("joeynmt-transformer", "translation")
     assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
     assert (model.generation.num_beams, model.generation.max_new_tokens) == (4, 12)
-    assert load_source_model(CHECKPOINT, Wanted(languages=(("en", "de"),))).target_languages == ("de",)
+    assert load_source_model(CHECKPOINT, LoadOptions(languages=(("en", "de"),))).target_languages == ("de",)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import pointer_generator
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 from regard_models.nets.pointer_generator import load_network
 from regard_service.engine.runtime.runner import StepBindings
 from regard_service.engine.runtime.slots import Slots, SlotsShape
@@ -23,7 +23,7 @@ NUM_SOURCES, MAX_SOURCE = 7, 17
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
@@ -33,9 +33,9 @@ def model(request: pytest.FixtureRequest) -> SourceModel:
 
 
 @pytest.fixture(scope="module")
-def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> ServingGraphs:
+def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> VariantEngine:
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("parity") / "bundle", model, "float32")
-    return ServingGraphs(bundle, "float32")
+    return VariantEngine(bundle, "float32")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def sources() -> list[Array]:
     return [random_source(rng, n) for n in (1, MAX_SOURCE, *rng.integers(2, MAX_SOURCE, NUM_SOURCES - 2))]
 
 
-def _first_candidates(graphs: ServingGraphs, sources: Sequence[Array]) -> Array:
+def _first_candidates(graphs: VariantEngine, sources: Sequence[Array]) -> Array:
     """What the first step proposes: log-probabilities of all candidates by id."""
     bucket = max(source.shape[1] for source in sources) + 3
     slots = Slots(graphs.manifest, SlotsShape(len(sources), 1, source=bucket, capacity=4))
@@ -103,5 +103,7 @@ def test_a_copied_word_is_read_as_itself(model, graphs, sources) -> None:
     source, size = sources[1], model.target.vocab_size
     known = next(p for p, (i, w) in enumerate(source.T) if w == p and i >= 6)
     start_id = model.target.start_id
-    by_copy, by_word = graphs.force([source, source], [[start_id, size + known], [start_id, int(source[0, known])]])
+    by_copy, by_word = graphs.teacher_force(
+        [source, source], [[start_id, size + known], [start_id, int(source[0, known])]]
+    )
     np.testing.assert_array_equal(by_copy.logits[1], by_word.logits[1])

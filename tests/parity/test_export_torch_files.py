@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 from regard_service.generation import Generation
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,13 +22,13 @@ LEARNED = ("opennmt/transformer", "opennmt/gru-mlp", "fairseq/post-norm", "fairs
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
 @pytest.mark.parametrize("name", LEARNED)  # the LSTM was trained too shortly
 def test_they_learned_the_toy_language(name: str) -> None:
-    model = load_source_model(DATA / f"{name}.pt", Wanted(languages=LANGUAGES))
+    model = load_source_model(DATA / f"{name}.pt", LoadOptions(languages=LANGUAGES))
     reference: Any = model.reference
     tokens = reference.generate(reference.tokenize(TEXT, "xx"), Generation(max_new_tokens=20)).tokens
     assert reference.detokenize(tokens).strip() == "der alte mann ein buch liest"
@@ -67,7 +67,7 @@ def _options(**changes: Any) -> Callable[[Any], None]:
 )
 def test_what_is_not_supported_is_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ExportError, match=message):
-        load_source_model(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+        load_source_model(_changed(tmp_path, name, change), LoadOptions(languages=LANGUAGES))
 
 
 TABLE = "embeddings.make_embedding.emb_luts.0.weight"
@@ -95,7 +95,7 @@ def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
         content["model"].update({weight: torch.zeros(1) for weight in EXTRA})
 
     with pytest.raises(ExportError) as told:
-        load_source_model(_changed(tmp_path, name, change), Wanted(languages=LANGUAGES))
+        load_source_model(_changed(tmp_path, name, change), LoadOptions(languages=LANGUAGES))
     assert f"weights are missing: {', '.join(missing)}" in str(told.value)
     if not any(TABLE in weight for weight in missing):  # without a table, little else is known
         assert f"no place for: {', '.join(sorted(EXTRA))}" in str(told.value)
@@ -104,7 +104,7 @@ def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
 def test_a_weight_of_another_shape_is_named(tmp_path: Path) -> None:
     changed = _changed(tmp_path, "fairseq/pre-norm", lambda c: c["model"].update({BIAS: torch.zeros(3)}))
     with pytest.raises(ExportError, match=r"encoder.0.feed_forward.inner.bias has shape \(3,\)"):
-        load_source_model(changed, Wanted(languages=LANGUAGES))
+        load_source_model(changed, LoadOptions(languages=LANGUAGES))
 
 
 def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None:

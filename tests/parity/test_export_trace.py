@@ -9,9 +9,9 @@ import pytest
 import torch
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import transformer
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 from regard_models.nets.transformer import Transformer
 from regard_service.bundle import Precision
 from regard_service.engine.runtime.runner import Runner
@@ -30,7 +30,7 @@ SOURCE, TARGET = [4, 300, 301, 302, 17, 2], [1, 270, 280, 33]
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
@@ -90,5 +90,5 @@ def test_norms_of_cross_attention_are_those_of_the_transformed_values(tmp_path: 
 def test_it_retraces_what_the_steps_did(tmp_path: Path, model: SourceModel, precision: Precision) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle", model, precision)
     trace = _trace(Runner(bundle, bundle.manifest.variants[0]))
-    (stepped,) = ServingGraphs(bundle, precision).force([SOURCE], [TARGET])
+    (stepped,) = VariantEngine(bundle, precision).teacher_force([SOURCE], [TARGET])
     np.testing.assert_allclose(trace.cross, stepped.cross_attention, atol=1e-5 if precision == "float32" else 2e-3)

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import captioner, encoder_decoder
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 from regard_models.nets.captioner_family import build, load_weights
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.runner import Runner
@@ -54,7 +54,7 @@ OWN = {
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
@@ -202,7 +202,7 @@ def test_it_retraces_what_the_steps_did(tmp_path: Path, name: str, precision: Pr
     bundle = _bundle(tmp_path, model, precision)
     (image,), target = random_pixels(1), [model.target.start_id, 40, 7, 99]
     trace = _traced(bundle, image, target)
-    (stepped,) = ServingGraphs(bundle, precision).force([image], [target])
+    (stepped,) = VariantEngine(bundle, precision).teacher_force([image], [target])
     np.testing.assert_allclose(trace.cross, stepped.cross_attention, atol=1e-5 if precision == "float32" else 5e-3)
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 from regard_export.cli.commands import export_command
-from regard_export.decoding.variant_engine import Decoded, ServingGraphs
-from regard_export.examples.sentences import EXAMPLES
-from regard_export.references.reference import half_of_the_threads
+from regard_export.decoding.variant_engine import Decoded, VariantEngine
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Bundle
 from regard_service.generation import Generation
 from transformers import AutoTokenizer
@@ -21,14 +21,14 @@ from transformers import AutoTokenizer
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 
 BATCH = 12
-WORDS = sorted({word.strip("?,.!").lower() for text in EXAMPLES for word in text.split()})[:12]
+WORDS = sorted({word.strip("?,.!").lower() for text in EXAMPLE_SENTENCES for word in text.split()})[:12]
 TRAINED = {"bart": (0.006, 640), "t5 v1.1": (0.01, 240)}  # highest learning rate, steps
 
 
 @dataclass(frozen=True)
 class Trained:
     bundle: Bundle
-    graphs: ServingGraphs
+    graphs: VariantEngine
     net: Any
     tokenizer: Any
 
@@ -37,13 +37,13 @@ class Trained:
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     folder = tmp_path_factory.mktemp("trained")
     checkpoint = write_family(folder / "checkpoint", request.param)
-    with half_of_the_threads():
+    with half_of_torch_threads():
         net, tokenizer = _train(FAMILIES[request.param].net, checkpoint, *TRAINED[request.param])
         task = ["--task", "summarization", "--precision", "float32,int8"]
         result = CliRunner().invoke(export_command, [str(checkpoint), "-o", str(folder / "b"), *task])
         assert result.exit_code == 0, result.output
         bundle = Bundle.load(folder / "b")
-        yield Trained(bundle, ServingGraphs(bundle, "float32"), net, tokenizer)
+        yield Trained(bundle, VariantEngine(bundle, "float32"), net, tokenizer)
 
 
 def _train(net_class: Any, checkpoint: Path, rate: float, num_steps: int) -> tuple[Any, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families import loading
 from regard_export.families.toolkits import joeynmt, torch_files
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Precision
 
 import regard
@@ -40,10 +40,10 @@ def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """Its servers have the families of the tests that run."""
     params = [getattr(item, "callspec", None) and item.callspec.params for item in request.session.items]
     chosen = {each["family"].name for each in params if each and "family" in each}
-    with pytest.MonkeyPatch.context() as patch, half_of_the_threads():
-        patch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
-        patch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
-        patch.setattr("regard_export.verification.verifier.TIMED_BATCHES", (1,))
+    with pytest.MonkeyPatch.context() as patch, half_of_torch_threads():
+        patch.setattr("regard_export.verification.workload.MAX_SOURCES", 3)
+        patch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 6)
+        patch.setattr("regard_export.verification.verifier.TIMED_BATCH_SIZES", (1,))
         patch.setattr("regard_export.decoding.variant_engine.NUM_TIMED_STEPS", 2)
         exports = Exports(tmp_path_factory.mktemp("families"), [each for each in EVERY if each.name in chosen])
         yield exports
@@ -86,7 +86,7 @@ def test_every_gate_holds(exports: Exports, family: Family) -> None:
     assert manifest.family == family.family
     assert report["reference"].startswith(exported.original.name)
     assert set(report["checks"]) == {"inputs", *PRECISIONS} - family.refused.keys()
-    assert set(family.wanted.languages) <= set(loading.wanted_of(manifest).languages)
+    assert set(family.wanted.languages) <= set(loading.load_options_of(manifest).languages)
 
 
 @EACH
@@ -140,11 +140,11 @@ def test_a_precision_attends_as_the_original(exports: Exports, family: Family, p
 )
 def test_every_logit_is_the_toolkits(exports: Exports, family: Family) -> None:
     exported = exports.of(family)
-    original, graphs = exported.original, ServingGraphs(exported.bundle, "float32")
+    original, graphs = exported.original, VariantEngine(exported.bundle, "float32")
     assert isinstance(original, Toolkit)
     for number in range(len(original.inputs)):
         source, target, logits = (original.recorded[f"{kind}_{number}"] for kind in ("source", "target", "logits"))
-        (forced,) = graphs.force([source.tolist()], [target.tolist()[: len(logits)]])
+        (forced,) = graphs.teacher_force([source.tolist()], [target.tolist()[: len(logits)]])
         np.testing.assert_allclose(forced.logits, logits, atol=1e-4)
 
 
@@ -195,7 +195,7 @@ def test_self_attention_that_is_not_there_is_refused(exports: Exports, family: F
 
 
 def test_no_family_is_left_out() -> None:
-    assert {family.family for family in EVERY} == {*loading.FAMILIES, *loading.OPEN_FAMILIES, *TOOLKITS}
+    assert {family.family for family in EVERY} == {*loading.FAMILIES, *loading.FAMILIES_WITH_OPTIONS, *TOOLKITS}
 
 
 def _cells() -> set[tuple[str, str]]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import Ids, ServingGraphs
-from regard_export.references.reference import Forced, Source, half_of_the_threads
+from regard_export.decoding.variant_engine import Ids, VariantEngine
+from regard_export.references.protocols import Source, TeacherForced
+from regard_export.resources.threads import half_of_torch_threads
 from regard_export.verification import graph_checks
-from regard_export.verification.graph_checks import Check
+from regard_export.verification.check_report import Check
 from regard_service.bundle import Precision
 from regard_service.generation import Generation
 
@@ -20,7 +21,7 @@ MAX_TARGET = 9
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield
 
 
@@ -36,9 +37,9 @@ def model(variant: Variant, tmp_path_factory: pytest.TempPathFactory) -> SourceM
 
 
 @pytest.fixture(scope="module")
-def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, ServingGraphs]:
+def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, VariantEngine]:
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("parity") / "bundle", model, "float32", "int8")
-    return {precision: ServingGraphs(bundle, precision) for precision in ("float32", "int8")}
+    return {precision: VariantEngine(bundle, precision) for precision in ("float32", "int8")}
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +64,11 @@ def _assert_all(found: Iterator[Check]) -> None:
 
 
 def test_every_step_equals(model, graphs, sources, targets) -> None:
-    expected = [model.reference.force(source, target) for source, target in zip(sources, targets, strict=True)]
+    expected = [model.reference.teacher_force(source, target) for source, target in zip(sources, targets, strict=True)]
     memory = [model.reference.memory(source) for source in sources]
     assert all(len(each) == len(model.architecture.memory) for each in memory)
-    _assert_all(graph_checks.memory_equals(graphs["float32"], memory, sources))
-    _assert_all(graph_checks.steps_equal(expected, graphs["float32"].force(sources, targets)))
+    _assert_all(graph_checks.compare_memory(graphs["float32"], memory, sources))
+    _assert_all(graph_checks.compare_steps(expected, graphs["float32"].teacher_force(sources, targets)))
 
 
 def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
@@ -76,22 +77,24 @@ def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
     actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
     if model.target.copies:
         assert any(token >= model.target.vocab_size for output in expected[4] for token in output.tokens)
-    _assert_all(graph_checks.greedy_equals(reference, start_id, sources, expected[1], actual[1]))
-    _assert_all(graph_checks.beams_equal(reference, start_id, sources, expected[4], actual[4]))
+    _assert_all(graph_checks.compare_greedy(reference, start_id, sources, expected[1], actual[1]))
+    _assert_all(graph_checks.compare_beams(reference, start_id, sources, expected[4], actual[4]))
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_rows_are_sound_and_independent(graphs, sources, targets, precision: Precision) -> None:
-    _assert_all(graph_checks.sound(graphs[precision], sources, graphs[precision].force(sources, targets)))
-    _assert_all(graph_checks.rows_independent(graphs[precision], sources, targets))
+    _assert_all(
+        graph_checks.check_soundness(graphs[precision], sources, graphs[precision].teacher_force(sources, targets))
+    )
+    _assert_all(graph_checks.check_row_independence(graphs[precision], sources, targets))
 
 
 def test_int8_is_close(variant, model, graphs, sources, targets) -> None:
-    def numbers(forced: Forced) -> np.ndarray:
+    def numbers(forced: TeacherForced) -> np.ndarray:
         return np.exp(forced.logits).ravel() if model.target.copies else forced.logits.ravel()
 
     plain, small = (
-        np.concatenate([numbers(forced) for forced in graphs[precision].force(sources, targets)])
+        np.concatenate([numbers(forced) for forced in graphs[precision].teacher_force(sources, targets)])
         for precision in graphs
     )
     assert np.abs(plain - small).mean() < variant.int8_noise * plain.std()

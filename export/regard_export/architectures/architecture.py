@@ -1,11 +1,11 @@
-"""The seam between a trained net and its bundle: what an architecture must tell and draw to be served."""
+"""What an architecture must provide so that its nets can be exported."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from regard_service.bundle import StateSpec, TensorSpec
 
-from regard_export.onnx_graph.contract import Graph
-from regard_export.precision.quantize import Form, Forms
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
 
 
 class Architecture(Protocol):
@@ -13,15 +13,15 @@ class Architecture(Protocol):
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:
-        """What encode hands to every step."""
+        """The tensors that encode computes once and every step reads."""
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
-        """What a step hands to the next one."""
+        """The tensors that each step passes to the next one."""
 
     @property
     def attention_layers(self) -> int:
-        """Outputs `cross_attention_L` of the step graph."""
+        """Number of the step graph's outputs `cross_attention_L`."""
 
     @property
     def attention_heads(self) -> int:
@@ -31,29 +31,36 @@ class Architecture(Protocol):
     def nbytes(self) -> int:
         """Size of the weights in float32."""
 
-    def encode(self, form: Form) -> Graph:
-        """Draws encode.onnx."""
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx."""
 
-    def step(self, form: Form) -> Graph:
-        """Draws step.onnx."""
+    def step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds step.onnx."""
 
 
 @runtime_checkable
 class Traceable(Protocol):
-    """An architecture that has more attention to show than its steps tell."""
+    """An architecture with a graph that outputs every attention map, the encoder's and decoder's own included."""
 
     @property
     def encoder_layers(self) -> int:
-        """Layers of the encoder's self-attention that it shows; without any there is no trace."""
+        """Layers whose encoder self-attention the graph outputs; 0 if there is no such graph."""
 
     @property
     def encoder_heads(self) -> int:
         """Heads of each of them."""
 
-    def trace(self, forms: Forms) -> Graph:
-        """Draws trace.onnx."""
+    def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
+        """Builds trace.onnx."""
 
 
-def as_traceable(architecture: Architecture) -> Traceable | None:
-    """The architecture, if there is anything to trace."""
-    return architecture if isinstance(architecture, Traceable) and architecture.encoder_layers else None
+def has_trace(architecture: Architecture) -> TypeGuard[Traceable]:
+    """Whether the architecture has a trace graph."""
+    return isinstance(architecture, Traceable) and architecture.encoder_layers > 0
+
+
+class SingleHeadAttention:
+    """Cross-attention of one layer with one head, as recurrent decoders have it."""
+
+    attention_layers = 1
+    attention_heads = 1

@@ -1,41 +1,41 @@
-"""The end of every step graph: from logits to what search reads."""
+"""The end of every step graph: from logits to the candidates that the search reads."""
 
 import numpy as np
 from regard_service.bundle import TensorSpec
 
 from regard_export.onnx_graph.builder import GraphBuilder
 
-# How many neighbouring logits form a group: the first that divides the vocabulary. About its square root costs least.
+# Numbers of neighbouring logits in a group; the first that divides the vocabulary is used. About the vocabulary's
+# square root is fastest.
 GROUP_SIZES = (*range(80, 257), *range(79, 15, -1))
 
 
 def rank_candidates(
-    graph: GraphBuilder, logits: str, num_candidates: str, vocab_size: int, *, in_groups: bool = True
+    graph: GraphBuilder, logits: str, num_candidates: str, vocab_size: int, *, is_grouped: bool = True
 ) -> None:
-    """Declares the best logits with their ids, and what turns them into log-probabilities.
+    """Outputs the best logits with their ids, and the log-normalizer that turns them into log-probabilities.
 
     Args:
         logits: float32 [slots, vocabulary].
         num_candidates: int64 [1].
-        in_groups: see `Form`; it has the same outcome.
+        is_grouped: see `LayerBuilders.is_ranking_grouped`; the result is the same.
     """
-    # log-sum-exp = logit - log-softmax, for any token: a tenth of what ReduceLogSumExp takes.
+    # log-sum-exp = logit - log-softmax, of any token: ten times as fast as ReduceLogSumExp.
     first, log_softmax = graph.constant(np.array(0)), graph.node("LogSoftmax", logits, axis=-1)
     columns = [graph.node("Gather", values, first, axis=1) for values in (logits, log_softmax)]
     graph.node("Sub", *columns, output="log_normalizer")
     group_size = next((size for size in GROUP_SIZES if vocab_size % size == 0), None)
-    if group_size is None or not in_groups:
+    if group_size is None or not is_grouped:
         graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
     else:
         _rank_groups(graph, logits, num_candidates, vocab_size // group_size, group_size)
-    graph.output(TensorSpec(name="candidate_logits", dtype="float32", shape=("slots", "candidates")))
-    graph.output(TensorSpec(name="candidate_ids", dtype="int64", shape=("slots", "candidates")))
-    graph.output(TensorSpec(name="log_normalizer", dtype="float32", shape=("slots",)))
+    output_candidates(graph)
 
 
 def _rank_groups(graph: GraphBuilder, logits: str, num_candidates: str, num_groups: int, group_size: int) -> None:
-    """The k best logits are among the k groups with the largest ones: TopK, which goes through its input one by one,
-    then has a hundredth to go through.
+    """Ranks the members of the k groups with the largest logits, among which the k best logits are.
+
+    TopK reads its input number by number; here it reads a hundredth of them.
     """
     size = graph.constant(np.array(group_size))
     groups = graph.node("Reshape", logits, graph.constant(np.array([0, num_groups, group_size])))
@@ -49,3 +49,10 @@ def _rank_groups(graph: GraphBuilder, logits: str, num_candidates: str, num_grou
     graph.nodes("TopK", [members, num_candidates], ["candidate_logits", positions], axis=-1)
     group = graph.node("GatherElements", chosen, graph.node("Div", positions, size), axis=-1)
     graph.node("Add", graph.node("Mul", group, size), graph.node("Mod", positions, size), output="candidate_ids")
+
+
+def output_candidates(graph: GraphBuilder) -> None:
+    """Declares the outputs that the search reads."""
+    graph.output(TensorSpec(name="candidate_logits", dtype="float32", shape=("slots", "candidates")))
+    graph.output(TensorSpec(name="candidate_ids", dtype="int64", shape=("slots", "candidates")))
+    graph.output(TensorSpec(name="log_normalizer", dtype="float32", shape=("slots",)))

@@ -1,4 +1,4 @@
-"""Show, Attend and Tell as graphs: `models/regard_models/nets/captioner_lstm.py` node by node."""
+"""Show, Attend and Tell (Xu et al. 2015): `models/regard_models/nets/captioner_lstm.py` node by node."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,30 @@ import onnx
 from regard_models.nets.captioner_lstm import LstmCaptionerConfig
 from regard_service.bundle import StateSpec, TensorSpec
 
+from regard_export.architectures.architecture import SingleHeadAttention
 from regard_export.architectures.candidate_ranking import rank_candidates
-from regard_export.architectures.convolutional_encoder import ImageGraph, Weights, pixels_spec
+from regard_export.architectures.convolutional_encoder import ConvolutionalEncoder, pixels_spec
+from regard_export.descriptions.layers import Linear, Weights
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import HIDDEN_SCORE, LENGTHS, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, Graph
-from regard_export.precision.quantize import Form, Linear, float_linear
+from regard_export.onnx_graph.contract import LENGTHS, MASKED_SCORE, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, BuiltGraph
+from regard_export.precision.float_layers import float_linear
+from regard_export.precision.layer_builders import LayerBuilders
 
 
 @dataclass(frozen=True)
-class LstmCaptionerArchitecture:
-    """An `LstmCaptioner` as it is served; `weights` are float32, by the net's parameter names."""
+class LstmCaptionerArchitecture(SingleHeadAttention):
+    """An `LstmCaptioner`.
+
+    Attributes:
+        weights: float32, by the net's parameter names.
+    """
 
     config: LstmCaptionerConfig
     weights: Weights
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:
-        """In the order of `LstmCaptioner.memory`."""
+        """The projected features with their keys and the first state, in the order of `LstmCaptioner.memory`."""
         config = self.config
         return (
             TensorSpec(name="features", dtype="float32", shape=("requests", "source", config.memory_width)),
@@ -34,6 +41,7 @@ class LstmCaptionerArchitecture:
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
+        """The LSTM's state."""
         shape = ("slots", self.config.hidden_width)
         return tuple(
             StateSpec(input=TensorSpec(name=name, dtype="float32", shape=shape), output=f"next_{name}", in_place=False)
@@ -41,52 +49,47 @@ class LstmCaptionerArchitecture:
         )
 
     @property
-    def attention_layers(self) -> int:
-        return 1
-
-    @property
-    def attention_heads(self) -> int:
-        return 1
-
-    @property
     def nbytes(self) -> int:
+        """Size of the weights in float32."""
         return sum(weight.nbytes for weight in self.weights.values())
 
-    def encode(self, form: Form) -> Graph:
-        return _EncodeGraph(self, form, "encode").draw()
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx."""
+        return _EncodeGraph(self, builders, "encode").build()
 
-    def step(self, form: Form) -> Graph:
-        return _StepGraph(self, form, "step").draw()
+    def step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds step.onnx."""
+        return _StepGraph(self, builders, "step").build()
 
 
 class _LstmGraph:
-    """What both graphs are built of."""
+    """What both graphs share."""
 
-    def __init__(self, architecture: LstmCaptionerArchitecture, form: Form, name: str) -> None:
+    def __init__(self, architecture: LstmCaptionerArchitecture, builders: LayerBuilders, name: str) -> None:
         self.graph = GraphBuilder(name)
         self.architecture = architecture
         self.config = architecture.config
-        self.form = form
+        self.builders = builders
 
     def layer(self, name: str) -> Linear:
-        weights = self.architecture.weights
-        return Linear(name, weights[f"{name}.weight"], weights.get(f"{name}.bias"))
+        return Linear.of(self.architecture.weights, name)
 
     def linear(self, x: str, layer: Linear) -> str:
-        return self.form.linear(self.graph, x, layer)
+        return self.builders.linear(self.graph, x, layer)
 
-    def finish(self) -> Graph:
-        return Graph(self.graph.build(), tuple(self.graph.inputs), tuple(self.graph.outputs))
+    def finish(self) -> BuiltGraph:
+        return BuiltGraph(self.graph.build(), tuple(self.graph.inputs), tuple(self.graph.outputs))
 
 
 class _EncodeGraph(_LstmGraph):
-    """Pixels to features, keys and the first state; convolutions are float32 in every form."""
+    """Pixels in; features, keys and the first state out. Convolutions are float32 in every precision."""
 
-    def draw(self) -> Graph:
+    def build(self) -> BuiltGraph:
         graph, config = self.graph, self.config
-        image = ImageGraph(graph, self.architecture.weights)
-        features = image.blocks(config.blocks, image.encoder(config.encoder, graph.input(pixels_spec(config.encoder))))
-        projected = self.linear(image.positions(features), self.layer("bridge"))
+        encoder = ConvolutionalEncoder(graph, self.architecture.weights)
+        features = encoder.features(config.encoder, graph.input(pixels_spec(config.encoder)))
+        features = encoder.blocks(config.blocks, features)
+        projected = self.linear(encoder.positions(features), self.layer("bridge"))
         memory = graph.node("Relu", projected, output="features")  # [requests, positions, memory_width]
         keys = self.linear(memory, self.layer("attention.score.key"))
         graph.node("Identity", keys, output="keys")
@@ -99,9 +102,9 @@ class _EncodeGraph(_LstmGraph):
 
 
 class _StepGraph(_LstmGraph):
-    """Values are [requests, beams, width]: a request's hypotheses share its memory, which is never repeated."""
+    """Values are [requests, beams, width], so that a request's memory is not repeated per hypothesis."""
 
-    def draw(self) -> Graph:
+    def build(self) -> BuiltGraph:
         graph, config = self.graph, self.config
         tokens, self.lengths = graph.input(TOKENS), graph.input(LENGTHS)
         self.source_lengths, num_candidates = graph.input(SOURCE_LENGTHS), graph.input(NUM_CANDIDATES)
@@ -109,38 +112,39 @@ class _StepGraph(_LstmGraph):
             graph.input(spec)
         hidden, cell = (self._state(name) for name in ("hidden", "cell"))
         table = self.architecture.weights["embedding.weight"]
-        embedded = self._of_beams(self.form.embed(graph, table, tokens), config.embedding_width)
+        embedded = self._by_request(self.builders.embed(graph, table, tokens), config.embedding_width)
         context = self._context(hidden)
         hidden, cell = self._lstm(graph.node("Concat", embedded, context, hidden, axis=-1), cell)
-        deep = _sum("deep", self.layer("from_hidden"), self.layer("from_context"))
+        deep_output = _sum("deep", self.layer("from_hidden"), self.layer("from_context"))
         deep_input = graph.node("Concat", hidden, context, axis=-1)
-        states = graph.node("Tanh", graph.node("Add", embedded, self.linear(deep_input, deep)))
+        states = graph.node("Tanh", graph.node("Add", embedded, self.linear(deep_input, deep_output)))
         head = self.layer("head")
-        logits = self.form.head(graph, self._of_slots(states, config.embedding_width), head)
-        rank_candidates(graph, logits, num_candidates, len(head.weight), in_groups=self.form.ranks_in_groups)
+        logits = self.builders.head(graph, self._by_slot(states, config.embedding_width), head)
+        is_grouped = self.builders.is_ranking_grouped
+        rank_candidates(graph, logits, num_candidates, len(head.weight), is_grouped=is_grouped)
         graph.output(TensorSpec(name="cross_attention_0", dtype="float32", shape=("requests", 1, "beams", "source")))
         for state, value in zip(self.architecture.state, (hidden, cell), strict=True):
-            self._of_slots(value, config.hidden_width, output=state.output)
+            self._by_slot(value, config.hidden_width, output=state.output)
             graph.output(TensorSpec(name=state.output, dtype="float32", shape=state.input.shape))
         return self.finish()
 
-    def _of_beams(self, x: str, width: int) -> str:
+    def _by_request(self, x: str, width: int) -> str:
         """[slots, width] -> [requests, beams, width]."""
         requests = self.graph.node("Shape", self.source_lengths)
         shape = self.graph.node("Concat", requests, self.graph.constant(np.array([-1, width])), axis=0)
         return self.graph.node("Reshape", x, shape)
 
-    def _of_slots(self, x: str, width: int, *, output: str | None = None) -> str:
+    def _by_slot(self, x: str, width: int, *, output: str | None = None) -> str:
         """[requests, beams, width] -> [slots, width]."""
         return self.graph.node("Reshape", x, self.graph.constant(np.array([-1, width])), output=output)
 
     def _state(self, name: str) -> str:
-        """h or c before this position: what the last step left, or, at the first position, what the image says."""
+        """h or c before this position; at the first one, the state that encode computed."""
         graph = self.graph
-        begins = graph.node("Equal", self.lengths, graph.constant(np.int32(0)))
-        begins = self._of_beams(begins, 1)
+        is_first = graph.node("Equal", self.lengths, graph.constant(np.int32(0)))
+        is_first = self._by_request(is_first, 1)
         first = graph.node("Unsqueeze", f"first_{name}", graph.constant(np.array([1])))
-        return graph.node("Where", begins, first, self._of_beams(name, self.config.hidden_width))
+        return graph.node("Where", is_first, first, self._by_request(name, self.config.hidden_width))
 
     def _context(self, hidden: str) -> str:
         """The gated context (Xu et al. 2015, equations 4 and 5, section 4.2.1); hidden: [requests, beams, width]."""
@@ -151,43 +155,45 @@ class _StepGraph(_LstmGraph):
         inner = graph.node("Tanh", graph.node("Add", query, keys))  # [requests, beams, source, attention_width]
         energy = graph.constant(self.layer("attention.score.energy").weight[0], "energy")
         scores = graph.node("Add", graph.node("MatMul", inner, energy), self._source_bias())
-        weights = graph.node("Softmax", scores, axis=-1) if self.config.attention == "soft" else self._choice(scores)
+        weights = (
+            graph.node("Softmax", scores, axis=-1) if self.config.attention == "soft" else self._hard_choice(scores)
+        )
         graph.node("Unsqueeze", weights, graph.constant(np.array([1])), output="cross_attention_0")
         gate = graph.node("Sigmoid", float_linear(graph, hidden, self.layer("gate")))
         return graph.node("Mul", gate, graph.node("MatMul", weights, "features"))
 
     def _source_bias(self) -> str:
-        """float32 [requests, 1, source]: what hides the positions behind a request's own."""
+        """float32 [requests, 1, source]: masks the positions behind a request's source."""
         graph = self.graph
         end = graph.node("Squeeze", graph.node("Shape", "keys", start=1, end=2))
         columns = graph.node("Range", graph.constant(np.array(0)), end, graph.constant(np.array(1)))
         lengths = graph.node("Cast", self.source_lengths, to=onnx.TensorProto.INT64)
         lengths = graph.node("Reshape", lengths, graph.constant(np.array([-1, 1, 1])))
-        visible = graph.node("Less", columns, lengths)
-        return graph.node("Where", visible, graph.constant(np.float32(0)), graph.constant(HIDDEN_SCORE))
+        is_source = graph.node("Less", columns, lengths)
+        return graph.node("Where", is_source, graph.constant(np.float32(0)), graph.constant(MASKED_SCORE))
 
-    def _choice(self, scores: str) -> str:
-        """Hard attention at inference: 1 at the highest score, the first of equals; scores: [..., source]."""
+    def _hard_choice(self, scores: str) -> str:
+        """Hard attention at inference: 1 at the highest score, at the first of equal ones; scores: [..., source]."""
         graph = self.graph
         depth = graph.node("Shape", scores, start=2)
         highest = graph.node("ArgMax", scores, axis=-1, keepdims=0)
         return graph.node("OneHot", highest, depth, graph.constant(np.array([0, 1], np.float32)), axis=-1)
 
     def _lstm(self, inputs: str, cell: str) -> tuple[str, str]:
-        """h and c of this position; inputs: what goes in beside the last h, [requests, beams, all their widths]."""
+        """h and c of this position; inputs: the cell's inputs and the last h concatenated, [requests, beams, width]."""
         graph, weights = self.graph, self.architecture.weights
         from_input = Linear("lstm", weights["lstm.weight_ih"], weights["lstm.bias_ih"])
         from_hidden = Linear("lstm", weights["lstm.weight_hh"], weights["lstm.bias_hh"])
         gates = self.linear(inputs, _sum("lstm", from_input, from_hidden))
-        into, forget, update, out = graph.nodes("Split", [gates], 4, axis=-1, num_outputs=4)
-        kept = graph.node("Mul", graph.node("Sigmoid", forget), cell)
-        added = graph.node("Mul", graph.node("Sigmoid", into), graph.node("Tanh", update))
+        i, f, g, o = graph.nodes("Split", [gates], 4, axis=-1, num_outputs=4)
+        kept = graph.node("Mul", graph.node("Sigmoid", f), cell)
+        added = graph.node("Mul", graph.node("Sigmoid", i), graph.node("Tanh", g))
         cell = graph.node("Add", kept, added)
-        return graph.node("Mul", graph.node("Sigmoid", out), graph.node("Tanh", cell)), cell
+        return graph.node("Mul", graph.node("Sigmoid", o), graph.node("Tanh", cell)), cell
 
 
 def _sum(name: str, *layers: Linear) -> Linear:
-    """The sum of several layers' outputs as one layer, of inputs that stand next to each other."""
+    """One layer that computes the sum of several layers' outputs from their concatenated inputs."""
     biases = [layer.bias for layer in layers if layer.bias is not None]
     weight = np.concatenate([layer.weight for layer in layers], axis=1)
     return Linear(name, weight, np.sum(biases, axis=0, dtype=np.float32) if biases else None)

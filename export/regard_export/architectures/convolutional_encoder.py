@@ -1,27 +1,26 @@
-"""The convolutional encoder of the captioners, drawn from its config, with the optional attention behind it."""
+"""The captioners' convolutional encoder, with optional attention blocks behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from regard_models.nets.captioner import Block
 from regard_models.nets.efficientnet import EfficientNetConfig, same_padding
 from regard_service.bundle import TensorSpec
 
-from regard.arrays import Float32Array
+from regard_export.descriptions.layers import Weights
 from regard_export.onnx_graph.builder import GraphBuilder
-
-Weights = Mapping[str, Float32Array]
 
 
 def pixels_spec(config: EfficientNetConfig) -> TensorSpec:
+    """The encoder's input."""
     return TensorSpec(name="pixels", dtype="float32", shape=("requests", 3, config.image_size, config.image_size))
 
 
-class ImageGraph:
-    """Draws feature maps, float32 [requests, channels, rows, columns].
+class ConvolutionalEncoder:
+    """Adds nodes that compute feature maps, float32 [requests, channels, rows, columns].
 
     Args:
-        graph: where nodes go.
+        graph: receives the nodes.
         weights: float32, by the parameter names of `Captioner`.
     """
 
@@ -29,29 +28,29 @@ class ImageGraph:
         self._graph = graph
         self._weights = weights
 
-    def encoder(self, config: EfficientNetConfig, pixels: str) -> str:
-        """EfficientNet-Lite, `nets/efficientnet.py` node by node; convolutions hold their normalizations."""
-        x = self._conv("encoder.stem", pixels, stride=2, clip=True)
+    def features(self, config: EfficientNetConfig, pixels: str) -> str:
+        """EfficientNet-Lite, `nets/efficientnet.py` node by node; normalizations are folded into the convolutions."""
+        x = self._conv("encoder.stem", pixels, stride=2, is_clipped=True)
         widths = [config.stem_channels]
         for stage in config.stages:
             for repeat in range(stage.repeats):
                 name, stride = f"encoder.blocks.{len(widths) - 1}", stage.stride if repeat == 0 else 1
-                y = self._conv(f"{name}.expand", x, clip=True) if stage.expansion > 1 else x
-                y = self._conv(f"{name}.depthwise", y, stride=stride, clip=True, depthwise=True)
+                y = self._conv(f"{name}.expand", x, is_clipped=True) if stage.expansion > 1 else x
+                y = self._conv(f"{name}.depthwise", y, stride=stride, is_clipped=True, is_depthwise=True)
                 y = self._conv(f"{name}.project", y)
                 x = self._graph.node("Add", x, y) if (stride, widths[-1]) == (1, stage.channels) else y
                 widths.append(stage.channels)
-        return self._conv("encoder.head", x, clip=True)
+        return self._conv("encoder.head", x, is_clipped=True)
 
     def blocks(self, names: Sequence[Block], features: str) -> str:
-        """Attention within the feature map: `FeatureBlocks`."""
-        draw = {
+        """Attention within the feature map, see `FeatureBlocks`."""
+        blocks = {
             "squeeze_excitation": self._squeeze_excitation,
             "spatial": self._spatial,
             "non_local": self._non_local,
         }
         for index, name in enumerate(names):
-            features = draw[name](f"blocks.blocks.{index}", features)
+            features = blocks[name](f"blocks.blocks.{index}", features)
         return features
 
     def positions(self, features: str) -> str:
@@ -62,8 +61,8 @@ class ImageGraph:
         """[requests, channels, rows, columns] -> [requests, channels, positions]."""
         return self._graph.node("Reshape", features, self._graph.constant(np.array([0, 0, -1])))
 
-    def _conv(self, name: str, x: str, *, stride: int = 1, clip: bool = False, depthwise: bool = False) -> str:
-        """A convolution with its bias, padded as `SameConv` pads, and ReLU6 behind it where `clip` says so."""
+    def _conv(self, name: str, x: str, *, stride: int = 1, is_clipped: bool = False, is_depthwise: bool = False) -> str:
+        """A convolution with its bias, padded as by `SameConv`; with `is_clipped`, followed by ReLU6."""
         graph, weight = self._graph, self._weights[f"{name}.weight"]
         before, after = same_padding(weight.shape[-1], stride)
         y = graph.node(
@@ -73,16 +72,16 @@ class ImageGraph:
             graph.constant(self._weights[f"{name}.bias"], f"{name}.bias"),
             strides=[stride, stride],
             pads=[before, before, after, after],
-            group=weight.shape[0] if depthwise else 1,
+            group=weight.shape[0] if is_depthwise else 1,
         )
-        return graph.node("Clip", y, graph.constant(np.float32(0)), graph.constant(np.float32(6))) if clip else y
+        return graph.node("Clip", y, graph.constant(np.float32(0)), graph.constant(np.float32(6))) if is_clipped else y
 
     def _linear(self, name: str, x: str) -> str:
         weight, bias = (self._graph.constant(self._weights[f"{name}.{part}"], name) for part in ("weight", "bias"))
         return self._graph.node("Gemm", x, weight, bias, transB=1)
 
     def _squeeze_excitation(self, name: str, features: str) -> str:
-        """One gate a channel (Hu et al. 2018, equations 2 to 4)."""
+        """A gate per channel (Hu et al. 2018, equations 2 to 4)."""
         graph = self._graph
         pooled = graph.node("ReduceMean", features, graph.constant(np.array([2, 3])), keepdims=0)
         hidden = graph.node("Relu", self._linear(f"{name}.squeeze", pooled))
@@ -90,7 +89,7 @@ class ImageGraph:
         return graph.node("Mul", features, graph.node("Unsqueeze", gates, graph.constant(np.array([2, 3]))))
 
     def _spatial(self, name: str, features: str) -> str:
-        """One gate a position (Woo et al. 2018, equation 3)."""
+        """A gate per position (Woo et al. 2018, equation 3)."""
         graph, channels = self._graph, self._graph.constant(np.array([1]))
         pooled = [graph.node(op, features, channels, keepdims=1) for op in ("ReduceMean", "ReduceMax")]
         gates = graph.node("Sigmoid", self._conv(f"{name}.conv", graph.node("Concat", *pooled, axis=1)))

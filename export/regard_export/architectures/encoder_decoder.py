@@ -1,81 +1,62 @@
-"""An encoder of any kind in front of a transformer's decoder."""
+"""An encoder of any kind with a transformer's decoder."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from regard_service.bundle import StateSpec, TensorSpec
+from regard_models.nets.transformer import TransformerConfig
 
-from regard_export.architectures.transformer_stack import Stack
+from regard_export.architectures.encoder import Encoder
+from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_step import build_step
-from regard_export.architectures.transformer_trace import TracedEncoder, build_trace
+from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
+from regard_export.architectures.transformer_trace import build_trace
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Encoded, Graph, memory_specs, state_specs
-from regard_export.precision.quantize import Form, Forms
-
-
-class Encoder(TracedEncoder, Protocol):
-    """An encoder with its weights."""
-
-    @property
-    def max_positions(self) -> int:
-        """Of the longest source."""
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the weights in float32."""
-
-    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
-        """Draws it with the inputs that it needs."""
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
 
 
 @dataclass(frozen=True)
-class EncoderDecoderArchitecture:
-    """The decoder's cross-attention reads the encoder's states, `memory_width` of the decoder's config wide."""
+class EncoderDecoderArchitecture(TransformerDecoderTensors):
+    """The decoder's cross-attention reads the encoder's states, which are `memory_width` of its config wide."""
 
     encoder: Encoder
     decoder: DecoderDescription
 
     @property
-    def memory(self) -> tuple[TensorSpec, ...]:
-        return memory_specs(self.decoder.config)
-
-    @property
-    def state(self) -> tuple[StateSpec, ...]:
-        return state_specs(self.decoder.config)
-
-    @property
-    def attention_layers(self) -> int:
-        return self.decoder.config.decoder_layers
-
-    @property
-    def attention_heads(self) -> int:
-        return self.decoder.config.num_heads
+    def decoder_config(self) -> TransformerConfig:
+        """The config of the decoder."""
+        return self.decoder.config
 
     @property
     def nbytes(self) -> int:
-        return self.encoder.nbytes + sum(weight.nbytes for weight in self.decoder.weights.values())
+        """Size of the weights in float32."""
+        return self.encoder.nbytes + self.decoder.nbytes
 
-    def encode(self, form: Form) -> Graph:
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx: the encoder, then the keys and values of the decoder's cross-attention."""
         graph = GraphBuilder("encode")
-        encoded = self.encoder.draw(graph, form)
-        reader = Stack(graph, self.decoder, form)
-        projected = reader.project_memory(encoded.states)
-        if encoded.padded_to_packed is not None:
-            projected = graph.node("Gather", projected, encoded.padded_to_packed)
-        reader.memory_outputs(projected)
-        return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+        output = self.encoder.add_to(graph, builders)
+        decoder = TransformerStack(graph, self.decoder, builders)
+        projected = decoder.project_memory(output.states)
+        if output.padded_to_packed is not None:
+            projected = graph.node("Gather", projected, output.padded_to_packed)
+        decoder.output_memory(projected)
+        return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
-    def step(self, form: Form) -> Graph:
-        return build_step(self.decoder, form, max_source_positions=self.encoder.max_positions)
+    def step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds step.onnx."""
+        return build_step(self.decoder, builders, max_source_positions=self.encoder.max_positions)
 
     @property
     def encoder_layers(self) -> int:
+        """Layers that the trace graph outputs."""
         return self.encoder.traced_layers
 
     @property
     def encoder_heads(self) -> int:
+        """Heads of each of them."""
         return self.encoder.traced_heads
 
-    def trace(self, forms: Forms) -> Graph:
-        return build_trace(self.encoder, self.decoder, forms)
+    def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
+        """Builds trace.onnx."""
+        return build_trace(self.encoder, self.decoder, builders)

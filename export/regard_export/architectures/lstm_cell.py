@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from regard_export.descriptions.layers import Linear
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.precision.quantize import Linear
 
 
 def lstm_gates(name: str, from_input: Linear, from_hidden: Linear) -> Linear:
-    """The products with the input and with the hidden state as one, of the two side by side.
+    """One product for all gates, of the concatenated input and hidden state.
 
-    The gates come in the order that `lstm_cell` takes: the sigmoid's f, i and o, then g (PyTorch's is i, f, g, o).
+    The gates are in the order that `lstm_cell` reads: f, i and o, which the sigmoid activates, then g. PyTorch's order
+    is i, f, g, o.
     """
     if from_input.bias is None or from_hidden.bias is None:
         raise ValueError(f"{name} has no biases")
@@ -22,7 +23,7 @@ def lstm_cell(graph: GraphBuilder, gates: str, cell: str, width: int, *, hidden_
     """c' = f c + i g, h' = o tanh(c').
 
     Args:
-        gates: float32 [slots, 4 x width], what `lstm_gates` returns of the input and the hidden state.
+        gates: float32 [slots, 4 x width], the output of the layer that `lstm_gates` returns.
         cell: float32 [slots, width].
         hidden_output, cell_output: names for h' and c', float32 [slots, width].
 
@@ -30,8 +31,8 @@ def lstm_cell(graph: GraphBuilder, gates: str, cell: str, width: int, *, hidden_
         h'.
     """
     sizes = graph.constant(np.array([3 * width, width]))
-    opened, new = graph.nodes("Split", [gates, sizes], 2, axis=-1)
-    keep, write, show = graph.nodes("Split", [graph.node("Sigmoid", opened)], 3, axis=-1, num_outputs=3)
-    written = graph.node("Mul", write, graph.node("Tanh", new))
-    cell = graph.node("Add", graph.node("Mul", keep, cell), written, output=cell_output)
-    return graph.node("Mul", show, graph.node("Tanh", cell), output=hidden_output)
+    before_sigmoid, before_tanh = graph.nodes("Split", [gates, sizes], 2, axis=-1)
+    f, i, o = graph.nodes("Split", [graph.node("Sigmoid", before_sigmoid)], 3, axis=-1, num_outputs=3)
+    update = graph.node("Mul", i, graph.node("Tanh", before_tanh))
+    cell = graph.node("Add", graph.node("Mul", f, cell), update, output=cell_output)
+    return graph.node("Mul", o, graph.node("Tanh", cell), output=hidden_output)

@@ -1,4 +1,4 @@
-"""A picture and a fixed text as one encoder: the text's states are made at export, the fusion is drawn."""
+"""A picture and a fixed prompt as one encoder, which fuses the picture with the prompt's constant states."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,20 +9,20 @@ from regard_models.nets.bert import BertEncoder
 from regard_models.nets.prompted_vision import PromptedVisionConfig
 
 from regard.arrays import Float32Array
-from regard_export.architectures.transformer_stack import Stack
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.transformer_tensors import EncoderOutput
 from regard_export.architectures.vision_transformer import VisionEncoder
 from regard_export.descriptions.encoders import BertDescription, FusionDescription, VisionDescription
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Encoded
-from regard_export.precision.quantize import Form
+from regard_export.precision.layer_builders import LayerBuilders
 
 
 @dataclass(frozen=True)
 class PromptedVisionEncoder:
-    """An encoder of pictures that always read the same text, drawn in front of any decoder.
+    """An encoder of pictures with a fixed prompt, see `Encoder`.
 
-    The source axis is the text's positions, then the vision transformer's.
+    The source axis holds the prompt's positions, then the vision transformer's.
     """
 
     config: PromptedVisionConfig
@@ -32,52 +32,66 @@ class PromptedVisionEncoder:
 
     @property
     def max_positions(self) -> int:
+        """Positions of the prompt and of a picture."""
         return self.config.num_positions
 
     @property
     def nbytes(self) -> int:
-        descriptions = (self.vision, self.text, self.fusion)
-        return sum(weight.nbytes for description in descriptions for weight in description.weights.values())
+        """Size of the weights in float32."""
+        return self.vision.nbytes + self.text.nbytes + self.fusion.nbytes
 
-    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
-        regions = VisionEncoder(self.vision).draw(graph, form).states
-        return Encoded(_FusionGraph(graph, self.fusion, form).draw(regions, self._words()))
+    def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
+        """Adds the encoder with its input."""
+        regions = VisionEncoder(self.vision).add_to(graph, builders).states
+        return EncoderOutput(_FusionStack(graph, self.fusion, builders).states(regions, self._prompt_states()))
 
     @property
     def traced_layers(self) -> int:
-        """None: its two streams attend to each other, which no map from all positions to all positions tells."""
+        """0: its two streams attend to each other in turns, which one map between all positions cannot represent."""
         return 0
 
     @property
     def traced_heads(self) -> int:
+        """0, since no layer is traced."""
         return 0
 
-    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+    def add_traced_to(self, graph: GraphBuilder, builders: LayerBuilders) -> str:
+        """Raises ExportError."""
         raise ExportError("a picture that is fused with a text has no trace")
 
     @torch.inference_mode()
-    def _words(self) -> Float32Array:
+    def _prompt_states(self) -> Float32Array:
         """BERT's states of the prompt: float32 [text, text width]."""
         states, _ = self.text.fill(BertEncoder(self.text.bert))(torch.tensor([self.config.prompt]), None)
-        words: Float32Array = states[0].numpy()
-        return words
+        prompt_states: Float32Array = states[0].numpy()
+        return prompt_states
 
 
-class _FusionGraph(Stack):
+class _FusionStack(TransformerStack):
     """Two residual streams, [requests, regions, width] and [requests, text, width]."""
 
     description: FusionDescription
 
-    def draw(self, regions: str, words: Float32Array) -> str:
-        """[requests, text + regions, width]."""
+    def states(self, regions: str, prompt: Float32Array) -> str:
+        """Adds the fusion; returns its states, [requests, text + regions, width].
+
+        Args:
+            regions: [requests, regions, region width].
+            prompt: float32 [text, text width].
+        """
         graph = self.graph
-        v = self.linear(regions, self.description.linear("region_projection"))
-        text = self.linear(graph.constant(words[None], "prompt"), self.description.linear("text_projection"))
-        one_a_request = graph.node("Concat", graph.node("Shape", v, end=1), graph.constant(np.array([1, 1])), axis=0)
-        w = graph.node("Expand", text, one_a_request)
+        region_stream = self.linear(regions, self.description.linear("region_projection"))
+        text = self.linear(graph.constant(prompt[None], "prompt"), self.description.linear("text_projection"))
+        shape = graph.node(
+            "Concat", graph.node("Shape", region_stream, end=1), graph.constant(np.array([1, 1])), axis=0
+        )
+        text_stream = graph.node("Expand", text, shape)
         for layer in range(self.description.fusion.num_layers):
-            v, w = self._side(f"regions.{layer}", v, w), self._side(f"text.{layer}", w, v)
-        return graph.node("Concat", w, v, axis=1)
+            region_stream, text_stream = (
+                self._side(f"regions.{layer}", region_stream, text_stream),
+                self._side(f"text.{layer}", text_stream, region_stream),
+            )
+        return graph.node("Concat", text_stream, region_stream, axis=1)
 
     def _side(self, name: str, x: str, other: str) -> str:
         """One side's half of a layer: cross-attention, self-attention, feed-forward."""

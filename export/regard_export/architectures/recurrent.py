@@ -1,44 +1,42 @@
-"""The recurrent translator as an architecture that can be served."""
+"""The recurrent translator of Bahdanau et al. (2015) and Luong et al. (2015)."""
 
 from dataclasses import dataclass
 
 from regard_service.bundle import StateSpec, TensorSpec
 
+from regard_export.architectures.architecture import SingleHeadAttention
 from regard_export.architectures.recurrent_encode import build_encode
 from regard_export.architectures.recurrent_step import build_step
-from regard_export.descriptions.recurrent import RecurrentWeights
-from regard_export.onnx_graph.contract import Graph
-from regard_export.precision.quantize import Form
+from regard_export.descriptions.recurrent import RecurrentDescription
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.layer_builders import LayerBuilders
 
 
 @dataclass(frozen=True)
-class RecurrentArchitecture:
-    """Either style, with any score and cell."""
+class RecurrentArchitecture(SingleHeadAttention):
+    """Either style of decoder, with any score and cell."""
 
-    weights: RecurrentWeights
+    description: RecurrentDescription
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:
-        return self.weights.memory
+        """The tensors that encode passes to every step."""
+        return self.description.memory
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
-        return self.weights.state
-
-    @property
-    def attention_layers(self) -> int:
-        return 1
-
-    @property
-    def attention_heads(self) -> int:
-        return 1
+        """The tensors that a step passes to the next one."""
+        return self.description.state
 
     @property
     def nbytes(self) -> int:
-        return sum(weight.nbytes for weight in self.weights.weights.values())
+        """Size of the weights in float32."""
+        return sum(weight.nbytes for weight in self.description.weights.values())
 
-    def encode(self, form: Form) -> Graph:
-        return build_encode(self.weights, form)
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx."""
+        return build_encode(self.description, builders)
 
-    def step(self, form: Form) -> Graph:
-        return build_step(self.weights, form)
+    def step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds step.onnx."""
+        return build_step(self.description, builders)

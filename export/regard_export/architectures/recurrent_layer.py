@@ -1,4 +1,4 @@
-"""A recurrent layer as a node, from PyTorch's parameters."""
+"""A recurrent layer as one ONNX operator, from PyTorch's parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.onnx_graph.builder import GraphBuilder
 
-# Where PyTorch's gates stand in ONNX's order: input, output, forget, cell; update, reset, new.
-_GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+# Indexes of PyTorch's gates in ONNX's order: input, output, forget, cell; update, reset, new.
+_GATE_ORDER = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 
-Direction = Mapping[str, Float32Array]
+DirectionWeights = Mapping[str, Float32Array]
 """One direction's weight_ih, weight_hh, bias_ih and bias_hh."""
 
 
 @dataclass(frozen=True)
-class Layer:
-    """What a layer computes.
+class RecurrentLayerOutput:
+    """Names of a layer's outputs.
 
     Attributes:
         states: float32 [source, requests, directions x hidden width].
-        last: float32 [requests, directions x hidden width], of each direction the hidden state that it ends with.
-        last_cell: likewise, an LSTM's cell; "" of a GRU.
+        last: float32 [requests, directions x hidden width], the final hidden state of each direction.
+        last_cell: the final cell of an LSTM, of the same shape; "" of a GRU.
     """
 
     states: str
@@ -34,29 +34,30 @@ class Layer:
 def recurrent_layer(
     graph: GraphBuilder,
     cell: Literal["lstm", "gru"],
-    directions: Sequence[Direction],
+    directions: Sequence[DirectionWeights],
     x: str,
     lengths: str,
     name: str,
-) -> Layer:
-    """One layer, which stops at each source's own length and writes 0 behind it.
+) -> RecurrentLayerOutput:
+    """Adds one layer, which stops at the end of each source and writes 0 behind it.
 
-    It stays float32 in every form: ONNX Runtime's quantized LSTM scales activations by the largest of all rows, so that
-    a source's states would depend on who is encoded with it.
+    It stays float32 in every precision: ONNX Runtime's quantized LSTM scales activations by the largest of all rows,
+    so that a source's states would depend on the other sources in the batch.
 
     Args:
         directions: forwards, or forwards and backwards.
         x: float32 [source, requests, width].
         lengths: int32 [requests].
+        name: the prefix of the constants' names.
     """
     input_weight, recurrent_weight, *biases = (
-        np.stack([_in_order(direction[kind], cell) for direction in directions])
+        np.stack([_in_onnx_order(direction[kind], cell) for direction in directions])
         for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
-    width = recurrent_weight.shape[-1]
-    # PyTorch's GRU resets what the recurrent matrix returns, not what it reads.
+    hidden_width = recurrent_weight.shape[-1]
+    # PyTorch's GRU applies the reset gate to the recurrent product, not to its input.
     options = {"linear_before_reset": 1} if cell == "gru" else {}
-    outputs, *last = graph.nodes(
+    states, *last = graph.nodes(
         cell.upper(),
         [
             x,
@@ -67,18 +68,23 @@ def recurrent_layer(
         ],
         3 if cell == "lstm" else 2,  # [source, directions, requests, hidden width], then [directions, requests, ...]
         direction="bidirectional" if len(directions) == 2 else "forward",
-        hidden_size=width,
+        hidden_size=hidden_width,
         **options,
     )
-    states = graph.node("Transpose", outputs, perm=[0, 2, 1, 3])
-    states = graph.node("Reshape", states, graph.constant(np.array([0, 0, len(directions) * width])))
-    shape = graph.constant(np.array([-1, len(directions) * width]))
-    ends = [graph.node("Reshape", graph.node("Transpose", end, perm=[1, 0, 2]), shape) for end in last]
-    return Layer(states, ends[0], ends[1] if cell == "lstm" else "")
+    return _merge_directions(graph, states, last, len(directions) * hidden_width)
 
 
-def _in_order(parameter: Float32Array, cell: str) -> Float32Array:
+def _merge_directions(graph: GraphBuilder, states: str, last: Sequence[str], width: int) -> RecurrentLayerOutput:
+    """Concatenates the directions of an operator's outputs; `width` is that of all directions together."""
+    states = graph.node("Transpose", states, perm=[0, 2, 1, 3])
+    states = graph.node("Reshape", states, graph.constant(np.array([0, 0, width])))
+    shape = graph.constant(np.array([-1, width]))
+    hidden, *cell = [graph.node("Reshape", graph.node("Transpose", end, perm=[1, 0, 2]), shape) for end in last]
+    return RecurrentLayerOutput(states, hidden, cell[0] if cell else "")
+
+
+def _in_onnx_order(parameter: Float32Array, cell: str) -> Float32Array:
     """A parameter with its gates in ONNX's order, float32 [gates x hidden width, ...]."""
-    order = _GATES[cell]
+    order = _GATE_ORDER[cell]
     gates = np.split(parameter, len(order))
     return np.concatenate([gates[gate] for gate in order])

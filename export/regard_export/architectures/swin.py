@@ -1,4 +1,4 @@
-"""The Swin transformer as an encoder: pixels in, states of the last stage's grid out."""
+"""The Swin transformer (Liu et al. 2021) as an encoder: pixels in, states of the last stage's grid out."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,65 +11,74 @@ from regard_service.bundle import TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.architectures.traced_layers import squared_norms
-from regard_export.architectures.transformer_stack import Stack
-from regard_export.architectures.vision_transformer import only_one, patches, pixels_input
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.transformer_tensors import EncoderOutput
+from regard_export.architectures.vision_transformer import pixels_input, project_patches, squeeze_requests
 from regard_export.descriptions.encoders import SwinDescription
-from regard_export.descriptions.transformer import Norm
+from regard_export.descriptions.layers import Linear, Norm
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Encoded
-from regard_export.precision.quantize import Form, Linear
+from regard_export.precision.layer_builders import LayerBuilders
 
-PATCH_EPSILON = 1e-5  # of the normalizations around patches, whatever the layers' is
+PATCH_EPSILON = 1e-5  # of the normalizations of patches, whatever that of the layers is
 
 
 @dataclass(frozen=True)
 class SwinEncoder:
-    """An encoder of pictures, drawn in front of any decoder."""
+    """An encoder of pictures, see `Encoder`."""
 
     description: SwinDescription
 
     @property
     def config(self) -> SwinConfig:
+        """The encoder's config."""
         return self.description.swin
 
     @property
     def max_positions(self) -> int:
+        """Positions of every picture."""
         return self.config.num_positions
 
     @property
     def nbytes(self) -> int:
-        return sum(weight.nbytes for weight in self.description.weights.values())
+        """Size of the weights in float32."""
+        return self.description.nbytes
 
-    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
+    def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
+        """Adds the encoder with its input."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
-        return Encoded(_SwinGraph(graph, self.description, form).draw(pixels))
+        return EncoderOutput(_SwinStack(graph, self.description, builders).states(pixels))
 
     @property
     def traced_layers(self) -> int:
-        """Those of the last stage, whose positions the decoder sees; earlier ones look around in finer grids.
+        """Layers of the last stage, whose positions the decoder attends to; earlier stages have finer grids.
 
-        None where the last grid is filled up: what its positions give to those that are none is in no map.
+        0 if the last grid is padded to whole windows: attention to padding would be missing from the maps.
         """
         rows, columns = self.config.grid
         return 0 if rows % self.config.window or columns % self.config.window else self.config.depths[-1]
 
     @property
     def traced_heads(self) -> int:
+        """Heads of each of them."""
         return self.config.num_heads[-1] if self.traced_layers else 0
 
-    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+    def add_traced_to(self, graph: GraphBuilder, builders: LayerBuilders) -> str:
+        """Adds the encoder for one picture, with its attention as outputs; returns its states."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
-        return only_one(graph, _TracedSwinGraph(graph, self.description, form).draw(pixels))
+        return squeeze_requests(graph, _TracedSwinStack(graph, self.description, builders).states(pixels))
 
 
-class _SwinGraph(Stack):
+class _SwinStack(TransformerStack):
     """The residual stream is [requests, positions, width of the stage], row by row."""
 
     description: SwinDescription
 
-    def draw(self, pixels: str) -> str:
+    def states(self, pixels: str) -> str:
+        """Adds the encoder; returns its states."""
         swin, weights = self.description.swin, self.description.weights
-        x = self.normalize(patches(self.graph, weights, pixels, swin.patch_size), self._patch_norm("patch_norm"))
+        x = self.normalize(
+            project_patches(self.graph, weights, pixels, swin.patch_size), self._patch_norm("patch_norm")
+        )
         if swin.absolute_positions:
             x = self.graph.node("Add", x, self.graph.constant(weights["positions"], "positions"))
         for stage, depth in enumerate(swin.depths):
@@ -91,22 +100,22 @@ class _SwinGraph(Stack):
         return replace(self.description.norm(name), epsilon=PATCH_EPSILON)
 
     def _merge(self, stage: int, x: str) -> str:
-        """Each four positions as one of twice their width, before a stage."""
+        """Patch merging before a stage: four positions become one of twice their width."""
         swin, name = self.description.swin, f"merges.{stage - 1}"
         grid, width = swin.grids[stage - 1], swin.layers(stage - 1).width
         index = self.graph.constant(merge_index(grid).numpy().astype(np.int32), "merge")
-        fours = self.graph.node("Gather", self._with_zero(x), index, axis=1)  # [requests, fewer positions, 4, width]
+        fours = self.graph.node("Gather", self._append_zero(x), index, axis=1)  # [requests, positions / 4, 4, width]
         joined = self.graph.node("Reshape", fours, self.graph.constant(np.array([0, 0, MERGED**2 * width])))
         return self.linear(
             self.normalize(joined, self._patch_norm(f"{name}.norm")), self.description.linear(f"{name}.reduction")
         )
 
     def _attend(self, stage: int, layer: int, x: str) -> str:
-        """Self-attention of each window by itself, drawn openly, since the windows' score biases differ."""
+        """Self-attention within each window, without a fused operator, since the windows' score biases differ."""
         graph, swin, name = self.graph, self.description.swin, f"stages.{stage}.{layer}.layer.self_attention"
         sizes, grid, area = swin.layers(stage), swin.grids[stage], swin.window**2
         index = window_index(grid, swin.window, swin.shift(stage, layer))
-        windows = graph.node("Gather", self._with_zero(x), graph.constant(index.numpy().astype(np.int32)), axis=1)
+        windows = graph.node("Gather", self._append_zero(x), graph.constant(index.numpy().astype(np.int32)), axis=1)
         query = self.projections(name, "query").scaled(sizes.width_of_head**-0.5)
         joined = Linear.joined(f"{name}.query_key_value", [query, self.projections(name, "key", "value")])
         projected = self.linear(windows, joined)
@@ -120,15 +129,15 @@ class _SwinGraph(Stack):
         scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 4, 2]))
         biased = graph.node("Add", scores, graph.constant(self._score_bias(stage, layer), "score_bias"))
         weights = graph.node("Softmax", biased, axis=-1)
-        self._show(stage, layer, weights, values)
+        self._output_attention(stage, layer, weights, values)
         context = graph.node("MatMul", weights, values)
         merged = graph.node("Transpose", context, perm=[0, 1, 3, 2, 4])
         flat = graph.node("Reshape", merged, graph.constant(np.array([0, index.numel(), sizes.width])))
         inverse = inverse_index(index, grid[0] * grid[1]).numpy().astype(np.int32)
         return self.output(graph.node("Gather", flat, graph.constant(inverse), axis=1), name)
 
-    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
-        """Where a trace takes what it tells.
+    def _output_attention(self, stage: int, layer: int, weights: str, values: str) -> None:
+        """Does nothing; a trace graph outputs the attention.
 
         Args:
             weights: [requests, windows, heads, M * M, M * M].
@@ -136,29 +145,29 @@ class _SwinGraph(Stack):
         """
 
     def _score_bias(self, stage: int, layer: int) -> Float32Array:
-        """float32 [windows, heads, M * M, M * M], or [1, ...] where no window is cut by the shift."""
+        """float32 [windows, heads, M * M, M * M], or [1, ...] if the shift separates no window."""
         swin, window = self.description.swin, self.description.swin.window
         table = self.description.weights[f"stages.{stage}.{layer}.distances.table"]  # [distances, heads]
         distances = table.T[:, distance_index((window, window), 0).numpy()]
-        apart = separations(swin.grids[stage], window, swin.shift(stage, layer)).numpy()[:, None]
-        bias: Float32Array = distances[None] + (apart if apart.any() else apart[:1])
+        separation = separations(swin.grids[stage], window, swin.shift(stage, layer)).numpy()[:, None]
+        bias: Float32Array = distances[None] + (separation if separation.any() else separation[:1])
         return bias
 
-    def _with_zero(self, x: str) -> str:
-        """A position of zeros behind the others, for indexes to point at."""
+    def _append_zero(self, x: str) -> str:
+        """Appends a position of zeros, which the indexes of padding point to."""
         return self.graph.node("Pad", x, self.graph.constant(np.array([0, 0, 0, 0, 1, 0])))
 
 
-class _TracedSwinGraph(_SwinGraph):
-    """Shows the last stage's self-attention between all positions, 0 between windows; of one picture."""
+class _TracedSwinStack(_SwinStack):
+    """Outputs the last stage's self-attention of one picture, between all positions; between windows it is 0."""
 
-    def _show(self, stage: int, layer: int, weights: str, values: str) -> None:
+    def _output_attention(self, stage: int, layer: int, weights: str, values: str) -> None:
         swin, graph = self.description.swin, self.graph
         if stage < len(swin.depths) - 1:
             return
         sizes, length = swin.layers(stage), swin.num_positions
         index = window_index(swin.grid, swin.window, swin.shift(stage, layer))
-        # A 0 behind all cells of all windows is what positions of different windows give to each other.
+        # The appended 0 is the weight between positions of different windows.
         cells = graph.node("Pad", self._by_head(weights, sizes.num_heads), graph.constant(np.array([0, 0, 0, 1])))
         places = graph.constant(_places(index.numpy(), length), "places")
         name = f"encoder_attention_{layer}"
@@ -172,8 +181,8 @@ class _TracedSwinGraph(_SwinGraph):
     def _by_head(self, x: str, num_heads: int) -> str:
         """[1, windows, heads, ...] -> [heads, all else], window by window."""
         graph = self.graph
-        apart = graph.node("Reshape", x, graph.constant(np.array([0, 0, num_heads, -1])))
-        heads = graph.node("Transpose", apart, perm=[0, 2, 1, 3])
+        split = graph.node("Reshape", x, graph.constant(np.array([0, 0, num_heads, -1])))
+        heads = graph.node("Transpose", split, perm=[0, 2, 1, 3])
         return graph.node("Reshape", heads, graph.constant(np.array([num_heads, -1])))
 
     def _output(self, name: str, shape: tuple[int, ...], op: str, *inputs: str, **attributes: int) -> None:
@@ -182,10 +191,10 @@ class _TracedSwinGraph(_SwinGraph):
 
 
 def _places(index: NDArray[np.int64], length: int) -> NDArray[np.int32]:
-    """Where two positions' weight stands among all windows' cells, end to end; behind them if they share no window.
+    """The index of two positions' weight among the cells of all windows; the cell after the last if they share none.
 
     Args:
-        index: int64 [windows, M * M], the position at each place.
+        index: int64 [windows, M * M], the position at each place of each window.
 
     Returns:
         int32 [length, length].

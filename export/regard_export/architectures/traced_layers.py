@@ -1,6 +1,6 @@
-"""Layers drawn over whole sequences with every attention's weights as outputs: what trace.onnx is built of.
+"""A transformer's layers over whole sequences, with the weights of every attention as outputs, for trace.onnx.
 
-Products are those of encode and step, so that their weights stand in the file once.
+The products are the same as in encode and step, so that the weights file holds their weights once.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,32 +11,35 @@ from regard_models.nets.transformer import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
 
 from regard.arrays import Float32Array
-from regard_export.architectures.transformer_stack import Stack
-from regard_export.descriptions.transformer import Description
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.descriptions.layers import Linear
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import HIDDEN_SCORE
-from regard_export.precision.quantize import Form, Linear
+from regard_export.onnx_graph.contract import MASKED_SCORE
+from regard_export.precision.layer_builders import LayerBuilders
 
 
-class TracedLayers(Stack):
+class TracedLayers(TransformerStack):
     """One side's layers; values are [length, width]."""
 
-    def __init__(self, graph: GraphBuilder, description: Description, form: Form, side: Side) -> None:
-        super().__init__(graph, description, form)
+    def __init__(
+        self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders, side: Side
+    ) -> None:
+        super().__init__(graph, description, builders)
         self.side = side
         self.sizes: TransformerConfig = self.config.of_encoder if side == "encoder" else self.config
 
     def positions(self, ids: str) -> str:
-        """0, 1, ... as far as there are ids: int32 [length]."""
+        """0, 1, ..., a position per id: int32 [length]."""
         graph = self.graph
         all_positions = graph.constant(np.arange(self.config.max_positions, dtype=np.int32), "all_positions")
         return graph.node("Slice", all_positions, graph.constant(np.array([0])), graph.node("Shape", ids))
 
     def encode(self, embedded: str, score_bias: Callable[[str], str]) -> str:
-        """The encoder's states, [source, width].
+        """Adds the encoder; returns its states, [source, width].
 
         Args:
-            score_bias: what is added to an attention's scores, by its name: [heads, source, source], "" for nothing.
+            score_bias: of an attention, by its name: [heads, source, source]; "" for none.
         """
 
         def attend(name: str, x: str) -> str:
@@ -45,13 +48,13 @@ class TracedLayers(Stack):
         return self.run(embedded, *self.encoder_layers(attend))
 
     def memory(self, states: str) -> list[tuple[str, str]]:
-        """A key and a value of each decoder layer's cross-attention, [source, heads' width] each."""
+        """Keys and values of each decoder layer's cross-attention, [source, heads x head width] each."""
         num_parts = 2 * self.config.decoder_layers
         parts = self.graph.nodes("Split", [self.project_memory(states)], num_parts, axis=-1, num_outputs=num_parts)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
     def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> None:
-        """Runs the decoder; what comes out of its last layer is nobody's."""
+        """Adds the decoder up to its last attention; its states are not an output."""
         bias = self._causal_bias(ids)
         sublayers, norms = [], []
         for layer, key_value in enumerate(memory):
@@ -79,7 +82,7 @@ class TracedLayers(Stack):
         return self._attend(name, query, *memory, "")
 
     def _attend(self, name: str, query: str, key: str, value: str, bias: str) -> str:
-        """softmax(q K^T + bias) V, with the weights and the norms of the values as outputs."""
+        """softmax(q K^T + bias) V; outputs the weights and the norms of the transformed values."""
         graph = self.graph
         query, key, value = (self._heads(part) for part in (query, key, value))
         scores = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
@@ -96,52 +99,52 @@ class TracedLayers(Stack):
         return self.output(merged, name)
 
     def _heads(self, x: str) -> str:
-        """[length, heads' width] -> [heads, length, head width]."""
+        """[length, heads x head width] -> [heads, length, head width]."""
         shape = self.graph.constant(np.array([-1, self.sizes.num_heads, self.sizes.width_of_head]))
         return self.graph.node("Transpose", self.graph.node("Reshape", x, shape), perm=[1, 0, 2])
 
     def _value_norms(self, attention: str, name: str, value: str, axis: str) -> None:
-        """||v W_O||, how much each position has to give to a head's output (Kobayashi et al. 2020, eq. 4)."""
+        """Outputs ||v W_O||, the size of each position's contribution to a head (Kobayashi et al. 2020, eq. 4)."""
         squares = squared_norms(self.graph, self.description.linear(f"{attention}.output"), value, self.sizes.num_heads)
         self._output(name, (axis,), "Sqrt", squares)
 
     def _output(self, name: str, axes: tuple[str, ...], op: str, *inputs: str, **attributes: int) -> str:
-        """Draws a node whose output, [heads, ...], leaves the graph."""
+        """Adds a node whose output, [heads, ...], is an output of the graph."""
         self.graph.output(TensorSpec(name=name, dtype="float32", shape=(self.sizes.num_heads, *axes)))
         return self.graph.node(op, *inputs, output=name, **attributes)
 
     def _causal_bias(self, ids: str) -> str:
-        """float32 [1 or heads, target, target]: hides what comes later; with relative positions, what they add too."""
+        """float32 [1 or heads, target, target]: masks later positions, and adds the bias of relative positions."""
         graph, positions = self.graph, self.positions(ids)
         rows = graph.node("Unsqueeze", positions, graph.constant(np.array([1])))
-        visible = graph.node("LessOrEqual", positions, rows)
-        hidden = graph.constant(HIDDEN_SCORE)
+        is_visible = graph.node("LessOrEqual", positions, rows)
+        masked = graph.constant(MASKED_SCORE)
         if self.config.positions != "relative":
-            return graph.node("Where", visible, graph.constant(np.float32(0)), hidden)
-        farthest = self.config.relative_max_distance
-        bias = self.distance_bias("decoder", graph.node("Sub", rows, positions), (0, farthest))
-        return graph.node("Where", visible, bias, hidden)
+            return graph.node("Where", is_visible, graph.constant(np.float32(0)), masked)
+        distances = graph.node("Sub", rows, positions)
+        bias = self.distance_bias("decoder", distances, (0, self.config.relative_max_distance))
+        return graph.node("Where", is_visible, bias, masked)
 
     def encoder_distance_bias(self, ids: str) -> str:
-        """float32 [heads, source, source]: what relative positions add to the encoder's scores; "" without them."""
+        """float32 [heads, source, source]: the encoder's bias of relative positions; "" without them."""
         if self.config.positions != "relative":
             return ""
         graph, keys = self.graph, self.positions(ids)
         queries = graph.node("Unsqueeze", keys, graph.constant(np.array([1])))
-        farthest = self.config.relative_max_distance
-        return self.distance_bias("encoder", graph.node("Sub", keys, queries), (-farthest, farthest))
+        max_distance = self.config.relative_max_distance
+        return self.distance_bias("encoder", graph.node("Sub", keys, queries), (-max_distance, max_distance))
 
 
 def _query_axis(side: str) -> str:
-    """The axis along which a side's queries stand."""
+    """The name of the axis of a side's queries."""
     return "source" if side == "encoder" else "target"
 
 
 def squared_norms(graph: GraphBuilder, output: Linear, value: str, num_heads: int) -> str:
-    """||v W_O||^2, as v G v^T with G = W_O W_O^T, which is smaller than W_O.
+    """||v W_O||^2, computed as v G v^T with G = W_O W_O^T, which is smaller than W_O.
 
     Args:
-        output: the attention's output projection.
+        output: the attention's output projection, W_O.
         value: [..., heads, length, head width].
 
     Returns:
@@ -149,7 +152,7 @@ def squared_norms(graph: GraphBuilder, output: Linear, value: str, num_heads: in
     """
     squares = graph.node("Mul", graph.node("MatMul", value, graph.constant(_gram(output, num_heads))), value)
     total = graph.node("ReduceSum", squares, graph.constant(np.array([-1])), keepdims=0)
-    return graph.node("Max", total, graph.constant(np.float32(0)))  # rounding may leave a tiny negative sum
+    return graph.node("Max", total, graph.constant(np.float32(0)))  # rounding may yield a tiny negative sum
 
 
 def _gram(output: Linear, num_heads: int) -> Float32Array:

@@ -1,56 +1,52 @@
-"""The encoder-decoder transformer as an architecture that can be served."""
+"""The encoder-decoder transformer."""
 
 from dataclasses import dataclass
 
-from regard_service.bundle import StateSpec, TensorSpec
+from regard_models.nets.transformer import TransformerConfig
 
 from regard_export.architectures.transformer_encode import TextEncoder, build_encode
 from regard_export.architectures.transformer_step import build_step
+from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
 from regard_export.architectures.transformer_trace import build_trace
-from regard_export.descriptions.transformer import Description
-from regard_export.onnx_graph.contract import Graph, memory_specs, state_specs
-from regard_export.precision.quantize import Form, Forms
+from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
 
 
 @dataclass(frozen=True)
-class TransformerArchitecture:
-    """Whatever a family maps to a description."""
+class TransformerArchitecture(TransformerDecoderTensors):
+    """Every family whose checkpoints map to a `TransformerDescription`."""
 
-    description: Description
-
-    @property
-    def memory(self) -> tuple[TensorSpec, ...]:
-        return memory_specs(self.description.config)
+    description: TransformerDescription
 
     @property
-    def state(self) -> tuple[StateSpec, ...]:
-        return state_specs(self.description.config)
-
-    @property
-    def attention_layers(self) -> int:
-        return self.description.config.decoder_layers
-
-    @property
-    def attention_heads(self) -> int:
-        return self.description.config.num_heads
+    def decoder_config(self) -> TransformerConfig:
+        """The config of both sides."""
+        return self.description.config
 
     @property
     def nbytes(self) -> int:
-        return sum(weight.nbytes for weight in self.description.weights.values())
+        """Size of the weights in float32."""
+        return self.description.nbytes
 
-    def encode(self, form: Form) -> Graph:
-        return build_encode(self.description, form)
+    def encode(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds encode.onnx."""
+        return build_encode(self.description, builders)
 
-    def step(self, form: Form) -> Graph:
-        return build_step(self.description, form)
+    def step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds step.onnx."""
+        return build_step(self.description, builders)
 
     @property
     def encoder_layers(self) -> int:
+        """Layers that the trace graph outputs."""
         return TextEncoder(self.description).traced_layers
 
     @property
     def encoder_heads(self) -> int:
+        """Heads of each of them."""
         return TextEncoder(self.description).traced_heads
 
-    def trace(self, forms: Forms) -> Graph:
-        return build_trace(TextEncoder(self.description), self.description, forms)
+    def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
+        """Builds trace.onnx."""
+        return build_trace(TextEncoder(self.description), self.description, builders)

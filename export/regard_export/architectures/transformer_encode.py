@@ -1,4 +1,4 @@
-"""encode.onnx: source tokens in, cross-attention's keys and values out."""
+"""encode.onnx of a transformer: source tokens in, cross-attention's keys and values out."""
 
 from dataclasses import dataclass
 
@@ -6,64 +6,71 @@ import numpy as np
 from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.traced_layers import TracedLayers
-from regard_export.architectures.transformer_stack import Stack
-from regard_export.descriptions.transformer import Description
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.transformer_tensors import EncoderOutput
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Encoded, Graph
-from regard_export.precision.quantize import Form
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.layer_builders import LayerBuilders
 
 
-def build_encode(description: Description, form: Form) -> Graph:
-    """Draws the encoder and the keys and values of every decoder layer's cross-attention."""
+def build_encode(description: TransformerDescription, builders: LayerBuilders) -> BuiltGraph:
+    """Builds the encoder, and the keys and values of every decoder layer's cross-attention."""
     graph = GraphBuilder("encode")
-    encoder = _EncodeGraph(graph, description, form)
+    encoder = _EncodeGraph(graph, description, builders)
     projected = encoder.project_memory(encoder.states())
-    encoder.memory_outputs(graph.node("Gather", projected, encoder.to_packed))
-    return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+    encoder.output_memory(graph.node("Gather", projected, encoder.to_packed))
+    return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """An encoder of texts, drawn in front of any decoder."""
+    """An encoder of texts, see `Encoder`."""
 
-    description: Description
+    description: TransformerDescription
 
     @property
     def max_positions(self) -> int:
+        """Tokens of the longest source."""
         return self.description.config.max_positions
 
     @property
     def nbytes(self) -> int:
-        return sum(weight.nbytes for weight in self.description.weights.values())
+        """Size of the weights in float32."""
+        return self.description.nbytes
 
-    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
-        encoder = _EncodeGraph(graph, self.description, form)
-        return Encoded(encoder.states(), encoder.to_packed)
+    def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
+        """Adds the encoder with its inputs."""
+        encoder = _EncodeGraph(graph, self.description, builders)
+        return EncoderOutput(encoder.states(), encoder.to_packed)
 
     @property
     def traced_layers(self) -> int:
+        """All layers."""
         return self.description.config.encoder_layers
 
     @property
     def traced_heads(self) -> int:
+        """Heads of each layer."""
         return self.description.config.of_encoder.num_heads
 
-    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+    def add_traced_to(self, graph: GraphBuilder, builders: LayerBuilders) -> str:
+        """Adds the encoder for one source, with its attention as outputs; returns its states."""
         ids = graph.input(TensorSpec(name="source_ids", dtype="int64", shape=("source",)))
-        layers = TracedLayers(graph, self.description, form, "encoder")
+        layers = TracedLayers(graph, self.description, builders, "encoder")
         table = self.description.source_embedding * np.float32(layers.embedding_scale)
         bias = layers.encoder_distance_bias(ids)
         return layers.encode(layers.embed("encoder", table, ids, layers.positions(ids)), lambda _: bias)
 
 
-class _EncodeGraph(Stack):
-    """Linears run on packed tokens, [tokens, width]; only attention sees [requests, source, width]."""
+class _EncodeGraph(TransformerStack):
+    """The residual stream is packed, [tokens, width]; attention pads it to [requests, source, width]."""
 
-    def __init__(self, graph: GraphBuilder, description: Description, form: Form) -> None:
-        super().__init__(graph, description, form)
+    def __init__(self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders) -> None:
+        super().__init__(graph, description, builders)
         declare = self.graph.input
         self.ids = declare(TensorSpec(name="source_ids", dtype="int64", shape=("tokens",)))
-        self.positions = ""  # where they are relative, nothing is looked up by position
+        self.positions = ""  # relative positions have no table
         if self.config.positions != "relative":
             self.positions = declare(TensorSpec(name="source_positions", dtype="int64", shape=("tokens",)))
         self.to_packed = declare(TensorSpec(name="padded_to_packed", dtype="int64", shape=("requests", "source")))
@@ -72,7 +79,7 @@ class _EncodeGraph(Stack):
         self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
 
     def states(self) -> str:
-        """What the encoder makes of its sources, [tokens, width]."""
+        """Adds the encoder; returns its states, [tokens, width]."""
         table = self.description.source_embedding * np.float32(self.embedding_scale)
         embedded = self.embed("encoder", table, self.ids, self.positions)
         return self.run(embedded, *self.encoder_layers(self._attention))
@@ -95,11 +102,11 @@ class _EncodeGraph(Stack):
         return self.output(graph.node("Gather", flat, self.to_padded), name)
 
     def _score_bias(self) -> str:
-        """float32 [1, heads, source, source]: what relative positions add to the scores, in every layer."""
-        graph, most = self.graph, self.config.max_positions
-        positions, start = graph.constant(np.arange(most, dtype=np.int32)), graph.constant(np.array([0]))
+        """float32 [1, heads, source, source]: the bias of relative positions, the same in every layer."""
+        graph, max_positions = self.graph, self.config.max_positions
+        positions, start = graph.constant(np.arange(max_positions, dtype=np.int32)), graph.constant(np.array([0]))
         keys = graph.node("Slice", positions, start, graph.node("Shape", self.to_packed, start=1, end=2))
         queries = graph.node("Unsqueeze", keys, graph.constant(np.array([1])))
-        farthest = self.config.relative_max_distance
-        bias = self.distance_bias("encoder", graph.node("Sub", keys, queries), (-farthest, farthest))
+        max_distance = self.config.relative_max_distance
+        bias = self.distance_bias("encoder", graph.node("Sub", keys, queries), (-max_distance, max_distance))
         return graph.node("Unsqueeze", bias, graph.constant(np.array([0])))

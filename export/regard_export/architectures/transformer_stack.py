@@ -1,7 +1,7 @@
-"""What encode and step are built of: embeddings, linear layers, residual connections with their normalizations.
+"""The parts of a transformer's graphs: embeddings, linear layers, residual connections with their normalizations.
 
-Made for few, cheap nodes, since with small models each node's call weighs as much as its arithmetic: scales are folded
-into weights, one product serves query, key and value, and of equal forms the fastest was measured.
+Graphs have few, cheap nodes, since in small models the call of a node costs as much as its arithmetic: scales are
+folded into weights, query, key and value are one product, and of equivalent operators the fastest measured is used.
 """
 
 import math
@@ -13,46 +13,47 @@ import numpy as np
 from regard_models.nets.transformer import Side
 
 from regard.arrays import Float32Array
-from regard_export.descriptions.transformer import Description, Norm
+from regard_export.architectures.transformer_tensors import memory_specs
+from regard_export.descriptions.layers import Linear, Norm
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import memory_specs
-from regard_export.precision.quantize import Form, Linear
+from regard_export.precision.layer_builders import LayerBuilders
 
 Sublayer = Callable[[str], str]
-"""Draws a sublayer: from its input's name to its update's."""
+"""Adds a sublayer: from the name of its input to the name of its update."""
 
 
 @dataclass(frozen=True)
-class Residual:
+class ResidualStream:
     """The residual stream between two sublayers.
 
     Attributes:
-        x: what the next sublayer reads.
-        skip: what its update is added to; the same value unless normalization comes first.
+        x: the next sublayer's input.
+        skip: the value that its update is added to; x itself unless normalization comes first.
     """
 
     x: str
     skip: str
 
 
-class Stack:
-    """Layers of one side of a transformer, drawn into a graph.
+class TransformerStack:
+    """Adds layers of one side of a transformer to a graph.
 
     Args:
-        graph: where nodes go.
+        graph: receives the nodes.
         description: the model.
-        form: how linear layers and embeddings are computed.
+        form: add linear layers and embeddings in the graph's precision.
     """
 
-    def __init__(self, graph: GraphBuilder, description: Description, form: Form) -> None:
+    def __init__(self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders) -> None:
         self.graph = graph
         self.description = description
         self.config = description.config
-        self.form = form
+        self.builders = builders
 
     @property
     def embedding_scale(self) -> float:
-        """Factor that the stored embedding table carries, so that no node has to multiply."""
+        """Factor that the stored embedding table already contains, so that no node has to multiply."""
         return math.sqrt(self.config.width) if self.config.scale_embeddings else 1.0
 
     def embed(self, side: Side, table: Float32Array, ids: str, positions: str) -> str:
@@ -63,10 +64,10 @@ class Stack:
             ids, positions: int [n].
 
         Returns:
-            [n, ..., width], of the table's rank.
+            [n, ..., width], with the table's rank.
         """
         graph, position_table = self.graph, self.description.positions(side)
-        x = self.form.embed(graph, table, ids)
+        x = self.builders.embed(graph, table, ids)
         if position_table is not None:
             rows = position_table.reshape(len(position_table), *table.shape[1:])
             x = graph.node("Add", x, graph.node("Gather", graph.constant(rows, "positions"), positions))
@@ -75,13 +76,13 @@ class Stack:
         return x
 
     def run(self, embedded: str, sublayers: Sequence[Sublayer], norms: Sequence[Norm]) -> str:
-        """Runs the sublayers one after the other, each with its residual connection and normalization.
+        """Adds the sublayers in order, each with its residual connection and normalization.
 
         Args:
-            norms: one a sublayer; with `final_norm`, one more.
+            norms: one per sublayer; with `final_norm`, one more.
 
         Returns:
-            The last normalization's output, or the last sum where nothing normalizes it.
+            the last normalization's output, or the last sum if nothing normalizes it.
         """
         junctions: list[Norm | None] = [*norms]
         final = junctions.pop() if self.config.final_norm else None
@@ -93,29 +94,29 @@ class Stack:
             return self.normalize(stream.x, final)
         return stream.x
 
-    def _stream(self, total: str, norm: Norm | None) -> Residual:
-        """Normalizes a sum, if a normalization stands here.
+    def _stream(self, total: str, norm: Norm | None) -> ResidualStream:
+        """Normalizes a sum, unless `norm` is None.
 
-        With "pre", the sum itself goes on as the stream; with "post", the normalized sum does.
+        With "pre", the sum itself remains the skip connection; with "post", the normalized sum replaces it.
         """
         if norm is None:
-            return Residual(total, total)
+            return ResidualStream(total, total)
         normalized = self.normalize(total, norm)
-        return Residual(normalized, total if self.config.norm == "pre" else normalized)
+        return ResidualStream(normalized, total if self.config.norm == "pre" else normalized)
 
     def normalize(self, x: str, norm: Norm) -> str:
-        """Normalizes over the last axis; with the sum before it, 4 times as fast as SkipLayerNormalization."""
+        """Normalizes over the last axis. An Add before it is 4 times as fast as SkipLayerNormalization."""
         gain = self.graph.constant(norm.gain, norm.name)
-        if self.config.norm_kind == "rms":  # an operator of ONNX Runtime; ONNX has RMSNormalization from opset 23 on
+        if self.config.norm_kind == "rms":  # ONNX Runtime's own; ONNX has RMSNormalization since opset 23
             return self.graph.node("SimplifiedLayerNormalization", x, gain, axis=-1, epsilon=norm.epsilon)
         bias = [] if norm.bias is None else [self.graph.constant(norm.bias, f"{norm.name}.bias")]
         return self.graph.node("LayerNormalization", x, gain, *bias, axis=-1, epsilon=norm.epsilon)
 
     def encoder_layers(self, attention: Callable[[str, str], str]) -> tuple[list[Sublayer], list[Norm]]:
-        """The encoder's sublayers and their normalizations, for `run`.
+        """The encoder's sublayers and their normalizations, the arguments of `run`.
 
         Args:
-            attention: draws self-attention, from its name and its input to its update.
+            attention: adds self-attention: (its name, the name of its input) -> the name of its update.
         """
         sublayers: list[Sublayer] = []
         norms = []
@@ -129,6 +130,7 @@ class Stack:
         return sublayers, norms + self.final_norms("encoder")
 
     def norm(self, sublayer: str) -> Norm:
+        """The normalization of a sublayer."""
         return self.description.norm(f"{sublayer}_sublayer.norm")
 
     def final_norms(self, side: str) -> list[Norm]:
@@ -136,23 +138,24 @@ class Stack:
         return [self.description.norm(f"{side}_norm")] if self.config.final_norm else []
 
     def projections(self, attention: str, *kinds: str) -> Linear:
-        """Some of an attention's "query", "key" and "value" projections as one product."""
+        """Some of an attention's projections ("query", "key", "value") as one product."""
         parts = [self.description.linear(f"{attention}.{kind}") for kind in kinds]
         return Linear.joined(f"{attention}.{'_'.join(kinds)}", parts)
 
     def linear(self, x: str, layer: Linear) -> str:
-        return self.form.linear(self.graph, x, layer)
+        """Adds a linear layer."""
+        return self.builders.linear(self.graph, x, layer)
 
     def output(self, x: str, attention: str) -> str:
-        """The output projection of an attention."""
+        """Adds the output projection of an attention."""
         return self.linear(x, self.description.linear(f"{attention}.output"))
 
     def attend_unpadded(self, name: str, x: str, score_bias: str = "") -> str:
-        """Self-attention of sources that are all of one length.
+        """Adds self-attention of sources that all have the same length.
 
         Args:
             x: [requests, source, width].
-            score_bias: [1, heads, source, source], if any.
+            score_bias: [1, heads, source, source]; "" for none.
         """
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
         query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
@@ -166,36 +169,36 @@ class Stack:
         return self.output(context, name)
 
     def project_memory(self, states: str) -> str:
-        """Keys and values of all decoder layers' cross-attention, in one product; states: [..., width]."""
+        """Adds the keys and values of all layers' cross-attention, in one product of the states, [..., width]."""
         layers = range(self.config.decoder_layers)
         parts = [self.projections(f"decoder.{layer}.cross_attention", "key", "value") for layer in layers]
         return self.linear(states, Linear.joined("decoder.cross_attention", parts))
 
-    def memory_outputs(self, projected: str) -> None:
-        """Declares the memory; projected: what `project_memory` made, [requests, source, 2 x layers x width]."""
+    def output_memory(self, projected: str) -> None:
+        """Outputs the memory; projected: the output of `project_memory`, [requests, source, 2 x layers x width]."""
         graph, config, specs = self.graph, self.config, memory_specs(self.config)
         shape = graph.constant(np.array([0, 0, len(specs) * config.num_heads, config.width_of_head]))
         heads = graph.node("Reshape", projected, shape)
         for spec, part in zip(
             specs, graph.nodes("Split", [heads], len(specs), axis=2, num_outputs=len(specs)), strict=True
         ):
-            key = spec.name.startswith("cross_key")
-            graph.node("Transpose", part, output=spec.name, perm=[0, 2, 3, 1] if key else [0, 2, 1, 3])
+            is_key = spec.name.startswith("cross_key")
+            graph.node("Transpose", part, output=spec.name, perm=[0, 2, 3, 1] if is_key else [0, 2, 1, 3])
             graph.output(spec)
 
     def score_scale(self, head_width: int) -> float:
-        """Factor on attention's scores."""
+        """Factor on the scores of an attention."""
         return head_width**-0.5 if self.config.scale_attention else 1.0
 
-    def distance_bias(self, side: Side, distances: str, farthest: tuple[int, int]) -> str:
-        """Looks up what relative positions add to scores; distances: int [...] -> [heads, ...].
+    def distance_bias(self, side: Side, distances: str, distance_range: tuple[int, int]) -> str:
+        """Looks up the bias of relative positions; distances: int [...] -> [heads, ...].
 
         Args:
-            farthest: the first and the last distance in the table; those beyond count as they do.
+            distance_range: the first and the last distance in the table; distances beyond are clipped.
         """
         graph = self.graph
         table = graph.constant(self.description.distance_bias(side), f"{side}_distances")
-        first, last = (graph.constant(np.array(distance, np.int32)) for distance in farthest)
+        first, last = (graph.constant(np.array(distance, np.int32)) for distance in distance_range)
         index = graph.node("Sub", graph.node("Clip", distances, first, last), first)
         return graph.node("Gather", table, index, axis=1)
 
@@ -210,6 +213,7 @@ class Stack:
         return self.linear(self.graph.node("Mul", self.activate(gates), values), outer)
 
     def activate(self, x: str) -> str:
+        """Adds the activation of the feed-forward layers."""
         match self.config.activation:
             case "relu":
                 return self.graph.node("Relu", x)

@@ -1,4 +1,4 @@
-"""step.onnx: one decoder position for all slots."""
+"""step.onnx of a transformer: one decoder position for all slots."""
 
 from functools import partial
 
@@ -6,37 +6,39 @@ import numpy as np
 from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.candidate_ranking import rank_candidates
-from regard_export.architectures.transformer_stack import Stack
-from regard_export.descriptions.transformer import Description, Norm
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.transformer_tensors import memory_specs, state_specs
+from regard_export.descriptions.layers import Linear, Norm
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import (
-    HIDDEN_SCORE,
     LENGTHS,
+    MASKED_SCORE,
     NUM_CANDIDATES,
     SOURCE_LENGTHS,
     TOKENS,
     TOTAL_LENGTH,
-    Graph,
-    memory_specs,
-    state_specs,
+    BuiltGraph,
 )
-from regard_export.precision.quantize import Form, Linear
+from regard_export.precision.layer_builders import LayerBuilders
 
 
-def build_step(description: Description, form: Form, *, max_source_positions: int | None = None) -> Graph:
-    """Draws one position of the decoder, from the last tokens to the candidates for the next ones.
+def build_step(
+    description: TransformerDescription, builders: LayerBuilders, *, max_source_positions: int | None = None
+) -> BuiltGraph:
+    """Builds one position of the decoder, from the last tokens to the candidates for the next ones.
 
     Args:
-        max_source_positions: of the longest source; None means that it may be as long as a target.
+        max_source_positions: positions of the longest source; None if sources are no longer than targets.
     """
-    return _StepGraph(description, form, max_source_positions or description.config.max_positions).draw()
+    return _StepGraph(description, builders, max_source_positions or description.config.max_positions).build()
 
 
-class _StepGraph(Stack):
-    """The residual stream is [slots, 1, width], the form that GroupQueryAttention reads."""
+class _StepGraph(TransformerStack):
+    """The residual stream is [slots, 1, width], as GroupQueryAttention requires."""
 
-    def __init__(self, description: Description, form: Form, max_source_positions: int) -> None:
-        super().__init__(GraphBuilder("step"), description, form)
+    def __init__(self, description: TransformerDescription, builders: LayerBuilders, max_source_positions: int) -> None:
+        super().__init__(GraphBuilder("step"), description, builders)
         self.max_source_positions = max_source_positions
         declare = self.graph.input
         self.tokens = declare(TOKENS)
@@ -51,9 +53,9 @@ class _StepGraph(Stack):
         self.table = description.embedding * np.float32(self.embedding_scale)
         self.source_bias = self._source_bias()
         self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
-        self.beams_shape = self._beams_shape()
+        self.request_shape = self._request_shape()
 
-    def draw(self) -> Graph:
+    def build(self) -> BuiltGraph:
         graph = self.graph
         sublayers, norms = [], []
         for layer in range(self.config.decoder_layers):
@@ -65,11 +67,11 @@ class _StepGraph(Stack):
             ]
             norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
         head, norms = self._head(norms + self.final_norms("decoder"))
-        # Tables of [n, 1, width] give [slots, 1, width] without a node to reshape.
+        # A table of [n, 1, width] yields [slots, 1, width] without a Reshape.
         embedded = self.embed("decoder", self.table[:, None], self.tokens, self.lengths)
         self._candidates(self.run(embedded, sublayers, norms), head)
         self._declare_outputs()
-        return Graph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+        return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
     def _declare_outputs(self) -> None:
         declare, config = self.graph.output, self.config
@@ -80,39 +82,41 @@ class _StepGraph(Stack):
             declare(TensorSpec(name=state.output, dtype="float32", shape=state.input.shape))
 
     def _source_bias(self) -> str:
-        """float32 [requests, 1, 1, source]: what hides the columns behind a request's source."""
-        graph, most = self.graph, 2 * self.max_source_positions  # the server's buckets may be longer than any source
-        positions = graph.constant(np.arange(most, dtype=np.int32).reshape(1, 1, 1, most), "source_positions")
-        # Slice, since ONNX Runtime rewrites a Gather over a Range into a Slice that fails.
+        """float32 [requests, 1, 1, source]: masks the columns behind a request's source."""
+        # The server's source buckets may be longer than any source.
+        graph, max_columns = self.graph, 2 * self.max_source_positions
+        table = np.arange(max_columns, dtype=np.int32).reshape(1, 1, 1, max_columns)
+        positions = graph.constant(table, "source_positions")
+        # Not a Gather over a Range, which ONNX Runtime rewrites into a Slice that fails.
         end, axis, start = graph.node("Shape", "cross_key_0", start=3, end=4), np.array([3]), np.array([0])
         columns = graph.node("Slice", positions, graph.constant(start), end, graph.constant(axis))
         lengths = graph.node("Reshape", self.source_lengths, graph.constant(np.array([-1, 1, 1, 1])))
-        visible = graph.node("Less", columns, lengths)
-        return graph.node("Where", visible, graph.constant(np.float32(0)), graph.constant(HIDDEN_SCORE))
+        is_source = graph.node("Less", columns, lengths)
+        return graph.node("Where", is_source, graph.constant(np.float32(0)), graph.constant(MASKED_SCORE))
 
-    def _beams_shape(self) -> str:
-        """int64 [4]: requests, beams, heads, head width; the beams follow from the number of slots."""
+    def _request_shape(self) -> str:
+        """int64 [4]: requests, beams (-1: it follows from the number of slots), heads, head width."""
         requests = self.graph.node("Shape", self.source_lengths)
         rest = np.array([-1, self.config.num_heads, self.config.width_of_head])
         return self.graph.node("Concat", requests, self.graph.constant(rest), axis=0)
 
     def _score_bias(self) -> str:
-        """float32 [slots, heads, 1, total length]: what relative positions add to the scores, in every layer."""
-        graph, most = self.graph, self.config.max_positions
+        """float32 [slots, heads, 1, total length]: the bias of relative positions, the same in every layer."""
+        graph, max_positions = self.graph, self.config.max_positions
         keys = graph.node(
             "Slice",
-            graph.constant(np.arange(most, dtype=np.int32)),
+            graph.constant(np.arange(max_positions, dtype=np.int32)),
             graph.constant(np.array([0], np.int32)),
             graph.node("Reshape", self.total_length, graph.constant(np.array([1]))),
         )
         queries = graph.node("Unsqueeze", self.lengths, graph.constant(np.array([1])))
-        farthest = self.config.relative_max_distance
-        bias = self.distance_bias("decoder", graph.node("Sub", queries, keys), (0, farthest))
+        distances = graph.node("Sub", queries, keys)
+        bias = self.distance_bias("decoder", distances, (0, self.config.relative_max_distance))
         rows = graph.node("Transpose", bias, perm=[1, 0, 2])
         return graph.node("Unsqueeze", rows, graph.constant(np.array([2])))
 
     def _self_attention(self, layer: int, x: str) -> str:
-        """Writes this position's key and value into the caches and attends to all up to here."""
+        """Writes this position's key and value into the caches, and attends to all positions up to this one."""
         name = f"decoder.{layer}.self_attention"
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
         caches = [state for state in state_specs(self.config) if state.input.name.endswith(f"_{layer}")]
@@ -130,52 +134,52 @@ class _StepGraph(Stack):
         return self.output(context, name)
 
     def _cross_attention(self, layer: int, x: str) -> str:
-        """softmax(q K^T + bias) V, drawn openly since the softmax's output is the attention map.
+        """softmax(q K^T + bias) V, without a fused operator, since the softmax's output is the attention map.
 
-        The hypotheses of a request stand as the query axis over its memory, which is therefore never repeated.
+        A request's hypotheses are the query axis over its memory, which is therefore not repeated per hypothesis.
         """
         graph, name = self.graph, f"decoder.{layer}.cross_attention"
         scale = self.score_scale(self.config.width_of_head)
         query = self.linear(x, self.projections(name, "query").scaled(scale))
-        query = graph.node("Transpose", graph.node("Reshape", query, self.beams_shape), perm=[0, 2, 1, 3])
+        query = graph.node("Transpose", graph.node("Reshape", query, self.request_shape), perm=[0, 2, 1, 3])
         scores = graph.node("MatMul", query, f"cross_key_{layer}")  # [requests, heads, beams, source]
-        hidden = graph.node("Add", scores, self.source_bias)
-        weights = graph.node("Softmax", hidden, output=f"cross_attention_{layer}", axis=-1)
+        masked = graph.node("Add", scores, self.source_bias)
+        weights = graph.node("Softmax", masked, output=f"cross_attention_{layer}", axis=-1)
         context = graph.node("MatMul", weights, f"cross_value_{layer}")
         merged = graph.node("Transpose", context, perm=[0, 2, 1, 3])
         shape = graph.constant(np.array([-1, 1, self.config.attention_width]))
         return self.output(graph.node("Reshape", merged, shape), name)
 
     def _head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
-        """The projection to the vocabulary, and the normalizations that suit it.
+        """The projection to the vocabulary, and the normalizations adapted to it.
 
-        A tied one reads the embedding's scaled table; the last normalization takes the scale back.
+        A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.
         """
         head = self.description.head
         if self.config.tie_embeddings:
             head = Linear(head.name, self.table, head.bias)
-        if self._normalized_last:
+        if self._is_last_normalized:
             norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
         return head, norms
 
     @property
     def _state_scale(self) -> float:
-        """Factor on the states that the head reads."""
+        """Factor on the states before the head."""
         return self.config.head_scale / (self.embedding_scale if self.config.tie_embeddings else 1.0)
 
     @property
-    def _normalized_last(self) -> bool:
-        """Whether a normalization makes the states that the head reads, and can scale them."""
+    def _is_last_normalized(self) -> bool:
+        """Whether the head reads the output of a normalization, which can then contain `_state_scale`."""
         return (self.config.final_norm or self.config.norm == "post") and not self.config.head_transform
 
     def _candidates(self, states: str, head: Linear) -> None:
-        """The best logits with their ids, and what turns them into log-probabilities; states: [slots, 1, width]."""
+        """Computes and ranks the logits; states: [slots, 1, width]."""
         graph, config = self.graph, self.config
         x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
         if config.head_transform:
             x = self.activate(self.linear(x, self.description.linear("head_transform.dense")))
             x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
-        elif not self._normalized_last and self._state_scale != 1:
+        elif not self._is_last_normalized and self._state_scale != 1:
             x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
-        logits, in_groups = self.form.head(graph, x, head), self.form.ranks_in_groups
-        rank_candidates(graph, logits, self.num_candidates, len(head.weight), in_groups=in_groups)
+        logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
+        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)

@@ -1,6 +1,5 @@
-"""The vision transformer as an encoder: pixels in, states of class tokens and patches out."""
+"""The vision transformer (Dosovitskiy et al. 2021) as an encoder: pixels in, states of class tokens and patches out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,70 +7,78 @@ from regard_models.nets.patch_distances import distance_index
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import TensorSpec
 
-from regard.arrays import Float32Array
 from regard_export.architectures.traced_layers import TracedLayers
-from regard_export.architectures.transformer_stack import Stack
+from regard_export.architectures.transformer_stack import TransformerStack
+from regard_export.architectures.transformer_tensors import EncoderOutput
 from regard_export.descriptions.encoders import VisionDescription
+from regard_export.descriptions.layers import Weights
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Encoded
-from regard_export.precision.quantize import Form
+from regard_export.precision.layer_builders import LayerBuilders
 
 
 @dataclass(frozen=True)
 class VisionEncoder:
-    """An encoder of pictures, drawn in front of any decoder."""
+    """An encoder of pictures, see `Encoder`."""
 
     description: VisionDescription
 
     @property
     def config(self) -> VisionTransformerConfig:
+        """The encoder's config."""
         return self.description.vision
 
     @property
     def max_positions(self) -> int:
+        """Positions of every picture."""
         return self.config.num_positions
 
     @property
     def nbytes(self) -> int:
-        return sum(weight.nbytes for weight in self.description.weights.values())
+        """Size of the weights in float32."""
+        return self.description.nbytes
 
-    def draw(self, graph: GraphBuilder, form: Form) -> Encoded:
+    def add_to(self, graph: GraphBuilder, builders: LayerBuilders) -> EncoderOutput:
+        """Adds the encoder with its input."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width)
-        return Encoded(_VisionGraph(graph, self.description, form).draw(pixels))
+        return EncoderOutput(_VisionStack(graph, self.description, builders).states(pixels))
 
     @property
     def traced_layers(self) -> int:
+        """All layers."""
         return self.config.num_layers
 
     @property
     def traced_heads(self) -> int:
+        """Heads of each layer."""
         return self.config.num_heads
 
-    def draw_traced(self, graph: GraphBuilder, form: Form) -> str:
+    def add_traced_to(self, graph: GraphBuilder, builders: LayerBuilders) -> str:
+        """Adds the encoder for one picture, with its attention as outputs; returns its states."""
         pixels = pixels_input(graph, self.config.image_height, self.config.image_width, requests=1)
-        drawn = _VisionGraph(graph, self.description, form)
-        embedded = only_one(graph, drawn.embed_pixels(pixels))
+        stack = _VisionStack(graph, self.description, builders)
+        embedded = squeeze_requests(graph, stack.embed_pixels(pixels))
 
         def score_bias(name: str) -> str:
-            bias = drawn.score_bias(name)
-            return only_one(graph, bias) if bias else ""
+            bias = stack.score_bias(name)
+            return squeeze_requests(graph, bias) if bias else ""
 
-        return TracedLayers(graph, self.description, form, "encoder").encode(embedded, score_bias)
+        return TracedLayers(graph, self.description, builders, "encoder").encode(embedded, score_bias)
 
 
 def pixels_input(graph: GraphBuilder, height: int, width: int, *, requests: int | str = "requests") -> str:
+    """Declares the input of pictures, float32 [requests, 3, height, width]."""
     return graph.input(TensorSpec(name="pixels", dtype="float32", shape=(requests, 3, height, width)))
 
 
-def only_one(graph: GraphBuilder, x: str) -> str:
+def squeeze_requests(graph: GraphBuilder, x: str) -> str:
     """[1, ...] -> [...]."""
     return graph.node("Squeeze", x, graph.constant(np.array([0])))
 
 
-def patches(graph: GraphBuilder, weights: Mapping[str, Float32Array], pixels: str, size: int) -> str:
-    """Patches of `size` x `size` pixels, projected: [requests, rows * columns, width], row by row.
+def project_patches(graph: GraphBuilder, weights: Weights, pixels: str, size: int) -> str:
+    """Projects patches of `size` x `size` pixels: [requests, rows * columns, width], row by row.
 
-    The projection stays float32 in every form: it is small, and pixels are what later layers start from.
+    The projection stays float32 in every precision: it is small, and every later layer depends on it.
     """
     features = graph.node(
         "Conv",
@@ -84,19 +91,20 @@ def patches(graph: GraphBuilder, weights: Mapping[str, Float32Array], pixels: st
     return graph.node("Transpose", flat, perm=[0, 2, 1])
 
 
-class _VisionGraph(Stack):
-    """All pictures are of one size, so that nothing is padded: the residual stream is [requests, positions, width]."""
+class _VisionStack(TransformerStack):
+    """All pictures have the same size, without padding: the residual stream is [requests, positions, width]."""
 
     description: VisionDescription
 
-    def draw(self, pixels: str) -> str:
+    def states(self, pixels: str) -> str:
+        """Adds the encoder; returns its states."""
         return self.run(self.embed_pixels(pixels), *self.encoder_layers(self._attend))
 
     def _attend(self, name: str, x: str) -> str:
         return self.attend_unpadded(name, x, self.score_bias(name))
 
     def score_bias(self, name: str) -> str:
-        """What distances add to an attention's scores, [1, heads, positions, positions]; "" if nothing.
+        """The bias of relative positions, [1, heads, positions, positions]; "" without them.
 
         Args:
             name: "encoder.LAYER.self_attention".
@@ -111,9 +119,9 @@ class _VisionGraph(Stack):
         )
 
     def embed_pixels(self, pixels: str) -> str:
-        """Patches behind room for the class tokens, plus a table that holds these and all positions."""
+        """Pads projected patches for the class tokens in front; adds a table of class tokens and positions."""
         graph, config, weights = self.graph, self.description.vision, self.description.weights
-        x = patches(graph, weights, pixels, config.patch_size)
+        x = project_patches(graph, weights, pixels, config.patch_size)
         if config.class_tokens:
             x = graph.node("Pad", x, graph.constant(np.array([0, config.class_tokens, 0, 0, 0, 0])))
         table = np.zeros((config.num_positions, config.width), np.float32)

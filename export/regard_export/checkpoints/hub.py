@@ -1,5 +1,7 @@
-"""Checkpoints on the Hugging Face hub, fetched by the hub's own client: resumed where a download broke off, kept in its
-cache, and read from there alone when `HF_HUB_OFFLINE=1`.
+"""Finds a checkpoint in a local folder or on the Hugging Face hub.
+
+The hub's own client resumes interrupted downloads and keeps them in its cache; with `HF_HUB_OFFLINE=1` it reads only
+the cache.
 """
 
 import re
@@ -21,51 +23,52 @@ from huggingface_hub.errors import (
 
 from regard_export.errors import ExportError
 
-# Config, tokenizers, a card; never code, and none of the same weights for other libraries.
-TEXTS = ("*.json", "*.model", "*.spm", "*.txt", "README.md")
-WEIGHTS = ("*.safetensors",)
-PICKLES = ("pytorch_model*.bin",)
-FOLDERS = ("*/*",)  # hold copies for other uses
+# Config, tokenizers and card; never code, nor the same weights for other libraries.
+TEXT_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "README.md")
+SAFETENSORS_PATTERNS = ("*.safetensors",)
+PICKLE_PATTERNS = ("pytorch_model*.bin",)
+IGNORED_PATTERNS = ("*/*",)  # folders hold copies for other uses
 
-LICENSE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
+LICENSE_LINE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint's folder, or its only file.
+class FoundCheckpoint:
+    """A checkpoint on this machine.
 
     Attributes:
-        origin: where it is from, for the manifest; "" leaves that to the family.
-        license: as its card says; "" if it does not.
+        path: its folder, or its only file.
+        origin: the repository and its revision, for the manifest; "" of a local checkpoint.
+        license: the one that its card names, or "".
     """
 
-    folder: Path
+    path: Path
     origin: str = ""
     license: str = ""
 
 
-def find(source: str, revision: str | None) -> Checkpoint:
-    """Finds a local folder or file of this name or, if there is none, a repository on the hub.
+def find_checkpoint(source: str, revision: str | None) -> FoundCheckpoint:
+    """Finds a local folder or file or, if there is none of this name, a repository on the hub.
 
     Args:
-        revision: branch, tag or commit of a repository; its main branch if None.
+        revision: branch, tag or commit of a repository; None for its main branch.
 
     Raises:
-        ExportError: there is neither, or the hub cannot be reached.
+        ExportError: there is neither, or the hub is unreachable.
     """
     folder = Path(source)
     if folder.exists():
         if revision is not None:
             raise ExportError(f"{source} is a {'folder' if folder.is_dir() else 'file'}, and has no revisions")
-        return Checkpoint(folder, license=_license(folder if folder.is_dir() else folder.parent))
-    fetched = _fetch(source, revision, (*TEXTS, *WEIGHTS))
+        return FoundCheckpoint(folder, license=_license(folder if folder.is_dir() else folder.parent))
+    fetched = _fetch(source, revision, (*TEXT_PATTERNS, *SAFETENSORS_PATTERNS))
     if not any(fetched.glob("*.safetensors")):
-        fetched = _fetch(source, revision, (*TEXTS, *PICKLES))
-    return Checkpoint(fetched, f"{source}, revision {fetched.name}", _license(fetched))
+        fetched = _fetch(source, revision, (*TEXT_PATTERNS, *PICKLE_PATTERNS))
+    return FoundCheckpoint(fetched, f"{source}, revision {fetched.name}", _license(fetched))
 
 
 def _fetch(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
-    """The cache's folder of a repository, whose name is the commit."""
+    """Fetches files of a repository; returns its folder in the cache, whose name is the commit."""
     try:
         return Path(_download(name, revision, patterns))
     except HFValidationError as error:
@@ -81,27 +84,27 @@ def _fetch(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
             f"there is no folder {name}; as a repository it is not in the cache, and the hub is not to be reached: "
             "check the network (HF_HUB_OFFLINE, HF_ENDPOINT, proxies), or fetch it elsewhere and give its folder"
         ) from error
-    except Exception as error:  # of the network: many kinds
+    except Exception as error:  # network errors are of many kinds
         raise ExportError(f"{name} cannot be fetched from the hub: {error}") from error
 
 
 def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> str:
-    """Fetches what is not in the cache; takes all from there where the hub does not answer, or refuses.
+    """Fetches files that are not in the cache; reads only the cache if the hub does not answer, or refuses.
 
-    Whether it answers is asked first: the client that fetches would wait for an answer for ever.
+    Asks for the repository's info first, with a timeout: the download itself would wait for an answer forever.
     """
     fetch = partial(
         huggingface_hub.snapshot_download,
         name,
         revision=revision,
         allow_patterns=list(patterns),
-        ignore_patterns=list(FOLDERS),
+        ignore_patterns=list(IGNORED_PATTERNS),
     )
     try:
         huggingface_hub.HfApi().repo_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     except HFValidationError:
         raise
-    except Exception as problem:  # of the network, or the hub's answer: many kinds
+    except Exception as problem:  # network errors and the hub's refusals are of many kinds
         try:
             return str(fetch(local_files_only=True))
         except LocalEntryNotFoundError:
@@ -112,7 +115,7 @@ def _download(name: str, revision: str | None, patterns: tuple[str, ...]) -> str
 
 
 def _license(folder: Path) -> str:
-    """What the card's front matter names."""
+    """The license in the front matter of the card, or ""."""
     card = folder / "README.md"
-    found = LICENSE.search(card.read_text(encoding="utf-8", errors="replace")[:4000]) if card.is_file() else None
+    found = LICENSE_LINE.search(card.read_text(encoding="utf-8", errors="replace")[:4000]) if card.is_file() else None
     return found[1].strip("'\"") if found else ""

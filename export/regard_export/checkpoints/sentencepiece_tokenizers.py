@@ -1,7 +1,7 @@
-"""SentencePiece models with a vocabulary of their own order, as files of the `tokenizers` library.
+"""SentencePiece models as files of the `tokenizers` library, with ids from a separate vocabulary.
 
-Such checkpoints (Marian) number pieces in a vocab.json that the source's and the target's model share, each knowing
-some of its pieces.
+Marian and other toolkits number the pieces in a vocabulary of their own. The source's and the target's SentencePiece
+model may share it, and each may hold only some of its pieces.
 """
 
 import re
@@ -15,15 +15,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from regard_export.errors import ExportError
 
 UNIGRAM, BPE = 1, 2  # TrainerSpec.ModelType
-NORMAL, USER_DEFINED, BYTE = 1, 4, 6  # SentencePiece.Type: the pieces that text may become
+NORMAL, USER_DEFINED, BYTE = 1, 4, 6  # SentencePiece.Type: the kinds of pieces that text consists of
 UNKNOWN = "<unk>"
-SPECIAL = re.compile("<.+>|>>.+<<")  # no text, even if it is typed
+SPECIAL_PIECE = re.compile("<.+>|>>.+<<")  # never text, even if a user types it
 
 
 def source_tokenizer(model_file: Path, ids: Mapping[str, int]) -> str:
-    """The tokenizer that reads text, as JSON.
-
-    Special tokens that a user types are text: no piece of theirs can be formed.
+    """The tokenizer that reads text, as JSON. It never produces a special token from text.
 
     Args:
         ids: every piece's id; they run from 0.
@@ -39,24 +37,17 @@ def source_tokenizer(model_file: Path, ids: Mapping[str, int]) -> str:
 
 
 def target_tokenizer(ids: Mapping[str, int]) -> str:
-    """The tokenizer that writes text, as JSON; it only decodes, so that a list of pieces is enough."""
+    """The tokenizer that writes text, as JSON. It only decodes, for which a list of pieces is enough."""
     tokenizer = Tokenizer(models.WordLevel(dict(ids), unk_token=UNKNOWN))
     tokenizer.decoder = decoders.Metaspace()
     return str(tokenizer.to_str())
-
-
-def numbered_pieces(tokenizer: Any) -> dict[str, int]:
-    """Every piece's id of a tokenizer of `transformers`, from 0 on; ids that mean nothing get a name."""
-    named = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
-    missing = set(range(max(named.values()) + 1)) - set(named.values())
-    return named | {f"<unused {i}>": i for i in missing}
 
 
 def _read(file: Path) -> Any:
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     try:
         proto.ParseFromString(file.read_bytes())
-    except Exception as error:  # protobuf's errors differ from version to version
+    except Exception as error:  # protobuf's errors differ between versions
         raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
     return proto
 
@@ -80,25 +71,27 @@ def _model(proto: Any, ids: Mapping[str, int]) -> models.Model:
 
 
 def _foreign(scores: Mapping[str, float], ids: Mapping[str, int]) -> set[str]:
-    """Pieces that only the other side's model knows, made of characters that this one does not know at all.
+    """Pieces that only the other side's model has, made of characters that this model does not have at all.
 
-    The original looks such runs of characters up too.
+    The original finds such runs of characters in the vocabulary too.
     """
     characters = set("".join(scores))
-    return {piece for piece in ids if not (piece in scores or characters & set(piece) or SPECIAL.fullmatch(piece))}
+    return {
+        piece for piece in ids if not (piece in scores or characters & set(piece) or SPECIAL_PIECE.fullmatch(piece))
+    }
 
 
 def _unigram_vocabulary(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Pieces with their scores, by id; what text must not become gets a name with a space, which nothing matches."""
-    lowest, possible = min(scores.values()), scores.keys() | _foreign(scores, ids)
+    """Pieces with their scores, by id. A piece that text must not become gets a space in its name."""
+    min_score, possible = min(scores.values()), scores.keys() | _foreign(scores, ids)
     return [
-        (piece if piece in possible else f"{piece} ", scores.get(piece, lowest))
+        (piece if piece in possible else f"{piece} ", scores.get(piece, min_score))
         for piece in sorted(ids, key=ids.__getitem__)
     ]
 
 
 def _merges(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Every way to put a piece together, the best piece's first: SentencePiece merges by the result's score."""
+    """Every split of every piece, best piece first: SentencePiece orders merges by the score of the result."""
     known, foreign = scores.keys() & ids.keys(), _foreign(scores, ids)
     return [
         (piece[:cut], piece[cut:])
@@ -110,7 +103,7 @@ def _merges(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[s
 
 
 def _normalizer(spec: Any) -> normalizers.Normalizer:
-    """Unicode by the model's own table; then white space."""
+    """Unicode normalization by the model's own table, then white space."""
     steps: list[normalizers.Normalizer] = []
     if spec.precompiled_charsmap:
         steps.append(normalizers.Precompiled(spec.precompiled_charsmap))

@@ -1,4 +1,4 @@
-"""`python -m export`: the commands of `regard_export.cli.commands` without the rest of the command line."""
+"""`python -m regard_export.cli`: the commands of the export without the rest of the command line."""
 
 import click
 

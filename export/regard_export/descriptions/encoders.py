@@ -1,4 +1,4 @@
-"""Encoders that are no `Transformer`'s, described as export needs them."""
+"""Descriptions of encoders other than the transformer's own."""
 
 from dataclasses import dataclass, field
 
@@ -9,49 +9,53 @@ from regard_models.nets.transformer import Side
 from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 
 from regard.arrays import Float32Array
-from regard_export.descriptions.transformer import Description
+from regard_export.descriptions.transformer import TransformerDescription
 
 
 @dataclass(frozen=True)
-class VisionDescription(Description):
-    """A `VisionTransformer` by its parameter names; `config` says what its layers are."""
+class VisionDescription(TransformerDescription):
+    """A `VisionTransformer` by its parameter names; `config` is that of its layers."""
 
     vision: VisionTransformerConfig = field(kw_only=True)
 
     def net(self) -> VisionTransformer:
+        """An untrained `VisionTransformer` of this architecture."""
         return VisionTransformer(self.vision)
 
 
 @dataclass(frozen=True)
-class SwinDescription(Description):
-    """A `Swin` by its parameter names; `config` says what its last stage's layers are."""
+class SwinDescription(TransformerDescription):
+    """A `Swin` by its parameter names; `config` is that of its last stage's layers."""
 
     swin: SwinConfig = field(kw_only=True)
 
     def net(self) -> Swin:
+        """An untrained `Swin` of this architecture."""
         return Swin(self.swin)
 
 
 @dataclass(frozen=True)
-class BertDescription(Description):
-    """A `BertEncoder` by its parameter names, for sources of one segment; `config` says what its layers are."""
+class BertDescription(TransformerDescription):
+    """A `BertEncoder` by its parameter names, for sources of one segment; `config` is that of its layers."""
 
     bert: BertConfig = field(kw_only=True)
 
     def net(self) -> BertEncoder:
+        """An untrained `BertEncoder` of this architecture."""
         return BertEncoder(self.bert)
 
     def positions(self, side: Side) -> Float32Array:
-        """Positions and the first segment: float32 [max_positions, width]."""
+        """Position embeddings plus the first segment's: float32 [max_positions, width]."""
         table: Float32Array = self.weights["encoder_positions.weight"] + self.weights["segments.weight"][0]
         return table
 
 
 @dataclass(frozen=True)
-class FusionDescription(Description):
-    """A `CrossModalFusion` by its parameter names; `config` says what its sublayers are."""
+class FusionDescription(TransformerDescription):
+    """A `CrossModalFusion` by its parameter names; `config` is that of its sublayers."""
 
     fusion: CrossModalConfig = field(kw_only=True)
 
     def net(self) -> CrossModalFusion:
+        """An untrained `CrossModalFusion` of this architecture."""
         return CrossModalFusion(self.fusion)

@@ -1,46 +1,45 @@
-"""A pointer-generator's weights as its graphs need them, and the tensors that the graphs exchange."""
+"""A pointer-generator's config and weights, and the tensors that its graphs exchange."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from regard_models.nets.pointer_generator import PointerGeneratorConfig
 from regard_service.bundle import StateSpec, TensorSpec
 
-from regard.arrays import Float32Array
-from regard_export.precision.quantize import Linear
+from regard_export.descriptions.layers import Linear, Weights
 
+# Names of the memory and of the state.
 STATES, KEYS, IDS, WORDS = "encoder_states", "keys", "padded_ids", "padded_words"
 FIRST_HIDDEN, FIRST_CELL = "first_hidden", "first_cell"
 HIDDEN, CELL, CONTEXT, COVERAGE = "hidden", "cell", "context", "coverage"
 
 
 @dataclass(frozen=True)
-class PointerWeights:
-    """An architecture and its weights.
+class PointerGeneratorDescription:
+    """A pointer-generator's config and weights.
 
     Attributes:
-        weights: float32, by the parameter names of `PointerGeneratorNetwork`, without "head.weight", which is the
-            embedding table.
+        weights: float32, by the parameter names of `PointerGeneratorNetwork`; the tied "head.weight" is left out.
     """
 
     config: PointerGeneratorConfig
-    weights: Mapping[str, Float32Array]
+    weights: Weights
 
     def linear(self, name: str) -> Linear:
-        return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
+        """The linear layer of this name."""
+        return Linear.of(self.weights, name)
 
     @property
     def head(self) -> Linear:
-        """The projection to the vocabulary; special tokens but the end have a logit of minus infinity."""
+        """The projection to the vocabulary; special tokens other than the end have a bias of minus infinity."""
         bias = self.weights["head.bias"].copy()
-        silent = np.arange(self.config.num_special) != self.config.end_id
-        bias[: self.config.num_special][silent] = -np.inf
+        is_banned = np.arange(self.config.num_special) != self.config.end_id
+        bias[: self.config.num_special][is_banned] = -np.inf
         return Linear("embedding", self.weights["embedding.weight"], bias)
 
     @property
     def memory_width(self) -> int:
-        """Both directions of the encoder."""
+        """Width of the encoder's states, both directions together."""
         return 2 * self.config.encoder_width
 
     @property
@@ -59,7 +58,7 @@ class PointerWeights:
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
-        """h, c, the last context, which is fed to the cell, and the coverage; zeros before the first position."""
+        """The LSTM's state, the last context, which is fed to the cell, and the coverage; zeros at first."""
         width = self.config.decoder_width
         axes: dict[str, int | str] = {HIDDEN: width, CELL: width, CONTEXT: self.memory_width, COVERAGE: "source"}
         return tuple(

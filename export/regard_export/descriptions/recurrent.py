@@ -1,6 +1,6 @@
-"""A recurrent translator's weights as its graphs need them, and the tensors that the graphs exchange."""
+"""A recurrent translator's config and weights, and the tensors that its graphs exchange."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,38 +9,41 @@ from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, l
 from regard_service.bundle import StateSpec, TensorSpec
 
 from regard.arrays import Float32Array
+from regard_export.descriptions.layers import Linear, Weights
 from regard_export.errors import WeightsDoNotFit
-from regard_export.precision.quantize import Linear
 
-STATES, KEYS, INITIAL, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
+# Names of the memory and of the state.
+STATES, KEYS, INITIAL_STATE, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"
 HIDDEN, CELL, READOUT = "hidden", "cell", "readout"
 
-GATES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a cell, as PyTorch has it
+CELL_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # as PyTorch names them
 
 
-def encoder_parts(config: RecurrentConfig) -> Iterator[str]:
-    """Names of the encoder's weights behind "encoder.layers.", which are those of PyTorch's LSTM and GRU."""
+def encoder_parameters(config: RecurrentConfig) -> Iterator[str]:
+    """Names of the encoder's parameters after "encoder.layers.": those of PyTorch's LSTM and GRU."""
     for layer in range(config.encoder_layers):
         for direction in ("", "_reverse")[: config.num_directions]:
-            yield from (f"{part}_l{layer}{direction}" for part in GATES)
+            yield from (f"{parameter}_l{layer}{direction}" for parameter in CELL_PARAMETERS)
 
 
 def decoder_cells(config: RecurrentConfig) -> list[str]:
-    """What the names of each decoder cell's `GATES` begin with."""
+    """Prefix of each decoder cell's `CELL_PARAMETERS`, without the dot."""
     return ["decoder.cell.gates", *(f"decoder.upper.{n}.gates" for n in range(config.decoder_layers - 1))]
 
 
 @dataclass(frozen=True)
-class RecurrentWeights:
-    """An architecture and its weights.
+class RecurrentDescription:
+    """A recurrent translator's config and weights.
 
     Attributes:
-        weights: float32, by the parameter names of `RecurrentTranslator`, without "head.weight" where it is the
-            embedding table.
+        weights: float32, by the parameter names of `RecurrentTranslator`; a tied "head.weight" is left out.
+
+    Raises:
+        WeightsDoNotFit: names every missing, unexpected or misshapen weight.
     """
 
     config: RecurrentConfig
-    weights: Mapping[str, Float32Array]
+    weights: Weights
 
     def __post_init__(self) -> None:
         faults = sorted(self._weight_faults())
@@ -48,7 +51,6 @@ class RecurrentWeights:
             raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
 
     def _weight_faults(self) -> Iterator[str]:
-        """Names every missing, unexpected or misshapen weight."""
         with torch.device("meta"):
             expected = {name: tuple(x.shape) for name, x in RecurrentTranslator(self.config).state_dict().items()}
         if self.config.tie_embeddings:
@@ -60,44 +62,53 @@ class RecurrentWeights:
                 yield f"{name} has shape {self.weights[name].shape}, not {expected[name]}"
 
     def module(self) -> RecurrentTranslator:
-        """The same model in PyTorch, ready to run."""
+        """The PyTorch model with these weights."""
         weights = {name: torch.from_numpy(np.array(x)) for name, x in self.weights.items()}
         return load_translator(self.config.to_json(), weights)
 
     def linear(self, name: str) -> Linear:
-        return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
+        """The linear layer of this name."""
+        return Linear.of(self.weights, name)
+
+    def cell_layers(self, cell: str) -> list[Linear]:
+        """A cell's products with its input and with its hidden state; `cell` is one of `decoder_cells`."""
+        return [
+            Linear(f"{cell}.{kind}", self.weights[f"{cell}.weight_{kind}"], self.weights[f"{cell}.bias_{kind}"])
+            for kind in ("ih", "hh")
+        ]
 
     @property
     def embedding_scale(self) -> float:
+        """Factor on every embedding."""
         return float(self.config.width**0.5) if self.config.scale_embeddings else 1.0
 
     @property
-    def table(self) -> Float32Array:
-        """The target's embedding table with its scale, float32 [vocabulary, width]."""
+    def scaled_embedding(self) -> Float32Array:
+        """The target's embedding table times `embedding_scale`, float32 [vocabulary, width]."""
         return self.weights["embedding.weight"] * np.float32(self.embedding_scale)
 
     @property
-    def source_table(self) -> Float32Array:
-        """The source's, which is the target's too unless their vocabularies differ."""
+    def scaled_source_embedding(self) -> Float32Array:
+        """The source's embedding table, scaled; the target's unless their vocabularies differ."""
         own = self.weights.get("source_embedding.weight")
-        return self.table if own is None else own * np.float32(self.embedding_scale)
+        return self.scaled_embedding if own is None else own * np.float32(self.embedding_scale)
 
     @property
     def head(self) -> Linear:
-        """The projection to the vocabulary; a tied one reads the table with its scale."""
+        """The projection to the vocabulary; a tied one has the scaled embedding table as its weight."""
         bias = self.weights.get("head.bias")
         if self.config.tie_embeddings:
-            return Linear("embedding", self.table, bias)
+            return Linear("embedding", self.scaled_embedding, bias)
         return Linear("head", self.weights["head.weight"], bias)
 
     @property
     def has_keys(self) -> bool:
-        """Whether the score compares with something other than the encoder's states."""
+        """Whether the score compares the query with a projection of the encoder's states, not the states themselves."""
         return self.config.score in ("general", "additive")
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:
-        """The encoder's states, what the score makes of them, and the decoder's first state."""
+        """The encoder's states, their keys if there are any, and the decoder's initial state."""
         config = self.config
         key_width = config.score_width if config.score == "additive" else config.decoder_width
         widths = {STATES: config.memory_width, **({KEYS: key_width} if self.has_keys else {})}
@@ -105,13 +116,13 @@ class RecurrentWeights:
             *(TensorSpec(name=n, dtype="float32", shape=("requests", "source", w)) for n, w in widths.items()),
             *(
                 TensorSpec(name=name, dtype="float32", shape=("requests", config.state_width))
-                for name in (INITIAL, *([INITIAL_CELL] if config.starts_cell else []))
+                for name in (INITIAL_STATE, *([INITIAL_CELL] if config.starts_cell else []))
             ),
         )
 
     @property
     def state(self) -> tuple[StateSpec, ...]:
-        """What a position leaves to the next: h, an LSTM's c, and in Luong's style the readout that is fed back."""
+        """The hidden state, an LSTM's cell and, in Luong's style, the readout that is fed back."""
         widths = {HIDDEN: self.config.state_width}
         if self.config.cell == "lstm":
             widths[CELL] = self.config.state_width

@@ -1,6 +1,5 @@
-"""The project's own description of an encoder-decoder transformer: what families map to and graphs are built from."""
+"""The project's description of a transformer: families map checkpoints to it, and graphs are built from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,37 +16,26 @@ from regard_models.nets.transformer import (
 from torch import nn
 
 from regard.arrays import Float32Array
+from regard_export.descriptions.layers import Linear, Norm, Weights
 from regard_export.errors import WeightsDoNotFit
-from regard_export.precision.quantize import Linear
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Norm:
-    """Layer normalization (Ba et al. 2016), or without a bias RMS normalization: float32 [width] each."""
-
-    name: str
-    gain: Float32Array
-    bias: Float32Array | None
-    epsilon: float
-
-    def scaled(self, factor: float) -> "Norm":
-        bias = None if self.bias is None else self.bias * np.float32(factor)
-        return Norm(self.name, self.gain * np.float32(factor), bias, self.epsilon)
-
-
-@dataclass(frozen=True)
-class Description:
-    """An architecture and its weights.
+class TransformerDescription:
+    """An encoder-decoder transformer's config and weights.
 
     Attributes:
-        weights: float32, by the parameter names of `Transformer`; "head.weight" only where it is not tied.
+        weights: float32, by the parameter names of `Transformer`; a tied "head.weight" is left out.
         banned_ids: tokens that are never generated, such as the padding of models that start with it.
+
+    Raises:
+        WeightsDoNotFit: names every missing, unexpected, misshapen or non-finite weight.
     """
 
     config: TransformerConfig
-    weights: Mapping[str, Float32Array]
+    weights: Weights
     banned_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,7 +48,6 @@ class Description:
         return Transformer(self.config)
 
     def _weight_faults(self) -> list[str]:
-        """Names every missing, unexpected, misshapen or non-finite weight."""
         with torch.device("meta"):
             expected = {name: tuple(x.shape) for name, x in self.net().state_dict().items()}
         if self.config.tie_embeddings:
@@ -74,21 +61,28 @@ class Description:
                 faults.append(f"{name} is not finite")
         return sorted(faults)
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the weights in float32."""
+        return sum(weight.nbytes for weight in self.weights.values())
+
     def linear(self, name: str) -> Linear:
-        return Linear(name, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
+        """The linear layer of this name."""
+        return Linear.of(self.weights, name)
 
     def norm(self, name: str) -> Norm:
+        """The normalization of this name."""
         bias = self.weights.get(f"{name}.bias")
         return Norm(name, self.weights[f"{name}.weight"], bias, self.config.norm_epsilon)
 
     @property
     def embedding(self) -> Float32Array:
-        """float32 [vocabulary, width], before any scale."""
+        """The decoder's embedding table, float32 [vocabulary, width], unscaled."""
         return self.weights["embedding.weight"]
 
     @property
     def source_embedding(self) -> Float32Array:
-        """The encoder's, which is the decoder's too unless their vocabularies differ."""
+        """The encoder's embedding table; the decoder's unless their vocabularies differ."""
         return self.weights.get("source_embedding.weight", self.embedding)
 
     @property
@@ -102,7 +96,7 @@ class Description:
         return Linear(name, self.weights[f"{name}.weight"], bias)
 
     def positions(self, side: Side) -> Float32Array | None:
-        """float32 [max_positions, width]; None where positions are relative."""
+        """The position table of a side, float32 [max_positions, width]; None where positions are relative."""
         match self.config.positions:
             case "learned":
                 return self.weights[f"{side}_positions.weight"]
@@ -114,26 +108,26 @@ class Description:
 
     @torch.inference_mode()
     def distance_bias(self, side: Side) -> Float32Array:
-        """What each head adds to a score, by how far the key lies behind (decoder) or ahead (encoder) of the query.
+        """Each head's bias by the key's distance behind the query (decoder) or ahead of it (encoder).
 
         Returns:
-            float32 [heads, max_distance + 1] of the decoder, for distances from 0;
-            float32 [heads, 2 * max_distance + 1] of the encoder, for distances from -max_distance.
+            decoder: float32 [heads, max_distance + 1], from distance 0 on;
+            encoder: float32 [heads, 2 * max_distance + 1], from distance -max_distance on.
         """
-        config, farthest = self.config, self.config.relative_max_distance
-        ahead = side == "encoder"
-        bias = distances(config.of_encoder if ahead else config, bidirectional=ahead)
+        config, max_distance = self.config, self.config.relative_max_distance
+        is_encoder = side == "encoder"
+        bias = distances(config.of_encoder if is_encoder else config, bidirectional=is_encoder)
         bias.table.weight.copy_(torch.from_numpy(np.array(self.weights[f"{side}_distances.table.weight"])))
-        keys = torch.arange(2 * farthest + 1 if ahead else farthest + 1)
-        found: Float32Array = bias(torch.tensor([farthest]), keys)[0, :, 0].numpy()
-        return found if ahead else np.ascontiguousarray(found[:, ::-1])
+        keys = torch.arange(2 * max_distance + 1 if is_encoder else max_distance + 1)
+        by_key: Float32Array = bias(torch.tensor([max_distance]), keys)[0, :, 0].numpy()
+        return by_key if is_encoder else np.ascontiguousarray(by_key[:, ::-1])
 
     def module(self) -> Transformer:
-        """The same model in PyTorch, ready to run."""
+        """The PyTorch model with these weights, in eval mode."""
         return self.fill(Transformer(self.config))
 
     def fill(self, net: Net) -> Net:
-        """Gives a net of this architecture these weights."""
+        """Loads these weights into a net of this architecture; returns it in eval mode."""
         weights = {name: torch.from_numpy(np.array(x)) for name, x in self.weights.items()}
         if self.config.tie_embeddings:
             weights["head.weight"] = weights["embedding.weight"]
@@ -141,8 +135,9 @@ class Description:
         return net.eval()
 
 
-class DecoderDescription(Description):
-    """A decoder alone, by the parameter names of `TransformerDecoder`; what it attends to is any encoder's."""
+class DecoderDescription(TransformerDescription):
+    """A decoder alone, by the parameter names of `TransformerDecoder`; it attends to the states of any encoder."""
 
     def net(self) -> TransformerDecoder:
+        """An untrained decoder of this architecture."""
         return TransformerDecoder(self.config)

@@ -1,4 +1,4 @@
-"""Dev examples from a data folder, for the quality gate."""
+"""Dev examples from a data folder, for calibration, alignment and the quality gate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from regard_models.recipes.summaries import STYLES, read_documents
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 
-SPLITS = ("dev", "val", "valid")
+DEV_SPLITS = ("dev", "val", "valid")
 
 
 @dataclass(frozen=True)
 class DevExample:
-    """An input with the outputs that people gave it.
+    """An input with outputs that people wrote.
 
     Attributes:
-        source: a text, or a picture's file content.
+        source: a text, or the content of a picture's file.
     """
 
     source: str | bytes
@@ -28,14 +28,14 @@ class DevExample:
 
 
 DevSet = Mapping[str, Sequence[DevExample]]
-"""Examples by target language or style; "" where the model has neither."""
+"""Examples by target language or style; the key is "" if the model has neither."""
 
 
-def dev_set(folder: Path, model: SourceModel) -> DevSet:
-    """Reads a task's dev examples.
+def read_dev_set(folder: Path, model: SourceModel) -> DevSet:
+    """Reads the dev examples of the model's task.
 
     Raises:
-        ExportError: there are none that suit the model.
+        ExportError: the folder holds none that suit the model.
     """
     match model.task:
         case "translation":
@@ -47,13 +47,13 @@ def dev_set(folder: Path, model: SourceModel) -> DevSet:
 
 
 def _translations(folder: Path, model: SourceModel) -> DevSet:
-    """Reads `SPLIT.LANGUAGE.gz`, SPLIT being dev, val or valid, in the folder or in its `SOURCE-TARGET` folder."""
+    """Reads `SPLIT.LANGUAGE.gz`, SPLIT being dev, val or valid, from the folder or its `SOURCE-TARGET` folder."""
     examples = {}
     for source, target in product(model.source_languages, model.target_languages):
-        for place, split in product((folder / f"{source}-{target}", folder), SPLITS):
+        for place, split in product((folder / f"{source}-{target}", folder), DEV_SPLITS):
             if all((place / f"{split}.{code}.gz").is_file() for code in (source, target)):
-                found = read_pairs(place, split, target, source_language=source)
-                examples[target] = [DevExample(pair.source, (pair.target,)) for pair in found]
+                pairs = read_pairs(place, split, target, source_language=source)
+                examples[target] = [DevExample(pair.source, (pair.target,)) for pair in pairs]
                 break
     if not examples:
         languages = ", ".join(model.target_languages) or "none"
@@ -63,7 +63,7 @@ def _translations(folder: Path, model: SourceModel) -> DevSet:
 
 def _captions(folder: Path) -> DevSet:
     """Reads `SPLIT.tar` and `SPLIT.jsonl.gz`, SPLIT being dev, val or valid; pictures have equally many captions."""
-    for split in SPLITS:
+    for split in DEV_SPLITS:
         if (folder / f"{split}.tar").is_file() and (folder / f"{split}.jsonl.gz").is_file():
             pairs = zip(read_files(folder, split), read_captions(folder, split), strict=True)
             return {"": [DevExample(file, tuple(captions)) for file, captions in pairs]}
@@ -71,12 +71,12 @@ def _captions(folder: Path) -> DevSet:
 
 
 def _summaries(folder: Path, model: SourceModel) -> DevSet:
-    """Reads the collections of `models/regard_models/recipes/summaries.py`, each from its folder within this one."""
+    """Reads the collections of `models/regard_models/recipes/summaries.py`, each from its own subfolder."""
     examples = {}
     for style in model.styles:
         if style in STYLES and (folder / STYLES[style].folder / "dev.jsonl.gz").is_file():
-            found = read_documents(folder, style, "dev")
-            examples[style] = [DevExample(document.text, (document.summary,)) for document in found]
+            documents = read_documents(folder, style, "dev")
+            examples[style] = [DevExample(document.text, (document.summary,)) for document in documents]
     if not examples:
         folders = ", ".join(STYLES[style].folder for style in model.styles if style in STYLES) or "none"
         raise ExportError(f"{folder} holds no dev documents (dev.jsonl.gz) in the folders of the styles: {folders}")

@@ -1,6 +1,6 @@
-"""What an export is verified on where no data are given, and texts that tokenizers stumble over."""
+"""Sentences for verification without data, and texts that are hard for tokenizers."""
 
-EXAMPLES = (
+EXAMPLE_SENTENCES = (
     "Could you tell me where the library is?",
     "I have never been to the sea.",
     "She asked him to open the window because it was too warm in the room.",

@@ -1,4 +1,4 @@
-"""A thin layer over `onnx.helper`: nodes, constants, named inputs and outputs."""
+"""A thin layer over `onnx.helper`: nodes, constants, and named inputs and outputs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,27 +12,25 @@ from regard_service.bundle import TensorSpec
 
 OPSET = 21
 IR_VERSION = 10
-CONTRIB = "com.microsoft"
+ONNX_RUNTIME_DOMAIN = "com.microsoft"
 
 
 class ConstantStore(Protocol):
-    """Where constants go that are too large for a graph's file."""
+    """Stores constants that are too large for a graph's file."""
 
     def take(self, tensor: onnx.TensorProto, array: NDArray[Any], digest: bytes) -> bool:
-        """Stores an array, in C order, and says in the tensor where it is; False if the graph may keep it.
+        """Stores a C-ordered array and records its place in `tensor`; False if the graph should keep the array.
 
         Args:
-            digest: SHA-256 of its bytes.
+            digest: SHA-256 of the array's bytes.
         """
 
 
 class GraphBuilder:
-    """Collects a graph node by node; values are known by their names.
-
-    Equal constants are stored once.
+    """Collects a graph node by node. Values are referred to by name, and equal constants are stored once.
 
     Attributes:
-        store: takes large constants as soon as they are added; None keeps all of them in the model.
+        store: receives large constants as soon as they are added; None keeps all of them in the model.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,8 +39,8 @@ class GraphBuilder:
         self.outputs: list[TensorSpec] = []
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._model = onnx.ModelProto()  # holds the constants from the start: every copy of them is one too many
-        self._named = 0
+        self._model = onnx.ModelProto()  # holds the constants from the start, since each copy costs their whole size
+        self._num_names = 0
         self.store: ConstantStore | None = None
 
     def input(self, spec: TensorSpec) -> str:
@@ -51,11 +49,11 @@ class GraphBuilder:
         return spec.name
 
     def output(self, spec: TensorSpec) -> None:
-        """Declares that the value of this name is an output."""
+        """Declares the value named `spec.name` as an output."""
         self.outputs.append(spec)
 
     def constant(self, value: NDArray[Any] | np.generic, name: str = "constant") -> str:
-        """Adds an initializer, or finds the equal one; `name` helps who reads the graph."""
+        """Adds an initializer, or finds an equal one; returns its name, which begins with `name` for readability."""
         array = np.asarray(value, order="C")
         digest = hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest()
         key = (array.dtype.str, array.shape, digest)
@@ -72,9 +70,13 @@ class GraphBuilder:
         """Adds a node with several outputs.
 
         Args:
-            op: such as "MatMul", or "com.microsoft.MatMulNBits".
-            inputs: names of values; "" leaves an optional input out.
-            outputs: how many, or their names; "" leaves an optional output out.
+            op: an operator such as "MatMul" or "com.microsoft.MatMulNBits".
+            inputs: names of values; "" omits an optional input.
+            outputs: the number of outputs, or their names; "" omits an optional output.
+            attributes: the operator's, by name.
+
+        Returns:
+            the outputs' names.
         """
         domain, _, op_type = op.rpartition(".")
         if isinstance(outputs, int):
@@ -86,23 +88,23 @@ class GraphBuilder:
         return list(outputs)
 
     def node(self, op: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Adds a node with one output; returns its name."""
+        """Adds a node with one output; returns the output's name."""
         return self.nodes(op, inputs, 1 if output is None else [output], **attributes)[0]
 
     def name_value(self, hint: str) -> str:
-        """A name that no other value has."""
-        self._named += 1
-        return f"{hint}:{self._named}"
+        """Returns a name that no other value has."""
+        self._num_names += 1
+        return f"{hint}:{self._num_names}"
 
     def build(self) -> onnx.ModelProto:
-        """The finished model; the builder is done."""
+        """Returns the finished model; the builder must not be used afterwards."""
         graph = helper.make_graph(
             self._nodes,
             self.name,
             [_value_info(s) for s in self.inputs],
             [_value_info(s) for s in self.outputs],
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ONNX_RUNTIME_DOMAIN, 1)]
         rest = helper.make_model(graph, producer_name="regard", opset_imports=opsets, ir_version=IR_VERSION)
         self._model.MergeFrom(rest)
         return self._model

@@ -1,4 +1,4 @@
-"""Weights outside the graphs' files: the graphs of one precision share a file, and equal weights are in it once."""
+"""Weights outside the graphs' files: the graphs of one precision share a file, which holds equal weights once."""
 
 import hashlib
 from pathlib import Path
@@ -10,24 +10,21 @@ import onnx
 from numpy.typing import NDArray
 from onnx import external_data_helper
 
-from regard.arrays import Float32Array
-from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.precision.quantize import Form, Linear
-from regard_export.resources.memory import give_memory_back
+from regard_export.resources.memory import release_memory
 
-MIN_BYTES = 1024  # smaller constants stay in the graph, where optimizations may want to read them
+MIN_BYTES = 1024  # smaller constants stay in the graph, where ONNX Runtime's optimizations may read them
 ALIGNMENT = 64
-BYTES_A_PAUSE = 2**23  # of constants, after which what was read for them is given back
+BYTES_PER_RELEASE = 2**23  # of constants, after which the memory that they were read into is released
 
 
 class WeightsFile:
-    """Writes large constants to one file.
+    """Writes large constants to one file; a `ConstantStore`.
 
-    A tied embedding that one graph gathers from and another multiplies with costs its size once, as long
-    as both want the same bytes; their shapes may differ.
+    A tied embedding that one graph gathers from and another one multiplies with is stored once if both graphs
+    need the same bytes; the shapes may differ.
 
     Args:
-        min_bytes: the smallest constants that go into the file; `MIN_BYTES` if None.
+        min_bytes: size of the smallest constant that goes into the file; `MIN_BYTES` if None.
     """
 
     def __init__(self, path: Path, *, min_bytes: int | None = None) -> None:
@@ -35,7 +32,7 @@ class WeightsFile:
         self._min_bytes = MIN_BYTES if min_bytes is None else min_bytes
         self._stream = path.open("wb")
         self._offsets: dict[bytes, int] = {}
-        self._num_taken = 0  # bytes since the last pause
+        self._bytes_since_release = 0
 
     def __enter__(self) -> Self:
         return self
@@ -46,22 +43,22 @@ class WeightsFile:
         self._stream.close()
 
     def take(self, tensor: onnx.TensorProto, array: NDArray[Any], digest: bytes) -> bool:
-        """As `ConstantStore` has it."""
+        """Stores an array of at least `min_bytes`, see `ConstantStore`."""
         if array.nbytes < self._min_bytes:
             return False
-        self._place(tensor, array.reshape(-1).view(np.uint8).data, digest)
+        self._store(tensor, array.reshape(-1).view(np.uint8).data, digest)
         return True
 
     def take_from(self, model: onnx.ModelProto) -> bool:
-        """Moves large constants that the model still holds into the file; returns whether any is there."""
+        """Moves large constants that the model still holds into the file; returns whether the model uses the file."""
         for tensor in model.graph.initializer:
             data = tensor.raw_data
             if len(data) >= self._min_bytes:
-                self._place(tensor, memoryview(data), hashlib.sha256(data).digest())
+                self._store(tensor, memoryview(data), hashlib.sha256(data).digest())
         return any(external_data_helper.uses_external_data(tensor) for tensor in model.graph.initializer)
 
-    def _place(self, tensor: onnx.TensorProto, data: memoryview, digest: bytes) -> None:
-        """Writes bytes, unless they are there, and points the tensor at them."""
+    def _store(self, tensor: onnx.TensorProto, data: memoryview, digest: bytes) -> None:
+        """Writes bytes that the file does not hold yet, and points the tensor at them."""
         if digest not in self._offsets:
             self._stream.write(b"\0" * (-self._stream.tell() % ALIGNMENT))
             self._offsets[digest] = self._stream.tell()
@@ -69,32 +66,14 @@ class WeightsFile:
         tensor.raw_data = b""  # or the helper refuses
         external_data_helper.set_external_data(tensor, self._path.name, self._offsets[digest], len(data))
         tensor.ClearField("raw_data")
-        self._pause(len(data))
+        self._release_memory_after(len(data))
 
-    def _pause(self, num_bytes: int) -> None:
-        """Gives memory back now and then: a model is never there as a whole because its graphs are drawn.
+    def _release_memory_after(self, num_bytes: int) -> None:
+        """Releases memory once per `BYTES_PER_RELEASE`, so that a model is never in memory as a whole.
 
-        Constants count that are in the file already, for they were read as well.
+        Constants that the file already holds count too, since they were read as well.
         """
-        self._num_taken += num_bytes
-        if self._num_taken >= BYTES_A_PAUSE:
-            give_memory_back()
-            self._num_taken = 0
-
-
-def stored(form: Form, weights: WeightsFile) -> Form:
-    """The same form, whose graphs put large constants into the file at once: a graph need not fit into memory."""
-
-    def linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
-        graph.store = weights
-        return form.linear(graph, x, layer)
-
-    def head(graph: GraphBuilder, x: str, layer: Linear) -> str:
-        graph.store = weights
-        return form.head(graph, x, layer)
-
-    def embed(graph: GraphBuilder, table: Float32Array, ids: str) -> str:
-        graph.store = weights
-        return form.embed(graph, table, ids)
-
-    return Form(linear, head, embed)
+        self._bytes_since_release += num_bytes
+        if self._bytes_since_release >= BYTES_PER_RELEASE:
+            release_memory()
+            self._bytes_since_release = 0

@@ -1,22 +1,22 @@
-"""Comparing models that copy: where a word is as likely said as copied, rounding decides under which id it stands."""
+"""Comparison of models that copy: rounding decides the id of a word that is as likely generated as copied."""
 
 import numpy as np
 from regard_service.bundle import Target
 
 from regard.arrays import Float32Array
-from regard_export.references.reference import Source
+from regard_export.references.protocols import Source
 
 
-def both_ids(log_probs: Float32Array, source: Source, target: Target) -> Float32Array:
-    """Gives a word of the vocabulary that stands in the source its log-probability under both of its ids.
+def with_equal_copy_ids(log_probs: Float32Array, source: Source, target: Target) -> Float32Array:
+    """Sets both ids of a word that is in the vocabulary and in the source to the word's log-probability.
 
     Args:
-        log_probs: float32 [target, vocab_size + source], a word under one of its ids.
-        source: [2, source], ids and words.
+        log_probs: float32 [target, vocab_size + source]; a word's log-probability is under one of its ids.
+        source: int64 [2, source], ids and words.
     """
     ids, words = np.array(source)
     firsts = np.flatnonzero((words == np.arange(len(words))) & ~np.isin(ids, target.special_ids))
     copies = target.vocab_size + firsts
-    folded = log_probs.copy()
-    folded[:, ids[firsts]] = folded[:, copies] = np.maximum(log_probs[:, ids[firsts]], log_probs[:, copies])
-    return folded
+    result = log_probs.copy()
+    result[:, ids[firsts]] = result[:, copies] = np.maximum(log_probs[:, ids[firsts]], log_probs[:, copies])
+    return result

@@ -1,13 +1,13 @@
-"""What numbers reach each linear layer, seen while float32 graphs decode real inputs.
+"""Finds the range of every linear layer's inputs, by running float32 graphs on real inputs.
 
-A quantized layer with a fixed range for its inputs takes two operators and computes each row from that row alone. Where
-one range does not suit all rows, the layer gets none and finds each row's scale itself (`precision/quantize.py`).
+A quantized layer with a fixed range for its inputs takes two operators, and computes each row from that row alone. A
+layer whose rows differ too much in size gets no range, and scales each row when it runs
+(`precision/quantized_layers.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,136 +19,133 @@ from regard_service.engine.runtime.runner import encode_inputs, source_length
 
 from regard.arrays import Array, Float32Array
 from regard_export.architectures.architecture import Architecture
+from regard_export.descriptions.layers import Linear
 from regard_export.examples.dev_sets import DevSet
-from regard_export.examples.input_readers import open_inputs
+from regard_export.examples.samples import num_affordable_sources, sample_sources
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.onnx_graph.contract import Graph
-from regard_export.onnx_graph.weights_file import WeightsFile, stored
-from regard_export.precision.quantize import FORMS, Draw, Form, Linear, Range
-from regard_export.resources.memory import give_memory_back
-from regard_export.resources.session_options import num_cores, save_memory, use_threads
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.onnx_graph.weights_file import WeightsFile
+from regard_export.precision.layer_builders import LayerBuilders, LinearBuilder
+from regard_export.precision.precision_builders import PRECISION_BUILDERS
+from regard_export.precision.quantization import ActivationRange
+from regard_export.precision.stored_weights import with_weights_file
+from regard_export.references.protocols import as_array
+from regard_export.resources.memory import release_memory
+from regard_export.resources.session_options import minimize_memory, num_available_cores, set_num_threads
 
-# Outputs that tell of a layer's inputs, by what their names begin with.
+# Operators that measure a layer's inputs, by the prefix of their outputs' names.
 STATISTICS = {"least:": "ReduceMin", "most:": "ReduceMax", "norm:": "ReduceL2"}
 
-# How far rows that were not seen may reach, in units of those that were.
-MARGIN = 1.15
+RANGE_MARGIN = 1.15  # a range's size relative to the observed one, for inputs that were not observed
 
-NUM_SOURCES, MIN_SOURCES = 48, 4
-MAX_REQUESTS = 24  # side by side
-MAX_WORK = 1_500_000_000  # sources times parameters, beyond which there are fewer of them
+MIN_SOURCES, MAX_SOURCES = 4, 48
+MAX_REQUESTS = 24  # in a batch
+MAX_WORK = 1_500_000_000  # sources times parameters, beyond which there are fewer sources
 MAX_NEW_TOKENS = 64
 
-# The root mean square of an ordinary row must be so many of the 255 steps that a fixed range is divided into. Rows of
-# very different sizes, and rows with few large numbers, leave less.
-MIN_STEPS = 10.0
+# The median row's root mean square must span at least this many of the 255 steps of a fixed range. Rows of very
+# different sizes, and rows with few large numbers, span less.
+MIN_RMS_STEPS = 10.0
 
 
-def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[str, Range]:
-    """Runs sources through observed graphs, and decodes them greedily there.
+def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[str, ActivationRange]:
+    """Encodes sources with an observed graph, and decodes them greedily with another one.
 
-    A graph's session is open only while it runs: each has a model in memory. Sources are encoded one at a time, since
-    padding is no input; a step has a row a hypothesis and nothing else, so that they are decoded side by side.
+    A graph's session is open only while it runs, since each holds a model in memory. Sources are encoded one by one,
+    since padding is no input; in a step every row is a hypothesis, so that sources are decoded in batches.
 
     Args:
         bundle: the same model in float32.
-        dev: whose sources are taken; examples, where it is empty.
+        dev: provides the sources; if it is empty, example inputs do.
 
     Returns:
-        ranges by the layers' names; layers that no range suits have none.
+        ranges by the layers' names; a layer that no range suits has none.
     """
     manifest = bundle.manifest
-    keys, sources = zip(*_samples(bundle, dev), strict=True)
+    num_sources = num_affordable_sources(manifest, min_sources=MIN_SOURCES, max_sources=MAX_SOURCES, max_work=MAX_WORK)
+    samples = [(key, as_array(source)) for key, source in sample_sources(bundle, dev, num_sources)]
     with _observed(architecture.encode, bundle.folder.parent) as encode:
-        memory = [encode.run(encode_inputs(manifest, [source])) for source in sources]
+        memory = [encode.run(encode_inputs(manifest, [source])) for _, source in samples]
         ranges = encode.ranges()
-    first_ids = [manifest.target.forced_first_id(key) for key in keys]
-    lengths = [source_length(manifest, source) for source in sources]
+    first_ids = [manifest.target.forced_first_id(key) for key, _ in samples]
+    lengths = [source_length(manifest, source) for _, source in samples]
     with _observed(architecture.step, bundle.folder.parent) as step:
-        for first in range(0, len(sources), MAX_REQUESTS):
+        for first in range(0, len(samples), MAX_REQUESTS):
             group = slice(first, first + MAX_REQUESTS)
             _decode(step, manifest, _padded(manifest, memory[group]), lengths[group], first_ids[group])
         return ranges | step.ranges()
 
 
-def _samples(bundle: Bundle, dev: DevSet) -> Iterator[tuple[str, Array]]:
-    """Sources, languages or styles in turn, each with its own."""
-    manifest, inputs = bundle.manifest, open_inputs(bundle)
-    keys = manifest.styles or manifest.target_languages or ("",)
-    raw = {key: [example.source for example in examples] for key, examples in dev.items()}
-    streams = {key: cycle(raw.get(key) or inputs.examples) for key in keys}
-    affordable = max(MIN_SOURCES, MAX_WORK // max(1, manifest.num_parameters))
-    for key in islice(cycle(keys), min(NUM_SOURCES, affordable)):
-        source = inputs.read(next(streams[key]), key)
-        yield key, source if isinstance(source, np.ndarray) else np.array(source, np.int64)
-
-
 def _padded(manifest: Manifest, memory: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The memory of several sources as one, zeros behind the shorter ones."""
-    together = {}
+    """Joins the memory of several sources, with zeros behind the shorter ones."""
+    joined = {}
     for spec in manifest.memory:
-        parts = [each[spec.name][0] for each in memory]
+        parts = [tensors[spec.name][0] for tensors in memory]
         shape = np.max([part.shape for part in parts], axis=0)
-        tensor = together[spec.name] = np.zeros((len(parts), *shape), parts[0].dtype)
+        tensor = joined[spec.name] = np.zeros((len(parts), *shape), parts[0].dtype)
         for row, part in zip(tensor, parts, strict=True):
             row[tuple(map(slice, part.shape))] = part
-    return together
+    return joined
 
 
 def _decode(
-    step: "_Observed",
+    step: "_ObservedSession",
     manifest: Manifest,
     memory: Mapping[str, Array],
     lengths: Sequence[int],
     first_ids: Sequence[int | None],
 ) -> None:
-    """Decodes greedily; an output that has ended leaves, so that only tokens that somebody would read are seen.
+    """Decodes greedily. A finished output leaves the batch, so that no tokens behind an end are observed.
 
     Args:
         memory: of all sources, [requests, ...].
-        lengths: of each source, in positions.
-        first_ids: the first token of each output, where its language forces one.
+        lengths: positions of each source.
+        first_ids: the first token of each output, if its language forces one.
     """
-    target, limit = manifest.target, min(MAX_NEW_TOKENS, manifest.max_target_tokens)
-    sizes = {"slots": len(lengths), "source": max(lengths), "capacity": limit}
+    target, max_new_tokens = manifest.target, min(MAX_NEW_TOKENS, manifest.max_target_tokens)
+    sizes = {"slots": len(lengths), "source": max(lengths), "capacity": max_new_tokens}
     rows = {**memory, **{spec.input.name: _zeros(spec.input, sizes) for spec in manifest.state}}
     rows["source_lengths"] = np.array(lengths, np.int32)
     rows["tokens"] = np.full(len(lengths), target.start_id, np.int64)
-    for position in range(limit):
+    for position in range(max_new_tokens):
         rows["lengths"] = np.full(len(rows["tokens"]), position, np.int32)
-        total = {"total_length": np.array(position + 1, np.int32), "num_candidates": np.array([1])}
-        values = step.run({**rows, **total})
+        scalars = {"total_length": np.array(position + 1, np.int32), "num_candidates": np.array([1])}
+        values = step.run({**rows, **scalars})
         rows |= {spec.input.name: values[spec.output] for spec in manifest.state}
         rows["tokens"] = values["candidate_ids"][:, 0]
         if position == 0:
-            chosen = zip(first_ids, rows["tokens"], strict=True)
-            rows["tokens"] = np.array([best if first is None else first for first, best in chosen], np.int64)
-        goes_on = ~np.isin(rows["tokens"], target.end_ids)
-        if not goes_on.any():
+            pairs = zip(first_ids, rows["tokens"], strict=True)
+            rows["tokens"] = np.array([best if first is None else first for first, best in pairs], np.int64)
+        is_live = ~np.isin(rows["tokens"], target.end_ids)
+        if not is_live.any():
             return
-        if not goes_on.all():
-            rows = {name: values[goes_on] for name, values in rows.items()}
+        if not is_live.all():
+            rows = {name: values[is_live] for name, values in rows.items()}
 
 
-def range_of(least: Float32Array, most: Float32Array, size: Float32Array) -> Range | None:
-    """What suits all rows of a layer's inputs, or None.
+def activation_range(least: Float32Array, most: Float32Array, rms: Float32Array) -> ActivationRange | None:
+    """The range that suits all rows of a layer's inputs, or None.
 
     Args:
-        least, most, size: float32 [rows], each row's extremes and its root mean square.
+        least, most, rms: float32 [rows], each row's minimum, maximum and root mean square.
     """
-    found = Range(float(least.min()) * MARGIN, float(most.max()) * MARGIN)
-    step, _ = found.quantization()
-    return found if np.median(size) >= MIN_STEPS * step else None
+    observed = ActivationRange(float(least.min()) * RANGE_MARGIN, float(most.max()) * RANGE_MARGIN)
+    step, _ = observed.quantization()
+    return observed if np.median(rms) >= MIN_RMS_STEPS * step else None
 
 
-class _Observed:
-    """A graph's session, and what was seen in it."""
+class _ObservedSession:
+    """A session whose graph outputs the statistics of its layers' inputs, and the statistics of all runs.
 
-    def __init__(self, graph: Graph, file: Path, widths: Mapping[str, int]) -> None:
+    Args:
+        widths: of the layers' inputs, by the layers' names.
+    """
+
+    def __init__(self, graph: BuiltGraph, file: Path, widths: Mapping[str, int]) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        save_memory(options)
-        use_threads(options, num_cores())
+        minimize_memory(options)
+        set_num_threads(options, num_available_cores())
         self._widths = widths
         self._inputs = {spec.name for spec in graph.inputs}
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -156,48 +153,49 @@ class _Observed:
         self._rows: dict[str, list[Float32Array]] = defaultdict(list)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The graph's outputs by name; inputs that it does not have are left out."""
+        """Runs the graph on the inputs that it has; returns its outputs by name, without the statistics."""
         values = self._session.run(self._names, {name: x for name, x in inputs.items() if name in self._inputs})
         outputs = dict(zip(self._names, values, strict=True))
         for name in [name for name in outputs if name.startswith(tuple(STATISTICS))]:
             self._rows[name].append(outputs.pop(name))
         return outputs
 
-    def ranges(self) -> dict[str, Range]:
-        """By the layers' names, of those layers that a range suits."""
-        found = {}
+    def ranges(self) -> dict[str, ActivationRange]:
+        """Ranges by the layers' names; a layer that no range suits has none."""
+        ranges = {}
         for layer, width in self._widths.items():
             least, most, norm = (np.concatenate(self._rows[prefix + layer]) for prefix in STATISTICS)
-            found[layer] = range_of(least, most, norm / np.sqrt(width))
-        return {layer: each for layer, each in found.items() if each is not None}
+            ranges[layer] = activation_range(least, most, norm / np.sqrt(width))
+        return {layer: found for layer, found in ranges.items() if found is not None}
 
 
 @contextmanager
-def _observed(build: Callable[[Form], Graph], beside: Path) -> Iterator[_Observed]:
-    """A graph in float32, with outputs that tell what enters its layers; its files stand in a folder of their own."""
+def _observed(build: Callable[[LayerBuilders], BuiltGraph], folder: Path) -> Iterator[_ObservedSession]:
+    """Builds a float32 graph with statistics as outputs, and opens it; its files are in a temporary folder there."""
     widths: dict[str, int] = {}
 
-    def watched(draw: Draw) -> Draw:
-        def drawn(graph: GraphBuilder, x: str, layer: Linear) -> str:
+    def with_statistics(add_linear: LinearBuilder) -> LinearBuilder:
+        def add(graph: GraphBuilder, x: str, layer: Linear) -> str:
             widths[layer.name] = layer.weight.shape[1]
-            last = graph.constant(np.array([-1]))
+            last_axis = graph.constant(np.array([-1]))
             for prefix, op in STATISTICS.items():
                 spec = TensorSpec(name=f"{prefix}{layer.name}", dtype="float32", shape=("rows",))
-                graph.node("Reshape", graph.node(op, x, last, keepdims=0), last, output=spec.name)
+                graph.node("Reshape", graph.node(op, x, last_axis, keepdims=0), last_axis, output=spec.name)
                 graph.output(spec)
-            return draw(graph, x, layer)
+            return add_linear(graph, x, layer)
 
-        return drawn
+        return add
 
-    plain = FORMS["float32"].step
-    with TemporaryDirectory(dir=beside) as folder:
-        file = Path(folder, "observed.onnx")
+    plain = PRECISION_BUILDERS["float32"].step
+    observing = LayerBuilders(with_statistics(plain.linear), with_statistics(plain.head), plain.embed)
+    with TemporaryDirectory(dir=folder) as scratch:
+        file = Path(scratch, "observed.onnx")
         with WeightsFile(file.with_suffix(".bin")) as weights:
-            graph = build(stored(Form(watched(plain.linear), watched(plain.head), plain.embed), weights))
+            graph = build(with_weights_file(observing, weights))
             weights.take_from(graph.model)
         save_model(graph.model, file)
-        give_memory_back()
-        yield _Observed(graph, file, widths)
+        release_memory()
+        yield _ObservedSession(graph, file, widths)
 
 
 def _zeros(spec: TensorSpec, sizes: Mapping[str, int]) -> Array:

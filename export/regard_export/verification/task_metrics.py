@@ -1,6 +1,6 @@
-"""By what a task's outputs are judged, and how much of it a precision may lose.
+"""The metric of each task, and how much of it a precision may lose.
 
-The libraries that score are imported when there is something to score: they take tens of megabytes.
+The libraries of the metrics take tens of megabytes, so they are imported when a metric is computed.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from regard_service.bundle import Task
 
 References = Sequence[Sequence[str]]
-"""One or more an output."""
+"""One or more per output."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """Attributes: `max_drop`, in points, is what a precision may lose against float32."""
+class TaskMetric:
+    """The metric of a task.
+
+    Attributes:
+        max_drop: points that a precision may lose against float32.
+    """
 
     name: str
     score: Callable[[Sequence[str], References], float]
@@ -29,7 +33,7 @@ def bleu(outputs: Sequence[str], references: References) -> float:
 
 
 def caption_bleu(outputs: Sequence[str], references: References) -> float:
-    """BLEU-4 of lower-cased words, against all of a picture's captions."""
+    """BLEU-4 of lower-cased words, against all captions of a picture."""
     from regard_models.recipes import captioner_scores
 
     return captioner_scores.bleu(outputs, references)["bleu4"]
@@ -43,12 +47,12 @@ def rouge_l(outputs: Sequence[str], references: References) -> float:
 
 
 def _by_position(references: References) -> list[list[str]]:
-    """First references, second references and so on, as sacreBLEU wants them."""
+    """First references, second references and so on, as sacreBLEU expects them."""
     return [list(column) for column in zip(*references, strict=True)]
 
 
-METRICS: dict[Task, Metric] = {
-    "translation": Metric("BLEU", bleu, max_drop=0.3),
-    "captioning": Metric("BLEU-4", caption_bleu, max_drop=0.3),
-    "summarization": Metric("ROUGE-L", rouge_l, max_drop=0.3),
+TASK_METRICS: dict[Task, TaskMetric] = {
+    "translation": TaskMetric("BLEU", bleu, max_drop=0.3),
+    "captioning": TaskMetric("BLEU-4", caption_bleu, max_drop=0.3),
+    "summarization": TaskMetric("ROUGE-L", rouge_l, max_drop=0.3),
 }

@@ -1,4 +1,4 @@
-"""Where a bundle is made before it takes its name: a hidden folder beside it that one process at a time may hold."""
+"""A hidden folder in which one process at a time makes a bundle, before the bundle gets its name."""
 
 import fcntl
 import os
@@ -10,53 +10,57 @@ from typing import IO
 
 from regard_export.errors import ExportError
 
-LOCK = "lock"
+LOCK_FILE = "lock"
 
 
 @contextmanager
-def workplace(beside: Path, purpose: str) -> Iterator[Path]:
-    """An empty folder on the file system of `beside`, two levels down, where no server looks for bundles.
+def staging_folder(output: Path, purpose: str) -> Iterator[Path]:
+    """Makes an empty folder on the file system of `output`, two levels down, where no server looks for bundles.
 
-    It is removed in the end. What a process left behind that was killed, the next one removes: the lock that it held is
-    gone with it.
+    The folder is removed at the end. If a process was killed, the next one removes what it left; its lock ended with
+    it.
 
     Args:
-        purpose: such as "export"; part of the hidden folder's name.
+        purpose: part of the hidden folder's name, such as "export".
 
     Raises:
-        ExportError: another process is at work there.
+        ExportError: another process uses the folder.
     """
-    whole = beside.resolve()
-    place = whole.parent / f".{whole.name}.{purpose}"
+    resolved = output.resolve()
+    hidden = resolved.parent / f".{resolved.name}.{purpose}"
     lock = None
     while lock is None:
         with suppress(FileExistsError):
-            place.mkdir()
-        lock = _lock(place, f"another {purpose} of {beside} is at work: wait for its end, or end it")
+            hidden.mkdir()
+        lock = _lock(hidden, f"another {purpose} of {output} is at work: wait for its end, or end it")
     with lock:
         try:
-            _clear(place)
-            folder = place / "bundle"
+            _clear(hidden)
+            folder = hidden / "bundle"
             folder.mkdir()
             yield folder
         finally:
             with suppress(OSError):
-                _clear(place)
-                (place / LOCK).unlink()  # from here on another may hold a lock of this name, and use the folder
-                place.rmdir()
+                _clear(hidden)
+                (hidden / LOCK_FILE).unlink()  # from here on another process may lock and use the folder
+                hidden.rmdir()
 
 
-def _clear(place: Path) -> None:
-    """Removes all but the lock."""
-    for path in place.iterdir():
-        if path.name != LOCK:
+def _clear(folder: Path) -> None:
+    """Removes everything except the lock."""
+    for path in folder.iterdir():
+        if path.name != LOCK_FILE:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _lock(place: Path, refusal: str) -> IO[bytes] | None:
-    """The folder's lock, held until it is closed; None where whoever held it has just removed it, with the folder."""
+def _lock(folder: Path, refusal: str) -> IO[bytes] | None:
+    """Locks the folder until the file is closed; None if another process has just removed the lock and the folder.
+
+    Raises:
+        ExportError: another process holds the lock.
+    """
     try:
-        lock = (place / LOCK).open("ab")
+        lock = (folder / LOCK_FILE).open("ab")
     except FileNotFoundError:
         return None
     try:
@@ -65,7 +69,7 @@ def _lock(place: Path, refusal: str) -> IO[bytes] | None:
         lock.close()
         raise ExportError(refusal) from error
     with suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(lock.fileno()), (place / LOCK).stat()):
+        if os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK_FILE).stat()):
             return lock
     lock.close()
     return None

@@ -21,7 +21,7 @@ from joeynmt.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parents[2]))
-from regard_export.examples.sentences import EXAMPLES  # noqa: E402
+from regard_export.examples.sentences import EXAMPLE_SENTENCES  # noqa: E402
 
 SPECIAL = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
 IDS = {"unk_id": 0, "pad_id": 1, "bos_id": 2, "eos_id": 3}
@@ -62,7 +62,7 @@ def train_pieces(file: Path) -> sentencepiece.SentencePieceProcessor:
     """Through a stream, since a model keeps the path of the file that it was told to write."""
     stream = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(EXAMPLES), model_writer=stream, vocab_size=90, model_type="bpe",
+        sentence_iterator=iter(EXAMPLE_SENTENCES), model_writer=stream, vocab_size=90, model_type="bpe",
         normalization_rule_name="identity", minloglevel=2,
     )  # fmt: skip
     file.write_bytes(stream.getvalue())

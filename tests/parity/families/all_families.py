@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_models.checkpoint import Checkpoint
 from transformers import MarianMTModel
 
@@ -23,8 +23,8 @@ from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 from tests.unit.export.vision_checkpoints import write_blip, write_vision
 
 DATA = Path(__file__).parents[2] / "data"
-CAPTIONING = Wanted("captioning")
-TOY_LANGUAGES = Wanted("translation", (("en", "xx"),))
+CAPTIONING = LoadOptions("captioning")
+TOY_LANGUAGES = LoadOptions("translation", (("en", "xx"),))
 TOY_TEXTS = ("the old man reads a book", "a cat sees the young dog", "the woman hears the unknown song")
 JOEY_TEXTS = ("Thank you!", "I have never been to the sea.")
 RECURRENT, LUONG = "joeynmt_recurrent", {"style": "luong", "score": "general", "cell": "lstm"}
@@ -73,7 +73,7 @@ def _own(
         checkpoint().save(folder)
         return folder
 
-    return Family(name, row, family, write, partial(Nets, wanted=Wanted(), key=target), target=target, **options)
+    return Family(name, row, family, write, partial(Nets, wanted=LoadOptions(), key=target), target=target, **options)
 
 
 FRENCH = {"target": "fra", "prompt": ">>fra<< "}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_service.bundle import Bundle, Precision
 
 import regard
@@ -76,7 +76,7 @@ class Family:
     family: str
     write: Callable[[Path], Path]
     original: Callable[[Path, Bundle], Original]
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: LoadOptions = field(default_factory=LoadOptions)
     language: str = ""
     target: str = ""
     has_settings: bool = False

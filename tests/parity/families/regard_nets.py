@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from regard_export.checkpoints.source_model import Wanted
-from regard_export.examples.input_readers import open_inputs
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.examples.input_readers import open_input_reader
 from regard_export.examples.pictures import exact_picture
 from regard_export.families.loading import load_source_model
-from regard_export.references.reference import Generated, Source, TextReference
+from regard_export.references.protocols import Generated, Source, TextReference
 from regard_service.bundle import Bundle, ImageSource
 from regard_service.generation import Generation
 
@@ -26,10 +26,10 @@ class Nets:
 
     inputs: Sequence[Raw]
 
-    def __init__(self, checkpoint: Path, bundle: Bundle, *, wanted: Wanted, key: str) -> None:
+    def __init__(self, checkpoint: Path, bundle: Bundle, *, wanted: LoadOptions, key: str) -> None:
         self.model = load_source_model(checkpoint, wanted)
         self.name = self.model.reference.name
-        self._inputs, self._key = open_inputs(bundle), key
+        self._inputs, self._key = open_input_reader(bundle), key
         source = bundle.manifest.source
         pictures = isinstance(source, ImageSource)
         self.inputs = (exact_picture(32, 32)[0], PHOTOGRAPH.read_bytes()) if pictures else TEXTS
@@ -37,7 +37,7 @@ class Nets:
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         source = self._inputs.read(raw, self._key)
         generated = self.generate(raw, source, num_beams)
-        forced = self.model.reference.force(source, [self.model.target.start_id, *generated.tokens[:-1]])
+        forced = self.model.reference.teacher_force(source, [self.model.target.start_id, *generated.tokens[:-1]])
         ids, text = self._as_text(raw, generated.tokens)
         return Answer(ids, generated.tokens, generated.score, text, self.tells(forced.cross_attention))
 
@@ -73,7 +73,7 @@ class Toolkit(Nets):
         checkpoint: Path,
         bundle: Bundle,
         *,
-        wanted: Wanted,
+        wanted: LoadOptions,
         recorded: Path,
         texts: Sequence[str],
         told: str | None,

@@ -17,7 +17,7 @@ from regard_export.families.regard_checkpoints import (
     recurrent,
     transformer,
 )
-from regard_export.references.reference import Source
+from regard_export.references.protocols import Source
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import ImageSource

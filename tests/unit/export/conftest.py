@@ -1,11 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
-from regard_export.references.reference import half_of_the_threads
+from regard_export.resources.threads import half_of_torch_threads
 
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> Iterator[None]:
     """Tiny products on several threads spend their time waiting, beside other work minutes."""
-    with half_of_the_threads():
+    with half_of_torch_threads():
         yield

@@ -10,8 +10,8 @@ from typing import Any
 
 import sentencepiece
 import torch
-from regard_export.checkpoints.source_model import Wanted
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BartConfig,
@@ -71,7 +71,7 @@ class TinyFamily:
     net: Any
     tokenizer: Callable[[Path], Any]
     config: Callable[[Any], Any]
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: LoadOptions = field(default_factory=LoadOptions)
     generation: dict[str, Any] = field(default_factory=dict)
     languages: tuple[str, str] = ("", "")
     prompt: str = ""
@@ -111,7 +111,7 @@ def draw(net: Any) -> None:
 def sentencepiece_model(kind: str, **options: int) -> bytes:
     with TemporaryDirectory() as folder:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(EXAMPLES + GERMAN),
+            sentence_iterator=iter(EXAMPLE_SENTENCES + GERMAN),
             model_prefix=f"{folder}/m",
             vocab_size=150,
             model_type=kind,
@@ -138,7 +138,7 @@ def _from_sentencepiece(tokenizer_class: Any, file: str, kind: str, **options: A
 def _bart_tokenizer(folder: Path) -> Any:
     trained = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator(EXAMPLES + GERMAN, vocab_size=400, special_tokens=special, show_progress=False)
+    trained.train_from_iterator(EXAMPLE_SENTENCES + GERMAN, vocab_size=400, special_tokens=special, show_progress=False)
     with TemporaryDirectory() as scratch:
         trained.save_model(scratch)
         tokenizer = BartTokenizer.from_pretrained(scratch)
@@ -212,7 +212,7 @@ FAMILIES = {
             encoder_attention_heads=2,
             encoder_ffn_dim=32,
         ),
-        wanted=Wanted(languages=(("en_XX", "de_DE"),)),
+        wanted=LoadOptions(languages=(("en_XX", "de_DE"),)),
         languages=("en_XX", "de_DE"),
     ),
     "mbart50": TinyFamily(
@@ -240,14 +240,14 @@ FAMILIES = {
         _from_sentencepiece(NllbTokenizer, "sentencepiece.bpe.model", "bpe", src_lang="eng_Latn", tgt_lang="deu_Latn",
                             extra_special_tokens=["eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn"]),
         _bart_like(M2M100Config, decoder_start_token_id=_end, activation_function="relu"),
-        wanted=Wanted(languages=(("eng_Latn", "deu_Latn"), ("fra_Latn", "spa_Latn"))),
+        wanted=LoadOptions(languages=(("eng_Latn", "deu_Latn"), ("fra_Latn", "spa_Latn"))),
         languages=("fra_Latn", "spa_Latn"),
     ),
     "t5": TinyFamily(
         T5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(T5Config, task_specific_params=PROMPTS),
-        wanted=Wanted("translation"),
+        wanted=LoadOptions("translation"),
         languages=("en", "fr"),
         prompt="translate English to French: ",
         applied={"num_beams": 2},
@@ -256,13 +256,13 @@ FAMILIES = {
         T5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_decoder_layers=1),
-        wanted=Wanted("summarization"),
+        wanted=LoadOptions("summarization"),
     ),
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(MT5Config, feed_forward_proj="gated-gelu"),
-        wanted=Wanted("translation", (("en", "de"),)),
+        wanted=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
     ),
 }  # fmt: skip

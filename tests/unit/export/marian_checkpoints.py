@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import sentencepiece
 import torch
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from transformers import MarianConfig, MarianMTModel
 
 # Enough German for a model of its own, so that source and target know different pieces.
@@ -69,7 +69,7 @@ def _write_vocabularies(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Trains both models and numbers their pieces, together unless they are `separate`; returns the ids of both."""
     found: dict[str, list[str]] = {}
-    for side, texts in (("source", EXAMPLES), ("target", GERMAN)):
+    for side, texts in (("source", EXAMPLE_SENTENCES), ("target", GERMAN)):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_prefix=str(folder / side),

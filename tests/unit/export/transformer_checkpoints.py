@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.regard_checkpoints import transformer
-from regard_export.writing.variants import write_graphs, write_manifest, write_tokenizers
+from regard_export.writing.manifest import write_manifest, write_tokenizers
+from regard_export.writing.variants import write_variant
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.transformer import Transformer, TransformerConfig
 from regard_models.recipes.tokenizer import train_tokenizer
@@ -21,7 +22,7 @@ MAX_TARGET_TOKENS = 12
 
 @cache
 def tiny_tokenizer() -> Tokenizer:
-    return train_tokenizer(EXAMPLES, vocab_size=420, language_tokens=[f"<{code}>" for code in LANGUAGES])
+    return train_tokenizer(EXAMPLE_SENTENCES, vocab_size=420, language_tokens=[f"<{code}>" for code in LANGUAGES])
 
 
 def tiny_config(**options: Any) -> TransformerConfig:
@@ -57,5 +58,5 @@ def write_tiny_bundle(folder: Path, model: SourceModel, *precisions: Precision) 
     """A bundle that nothing has verified."""
     folder.mkdir()
     write_tokenizers(folder, model)
-    variants = [write_graphs(folder, model, precision) for precision in precisions]
+    variants = [write_variant(folder, model, precision) for precision in precisions]
     return write_manifest(folder, model, variants, name="tiny", version="1", verification={})

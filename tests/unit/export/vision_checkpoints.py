@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -47,7 +47,7 @@ def byte_level_tokenizer() -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=300, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator(EXAMPLES, trainer)
+    tokenizer.train_from_iterator(EXAMPLE_SENTENCES, trainer)
     return tokenizer
 
 
@@ -60,7 +60,7 @@ def word_piece_tokenizer() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(EXAMPLES, trainer)
+    tokenizer.train_from_iterator(EXAMPLE_SENTENCES, trainer)
     return tokenizer
 
 

@@ -1,4 +1,4 @@
-"""What captioners of `transformers` share."""
+"""What captioners of `transformers` share: preprocessing, tokenizer, settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,90 +14,98 @@ from torch import Tensor
 
 from regard.arrays import Float32Array
 from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
-from regard_export.checkpoints.source_model import SourceModel, Wanted
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face.fast_tokenizers import open_tokenizer, shipped
-from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
-from regard_export.families.hugging_face.net_loading import (
-    HuggingFaceReference,
+from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
+from regard_export.families.hugging_face.generation_settings import (
     generation_defaults,
-    read_json,
+    read_settings,
     refuse_unsupported,
 )
+from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
+from regard_export.families.hugging_face.reference import HuggingFaceReference
 from regard_export.families.hugging_face.vision_encoders import PictureEncoder
-from regard_export.references.reference import Source
+from regard_export.references.protocols import Source
 
-TOKENIZER = "tokenizer.json"
-# What older files carry as weights, and newer code computes.
-BUFFERS = r".*\.(position_ids|relative_position_index|_float_tensor)"
-MAX_TOKENS = 256  # longest caption; decoders of other origins know many more positions, which would cost memory
+TOKENIZER_FILE = "tokenizer.json"
+# Stored as weights in older checkpoints, and computed by newer code.
+BUFFER_NAMES = r".*\.(position_ids|relative_position_index|_float_tensor)"
+MAX_CAPTION_TOKENS = 256  # decoders may have many more positions, which would only cost memory
 
 
-class VisionReference(HuggingFaceReference):
-    """A model of pictures, with its own image processor and tokenizer."""
+class CaptionerReference(HuggingFaceReference):
+    """A captioner with its own image processor and tokenizer."""
 
-    def __init__(self, net: Any, description: DecoderDescription, target: Target, files: "CaptionerFiles") -> None:
+    def __init__(
+        self, net: Any, description: DecoderDescription, target: Target, settings: "CaptionerSettings"
+    ) -> None:
         super().__init__(net, description, target)
-        self._processor = files.processor
-        self._tokenizer = files.tokenizer
+        self._processor = settings.processor
+        self._tokenizer = settings.tokenizer
         self._special_ids = set(target.special_ids)
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
+        """Arguments of the encoder's forward for one picture."""
         return {"pixel_values": torch.from_numpy(np.asarray(source, np.float32))[None]}
 
     def pixels(self, file: bytes) -> Float32Array:
-        """What the encoder takes of a picture: float32 [3, height, width]."""
+        """See `PictureReference`."""
         with Image.open(BytesIO(file)) as image:
-            found: Float32Array = self._processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
-        return found
+            pixels: Float32Array = self._processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
+        return pixels
 
     def target_ids(self, text: str) -> list[int]:
-        """The decoder's ids of a text, without special ones."""
+        """See `PictureReference`."""
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def detokenize(self, ids: Sequence[int]) -> str:
-        """The text of the decoder's ids, special ones left out."""
+        """See `PictureReference`."""
         return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
 
 
 @dataclass(frozen=True)
-class CaptionerFiles:
-    """What a checkpoint's folder says beside the weights."""
+class CaptionerSettings:
+    """A captioner's checkpoint without its weights.
+
+    Attributes:
+        generation: config.json, overridden by generation_config.json.
+        processor: the image processor.
+    """
 
     folder: Path
-    settings: Mapping[str, Any]
+    generation: Mapping[str, Any]
     processor: Any
     tokenizer: Any
 
 
-def read_files(folder: Path, wanted: Wanted) -> CaptionerFiles:
+def read_captioner_settings(folder: Path, load_options: LoadOptions) -> CaptionerSettings:
     """Reads settings, image processor and tokenizer.
 
     Raises:
-        ExportError: one of them cannot be read, or asks for what is not supported.
+        ExportError: one of them cannot be read, or has unsupported options.
     """
-    if wanted.languages:
+    if load_options.languages:
         raise ExportError("captioners write one language; --languages is not for them")
-    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    settings = read_settings(folder)
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
     if not tokenizer.is_fast:
         raise ExportError(f"{folder}: {type(tokenizer).__name__} is no tokenizer of the `tokenizers` library")
-    return CaptionerFiles(folder, settings, load_processor(folder), tokenizer)
+    return CaptionerSettings(folder, settings, load_processor(folder), tokenizer)
 
 
-def captioner(
+def captioner_model(
     family: str,
-    files: CaptionerFiles,
+    settings: CaptionerSettings,
     encoder: PictureEncoder,
     decoder: DecoderDescription,
     target: Target,
-    reference: VisionReference,
+    reference: CaptionerReference,
 ) -> SourceModel:
-    """Puts a captioner together."""
-    source = image_source(files.processor, encoder.config)
-    limit = min(decoder.config.max_positions, MAX_TOKENS)
+    """Combines a captioner's net with its settings."""
+    source = image_source(settings.processor, encoder.config)
+    limit = min(decoder.config.max_positions, MAX_CAPTION_TOKENS)
     return SourceModel(
         family=family,
         task="captioning",
@@ -105,22 +113,22 @@ def captioner(
         reference=reference,
         source=source,
         target=target,
-        tokenizers={TOKENIZER: shipped(files.tokenizer)},
+        tokenizers={TOKENIZER_FILE: bundled_tokenizer(settings.tokenizer)},
         max_source_tokens=source.num_positions,
         max_target_tokens=limit,
-        generation=generation_defaults(dict(files.settings), limit),
-        provenance=Provenance(source=str(files.settings.get("_name_or_path") or files.folder.name)),
+        generation=generation_defaults(settings.generation, limit),
+        provenance=Provenance(source=str(settings.generation.get("_name_or_path") or settings.folder.name)),
     )
 
 
 def caption_target(tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int) -> Target:
-    """How captions begin and end.
+    """The decoder's output.
 
     Args:
-        ids: the tokens "start", "end" (one or more) and "pad".
+        ids: the tokens "start", "end" (one or a list) and "pad".
 
     Raises:
-        ExportError: with every token that is None.
+        ExportError: names every token that is None.
     """
     missing = [name for name, token in ids.items() if token is None]
     if missing:
@@ -128,7 +136,7 @@ def caption_target(tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int) -
     ends = ids["end"] if isinstance(ids["end"], list) else [ids["end"]]
     special = {ids["start"], ids["pad"], *ends, *tokenizer.all_special_ids}
     return Target(
-        tokenizer=TOKENIZER,
+        tokenizer=TOKENIZER_FILE,
         vocab_size=vocab_size,
         start_id=ids["start"],
         pad_id=ids["pad"],

@@ -1,4 +1,4 @@
-"""Tokenizers of `transformers` that the `tokenizers` library runs, as files that a bundle carries."""
+"""Tokenizers of `transformers` that the `tokenizers` library runs, as files for a bundle."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", 
 
 
 def open_tokenizer(folder: Path) -> Any:
-    """Opens a checkpoint's own tokenizer; no code of the checkpoint's is run.
+    """Opens a checkpoint's tokenizer, without running the checkpoint's code.
 
     Raises:
         ExportError: there is none, or it cannot be read.
@@ -21,14 +21,14 @@ def open_tokenizer(folder: Path) -> Any:
         raise ExportError(f"{folder} holds no tokenizer: none of {', '.join(TOKENIZER_FILES)}")
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # of transformers, tokenizers, sentencepiece: many kinds
+    except Exception as error:  # transformers, tokenizers and sentencepiece raise many kinds
         raise ExportError(f"the tokenizer in {folder} cannot be read: {error}") from error
 
 
-def shipped(tokenizer: Any) -> str:
-    """The tokenizer as JSON. What a user types is text: no special token can be formed of it.
+def bundled_tokenizer(tokenizer: Any) -> str:
+    """The tokenizer as JSON, which never produces a special token from text.
 
-    A unigram model knows its special tokens as pieces. They get a name with a space, which nothing matches.
+    A unigram model has its special tokens as pieces. They get a space in their names, which no text matches.
     """
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     content |= {"post_processor": None, "truncation": None, "padding": None}

@@ -9,30 +9,31 @@ from regard_service.bundle import Provenance, Target, TextSource
 from transformers import MarianMTModel, MarianTokenizer
 
 from regard_export.architectures.transformer import TransformerArchitecture
+from regard_export.checkpoints.files import read_json, require_files
+from regard_export.checkpoints.languages import LanguagePairs, Languages, named_languages
 from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
-from regard_export.checkpoints.source_model import SourceModel, Wanted, require_files
-from regard_export.descriptions.transformer import Description
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import bart
-from regard_export.families.hugging_face.languages import Languages, Pairs, named_languages
-from regard_export.families.hugging_face.net_loading import (
-    HuggingFaceReference,
+from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
     generation_defaults,
-    load_net,
-    read_json,
+    read_settings,
     refuse_unsupported,
 )
+from regard_export.families.hugging_face.net_loading import load_net
+from regard_export.families.hugging_face.reference import HuggingFaceReference
 
 FAMILY = "marian"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
 END, UNKNOWN, PAD = "</s>", "<unk>", "<pad>"
 
 
-def load(folder: Path, wanted: Wanted) -> SourceModel:
+def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
     require_files(folder, "source.spm", "target.spm", "vocab.json")
-    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    settings = read_settings(folder)
     refuse_unsupported(settings)
     tokenizer_settings = read_json(folder / "tokenizer_config.json")
     vocabulary, target_vocabulary = _vocabularies(folder, settings, tokenizer_settings)
@@ -40,9 +41,9 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
         SOURCE_TOKENIZER: source_tokenizer(folder / "source.spm", vocabulary),
         TARGET_TOKENIZER: target_tokenizer(target_vocabulary),
     }
-    net = load_net(MarianMTModel, folder, trust_pickle=wanted.trust_pickle)
-    languages = _languages(vocabulary, tokenizer_settings, wanted.languages)
-    # No Marian model may write the padding token, which each of them starts with.
+    net = load_net(MarianMTModel, folder, trust_pickle=load_options.trust_pickle)
+    languages = _languages(vocabulary, tokenizer_settings, load_options.languages)
+    # Marian models start with the padding token and never generate it.
     description = bart.describe(net, tuple(sorted({settings["pad_token_id"], *banned_ids(settings)})))
     target = _target(settings, target_vocabulary)
     source = TextSource(
@@ -67,10 +68,10 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
 
 
 class MarianReference(HuggingFaceReference):
-    """MarianMTModel with MarianTokenizer; special tokens in a text are text."""
+    """MarianMTModel with MarianTokenizer, which reads special tokens in a text as text."""
 
     def __init__(
-        self, net: MarianMTModel, description: Description, target: Target, folder: Path, source: TextSource
+        self, net: MarianMTModel, description: TransformerDescription, target: Target, folder: Path, source: TextSource
     ) -> None:
         super().__init__(net, description, target)
         self._source = source
@@ -81,22 +82,26 @@ class MarianReference(HuggingFaceReference):
         self.unknown_id = self._tokenizer.unk_token_id
 
     def tokenize(self, text: str, key: str) -> list[int]:
+        """See `TextReference`."""
         ids = self._tokenizer(text, split_special_tokens=True, add_special_tokens=False).input_ids
         return [*self._source.prefix_ids.get(key, ()), *ids, *self._source.suffix_ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
+        """See `TextReference`."""
         return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
 
 
 def _vocabularies(
     folder: Path, settings: Mapping[str, Any], tokenizer_settings: Mapping[str, Any]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """The source's pieces and the target's, by id; mostly the same."""
-    separate = tokenizer_settings.get("separate_vocabs") or not settings.get("share_encoder_decoder_embeddings", True)
-    if separate:
+    """The ids of the source's pieces and of the target's, which are usually the same."""
+    is_separate = tokenizer_settings.get("separate_vocabs") or not settings.get(
+        "share_encoder_decoder_embeddings", True
+    )
+    if is_separate:
         require_files(folder, "target_vocab.json")
     sizes = settings["vocab_size"], settings.get("decoder_vocab_size") or settings["vocab_size"]
-    found = [read_json(folder / name) for name in ("vocab.json", "target_vocab.json" if separate else "vocab.json")]
+    found = [read_json(folder / name) for name in ("vocab.json", "target_vocab.json" if is_separate else "vocab.json")]
     faults = [
         f"the {side}'s vocabulary does not number its pieces from 0 to {size - 1}"
         for side, size, pieces in zip(("source", "target"), sizes, found, strict=True)
@@ -123,16 +128,18 @@ def _is_language(piece: str) -> bool:
     return piece.startswith(">>") and piece.endswith("<<")
 
 
-def _languages(vocabulary: Mapping[str, int], settings: Mapping[str, Any], pairs: Pairs) -> Languages:
-    """Target languages, of which each that is one of several has a piece that asks for it, as ">>fra<<"."""
-    asked_by = {piece[2:-2]: (i,) for piece, i in vocabulary.items() if _is_language(piece)}
+def _languages(vocabulary: Mapping[str, int], settings: Mapping[str, Any], pairs: LanguagePairs) -> Languages:
+    """The languages; each of several target languages has a piece such as ">>fra<<", which the source begins with."""
+    language_pieces = {piece[2:-2]: (i,) for piece, i in vocabulary.items() if _is_language(piece)}
     if pairs:
         named = named_languages(pairs)
-        unknown = [code for code in named.targets if asked_by and code not in asked_by]
+        unknown = [code for code in named.targets if language_pieces and code not in language_pieces]
         if unknown:
-            raise ExportError(f"no languages {', '.join(unknown)}; there are {', '.join(asked_by)}")
+            raise ExportError(f"no languages {', '.join(unknown)}; there are {', '.join(language_pieces)}")
         sources, targets = named.sources, named.targets
     else:
         sources = (settings.get("source_lang") or "unknown",)
-        targets = tuple(asked_by) or (settings.get("target_lang") or "unknown",)
-    return Languages(sources, targets, prefix_ids={code: asked_by[code] for code in targets if code in asked_by})
+        targets = tuple(language_pieces) or (settings.get("target_lang") or "unknown",)
+    return Languages(
+        sources, targets, prefix_ids={code: language_pieces[code] for code in targets if code in language_pieces}
+    )

@@ -5,24 +5,24 @@ from typing import Any
 
 from regard_models.nets.transformer import TransformerConfig
 
-from regard_export.checkpoints.weight_mapping import ACTIVATIONS, renamed
-from regard_export.descriptions.transformer import Description
+from regard_export.checkpoints.weight_names import ACTIVATIONS, renamed
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face.bart import same
+from regard_export.families.hugging_face.bart import are_tied
 
-MAX_POSITIONS = 1024  # where nobody names another limit
+DEFAULT_MAX_POSITIONS = 1024  # if the tokenizer has no limit
 
 ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 
 
-def describe(net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None = None) -> Description:
-    """Config and weights of a net of `transformers` as our description.
+def describe(net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None = None) -> TransformerDescription:
+    """Maps a net of `transformers` to a description.
 
     Args:
-        max_positions: the longest text; relative positions themselves have no end.
+        max_positions: tokens of the longest text; relative positions themselves are unlimited.
 
     Raises:
-        ExportError: with every option that the description has no place for.
+        ExportError: the net has an option that the description does not offer.
     """
     settings = net.config
     if settings.dense_act_fn not in ACTIVATIONS:
@@ -43,20 +43,20 @@ def describe(net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None
         positions="relative",
         relative_buckets=settings.relative_attention_num_buckets,
         relative_max_distance=settings.relative_attention_max_distance,
-        max_positions=max_positions or MAX_POSITIONS,
+        max_positions=max_positions or DEFAULT_MAX_POSITIONS,
         bias=False,
         scale_embeddings=False,
         scale_attention=False,
-        tie_embeddings=same(head, table),
+        tie_embeddings=are_tied(head, table),
         head_scale=settings.d_model**-0.5 if getattr(settings, "scale_decoder_outputs", False) else 1.0,
     )
     theirs = {name: x.numpy() for name, x in net.state_dict().items()}
     weights = renamed(theirs, dict(_names(config)), ("weight",))
-    return Description(config, weights, banned_ids)
+    return TransformerDescription(config, weights, banned_ids)
 
 
 def _names(config: TransformerConfig) -> Iterator[tuple[str, str]]:
-    """Every weight: our name, theirs."""
+    """Our name and theirs of every weight."""
     yield "embedding", "shared"
     if not config.tie_embeddings:
         yield "head", "lm_head"
@@ -68,7 +68,7 @@ def _names(config: TransformerConfig) -> Iterator[tuple[str, str]]:
 
 
 def _layer_names(config: TransformerConfig, side: str, layer: int) -> Iterator[tuple[str, str]]:
-    """The sublayers of one layer, which they number."""
+    """Our names and theirs within one layer; they number its sublayers."""
     attentions = {"self_attention": "SelfAttention"}
     if side == "decoder":
         attentions["cross_attention"] = "EncDecAttention"

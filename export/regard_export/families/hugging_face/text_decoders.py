@@ -1,4 +1,4 @@
-"""Decoders of `transformers` that attend to an encoder of another kind: GPT-2, BERT and TrOCR as the project's own."""
+"""Decoders of `transformers` that attend to a vision encoder: GPT-2, BERT and TrOCR."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,11 +10,12 @@ from torch import nn
 from transformers.models.trocr.modeling_trocr import TrOCRSinusoidalPositionalEmbedding
 
 from regard.arrays import Float32Array
-from regard_export.checkpoints.weight_mapping import ACTIVATIONS, BOTH, Weights, renamed
+from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS, renamed
+from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
 
-# Ours, theirs.
+# Our names to theirs.
 GPT2_NORMS = {
     "self_attention_sublayer.norm": "ln_1",
     "cross_attention_sublayer.norm": "ln_cross_attn",
@@ -40,7 +41,7 @@ BERT_LAYER = {
     "feed_forward.outer": "output.dense",
     "feed_forward_sublayer.norm": "output.LayerNorm",
 }
-BERT_REST = {
+BERT_OUTSIDE_LAYERS = {
     "embedding": "bert.embeddings.word_embeddings",
     "decoder_embedding_norm": "bert.embeddings.LayerNorm",
     "head_transform.dense": "cls.predictions.transform.dense",
@@ -56,7 +57,7 @@ TROCR_LAYER = {
     "feed_forward.outer": "fc2",
     "feed_forward_sublayer.norm": "final_layer_norm",
 }
-TROCR_OFFSET = 2  # rows of its tables of positions before that of the first
+TROCR_POSITION_OFFSET = 2  # rows of a position table before the first position's
 
 
 def text_decoder(
@@ -68,12 +69,12 @@ def text_decoder(
         config: of `transformers`.
         weights: by the decoder's own names.
         memory_width: of the encoder's states.
-        bridge: "weight" and "bias" of the projection between encoder and decoder, if there is one; it becomes part of
-            the keys' and values' projections.
+        bridge: "weight" and "bias" of the projection between encoder and decoder, or {}; it is merged into the
+            projections of keys and values.
         banned_ids: tokens that are never generated.
 
     Raises:
-        ExportError: a kind that is not known, or one with options that are not supported.
+        ExportError: the decoder is of an unknown kind, or has unsupported options.
     """
     if config.model_type not in DECODERS:
         raise ExportError(f"unknown decoder {config.model_type!r}; known are {', '.join(sorted(DECODERS))}")
@@ -84,16 +85,16 @@ def text_decoder(
             # W (B x + b) + c = W B x + (W b + c)
             ours[f"{name}.bias"] = ours[f"{name}.weight"] @ bridge["bias"] + ours[f"{name}.bias"]
             ours[f"{name}.weight"] = ours[f"{name}.weight"] @ bridge["weight"]
-    # Its own config says whether they are tied, but what was saved counts.
-    tied = np.array_equal(ours["head.weight"], ours["embedding.weight"])
-    if tied:
+    # The config also says whether they are tied, but the saved weights decide.
+    is_tied = np.array_equal(ours["head.weight"], ours["embedding.weight"])
+    if is_tied:
         del ours["head.weight"]
     return DecoderDescription(
         TransformerConfig(
             encoder_layers=0,
             positions="learned",
             output_bias="head.bias" in ours,
-            tie_embeddings=tied,
+            tie_embeddings=is_tied,
             memory_width=memory_width,
             **options,
         ),
@@ -103,18 +104,20 @@ def text_decoder(
 
 
 def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
-    """Radford et al. 2019; its linear layers are stored transposed, several of them side by side."""
+    """Radford et al. 2019; linear layers are stored transposed, several of them concatenated."""
     _refuse(
         config,
-        activation_function=config.activation_function not in ACTIVATIONS,
-        scale_attn_weights=not config.scale_attn_weights,
-        scale_attn_by_inverse_layer_idx=config.scale_attn_by_inverse_layer_idx,
+        {
+            "activation_function": config.activation_function not in ACTIVATIONS,
+            "scale_attn_weights": not config.scale_attn_weights,
+            "scale_attn_by_inverse_layer_idx": config.scale_attn_by_inverse_layer_idx,
+        },
     )
     names = {"embedding": "transformer.wte", "decoder_positions": "transformer.wpe", "head": "lm_head"}
-    ours = renamed(theirs, names, ("weight",)) | renamed(theirs, {"decoder_norm": "transformer.ln_f"}, BOTH)
+    ours = renamed(theirs, names, ("weight",)) | renamed(theirs, {"decoder_norm": "transformer.ln_f"}, WEIGHT_AND_BIAS)
     for layer in range(config.n_layer):
         our_prefix, their_prefix = f"decoder.{layer}.", f"transformer.h.{layer}."
-        ours |= renamed(theirs, GPT2_NORMS, BOTH, our_prefix, their_prefix)
+        ours |= renamed(theirs, GPT2_NORMS, WEIGHT_AND_BIAS, our_prefix, their_prefix)
         for our_names, name in GPT2_LINEARS.items():
             weight, bias = theirs[f"{their_prefix}{name}.weight"], theirs[f"{their_prefix}{name}.bias"]
             parts = np.split(weight.T, len(our_names)), np.split(bias, len(our_names))
@@ -136,13 +139,15 @@ def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
 
 
 def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
-    """Devlin et al. 2019, as a decoder; all that it writes is of the first segment."""
+    """Devlin et al. 2019, as a decoder; all tokens are of the first segment."""
     _refuse(
         config,
-        hidden_act=config.hidden_act not in ACTIVATIONS,
-        position_embedding_type=getattr(config, "position_embedding_type", "absolute") != "absolute",
+        {
+            "hidden_act": config.hidden_act not in ACTIVATIONS,
+            "position_embedding_type": getattr(config, "position_embedding_type", "absolute") != "absolute",
+        },
     )
-    ours = renamed(theirs, BERT_REST, BOTH)
+    ours = renamed(theirs, BERT_OUTSIDE_LAYERS, WEIGHT_AND_BIAS)
     del ours["embedding.bias"]
     ours["decoder_positions.weight"] = theirs["bert.embeddings.position_embeddings.weight"]
     segments = theirs.get("bert.embeddings.token_type_embeddings.weight")
@@ -151,7 +156,7 @@ def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
     ours["head.weight"] = theirs["cls.predictions.decoder.weight"]
     ours["head.bias"] = theirs["cls.predictions.decoder.bias"]
     for layer in range(config.num_hidden_layers):
-        ours |= renamed(theirs, BERT_LAYER, BOTH, f"decoder.{layer}.", f"bert.encoder.layer.{layer}.")
+        ours |= renamed(theirs, BERT_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"bert.encoder.layer.{layer}.")
     return {
         "vocab_size": config.vocab_size,
         "width": config.hidden_size,
@@ -170,17 +175,17 @@ def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
 
 
 def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
-    """Li et al. 2021: BART's decoder, but for its positions."""
-    _refuse(config, activation_function=config.activation_function not in ACTIVATIONS)
+    """Li et al. 2021: BART's decoder with other positions."""
+    _refuse(config, {"activation_function": config.activation_function not in ACTIVATIONS})
     ours = {
         "embedding.weight": theirs["model.decoder.embed_tokens.weight"],
         "decoder_positions.weight": _trocr_positions(config, theirs),
         "head.weight": theirs["output_projection.weight"],
     }
     if config.layernorm_embedding:
-        ours |= renamed(theirs, {"decoder_embedding_norm": "model.decoder.layernorm_embedding"}, BOTH)
+        ours |= renamed(theirs, {"decoder_embedding_norm": "model.decoder.layernorm_embedding"}, WEIGHT_AND_BIAS)
     for layer in range(config.decoder_layers):
-        ours |= renamed(theirs, TROCR_LAYER, BOTH, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
+        ours |= renamed(theirs, TROCR_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
     return {
         "vocab_size": config.vocab_size,
         "width": config.d_model,
@@ -197,27 +202,27 @@ def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Floa
 
 
 def _trocr_positions(config: Any, theirs: Weights) -> Float32Array:
-    """Learned, or sines and cosines in the order of fairseq; from the first position on."""
+    """The position table from the first position on: learned, or sines and cosines in fairseq's order."""
     if config.use_learned_position_embeddings:
-        return theirs["model.decoder.embed_positions.weight"][TROCR_OFFSET:]
-    padding, first = config.pad_token_id, config.pad_token_id + 1
+        return theirs["model.decoder.embed_positions.weight"][TROCR_POSITION_OFFSET:]
+    padding, first_position = config.pad_token_id, config.pad_token_id + 1
     table = TrOCRSinusoidalPositionalEmbedding.get_embedding(
-        config.max_position_embeddings + first, config.d_model, padding
+        config.max_position_embeddings + first_position, config.d_model, padding
     )
-    found: Float32Array = table[first:].to(torch.float32).numpy()
-    return found
+    positions: Float32Array = table[first_position:].to(torch.float32).numpy()
+    return positions
 
 
-def make_sinusoids_anew(net: nn.Module) -> None:
-    """TrOCR's table of sines is no weight, and reading a checkpoint leaves it without values."""
+def recompute_sinusoids(net: nn.Module) -> None:
+    """Makes TrOCR compute its sinusoids again, which loading a checkpoint leaves uninitialized."""
     for module in net.modules():
         if isinstance(module, TrOCRSinusoidalPositionalEmbedding):
-            module.weights = None  # made at the first use
+            module.weights = None  # computed on first use
 
 
-def _refuse(config: Any, **faults: bool) -> None:
-    """Names every option that asks for what the description cannot say."""
-    named = [f"{name} {getattr(config, name)!r}" for name, faulty in faults.items() if faulty]
+def _refuse(config: Any, is_faulty: Mapping[str, bool]) -> None:
+    """Raises ExportError with every option that the description does not offer, if there are any."""
+    named = [f"{name} {getattr(config, name)!r}" for name, fault in is_faulty.items() if fault]
     if named:
         raise ExportError(f"this {config.model_type} decoder asks for what is not supported: {', '.join(named)}")
 

@@ -1,4 +1,4 @@
-"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5, all but their weights."""
+"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,77 +16,81 @@ from transformers import (
 )
 
 from regard_export.architectures.transformer import TransformerArchitecture
-from regard_export.checkpoints.sentencepiece_tokenizers import numbered_pieces, source_tokenizer, target_tokenizer
-from regard_export.checkpoints.source_model import SourceModel, Wanted
-from regard_export.descriptions.transformer import Description
+from regard_export.checkpoints.languages import Languages, named_languages
+from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import bart, t5
-from regard_export.families.hugging_face.fast_tokenizers import open_tokenizer, shipped
-from regard_export.families.hugging_face.languages import (
-    Languages,
-    named_languages,
-    prompt_ids,
-    prompted_languages,
-    token_languages,
-)
-from regard_export.families.hugging_face.net_loading import (
-    HuggingFaceReference,
+from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
+from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
     generation_defaults,
-    load_net,
-    read_json,
+    read_settings,
     refuse_unsupported,
 )
+from regard_export.families.hugging_face.language_tokens import prompt_ids, prompted_languages, token_languages
+from regard_export.families.hugging_face.net_loading import load_net
+from regard_export.families.hugging_face.reference import HuggingFaceReference
 
-NO_LIMIT = 100_000  # tokenizers that know no limit name a much larger number
+MAX_TOKENIZER_LIMIT = 100_000  # a tokenizer without a limit states a much larger number
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target.json"
 
 
-class Describe(Protocol):
-    def __call__(self, net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None) -> Description:
-        """Config and weights of a net; `max_positions` is the tokenizer's limit."""
+class DescribeNet(Protocol):
+    """Maps a net to a description."""
+
+    def __call__(self, net: Any, banned_ids: tuple[int, ...], *, max_positions: int | None) -> TransformerDescription:
+        """Maps a net; `max_positions` is the tokenizer's limit."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What is known of a kind of checkpoint before it is read.
+    """A kind of checkpoint.
 
     Attributes:
-        tasks: what such models do; the first where nobody says.
-        tells_languages: by tokens, as `token_languages` has it.
+        net: its class in `transformers`.
+        tasks: those that its models may have; the first is the default.
+        has_language_tokens: whether tokens tell the languages, see `token_languages`.
     """
 
     name: str
     net: Any
-    describe: Describe
+    describe: DescribeNet
     tasks: tuple[Task, ...]
-    tells_languages: bool = False
+    has_language_tokens: bool = False
 
 
 FAMILIES = {
     family.name: family
     for family in (
         Family("bart", BartForConditionalGeneration, bart.describe, ("summarization", "translation")),
-        Family("mbart", MBartForConditionalGeneration, bart.describe, ("translation", "summarization"), True),
+        Family(
+            "mbart",
+            MBartForConditionalGeneration,
+            bart.describe,
+            ("translation", "summarization"),
+            has_language_tokens=True,
+        ),
         Family("pegasus", PegasusForConditionalGeneration, bart.describe, ("summarization",)),
-        Family("m2m_100", M2M100ForConditionalGeneration, bart.describe, ("translation",), True),
+        Family("m2m_100", M2M100ForConditionalGeneration, bart.describe, ("translation",), has_language_tokens=True),
         Family("t5", T5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
         Family("mt5", MT5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
     )
 }
 
 
-def load(folder: Path, wanted: Wanted) -> SourceModel:
+def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
-    settings = {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    settings = read_settings(folder)
     family = FAMILIES[settings["model_type"]]
-    task = _task(family, settings, wanted)
+    task = _task(family, settings, load_options)
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
-    net = load_net(family.net, folder, trust_pickle=wanted.trust_pickle)
+    net = load_net(family.net, folder, trust_pickle=load_options.trust_pickle)
     description = family.describe(net, banned_ids(settings), max_positions=_limit(tokenizer))
-    languages = _languages(family, task, tokenizer, settings, wanted)
+    languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):
         languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
     source, target = _source(tokenizer, languages, family), _target(tokenizer, languages, settings, description)
@@ -109,12 +113,12 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
 
 
 class TextToTextReference(HuggingFaceReference):
-    """A model of texts with its own tokenizer; special tokens in a text are text."""
+    """A model of texts with its own tokenizer, which reads special tokens in a text as text."""
 
     def __init__(
         self,
         net: Any,
-        description: Description,
+        description: TransformerDescription,
         source: TextSource,
         target: Target,
         tokenizer: Any,
@@ -129,53 +133,57 @@ class TextToTextReference(HuggingFaceReference):
             tokenizer.src_lang = languages.sources[0]
 
     def tokenize(self, text: str, key: str) -> list[int]:
+        """See `TextReference`."""
         prompt = self._prompts.get(key, self._prompts.get("", ()))
         ids: list[int] = self._tokenizer(text, split_special_tokens=True).input_ids
         return [*prompt, *ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
+        """See `TextReference`."""
         pieces = [i for i in ids if i not in self._special_ids]
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
 
 
-def _task(family: Family, settings: Mapping[str, Any], wanted: Wanted) -> Task:
-    """The task asked for, or the family's first; one that does several as it is told has none by itself."""
-    if wanted.task is not None and wanted.task not in family.tasks:
-        raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}, not {wanted.task}")
-    if wanted.task is None and family.describe is t5.describe:
+def _task(family: Family, settings: Mapping[str, Any], load_options: LoadOptions) -> Task:
+    """The caller's task, or the family's default; T5 has none, since its task depends on its prompt."""
+    if load_options.task is not None and load_options.task not in family.tasks:
+        raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}, not {load_options.task}")
+    if load_options.task is None and family.describe is t5.describe:
         raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}; say which: --task")
-    return wanted.task or family.tasks[0]
+    return load_options.task or family.tasks[0]
 
 
 def _task_settings(settings: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """What the checkpoint's config says of one task."""
+    """The settings of one task in the checkpoint's config."""
     tasks = settings.get("task_specific_params") or {}
     name = next((name for name in tasks if name.split("_")[0] == task), None)
     return dict(tasks[name]) if name else {}
 
 
 def _limit(tokenizer: Any) -> int | None:
-    """The longest text, if the tokenizer knows one."""
-    longest = int(tokenizer.model_max_length)
-    return longest if longest < NO_LIMIT else None
+    """Tokens of the longest text, if the tokenizer has a limit."""
+    limit = int(tokenizer.model_max_length)
+    return limit if limit < MAX_TOKENIZER_LIMIT else None
 
 
-def _languages(family: Family, task: Task, tokenizer: Any, settings: Mapping[str, Any], wanted: Wanted) -> Languages:
-    if family.tells_languages:
-        return token_languages(tokenizer, settings, wanted.languages)
+def _languages(
+    family: Family, task: Task, tokenizer: Any, settings: Mapping[str, Any], load_options: LoadOptions
+) -> Languages:
+    if family.has_language_tokens:
+        return token_languages(tokenizer, settings, load_options.languages)
     if task != "translation":
-        if wanted.languages:
+        if load_options.languages:
             raise ExportError(f"--languages is of no meaning for {task}")
         return Languages((), ())
     if family.describe is t5.describe:
-        return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, wanted.languages)
-    return named_languages(wanted.languages)
+        return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, load_options.languages)
+    return named_languages(load_options.languages)
 
 
 def _source(tokenizer: Any, languages: Languages, family: Family) -> TextSource:
-    """What stands around the pieces, as the tokenizer itself puts it there."""
+    """The encoder's input: the pieces of a text between the special tokens that the tokenizer adds."""
     before: tuple[int, ...]
-    before, after = ((), (tokenizer.eos_token_id,)) if family.tells_languages else _affixes(tokenizer)
+    before, after = ((), (tokenizer.eos_token_id,)) if family.has_language_tokens else _affixes(tokenizer)
     prompts = {key: before + ids for key, ids in languages.prefix_ids.items()}
     return TextSource(
         tokenizer=SOURCE_TOKENIZER,
@@ -187,13 +195,15 @@ def _source(tokenizer: Any, languages: Languages, family: Family) -> TextSource:
 
 
 def _affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Special tokens before a text and behind it."""
+    """The special tokens that the tokenizer adds before a text and behind it."""
     pieces, ids = (tokenizer("a", add_special_tokens=special).input_ids for special in (False, True))
     start = next(i for i in range(len(ids)) if ids[i : i + len(pieces)] == pieces)
     return tuple(ids[:start]), tuple(ids[start + len(pieces) :])
 
 
-def _target(tokenizer: Any, languages: Languages, settings: Mapping[str, Any], description: Description) -> Target:
+def _target(
+    tokenizer: Any, languages: Languages, settings: Mapping[str, Any], description: TransformerDescription
+) -> Target:
     ends = settings["eos_token_id"]
     start = settings.get("decoder_start_token_id")
     if start is None:
@@ -206,7 +216,7 @@ def _target(tokenizer: Any, languages: Languages, settings: Mapping[str, Any], d
         raise ExportError(f"the tokenizer has {len(tokenizer)} tokens, the weights {vocab_size}")
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {*tokenizer.all_special_ids}
     special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()}
-    special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # numbers without a piece
+    special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # ids without a piece
     return Target(
         tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast else TARGET_TOKENIZER,
         vocab_size=vocab_size,
@@ -220,7 +230,14 @@ def _target(tokenizer: Any, languages: Languages, settings: Mapping[str, Any], d
 
 def _tokenizers(folder: Path, tokenizer: Any) -> dict[str, str]:
     if tokenizer.is_fast:
-        return {SOURCE_TOKENIZER: shipped(tokenizer)}
-    ids = numbered_pieces(tokenizer)
+        return {SOURCE_TOKENIZER: bundled_tokenizer(tokenizer)}
+    ids = _ids_by_piece(tokenizer)
     model_file = folder / Path(tokenizer.vocab_files_names["spm_file"]).name
     return {SOURCE_TOKENIZER: source_tokenizer(model_file, ids), TARGET_TOKENIZER: target_tokenizer(ids)}
+
+
+def _ids_by_piece(tokenizer: Any) -> dict[str, int]:
+    """Every piece's id, from 0 on; ids without a piece get a name."""
+    named = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
+    missing = set(range(max(named.values()) + 1)) - set(named.values())
+    return named | {f"<unused {i}>": i for i in missing}

@@ -7,45 +7,49 @@ from typing import Any
 
 from transformers import VisionEncoderDecoderModel
 
-from regard_export.checkpoints.source_model import SourceModel, Wanted
-from regard_export.checkpoints.weight_mapping import under
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.weight_names import weights_under
 from regard_export.families.hugging_face.captioners import (
-    BUFFERS,
-    VisionReference,
+    BUFFER_NAMES,
+    CaptionerReference,
     caption_target,
-    captioner,
-    read_files,
+    captioner_model,
+    read_captioner_settings,
 )
-from regard_export.families.hugging_face.net_loading import banned_ids, load_net
-from regard_export.families.hugging_face.text_decoders import make_sinusoids_anew, text_decoder
+from regard_export.families.hugging_face.generation_settings import banned_ids
+from regard_export.families.hugging_face.net_loading import load_net
+from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, text_decoder
 from regard_export.families.hugging_face.vision_encoders import vision_encoder
 
 FAMILY = "vision-encoder-decoder"
-# An encoder's pooler is read by nothing, and often missing; older files carry GPT-2's causal masks as weights.
-UNREAD = re.compile(rf"encoder\.pooler\..*|decoder\.transformer\.h\.\d+\.\w+\.(bias|masked_bias)|{BUFFERS}")
+# Nothing reads an encoder's pooler, which is often missing; older checkpoints store GPT-2's causal masks as weights.
+IGNORED_WEIGHTS = re.compile(
+    rf"encoder\.pooler\..*|decoder\.transformer\.h\.\d+\.\w+\.(bias|masked_bias)|{BUFFER_NAMES}"
+)
 
 
-def load(folder: Path, wanted: Wanted) -> SourceModel:
+def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
-    files = read_files(folder, wanted)
-    net = load_net(VisionEncoderDecoderModel, folder, unread=UNREAD, trust_pickle=wanted.trust_pickle)
-    make_sinusoids_anew(net)
+    settings = read_captioner_settings(folder, load_options)
+    net = load_net(VisionEncoderDecoderModel, folder, ignored=IGNORED_WEIGHTS, trust_pickle=load_options.trust_pickle)
+    recompute_sinusoids(net)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
-    encoder = vision_encoder(net.config.encoder, under(weights, "encoder."))
+    encoder = vision_encoder(net.config.encoder, weights_under(weights, "encoder."))
     decoder = text_decoder(
         net.config.decoder,
-        under(weights, "decoder."),
+        weights_under(weights, "decoder."),
         memory_width=encoder.config.width,
-        bridge=under(weights, "enc_to_dec_proj."),
-        banned_ids=banned_ids(files.settings),
+        bridge=weights_under(weights, "enc_to_dec_proj."),
+        banned_ids=banned_ids(settings.generation),
     )
-    ids = _ids(files.settings, net.config.decoder)
-    target = caption_target(files.tokenizer, ids, vocab_size=decoder.config.vocab_size)
-    return captioner(FAMILY, files, encoder, decoder, target, VisionReference(net, decoder, target, files))
+    ids = _ids(settings.generation, net.config.decoder)
+    target = caption_target(settings.tokenizer, ids, vocab_size=decoder.config.vocab_size)
+    reference = CaptionerReference(net, decoder, target, settings)
+    return captioner_model(FAMILY, settings, encoder, decoder, target, reference)
 
 
 def _ids(settings: Mapping[str, Any], decoder: Any) -> dict[str, Any]:
-    """The tokens that the checkpoint names; those that it does not, the decoder's config may."""
+    """The start, end and pad tokens, from the first place that names each: the settings, then the decoder's config."""
     ids: dict[str, Any] = {}
     for name, kinds in {
         "start": ("decoder_start", "bos"),

@@ -1,4 +1,4 @@
-"""Encoders of pictures in `transformers`: config and weights as the project's own vision transformers."""
+"""Vision encoders of `transformers` (ViT, DeiT, BEiT, Swin), mapped to this project's."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,13 +10,14 @@ from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard.arrays import Float32Array
 from regard_export.architectures.swin import SwinEncoder
 from regard_export.architectures.vision_transformer import VisionEncoder
-from regard_export.checkpoints.weight_mapping import ACTIVATIONS, BOTH, Weights, renamed
+from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS, renamed
 from regard_export.descriptions.encoders import SwinDescription, VisionDescription
+from regard_export.descriptions.layers import Weights
 from regard_export.errors import ExportError
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
 
-# Ours, theirs; of ViT, DeiT and BEiT alike.
+# Our names to theirs, for ViT, DeiT, BEiT and Swin.
 LAYER = {
     **{f"self_attention.{ours}": f"attention.{theirs}" for ours, theirs in ATTENTION.items()},
     "self_attention_sublayer.norm": "layernorm_before",
@@ -30,26 +31,27 @@ PictureEncoder = VisionEncoder | SwinEncoder
 
 
 def vision_encoder(config: Any, weights: Weights) -> PictureEncoder:
-    """Describes an encoder.
+    """Maps an encoder.
 
     Args:
         config: of `transformers`.
         weights: by the encoder's own names.
 
     Raises:
-        ExportError: a kind that is not known, or one with options that are not supported.
+        ExportError: the encoder is of an unknown kind, or has unsupported options.
     """
     if config.model_type not in ENCODERS:
         raise ExportError(f"unknown encoder {config.model_type!r}; known are {', '.join(sorted(ENCODERS))}")
     try:
         return ENCODERS[config.model_type](config, weights)
-    except ValueError as error:  # of the net: sizes that do not fit each other
+    except ValueError as error:  # the net's sizes do not fit each other
         raise ExportError(f"this {config.model_type} encoder is not supported: {error}") from error
 
 
 def _vit(config: Any, weights: Weights) -> VisionEncoder:
-    tokens = [weights["embeddings.cls_token"][0]]
-    return _describe(config, weights, np.concatenate(tokens), weights["embeddings.position_embeddings"][0])
+    """Dosovitskiy et al. 2021."""
+    class_tokens = weights["embeddings.cls_token"][0]
+    return _describe(config, weights, class_tokens, weights["embeddings.position_embeddings"][0])
 
 
 def _deit(config: Any, weights: Weights) -> VisionEncoder:
@@ -59,15 +61,19 @@ def _deit(config: Any, weights: Weights) -> VisionEncoder:
 
 
 def _beit(config: Any, weights: Weights) -> VisionEncoder:
-    """Bao et al. 2022: distances between patches instead of positions, and keys without a bias.
+    """Bao et al. 2022: relative positions instead of absolute ones, and keys without a bias.
 
-    A scale for each channel of what a sublayer adds (Touvron et al. 2021, "Going deeper with Image Transformers")
-    becomes part of the sublayer's last projection.
+    The scale of each channel of a sublayer's output (Touvron et al. 2021, "Going deeper with Image Transformers")
+    is merged into the sublayer's last projection.
     """
-    relative = config.use_relative_position_bias or config.use_shared_relative_position_bias
-    options = {"relative_positions": relative, "final_norm": not config.use_mean_pooling}
+    is_relative = config.use_relative_position_bias or config.use_shared_relative_position_bias
     positions = weights["embeddings.position_embeddings"][0] if config.use_absolute_position_embeddings else None
-    vision = vision_config(config, class_tokens=1, absolute_positions=positions is not None, **options)
+    vision = vision_config(
+        config,
+        absolute_positions=positions is not None,
+        relative_positions=is_relative,
+        final_norm=not config.use_mean_pooling,
+    )
     ours = _weights(vision, weights, weights["embeddings.cls_token"][0], positions)
     for layer in range(vision.num_layers):
         for number, name in ((1, "self_attention.output"), (2, "feed_forward.outer")):
@@ -75,7 +81,7 @@ def _beit(config: Any, weights: Weights) -> VisionEncoder:
             if scale is not None:
                 ours[f"encoder.{layer}.{name}.weight"] = ours[f"encoder.{layer}.{name}.weight"] * scale[:, None]
                 ours[f"encoder.{layer}.{name}.bias"] = ours[f"encoder.{layer}.{name}.bias"] * scale
-        if relative:
+        if is_relative:
             places = (f"layers.{layer}.relative_position_bias", "shared_position_bias")
             tables = [weights.get(f"{place}.relative_position_bias_table") for place in places]
             ours[f"distances.{layer}.table"] = np.sum([table for table in tables if table is not None], axis=0)
@@ -91,21 +97,21 @@ def _describe(config: Any, theirs: Weights, class_tokens: Float32Array, position
 def _weights(
     vision: VisionTransformerConfig, theirs: Weights, class_tokens: Float32Array, positions: Float32Array | None
 ) -> dict[str, Float32Array]:
-    """What ViT, DeiT and BEiT share."""
+    """The weights that ViT, DeiT and BEiT share."""
     names = {"patches": "embeddings.patch_embeddings.projection"}
     if vision.final_norm:
         names["encoder_norm"] = "layernorm"
-    ours = {"class_tokens": class_tokens, **renamed(theirs, names, BOTH)}
+    ours = {"class_tokens": class_tokens, **renamed(theirs, names, WEIGHT_AND_BIAS)}
     if positions is not None:
         ours["positions"] = positions
     for layer in range(vision.num_layers):
-        ours |= renamed(theirs, LAYER, BOTH, f"encoder.{layer}.", f"layers.{layer}.")
+        ours |= renamed(theirs, LAYER, WEIGHT_AND_BIAS, f"encoder.{layer}.", f"layers.{layer}.")
     return ours
 
 
 def _swin(config: Any, theirs: Weights) -> SwinEncoder:
     """Liu et al. 2021."""
-    sizes = _sizes(config)
+    options = _shared_options(config)
     swin = SwinConfig(
         patch_width=config.embed_dim,
         depths=tuple(config.depths),
@@ -113,50 +119,60 @@ def _swin(config: Any, theirs: Weights) -> SwinEncoder:
         window=config.window_size,
         feed_forward_ratio=config.mlp_ratio,
         absolute_positions=config.use_absolute_embeddings,
-        **sizes,
+        **options,
     )
     names = {
         "patches": "embeddings.patch_embeddings.projection",
         "patch_norm": "embeddings.norm",
         "encoder_norm": "layernorm",
     }
-    ours = renamed(theirs, names, BOTH)
+    ours = renamed(theirs, names, WEIGHT_AND_BIAS)
     if swin.absolute_positions:
         ours["positions"] = theirs["embeddings.position_embeddings"][0]
     for stage, depth in enumerate(swin.depths):
         for layer in range(depth):
             place = f"encoder.layers.{stage}.blocks.{layer}."
-            ours |= renamed(theirs, LAYER, BOTH, f"stages.{stage}.{layer}.layer.", place)
+            ours |= renamed(theirs, LAYER, WEIGHT_AND_BIAS, f"stages.{stage}.{layer}.layer.", place)
             table = theirs[f"{place}attention.relative_position_bias.relative_position_bias_table"]
             ours[f"stages.{stage}.{layer}.distances.table"] = table
         if stage + 1 < len(swin.depths):
             place = f"encoder.layers.{stage}.downsample"
-            ours |= renamed(theirs, {f"merges.{stage}.norm": f"{place}.norm"}, BOTH)
+            ours |= renamed(theirs, {f"merges.{stage}.norm": f"{place}.norm"}, WEIGHT_AND_BIAS)
             ours[f"merges.{stage}.reduction.weight"] = theirs[f"{place}.reduction.weight"]
     return SwinEncoder(SwinDescription(swin.layers(len(swin.depths) - 1), ours, swin=swin))
 
 
-def vision_config(config: Any, **options: Any) -> VisionTransformerConfig:
-    """What the configs of vision transformers of one width share.
+def vision_config(
+    config: Any,
+    *,
+    class_tokens: int = 1,
+    absolute_positions: bool = True,
+    relative_positions: bool = False,
+    final_norm: bool = True,
+) -> VisionTransformerConfig:
+    """The config of a vision transformer with one width; the options are `VisionTransformerConfig`'s.
 
     Raises:
-        ExportError: with every option that is not supported.
+        ExportError: names every unsupported option.
     """
     return VisionTransformerConfig(
         width=config.hidden_size,
         num_heads=config.num_attention_heads,
         num_layers=config.num_hidden_layers,
         feed_forward_width=config.intermediate_size,
-        **_sizes(config),
-        **options,
+        class_tokens=class_tokens,
+        absolute_positions=absolute_positions,
+        relative_positions=relative_positions,
+        final_norm=final_norm,
+        **_shared_options(config),
     )
 
 
-def _sizes(config: Any) -> dict[str, Any]:
-    """Of pictures and patches, and what else all configs name alike.
+def _shared_options(config: Any) -> dict[str, Any]:
+    """Options that all configs name alike: sizes of pictures and patches, activation, epsilon.
 
     Raises:
-        ExportError: with every option that is not supported.
+        ExportError: names every unsupported option.
     """
     faults = []
     if config.hidden_act not in ACTIVATIONS:

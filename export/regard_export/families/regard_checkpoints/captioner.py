@@ -25,23 +25,30 @@ from regard.arrays import Float32Array
 from regard_export.architectures.architecture import Architecture
 from regard_export.architectures.captioner_lstm import LstmCaptionerArchitecture
 from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
-from regard_export.architectures.convolutional_encoder import Weights
-from regard_export.checkpoints.source_model import SourceModel, require_files
+from regard_export.checkpoints.files import require_files
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.descriptions.layers import Weights
 from regard_export.errors import ExportError
-from regard_export.families.regard_checkpoints.card import FILES, source_model, text_target
-from regard_export.references.reference import Forced, Generated, Source, forced, generation_config, search
+from regard_export.families.regard_checkpoints.card import REQUIRED_FILES, source_model, text_target
+from regard_export.references.protocols import Generated, Source, TeacherForced
+from regard_export.references.transformers_search import generation_config, search
 
 FAMILIES = (TRANSFORMER, LSTM)
+MAX_LSTM_CAPTION_TOKENS = 64
 
 
 def load(folder: Path) -> SourceModel:
     """Reads a checkpoint's folder."""
-    require_files(folder, *FILES)
+    require_files(folder, *REQUIRED_FILES)
     return from_checkpoint(Checkpoint.load(folder))
 
 
 def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
-    """Maps a checkpoint to its graphs and to what the manifest says of a model."""
+    """Maps a checkpoint to a source model.
+
+    Raises:
+        ExportError: the weights do not fit the config.
+    """
     try:
         config = read_config(checkpoint.config)
         net = build(config)
@@ -56,7 +63,7 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
 
 
 def image_source(encoder: EfficientNetConfig) -> ImageSource:
-    """How a picture becomes what the encoder's training saw; the training images are squashed."""
+    """The preprocessing of pictures; as in the encoder's training, they are squashed to a square."""
     return ImageSource(
         height=encoder.image_size,
         width=encoder.image_size,
@@ -68,7 +75,7 @@ def image_source(encoder: EfficientNetConfig) -> ImageSource:
 
 
 class CaptionerReference:
-    """The checkpoint in PyTorch; its search is `transformers` generate."""
+    """The checkpoint in PyTorch. Its search is `transformers`' generate."""
 
     def __init__(self, net: Captioner, architecture: Architecture, target: Target) -> None:
         self.name = f"{type(net).__module__}.{type(net).__name__}, PyTorch {torch.__version__}"
@@ -78,20 +85,24 @@ class CaptionerReference:
 
     @torch.inference_mode()
     def memory(self, source: Source) -> dict[str, Float32Array]:
+        """See `Reference`."""
         values = self._net.memory(self._features(source))
         return {
-            # The transformer's keys are served ready for q K^T.
+            # The memory holds the transformer's keys transposed, ready for q K^T.
             spec.name: (value[0].transpose(-1, -2) if spec.name.startswith("cross_key") else value[0]).numpy()
             for spec, value in zip(self._architecture.memory, values, strict=True)
         }
 
     @torch.inference_mode()
-    def force(self, source: Source, target: Sequence[int]) -> Forced:
+    def teacher_force(self, source: Source, target: Sequence[int]) -> TeacherForced:
+        """See `Reference`."""
         output = self._net(self._features(source), torch.tensor([[target]]))
-        return forced(output.logits[0, 0], torch.stack([weights[0, 0] for weights in output.cross_attention]))
+        attention = torch.stack([weights[0, 0] for weights in output.cross_attention])
+        return TeacherForced.from_tensors(output.logits[0, 0], attention)
 
     @torch.inference_mode()
     def generate(self, source: Source, generation: Generation) -> Generated:
+        """See `Reference`."""
         config = generation_config(self._target, generation, use_cache=False)
         features = self._features(source)
 
@@ -117,5 +128,7 @@ def _vocab_size(config: CaptionerConfig) -> int:
 
 
 def _max_positions(config: CaptionerConfig) -> int:
-    """Longest caption, in tokens."""
-    return config.transformer.max_positions if isinstance(config, TransformerCaptionerConfig) else 64
+    """Tokens of the longest caption."""
+    if isinstance(config, TransformerCaptionerConfig):
+        return config.transformer.max_positions
+    return MAX_LSTM_CAPTION_TOKENS

@@ -1,6 +1,6 @@
-"""What the project's own checkpoints (`models/regard_models/checkpoint.py`) have in common, whatever their net."""
+"""What all checkpoints of this project (`models/regard_models/checkpoint.py`) share: tokenizer and card."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regard_models.checkpoint import Checkpoint
@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 
 from regard_export.architectures.architecture import Architecture
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.references.reference import Reference
+from regard_export.references.protocols import Reference
 
-TOKENIZER = "tokenizer.json"
-FILES = ("model.safetensors", TOKENIZER, "card.json")  # beside config.json
-MAX_TOKENS = 256  # longest source and target by default; training saw shorter ones still
+TOKENIZER_FILE = "tokenizer.json"
+REQUIRED_FILES = ("model.safetensors", TOKENIZER_FILE, "card.json")  # beside config.json
+MAX_TOKENS = 256  # default limit of source and target; training texts were shorter
 
 
 def source_model(
@@ -26,7 +26,7 @@ def source_model(
     *,
     max_positions: int = MAX_TOKENS,
 ) -> SourceModel:
-    """Puts a net together with what the checkpoint's card says of it."""
+    """Combines a net with what the checkpoint's card states."""
     card, limit = checkpoint.card, min(max_positions, MAX_TOKENS)
     return SourceModel(
         family=checkpoint.config["family"],
@@ -35,7 +35,7 @@ def source_model(
         reference=reference,
         source=source,
         target=target,
-        tokenizers={TOKENIZER: checkpoint.tokenizer.to_str()},
+        tokenizers={TOKENIZER_FILE: checkpoint.tokenizer.to_str()},
         max_source_tokens=card.get("max_source_tokens", limit),
         max_target_tokens=card.get("max_target_tokens", limit),
         generation=GenerationDefaults(**{"max_new_tokens": limit, **card.get("generation", {})}),
@@ -48,8 +48,8 @@ def source_model(
     )
 
 
-class CheckpointTexts:
-    """The tokenizer of a checkpoint's training, as verification asks it; for a `TextReference` to inherit."""
+class TrainingTokenizerMixin:
+    """The tokenizer of the checkpoint's training; makes a `Reference` a `TextReference`."""
 
     unknown_id: int | None = None
 
@@ -59,28 +59,30 @@ class CheckpointTexts:
         self._tokenizer = tokenizer
 
     def tokenize(self, text: str, key: str) -> list[int]:
+        """See `TextReference`."""
         return [*self._source.prefix_ids.get(key, ()), *self._tokenizer.encode(text).ids, *self._source.suffix_ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
+        """See `TextReference`."""
         pieces = [i for i in ids if i not in self._special_ids]
         return str(self._tokenizer.decode(pieces, skip_special_tokens=False))
 
 
 def text_source(checkpoint: Checkpoint) -> TextSource:
-    """A language's token, pieces, end: what `Vocabulary.source` gives a model to read."""
+    """The encoder's input: the target language's token, pieces, end, as in `Vocabulary.source`."""
     ids, languages = _special_ids(checkpoint.tokenizer), checkpoint.card.get("target_languages", ())
     return TextSource(
-        tokenizer=TOKENIZER,
+        tokenizer=TOKENIZER_FILE,
         prefix_ids={code: (ids[f"<{code}>"],) for code in languages},
         suffix_ids=(ids[END],),
     )
 
 
 def text_target(checkpoint: Checkpoint, *, vocab_size: int | None = None) -> Target:
-    """`vocab_size` is that of config.json by default."""
+    """The decoder's output; `vocab_size` is that of config.json by default."""
     ids = _special_ids(checkpoint.tokenizer)
     return Target(
-        tokenizer=TOKENIZER,
+        tokenizer=TOKENIZER_FILE,
         vocab_size=checkpoint.config["vocab_size"] if vocab_size is None else vocab_size,
         start_id=ids[START],
         pad_id=ids[PAD],
@@ -89,7 +91,8 @@ def text_target(checkpoint: Checkpoint, *, vocab_size: int | None = None) -> Tar
     )
 
 
-def provenance(card: dict[str, Any]) -> Provenance:
+def provenance(card: Mapping[str, Any]) -> Provenance:
+    """The origin of the weights, by the checkpoint's card."""
     return Provenance(
         source=card.get("name", "a checkpoint of this project"),
         recipe=card.get("recipe", ""),

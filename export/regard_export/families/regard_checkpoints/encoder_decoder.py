@@ -1,8 +1,7 @@
-"""The project's own models whose encoder is a vision transformer, BERT, or both fused."""
+"""The project's own models whose encoder is a vision transformer, a BERT, or both fused."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.bert import BertConfig
@@ -12,35 +11,42 @@ from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import ImageSource, Target, TextSource
 from tokenizers import Tokenizer
 
-from regard_export.architectures.encoder_decoder import Encoder, EncoderDecoderArchitecture
+from regard_export.architectures.encoder import Encoder
+from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
 from regard_export.architectures.prompted_vision import PromptedVisionEncoder
 from regard_export.architectures.transformer_encode import TextEncoder
 from regard_export.architectures.vision_transformer import VisionEncoder
-from regard_export.checkpoints.source_model import SourceModel, require_files
-from regard_export.checkpoints.weight_mapping import Weights, under
+from regard_export.checkpoints.files import require_files
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.checkpoints.weight_names import weights_under
 from regard_export.descriptions.encoders import BertDescription, FusionDescription, VisionDescription
+from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
 from regard_export.families.regard_checkpoints.card import (
-    FILES,
-    CheckpointTexts,
+    REQUIRED_FILES,
+    TrainingTokenizerMixin,
     source_model,
     text_source,
     text_target,
 )
-from regard_export.references.reference import DecoderReference
+from regard_export.references.transformer import DecoderReference
 
 FAMILIES = tuple(CONFIGS)
 
 
 def load(folder: Path) -> SourceModel:
     """Reads a checkpoint's folder."""
-    require_files(folder, *FILES)
+    require_files(folder, *REQUIRED_FILES)
     return from_checkpoint(Checkpoint.load(folder))
 
 
 def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
-    """Maps a checkpoint to its graphs and to what the manifest says of a model."""
+    """Maps a checkpoint to a source model.
+
+    Raises:
+        ExportError: the weights do not fit the config.
+    """
     try:
         config = EncoderDecoderConfig.from_json(checkpoint.config)
         net = EncoderDecoder(config)
@@ -49,31 +55,40 @@ def from_checkpoint(checkpoint: Checkpoint) -> SourceModel:
     except (ValueError, RuntimeError, KeyError) as error:
         raise ExportError(f"the checkpoint does not fit its architecture: {error}") from error
     weights = {name: x.numpy() for name, x in checkpoint.weights.items()}
-    decoder = DecoderDescription(config.decoder, under(weights, "decoder."))
-    architecture = EncoderDecoderArchitecture(_encoder(config.encoder, under(weights, "encoder.")), decoder)
+    decoder = DecoderDescription(config.decoder, weights_under(weights, "decoder."))
+    architecture = EncoderDecoderArchitecture(_encoder(config.encoder, weights_under(weights, "encoder.")), decoder)
     target = text_target(checkpoint, vocab_size=config.decoder.vocab_size)
-    parts = (f"{config.family} of regard_models.nets.encoder_decoder", decoder, net.eval().decoder, net.states, target)
+    name = f"{config.family} of regard_models.nets.encoder_decoder"
+    reference = DecoderReference(name, decoder, net.eval().decoder, net.states, target)
     limit = config.decoder.max_positions
     if isinstance(config.encoder, BertConfig):
         texts = text_source(checkpoint)
-        reference = BertReference(texts, target, checkpoint.tokenizer, *parts)
-        longest = config.encoder.max_positions
-        return source_model(checkpoint, architecture, reference, texts, target, max_positions=min(limit, longest))
+        limit = min(limit, config.encoder.max_positions)
+        text_reference = BertReference(texts, checkpoint.tokenizer, name, decoder, net, target)
+        return source_model(checkpoint, architecture, text_reference, texts, target, max_positions=limit)
     pictures = image_source(config.encoder)
-    model = source_model(checkpoint, architecture, DecoderReference(*parts), pictures, target, max_positions=limit)
+    model = source_model(checkpoint, architecture, reference, pictures, target, max_positions=limit)
     return replace(model, max_source_tokens=pictures.num_positions)
 
 
-class BertReference(CheckpointTexts, DecoderReference):
-    """A model of texts, with the tokenizer of its training; `parts` are `DecoderReference`'s."""
+class BertReference(TrainingTokenizerMixin, DecoderReference):
+    """A model of texts, with the tokenizer of its training."""
 
-    def __init__(self, source: TextSource, target: Target, tokenizer: Tokenizer, *parts: Any) -> None:
-        CheckpointTexts.__init__(self, source, target, tokenizer)
-        DecoderReference.__init__(self, *parts)
+    def __init__(
+        self,
+        source: TextSource,
+        tokenizer: Tokenizer,
+        name: str,
+        description: DecoderDescription,
+        net: EncoderDecoder,
+        target: Target,
+    ) -> None:
+        TrainingTokenizerMixin.__init__(self, source, target, tokenizer)
+        DecoderReference.__init__(self, name, description, net.decoder, net.states, target)
 
 
 def image_source(encoder: VisionTransformerConfig | PromptedVisionConfig) -> ImageSource:
-    """How a picture becomes what the encoder's training saw; a prompt's words stand before its positions."""
+    """The preprocessing of pictures, and where the patches are on the source axis: behind prompt and class tokens."""
     vision = encoder if isinstance(encoder, VisionTransformerConfig) else encoder.vision
     return ImageSource(
         height=vision.image_height,
@@ -95,7 +110,7 @@ def _encoder(config: EncoderConfig, weights: Weights) -> Encoder:
         case PromptedVisionConfig():
             return PromptedVisionEncoder(
                 config,
-                VisionDescription(config.vision.layers, under(weights, "vision."), vision=config.vision),
-                BertDescription(config.text.layers, under(weights, "text."), bert=config.text),
-                FusionDescription(config.fusion.layers, under(weights, "fusion."), fusion=config.fusion),
+                VisionDescription(config.vision.layers, weights_under(weights, "vision."), vision=config.vision),
+                BertDescription(config.text.layers, weights_under(weights, "text."), bert=config.text),
+                FusionDescription(config.fusion.layers, weights_under(weights, "fusion."), fusion=config.fusion),
             )

@@ -1,5 +1,5 @@
-"""Models of JoeyNMT 2 (Kreutzer et al. 2019), read without its code: best.ckpt, config.yaml, vocabularies and a
-SentencePiece model for both sides.
+"""JoeyNMT 2 (Kreutzer et al. 2019), read without its code: best.ckpt, config.yaml, vocabularies and a SentencePiece
+model for both sides.
 """
 
 import re
@@ -16,29 +16,32 @@ from regard.arrays import Float32Array
 from regard_export.architectures.architecture import Architecture
 from regard_export.architectures.recurrent import RecurrentArchitecture
 from regard_export.architectures.transformer import TransformerArchitecture
+from regard_export.checkpoints.files import read_pickle, require_files
 from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
-from regard_export.checkpoints.source_model import SourceModel, Wanted, refuse_unsupported, require_files
-from regard_export.checkpoints.weight_mapping import BOTH, ReadWeights, renamed
-from regard_export.descriptions.recurrent import RecurrentWeights
-from regard_export.descriptions.transformer import Description
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
+from regard_export.descriptions.recurrent import RecurrentDescription
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face.net_loading import read_checkpoint_pickle
-from regard_export.families.regard_checkpoints.recurrent import RecurrentNetReference
 from regard_export.families.toolkits import joeynmt_recurrent
 from regard_export.families.toolkits.position_tables import interleaved_sinusoids
-from regard_export.references.reference import TextReference, TransformerReference
+from regard_export.families.toolkits.tracked_weights import TrackedWeights
+from regard_export.families.toolkits.unsupported import refuse_unsupported
+from regard_export.references.protocols import TextReference
+from regard_export.references.recurrent import RecurrentReference
+from regard_export.references.transformer import TransformerReference
 
-FAMILY, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
-CONFIG, WEIGHTS = "config.yaml", "best.ckpt"
+TRANSFORMER, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
+CONFIG_FILE, WEIGHTS_FILE = "config.yaml", "best.ckpt"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
-UNKNOWN, PAD, START, END = range(4)  # their first pieces, unless told otherwise
-MAX_POSITIONS = 512  # of 5,000
-# Sines, and tables that stand there a second time where they are tied.
-UNREAD = re.compile(r".*\.pe\.pe|src_embed\.lut\.weight|decoder\.output_layer\.weight")
+UNKNOWN, PAD, START, END = range(4)  # the first pieces of a vocabulary
+MAX_POSITIONS = 512  # of JoeyNMT's 5,000
+# Position tables, and the second copy of tied tables.
+IGNORED_WEIGHTS = re.compile(r".*\.pe\.pe|src_embed\.lut\.weight|decoder\.output_layer\.weight")
 MAX_NEW_TOKENS = 128
 ACTIVATIONS: dict[str, Activation] = {"relu": "relu", "gelu": "gelu", "swish": "silu"}
 
-# Ours, theirs.
+# Our names to theirs.
 ATTENTION = {"query": "q_layer", "key": "k_layer", "value": "v_layer", "output": "output_layer"}
 FEED_FORWARD = {
     "feed_forward.inner": "feed_forward.pwff_layer.0",
@@ -59,20 +62,20 @@ DECODER_LAYER = {
 }
 
 
-def load(folder: Path, wanted: Wanted) -> SourceModel:
+def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a model's folder.
 
     Raises:
-        ExportError: with every option that is not supported.
+        ExportError: names every unsupported option.
     """
-    require_files(folder, CONFIG, WEIGHTS)
-    settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    require_files(folder, CONFIG_FILE, WEIGHTS_FILE)
+    settings = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     refuse_unsupported("JoeyNMT", _faults(settings))
     sides = settings["data"]["src"], settings["data"]["trg"]
     vocabularies = [_vocabulary(folder, side) for side in sides]
     spm_file = _file(folder, sides[0]["tokenizer_cfg"]["model_file"])
-    state = read_checkpoint_pickle(folder / WEIGHTS, trust=wanted.trust_pickle)["model_state"]
-    weights = ReadWeights({name: x.float().numpy() for name, x in state.items()})
+    state = read_pickle(folder / WEIGHTS_FILE, trust=load_options.trust_pickle)["model_state"]
+    weights = TrackedWeights({name: x.float().numpy() for name, x in state.items()})
     source = TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(END,))
     target = Target(
         tokenizer=TARGET_TOKENIZER,
@@ -82,10 +85,10 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
         end_ids=(END,),
         special_ids=(UNKNOWN, PAD, START, END),
     )
-    pairs = wanted.languages or ((sides[0]["lang"], sides[1]["lang"]),)
-    architecture, reference = _net(settings["model"], weights, target, JoeyTexts(spm_file, vocabularies))
+    pairs = load_options.languages or ((sides[0]["lang"], sides[1]["lang"]),)
+    architecture, reference = _net(settings["model"], weights, target, JoeyTokenizer(spm_file, vocabularies))
     return SourceModel(
-        family=RECURRENT if isinstance(architecture, RecurrentArchitecture) else FAMILY,
+        family=RECURRENT if isinstance(architecture, RecurrentArchitecture) else TRANSFORMER,
         task="translation",
         architecture=architecture,
         reference=reference,
@@ -104,77 +107,82 @@ def load(folder: Path, wanted: Wanted) -> SourceModel:
     )
 
 
-class JoeyTexts:
-    """SentencePiece itself, with the vocabularies' numbers."""
+class JoeyTokenizer:
+    """SentencePiece itself, with the ids of the vocabularies."""
 
     def __init__(self, spm_file: Path, vocabularies: Sequence[Mapping[str, int]]) -> None:
         self._pieces = sentencepiece.SentencePieceProcessor(str(spm_file))
         self._source = vocabularies[0]
-        self._written = {i: piece for piece, i in vocabularies[1].items()}
+        self._target_pieces = {i: piece for piece, i in vocabularies[1].items()}
 
     def tokenize(self, text: str) -> list[int]:
-        special = (PAD, START, END)  # as text, they are unknown
+        """The encoder's ids of a text."""
+        special = (PAD, START, END)  # unknown as text
         ids = [self._source.get(piece, UNKNOWN) for piece in self._pieces.encode(text, out_type=str)]
         return [*(UNKNOWN if i in special else i for i in ids), END]
 
     def detokenize(self, ids: Sequence[int]) -> str:
-        return "".join(self._written[i] for i in ids if i > END).replace("\u2581", " ")
+        """The text of the decoder's ids, without special tokens."""
+        return "".join(self._target_pieces[i] for i in ids if i > END).replace("\u2581", " ")
 
 
-class JoeyReference:
-    """The weights in our own PyTorch nets; for a reference of either kind to inherit.
-
-    That these nets compute what JoeyNMT does is tested on checkpoints that JoeyNMT made.
-    """
+class JoeyTextMixin:
+    """JoeyNMT's tokenizer; makes a `Reference` a `TextReference`."""
 
     unknown_id: int | None = UNKNOWN
-    texts: JoeyTexts
+    tokenizer: JoeyTokenizer
 
     def tokenize(self, text: str, key: str) -> list[int]:
-        return self.texts.tokenize(text)
+        """See `TextReference`."""
+        return self.tokenizer.tokenize(text)
 
     def detokenize(self, ids: Sequence[int]) -> str:
-        return self.texts.detokenize(ids)
+        """See `TextReference`."""
+        return self.tokenizer.detokenize(ids)
 
 
-class JoeyTransformer(JoeyReference, TransformerReference):
-    def __init__(self, description: Description, target: Target, texts: JoeyTexts) -> None:
+class JoeyTransformerReference(JoeyTextMixin, TransformerReference):
+    """The weights in the project's transformer, which is tested with checkpoints that JoeyNMT made."""
+
+    def __init__(self, description: TransformerDescription, target: Target, tokenizer: JoeyTokenizer) -> None:
         super().__init__(description, target)
-        self.texts = texts
+        self.tokenizer = tokenizer
 
 
-class JoeyRecurrent(JoeyReference, RecurrentNetReference):
-    def __init__(self, weights: RecurrentWeights, target: Target, texts: JoeyTexts) -> None:
+class JoeyRecurrentReference(JoeyTextMixin, RecurrentReference):
+    """The weights in the project's recurrent translator, which is tested likewise."""
+
+    def __init__(self, weights: RecurrentDescription, target: Target, tokenizer: JoeyTokenizer) -> None:
         super().__init__(weights.module(), target)
-        self.texts = texts
+        self.tokenizer = tokenizer
 
 
 def _net(
-    model: Mapping[str, Any], weights: ReadWeights, target: Target, texts: JoeyTexts
+    model: Mapping[str, Any], weights: TrackedWeights, target: Target, tokenizer: JoeyTokenizer
 ) -> tuple[Architecture, TextReference]:
-    """The net that config.yaml asks for, and the original to compare it with."""
+    """The architecture of config.yaml's net, and the original to compare it with."""
     if _is_recurrent(model):
-        with weights.all_read(UNREAD):
+        with weights.require_all_read(IGNORED_WEIGHTS):
             recurrent = joeynmt_recurrent.describe(model, weights)
-        return RecurrentArchitecture(recurrent), JoeyRecurrent(recurrent, target, texts)
-    with weights.all_read(UNREAD):
+        return RecurrentArchitecture(recurrent), JoeyRecurrentReference(recurrent, target, tokenizer)
+    with weights.require_all_read(IGNORED_WEIGHTS):
         description = describe(model, weights)
-    return TransformerArchitecture(description), JoeyTransformer(description, target, texts)
+    return TransformerArchitecture(description), JoeyTransformerReference(description, target, tokenizer)
 
 
 def _is_recurrent(model: Mapping[str, Any]) -> bool:
     return bool(model["encoder"].get("type", "recurrent") == "recurrent")
 
 
-def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) -> Description:
-    """The model part of config.yaml and the weights as our description."""
+def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) -> TransformerDescription:
+    """Maps the weights and the model part of config.yaml."""
     encoder, decoder = settings["encoder"], settings["decoder"]
     norm = decoder.get("layer_norm", "post")
     table, source_table = theirs["trg_embed.lut.weight"], theirs["src_embed.lut.weight"]
-    shared, tied = settings.get("tied_embeddings", False), settings.get("tied_softmax", False)
+    is_shared, is_tied = settings.get("tied_embeddings", False), settings.get("tied_softmax", False)
     config = TransformerConfig(
         vocab_size=len(table),
-        source_vocab_size=None if shared else len(source_table),
+        source_vocab_size=None if is_shared else len(source_table),
         width=decoder["hidden_size"],
         num_heads=decoder["num_heads"],
         encoder_heads=encoder["num_heads"],
@@ -189,25 +197,25 @@ def describe(settings: Mapping[str, Any], theirs: Mapping[str, Float32Array]) ->
         max_positions=MAX_POSITIONS,
         scale_embeddings=decoder["embeddings"].get("scale", False),
         final_norm=norm == "pre",
-        tie_embeddings=tied,
+        tie_embeddings=is_tied,
     )
     weights: dict[str, Float32Array] = {"embedding.weight": table}
-    weights |= {} if shared else {"source_embedding.weight": source_table}
-    weights |= {} if tied else {"head.weight": theirs["decoder.output_layer.weight"]}
-    for side, count, names in (
+    weights |= {} if is_shared else {"source_embedding.weight": source_table}
+    weights |= {} if is_tied else {"head.weight": theirs["decoder.output_layer.weight"]}
+    for side, num_layers, names in (
         ("encoder", config.encoder_layers, ENCODER_LAYER),
         ("decoder", config.decoder_layers, DECODER_LAYER),
     ):
         weights[f"{side}_positions.weight"] = interleaved_sinusoids(MAX_POSITIONS, config.width)
         if config.final_norm:
-            weights |= renamed(theirs, {f"{side}_norm": f"{side}.layer_norm"}, BOTH)
-        for layer in range(count):
-            weights |= renamed(theirs, names, BOTH, f"{side}.{layer}.", f"{side}.layers.{layer}.")
-    return Description(config, weights)
+            weights |= renamed(theirs, {f"{side}_norm": f"{side}.layer_norm"}, WEIGHT_AND_BIAS)
+        for layer in range(num_layers):
+            weights |= renamed(theirs, names, WEIGHT_AND_BIAS, f"{side}.{layer}.", f"{side}.layers.{layer}.")
+    return TransformerDescription(config, weights)
 
 
 def _faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Every option that our description or tokenizers have no place for."""
+    """Names every option that is not supported."""
     model, data = settings["model"], settings["data"]
     yield from joeynmt_recurrent.faults(model) if _is_recurrent(model) else _transformer_faults(model)
     if len({model[side]["embeddings"].get("scale", False) for side in ("encoder", "decoder")}) > 1:
@@ -245,7 +253,7 @@ def _text_faults(name: str, side: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _vocabulary(folder: Path, side: Mapping[str, Any]) -> dict[str, int]:
-    """Pieces by line."""
+    """Reads a vocabulary file, a piece per line; returns ids by piece."""
     lines = _file(folder, side["voc_file"]).read_text(encoding="utf-8").splitlines()
     if lines[:4] != ["<unk>", "<pad>", "<s>", "</s>"]:
         raise ExportError(f"{side['voc_file']} does not begin with <unk>, <pad>, <s>, </s>")
@@ -253,7 +261,7 @@ def _vocabulary(folder: Path, side: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """A file that the config names by a path of the training machine's."""
+    """Finds a file that the config names by its path on the training machine."""
     file = folder / Path(name).name
     if not file.is_file():
         raise ExportError(f"{folder} lacks {file.name}")
@@ -261,8 +269,8 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _generation(testing: Mapping[str, Any]) -> GenerationDefaults:
-    """Their length penalty has another formula, and is not taken over."""
-    longest = testing.get("max_output_length") or MAX_NEW_TOKENS
+    """The settings of the config's testing part, without its length penalty, which has another formula."""
+    max_new_tokens = testing.get("max_output_length") or MAX_NEW_TOKENS
     return GenerationDefaults(
-        num_beams=testing.get("beam_size") or 1, max_new_tokens=min(longest, MAX_POSITIONS), min_new_tokens=1
+        num_beams=testing.get("beam_size") or 1, max_new_tokens=min(max_new_tokens, MAX_POSITIONS), min_new_tokens=1
     )

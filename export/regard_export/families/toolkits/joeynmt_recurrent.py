@@ -1,4 +1,4 @@
-"""JoeyNMT's recurrent nets (Kreutzer et al. 2019) as our own: input feeding, with either score."""
+"""JoeyNMT's recurrent models (Kreutzer et al. 2019), with input feeding and either score."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,8 +7,14 @@ import numpy as np
 from regard_models.nets.recurrent import RecurrentConfig, ScoreName, Start
 
 from regard.arrays import Float32Array
-from regard_export.checkpoints.weight_mapping import BOTH, Weights, renamed
-from regard_export.descriptions.recurrent import GATES, RecurrentWeights, decoder_cells, encoder_parts
+from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
+from regard_export.descriptions.layers import Weights
+from regard_export.descriptions.recurrent import (
+    CELL_PARAMETERS,
+    RecurrentDescription,
+    decoder_cells,
+    encoder_parameters,
+)
 from regard_export.errors import ExportError
 
 SCORES: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
@@ -16,7 +22,7 @@ STARTS: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}
 
 
 def faults(model: Mapping[str, Any]) -> Iterator[str]:
-    """Every option that our net has no place for."""
+    """Names every option that is not supported."""
     encoder, decoder = model["encoder"], model["decoder"]
     if decoder.get("type", "recurrent") != "recurrent":
         yield f"a recurrent encoder with decoder type {decoder['type']!r}"
@@ -36,15 +42,15 @@ def faults(model: Mapping[str, Any]) -> Iterator[str]:
         yield "embeddings whose width differs between encoder and decoder"
 
 
-def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
-    """The model part of config.yaml and the weights as our net's."""
+def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentDescription:
+    """Maps the weights and the model part of config.yaml."""
     encoder, decoder = model["encoder"], model["decoder"]
-    shared, width = model.get("tied_embeddings", False), decoder["hidden_size"]
+    is_shared, width = model.get("tied_embeddings", False), decoder["hidden_size"]
     is_lstm = decoder.get("rnn_type", "gru") == "lstm"
     try:
         config = RecurrentConfig(
             vocab_size=len(theirs["trg_embed.lut.weight"]),
-            source_vocab_size=None if shared else len(theirs["src_embed.lut.weight"]),
+            source_vocab_size=None if is_shared else len(theirs["src_embed.lut.weight"]),
             width=decoder["embeddings"]["embedding_dim"],
             encoder_width=encoder["hidden_size"],
             decoder_width=width,
@@ -64,7 +70,7 @@ def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
         )
     except ValueError as error:
         raise ExportError(f"this JoeyNMT model is not supported: {error}") from error
-    return RecurrentWeights(config, _weights(config, theirs))
+    return RecurrentDescription(config, _weights(config, theirs))
 
 
 def _weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Float32Array]:
@@ -73,18 +79,18 @@ def _weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Float32Array
         weights["source_embedding.weight"] = theirs["src_embed.lut.weight"]
     if not config.tie_embeddings:
         weights["head.weight"] = theirs["decoder.output_layer.weight"]
-    for part in encoder_parts(config):
-        weights[f"encoder.layers.{part}"] = theirs[f"encoder.rnn.{part}"]
+    for parameter in encoder_parameters(config):
+        weights[f"encoder.layers.{parameter}"] = theirs[f"encoder.rnn.{parameter}"]
     for layer, cell in enumerate(decoder_cells(config)):
-        weights |= {f"{cell}.{part}": theirs[f"decoder.rnn.{part}_l{layer}"] for part in GATES}
+        weights |= {f"{cell}.{name}": theirs[f"decoder.rnn.{name}_l{layer}"] for name in CELL_PARAMETERS}
     names = {"decoder.attention.score.key": "decoder.attention.key_layer"}
     if config.score == "additive":
         names["decoder.attention.score.query"] = "decoder.attention.query_layer"
         names["decoder.attention.score.energy"] = "decoder.attention.energy_layer"
     weights |= renamed(theirs, names, ("weight",))
     if config.start == "bridge":
-        weights |= renamed(theirs, {"encoder.bridge": "decoder.bridge_layer"}, BOTH)
-    # Theirs reads the state and then the context.
+        weights |= renamed(theirs, {"encoder.bridge": "decoder.bridge_layer"}, WEIGHT_AND_BIAS)
+    # JoeyNMT's readout concatenates state and context in the opposite order.
     state, context = np.split(theirs["decoder.att_vector_layer.weight"], [config.decoder_width], axis=1)
     weights["decoder.readout.weight"] = np.concatenate([context, state], axis=1)
     weights["decoder.readout.bias"] = theirs["decoder.att_vector_layer.bias"]

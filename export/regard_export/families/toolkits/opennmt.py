@@ -1,6 +1,6 @@
 """OpenNMT-py 3 (Klein et al. 2017), read without its code: one file of weights, options and vocabularies.
 
-A SentencePiece model that the options name stands beside it; without one, texts are words between white space.
+The SentencePiece model that the options name stands beside it; without one, texts are words between white space.
 """
 
 import re
@@ -17,36 +17,45 @@ from safetensors.numpy import load_file
 from regard.arrays import Float32Array
 from regard_export.architectures.recurrent import RecurrentArchitecture
 from regard_export.architectures.transformer import TransformerArchitecture
-from regard_export.checkpoints.source_model import SourceModel, Wanted, refuse_unsupported
-from regard_export.checkpoints.weight_mapping import BOTH, ReadWeights, Weights, renamed
-from regard_export.descriptions.recurrent import GATES, RecurrentWeights, decoder_cells, encoder_parts
-from regard_export.descriptions.transformer import Description
+from regard_export.checkpoints.languages import named_languages
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
+from regard_export.descriptions.layers import Weights
+from regard_export.descriptions.recurrent import (
+    CELL_PARAMETERS,
+    RecurrentDescription,
+    decoder_cells,
+    encoder_parameters,
+)
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face.languages import named_languages
-from regard_export.families.regard_checkpoints.recurrent import RecurrentNetReference
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids, interleaved_sinusoids
-from regard_export.families.toolkits.vocabularies import Special, Vocabularies, VocabularyTexts
-from regard_export.references.reference import TransformerReference
+from regard_export.families.toolkits.tracked_weights import TrackedWeights
+from regard_export.families.toolkits.unsupported import refuse_unsupported
+from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
+from regard_export.references.recurrent import RecurrentReference
+from regard_export.references.transformer import TransformerReference
 
 TRANSFORMER, RECURRENT = "opennmt-transformer", "opennmt-recurrent"
-SPECIAL = Special(unknown="<unk>", pad="<blank>", start="<s>", end="</s>")
-MAX_POSITIONS = 512  # of 5,000
-MAX_NEW_TOKENS = 250  # theirs, as are the beams and the score without a length penalty
+SPECIAL_PIECES = SpecialPieces(unknown="<unk>", pad="<blank>", start="<s>", end="</s>")
+MAX_POSITIONS = 512  # of OpenNMT-py's 5,000
+# Defaults of OpenNMT-py's translation, as is the score without a length penalty.
+MAX_NEW_TOKENS = 250
 NUM_BEAMS = 5
-SENTENCEPIECE = "sentencepiece"
-TRAINING_ONLY = {"filtertoolong", "clean", "switchout", "tokendrop", "tokenmask"}
-ACTIVATIONS: dict[str, tuple[Activation, bool]] = {  # with whether it is gated
+SENTENCEPIECE_TRANSFORM = "sentencepiece"
+TRAINING_TRANSFORMS = {"filtertoolong", "clean", "switchout", "tokendrop", "tokenmask"}
+ACTIVATIONS: dict[str, tuple[Activation, bool]] = {  # and whether the layer is gated
     "relu": ("relu", False),
     "gelu": ("gelu", False),
     "silu": ("silu", True),
     "gated-gelu": ("gelu", True),
 }
-POSITIONS = {"SinusoidalInterleaved": interleaved_sinusoids, "SinusoidalConcat": concatenated_sinusoids}
-UNREAD = re.compile(r".*\.pe\.pe")  # the table of positions, which follows from the width
-TABLE = "embeddings.make_embedding.emb_luts.0.weight"
+POSITION_TABLES = {"SinusoidalInterleaved": interleaved_sinusoids, "SinusoidalConcat": concatenated_sinusoids}
+IGNORED_WEIGHTS = re.compile(r".*\.pe\.pe")  # the position table, which depends only on the width
+EMBEDDING = "embeddings.make_embedding.emb_luts.0.weight"
 
-# What neither description has a place for, with the values that ask for nothing; older files lack some.
-UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+# Options that are not supported, with the values that have no effect; older files lack some of them.
+NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "model_task": ("seq2seq",),
     "data_task": ("seq2seq",),
     "n_src_feats": (0,),
@@ -60,7 +69,8 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "src_prefix": ("", None),
     "src_suffix": ("", None),
 }
-UNSUPPORTED_TRANSFORMER: dict[str, tuple[Any, ...]] = {
+# Options of one kind of model, with the values that are supported.
+TRANSFORMER_VALUES: dict[str, tuple[Any, ...]] = {
     "position_encoding": (True,),
     "max_relative_positions": (0,),
     "relative_positions_buckets": (0,),
@@ -72,9 +82,9 @@ UNSUPPORTED_TRANSFORMER: dict[str, tuple[Any, ...]] = {
     "num_experts": (0,),
     "layer_norm": ("standard", "rms"),
     "pos_ffn_activation_fn": tuple(ACTIVATIONS),
-    "position_encoding_type": tuple(POSITIONS),
+    "position_encoding_type": tuple(POSITION_TABLES),
 }
-UNSUPPORTED_RECURRENT: dict[str, tuple[Any, ...]] = {
+RECURRENT_VALUES: dict[str, tuple[Any, ...]] = {
     "rnn_type": ("LSTM", "GRU"),
     "global_attention": ("dot", "general", "mlp"),
     "global_attention_function": ("softmax",),
@@ -83,10 +93,10 @@ UNSUPPORTED_RECURRENT: dict[str, tuple[Any, ...]] = {
     "position_encoding": (False,),
 }
 
-# Ours, theirs.
+# Our names to theirs.
 ATTENTION = {"query": "linear_query", "key": "linear_keys", "value": "linear_values", "output": "final_linear"}
 FEED_FORWARD = {"feed_forward.inner": "feed_forward.w_1", "feed_forward.outer": "feed_forward.w_2"}
-GATED = {"feed_forward.gate": "feed_forward.w_1", "feed_forward.inner": "feed_forward.w_3"}
+GATED_FEED_FORWARD = {"feed_forward.gate": "feed_forward.w_1", "feed_forward.inner": "feed_forward.w_3"}
 SELF_ATTENTION = {f"self_attention.{ours}": f"self_attn.{theirs}" for ours, theirs in ATTENTION.items()}
 CROSS_ATTENTION = {f"cross_attention.{ours}": f"context_attn.{theirs}" for ours, theirs in ATTENTION.items()}
 ENCODER_NORMS = {
@@ -100,31 +110,31 @@ DECODER_NORMS = {
 }
 
 
-def load(file: Path, content: Mapping[str, Any], wanted: Wanted) -> SourceModel:
-    """Maps what a file holds to a model.
+def load(file: Path, content: Mapping[str, Any], load_options: LoadOptions) -> SourceModel:
+    """Maps a file's content to a source model.
 
     Args:
-        content: of the file, its options by name.
+        content: the file's, with its options by name.
 
     Raises:
-        ExportError: with every option that is not supported.
+        ExportError: names every unsupported option.
     """
     options = content["opt"]
     is_recurrent = options.get("encoder_type") in ("rnn", "brnn")
     refuse_unsupported("OpenNMT-py", _faults(options, is_recurrent))
     vocabularies = _vocabularies(file.parent, content["vocab"], options)
-    languages = named_languages(wanted.languages)
-    weights = ReadWeights(_weights(file, content))
-    described = _described(options, weights, is_recurrent)
-    target = vocabularies.text_target(described.config.vocab_size)
+    languages = named_languages(load_options.languages)
+    weights = TrackedWeights(_weights(file, content))
+    description = _describe(options, weights, is_recurrent)
+    target = vocabularies.text_target(description.config.vocab_size)
     architecture: TransformerArchitecture | RecurrentArchitecture
-    reference: OpenNmtTransformer | OpenNmtRecurrent
-    if isinstance(described, RecurrentWeights):
-        architecture = RecurrentArchitecture(described)
-        reference = OpenNmtRecurrent(described, target, vocabularies)
+    reference: OpenNmtTransformerReference | OpenNmtRecurrentReference
+    if isinstance(description, RecurrentDescription):
+        architecture = RecurrentArchitecture(description)
+        reference = OpenNmtRecurrentReference(description, target, vocabularies)
     else:
-        architecture = TransformerArchitecture(described)
-        reference = OpenNmtTransformer(described, target, vocabularies)
+        architecture = TransformerArchitecture(description)
+        reference = OpenNmtTransformerReference(description, target, vocabularies)
     return SourceModel(
         family=RECURRENT if is_recurrent else TRANSFORMER,
         task="translation",
@@ -142,75 +152,76 @@ def load(file: Path, content: Mapping[str, Any], wanted: Wanted) -> SourceModel:
     )
 
 
-class OpenNmtTransformer(VocabularyTexts, TransformerReference):
-    """The weights in our own PyTorch transformer.
+class OpenNmtTransformerReference(VocabularyTextMixin, TransformerReference):
+    """The weights in the project's transformer, which is tested with checkpoints that OpenNMT-py trained."""
 
-    That it computes what OpenNMT-py does is tested on checkpoints that OpenNMT-py trained.
-    """
-
-    def __init__(self, description: Description, target: Target, vocabularies: Vocabularies) -> None:
+    def __init__(self, description: TransformerDescription, target: Target, vocabularies: Vocabularies) -> None:
         TransformerReference.__init__(self, description, target)
-        VocabularyTexts.__init__(self, vocabularies)
+        VocabularyTextMixin.__init__(self, vocabularies)
 
 
-class OpenNmtRecurrent(VocabularyTexts, RecurrentNetReference):
-    """The weights in our own PyTorch net; likewise tested."""
+class OpenNmtRecurrentReference(VocabularyTextMixin, RecurrentReference):
+    """The weights in the project's recurrent translator, which is tested likewise."""
 
-    def __init__(self, weights: RecurrentWeights, target: Target, vocabularies: Vocabularies) -> None:
-        RecurrentNetReference.__init__(self, weights.module(), target)
-        VocabularyTexts.__init__(self, vocabularies)
+    def __init__(self, weights: RecurrentDescription, target: Target, vocabularies: Vocabularies) -> None:
+        RecurrentReference.__init__(self, weights.module(), target)
+        VocabularyTextMixin.__init__(self, vocabularies)
 
 
-def _described(options: Mapping[str, Any], weights: ReadWeights, is_recurrent: bool) -> Description | RecurrentWeights:
-    with weights.all_read(UNREAD):
+def _describe(
+    options: Mapping[str, Any], weights: TrackedWeights, is_recurrent: bool
+) -> TransformerDescription | RecurrentDescription:
+    with weights.require_all_read(IGNORED_WEIGHTS):
         return describe_recurrent(options, weights) if is_recurrent else describe_transformer(options, weights)
 
 
-def describe_transformer(options: Mapping[str, Any], theirs: Weights) -> Description:
-    """Options and weights as our description."""
-    table, source_table = theirs[f"decoder.{TABLE}"], theirs[f"encoder.{TABLE}"]
-    shared = np.array_equal(table, source_table)
-    tied = np.array_equal(table, theirs["generator.weight"])
-    activation, gated = ACTIVATIONS[options["pos_ffn_activation_fn"]]
+def describe_transformer(options: Mapping[str, Any], theirs: Weights) -> TransformerDescription:
+    """Maps options and weights of a transformer."""
+    table, source_table = theirs[f"decoder.{EMBEDDING}"], theirs[f"encoder.{EMBEDDING}"]
+    is_shared = np.array_equal(table, source_table)
+    is_tied = np.array_equal(table, theirs["generator.weight"])
+    activation, is_gated = ACTIVATIONS[options["pos_ffn_activation_fn"]]
     config = TransformerConfig(
         vocab_size=len(table),
-        source_vocab_size=None if shared else len(source_table),
+        source_vocab_size=None if is_shared else len(source_table),
         width=table.shape[1],
         num_heads=options["heads"],
         encoder_layers=options["enc_layers"],
         decoder_layers=options["dec_layers"],
         feed_forward_width=options["transformer_ff"],
         activation=activation,
-        gated=gated,
+        gated=is_gated,
         positions="learned",
         max_positions=MAX_POSITIONS,
         norm_kind="rms" if options["layer_norm"] == "rms" else "layer",
         norm_epsilon=options.get("norm_eps", 1e-6),
-        tie_embeddings=tied,
+        tie_embeddings=is_tied,
         output_bias=True,
     )
-    positions = POSITIONS[options.get("position_encoding_type", "SinusoidalInterleaved")](MAX_POSITIONS, config.width)
+    positions = POSITION_TABLES[options.get("position_encoding_type", "SinusoidalInterleaved")](
+        MAX_POSITIONS, config.width
+    )
     weights: dict[str, Float32Array] = {"embedding.weight": table, "head.bias": theirs["generator.bias"]}
-    weights |= {} if shared else {"source_embedding.weight": source_table}
-    weights |= {} if tied else {"head.weight": theirs["generator.weight"]}
-    feed_forward = FEED_FORWARD | (GATED if gated else {})
-    norm_parts = ("weight",) if config.norm_kind == "rms" else BOTH
-    for side, count, place, linears, norms in (
+    weights |= {} if is_shared else {"source_embedding.weight": source_table}
+    weights |= {} if is_tied else {"head.weight": theirs["generator.weight"]}
+    feed_forward = FEED_FORWARD | (GATED_FEED_FORWARD if is_gated else {})
+    norm_parts = ("weight",) if config.norm_kind == "rms" else WEIGHT_AND_BIAS
+    for side, num_layers, place, linears, norms in (
         ("encoder", config.encoder_layers, "transformer", SELF_ATTENTION, ENCODER_NORMS),
         ("decoder", config.decoder_layers, "transformer_layers", SELF_ATTENTION | CROSS_ATTENTION, DECODER_NORMS),
     ):
         weights[f"{side}_positions.weight"] = positions
         weights |= renamed(theirs, {f"{side}_norm": f"{side}.layer_norm"}, norm_parts)
-        for layer in range(count):
+        for layer in range(num_layers):
             prefixes = f"{side}.{layer}.", f"{side}.{place}.{layer}."
-            weights |= renamed(theirs, linears | feed_forward, BOTH, *prefixes)
+            weights |= renamed(theirs, linears | feed_forward, WEIGHT_AND_BIAS, *prefixes)
             weights |= renamed(theirs, norms, norm_parts, *prefixes)
-    return Description(config, weights)
+    return TransformerDescription(config, weights)
 
 
-def describe_recurrent(options: Mapping[str, Any], theirs: Weights) -> RecurrentWeights:
-    """Options and weights as our net's; encoder and decoder are equally wide and equally high."""
-    table, source_table = theirs[f"decoder.{TABLE}"], theirs[f"encoder.{TABLE}"]
+def describe_recurrent(options: Mapping[str, Any], theirs: Weights) -> RecurrentDescription:
+    """Maps options and weights of a recurrent model; encoder and decoder have the same width and number of layers."""
+    table, source_table = theirs[f"decoder.{EMBEDDING}"], theirs[f"encoder.{EMBEDDING}"]
     own_source = None if np.array_equal(table, source_table) else len(source_table)
     directions = 2 if "encoder.rnn.weight_ih_l0_reverse" in theirs else 1
     is_additive, is_lstm = options["global_attention"] == "mlp", options["rnn_type"] == "LSTM"
@@ -239,42 +250,42 @@ def describe_recurrent(options: Mapping[str, Any], theirs: Weights) -> Recurrent
         )
     except ValueError as error:
         raise ExportError(f"this OpenNMT-py model is not supported: {error}") from error
-    return RecurrentWeights(config, _recurrent_weights(config, theirs))
+    return RecurrentDescription(config, _recurrent_weights(config, theirs))
 
 
 def _recurrent_weights(config: RecurrentConfig, theirs: Weights) -> dict[str, Float32Array]:
-    weights = {"embedding.weight": theirs[f"decoder.{TABLE}"], "head.bias": theirs["generator.bias"]}
+    weights = {"embedding.weight": theirs[f"decoder.{EMBEDDING}"], "head.bias": theirs["generator.bias"]}
     if config.source_vocab_size is not None:
-        weights["source_embedding.weight"] = theirs[f"encoder.{TABLE}"]
+        weights["source_embedding.weight"] = theirs[f"encoder.{EMBEDDING}"]
     if not config.tie_embeddings:
         weights["head.weight"] = theirs["generator.weight"]
-    for part in encoder_parts(config):
-        weights[f"encoder.layers.{part}"] = theirs[f"encoder.rnn.{part}"]
+    for parameter in encoder_parameters(config):
+        weights[f"encoder.layers.{parameter}"] = theirs[f"encoder.rnn.{parameter}"]
     for layer, cell in enumerate(decoder_cells(config)):
-        weights |= {f"{cell}.{part}": theirs[f"decoder.rnn.layers.{layer}.{part}"] for part in GATES}
+        weights |= {f"{cell}.{name}": theirs[f"decoder.rnn.layers.{layer}.{name}"] for name in CELL_PARAMETERS}
     attention, score = "decoder.attn.linear_", "decoder.attention.score"
-    if config.score == "general":  # theirs projects the query
+    if config.score == "general":  # OpenNMT-py projects the query
         weights[f"{score}.key.weight"] = np.ascontiguousarray(theirs[f"{attention}in.weight"].T)
     elif config.score == "additive":
         weights[f"{score}.key.weight"] = theirs[f"{attention}context.weight"]
         weights[f"{score}.key.bias"] = theirs[f"{attention}query.bias"]
         weights[f"{score}.query.weight"] = theirs[f"{attention}query.weight"]
         weights[f"{score}.energy.weight"] = theirs["decoder.attn.v.weight"]
-    parts = BOTH if config.readout_bias else ("weight",)
+    parts = WEIGHT_AND_BIAS if config.readout_bias else ("weight",)
     return weights | renamed(theirs, {"decoder.readout": f"{attention}out"}, parts)
 
 
 def _faults(options: Mapping[str, Any], is_recurrent: bool) -> Iterator[str]:
-    """Every option that our descriptions or tokenizers have no place for."""
+    """Names every option that is not supported."""
     types = options.get("encoder_type"), options.get("decoder_type")
     if types not in (("rnn", "rnn"), ("brnn", "rnn"), ("transformer", "transformer")):
         yield f"encoder_type {types[0]!r} with decoder_type {types[1]!r}"
-    for name, values in (UNSUPPORTED | (UNSUPPORTED_RECURRENT if is_recurrent else UNSUPPORTED_TRANSFORMER)).items():
+    for name, values in (NEUTRAL_VALUES | (RECURRENT_VALUES if is_recurrent else TRANSFORMER_VALUES)).items():
         if options.get(name, values[0]) not in values:
             yield f"{name} {options[name]!r}"
-    for name in sorted(_transforms(options) - TRAINING_ONLY - {SENTENCEPIECE}):
-        yield f"transform {name!r}; {SENTENCEPIECE} is supported, and texts that come as words"
-    if SENTENCEPIECE in _transforms(options) and options["src_subword_model"] != options["tgt_subword_model"]:
+    for name in sorted(_transforms(options) - TRAINING_TRANSFORMS - {SENTENCEPIECE_TRANSFORM}):
+        yield f"transform {name!r}; {SENTENCEPIECE_TRANSFORM} is supported, and texts that come as words"
+    if SENTENCEPIECE_TRANSFORM in _transforms(options) and options["src_subword_model"] != options["tgt_subword_model"]:
         yield "a SentencePiece model a side"
 
 
@@ -289,20 +300,22 @@ def _vocabularies(folder: Path, vocab: Any, options: Mapping[str, Any]) -> Vocab
         raise ExportError("the vocabularies are no lists of pieces, as before OpenNMT-py 3; convert with its own tools")
     source, target = ({piece: i for i, piece in enumerate(pieces)} for pieces in sides if pieces is not None)
     spm_file = None
-    if SENTENCEPIECE in _transforms(options):
+    if SENTENCEPIECE_TRANSFORM in _transforms(options):
         spm_file = folder / Path(options["src_subword_model"]).name
         if not spm_file.is_file():
             raise ExportError(f"{folder} lacks {spm_file.name}, the SentencePiece model that the options name")
-    return Vocabularies(source, target, SPECIAL, spm_file, vocab.get("decoder_start_token", "<s>"), ends_source=False)
+    return Vocabularies(
+        source, target, SPECIAL_PIECES, spm_file, vocab.get("decoder_start_token", "<s>"), has_source_end=False
+    )
 
 
 def _weights(file: Path, content: Mapping[str, Any]) -> dict[str, Float32Array]:
-    """All weights, the generator's as "generator.weight" and "generator.bias"; older files call it "0."."""
-    if content.get("model") is None:  # in a file of their own
-        beside = file.with_suffix(".safetensors")
-        if not beside.is_file():
-            raise ExportError(f"{file} holds no weights, and there is no {beside.name} beside it")
-        return {name: x.astype(np.float32) for name, x in load_file(beside).items()}
+    """All weights; the generator's as "generator.weight" and "generator.bias", which older files name "0."."""
+    if content.get("model") is None:  # the weights are in a separate file
+        weights_file = file.with_suffix(".safetensors")
+        if not weights_file.is_file():
+            raise ExportError(f"{file} holds no weights, and there is no {weights_file.name} beside it")
+        return {name: x.astype(np.float32) for name, x in load_file(weights_file).items()}
     weights = {name: x.float().numpy() for name, x in content["model"].items()}
     generator = content.get("generator") or {}
     return weights | {f"generator.{name.removeprefix('0.')}": x.float().numpy() for name, x in generator.items()}

@@ -1,4 +1,4 @@
-"""Fixed position codes of other toolkits; the project's own are `regard_models.nets.transformer.sinusoids`."""
+"""Sinusoidal position tables of other toolkits; the project's own are `regard_models.nets.transformer.sinusoids`."""
 
 import math
 
@@ -8,7 +8,7 @@ from regard.arrays import Float32Array
 
 
 def interleaved_sinusoids(num_positions: int, width: int) -> Float32Array:
-    """Vaswani et al. 2017, section 3.5, to the letter, sines and cosines in turn: float32 [positions, width]."""
+    """Sines and cosines in turn, as in Vaswani et al. 2017, section 3.5: float32 [positions, width]."""
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
     angles = torch.arange(num_positions)[:, None] * rates
     table: Float32Array = torch.stack([torch.sin(angles), torch.cos(angles)], dim=-1).flatten(1).numpy()
@@ -16,10 +16,10 @@ def interleaved_sinusoids(num_positions: int, width: int) -> Float32Array:
 
 
 def concatenated_sinusoids(num_positions: int, width: int, *, first: int = 0) -> Float32Array:
-    """As tensor2tensor has them, sines then cosines, the slowest of rate 1 / 10000: float32 [positions, width].
+    """Sines, then cosines, the slowest of frequency 1 / 10000, as in tensor2tensor: float32 [positions, width].
 
     Args:
-        first: of the positions.
+        first: the first position.
     """
     half = width // 2
     rates = torch.exp(torch.arange(half) * (-math.log(10000.0) / (half - 1)))

@@ -1,6 +1,6 @@
-"""Checkpoints of toolkits that are one PyTorch file of weights, options and vocabularies: OpenNMT-py's and fairseq's.
+"""Checkpoints that are one PyTorch file of weights, options and vocabularies: OpenNMT-py's and fairseq's.
 
-Their options are an `argparse.Namespace`, which is read as plain data: no class of theirs, nor of argparse, is made.
+Their options are an `argparse.Namespace`, which is read as plain data, without making an object of its class.
 """
 
 import argparse
@@ -10,22 +10,22 @@ from typing import Any
 
 import torch
 
-from regard_export.checkpoints.source_model import SourceModel, Wanted
+from regard_export.checkpoints.files import read_pickle
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face.net_loading import read_checkpoint_pickle
 from regard_export.families.toolkits import fairseq, opennmt
 
 SUFFIXES = (".pt", ".pth")
-OPTIONS = {"opt", "args", "cfg"}
+OPTION_KEYS = {"opt", "args", "cfg"}
 FAMILIES = (opennmt.TRANSFORMER, opennmt.RECURRENT, fairseq.FAMILY)
 
 
-class Options(SimpleNamespace):
-    """Stands in for `argparse.Namespace`."""
+class PlainNamespace(SimpleNamespace):
+    """Replaces `argparse.Namespace` when a file is read."""
 
 
-def find(path: Path) -> Path | None:
-    """The file itself, or the only one of its kind in a folder.
+def find_file(path: Path) -> Path | None:
+    """Returns the file itself, or the only checkpoint in a folder; None if the folder holds none.
 
     Raises:
         ExportError: the folder holds several.
@@ -38,27 +38,27 @@ def find(path: Path) -> Path | None:
     return files[0] if files else None
 
 
-def load(file: Path, wanted: Wanted) -> SourceModel:
+def load(file: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint.
 
     Raises:
-        ExportError: it is neither toolkit's, or asks for what is not supported.
+        ExportError: the file is of neither toolkit, or has unsupported options.
     """
-    with torch.serialization.safe_globals([(Options, "argparse.Namespace")]):
-        content = read_checkpoint_pickle(file, trust=wanted.trust_pickle)
+    with torch.serialization.safe_globals([(PlainNamespace, "argparse.Namespace")]):
+        content = read_pickle(file, trust=load_options.trust_pickle)
     if not isinstance(content, dict):
         raise ExportError(f"{file} holds a {type(content).__name__}, not a checkpoint")
-    content |= {name: _plain(content[name]) for name in OPTIONS & content.keys()}
+    content |= {name: _plain(content[name]) for name in OPTION_KEYS & content.keys()}
     if {"vocab", "opt"} <= content.keys():
-        return opennmt.load(file, content, wanted)
+        return opennmt.load(file, content, load_options)
     if "model" in content and {"args", "cfg"} & content.keys():
-        return fairseq.load(file, content, wanted)
+        return fairseq.load(file, content, load_options)
     keys = ", ".join(sorted(map(str, content))[:8])
     raise ExportError(f"{file} is no checkpoint of OpenNMT-py 3 or fairseq: it holds {keys}")
 
 
 def _plain(options: Any) -> Any:
-    """Options by name, whatever held them; those of those too."""
-    if isinstance(options, Options | argparse.Namespace):
+    """Options by name, nested ones too."""
+    if isinstance(options, PlainNamespace | argparse.Namespace):
         options = vars(options)
     return {name: _plain(value) for name, value in options.items()} if isinstance(options, dict) else options

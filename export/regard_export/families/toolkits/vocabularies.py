@@ -1,4 +1,4 @@
-"""Texts of toolkits whose vocabularies are lists of pieces: SentencePiece models, or words between white space."""
+"""Vocabularies of OpenNMT-py and fairseq: lists of SentencePiece pieces, or of words between white space."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
 
 
 @dataclass(frozen=True)
-class Special:
-    """Tokens of either side that are no text, by their pieces."""
+class SpecialPieces:
+    """Pieces of either side that are not text."""
 
     unknown: str
     pad: str
@@ -26,36 +26,39 @@ class Special:
 
 @dataclass(frozen=True)
 class Vocabularies:
-    """How a model's texts become ids and back.
+    """A model's vocabularies and tokenizers.
 
     Attributes:
         source, target: ids by piece, from 0 on.
-        spm_file: a SentencePiece model for both sides; None means that pieces are words between white space.
-        start: the piece that the decoder reads first.
-        ends_source: whether the source ends with the end token.
+        spm_file: the SentencePiece model of both sides; None if pieces are words between white space.
+        start: the decoder's first piece.
+        has_source_end: whether the source ends with the end token.
+
+    Raises:
+        ExportError: a special piece is missing.
     """
 
     source: Mapping[str, int]
     target: Mapping[str, int]
-    special: Special
+    special: SpecialPieces
     spm_file: Path | None
     start: str
-    ends_source: bool
+    has_source_end: bool
 
     def __post_init__(self) -> None:
-        wanted = {self.special.unknown, self.special.pad, self.special.end, self.start}
-        missing = sorted(wanted - self.target.keys()) + sorted({self.special.unknown} - self.source.keys())
+        required = {self.special.unknown, self.special.pad, self.special.end, self.start}
+        missing = sorted(required - self.target.keys()) + sorted({self.special.unknown} - self.source.keys())
         if missing:
             raise ExportError(f"the vocabularies lack {', '.join(missing)}")
 
     @property
     def source_specials(self) -> set[str]:
-        """Pieces of the source that no text becomes."""
+        """Special pieces of the source; text never becomes one of them, except the unknown piece."""
         special = self.special
         return {special.unknown, special.pad, special.start, special.end} & self.source.keys()
 
     def tokenizers(self) -> dict[str, str]:
-        """Both tokenizers' files."""
+        """The tokenizers' contents by file name."""
         if self.spm_file is not None:
             ids = {UNKNOWN if piece == self.special.unknown else piece: i for piece, i in self.source.items()}
             return {
@@ -65,9 +68,9 @@ class Vocabularies:
         return {SOURCE_TOKENIZER: self._words(), TARGET_TOKENIZER: str(Tokenizer(self._model(self.target)).to_str())}
 
     def _words(self) -> str:
-        """Splits at white space; special pieces get a name that no text has."""
-        unreachable = self.source_specials - {self.special.unknown}
-        ids = {f"{piece} " if piece in unreachable else piece: i for piece, i in self.source.items()}
+        """The source's tokenizer, which splits at white space. Special pieces get a space in their names."""
+        never_text = self.source_specials - {self.special.unknown}
+        ids = {f"{piece} " if piece in never_text else piece: i for piece, i in self.source.items()}
         tokenizer = Tokenizer(self._model(ids))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return str(tokenizer.to_str())
@@ -76,10 +79,12 @@ class Vocabularies:
         return models.WordLevel(dict(ids), unk_token=self.special.unknown)
 
     def text_source(self) -> TextSource:
-        suffix = (self.source[self.special.end],) if self.ends_source else ()
+        """The encoder's input."""
+        suffix = (self.source[self.special.end],) if self.has_source_end else ()
         return TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=suffix)
 
     def text_target(self, vocab_size: int) -> Target:
+        """The decoder's output."""
         special = self.special
         specials = {self.target[piece] for piece in (special.unknown, special.pad, special.end, self.start)}
         if special.start in self.target:
@@ -94,18 +99,19 @@ class Vocabularies:
         )
 
 
-class VocabularyTexts:
-    """Reads and writes text without the `tokenizers` library, for verification; for a `TextReference` to inherit."""
+class VocabularyTextMixin:
+    """Tokenizes without the `tokenizers` library, for verification; makes a `Reference` a `TextReference`."""
 
     def __init__(self, vocabularies: Vocabularies) -> None:
         self._vocabularies = vocabularies
         self.unknown_id: int | None = vocabularies.source[vocabularies.special.unknown]
         file = vocabularies.spm_file
         self._pieces = None if file is None else sentencepiece.SentencePieceProcessor(str(file))
-        self._written = {i: piece for piece, i in vocabularies.target.items()}
-        self._silent = set(vocabularies.text_target(len(vocabularies.target)).special_ids)
+        self._target_pieces = {i: piece for piece, i in vocabularies.target.items()}
+        self._special_ids = set(vocabularies.text_target(len(vocabularies.target)).special_ids)
 
     def tokenize(self, text: str, key: str) -> list[int]:
+        """See `TextReference`."""
         vocabularies = self._vocabularies
         unknown, specials = vocabularies.source[vocabularies.special.unknown], vocabularies.source_specials
         pieces = text.split() if self._pieces is None else self._pieces.encode(text, out_type=str)
@@ -113,5 +119,6 @@ class VocabularyTexts:
         return [*ids, *vocabularies.text_source().suffix_ids]
 
     def detokenize(self, ids: Sequence[int]) -> str:
-        pieces = [self._written[i] for i in ids if i not in self._silent]
+        """See `TextReference`."""
+        pieces = [self._target_pieces[i] for i in ids if i not in self._special_ids]
         return " ".join(pieces) if self._pieces is None else "".join(pieces).replace("\u2581", " ")

@@ -4,10 +4,11 @@ import onnxruntime
 import pytest
 from regard_export.architectures.transformer_encode import build_encode
 from regard_export.architectures.transformer_step import build_step
+from regard_export.architectures.transformer_tensors import memory_specs, state_specs
 from regard_export.families.regard_checkpoints import transformer
 from regard_export.onnx_graph.builder import IR_VERSION
-from regard_export.onnx_graph.contract import Graph, memory_specs, state_specs
-from regard_export.precision.quantize import FORMS
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import Precision
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, tiny_config, write_tiny_bundle
@@ -16,9 +17,12 @@ PRECISIONS: list[Precision] = ["float32", "int8"]
 
 
 @pytest.fixture(scope="module", params=PRECISIONS)
-def graphs(request) -> tuple[Graph, Graph]:
-    description, forms = transformer.from_checkpoint(tiny_checkpoint()).architecture.description, FORMS[request.param]
-    return build_encode(description, forms.encode), build_step(description, forms.step)
+def graphs(request) -> tuple[BuiltGraph, BuiltGraph]:
+    description, builders = (
+        transformer.from_checkpoint(tiny_checkpoint()).architecture.description,
+        PRECISION_BUILDERS[request.param],
+    )
+    return build_encode(description, builders.encode), build_step(description, builders.step)
 
 
 def test_graphs_have_the_tensors_that_they_state(graphs) -> None:
@@ -54,7 +58,7 @@ def test_a_layer_of_the_step_takes_few_nodes() -> None:
         description = transformer.from_checkpoint(
             tiny_checkpoint(decoder_layers=decoder_layers)
         ).architecture.description
-        return len(build_step(description, FORMS["int8"].step).model.graph.node)
+        return len(build_step(description, PRECISION_BUILDERS["int8"].step).model.graph.node)
 
     assert count(3) - count(2) <= 22
 
@@ -86,7 +90,7 @@ def test_int8_graphs_are_much_smaller(tmp_path) -> None:
 
 def test_source_lengths_hide_columns_exactly() -> None:
     description = transformer.from_checkpoint(tiny_checkpoint()).architecture.description
-    graph = build_step(description, FORMS["float32"].step)
+    graph = build_step(description, PRECISION_BUILDERS["float32"].step)
     session = onnxruntime.InferenceSession(graph.model.SerializeToString())
     sizes = {"requests": 3, "slots": 3, "source": 9, "capacity": 4}
     rng = np.random.default_rng(0)

@@ -61,7 +61,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
 
 
 def test_safetensors_and_texts_are_fetched_and_nothing_else(fake) -> None:
-    found = hub.find("owner/model", "v2")
+    found = hub.find_checkpoint("owner/model", "v2")
     assert fake.fetched == set(FILES[:8])
     assert (found.origin, found.license) == ("owner/model, revision 0123abc", "cc-by-4.0")
     assert fake.revisions == ["v2"]
@@ -69,22 +69,22 @@ def test_safetensors_and_texts_are_fetched_and_nothing_else(fake) -> None:
 
 def test_pickles_only_where_there_is_nothing_better(fake) -> None:
     fake.files = tuple(file for file in FILES if "safetensors" not in file)
-    hub.find("owner/model", None)
+    hub.find_checkpoint("owner/model", None)
     assert "pytorch_model.bin" in fake.fetched
     assert not {"tf_model.h5", "modeling_own.py"} & fake.fetched
 
 
 def test_a_folder_needs_no_hub_and_has_no_revisions(tmp_path, fake) -> None:
     (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: 'mit'\n---\n# Model\n")
-    assert hub.find(str(tmp_path), None) == hub.Checkpoint(tmp_path, license="mit")
+    assert hub.find_checkpoint(str(tmp_path), None) == hub.FoundCheckpoint(tmp_path, license="mit")
     with pytest.raises(ExportError, match="has no revisions"):
-        hub.find(str(tmp_path), "main")
+        hub.find_checkpoint(str(tmp_path), "main")
     assert fake.revisions == []
 
 
 def test_a_name_that_is_none(tmp_path) -> None:
     with pytest.raises(ExportError, match="neither a folder nor the name of a repository"):
-        hub.find(str(tmp_path / "gone"), None)
+        hub.find_checkpoint(str(tmp_path / "gone"), None)
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -94,7 +94,7 @@ def test_a_hub_that_cannot_be_reached(tmp_path, monkeypatch, offline: bool) -> N
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ExportError, match=r"owner/model.*hub"):
-        hub.find("owner/model", None)
+        hub.find_checkpoint("owner/model", None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_the_hub_answers_becomes_advice(tmp_path, monkeypatch, raised: str,
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ExportError, match=message):
-        hub.find("owner/model", "v9")
+        hub.find_checkpoint("owner/model", "v9")
 
 
 def _cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -138,9 +138,9 @@ def test_a_hub_that_never_answers_is_given_up_and_the_cache_will_do(tmp_path, mo
         monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
         with pytest.raises(ExportError, match="the hub is not to be reached"):
-            hub.find("owner/model", None)
+            hub.find_checkpoint("owner/model", None)
         snapshot = _cached(tmp_path / "cache", monkeypatch)
-        assert hub.find("owner/model", None).folder == snapshot
+        assert hub.find_checkpoint("owner/model", None).path == snapshot
 
 
 def test_what_the_hub_refuses_and_the_cache_has_is_taken_from_there(tmp_path, monkeypatch) -> None:
@@ -150,4 +150,4 @@ def test_what_the_hub_refuses_and_the_cache_has_is_taken_from_there(tmp_path, mo
 
     snapshot = _cached(tmp_path, monkeypatch)
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
-    assert hub.find("owner/model", None).folder == snapshot
+    assert hub.find_checkpoint("owner/model", None).path == snapshot

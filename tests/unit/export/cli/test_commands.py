@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from regard_export.cli.commands import PRECISIONS, export_command, inspect_command, verify_command
-from regard_export.precision.quantize import FORMS
+from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import MANIFEST
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
@@ -15,8 +15,8 @@ from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 @pytest.fixture(autouse=True)
 def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 2)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 4)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_name_of_its_own(checkpoint, tmp_path) -> None:
 
 
 def test_the_precisions_that_are_offered_can_be_built() -> None:
-    assert tuple(FORMS) == PRECISIONS
+    assert tuple(PRECISION_BUILDERS) == PRECISIONS
 
 
 def test_help_and_inspect_wait_for_no_torch() -> None:

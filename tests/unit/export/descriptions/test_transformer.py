@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from regard_export.descriptions.transformer import Description
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.regard_checkpoints import transformer
 
@@ -20,7 +20,7 @@ def test_every_fault_is_named_at_once() -> None:
     weights["encoder_norm.weight"] = np.zeros(3, np.float32)
     weights["embedding.weight"] = np.full_like(weights["embedding.weight"], np.nan)
     with pytest.raises(ExportError) as error:
-        Description(config, weights)
+        TransformerDescription(config, weights)
     for fault in (
         "decoder.1.feed_forward.inner.bias is missing",
         "decoder.0.norm.weight is unexpected",
@@ -31,7 +31,10 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def test_a_tied_head_is_the_embedding_and_an_untied_one_is_not() -> None:
-    tied, untied = Description(*_weights()), Description(*_weights(tie_embeddings=False, output_bias=True))
+    tied, untied = (
+        TransformerDescription(*_weights()),
+        TransformerDescription(*_weights(tie_embeddings=False, output_bias=True)),
+    )
     assert tied.head.weight is tied.embedding
     assert tied.head.bias is None
     assert untied.head.weight is untied.weights["head.weight"]
@@ -41,18 +44,18 @@ def test_a_tied_head_is_the_embedding_and_an_untied_one_is_not() -> None:
 def test_a_tied_model_with_a_head_of_its_own_is_refused() -> None:
     config, weights = _weights()
     with pytest.raises(ExportError, match=r"head\.weight is unexpected"):
-        Description(config, weights | {"head.weight": weights["embedding.weight"]})
+        TransformerDescription(config, weights | {"head.weight": weights["embedding.weight"]})
 
 
 def test_positions_are_learned_or_computed() -> None:
-    learned = Description(*_weights(positions="learned"))
+    learned = TransformerDescription(*_weights(positions="learned"))
     assert learned.positions("decoder") is learned.weights["decoder_positions.weight"]
-    sines = Description(*_weights()).positions("encoder")
+    sines = TransformerDescription(*_weights()).positions("encoder")
     assert sines.shape == (256, 32)
     assert np.allclose(sines[:, :16] ** 2 + sines[:, 16:] ** 2, 1)
 
 
 def test_the_module_computes_with_the_same_weights() -> None:
-    description = Description(*_weights(positions="learned"))
+    description = TransformerDescription(*_weights(positions="learned"))
     state = description.module().state_dict()
     assert all(np.array_equal(state[name].numpy(), weight) for name, weight in description.weights.items())

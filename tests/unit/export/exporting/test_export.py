@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.descriptions.transformer import Description
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import DevExample
-from regard_export.exporting.export import ExportOptions, export, verify
+from regard_export.exporting.export import export
+from regard_export.exporting.options import ExportOptions
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import transformer
-from regard_export.verification.verifier import VerificationFailed
+from regard_export.verification.bundle_verification import verify_bundle
+from regard_export.verification.check_report import VerificationFailed
 from regard_service.bundle import MANIFEST, Bundle
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
@@ -22,8 +24,8 @@ OPTIONS = ExportOptions("tiny", "1", ("int8",), {})
 
 @pytest.fixture(autouse=True)
 def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 3)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 6)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def _damaged(model: SourceModel) -> SourceModel:
     """The same original, but a description that lost a bias on its way."""
     weights = dict(model.architecture.description.weights)
     weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
-    damaged = Description(model.architecture.description.config, weights)
+    damaged = TransformerDescription(model.architecture.description.config, weights)
     return replace(model, architecture=TransformerArchitecture(damaged))
 
 
@@ -72,7 +74,7 @@ def test_a_failed_gate_writes_nothing(tmp_path, model) -> None:
 
 
 def test_a_mismatch_can_be_allowed_and_is_marked(tmp_path, model) -> None:
-    bundle = export(_damaged(model), tmp_path / "out", replace(OPTIONS, allow_mismatch=True), _silent)
+    bundle = export(_damaged(model), tmp_path / "out", replace(OPTIONS, is_mismatch_allowed=True), _silent)
     assert bundle.manifest.verification["passed"] is False
 
 
@@ -118,10 +120,10 @@ def test_a_full_disk_is_noticed_first(tmp_path, model, monkeypatch) -> None:
 
 def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
     bundle = export(model, tmp_path / "out", OPTIONS, _silent)
-    with_source = verify(bundle, model, {}, _silent)
+    with_source = verify_bundle(bundle, model, {}, _silent)
     assert not with_source.failures
     assert set(with_source.sections) == {"inputs", "float32", "int8"}
-    alone = verify(bundle, None, {}, _silent)
+    alone = verify_bundle(bundle, None, {}, _silent)
     assert not alone.failures
     assert set(alone.sections) == {"int8"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -141,7 +143,8 @@ def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path, model
 
 def test_verification_that_forgets_the_forced_token_on_both_sides_fails(tmp_path, model, monkeypatch) -> None:
     monkeypatch.setattr(
-        "regard_export.verification.verifier.Verifier._each", lambda self, way: [way] * len(self._sources)
+        "regard_export.verification.workload.Workload.generations",
+        lambda self, search: [search] * len(self.sources),
     )
     with pytest.raises(
         VerificationFailed, match="outputs that do not begin as their language has it is 6, more than 0"
@@ -160,7 +163,7 @@ def test_an_original_that_forgets_the_forced_token_fails(tmp_path, model) -> Non
 def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
     options = replace(OPTIONS, precisions=("float32",))
     bundle = export(transformer.from_checkpoint(tiny_checkpoint(seed=1)), tmp_path / "out", options, _silent)
-    assert verify(bundle, model, {}, _silent).failures
+    assert verify_bundle(bundle, model, {}, _silent).failures
 
 
 def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> None:
@@ -169,7 +172,7 @@ def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> No
     assert set(bundle.manifest.verification["dev"]) == {"num_examples", "float32_BLEU", "int8_BLEU"}
 
     scores = iter([40.0, 39.6])
-    monkeypatch.setattr("regard_export.verification.verifier.Verifier._score", lambda *_: next(scores))
+    monkeypatch.setattr("regard_export.verification.dev_quality.score_examples", lambda *_: next(scores))
     with pytest.raises(VerificationFailed, match=r"drop in dev BLEU against float32 is 0.4, more than 0.3"):
         export(model, tmp_path / "bad", replace(OPTIONS, dev=dev), _silent)
 

@@ -17,20 +17,20 @@ from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 EXPORT = """
 import os, signal, sys
 import torch
-from regard_export.cli import commands as cli
-from regard_export.verification import verifier as verify
+from regard_export.cli import commands, progress
+from regard_export.verification import workload
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 torch.set_num_threads(1)
-verify.NUM_SENTENCES, verify.MAX_NEW_TOKENS = 2, 4
-stage = cli.Progress.stage
+workload.MAX_SOURCES, workload.MAX_NEW_TOKENS = 2, 4
+stage = progress.Progress.stage
 
-def signalled(progress, title):
-    stage(progress, title)
+def signalled(self, title):
+    stage(self, title)
     if title.startswith(sys.argv[3]):
         os.kill(os.getpid(), int(sys.argv[4]))
 
-cli.Progress.stage = signalled
-cli.export_command([sys.argv[1], "-o", sys.argv[2]])
+progress.Progress.stage = signalled
+commands.export_command([sys.argv[1], "-o", sys.argv[2]])
 """
 
 
@@ -43,8 +43,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 2)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 4)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
 
 
 def _signalled(checkpoint: Path, out: Path, stage: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def _signalled(checkpoint: Path, out: Path, stage: str, number: signal.Signals) 
     return subprocess.run(command, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("stage", ["float32: what numbers", "writing the bundle"])
+@pytest.mark.parametrize("stage", ["float32: calibrating", "writing the bundle"])
 def test_what_a_killed_export_leaves_loads_nowhere_and_goes_with_the_next(checkpoint, tmp_path, stage: str) -> None:
     ended = _signalled(checkpoint, tmp_path / "tiny", stage, signal.SIGKILL)
     assert ended.returncode == -signal.SIGKILL, ended.stderr

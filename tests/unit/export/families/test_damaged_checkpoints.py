@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command, verify_command
 from regard_export.families.loading import load_source_model
 from safetensors.torch import load_file, save_file
@@ -208,18 +208,18 @@ def test_pickles_of_tensors_need_no_trust_and_others_do(tmp_path, write: Callabl
     folder, mark = write(tmp_path / "checkpoint"), tmp_path / "ran"
     source = [5, 6, 2] if write is write_marian else np.ones((3, HEIGHT, WIDTH), np.float32)
 
-    def first_logits(wanted: Wanted) -> np.ndarray:
+    def first_logits(wanted: LoadOptions) -> np.ndarray:
         model = load_source_model(folder, wanted)
-        return model.reference.force(source, [model.target.start_id]).logits
+        return model.reference.teacher_force(source, [model.target.start_id]).logits
 
-    expected, weights = first_logits(Wanted()), load_file(folder / WEIGHTS)
+    expected, weights = first_logits(LoadOptions()), load_file(folder / WEIGHTS)
     (folder / WEIGHTS).unlink()
     torch.save(weights, folder / PICKLE)
-    assert np.allclose(first_logits(Wanted()), expected, atol=1e-5)
+    assert np.allclose(first_logits(LoadOptions()), expected, atol=1e-5)
 
     torch.save(Weights(weights), folder / PICKLE)
     assert "may run any code when it is read; if you trust its author: --trust-pickle" in _refusal(folder)
-    assert np.allclose(first_logits(Wanted(trust_pickle=True)), expected, atol=1e-5)
+    assert np.allclose(first_logits(LoadOptions(trust_pickle=True)), expected, atol=1e-5)
 
     torch.save({**weights, "hostile": Hostile(mark)}, folder / PICKLE)
     assert "may run any code when it is read" in _refusal(folder)
@@ -246,7 +246,7 @@ def test_a_disk_that_is_full_in_the_middle(copy, tmp_path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "weights.bin"))
 
-    monkeypatch.setattr("regard_export.exporting.export.write_graphs", full)
+    monkeypatch.setattr("regard_export.exporting.export.write_variant", full)
     result = CliRunner().invoke(export_command, [str(copy), "-o", str(tmp_path / "out")])
     assert (result.exit_code, "No space left on device" in result.stderr) == (1, True)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
@@ -265,8 +265,8 @@ def test_names_and_versions_that_no_model_may_have(copy, options: tuple[str, str
 
 
 def test_verifying_against_what_it_was_not_exported_from(copy, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 2)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 4)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
     out = str(tmp_path / "out")
     assert CliRunner().invoke(export_command, [str(copy), "-o", out]).exit_code == 0
     picture = write_vision(tmp_path / "vision")

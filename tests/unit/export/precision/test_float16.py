@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
-from regard_export.exporting.export import ExportOptions, export
+from regard_export.exporting.export import export
+from regard_export.exporting.options import ExportOptions
 from regard_export.families.regard_checkpoints import (
     captioner,
     encoder_decoder,
@@ -15,7 +16,7 @@ from regard_export.families.regard_checkpoints import (
     recurrent,
     transformer,
 )
-from regard_export.onnx_graph.contract import HIDDEN_SCORE
+from regard_export.onnx_graph.contract import MASKED_SCORE
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.slots import Slots, SlotsShape
@@ -46,7 +47,7 @@ def test_memory_and_state_are_half_as_large_and_what_search_reads_is_not(bundle)
 
 
 def test_the_engine_takes_the_types_of_the_variant_that_it_runs(bundle) -> None:
-    manifest = ServingGraphs(bundle, "float16").manifest
+    manifest = VariantEngine(bundle, "float16").manifest
     slots = Slots(manifest, SlotsShape(max_requests=2, num_beams=1, source=4, capacity=4))
     assert {x.dtype for x in (*slots.memory.values(), *slots.state.values())} == {np.dtype(np.float16)}
     assert {spec.dtype for spec in bundle.manifest.memory} == {"float32"}
@@ -63,7 +64,7 @@ def test_scores_that_hide_stay_finite(bundle) -> None:
     small = [onnx.numpy_helper.to_array(x) for x in step.graph.initializer if x.raw_data]
     halves = [x for x in small if x.dtype == np.float16]
     assert min(float(x.min()) for x in halves) == np.float16(-30_000)
-    assert np.finfo(np.float16).min > HIDDEN_SCORE
+    assert np.finfo(np.float16).min > MASKED_SCORE
 
 
 def test_gpus_come_first(bundle) -> None:

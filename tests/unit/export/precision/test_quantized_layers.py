@@ -4,33 +4,32 @@ from functools import partial
 import numpy as np
 import onnxruntime
 import pytest
+from regard_export.descriptions.layers import Linear
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.builder import GraphBuilder
-from regard_export.precision.quantize import (
-    LARGEST_WEIGHT,
-    Linear,
-    Range,
-    block_embed,
-    block_linear,
+from regard_export.precision.float_layers import float_embed, float_head, float_linear
+from regard_export.precision.layer_builders import LinearBuilder
+from regard_export.precision.quantization import (
+    MAX_8BIT_WEIGHT,
+    ActivationRange,
     block_size,
-    embed,
-    float_embed,
-    float_head,
-    float_linear,
-    quantize_blocks,
-    quantize_outputs,
-    quantize_small_blocks,
-    range_head,
-    range_linear,
-    row_head,
-    row_linear,
-    small_block_linear,
+    quantize_blocks_4bit,
+    quantize_blocks_8bit,
+    quantize_per_output,
+)
+from regard_export.precision.quantized_layers import (
+    block_embed,
+    block_linear_4bit,
+    block_linear_8bit,
+    dynamic_head,
+    dynamic_linear,
+    quantized_embed,
+    static_head,
+    static_linear,
 )
 from regard_service.bundle import TensorSpec
 
-Draw = Callable[[GraphBuilder, str, Linear], str]
-
-fixed_linear = partial(range_linear, within=Range(-5.0, 4.5))
+fixed_linear = partial(static_linear, activation_range=ActivationRange(-5.0, 4.5))
 
 
 @pytest.fixture
@@ -38,10 +37,10 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def _run(draw: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.ndarray) -> np.ndarray:
+def _run(build: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.ndarray) -> np.ndarray:
     """Runs a graph of one input."""
     graph = GraphBuilder("one")
-    result = draw(graph, graph.input(spec))
+    result = build(graph, graph.input(spec))
     graph.node("Identity", result, output="y")
     graph.output(TensorSpec(name="y", dtype="float32", shape=("a", "b", "c")[: value.ndim]))
     model = graph.build()
@@ -51,9 +50,9 @@ def _run(draw: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.n
     return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {spec.name: value})[0]
 
 
-def _product(draw: Draw, layer: Linear, x: np.ndarray) -> np.ndarray:
+def _product(add: LinearBuilder, layer: Linear, x: np.ndarray) -> np.ndarray:
     spec = TensorSpec(name="x", dtype="float32", shape=("a", "b", "c")[: x.ndim])
-    return _run(lambda graph, name: draw(graph, name, layer), spec, x)
+    return _run(lambda graph, name: add(graph, name, layer), spec, x)
 
 
 def _layer(rng: np.random.Generator, out: int, width: int, *, bias: bool = True) -> Linear:
@@ -61,76 +60,82 @@ def _layer(rng: np.random.Generator, out: int, width: int, *, bias: bool = True)
     return Linear("layer", weight, rng.standard_normal(out).astype(np.float32) if bias else None)
 
 
-@pytest.mark.parametrize("draw", [float_linear, float_head])
+@pytest.mark.parametrize("add", [float_linear, float_head])
 @pytest.mark.parametrize("bias", [True, False])
-def test_float_forms_are_exact(rng, draw: Draw, bias: bool) -> None:
+def test_float_forms_are_exact(rng, add: LinearBuilder, bias: bool) -> None:
     layer, x = _layer(rng, 5, 8, bias=bias), rng.standard_normal((3, 8)).astype(np.float32)
     expected = x @ layer.weight.T + (layer.bias if bias else 0)
-    assert np.allclose(_product(draw, layer, x), expected, atol=1e-5)
+    assert np.allclose(_product(add, layer, x), expected, atol=1e-5)
 
 
 def _stored(weight: np.ndarray) -> np.ndarray:
     """What is in the file of float32 [out, in] with a scale an output; how far off that is has a test of its own."""
-    quantized, scales = quantize_outputs(weight)
+    quantized, scales = quantize_per_output(weight)
     return (quantized * scales).T
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
-def test_8_bit_forms_are_close(rng, draw: Draw, bias: bool, shape: tuple[int, ...]) -> None:
+def test_8_bit_forms_are_close(rng, add: LinearBuilder, bias: bool, shape: tuple[int, ...]) -> None:
     layer, x = _layer(rng, 48, 128, bias=bias), rng.standard_normal(shape).astype(np.float32)
-    weight = layer.weight if draw is block_linear else _stored(layer.weight)
+    weight = layer.weight if add is block_linear_8bit else _stored(layer.weight)
     expected = x @ weight.T + (layer.bias if bias else 0)
-    actual = _product(draw, layer, x)
+    actual = _product(add, layer, x)
     assert actual.shape == expected.shape
     assert np.abs(actual - expected).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear, small_block_linear])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear, block_linear_4bit])
 @pytest.mark.parametrize("width", [48, 128, 256])
-def test_a_row_depends_on_no_other(rng, draw: Draw, width: int) -> None:
+def test_a_row_depends_on_no_other(rng, add: LinearBuilder, width: int) -> None:
     layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
-    alone = _product(draw, layer, x[:1])
+    alone = _product(add, layer, x[:1])
     x[1:11], x[11:22], x[22:] = np.nan, np.inf, 1e30
-    assert np.array_equal(_product(draw, layer, x)[:1], alone)
+    assert np.array_equal(_product(add, layer, x)[:1], alone)
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear, small_block_linear])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear, block_linear_4bit])
 @pytest.mark.parametrize("width", [64, 512])
-def test_no_row_of_a_batch_depends_on_its_size(rng, draw: Draw, width: int) -> None:
+def test_no_row_of_a_batch_depends_on_its_size(rng, add: LinearBuilder, width: int) -> None:
     """Kernels take rows by twos or fours; an odd one at the end is computed as the others are."""
     layer, x = _layer(rng, 96, width), rng.standard_normal((9, width)).astype(np.float32)
-    alone = np.concatenate([_product(draw, layer, row[None]) for row in x])
+    alone = np.concatenate([_product(add, layer, row[None]) for row in x])
     for size in (2, 3, 4, 5, 9):
-        assert np.array_equal(_product(draw, layer, x[:size]), alone[:size])
+        assert np.array_equal(_product(add, layer, x[:size]), alone[:size])
 
 
-@pytest.mark.parametrize("draw", [block_linear, row_linear, fixed_linear])
-def test_a_row_of_zeros_gives_the_bias(rng, draw: Draw) -> None:
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear])
+def test_a_row_of_zeros_gives_the_bias(rng, add: LinearBuilder) -> None:
     layer = _layer(rng, 16, 64)
-    assert np.allclose(_product(draw, layer, np.zeros((2, 64), np.float32)), layer.bias)
+    assert np.allclose(_product(add, layer, np.zeros((2, 64), np.float32)), layer.bias)
 
 
 def test_what_is_out_of_a_fixed_range_is_cut_off(rng) -> None:
     layer, x = _layer(rng, 16, 64), rng.standard_normal((3, 64)).astype(np.float32) * 3
-    cut = _product(partial(range_linear, within=Range(-1.0, 2.0)), layer, x)
+    cut = _product(partial(static_linear, activation_range=ActivationRange(-1.0, 2.0)), layer, x)
     expected = np.clip(x, -1, 2) @ layer.weight.T + layer.bias
     assert np.abs(cut - expected).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("within", [Range(0.0, 8.0), Range(2.0, 8.0), Range(-8.0, -2.0), Range(0.0, 0.0)])
-def test_zero_is_exact_in_every_range(rng, within: Range) -> None:
+@pytest.mark.parametrize(
+    "activation_range",
+    [ActivationRange(0.0, 8.0), ActivationRange(2.0, 8.0), ActivationRange(-8.0, -2.0), ActivationRange(0.0, 0.0)],
+)
+def test_zero_is_exact_in_every_range(rng, activation_range: ActivationRange) -> None:
     layer = _layer(rng, 16, 64)
-    step, zero = within.quantization()
+    step, zero = activation_range.quantization()
     assert step > 0
     assert 0 <= zero <= 255
-    assert np.allclose(_product(partial(range_linear, within=within), layer, np.zeros((2, 64), np.float32)), layer.bias)
+    assert np.allclose(
+        _product(partial(static_linear, activation_range=activation_range), layer, np.zeros((2, 64), np.float32)),
+        layer.bias,
+    )
 
 
 def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
     weight = rng.standard_normal((5, 2, 96)).astype(np.float32)
-    quantized, scales = quantize_blocks(weight)
+    quantized, scales = quantize_blocks_8bit(weight)
     assert (quantized.shape, scales.shape) == ((5, 2, 3, 32), (5, 2, 3))
     restored = (scales[..., None] * (quantized.astype(np.float32) - 128)).reshape(weight.shape)
     assert (np.abs(restored - weight) <= np.repeat(scales, 32, axis=-1) * 0.501).all()
@@ -138,29 +143,29 @@ def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
 
 def test_outputs_are_off_by_half_a_step_at_most(rng) -> None:
     weight = rng.standard_normal((5, 30)).astype(np.float32)
-    quantized, scales = quantize_outputs(weight)
+    quantized, scales = quantize_per_output(weight)
     assert (quantized.shape, quantized.dtype, scales.shape) == ((30, 5), np.int8, (5,))
     assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
 
 
-@pytest.mark.parametrize("draw", [row_linear, fixed_linear])
-def test_products_of_the_largest_numbers_do_not_overflow(draw: Draw) -> None:
+@pytest.mark.parametrize("add", [dynamic_linear, fixed_linear])
+def test_products_of_the_largest_numbers_do_not_overflow(add: LinearBuilder) -> None:
     """On CPUs without VNNI two of them are added up in 16 bits, which sessions need not be told to avoid."""
     layer = Linear("largest", np.ones((16, 64), np.float32))
     x = np.full((3, 64), 4.5, np.float32)
-    assert np.allclose(_product(draw, layer, x), 64 * 4.5, rtol=5e-3)
+    assert np.allclose(_product(add, layer, x), 64 * 4.5, rtol=5e-3)
 
 
 def test_4_bit_forms_are_near(rng) -> None:
     layer, x = _layer(rng, 48, 128), rng.standard_normal((7, 128)).astype(np.float32)
     expected = x @ layer.weight.T + layer.bias
-    assert np.abs(_product(small_block_linear, layer, x) - expected).mean() < 0.12 * expected.std()
+    assert np.abs(_product(block_linear_4bit, layer, x) - expected).mean() < 0.12 * expected.std()
 
 
 def test_small_blocks_are_off_by_half_a_step_but_at_their_far_end(rng) -> None:
     weight = rng.standard_normal((5, 96)).astype(np.float32)
     weight[0, :32] = 0
-    quantized, scales = quantize_small_blocks(weight, 32)
+    quantized, scales = quantize_blocks_4bit(weight, 32)
     assert (quantized.shape, scales.shape) == ((5, 3, 16), (5, 3))
     numbers = np.stack([quantized & 15, quantized >> 4], axis=-1).reshape(5, 3, 32).astype(np.float32) - 8
     error = np.abs(numbers * scales[..., None] - weight.reshape(5, 3, 32))
@@ -170,34 +175,36 @@ def test_small_blocks_are_off_by_half_a_step_but_at_their_far_end(rng) -> None:
 
 
 def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
-    monkeypatch.setattr("regard_export.precision.quantize.LARGE_TABLE", 64)
+    monkeypatch.setattr("regard_export.precision.quantized_layers.MIN_SHARED_TABLE_SIZE", 64)
     table = rng.standard_normal((50, 64)).astype(np.float32)
     x = rng.standard_normal((3, 64)).astype(np.float32)
     expected = x @ _stored(table).T
-    for draw in (row_head, partial(range_head, within=Range(-5.0, 5.0))):
-        assert np.abs(_product(draw, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
+    for add in (dynamic_head, partial(static_head, activation_range=ActivationRange(-5.0, 5.0))):
+        assert np.abs(_product(add, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
     ids, chosen = TensorSpec(name="ids", dtype="int64", shape=("tokens",)), table[[3, 0, 49]]
     for shape in ((50, 64), (50, 1, 64)):
-        rows = _run(lambda graph, name, s=shape: embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49]))
+        rows = _run(
+            lambda graph, name, s=shape: quantized_embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49])
+        )
         assert rows.shape == (3, *shape[1:])
         assert (
-            np.abs(rows.reshape(3, 64) - chosen) <= np.abs(chosen).max(-1, keepdims=True) / LARGEST_WEIGHT * 0.501
+            np.abs(rows.reshape(3, 64) - chosen) <= np.abs(chosen).max(-1, keepdims=True) / MAX_8BIT_WEIGHT * 0.501
         ).all()
     graph = GraphBuilder("both")
-    row_head(graph, graph.input(TensorSpec(name="x", dtype="float32", shape=("a", 64))), Linear("head", table))
-    embed(graph, table, graph.input(ids))
+    dynamic_head(graph, graph.input(TensorSpec(name="x", dtype="float32", shape=("a", 64))), Linear("head", table))
+    quantized_embed(graph, table, graph.input(ids))
     assert sum(len(tensor.raw_data) == table.size for tensor in graph.build().graph.initializer) == 1
 
 
 def test_weights_of_zero_stay_zero() -> None:
-    quantized, scales = quantize_blocks(np.zeros((2, 32), np.float32))
+    quantized, scales = quantize_blocks_8bit(np.zeros((2, 32), np.float32))
     assert (quantized == 128).all()
     assert np.isfinite(scales).all()
 
 
 def test_the_embedding_reads_the_bytes_of_the_blocks(rng) -> None:
     table = rng.standard_normal((50, 1, 64)).astype(np.float32)
-    quantized, scales = quantize_blocks(table)
+    quantized, scales = quantize_blocks_8bit(table)
     ids = TensorSpec(name="ids", dtype="int64", shape=("tokens",))
     rows = _run(lambda graph, name: block_embed(graph, table, name), ids, np.array([3, 0, 49]))
     restored = (scales[..., None] * (quantized.astype(np.float32) - 128)).reshape(table.shape)

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from regard_export.resources.memory import MAPPINGS, MIN_BYTES, _is_written, _large_mappings, give_memory_back
+from regard_export.resources.memory import (
+    MAPS_FILE,
+    MIN_MAPPING_BYTES,
+    _is_modified,
+    _releasable_mappings,
+    release_memory,
+)
 
-pytestmark = pytest.mark.skipif(not MAPPINGS.exists(), reason="only Linux tells what is mapped")
+pytestmark = pytest.mark.skipif(not MAPS_FILE.exists(), reason="only Linux tells what is mapped")
 
-NUM_BYTES = 4 * MIN_BYTES
+NUM_BYTES = 4 * MIN_MAPPING_BYTES
 
 
 @pytest.fixture
@@ -35,34 +41,34 @@ def test_pages_that_were_only_read_are_given_back(file, mode: str) -> None:
     array, start = _mapped(file, mode)
     total = int(array.sum())
     assert _resident(start) == NUM_BYTES
-    give_memory_back()
+    release_memory()
     assert _resident(start) == 0
     assert int(array.sum()) == total
 
 
 def test_pages_that_were_written_stay(file) -> None:
     array, start = _mapped(file, "c")
-    assert not _is_written(start, start + NUM_BYTES)
+    assert not _is_modified(start, start + NUM_BYTES)
     array[3 * mmap.PAGESIZE] = 77
-    assert _is_written(start, start + NUM_BYTES)
-    give_memory_back()
+    assert _is_modified(start, start + NUM_BYTES)
+    release_memory()
     assert array[3 * mmap.PAGESIZE] == 77
 
 
 def test_where_nobody_can_tell_a_mapping_counts_as_written(file, tmp_path, monkeypatch) -> None:
     array, start = _mapped(file, "c")
-    monkeypatch.setattr("regard_export.resources.memory.PAGES", tmp_path / "none")
-    assert _is_written(start, start + NUM_BYTES)
+    monkeypatch.setattr("regard_export.resources.memory.PAGEMAP_FILE", tmp_path / "none")
+    assert _is_modified(start, start + NUM_BYTES)
     assert array[0] == 0
 
 
 def test_libraries_and_small_mappings_are_left_alone() -> None:
-    large = f"{MIN_BYTES:x}-{2 * MIN_BYTES:x}"
+    large = f"{MIN_MAPPING_BYTES:x}-{2 * MIN_MAPPING_BYTES:x}"
     mappings = (
         f"{large} r-xp 00000000 fe:00 1    /lib/library.so\n"
         f"{large} r--p 00000000 fe:00 1    /lib/library.so\n"
-        f"{MIN_BYTES:x}-{MIN_BYTES + 4096:x} r--p 00000000 fe:00 2    /small file\n"
+        f"{MIN_MAPPING_BYTES:x}-{MIN_MAPPING_BYTES + 4096:x} r--p 00000000 fe:00 2    /small file\n"
         f"{large} r--p 00000000 fe:00 3    /a file of weights\n"
         f"{large} rw-p 00000000 00:00 0 \n"
     )
-    assert list(_large_mappings(mappings)) == [(MIN_BYTES, 2 * MIN_BYTES)]
+    assert list(_releasable_mappings(mappings)) == [(MIN_MAPPING_BYTES, 2 * MIN_MAPPING_BYTES)]

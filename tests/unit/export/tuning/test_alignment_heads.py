@@ -5,9 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from regard_export.examples.dev_sets import DevExample
-from regard_export.examples.sentences import EXAMPLES
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.regard_checkpoints import transformer
-from regard_export.tuning.alignment_heads import AlignmentChoice, choose_heads, find_heads, finds_heads, ibm_model_1
+from regard_export.tuning.alignment_heads import (
+    AlignmentChoice,
+    best_heads,
+    choose_alignment_heads,
+    needs_alignment_heads,
+)
+from regard_export.tuning.ibm_model_1 import ibm_model_1
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
@@ -25,24 +31,24 @@ def _one_hot(columns: list[int], num_source: int) -> np.ndarray:
     return np.eye(num_source, dtype=np.float32)[columns]
 
 
-def _sentence(head: int, *, shifted: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _sentence(head: int, *, is_shifted: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Maps of 2 x 3 heads of which one tells the alignment, and that alignment."""
     expected = _one_hot(rng.permutation(6)[:5].tolist(), 6)
     maps = rng.dirichlet(np.ones(6), (2, 3, 5)).astype(np.float32)
-    layer = np.roll(expected, 1, axis=0) if shifted else expected
+    layer = np.roll(expected, 1, axis=0) if is_shifted else expected
     maps.reshape(6, 5, 6)[head] = layer
     return maps, expected
 
 
-@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("is_shifted", [False, True])
 @pytest.mark.parametrize("head", [1, 5])
-def test_the_head_that_tells_the_alignment_is_chosen(head: int, shifted: bool) -> None:
+def test_the_head_that_tells_the_alignment_is_chosen(head: int, is_shifted: bool) -> None:
     rng = np.random.default_rng(0)
-    maps, expected = zip(*(_sentence(head, shifted=shifted, rng=rng) for _ in range(40)), strict=True)
-    choice = choose_heads(maps, expected)
+    maps, expected = zip(*(_sentence(head, is_shifted=is_shifted, rng=rng) for _ in range(40)), strict=True)
+    choice = best_heads(maps, expected)
     assert choice.heads == (divmod(head, 3),)
-    assert choice.shifted == shifted
-    assert choice.agreement > (0.75 if shifted else 0.999)  # the last token is never an input
+    assert choice.is_shifted == is_shifted
+    assert choice.agreement > (0.75 if is_shifted else 0.999)  # the last token is never an input
 
 
 def test_two_heads_that_each_know_half_are_both_chosen() -> None:
@@ -54,15 +60,15 @@ def test_two_heads_that_each_know_half_are_both_chosen() -> None:
         first[:2], second[2:] = wanted[:2], wanted[2:]
         maps.append(np.stack([first, second, np.full((4, 6), 1 / 6, np.float32)])[None])
         expected.append(wanted)
-    assert choose_heads(maps, expected) == AlignmentChoice(((0, 0), (0, 1)), shifted=False, agreement=1.0)
+    assert best_heads(maps, expected) == AlignmentChoice(((0, 0), (0, 1)), is_shifted=False, agreement=1.0)
 
 
 def test_special_tokens_do_not_count(tmp_path: Path) -> None:
     model = transformer.from_checkpoint(tiny_checkpoint())
-    assert finds_heads(model)
+    assert needs_alignment_heads(model)
     bundle = write_tiny_bundle(tmp_path / "bundle", model, "float32")
-    choice = find_heads(bundle, {"de": [DevExample(text, ("",)) for text in EXAMPLES[:4]]})
+    choice = choose_alignment_heads(bundle, {"de": [DevExample(text, ("",)) for text in EXAMPLE_SENTENCES[:4]]})
     assert choice is not None
     assert set(choice.heads) <= {(layer, head) for layer in range(2) for head in range(4)}
     assert "IBM Model 1" in choice.method
-    assert find_heads(bundle, {}) is None
+    assert choose_alignment_heads(bundle, {}) is None

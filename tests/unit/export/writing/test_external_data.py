@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import ServingGraphs
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
-from regard_export.exporting.export import ExportOptions, export, verify
+from regard_export.exporting.export import export
+from regard_export.exporting.options import ExportOptions
 from regard_export.families.regard_checkpoints import transformer
 from regard_export.onnx_graph import weights_file
+from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.writing import variants as bundle_module
 from regard_service.bundle import MANIFEST, Bundle, BundleError
 
@@ -26,8 +28,8 @@ OPTIONS = ExportOptions("tiny", "1", ("float32",), {})
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_module, "MAX_GRAPH_BYTES", LIMIT)
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 2)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 4)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
 
 
 @pytest.fixture
@@ -48,9 +50,9 @@ def test_a_bundle_beyond_the_limit_is_written_checked_and_served(tmp_path, model
         assert bundle.path(graph.file).stat().st_size < LIMIT
     assert bundle.path("float32/weights.bin").stat().st_size > LIMIT
     assert set(bundle.manifest.files) >= {"float32/weights.bin", variant.step.file}
-    (decoded,) = ServingGraphs(bundle, "float32").decode([[5, 6, 7]], num_beams=2, max_new_tokens=4)
+    (decoded,) = VariantEngine(bundle, "float32").decode([[5, 6, 7]], num_beams=2, max_new_tokens=4)
     assert np.isfinite(decoded.hypothesis.score)
-    assert verify(bundle, model, {}, lambda _: None).failures == []
+    assert verify_bundle(bundle, model, {}, lambda _: None).failures == []
 
 
 def test_graphs_that_would_hold_their_weights_are_refused(tmp_path, model, monkeypatch) -> None:
@@ -66,7 +68,7 @@ def test_all_constants_may_stand_outside(tmp_path, model, monkeypatch) -> None:
     outside = _export(model, tmp_path / "outside")
     sizes = [sum(b.path(g.file).stat().st_size for g in b.manifest.graphs()) for b in (plain, outside)]
     assert sizes[1] < sizes[0]
-    logits = [ServingGraphs(b, "float32").force([[5, 6, 7]], [[1, 8]])[0].logits for b in (plain, outside)]
+    logits = [VariantEngine(b, "float32").teacher_force([[5, 6, 7]], [[1, 8]])[0].logits for b in (plain, outside)]
     np.testing.assert_array_equal(*logits)
 
 

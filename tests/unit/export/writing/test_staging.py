@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from regard_export.errors import ExportError
-from regard_export.writing.staging import LOCK, workplace
+from regard_export.writing.staging import LOCK_FILE, staging_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from regard_export.writing.staging import workplace
-with workplace(Path(sys.argv[1]), "export") as folder:
+from regard_export.writing.staging import staging_folder
+with staging_folder(Path(sys.argv[1]), "export") as folder:
     (folder / "half").touch()
     print("held", flush=True)
     sys.stdin.read()
@@ -21,7 +21,7 @@ with workplace(Path(sys.argv[1]), "export") as folder:
 
 
 def test_it_is_empty_hidden_two_levels_down_and_gone_in_the_end(tmp_path) -> None:
-    with workplace(tmp_path / "out", "export") as folder:
+    with staging_folder(tmp_path / "out", "export") as folder:
         assert folder.parent == tmp_path / ".out.export"
         assert list(folder.iterdir()) == []
         (folder / "file").touch()
@@ -29,7 +29,7 @@ def test_it_is_empty_hidden_two_levels_down_and_gone_in_the_end(tmp_path) -> Non
 
 
 def test_it_is_gone_after_an_error_too_even_one_of_a_missing_file(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError), workplace(tmp_path / "out", "export") as folder:
+    with pytest.raises(FileNotFoundError), staging_folder(tmp_path / "out", "export") as folder:
         (folder / "none").read_text()
     assert list(tmp_path.iterdir()) == []
 
@@ -43,11 +43,11 @@ def test_another_process_is_refused_and_disturbs_nothing(tmp_path) -> None:
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(ExportError, match=r"another export of .*out is at work"),
-            workplace(tmp_path / "out", "export"),
+            staging_folder(tmp_path / "out", "export"),
         ):
             pass
         assert (tmp_path / ".out.export" / "bundle" / "half").exists()
-        with workplace(tmp_path / "out", "verification"), workplace(tmp_path / "another", "export"):
+        with staging_folder(tmp_path / "out", "verification"), staging_folder(tmp_path / "another", "export"):
             pass
         assert holder.stdin is not None
         holder.stdin.close()
@@ -60,10 +60,10 @@ def test_what_a_killed_process_left_goes(tmp_path) -> None:
     (place / "bundle" / "int8").mkdir(parents=True)
     (place / "bundle" / "int8" / "weights.bin").write_bytes(b"half")
     (place / "tmpobserved").mkdir()
-    (place / LOCK).touch()
-    with workplace(tmp_path / "out", "export") as folder:
+    (place / LOCK_FILE).touch()
+    with staging_folder(tmp_path / "out", "export") as folder:
         assert list(folder.iterdir()) == []
-        assert {path.name for path in place.iterdir()} == {"bundle", LOCK}
+        assert {path.name for path in place.iterdir()} == {"bundle", LOCK_FILE}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -72,7 +72,7 @@ def _take_turns(folder: Path, number: int) -> None:
     entered = 0
     while entered < 20:
         try:
-            with workplace(folder / "out", "export") as place:
+            with staging_folder(folder / "out", "export") as place:
                 assert list(place.iterdir()) == []
                 (place / str(number)).touch()
                 assert [path.name for path in place.iterdir()] == [str(number)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
 from regard_export.families.loading import load_source_model
@@ -137,7 +137,7 @@ def test_pickles_of_more_are_read_only_if_they_are_trusted(copy) -> None:
     with pytest.raises(ExportError, match="--trust-pickle"):
         load_source_model(copy)
     with pytest.raises(ExportError, match="--languages is not for them"):
-        load_source_model(copy, Wanted(languages=(("en", "de"),)))
+        load_source_model(copy, LoadOptions(languages=(("en", "de"),)))
 
 
 def test_missing_weights_are_named_at_once(copy) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from regard_export.errors import ExportError
-from regard_export.examples.sentences import EXAMPLES, TRICKY_TEXTS
+from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
 from regard_export.families.loading import load_source_model
 from regard_service.generation import Generation
 from safetensors.numpy import load_file, save_file
@@ -54,13 +54,13 @@ def test_languages_of_models_with_several(tmp_path) -> None:
 def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
     model = load_source_model(write_marian(tmp_path / "checkpoint", kind=kind))
     reader = Tokenizer.from_str(model.tokenizers["source.json"])
-    texts, num_known = [*EXAMPLES, *GERMAN, *TRICKY_TEXTS], 0
+    texts, num_known = [*EXAMPLE_SENTENCES, *GERMAN, *TRICKY_TEXTS], 0
     for text in texts:
         ids = model.reference.tokenize(text, "de")
         if model.reference.unknown_id not in ids:
             assert reader.encode(text).ids == ids[:-1]
             num_known += 1
-    assert num_known >= len(EXAMPLES)
+    assert num_known >= len(EXAMPLE_SENTENCES)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
@@ -75,7 +75,7 @@ def test_special_tokens_that_are_typed_are_text(tmp_path, kind) -> None:
 def test_ids_become_the_originals_text(checkpoint) -> None:
     model = load_source_model(checkpoint)
     writer = Tokenizer.from_str(model.tokenizers["target.json"])
-    for text in (*GERMAN, *EXAMPLES):
+    for text in (*GERMAN, *EXAMPLE_SENTENCES):
         ids = [i for i in model.reference.tokenize(text, "de") if i not in model.target.special_ids]
         assert writer.decode(ids).strip() == model.reference.detokenize(ids)
 
@@ -85,9 +85,9 @@ def test_banned_tokens_are_never_written(tmp_path) -> None:
     model = load_source_model(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
     pad_id = model.target.pad_id
     assert np.isneginf(model.architecture.description.head.bias[pad_id])
-    source = model.reference.tokenize(EXAMPLES[0], "de")
+    source = model.reference.tokenize(EXAMPLE_SENTENCES[0], "de")
     assert pad_id not in model.reference.generate(source, Generation(8)).tokens
-    forced = model.reference.force(source, [pad_id])
+    forced = model.reference.teacher_force(source, [pad_id])
     assert np.isneginf(forced.logits[0, pad_id])
     assert np.isfinite(forced.log_normalizer).all()
 

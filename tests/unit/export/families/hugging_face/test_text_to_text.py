@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from regard_export.checkpoints.source_model import Wanted
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import text_to_text
@@ -39,7 +39,7 @@ def bart(checkpoints, tmp_path) -> Path:
 
 
 def _load(folder: Path, task: Any = "summarization") -> Any:
-    return load_source_model(folder, Wanted(task))
+    return load_source_model(folder, LoadOptions(task))
 
 
 @pytest.mark.parametrize("name", ["t5", "mt5"])
@@ -51,27 +51,27 @@ def test_models_of_several_tasks_are_asked_which(checkpoints, name: str) -> None
 @pytest.mark.parametrize(("name", "task"), [("pegasus", "translation"), ("m2m_100", "summarization")])
 def test_a_task_that_a_family_does_not_do(checkpoints, name: str, task: Any) -> None:
     with pytest.raises(ExportError, match=f"models of family {name} do .*, not {task}"):
-        load_source_model(checkpoints(name), Wanted(task))
+        load_source_model(checkpoints(name), LoadOptions(task))
 
 
 def test_languages_that_nobody_tells(checkpoints) -> None:
     with pytest.raises(ExportError, match="name them: --languages SOURCE-TARGET"):
-        load_source_model(checkpoints("mt5"), Wanted("translation"))
+        load_source_model(checkpoints("mt5"), LoadOptions("translation"))
 
 
 @pytest.mark.parametrize("name", ["nllb", "mbart50", "t5"])
 def test_languages_that_are_not_there_are_answered_with_those_that_are(checkpoints, name: str) -> None:
     with pytest.raises(ExportError, match=r"no languages .*; there are"):
-        load_source_model(checkpoints(name), Wanted("translation", (("en", "tlh"),)))
+        load_source_model(checkpoints(name), LoadOptions("translation", (("en", "tlh"),)))
 
 
 def test_languages_mean_nothing_to_a_summarizer(checkpoints) -> None:
     with pytest.raises(ExportError, match="--languages is of no meaning for summarization"):
-        load_source_model(checkpoints("pegasus"), Wanted(languages=(("en", "de"),)))
+        load_source_model(checkpoints("pegasus"), LoadOptions(languages=(("en", "de"),)))
 
 
 def test_a_task_brings_its_prompt_and_its_settings(checkpoints) -> None:
-    model = load_source_model(checkpoints("t5"), Wanted("summarization"))
+    model = load_source_model(checkpoints("t5"), LoadOptions("summarization"))
     assert (model.generation.num_beams, model.generation.min_new_tokens) == (3, 3)
     assert model.generation.no_repeat_ngram_size == 3
     tokenizer = model.reference._tokenizer
@@ -85,8 +85,8 @@ def test_one_source_language_at_a_time_where_words_tell_it(checkpoints, tmp_path
     prompts = {f"translation_{s}_to_{t}": {"prefix": f"{s} to {t}: "} for s, t in (("en", "de"), ("fr", "de"))}
     change_json(folder / "config.json", task_specific_params=prompts)
     with pytest.raises(ExportError, match="choose one source language of en, fr"):
-        load_source_model(folder, Wanted("translation"))
-    assert load_source_model(folder, Wanted("translation", (("fr", "de"),))).source_languages == ("fr",)
+        load_source_model(folder, LoadOptions("translation"))
+    assert load_source_model(folder, LoadOptions("translation", (("fr", "de"),))).source_languages == ("fr",)
 
 
 def test_a_language_that_the_checkpoint_forces_is_its_only_target(checkpoints, tmp_path) -> None:
@@ -96,7 +96,7 @@ def test_a_language_that_the_checkpoint_forces_is_its_only_target(checkpoints, t
     model = load_source_model(folder)
     assert (model.target_languages, model.target.forced_first_ids) == (("en_XX",), {"en_XX": english})
     with pytest.raises(ExportError, match="to en_XX"):
-        load_source_model(folder, Wanted(languages=(("de_DE", "fr_XX"),)))
+        load_source_model(folder, LoadOptions(languages=(("de_DE", "fr_XX"),)))
 
 
 def test_unknown_architectures_are_answered_with_the_known_ones(bart) -> None:
@@ -164,7 +164,7 @@ def test_a_pickle_of_anything_else_runs_only_if_it_is_trusted(bart, tmp_path) ->
         _load(bart)
     assert not mark.exists()
     with pytest.raises(ExportError, match="extra is unexpected"):
-        load_source_model(bart, Wanted("summarization", trust_pickle=True))
+        load_source_model(bart, LoadOptions("summarization", trust_pickle=True))
     assert mark.exists()
 
 
@@ -197,7 +197,7 @@ def test_languages_that_are_no_pairs(checkpoints, tmp_path, languages: str) -> N
 
 def test_a_folder_that_is_not_empty_is_refused_before_anything_is_fetched(tmp_path, monkeypatch) -> None:
     (tmp_path / "note.txt").write_text("mine")
-    monkeypatch.setattr("regard_export.checkpoints.hub.find", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr("regard_export.checkpoints.hub.find_checkpoint", lambda *_: pytest.fail("asked the hub"))
     result = _command("owner/model", "-o", tmp_path)
     assert (result.exit_code, "is not an empty folder" in result.stderr) == (1, True)
 

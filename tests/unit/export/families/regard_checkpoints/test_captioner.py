@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from regard_export.errors import ExportError
-from regard_export.examples.dev_sets import dev_set
+from regard_export.examples.dev_sets import read_dev_set
 from regard_export.examples.pictures import example_pictures
-from regard_export.exporting.export import ExportOptions, export
+from regard_export.exporting.export import export
+from regard_export.exporting.options import ExportOptions
 from regard_export.families.regard_checkpoints import captioner
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_service.bundle import ImageSource
@@ -29,8 +30,8 @@ both_decoders = pytest.mark.parametrize("config", [tiny_lstm(), tiny_transformer
 
 @pytest.fixture(autouse=True)
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regard_export.verification.verifier.NUM_SENTENCES", 3)
-    monkeypatch.setattr("regard_export.verification.verifier.MAX_NEW_TOKENS", 6)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 3)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 6)
 
 
 def _write_dev(folder: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_checkpoint_becomes_a_verified_bundle(config: CaptionerConfig, tmp_pat
     tiny_captioner_checkpoint(config).save(tmp_path / "checkpoint")
     _write_dev(tmp_path)
     model = captioner.load(tmp_path / "checkpoint")
-    dev = dev_set(tmp_path, model)
+    dev = read_dev_set(tmp_path, model)
     bundle = export(model, tmp_path / "bundle", ExportOptions("tiny", "1", ("int8",), dev), lambda _: None)
     manifest = bundle.manifest
     assert manifest.task == "captioning"
@@ -67,9 +68,9 @@ def test_a_checkpoint_becomes_a_verified_bundle(config: CaptionerConfig, tmp_pat
 def test_dev_pictures_come_with_their_captions(tmp_path: Path) -> None:
     model = captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_lstm()))
     with pytest.raises(ExportError, match="no dev pictures"):
-        dev_set(tmp_path, model)
+        read_dev_set(tmp_path, model)
     _write_dev(tmp_path)
-    [examples] = dev_set(tmp_path, model).values()
+    [examples] = read_dev_set(tmp_path, model).values()
     assert [example.source for example in examples] == example_pictures()[:4]
     assert {example.references for example in examples} == {("Soft colours", "No picture at all")}
 

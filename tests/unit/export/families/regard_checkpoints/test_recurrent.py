@@ -11,8 +11,8 @@ from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import recurrent
-from regard_export.onnx_graph.contract import Graph
-from regard_export.precision.quantize import FORMS
+from regard_export.onnx_graph.contract import BuiltGraph
+from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import Precision
 
 from regard.arrays import Float32Array
@@ -32,9 +32,9 @@ def model(request: pytest.FixtureRequest) -> SourceModel:
     return recurrent.from_checkpoint(tiny_recurrent_checkpoint(**request.param))
 
 
-def graphs_of(model: SourceModel, precision: Precision) -> tuple[Graph, Graph]:
-    forms = FORMS[precision]
-    return model.architecture.encode(forms.encode), model.architecture.step(forms.step)
+def graphs_of(model: SourceModel, precision: Precision) -> tuple[BuiltGraph, BuiltGraph]:
+    builders = PRECISION_BUILDERS[precision]
+    return model.architecture.encode(builders.encode), model.architecture.step(builders.step)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -1,0 +1,55 @@
+"""Reads the files of a checkpoint."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regard_export.errors import ExportError
+
+
+def require_files(folder: Path, *names: str) -> None:
+    """Raises ExportError with every file that a checkpoint lacks."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ExportError(f"{folder} lacks {', '.join(missing)}")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Reads a JSON object; returns {} if there is no such file.
+
+    Raises:
+        ExportError: the content is not a JSON object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(f"{file} is not JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ExportError(f"{file} holds a {type(settings).__name__}, not an object")
+    return settings
+
+
+def read_pickle(file: Path, *, trust: bool) -> dict[str, Any]:
+    """Reads a file that PyTorch saved.
+
+    Args:
+        trust: read objects other than tensors too, which may run any code.
+
+    Raises:
+        ExportError: the file holds more than tensors and is not trusted, or cannot be read.
+    """
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        raise ExportError(
+            f"{file} is a pickle of more than tensors, which may run any code when it is read; "
+            "if you trust its author: --trust-pickle"
+        ) from error
+    except Exception as error:  # torch raises many kinds
+        raise ExportError(f"{file} is no file that PyTorch saved, or damaged: {error!r}") from error
+    return content

@@ -1,0 +1,38 @@
+"""The languages of a model, as its manifest states them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from regard_export.errors import ExportError
+
+LanguagePairs = Sequence[tuple[str, str]]
+"""Source and target languages that the caller chose; empty if the caller chose none."""
+
+
+@dataclass(frozen=True)
+class Languages:
+    """Languages and their tokens; the mappings are those of `TextSource` and `Target`."""
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    prefix_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    language_prefix_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    language_suffix_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    forced_first_ids: Mapping[str, int] = field(default_factory=dict)
+
+
+def named_languages(pairs: LanguagePairs) -> Languages:
+    """The languages of a model that has no tokens for them.
+
+    Raises:
+        ExportError: the caller did not name them.
+    """
+    if not pairs:
+        raise ExportError("this checkpoint does not tell its languages; name them: --languages SOURCE-TARGET")
+    return Languages(*languages_by_side(pairs))
+
+
+def languages_by_side(pairs: LanguagePairs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """All source languages and all target languages, each once, in the order of the pairs."""
+    sources, targets = zip(*pairs, strict=True)
+    return tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(targets))

@@ -1,0 +1,112 @@
+"""Tables for people: what an export would write, what a bundle holds, what a verification measured."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regard_service.bundle import Bundle, Manifest, Precision
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from regard_export.checkpoints.source_model import SourceModel
+    from regard_export.exporting.options import ExportOptions
+    from regard_export.verification.check_report import CheckReport
+
+MAX_LISTED_LANGUAGES = 8
+
+
+def plan_table(model: "SourceModel", output: Path, options: "ExportOptions") -> Table:
+    """What an export would write."""
+    from regard_export.exporting.preflight import expected_export_bytes, expected_variant_bytes
+
+    rows: dict[str, str] = {
+        "folder": str(output),
+        "model": f"{options.name} {options.version}",
+        "task": f"{model.task} ({model.family})",
+        "languages": _languages(model.source_languages, model.target_languages),
+        "tokens": f"source up to {model.max_source_tokens}, target up to {model.max_target_tokens}",
+        "source": model.provenance.source,
+        **{p: f"about {expected_variant_bytes(model, p) / 1e6:.1f} MB" for p in options.precisions},
+        "while at work": f"about {expected_export_bytes(model, options) / 1e6:.1f} MB on the disk",
+        "quality gate": f"{sum(map(len, options.dev.values()))} dev examples" if options.dev else "none: no --data",
+    }
+    return _grid(rows.items())
+
+
+def bundle_table(bundle: Bundle) -> Table:
+    """A bundle's manifest in words; empty values are left out."""
+    return _grid(_facts(bundle.manifest))
+
+
+def variant_line(bundle: Bundle, precision: Precision) -> str:
+    """A variant's size and execution providers."""
+    variant = next(v for v in bundle.manifest.variants if v.precision == precision)
+    files = {name for graph in (variant.encode, variant.step) for name in (graph.file, *graph.external_data)}
+    size = sum(bundle.path(name).stat().st_size for name in files)
+    return f"{precision}: {size / 1e6:.1f} MB, {', '.join(variant.providers)}"
+
+
+def report_table(report: "CheckReport") -> Table:
+    """Every check of a report."""
+    table = Table("", "check", "value", "at most")
+    for title, section in report.sections.items():
+        for check in section:
+            limit = "" if check.limit is None else f"{check.limit:g}"
+            mark = "[green]✓[/green]" if check.has_passed else "[red]✗[/red]"
+            table.add_row(mark, f"{title}: {check.name}", f"{check.value:.4g}", limit)
+    return table
+
+
+def _grid(rows: Iterable[tuple[str, str]]) -> Table:
+    """Titles and values, without rows that have no value."""
+    table = Table.grid(padding=(0, 2))
+    for title, value in rows:
+        if value:
+            table.add_row(f"[bold]{title}[/bold]", value)
+    return table
+
+
+def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "model", f"{manifest.name} {manifest.version}"
+    yield "description", manifest.description
+    yield "task", f"{manifest.task} ({manifest.family})"
+    yield "languages", _languages(manifest.source_languages, manifest.target_languages)
+    yield "styles", ", ".join(manifest.styles)
+    yield (
+        "tokens",
+        f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
+        f"target up to {manifest.max_target_tokens}",
+    )
+    yield "generation", _settings(manifest.generation.model_dump())
+    layout = manifest.attention
+    yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
+    yield "scores", _settings(manifest.scores)
+    for title, value in manifest.provenance.model_dump(mode="json").items():
+        yield title.replace("_", " "), value or ""
+    yield "verification", _verdict(manifest)
+    for precision, times in manifest.verification.get("step_ms", {}).items():
+        yield f"{precision} step", ", ".join(f"{ms:g} ms for {n} at a time" for n, ms in times.items())
+
+
+def _languages(sources: Sequence[str], targets: Sequence[str]) -> str:
+    """Source and target languages in words; of many, the first `MAX_LISTED_LANGUAGES`."""
+
+    def listed(codes: Sequence[str]) -> str:
+        num_more = len(codes) - MAX_LISTED_LANGUAGES
+        return ", ".join(codes[:MAX_LISTED_LANGUAGES]) + (f" and {num_more} more" if num_more > 0 else "")
+
+    return f"{listed(sources)} to {listed(targets)}" if sources or targets else ""
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _verdict(manifest: Manifest) -> str:
+    report = manifest.verification
+    if not report:
+        return "[red]none[/red]"
+    num_checks = sum(len(section) for section in report["checks"].values())
+    verdict = "[green]passed[/green]" if report["passed"] else "[red]failed[/red]"
+    against = f" against {report['reference']}" if "reference" in report else ""
+    return "; ".join(filter(None, [f"{verdict}, {num_checks} checks{against}", _settings(report.get("dev", {}))]))

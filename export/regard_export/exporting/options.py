@@ -1,0 +1,39 @@
+"""What the caller of an export chooses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from regard_service.bundle import NAME, Precision
+
+from regard_export.errors import ExportError
+from regard_export.examples.dev_sets import DevSet
+
+MAX_VERSION_LENGTH = 64  # characters, of `Manifest`
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the caller chooses.
+
+    Attributes:
+        precisions: in the order of preference; the server takes the first that it can run.
+        dev: examples for calibration, alignment and the quality gate.
+        is_mismatch_allowed: whether to write the bundle even if verification fails; the manifest says so.
+
+    Raises:
+        ExportError: no model may have this name or version.
+    """
+
+    name: str
+    version: str
+    precisions: Sequence[Precision]
+    dev: DevSet
+    is_mismatch_allowed: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ExportError(
+                f"no model may be called {self.name!r}: letters, digits, . _ and - ; --name gives another"
+            )
+        if not 1 <= len(self.version) <= MAX_VERSION_LENGTH:
+            raise ExportError(f"a version has 1 to {MAX_VERSION_LENGTH} characters, not {len(self.version)}")

@@ -1,0 +1,38 @@
+"""What differs between precisions when a graph is built: how it computes linear layers and reads embeddings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from regard.arrays import Float32Array
+from regard_export.descriptions.layers import Linear
+from regard_export.onnx_graph.builder import GraphBuilder
+
+LinearBuilder = Callable[[GraphBuilder, str, Linear], str]
+"""Adds a linear layer to a graph: (graph, input's name, layer) -> output's name."""
+
+
+@dataclass(frozen=True)
+class LayerBuilders:
+    """Adds the layers of one graph in one precision. Every builder computes each row from that row alone.
+
+    Attributes:
+        linear: adds y = x W^T + b; y has x's rank.
+        head: adds the projection to the vocabulary of x [slots, width]. If the layer's weight is an embedding's table,
+            `head` and `embed` store the same bytes.
+        embed: adds a lookup: (graph, table float32 [vocabulary, ..., width], ids) -> [ids, ..., width].
+        is_ranking_grouped: whether candidates are ranked in groups, which is faster on CPUs. GPUs sort in parallel,
+            and may lack operators that the groups need.
+    """
+
+    linear: LinearBuilder
+    head: LinearBuilder
+    embed: Callable[[GraphBuilder, Float32Array, str], str]
+    is_ranking_grouped: bool = True
+
+
+@dataclass(frozen=True)
+class PrecisionBuilders:
+    """The builders of a precision's two graphs: encode has a row per source token, step only a row per slot."""
+
+    encode: LayerBuilders
+    step: LayerBuilders

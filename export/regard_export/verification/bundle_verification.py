@@ -1,0 +1,33 @@
+"""Verifies a finished bundle again."""
+
+import shutil
+
+from regard_service.bundle import Bundle
+
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.examples.dev_sets import DevSet
+from regard_export.verification.check_report import CheckReport
+from regard_export.verification.verifier import StageCallback, Verifier
+from regard_export.writing.staging import staging_folder
+from regard_export.writing.variants import write_variant
+
+
+def verify_bundle(bundle: Bundle, model: SourceModel | None, dev: DevSet, on_stage: StageCallback) -> CheckReport:
+    """Verifies a bundle, against its original model if that is given.
+
+    Args:
+        model: the model that the bundle was exported from. Float32 graphs are built for the comparison if the bundle
+            has none.
+
+    Raises:
+        ExportError: a variant cannot be loaded, or another verification of the bundle is running.
+    """
+    if model is None or any(variant.precision == "float32" for variant in bundle.manifest.variants):
+        return Verifier(bundle, model, dev, on_stage).run()
+    with staging_folder(bundle.folder, "verification") as folder:
+        shutil.copytree(bundle.folder, folder, dirs_exist_ok=True)
+        on_stage("float32: building graphs")
+        variants = [*bundle.manifest.variants, write_variant(folder, model, "float32")]
+        manifest = bundle.manifest.model_copy(update={"variants": tuple(variants)})
+        complete = Bundle.write_manifest(folder, manifest)
+        return Verifier(complete, model, dev, on_stage, comparison_only={"float32"}).run()

@@ -1,0 +1,135 @@
+"""Checks that the server reads inputs and writes outputs as the original does."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from regard_service.bundle import Bundle, ImageSource
+from regard_service.pictures.reader import ImageReader
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
+
+from regard.arrays import Float32Array
+from regard_export.examples.pictures import exact_picture, example_pictures
+from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
+from regard_export.references.protocols import PictureReference, Reference, TextReference
+from regard_export.verification.check_report import Check
+from regard_export.verification.differences import max_difference
+
+PIXELS_TOLERANCE = 1e-5  # of normalized pixels, which are about 1
+RESIZING_TOLERANCE = 2.0  # of 255: the server averages large pictures before it filters them
+
+
+def check_inputs(bundle: Bundle, reference: Reference) -> Iterator[Check]:
+    """Checks the bundle's tokenizers or its preprocessing of pictures."""
+    source = bundle.manifest.source
+    if isinstance(source, ImageSource):
+        return _check_pictures(bundle, source, reference)
+    if not isinstance(reference, TextReference):
+        raise TypeError(f"{reference.name} reads no text")
+    manifest = bundle.manifest
+    keys = manifest.styles or manifest.target_languages or ("",)
+    language = next(iter(manifest.source_languages), "")
+    texts = TRICKY_TEXTS + EXAMPLE_SENTENCES
+    return compare_texts(reference, SourceReader(bundle), TargetWriter(bundle), texts, keys, language)
+
+
+@dataclass
+class _Counts:
+    """How many inputs are tokenized differently, by the reason."""
+
+    wrong: int = 0
+    unknown: int = 0
+    typed: int = 0
+
+
+def compare_texts(
+    reference: TextReference,
+    reader: SourceReader,
+    writer: TargetWriter,
+    texts: Sequence[str],
+    keys: Sequence[str],
+    language: str = "",
+) -> Iterator[Check]:
+    """Compares the bundle's tokenizers with the original's: ids of texts, and texts of ids.
+
+    Args:
+        texts: may hold special tokens as a user may type them, which must be read as text.
+    """
+    counts, num_wrong_texts = _Counts(), 0
+    for text in texts:
+        for key in keys:
+            ids = reference.tokenize(text, key)
+            read = reader.read(text, field="text", key=key, truncation="truncate", language=language)
+            if read.num_truncated == 0:
+                _count_difference(counts, ids, read.ids.tolist(), reference, writer)
+        ids = [i for i in ids if writer.piece(i)]  # the source's vocabulary may be larger than the target's
+        written = writer.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
+        # Special tokens may leave a space at either end.
+        num_wrong_texts += written.text.strip() != reference.detokenize(ids).strip()
+    yield Check("inputs tokenized differently", counts.wrong, 0)
+    yield Check("inputs whose special tokens only the original takes for such", counts.typed)
+    if reference.unknown_id is not None:
+        # The original drops whole runs of characters even if it knows some of them.
+        yield Check("inputs tokenized differently where the original drops characters", counts.unknown)
+    yield Check("outputs written differently", num_wrong_texts, 0)
+
+
+def _count_difference(
+    counts: _Counts, expected: Sequence[int], actual: Sequence[int], reference: TextReference, writer: TargetWriter
+) -> None:
+    """Counts an input whose ids differ under its reason."""
+
+    def special(ids: Sequence[int]) -> Counter[int]:
+        return Counter(filter(writer.is_special, ids))
+
+    if actual == expected:
+        return
+    if reference.unknown_id in expected:
+        counts.unknown += 1
+    elif special(expected) - special(actual):  # the original may take "</s>" in a text for the end; the server does not
+        counts.typed += 1
+    else:
+        counts.wrong += 1
+
+
+def _check_pictures(bundle: Bundle, source: ImageSource, reference: Reference) -> Iterator[Check]:
+    """Checks the normalization with a picture that needs no resizing, only cropping if the model's preprocessing crops.
+
+    A `PictureReference` is compared with the example pictures too.
+    """
+    reader, size = ImageReader(source), (source.height, source.width)
+    file, values = exact_picture(*(round(side / source.crop_fraction) for side in size))
+    margins = [(full - side) / 2 for full, side in zip(values.shape, size, strict=False)]
+    top, left = map(int, margins)
+    values = values[top : top + size[0], left : left + size[1]]
+    mean, std = (np.array(x, np.float32)[:, None, None] for x in (source.mean, source.std))
+    expected = (values.transpose(2, 0, 1) - mean) / std
+    limit = PIXELS_TOLERANCE if margins == [top, left] else None  # half pixels cannot be cropped exactly
+    difference = max_difference(reader.read(file, field="image").array, expected)
+    yield Check("pixels: largest difference from (value - mean) / std", difference, limit)
+    if isinstance(reference, PictureReference):
+        files = [file, *(example for example in example_pictures() if isinstance(example, bytes))]
+        yield _compare_pixels(reader, reference, files, std)
+        yield _compare_captions(TargetWriter(bundle), reference)
+
+
+def _compare_pixels(
+    reader: ImageReader, reference: PictureReference, files: Sequence[bytes], std: Float32Array
+) -> Check:
+    """Compares with the original's image processor, which may resize slightly differently."""
+    averages = [
+        float((np.abs(reader.read(file, field="image").array - reference.pixels(file)) * std).mean()) for file in files
+    ]
+    return Check("pixels: average difference from the original's, of 255", max(averages), RESIZING_TOLERANCE)
+
+
+def _compare_captions(writer: TargetWriter, reference: PictureReference) -> Check:
+    """Compares the texts of ids with those of the original's tokenizer."""
+    num_wrong = 0
+    for text in EXAMPLE_SENTENCES:
+        ids = reference.target_ids(text)
+        written = writer.write(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
+        num_wrong += written.text.strip() != reference.detokenize(ids).strip()
+    return Check("outputs written differently", num_wrong, 0)

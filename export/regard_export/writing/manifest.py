@@ -1,0 +1,118 @@
+"""Writes the tokenizers and, last, the manifest of a bundle."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
+
+from regard_export.architectures.architecture import has_trace
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.errors import ExportError
+from regard_export.tuning.alignment_heads import AlignmentChoice
+
+FLOAT32_BYTES = 4
+
+
+def write_tokenizers(folder: Path, model: SourceModel) -> None:
+    """Writes the files that the manifest's source and target name."""
+    for file, content in model.tokenizers.items():
+        (folder / file).write_text(content, encoding="utf-8")
+
+
+def write_manifest(
+    folder: Path,
+    model: SourceModel,
+    variants: Sequence[Variant],
+    *,
+    name: str,
+    version: str,
+    verification: Mapping[str, Any],
+    alignment: AlignmentChoice | None = None,
+) -> Bundle:
+    """Writes the manifest, with checksums of the files in the folder, and loads the bundle.
+
+    Args:
+        verification: the report, or {}.
+        alignment: the chosen heads; None for those that the model states.
+
+    Raises:
+        ExportError: the checkpoint states a value that no manifest may hold.
+    """
+    try:
+        manifest = _manifest(model, variants, name, version, verification, alignment)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
+        raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
+    return Bundle.write_manifest(folder, manifest)
+
+
+def _manifest(
+    model: SourceModel,
+    variants: Sequence[Variant],
+    name: str,
+    version: str,
+    verification: Mapping[str, Any],
+    alignment: AlignmentChoice | None,
+) -> Manifest:
+    return Manifest(
+        name=name,
+        version=version,
+        task=model.task,
+        family=model.family,
+        description=model.summary,
+        source_languages=model.source_languages,
+        target_languages=model.target_languages,
+        styles=model.styles,
+        source=model.source,
+        target=model.target,
+        max_source_tokens=model.max_source_tokens,
+        max_target_tokens=model.max_target_tokens,
+        # The beginning of a document summarizes it; a translation must cover every sentence.
+        default_truncation="truncate" if model.task == "summarization" else "reject",
+        num_parameters=model.architecture.nbytes // FLOAT32_BYTES,
+        generation=model.generation,
+        attention=_attention(model, alignment),
+        memory=model.architecture.memory,
+        state=model.architecture.state,
+        variants=tuple(variants),
+        provenance=_exported_now(model.provenance),
+        scores=dict(model.scores),
+        verification=dict(verification),
+        files={},
+    )
+
+
+def _exported_now(provenance: Provenance) -> Provenance:
+    """The provenance with the exporter's version and the time."""
+    try:
+        version = importlib.metadata.version("regard")
+    except importlib.metadata.PackageNotFoundError:  # not installed, but run from its sources
+        version = ""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return provenance.model_copy(update={"exporter_version": version, "export_time": now})
+
+
+def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> AttentionLayout:
+    architecture = model.architecture
+    last = architecture.attention_layers - 1
+    if alignment is not None:
+        heads, method = alignment.heads, alignment.method
+    elif model.alignment_heads:
+        heads, method = model.alignment_heads, "mean of chosen heads"
+    else:
+        heads = tuple((last, head) for head in range(architecture.attention_heads))
+        method = "mean of all heads of the last layer"
+    encoder = (architecture.encoder_layers, architecture.encoder_heads) if has_trace(architecture) else (0, 0)
+    return AttentionLayout(
+        layers=model.architecture.attention_layers,
+        heads=model.architecture.attention_heads,
+        encoder_layers=encoder[0],
+        encoder_heads=encoder[1],
+        alignment_heads=heads,
+        alignment_method=method,
+        alignment_shifted=alignment is not None and alignment.is_shifted,
+    )
