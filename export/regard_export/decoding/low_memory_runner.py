@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from onnxruntime import SessionOptions
 from regard_service.bundle import Bundle, Variant
-from regard_service.engine.runtime.slots import Slots
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import Slots
 
 from regard.arrays import Array
 from regard_export.resources.memory import release_memory
