@@ -22,13 +22,20 @@ STDIN = "-"
 class Task(Protocol):
     """The calls of a command, with its options; an input is a text, or a picture's path or bytes."""
 
-    def run(self, client: Client, inputs: list[Any]) -> list[Result]: ...
-    def stream(self, client: Client, item: Any) -> Iterator[Event]: ...
-    async def run_one(self, client: AsyncClient, item: Any) -> Result: ...
+    def run(self, client: Client, inputs: list[Any]) -> list[Result]:
+        """The results of all inputs, in order."""
+
+    def stream(self, client: Client, item: Any) -> Iterator[Event]:
+        """The events of one input's stream."""
+
+    async def run_one(self, client: AsyncClient, item: Any) -> Result:
+        """The result of one input among many in flight."""
 
 
 @dataclass(frozen=True)
 class Translate:
+    """The calls of `regard translate`."""
+
     to: str
     source_language: str | None
     options: TextOptions
@@ -45,6 +52,8 @@ class Translate:
 
 @dataclass(frozen=True)
 class Summarize:
+    """The calls of `regard summarize`."""
+
     style: str | None
     options: TextOptions
 
@@ -60,6 +69,8 @@ class Summarize:
 
 @dataclass(frozen=True)
 class Caption:
+    """The calls of `regard caption`."""
+
     options: CallOptions
 
     def run(self, client: Client, inputs: list[str | bytes]) -> list[Result]:

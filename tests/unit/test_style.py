@@ -24,10 +24,15 @@ def modules(package: str) -> Iterator[tuple[Path, ast.Module]]:
 def public(node: ast.Module | ast.ClassDef) -> Iterator[Function | ast.ClassDef]:
     """Public functions and classes, with the public methods of these."""
     for child in node.body:
-        if isinstance(child, Function | ast.ClassDef) and not child.name.startswith("_"):
+        if isinstance(child, Function | ast.ClassDef) and not child.name.startswith("_") and not is_overload(child):
             yield child
             if isinstance(child, ast.ClassDef):
                 yield from public(child)
+
+
+def is_overload(node: Function | ast.ClassDef) -> bool:
+    """Whether it only declares a type: its docstring stands at the implementation."""
+    return any(isinstance(decorator, ast.Name) and decorator.id == "overload" for decorator in node.decorator_list)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
