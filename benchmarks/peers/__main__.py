@@ -72,8 +72,8 @@ def main(
     console = Console(stderr=True, highlight=False)
     stage = console.print
     measuring = Context(folder, folder / "environments", data, QUICK if quick else Plan(), chosen, stale, stage)
-    wanted = [] if curves else chosen_rows(rows)
-    models = [MARIAN] if curves else [row.model for row in wanted]
+    table_rows = [] if curves else chosen_rows(rows)
+    models = [MARIAN] if curves else [row.model for row in table_rows]
     try:
         _prepare(measuring, models)
     except (InstallFailed, WorkerFailed, ConversionFailed) as error:
@@ -84,7 +84,7 @@ def main(
     if curves:
         for curve in measure_curves(measuring, str(before["commit"])):
             kept.add_curve(curve)
-    failed = _measure_rows(wanted, measuring, kept, quick)
+    failed = _measure_rows(table_rows, measuring, kept, quick)
     show(kept.report.tables(), kept.report.notes())
     if failed:
         raise click.ClickException(f"rows failed: {', '.join(failed)}")
@@ -96,11 +96,11 @@ def chosen_rows(names: str) -> list[Row]:
     Raises:
         BadParameter: no row has such a name or prefix.
     """
-    wanted = [name.strip() for name in names.split(",")]
-    unknown = [name for name in wanted if not any(row.name.startswith(name) for row in ROWS)]
+    prefixes = [name.strip() for name in names.split(",")]
+    unknown = [name for name in prefixes if not any(row.name.startswith(name) for row in ROWS)]
     if unknown:
         raise click.BadParameter(f"no row {', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
-    return [row for row in ROWS if row.name.startswith(tuple(wanted)) and (names or not row.is_long)]
+    return [row for row in ROWS if row.name.startswith(tuple(prefixes)) and (names or not row.is_long)]
 
 
 class StoredReport:

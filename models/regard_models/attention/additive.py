@@ -4,7 +4,7 @@ section 3.1 and appendix A.1.2).
     score(q, k) = v^T tanh(W q + U k)
 
 Luong et al. 2015 call it "concat" and write v^T tanh(W' [q; k]): the same function, with W' = [W, U] cut in two here so
-that U k is computed once a source. The form with a bias inside the tanh is that of See et al. 2017, equation 1.
+that U k is computed once per source. The form with a bias inside the tanh is that of See et al. 2017, equation 1.
 """
 
 import torch
@@ -15,9 +15,9 @@ class AdditiveScore(nn.Module):
     """A small network between query and memory.
 
     Args:
-        query_width, memory_width: widths of what is compared.
-        hidden_width: of the layer in between.
-        bias: whether a bias is added inside the tanh.
+        query_width, memory_width: widths of queries and memory.
+        hidden_width: width of the hidden layer.
+        bias: whether to add a bias inside the tanh.
     """
 
     def __init__(self, query_width: int, memory_width: int, hidden_width: int, *, bias: bool = False) -> None:
@@ -36,7 +36,7 @@ class AdditiveScore(nn.Module):
         Args:
             query: float [batch, target, query_width].
             keys: float [batch, source, hidden_width], from `prepare`.
-            extra: float, broadcastable to [batch, target, source, hidden_width]: what else goes into the tanh.
+            extra: float, broadcastable to [batch, target, source, hidden_width]: further summands inside the tanh.
 
         Returns:
             scores: float [batch, target, source].

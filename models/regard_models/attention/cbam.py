@@ -4,7 +4,7 @@
     M_c(F) = sigmoid(MLP(mean over positions of F) + MLP(max over positions of F))       (equation 2)
     M_s(F) = sigmoid(conv_7x7([mean over channels of F; max over channels of F]))        (equation 3)
 
-The channels say what to look at, the positions where.
+Channel attention selects what is relevant, spatial attention where it is.
 """
 
 import torch
@@ -14,10 +14,10 @@ from regard_models.attention.masking import masked_max, masked_mean
 
 
 class ChannelAttention(nn.Module):
-    """M_c: what to look at.
+    """M_c: weights of channels.
 
     Args:
-        channels: of the feature map.
+        channels: channels of the feature map.
         reduction: r; the MLP's middle layer is `channels / r` wide, at least 1.
     """
 
@@ -35,8 +35,8 @@ class ChannelAttention(nn.Module):
 
         Returns:
             context: float [batch, channels, height, width]; 0 on padding.
-            weights: float [batch, channels]; the gates, each between 0 and 1. Of an image that is all padding they
-                are what the biases alone give.
+            weights: float [batch, channels]; the gates, each between 0 and 1. For an image that is all padding, the
+                biases alone determine them.
         """
         mean, highest = masked_mean(features, mask, (2, 3)), masked_max(features, mask, (2, 3))
         weights = torch.sigmoid(self.mlp(mean) + self.mlp(highest))
@@ -45,10 +45,10 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """M_s: where to look.
+    """M_s: weights of positions.
 
     Args:
-        kernel_size: of the convolution; odd.
+        kernel_size: size of the convolution; odd.
     """
 
     def __init__(self, *, kernel_size: int = 7) -> None:
@@ -62,7 +62,7 @@ class SpatialAttention(nn.Module):
 
         Args:
             features: float [batch, channels, height, width].
-            mask: bool [batch, 1, height, width]; False on padding, which is to the convolution as what lies outside.
+            mask: bool [batch, 1, height, width]; False on padding, which is zero for the convolution.
 
         Returns:
             context: float [batch, channels, height, width]; 0 on padding.
@@ -78,7 +78,7 @@ class SpatialAttention(nn.Module):
 
 
 class ConvolutionalBlockAttention(nn.Module):
-    """Both, one after the other.
+    """Channel attention followed by spatial attention.
 
     Args:
         channels, reduction: as in `ChannelAttention`.

@@ -5,7 +5,7 @@ section 2.3, equations 10 to 13).
     e_ts = v^T tanh(W q_t + U m_s + w c_ts + b),   a_t = softmax(e_t)
     loss_t = sum_s min(a_ts, c_ts)
 
-The score knows what has been attended to so far, and the loss makes attending to it again costly: against repetition.
+The score reads the attention so far, and the loss penalizes attending to the same positions again, against repetition.
 """
 
 import torch
@@ -16,11 +16,11 @@ from regard_models.attention.soft import attend
 
 
 class CoverageAttention(nn.Module):
-    """Soft attention with an additive score that sees the coverage.
+    """Soft attention with an additive score that reads the coverage.
 
     Args:
-        query_width, memory_width: widths of what is compared.
-        hidden_width: of the additive score.
+        query_width, memory_width: widths of queries and memory.
+        hidden_width: width of the additive score's hidden layer.
     """
 
     def __init__(self, query_width: int, memory_width: int, hidden_width: int) -> None:
@@ -37,9 +37,9 @@ class CoverageAttention(nn.Module):
         coverage: Tensor,
         keys: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Lets every query attend to the memory, each with its own past.
+        """Lets every query attend to the memory, each with its own coverage.
 
-        A decoder calls this once a step, with one query or with one a hypothesis, and then adds the weights to the
+        A decoder calls this once per step, with one query or one per hypothesis, and then adds the weights to the
         coverage.
 
         Args:
@@ -48,7 +48,7 @@ class CoverageAttention(nn.Module):
             mask: bool, broadcastable to [batch, target, source]; True where attention is allowed.
             coverage: float [batch, target, source]; the sum of the weights of the steps before each query; 0 at the
                 first.
-            keys: what `score.prepare(memory)` returned, where it is at hand already.
+            keys: the result of `score.prepare(memory)`, if already computed.
 
         Returns:
             context: float [batch, target, memory_width]; 0 in rows that allow nothing.

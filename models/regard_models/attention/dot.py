@@ -2,13 +2,15 @@
 
     score(q, k) = q^T k
 
-No parameters: query and memory must be equally wide and live in one space.
+No parameters: query and memory must have equal width and share one space.
 """
 
 from torch import Tensor, nn
 
 
 class DotScore(nn.Module):
+    """The plain dot product."""
+
     def prepare(self, memory: Tensor) -> Tensor:
         """memory: float [batch, source, width] -> keys: the memory itself."""
         return memory

@@ -1,9 +1,9 @@
 """The framework's fused kernel: FlashAttention (Dao et al. 2022, "FlashAttention: Fast and Memory-Efficient Exact
 Attention with IO-Awareness", algorithm 1) where the device has it.
 
-    softmax(Q K^T scale + bias) V, a tile at a time, with a running maximum and sum
+    softmax(Q K^T scale + bias) V, tile by tile, with a running maximum and sum
 
-Exact, but the weights never exist. `MultiHeadAttention` takes it when nobody asks for weights.
+Exact, but never forms the weights. `MultiHeadAttention` uses it unless it must return weights.
 """
 
 from torch import Tensor
@@ -36,8 +36,8 @@ def fused_attention(
     grouped = q.shape[1] != k.shape[1]
     if mask is None:
         return functional.scaled_dot_product_attention(q, k, v, score_bias, scale=scale, enable_gqa=grouped), None
-    # What a kernel does with a row that allows nothing differs by device and by exporter: zeros, NaN or the mean. So
-    # such a row may attend to everything, and its context is put to 0 afterwards.
+    # For a row that allows nothing, kernels return zeros, NaN or the mean, depending on device and exporter. So this
+    # row may attend to everything, and its context is set to 0 afterwards.
     empty = ~mask.any(-1, keepdim=True)
     allowed = mask | empty
     if score_bias is not None:

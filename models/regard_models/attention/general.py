@@ -12,7 +12,7 @@ class GeneralScore(nn.Module):
     """A learned matrix between query and memory.
 
     Args:
-        query_width, memory_width: widths of what is compared; they may differ.
+        query_width, memory_width: widths of queries and memory, which may differ.
     """
 
     def __init__(self, query_width: int, memory_width: int) -> None:

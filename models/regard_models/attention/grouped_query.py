@@ -34,7 +34,7 @@ class GroupedQueryAttention(HeadProjections):
 
     @classmethod
     def from_multi_head(cls, attention: MultiHeadAttention, num_groups: int) -> "GroupedQueryAttention":
-        """Averages the key and value heads of each group, from where training goes on (section 2.1)."""
+        """Averages the key and value heads of each group, as a start for further training (section 2.1)."""
         width, bias = attention.query.in_features, attention.query.bias is not None
         grouped = cls(width, attention.num_heads, num_groups, bias=bias, scale=attention.scale)
         weights = attention.state_dict()
@@ -54,7 +54,7 @@ class GroupedQueryAttention(HeadProjections):
             query: float [batch, target, width].
             memory: float [batch, source, width].
             mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
-            need_weights: False takes the framework's fused kernel, which never forms the weights.
+            need_weights: False uses the framework's fused kernel, which never forms the weights.
 
         Returns:
             context: float [batch, target, width]; the output projection's bias in rows that allow nothing.

@@ -3,13 +3,13 @@ section 4.1).
 
     s_t ~ Categorical(a_t),   a_t = softmax(score(q_t, m_s)),   c_t = m_{s_t}
 
-One position is looked at, so nothing flows back through the choice; it is trained with REINFORCE (Williams 1992), which
-climbs the lower bound sum_s p(s) log p(y | s) of log p(y). For a sampled s, the gradient of a sentence is
+Attention selects one position, so no gradient passes through the choice; REINFORCE (Williams 1992) trains it, by
+maximizing the lower bound sum_s p(s) log p(y | s) of log p(y). For a sampled s, the gradient of a sentence is
 
     d log p(y | s) + r (log p(y | s) - b) d log p(s) + e d H[s]
 
-with b a moving average of log p(y | s) and H[s] the entropy of the choices, both there to lower the variance.
-`hard_attention_loss` is the loss whose gradient that is. A way to train without it: `straight_through.py`.
+with b a moving average of log p(y | s) and H[s] the entropy of the choices, both of which reduce the variance.
+`hard_attention_loss` is the loss with this gradient. `straight_through.py` trains without REINFORCE.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from regard_models.attention.score import Score
 
 @dataclass(frozen=True)
 class HardSample:
-    """What one draw gives.
+    """The result of one draw.
 
     Attributes:
         context: float [batch, target, memory_width].
-        weights: float [batch, target, source]; one-hot, 0 in rows that allow nothing; without gradient, but for the
+        weights: float [batch, target, source]; one-hot, 0 in rows that allow nothing; without gradient, except in
             rows that took the expectation.
-        log_prob: float [batch, target]; of the chosen position; 0 where there was no choice.
-        entropy: float [batch, target]; of the distribution drawn from, in nats.
+        log_prob: float [batch, target]; of the chosen position; 0 in rows without a choice.
+        entropy: float [batch, target]; of the drawn distribution, in nats.
     """
 
     context: Tensor
@@ -40,10 +40,10 @@ class HardSample:
 
 
 class HardAttention(nn.Module):
-    """One position of the memory, drawn in training, the most probable one in inference.
+    """Selects one position of the memory: a drawn one in training, the most probable one in inference.
 
     Args:
-        score: how a query and a memory position are compared.
+        score: the score of a query and a memory position.
     """
 
     def __init__(self, score: Score) -> None:
@@ -53,7 +53,7 @@ class HardAttention(nn.Module):
     def forward(
         self, query: Tensor, memory: Tensor, mask: Tensor | None = None, *, keys: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Looks at the most probable position: what inference does. Arguments as in `SoftAttention.forward`.
+        """Selects the most probable position, for inference. Arguments as in `SoftAttention.forward`.
 
         Returns:
             context: float [batch, target, memory_width]: the memory at one position; 0 in rows that allow nothing.
@@ -74,13 +74,13 @@ class HardAttention(nn.Module):
         expected_share: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> HardSample:
-        """Draws a position a query: what training does.
+        """Draws one position per query, for training.
 
         Args:
             query, memory, mask, keys: as in `SoftAttention.forward`.
-            expected_share: the probability with which an entry of the batch takes the expectation, that is soft
-                attention, instead of a draw. Xu et al. use 0.5 against the variance of the gradient.
-            generator: where randomness comes from; None means torch's own.
+            expected_share: probability that an entry of the batch takes the expectation, that is soft attention,
+                instead of a draw. Xu et al. use 0.5 against the variance of the gradient.
+            generator: source of randomness; None means torch's default.
         """
         log_probabilities, probabilities = self._distribution(query, memory, mask, keys)
         drawn = one_hot_of_highest(_race(probabilities.detach(), generator))
@@ -93,7 +93,7 @@ class HardAttention(nn.Module):
     def _distribution(
         self, query: Tensor, memory: Tensor, mask: Tensor | None, keys: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """log a and a, both float [batch, target, source] and 0 where not allowed."""
+        """Returns log a and a, both float [batch, target, source] and 0 where not allowed."""
         scores = self.score(query, self.score.prepare(memory) if keys is None else keys)
         logs = masked_log_softmax(scores, mask)
         return logs, logs.exp() if mask is None else logs.exp().masked_fill(~mask, 0.0)
@@ -103,7 +103,7 @@ class MovingBaseline(nn.Module):
     """b <- momentum b + (1 - momentum) log p(y | s), averaged over a batch; part of a checkpoint.
 
     Attributes:
-        value: float []; b. Subtract it before the batch updates it, so that b does not depend on the draws it judges.
+        value: float []; b. Subtract it before the batch updates it, so that b does not depend on the batch's draws.
     """
 
     value: Tensor
@@ -128,19 +128,19 @@ def hard_attention_loss(
     reward_weight: float = 1.0,
     entropy_weight: float = 0.002,
 ) -> Tensor:
-    """The loss whose gradient is that of Xu et al. 2015, section 4.1, with the sign of something to be minimized.
+    """The loss whose negative gradient is that of Xu et al. 2015, section 4.1.
 
     Args:
-        log_likelihood: float [batch]; log p(y | s) of each sentence, its tokens summed.
+        log_likelihood: float [batch]; log p(y | s) of each sentence, the sum over its tokens.
         log_prob: float [batch, target]; of the draws, from `HardAttention.sample`.
         entropy: float [batch, target]; likewise.
         baseline: float [], b.
         target_mask: bool [batch, target]; False on padding, whose draws do not count.
         reward_weight: r above.
-        entropy_weight: e above; more keeps the choice open for longer.
+        entropy_weight: e above; larger values keep the distribution flat for longer.
 
     Returns:
-        loss: float []. Only its gradient means something; to watch a training, watch `log_likelihood`.
+        loss: float []. Only its gradient is meaningful; `log_likelihood` shows the progress of training.
     """
     if target_mask is not None:
         log_prob, entropy = log_prob.masked_fill(~target_mask, 0.0), entropy.masked_fill(~target_mask, 0.0)
@@ -157,10 +157,10 @@ def one_hot_of_highest(probabilities: Tensor) -> Tensor:
 
 
 def _race(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Times a_s / E_s with E_s ~ Exponential(1): the highest is s with probability a_s, and zeros never win."""
+    """Computes a_s / E_s with E_s ~ Exponential(1): the largest is s with probability a_s, and zeros never win."""
     return probabilities / torch.empty_like(probabilities).exponential_(generator=generator)
 
 
 def _coins(memory: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One uniform number in [0, 1) an entry of the batch: float [batch, 1, 1]."""
+    """One uniform number in [0, 1) per entry of the batch: float [batch, 1, 1]."""
     return torch.rand(len(memory), 1, 1, dtype=memory.dtype, device=memory.device, generator=generator)

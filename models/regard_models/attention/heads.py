@@ -1,6 +1,6 @@
-"""Cutting a width into heads, and the four projections around attention in several heads.
+"""Splits a width into heads, and has the four projections around attention in several heads.
 
-Mechanisms that differ only in how the heads attend share these parameters (`query`, `key`, `value`, `output`), so a
+Mechanisms that differ only in how the heads attend share these parameters (`query`, `key`, `value`, `output`), so the
 checkpoint of one loads into another.
 """
 
@@ -18,12 +18,12 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 class HeadProjections(nn.Module):
-    """The projections W_q, W_k, W_v and W_o; what happens in between is a subclass's.
+    """The projections W_q, W_k, W_v and W_o; subclasses add the attention between them.
 
     Args:
         width: model width; a multiple of `num_heads` unless `head_width` is given.
         num_heads: heads.
-        num_key_heads: heads of the keys and values; a divisor of `num_heads`; None means as many.
+        num_key_heads: heads of the keys and values; a divisor of `num_heads`; None means `num_heads`.
         head_width: width of each head; None means `width / num_heads`.
         memory_width: width of the memory; None means `width`.
         bias: whether the four projections add a bias.
@@ -57,7 +57,7 @@ class HeadProjections(nn.Module):
         self.output = nn.Linear(num_heads * head_width, width, bias=bias)
 
     def project(self, query: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Projects and cuts into heads.
+        """Projects and splits into heads.
 
         Args:
             query: float [batch, target, width].
@@ -76,6 +76,6 @@ class HeadProjections(nn.Module):
     def finish(self, context: Tensor) -> Tensor:
         """context: float [batch, heads, target, head_width] -> float [batch, target, width].
 
-        A row that may attend to nothing comes in as 0 and so goes out as the output projection's bias.
+        The context of a row that may attend to nothing is 0, so the result is the output projection's bias.
         """
         return self.output(merge_heads(context))

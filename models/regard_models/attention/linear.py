@@ -3,9 +3,9 @@ Attention", sections 3.2 to 3.4).
 
     context_t = phi(q_t)^T S / phi(q_t)^T z,   S = sum_s phi(k_s) v_s^T,   z = sum_s phi(k_s),   phi(x) = elu(x) + 1
 
-S and z are sums over the source that all queries share, or in the causal form over s <= t, running sums. The weights
-that this amounts to, phi(q_t)^T phi(k_s) / phi(q_t)^T z, need never be formed. It is not the softmax: a model must be
-trained with it.
+S and z are sums over the source that all queries share; in the causal form they are running sums over s <= t. The
+equivalent weights, phi(q_t)^T phi(k_s) / phi(q_t)^T z, are never formed unless requested. They are not those of the
+softmax: a model must be trained with this attention.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from regard_models.attention.heads import HeadProjections
 
 @dataclass(frozen=True)
 class LinearState:
-    """All that the causal form remembers of the past: the state of the recurrent network that it is (section 3.4).
+    """The state of the causal form, which is a recurrent network (section 3.4).
 
     Attributes:
         s: float [batch, heads, head_width, head_width]; the sum of phi(k) v^T.
@@ -30,12 +30,12 @@ class LinearState:
 
 
 class LinearAttention(HeadProjections):
-    """Attention in several heads whose cost grows linearly.
+    """Attention in several heads with a cost linear in the lengths.
 
     Args:
         width: model width; a multiple of `num_heads`.
         num_heads: heads.
-        causal: whether a position attends to itself and what came before only; self-attention then.
+        causal: whether a position attends only to itself and to earlier positions; requires self-attention.
         bias: whether the four projections add a bias.
     """
 
@@ -51,9 +51,9 @@ class LinearAttention(HeadProjections):
         Args:
             query: float [batch, target, width].
             memory: float [batch, source, width]; as long as the query if causal.
-            source_mask: bool [batch, source]; False on padding. (Which pairs are allowed cannot be chosen freely:
-                all queries share the sums.)
-            need_weights: whether to form the weights, at the quadratic cost that this mechanism is there to avoid.
+            source_mask: bool [batch, source]; False on padding. (Since all queries share the sums, there is no mask
+                of pairs.)
+            need_weights: whether to form the weights, at the quadratic cost that this mechanism avoids otherwise.
 
         Returns:
             context: float [batch, target, width]; the output projection's bias in rows that allow nothing.
@@ -70,15 +70,15 @@ class LinearAttention(HeadProjections):
         return self.finish(_causal(q, k, v) if self.causal else _full(q, k, v)), None
 
     def step(self, x: Tensor, state: LinearState | None = None) -> tuple[Tensor, LinearState]:
-        """The causal form one position at a time, at a cost that does not grow with the past.
+        """Runs one position of the causal form, at a cost independent of the number of earlier positions.
 
         Args:
             x: float [batch, 1, width]; the newest position.
-            state: of the positions before; None at the first.
+            state: state of the earlier positions; None at the first.
 
         Returns:
             context: float [batch, 1, width].
-            state: of all positions so far.
+            state: state of all positions so far.
         """
         q, k, v = self.project(x, x)
         q, k = feature(q), feature(k)
@@ -115,5 +115,5 @@ def _causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _divide(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """0 / 0, in rows that allow nothing, is 0."""
+    """Divides, with 0 / 0 = 0 in rows that allow nothing."""
     return numerator / denominator.masked_fill(denominator == 0, 1.0)

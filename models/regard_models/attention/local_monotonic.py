@@ -3,7 +3,7 @@
     p_t = t
     a_ts = exp(e_ts) / sum_{s' in window} exp(e_ts') for s in the window [p_t - D, p_t + D], 0 elsewhere
 
-Target and source are taken to run side by side.
+Assumes that target and source advance at the same rate.
 """
 
 import torch
@@ -17,7 +17,7 @@ class LocalMonotonicAttention(nn.Module):
     """Soft attention in a window around the query's own position.
 
     Args:
-        score: how a query and a memory position are compared.
+        score: the score of a query and a memory position.
         radius: D; the window is 2 D + 1 wide.
     """
 
@@ -41,13 +41,13 @@ class LocalMonotonicAttention(nn.Module):
             query: float [batch, target, query_width].
             memory: float [batch, source, memory_width].
             mask: bool, broadcastable to [batch, target, source]; True where attention is allowed.
-            keys: what `score.prepare(memory)` returned, where it is at hand already.
+            keys: the result of `score.prepare(memory)`, if already computed.
             positions: int64, broadcastable to [batch, target]; t of each query; None means 0, 1, 2, ...
 
         Returns:
             context: float [batch, target, memory_width].
-            weights: float [batch, target, source]; each row sums to 1. A query whose window holds nothing allowed
-                (its position is more than D past the end of the source) gets 0 for both.
+            weights: float [batch, target, source]; each row sums to 1. A query whose window contains no allowed
+                position (it is more than D past the end of the source) gets 0 for both.
         """
         if positions is None:
             positions = torch.arange(query.shape[-2], device=query.device)

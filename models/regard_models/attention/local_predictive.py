@@ -4,8 +4,8 @@
     a_ts = align(q_t, m_s) exp(-(s - p_t)^2 / (2 sigma^2)),   sigma = D / 2
     align = softmax of the scores over the window [p_t - D, p_t + D], 0 elsewhere
 
-The model says itself where to look. As in the paper the weights are not normalized again after the Gaussian, so rows
-sum to less than 1. p_t is learned through the Gaussian; the window's borders have no gradient.
+The model predicts the centre of its window. As in the paper, the weights are not normalized again after the Gaussian,
+so rows sum to less than 1. p_t gets its gradient through the Gaussian; the window's borders have no gradient.
 """
 
 import torch
@@ -20,9 +20,9 @@ class LocalPredictiveAttention(nn.Module):
     """Soft attention in a window around a position that the query predicts.
 
     Args:
-        score: how a query and a memory position are compared.
+        score: the score of a query and a memory position.
         query_width: width of the queries.
-        hidden_width: of the layer that predicts the position.
+        hidden_width: width of the layer that predicts the position.
         radius: D, at least 1; the window is 2 D wide.
     """
 
@@ -44,13 +44,13 @@ class LocalPredictiveAttention(nn.Module):
             query: float [batch, target, query_width].
             memory: float [batch, source, memory_width].
             mask: bool, broadcastable to [batch, target, source]; True where attention is allowed. S is the number of
-                positions a row allows, so padding belongs at the end.
-            keys: what `score.prepare(memory)` returned, where it is at hand already.
+                positions that a row allows, so padding must be at the end.
+            keys: the result of `score.prepare(memory)`, if already computed.
 
         Returns:
             context: float [batch, target, memory_width].
-            weights: float [batch, target, source]; each row sums to at most 1; 0 where the window holds nothing
-                allowed.
+            weights: float [batch, target, source]; each row sums to at most 1, or is 0 if the window contains no
+                allowed position.
         """
         source = memory.shape[-2]
         if mask is None:

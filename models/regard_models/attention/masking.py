@@ -1,8 +1,8 @@
-"""What a mask means, decided once for the whole library.
+"""The meaning of masks in the whole library.
 
 A mask is bool, True where attention is allowed, and broadcastable to the weights. A query that may attend to nothing
-(a fully masked row) gets weights of zero, hence a context of zero and no gradient; never NaN, which a softmax over
-nothing but -inf would give.
+(a fully masked row) gets weights of zero, hence a context of zero and no gradient; never NaN, the result of a softmax
+over -inf alone.
 """
 
 import torch
@@ -37,7 +37,7 @@ def masked_mean(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
     Args:
         x: float, any shape.
         mask: bool, broadcastable to `x`; None allows everything.
-        dim: the axes that go away; along the others a mask may be 1 wide.
+        dim: the reduced axes; along the others the mask may have size 1.
 
     Returns:
         mean: float, `x` without `dim`; 0 where nothing is allowed.
@@ -57,5 +57,5 @@ def masked_max(x: Tensor, mask: Tensor | None, dim: tuple[int, ...]) -> Tensor:
 
 
 def _silence(scores: Tensor, mask: Tensor) -> Tensor:
-    """The lowest finite number instead of -inf: its exponential is 0 just as well, and a row of it is no NaN."""
+    """The lowest finite number instead of -inf: its exponential is also 0, and a row of it gives no NaN."""
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)

@@ -3,11 +3,11 @@
     context_t = sum_c exp(m_tc - m_t) n_tc / sum_c exp(m_tc - m_t) d_tc
     over chunks c of the source: m_tc = max_s e_ts,  n_tc = sum_s exp(e_ts - m_tc) v_s,  d_tc = sum_s exp(e_ts - m_tc)
 
-Exact: the softmax's sum is gathered chunk by chunk, each with its own maximum. Only one chunk of the target by one
-chunk of the source exists at a time; for the gradient, chunks are computed again instead of kept.
+Exact: sums the softmax chunk by chunk, each with its own maximum. Only the scores of one chunk of the target with one
+chunk of the source exist at a time; the backward pass computes chunks again instead of storing them.
 
-The paper fixes a chunk's size; here their number is fixed, so that the loop over them has an end known to an exported
-graph, whatever the lengths. About sqrt(n) chunks is the paper's choice for n positions.
+The paper fixes the size of chunks; here their number is fixed, so that an exported graph has a constant number of
+iterations for all lengths. The paper chooses about sqrt(n) chunks for n positions.
 """
 
 from functools import reduce
@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from regard_models.attention.heads import HeadProjections
 
-# n, d and m of what was seen: float [batch, heads, chunk, head_width], [batch, heads, chunk, 1] and the same again.
+# n, d and m of the chunks so far: float [batch, heads, chunk, head_width], [batch, heads, chunk, 1] and the same again.
 Summary: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
@@ -30,7 +30,7 @@ class MemoryEfficientAttention(HeadProjections):
     Args:
         width: model width; a multiple of `num_heads`.
         num_heads: heads.
-        num_chunks: chunks that the target and the source are each cut into.
+        num_chunks: number of chunks of the target, and of the source.
         bias: whether the four projections add a bias.
         scale: factor on the scores; None means 1 / sqrt(head width).
     """
@@ -51,7 +51,7 @@ class MemoryEfficientAttention(HeadProjections):
 
         Returns:
             context: float [batch, target, width]; the output projection's bias in rows that allow nothing.
-            weights: None; `MultiHeadAttention` with the same parameters shows them.
+            weights: None; `MultiHeadAttention` with the same parameters returns them.
         """
         q, k, v = self.project(query, memory)
         return self.finish(chunked_attention(q * self.scale, k, v, mask, num_chunks=self.num_chunks)), None
@@ -64,14 +64,14 @@ def chunked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, n
         q: float [batch, heads, target, head_width], scaled already.
         k, v: float [batch, heads, source, head_width].
         mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
-        num_chunks: chunks that the target and the source are each cut into.
+        num_chunks: number of chunks of the target, and of the source.
 
     Returns:
         context: float [batch, heads, target, head_width]; 0 in rows that allow nothing.
     """
     if mask is None:
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=q.device)
-    mask = mask.expand(*mask.shape[:-1], k.shape[-2])  # what pads the last chunk of the source must not be allowed
+    mask = mask.expand(*mask.shape[:-1], k.shape[-2])  # the padding of the last chunk must not be allowed
     mask = mask[(None,) * (4 - mask.dim())]
     keys, values = cut(k, -2, num_chunks), cut(v, -2, num_chunks)
     mask_rows = (mask,) * num_chunks if mask.shape[-2] == 1 else cut(mask, -2, num_chunks)
@@ -83,7 +83,7 @@ def chunked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, n
 
 
 def cut(x: Tensor, dim: int, num_chunks: int) -> tuple[Tensor, ...]:
-    """Chunks of equal length along `dim`, which is negative; padded at the end with 0 or False."""
+    """Splits into chunks of equal length along `dim`, which is negative; pads the end with 0 or False."""
     padding = [0, 0] * (-dim - 1) + [0, -x.shape[dim] % num_chunks]
     return functional.pad(x, padding).unflatten(dim, (num_chunks, -1)).unbind(dim - 1)
 
@@ -102,7 +102,7 @@ def _one_target_chunk(
 
 def _summarize(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Summary:
     scores = (q @ k.transpose(-1, -2)).masked_fill(~mask, torch.finfo(q.dtype).min)
-    # The maximum cancels out, so no gradient needs to go through it.
+    # The maximum cancels out, so it needs no gradient.
     highest = scores.detach().amax(-1, keepdim=True)
     exponentials = torch.exp(scores - highest).masked_fill(~mask, 0.0)
     return exponentials @ v, exponentials.sum(-1, keepdim=True), highest

@@ -53,7 +53,7 @@ class MultiHeadAttention(HeadProjections):
             memory: float [batch, source, memory width].
             mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
             score_bias: float, broadcastable likewise; added to the scores (see `relative_position.py`).
-            need_weights: False takes the framework's fused kernel, which never forms the weights.
+            need_weights: False uses the framework's fused kernel, which never forms the weights.
 
         Returns:
             context: float [batch, target, width]; the output projection's bias in rows that allow nothing.

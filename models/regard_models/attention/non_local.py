@@ -4,8 +4,8 @@
     embedded Gaussian: f = exp(theta(x_i)^T phi(x_j)), C = sum_j f: a softmax            (equation 3)
     dot product:       f = theta(x_i)^T phi(x_j),      C = the number of positions       (equation 4)
 
-Self-attention over the positions of a feature map. W starts at 0, so the block starts as the identity and can be put
-into a trained network.
+Self-attention over the positions of a feature map. W is initially 0, so a new block is the identity and can be added to
+a trained network.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ class NonLocalBlock(nn.Module):
     """Self-attention over the positions of a feature map, added to it.
 
     Args:
-        channels: of the feature map.
+        channels: channels of the feature map.
         inner_channels: of theta, phi and g; None means half, as in the paper.
         affinity: f and C.
     """
@@ -45,12 +45,12 @@ class NonLocalBlock(nn.Module):
 
         Args:
             features: float [batch, channels, height, width].
-            mask: bool [batch, 1, height, width]; False on padding, which nothing attends to.
+            mask: bool [batch, 1, height, width]; False on padding, which gets no attention.
 
         Returns:
             context: float [batch, channels, height, width]; 0 on padding.
             weights: float [batch, positions, positions], positions = height * width, row by row; f / C. Rows sum to 1
-                with the embedded Gaussian, to anything with the dot product; 0 in images that are all padding.
+                with the embedded Gaussian, to any number with the dot product; 0 in images that are all padding.
         """
         # [batch, inner, height, width] -> [batch, positions, inner]
         q, k, v = (project(features).flatten(2).transpose(1, 2) for project in (self.query, self.key, self.value))

@@ -3,7 +3,7 @@
     p_gen = sigmoid(w_c^T c_t + w_q^T q_t + w_x^T x_t + b)
     P(w) = p_gen P_vocabulary(w) + (1 - p_gen) sum_{s: w_s = w} a_ts
 
-Attention weights as probabilities of copying: a word of the source can be said although the vocabulary lacks it.
+Attention weights are probabilities of copying, so that the model can output source words that the vocabulary lacks.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class PointerGenerator(nn.Module):
-    """The gate between saying a word of the vocabulary and copying one of the source.
+    """The gate between generating a word of the vocabulary and copying a word of the source.
 
     Args:
         context_width, query_width, input_width: widths of the attention's context, of the decoder's state and of its
@@ -38,13 +38,13 @@ class PointerGenerator(nn.Module):
         """Mixes the vocabulary's distribution with that of copying.
 
         Args:
-            context: float [batch, target, context_width]; what attention returned for each query.
+            context: float [batch, target, context_width]; of the attention for each query.
             query: float [batch, target, query_width]; the decoder's states.
             inputs: float [batch, target, input_width]; the embedded inputs of the decoder.
             vocabulary: float [batch, target, vocabulary]; probabilities, from a softmax.
             weights: float [batch, target, source]; of the attention; 0 on padding.
-            source_ids: int64 [batch, source]; what a copy of each position says: a vocabulary id, or `vocabulary + i`
-                for the i-th distinct source word that the vocabulary lacks. There are at most `source` of those.
+            source_ids: int64 [batch, source]; the word of each position: a vocabulary id, or `vocabulary + i` for the
+                i-th distinct source word that the vocabulary lacks, of which there are at most `source`.
 
         Returns:
             probabilities: float [batch, target, vocabulary + source]; sums to 1 if the weights do.

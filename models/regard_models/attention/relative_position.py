@@ -3,8 +3,8 @@ a Unified Text-to-Text Transformer", section 2.1).
 
     head_i = softmax(Q_i K_i^T scale + B_i) V_i,   B_i[t, s] = b[i, bucket(s - t)]
 
-Each head learns one number a bucket of distances: half of the buckets hold one distance each, the other half grow
-logarithmically up to a maximum, beyond which all distances share the last. T5 has scale 1, no biases in the
+Each head learns one number per bucket of distances: half of the buckets contain one distance each, the other half grow
+logarithmically up to a maximum, beyond which all distances share the last bucket. T5 has scale 1, no biases in the
 projections, and one table for all layers of a stack.
 """
 
@@ -21,10 +21,10 @@ class RelativePositionBias(nn.Module):
 
     Args:
         num_heads: heads.
-        num_buckets: buckets, of both directions together; even if `bidirectional`.
-        max_distance: from here on all distances share a bucket.
-        bidirectional: True tells what lies ahead from what lies behind, as an encoder needs; False takes all that
-            lies ahead for distance 0, as a causal decoder may.
+        num_buckets: number of buckets of both directions together; even if `bidirectional`.
+        max_distance: this and larger distances share a bucket.
+        bidirectional: True distinguishes later from earlier positions, as an encoder needs; False maps all later
+            positions to distance 0, as a causal decoder may.
     """
 
     buckets: Tensor
@@ -36,12 +36,12 @@ class RelativePositionBias(nn.Module):
         self.bidirectional = bidirectional
         self.buckets_a_direction = num_buckets // 2 if bidirectional else num_buckets
         self.table = nn.Embedding(num_buckets, num_heads)
-        # A table of all distances: a logarithm may be rounded differently elsewhere, and move a distance's bucket.
+        # A table of all distances: another runtime may round the logarithm differently and change a distance's bucket.
         buckets = buckets_of_distances(self.buckets_a_direction, max_distance)
         self.register_buffer("buckets", buckets, persistent=False)
 
     def forward(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        """Looks the bias up.
+        """Looks up the bias.
 
         Args:
             query_positions: int64 [target].
@@ -59,10 +59,10 @@ class RelativePositionBias(nn.Module):
 
 
 class RelativePositionAttention(nn.Module):
-    """Multi-head attention that sees how far a position is, and on which side.
+    """Multi-head attention that depends on the distance and direction of positions.
 
     Args:
-        attention: the heads; of T5: `MultiHeadAttention(width, num_heads, bias=False, scale=1.0)`.
+        attention: the heads; for T5 `MultiHeadAttention(width, num_heads, bias=False, scale=1.0)`.
         positions: the bias; layers may share it.
     """
 
@@ -80,14 +80,14 @@ class RelativePositionAttention(nn.Module):
         query_positions: Tensor | None = None,
         need_weights: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
-        """Lets every query position attend to the memory, the nearer the more if it has learned so.
+        """Lets every query position attend to the memory, with a learned bias by distance.
 
         Args:
             query: float [batch, target, width].
             memory: float [batch, source, width].
             mask: bool, broadcastable to [batch, heads, target, source]; True where attention is allowed.
-            query_positions: int64 [target]; where the queries lie along the memory; None means 0, 1, 2, ...
-            need_weights: False takes the framework's fused kernel, which never forms the weights.
+            query_positions: int64 [target]; positions of the queries along the memory; None means 0, 1, 2, ...
+            need_weights: False uses the framework's fused kernel, which never forms the weights.
 
         Returns:
             context, weights: as `MultiHeadAttention.forward` returns them.
@@ -99,7 +99,7 @@ class RelativePositionAttention(nn.Module):
 
 
 def buckets_of_distances(num_buckets: int, max_distance: int) -> Tensor:
-    """int64 [max_distance + 1]: the bucket of each distance in one direction; the last entry is that of all beyond.
+    """int64 [max_distance + 1]: the bucket of each distance in one direction; the last entry covers larger distances.
 
     bucket(d) = d for d < n / 2, else n / 2 + floor(log(2 d / n) / log(2 max_distance / n) n / 2), at most n - 1.
     """

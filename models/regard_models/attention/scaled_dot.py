@@ -2,14 +2,16 @@
 
     score(q, k) = q^T k / sqrt(d)
 
-Products of d independent numbers of variance 1 have variance d; the scale brings it back to 1, where the softmax still
-has a gradient.
+The dot product of d independent numbers of variance 1 has variance d; the scale restores variance 1, at which the
+softmax still has a gradient.
 """
 
 from torch import Tensor, nn
 
 
 class ScaledDotScore(nn.Module):
+    """The dot product over the square root of the width."""
+
     def prepare(self, memory: Tensor) -> Tensor:
         """memory: float [batch, source, width] -> keys: the memory itself."""
         return memory

@@ -1,6 +1,6 @@
-"""What a score is: how well a query and a key go together, as one number.
+"""The interface of scores, which rate how well a query matches a key.
 
-Soft, hard and local attention take any score of this form: `dot.py`, `scaled_dot.py`, `general.py`, `additive.py`.
+Soft, hard and local attention accept any score: `dot.py`, `scaled_dot.py`, `general.py`, `additive.py`.
 """
 
 from typing import Protocol
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Score(Protocol):
-    """e_ts = score(q_t, k_s), in two parts, because a decoder asks about the same memory once a step."""
+    """e_ts = score(q_t, k_s), in two parts, since a decoder scores the same memory at every step."""
 
     def prepare(self, memory: Tensor) -> Tensor:
-        """Computes what depends on the memory alone.
+        """Computes the part that depends on the memory alone.
 
         Args:
             memory: float [batch, source, memory_width].

@@ -13,7 +13,7 @@ from regard_models.attention.score import Score
 
 
 def attend(scores: Tensor, values: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The core that most mechanisms share: softmax, then the weighted sum.
+    """Softmax and weighted sum, shared by most mechanisms.
 
     Args:
         scores: float [..., target, source].
@@ -32,7 +32,7 @@ class SoftAttention(nn.Module):
     """A weighted mean of the whole memory.
 
     Args:
-        score: how a query and a memory position are compared.
+        score: the score of a query and a memory position.
     """
 
     def __init__(self, score: Score) -> None:
@@ -48,7 +48,7 @@ class SoftAttention(nn.Module):
             query: float [batch, target, query_width].
             memory: float [batch, source, memory_width].
             mask: bool, broadcastable to [batch, target, source]; True where attention is allowed.
-            keys: what `score.prepare(memory)` returned, where it is at hand already.
+            keys: the result of `score.prepare(memory)`, if already computed.
 
         Returns:
             context: float [batch, target, memory_width]; 0 in rows that allow nothing.

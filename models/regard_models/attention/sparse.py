@@ -5,11 +5,11 @@ Position i attends to j <= i where, with a stride l near sqrt(n),
     strided:  i - j <= l            or  (i - j) mod l = 0
     fixed:    floor(i / l) = floor(j / l)  or  j mod l >= l - c
 
-"Fixed" lets the last c positions of each block sum the block up for all that comes later. The two halves of a pattern
-are merged into one head (section 5.1, the second way).
+In "fixed", the last c positions of each block summarize the block for all later positions. One head merges the two
+halves of a pattern (section 5.1, the second way).
 
-Asked for no weights, it computes only the pairs of the pattern, as dense blocks: the near ones, and the far ones on
-their columns; one softmax runs over both.
+Without weights, it computes only the pairs of the pattern, as dense blocks: near pairs, and far pairs on their columns;
+one softmax covers both.
 """
 
 from typing import Literal
@@ -31,7 +31,7 @@ class SparseAttention(HeadProjections):
     Args:
         width: model width; a multiple of `num_heads`.
         num_heads: heads.
-        pattern: which pairs are allowed.
+        pattern: name of the pattern of allowed pairs.
         stride: l.
         summary: c, of the fixed pattern; at most l.
         bias: whether the four projections add a bias.
@@ -59,12 +59,12 @@ class SparseAttention(HeadProjections):
     def forward(
         self, x: Tensor, source_mask: Tensor | None = None, *, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Lets every position attend to the earlier ones that its pattern holds.
+        """Lets every position attend to the earlier positions of its pattern.
 
         Args:
             x: float [batch, n, width].
             source_mask: bool [batch, n]; False on padding.
-            need_weights: whether to form the weights, at the quadratic cost that this mechanism is there to avoid.
+            need_weights: whether to form the weights, at the quadratic cost that this mechanism avoids otherwise.
 
         Returns:
             context: float [batch, n, width]; the output projection's bias in rows that allow nothing.
@@ -96,14 +96,14 @@ class SparseAttention(HeadProjections):
         return pattern & (j <= i)
 
     def _attend_fixed(self, q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
-        """Near: the own block. Far: the summaries of the blocks before, the same for all positions of a block.
+        """Near: the same block. Far: the summaries of earlier blocks, equal for all positions of a block.
 
-        q, k, v: float [batch, heads, blocks, l, head_width]; real: bool [batch, 1, blocks, l]. Returns what q is.
+        q, k, v: float [batch, heads, blocks, l, head_width]; real: bool [batch, 1, blocks, l]. Returns the shape of q.
         """
         blocks = torch.arange(q.shape[2], device=q.device)
         near = real[..., None, :] & torch.ones(q.shape[3], q.shape[3], dtype=torch.bool, device=q.device).tril()
         far_k, far_v = (y[..., -self.summary :, :].flatten(2, 3)[:, :, None] for y in (k, v))
-        # [blocks, 1, blocks * c]: which summaries a block may see
+        # [blocks, 1, blocks * c]: the summaries that a block may attend to
         earlier = (blocks < blocks[:, None]).repeat_interleave(self.summary, dim=-1)[:, None]
         far = real[..., -self.summary :].flatten(2)[:, :, None, None] & earlier
         weights = _one_softmax(q @ k.transpose(-1, -2), near, q @ far_k.transpose(-1, -2), far)
@@ -111,8 +111,8 @@ class SparseAttention(HeadProjections):
 
 
 def _attend_strided(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
-    """Near: the l positions before, which lie in the own block and the one before it. Far: the own column, two blocks
-    or more before. Arguments and result as in `SparseAttention._attend_fixed`.
+    """Near: the l positions before, in the same block and the one before it. Far: the same column, at least two blocks
+    before. Arguments and result as in `_attend_fixed`.
     """
     num_blocks, stride = q.shape[2:4]
     i, j = torch.arange(stride, device=q.device)[:, None] + stride, torch.arange(2 * stride, device=q.device)
@@ -121,7 +121,7 @@ def _attend_strided(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
     two_before = (blocks <= blocks[:, None] - 2)[:, None]  # [blocks, 1, blocks]
     far = real.transpose(-1, -2)[:, :, None] & two_before  # [batch, 1, blocks, l, blocks]
     near_k, near_v = _with_block_before(k), _with_block_before(v)
-    # [batch, heads, blocks, l, head_width] -> [batch, heads, l, blocks, head_width]: a column a row
+    # [batch, heads, blocks, l, head_width] -> [batch, heads, l, blocks, head_width]: one column per row
     far_q, far_k, far_v = (y.transpose(2, 3) for y in (q, k, v))
     far_scores = (far_q @ far_k.transpose(-1, -2)).transpose(2, 3)  # [batch, heads, blocks, l, blocks]
     weights = _one_softmax(q @ near_k.transpose(-1, -2), near, far_scores, far)
@@ -129,7 +129,7 @@ def _attend_strided(q: Tensor, k: Tensor, v: Tensor, real: Tensor) -> Tensor:
 
 
 def _one_softmax(near_scores: Tensor, near: Tensor, far_scores: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of the near and the far positions, which together sum to 1.
+    """Weights of near and far positions, which sum to 1 together.
 
     Args:
         near_scores: float [batch, heads, blocks, l, num_near]; near: bool, broadcastable to it.
@@ -142,7 +142,7 @@ def _one_softmax(near_scores: Tensor, near: Tensor, far_scores: Tensor, far: Ten
 
 
 def _blocks(x: Tensor, dim: int, stride: int) -> Tensor:
-    """Pads the axis `dim` of length n with 0 or False to whole blocks, and cuts it into [blocks, l]."""
+    """Pads the axis `dim` of length n with 0 or False to whole blocks, and splits it into [blocks, l]."""
     padding = [0, 0] * (-dim - 1) + [0, -x.shape[dim] % stride]
     return functional.pad(x, padding).unflatten(dim, (-1, stride))
 

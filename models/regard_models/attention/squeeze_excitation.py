@@ -4,7 +4,7 @@
     g = sigmoid(W_2 relu(W_1 z))          (excitation, equation 3)
     y_c = g_c x_c                         (equation 4)
 
-Channels that matter in this image are let through, the others damped.
+Passes the channels that are relevant for an image and damps the others.
 """
 
 import torch
@@ -14,11 +14,11 @@ from regard_models.attention.masking import masked_mean
 
 
 class SqueezeExcitation(nn.Module):
-    """A gate a channel, from the means of all channels.
+    """One gate per channel, from the means of all channels.
 
     Args:
-        channels: of the feature map.
-        reduction: r; the layer in between is `channels / r` wide, at least 1.
+        channels: channels of the feature map.
+        reduction: r; the hidden layer is `channels / r` wide, at least 1.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16) -> None:
@@ -36,8 +36,8 @@ class SqueezeExcitation(nn.Module):
 
         Returns:
             context: float [batch, channels, height, width]; 0 on padding.
-            weights: float [batch, channels]; the gates, each between 0 and 1. Of an image that is all padding they
-                are what the biases alone give.
+            weights: float [batch, channels]; the gates, each between 0 and 1. For an image that is all padding, the
+                biases alone determine them.
         """
         pooled = masked_mean(features, mask, (2, 3))  # [batch, channels]
         weights = torch.sigmoid(self.excite(torch.relu(self.squeeze(pooled))))

@@ -16,10 +16,10 @@ from regard_models.attention.score import Score
 
 
 class StraightThroughAttention(nn.Module):
-    """The most probable position of the memory, trained as if it were soft attention.
+    """Selects the most probable position of the memory, with the gradient of soft attention.
 
     Args:
-        score: how a query and a memory position are compared.
+        score: the score of a query and a memory position.
     """
 
     def __init__(self, score: Score) -> None:
@@ -29,7 +29,7 @@ class StraightThroughAttention(nn.Module):
     def forward(
         self, query: Tensor, memory: Tensor, mask: Tensor | None = None, *, keys: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Looks at the most probable position, in training as in inference. Arguments as in `SoftAttention.forward`.
+        """Selects the most probable position, in training and inference. Arguments as in `SoftAttention.forward`.
 
         Returns:
             context: float [batch, target, memory_width]: the memory at one position; 0 in rows that allow nothing.

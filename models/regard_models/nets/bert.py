@@ -3,8 +3,8 @@ encoder of texts.
 
     x = LN(token + position + segment)                                              (figure 2)
 
-followed by the layers of Vaswani et al. 2017, normalizations last, with GELU (Hendrycks & Gimpel 2016). Layers are
-`models/regard_models/nets/transformer.py`'s. The pooler and the heads of pre-training are no part of an encoder.
+followed by the layers of Vaswani et al. 2017, normalizations last, with GELU (Hendrycks & Gimpel 2016). The layers are
+those of `models/regard_models/nets/transformer.py`. The encoder omits the pooler and the heads of pre-training.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class BertConfig:
 
     @property
     def layers(self) -> TransformerConfig:
-        """The same as an encoder-decoder transformer's encoder, but for segments."""
+        """The layers as the encoder of an encoder-decoder transformer, which has no segments."""
         return TransformerConfig(
             vocab_size=self.vocab_size,
             width=self.width,
@@ -58,10 +58,12 @@ class BertConfig:
         )
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "BertConfig":
+        """The inverse of `to_json`."""
         return cls(**options)
 
 
@@ -86,7 +88,7 @@ class BertEncoder(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
 
     def embed(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
-        """ids, segments: int64 [batch, n] -> float [batch, n, width]; without segments all are of the first."""
+        """ids, segments: int64 [batch, n] -> float [batch, n, width]; None means the first segment everywhere."""
         positions = self.encoder_positions.weight[: ids.shape[1]]
         segment = self.segments(torch.zeros_like(ids) if segments is None else segments)
         x: Tensor = self.dropout(self.encoder_embedding_norm(self.embedding(ids) + positions + segment))
@@ -99,12 +101,12 @@ class BertEncoder(nn.Module):
 
         Args:
             ids: int64 [batch, source].
-            mask: bool [batch, source], False on padding; None means that there is none.
-            segments: int64 [batch, source]; None means the first everywhere.
+            mask: bool [batch, source], False on padding; None means no padding.
+            segments: int64 [batch, source]; None means the first segment everywhere.
 
         Returns:
             states: float [batch, source, width].
-            weights: one float [batch, heads, source, source] a layer, if asked for.
+            weights: one float [batch, heads, source, source] per layer; empty unless requested.
         """
         x, all_weights = self.embed(ids, segments), []
         for layer in self.encoder:

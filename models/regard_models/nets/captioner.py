@@ -1,8 +1,8 @@
-"""What the captioners share: a frozen convolutional encoder, attention over its feature map, and a decoder that writes
-one token at a time.
+"""The interface of captioners: a frozen convolutional encoder, attention over its feature map, and a decoder that
+generates one token at a time.
 
-A captioner has two faces. `forward` takes whole captions, for training; `memory`, `start` and `step` write token by
-token, as a search asks for them, and are what export draws.
+A captioner has two interfaces. `forward` takes whole captions, for training; `memory`, `start` and `step` generate
+tokens one by one, for searches, and export makes graphs of them.
 """
 
 from abc import ABC, abstractmethod
@@ -42,7 +42,7 @@ class CaptionStep:
     Attributes:
         logits: float [rows, vocabulary].
         cross_attention: one float [rows, heads, positions] a decoder layer.
-        state: what the next step takes.
+        state: the state for the next step.
     """
 
     logits: Tensor
@@ -51,11 +51,11 @@ class CaptionStep:
 
 
 class FeatureBlocks(nn.Module):
-    """Attention within the feature map, before the decoder sees it: channels, positions, or all positions to all.
+    """Attention within the feature map, before the decoder reads it: over channels, over positions, or non-local.
 
     Args:
-        blocks: which, in their order.
-        channels: of the feature map.
+        blocks: the kinds of attention, in order.
+        channels: channels of the feature map.
     """
 
     def __init__(self, blocks: Sequence[Block], channels: int) -> None:
@@ -80,7 +80,7 @@ def _block(name: Block, channels: int) -> nn.Module:
 
 
 class Captioner(nn.Module, ABC):
-    """A frozen `EfficientNet` and optional blocks; what reads the features and writes is a subclass's.
+    """A frozen `EfficientNet` and optional blocks; subclasses add the decoder.
 
     Args:
         encoder: the convolutional encoder's architecture.
@@ -99,13 +99,13 @@ class Captioner(nn.Module, ABC):
         return features
 
     def positions(self, features: Tensor) -> Tensor:
-        """Features behind the blocks, row by row: float [images, positions, channels]."""
+        """Features after the blocks, row by row: float [images, positions, channels]."""
         attended: Tensor = self.blocks(features)
         return attended.flatten(2).transpose(1, 2)
 
     @abstractmethod
     def forward(self, features: Tensor, target: Tensor) -> CaptionOutput:
-        """Runs one teacher-forced pass over several captions an image.
+        """Runs one teacher-forced pass over several captions per image.
 
         Args:
             features: float [images, channels, rows, columns].
@@ -114,18 +114,18 @@ class Captioner(nn.Module, ABC):
 
     @abstractmethod
     def memory(self, features: Tensor) -> Tensors:
-        """What steps need of an image: tensors whose first axis is images."""
+        """The tensors that steps read of an image; their first axis is images."""
 
     @abstractmethod
     def start(self, memory: Tensors) -> Tensors:
-        """The state before the first token, a row an image: tensors whose first axis is rows."""
+        """The state before the first token, one row per image: tensors whose first axis is rows."""
 
     @abstractmethod
     def step(self, tokens: Tensor, memory: Tensors, state: Tensors) -> CaptionStep:
-        """Writes one position.
+        """Runs one position.
 
         Args:
-            tokens: int64 [rows]; the last token of each row, the start token at first.
-            memory: as `memory` returned it, a row an entry.
-            state: as `start` or the last step returned it; a search may have put its rows into another order.
+            tokens: int64 [rows]; the last token of each row, initially the start token.
+            memory: from `memory`, with one entry per row.
+            state: from `start` or from the last step; a search may have reordered its rows.
         """

@@ -1,4 +1,4 @@
-"""The captioners by the family that a checkpoint's config.json names, and their weights as a checkpoint holds them."""
+"""Builds the captioner that a checkpoint's config.json names, and converts its weights from and to checkpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ CaptionerConfig = TransformerCaptionerConfig | LstmCaptionerConfig
 
 
 def read_config(options: Mapping[str, Any]) -> CaptionerConfig:
-    """The architecture that a config.json states.
+    """Reads the architecture from a config.json.
 
     Raises:
-        ValueError: the family is not a captioner's, or its options do not fit it.
+        ValueError: the family is no captioner, or its options are invalid.
     """
     stated = {name: value for name, value in options.items() if name != "family"}
     try:
@@ -35,20 +35,20 @@ def read_config(options: Mapping[str, Any]) -> CaptionerConfig:
 
 
 def write_config(config: CaptionerConfig) -> dict[str, Any]:
-    """What `read_config` reads back."""
+    """The inverse of `read_config`."""
     family = TRANSFORMER if isinstance(config, TransformerCaptionerConfig) else LSTM
     return {"family": family, **config.to_json()}
 
 
 def build(config: CaptionerConfig, *, dropout: float = 0.0, feature_dropout: float = 0.0) -> Captioner:
-    """An untrained net; its encoder, too, has random weights."""
+    """Builds a net with random weights, including its encoder."""
     if isinstance(config, TransformerCaptionerConfig):
         return TransformerCaptioner(config, dropout=dropout, feature_dropout=feature_dropout)
     return LstmCaptioner(config, dropout=dropout, feature_dropout=feature_dropout)
 
 
 def stored_weights(net: Captioner) -> dict[str, Tensor]:
-    """The weights that a checkpoint holds: a tied table once."""
+    """The weights for a checkpoint, which contains a tied table once."""
     weights = net.state_dict()
     if isinstance(net, TransformerCaptioner) and net.config.transformer.tie_embeddings:
         del weights["transformer.head.weight"]
@@ -56,7 +56,11 @@ def stored_weights(net: Captioner) -> dict[str, Tensor]:
 
 
 def load_weights(net: Captioner, stored: Mapping[str, Tensor]) -> None:
-    """Gives a net the weights of a checkpoint; raises RuntimeError if they do not fit."""
+    """Loads the weights of a checkpoint into a net.
+
+    Raises:
+        RuntimeError: weights are missing, unexpected or misshapen.
+    """
     weights = dict(stored)
     if isinstance(net, TransformerCaptioner) and net.config.transformer.tie_embeddings:
         weights["transformer.head.weight"] = weights["transformer.embedding.weight"]

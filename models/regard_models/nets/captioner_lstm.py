@@ -1,5 +1,5 @@
 """Show, Attend and Tell (Xu et al. 2015, "Show, Attend and Tell: Neural Image Caption Generation with Visual
-Attention"): an LSTM that looks at the encoder's grid before every token.
+Attention"): an LSTM that attends to the encoder's grid before every token.
 
     h_0 = tanh(W_h mean_i a_i),  c_0 = tanh(W_c mean_i a_i)                             (section 3.1.2)
     alpha_t = softmax_i(v^T tanh(W h_{t-1} + U a_i))                                    (equations 4 and 5)
@@ -38,11 +38,11 @@ class LstmCaptionerConfig:
     """The architecture.
 
     Attributes:
-        embedding_width: of tokens, and of the layer before the logits.
-        hidden_width: of the LSTM.
-        memory_width: of the projected features.
-        attention_width: of the layer inside the additive score.
-        attention: "soft"; "hard", trained by draws; "straight_through", hard and trained as if it were soft.
+        embedding_width: width of token embeddings, and of the layer before the logits.
+        hidden_width: width of the LSTM.
+        memory_width: width of the projected features.
+        attention_width: width of the layer inside the additive score.
+        attention: "soft"; "hard", trained by draws; "straight_through", hard but with the gradient of soft attention.
         blocks: attention within the feature map.
     """
 
@@ -56,17 +56,19 @@ class LstmCaptionerConfig:
     blocks: tuple[Block, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "LstmCaptionerConfig":
+        """The inverse of `to_json`."""
         read = {"encoder": EfficientNetConfig.from_json(options["encoder"]), "blocks": tuple(options["blocks"])}
         return cls(**{**options, **read})
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What hard attention drew, a draw a token: float [images, captions, target], as `HardSample` has them."""
+    """The draws of hard attention, one per token: float [images, captions, target]; see `HardSample`."""
 
     log_prob: Tensor
     entropy: Tensor
@@ -74,13 +76,13 @@ class Draws:
 
 @dataclass(frozen=True)
 class _Position:
-    """One position of several captions an image.
+    """One position of several captions per image.
 
     Attributes:
         logits: float [images, captions, vocabulary].
         weights: float [images, captions, positions].
         hidden, cell: float [images, captions, hidden_width].
-        log_prob, entropy: float [images, captions], where attention drew.
+        log_prob, entropy: float [images, captions], of hard attention's draws.
     """
 
     logits: Tensor
@@ -94,7 +96,7 @@ class _Position:
 class LstmCaptioner(Captioner):
     """Feature map, attention, LSTM.
 
-    Memory is the projected features, float [images, positions, memory_width], what the score prepared of them, float
+    The memory is the projected features, float [images, positions, memory_width], the score's keys of them, float
     [images, positions, attention_width], and the first h and c, float [images, hidden_width]; the state is h and c,
     float [rows, hidden_width].
 
@@ -114,7 +116,7 @@ class LstmCaptioner(Captioner):
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_width)
         score = AdditiveScore(config.hidden_width, config.memory_width, config.attention_width, bias=True)
         self.attention: Attention = ATTENTIONS[config.attention](score)
-        self.baseline = MovingBaseline()  # of hard attention's training; soft attention leaves it alone
+        self.baseline = MovingBaseline()  # for the training of hard attention
         self.gate = nn.Linear(config.hidden_width, 1)
         self.lstm = nn.LSTMCell(config.embedding_width + config.memory_width, config.hidden_width)
         self.from_hidden = nn.Linear(config.hidden_width, config.embedding_width)
@@ -123,10 +125,11 @@ class LstmCaptioner(Captioner):
         nn.init.normal_(self.embedding.weight, std=config.embedding_width**-0.5)
 
     def forward(self, features: Tensor, target: Tensor) -> CaptionOutput:
+        """See `Captioner.forward`."""
         return self.forward_with_draws(features, target)[0]
 
     def forward_with_draws(self, features: Tensor, target: Tensor) -> tuple[CaptionOutput, Draws | None]:
-        """As `forward`; with hard attention, while training, also what was drawn, which its loss needs."""
+        """Like `forward`; in training with hard attention also returns the draws, which its loss needs."""
         memory, keys, hidden, cell = self.memory(features)
         captions = target.shape[1]
         hidden, cell = (x[:, None].expand(-1, captions, -1) for x in (hidden, cell))
@@ -142,15 +145,18 @@ class LstmCaptioner(Captioner):
         return CaptionOutput(logits, [weights]), draws
 
     def memory(self, features: Tensor) -> Tensors:
+        """See `Captioner.memory` and the class for the tensors."""
         memory = self.dropout(torch.relu(self.bridge(self.feature_dropout(self.positions(features)))))
         mean = memory.mean(1)
         first = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
         return memory, self.attention.score.prepare(memory), *first
 
     def start(self, memory: Tensors) -> Tensors:
+        """See `Captioner.start`."""
         return memory[2:]
 
     def step(self, tokens: Tensor, memory: Tensors, state: Tensors) -> CaptionStep:
+        """See `Captioner.step`."""
         output = self._position(tokens[:, None], *memory[:2], *(x[:, None] for x in state))
         state = output.hidden.squeeze(1), output.cell.squeeze(1)
         return CaptionStep(output.logits.squeeze(1), [output.weights], state)
@@ -173,7 +179,7 @@ class LstmCaptioner(Captioner):
 
 
 def doubly_stochastic_penalty(weights: Tensor, mask: Tensor) -> Tensor:
-    """sum_i (1 - sum_t alpha_ti)^2, mean over captions: every position be looked at (Xu et al. 2015, equation 14).
+    """sum_i (1 - sum_t alpha_ti)^2, mean over captions (Xu et al. 2015, equation 14): spreads attention over all.
 
     Args:
         weights: float [images, captions, target, positions].

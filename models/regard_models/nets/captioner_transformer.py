@@ -3,7 +3,7 @@
 
     m_i = encoder layers (W a_i + p_i),   a_i the feature at position i, p_i learned
 
-The decoder is `models/regard_models/nets/transformer.py`'s, parameter by parameter.
+The decoder has the parameters of the decoder in `models/regard_models/nets/transformer.py`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class TransformerCaptionerConfig:
     """The architecture.
 
     Attributes:
-        transformer: its encoder layers read the grid in place of embedded tokens; there may be none.
+        transformer: its encoder layers, if any, read the grid in place of embedded tokens.
         blocks: attention within the feature map.
     """
 
@@ -39,10 +39,12 @@ class TransformerCaptionerConfig:
             raise ValueError("a captioner's positions are sinusoidal or learned; relative ones are for text alone")
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "TransformerCaptionerConfig":
+        """The inverse of `to_json`."""
         return cls(
             transformer=TransformerConfig(**options["transformer"]),
             encoder=EfficientNetConfig.from_json(options["encoder"]),
@@ -53,8 +55,8 @@ class TransformerCaptionerConfig:
 class TransformerCaptioner(Captioner):
     """Feature map, projection, transformer.
 
-    Memory is a cross-attention's keys and values of every layer, float [images, heads, positions, head width]; the
-    state is a self-attention's keys and values of every layer, float [rows, heads, tokens so far, head width].
+    The memory is the cross KV cache of every layer, float [images, heads, positions, head width]; the state is the
+    self KV cache of every layer, float [rows, heads, tokens so far, head width].
 
     Args:
         config: the architecture.
@@ -74,14 +76,15 @@ class TransformerCaptioner(Captioner):
         self.transformer = Transformer(config.transformer, dropout=dropout)
 
     def states(self, features: Tensor) -> Tensor:
-        """What cross-attention reads: float [images, positions, width]."""
+        """The input of cross-attention: float [images, positions, width]."""
         x = self.bridge(self.feature_dropout(self.positions(features))) + self.grid_positions
         return self.transformer.encode_embedded(self.transformer.dropout(x), None)[0]
 
     def forward(self, features: Tensor, target: Tensor) -> CaptionOutput:
+        """See `Captioner.forward`."""
         images, captions, length = target.shape
         net, memory = self.transformer, self.states(features)
-        # The captions of an image stand behind each other on the target axis, so that its memory is projected once.
+        # The target axis concatenates the captions of an image, so that cross-attention projects its memory once.
         x = net.embed(target.flatten(0, 1), "decoder").reshape(images, captions * length, -1)
         causal = torch.ones(length, length, dtype=torch.bool, device=target.device).tril()
         own_caption = torch.eye(captions, dtype=torch.bool, device=target.device)
@@ -94,6 +97,7 @@ class TransformerCaptioner(Captioner):
         return CaptionOutput(logits, all_weights)
 
     def memory(self, features: Tensor) -> Tensors:
+        """See `Captioner.memory` and the class for the tensors."""
         states = self.states(features)
         return tuple(
             split_heads(project(states), self.config.transformer.num_heads)
@@ -102,9 +106,11 @@ class TransformerCaptioner(Captioner):
         )
 
     def start(self, memory: Tensors) -> Tensors:
+        """See `Captioner.start`."""
         return tuple(keys_or_values[:, :, :0] for keys_or_values in memory)
 
     def step(self, tokens: Tensor, memory: Tensors, state: Tensors) -> CaptionStep:
+        """See `Captioner.step`."""
         net = self.transformer
         x = net.embed(tokens[:, None], "decoder", first_position=state[0].shape[2])
         new_state: list[Tensor] = []
@@ -128,7 +134,7 @@ class TransformerCaptioner(Captioner):
 
 
 def _attend(attention: MultiHeadAttention, x: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Multi-head attention to keys and values that stand ready; x: float [rows, 1, width]."""
+    """Multi-head attention to given keys and values; x: float [rows, 1, width]."""
     query = split_heads(attention.query(x), attention.num_heads)
     context, weights = attend(query @ keys.transpose(-1, -2) * attention.scale, values)
     return attention.finish(context), weights

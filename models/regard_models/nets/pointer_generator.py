@@ -1,5 +1,5 @@
 """The pointer-generator network with coverage (See et al. 2017, "Get To The Point: Summarization with Pointer-Generator
-Networks"): an LSTM encoder-decoder that can say a word of its vocabulary or copy one of the source.
+Networks"): an LSTM encoder-decoder that generates words of its vocabulary or copies words of the source.
 
     h_s = BiLSTM(x_1 ... x_S)_s                                              encoder
     s_t = LSTM(W [x_t; c_{t-1}], s_{t-1})                                    decoder, fed with the last context
@@ -7,10 +7,10 @@ Networks"): an LSTM encoder-decoder that can say a word of its vocabulary or cop
     P_vocabulary = softmax(E V [s_t; c_t] + b)                               equation 4
     P(w) = p_say P_vocabulary(w) + (1 - p_gen) sum_{s: w_s = w} a_ts         equation 9
 
-Here p_say is p_gen and what attention gives to special tokens, such as the style's, which cannot be copied: a place to
-look at when no word of the source is meant.
-Unlike the paper's, E is the embedding table itself (Press and Wolf 2017, "Using the Output Embedding"): with some
-10,000 words and few documents, that is most of the parameters saved.
+Here p_say is p_gen plus the attention to special tokens, such as the style's, which cannot be copied: attention goes
+there when no word of the source is relevant.
+Unlike in the paper, E is the embedding table (Press and Wolf 2017, "Using the Output Embedding"): with some 10,000
+words and few documents, this saves most of the parameters.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from torch.nn import functional
 from regard_models.attention.coverage import CoverageAttention
 from regard_models.attention.pointer import PointerGenerator
 
-TINY = 1e-30  # probabilities are at least this, so that their logarithms are finite
+TINY = 1e-30  # lower bound of probabilities, so that their logarithms are finite
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class PointerGeneratorConfig:
     """Sizes of the network.
 
     Attributes:
-        vocab_size: words, special tokens included; the source and the target share one vocabulary.
-        embedding_width: of a word's vector.
-        encoder_width: of the encoder's state, each direction.
-        decoder_width: of the decoder's state.
-        attention_width: of the additive score's hidden layer.
-        num_special: the ids below are special tokens, which are never copied, nor written, but for the end token.
-        unknown_id: the special token that stands for every word which the vocabulary lacks.
+        vocab_size: number of words, including special tokens; source and target share one vocabulary.
+        embedding_width: width of a word's vector.
+        encoder_width: width of the encoder's state in each direction.
+        decoder_width: width of the decoder's state.
+        attention_width: width of the additive score's hidden layer.
+        num_special: ids below it are special tokens, which are never copied and, except the end token, never generated.
+        unknown_id: the special token of every word that the vocabulary lacks.
         end_id: the special token that ends a summary.
     """
 
@@ -52,6 +52,7 @@ class PointerGeneratorConfig:
     end_id: int
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
 
@@ -60,8 +61,8 @@ class PointerMemory:
     """A batch of encoded sources.
 
     Attributes:
-        states: float [batch, source, 2 x encoder_width]; finite, and of no consequence, on padding.
-        keys: float [batch, source, attention_width], what the score knows of the states.
+        states: float [batch, source, 2 x encoder_width]; finite but unused on padding.
+        keys: float [batch, source, attention_width], the score's keys of the states.
         mask: bool [batch, source]; False on padding.
         hidden, cell: float [batch, decoder_width], the decoder's first state.
     """
@@ -75,11 +76,11 @@ class PointerMemory:
 
 @dataclass(frozen=True)
 class PointerState:
-    """What one position leaves to the next.
+    """The decoder's state after a position.
 
     Attributes:
         hidden, cell: float [batch, decoder_width].
-        context: float [batch, 2 x encoder_width], what attention found.
+        context: float [batch, 2 x encoder_width], of the attention.
         coverage: float [batch, source], the sum of all weights so far.
     """
 
@@ -91,7 +92,7 @@ class PointerState:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Decoder positions: what their distributions are read from.
+    """Decoder positions, from which their distributions are computed.
 
     Attributes:
         inputs: float [batch, target, embedding_width], the embedded tokens.
@@ -109,7 +110,7 @@ class Decoded:
 
 
 class PointerGeneratorNetwork(nn.Module):
-    """Encoder, decoder, and the distribution over words to say and words to copy.
+    """Encoder, decoder, and the distribution over generated and copied words.
 
     Args:
         config: the sizes.
@@ -121,7 +122,7 @@ class PointerGeneratorNetwork(nn.Module):
         self.config = config
         memory_width = 2 * config.encoder_width
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_width)
-        # Two networks over padded rows, one of them reversed: backward through packed rows is ten times as slow on CPU.
+        # Two networks over padded rows, one reversed: the backward pass of packed rows takes ten times as long on CPU.
         self.forwards = nn.LSTM(config.embedding_width, config.encoder_width, batch_first=True)
         self.backwards = nn.LSTM(config.embedding_width, config.encoder_width, batch_first=True)
         self.first_hidden = nn.Linear(memory_width, config.decoder_width)
@@ -142,7 +143,7 @@ class PointerGeneratorNetwork(nn.Module):
 
         Args:
             source: int64 [batch, source].
-            mask: bool [batch, source]; False on padding, which stands behind each source.
+            mask: bool [batch, source]; False on padding, which follows each source.
         """
         embedded = self.dropout(self.embedding(source))
         forwards, _ = self.forwards(embedded)
@@ -165,10 +166,10 @@ class PointerGeneratorNetwork(nn.Module):
         return PointerState(memory.hidden, memory.cell, context, memory.states.new_zeros(memory.mask.shape))
 
     def step(self, embedded: Tensor, state: PointerState, memory: PointerMemory) -> tuple[PointerState, Tensor]:
-        """Goes one position on.
+        """Runs one position.
 
         Args:
-            embedded: float [batch, embedding_width], the position's token.
+            embedded: float [batch, embedding_width], the embedded token of the position.
 
         Returns:
             the next state; weights: float [batch, source].
@@ -200,7 +201,7 @@ class PointerGeneratorNetwork(nn.Module):
         return self.head(self.dropout(output))
 
     def shares(self, decoded: Decoded, source: Tensor) -> tuple[Tensor, Tensor]:
-        """How probability is shared between saying and copying.
+        """The shares of probability for generating and for copying.
 
         Args:
             source: int64 [batch, source].
@@ -221,16 +222,16 @@ class PointerGeneratorNetwork(nn.Module):
     def label_log_probs(
         self, decoded: Decoded, labels: Tensor, source: Tensor, source_words: Tensor, copies: Tensor
     ) -> Tensor:
-        """The log-probability of each label, without the extended distribution, which training does not need.
+        """The log-probability of each label, without computing the extended distribution.
 
         Args:
-            labels: int64 [batch, target]; a vocabulary id, the unknown token for a word that can only be copied.
+            labels: int64 [batch, target]; vocabulary ids; the unknown token for words that can only be copied.
             source: int64 [batch, source].
-            source_words: int64 [batch, source]; for each source token the position of the first one of the same word.
-            copies: int64 [batch, target]; position of the label's first occurrence in the source, -1 where it has none.
+            source_words: int64 [batch, source]; for each source token the position of the first token of the same word.
+            copies: int64 [batch, target]; position of the label's first occurrence in the source, -1 without one.
 
         Returns:
-            log_probs: float [batch, target]; very small where a label can be neither said nor copied.
+            log_probs: float [batch, target]; very small for labels that can be neither generated nor copied.
         """
         say, copy = (x.float() for x in self.shares(decoded, source))
         surprise = functional.cross_entropy(self.logits(decoded).float().transpose(1, 2), labels, reduction="none")
@@ -246,8 +247,8 @@ class PointerGeneratorNetwork(nn.Module):
             source_words: int64 [batch, source], as in `label_log_probs`.
 
         Returns:
-            log_probs: float [batch, target, vocab_size + source]; minus infinity under ids that do not carry their
-                word, and for special tokens other than the end.
+            log_probs: float [batch, target, vocab_size + source]; minus infinity at ids that do not represent their
+                word, and at special tokens other than the end token.
         """
         config, num_targets = self.config, decoded.weights.shape[1]
         say, copy = self.shares(decoded, source)
@@ -262,13 +263,13 @@ class PointerGeneratorNetwork(nn.Module):
         by_copying = unknown | (copied > said_there)  # more than half of the word's probability
         total = (copied + said_there).clamp_min(TINY).log()
 
-        # What is no first occurrence of a known word goes to the unknown token, which is silent anyway.
+        # Other occurrences and unknown words write to the unknown token, which is silenced anyway.
         places = torch.where(first & ~unknown, ids, config.unknown_id)
         said = said.scatter(-1, places, total.masked_fill(~first | by_copying, -torch.inf))
         return torch.cat([said, total.masked_fill(~first | ~by_copying, -torch.inf)], dim=-1)
 
     def _silence(self) -> Tensor:
-        """float [vocab_size]; minus infinity at what is never written."""
+        """float [vocab_size]; minus infinity at tokens that are never generated."""
         silence = self.head.bias.new_zeros(self.config.vocab_size)
         silence[: self.config.num_special] = -torch.inf
         silence[self.config.end_id] = 0.0
@@ -276,7 +277,7 @@ class PointerGeneratorNetwork(nn.Module):
 
 
 def reversed_rows(x: Tensor, mask: Tensor) -> Tensor:
-    """Each row's present positions in reverse order; padding stays behind them.
+    """Reverses each row's positions; padding stays at the end.
 
     Args:
         x: float [batch, source, width].
@@ -288,14 +289,14 @@ def reversed_rows(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def load_network(options: dict[str, Any], weights: Mapping[str, Tensor]) -> PointerGeneratorNetwork:
-    """Puts a saved network together again, ready to run.
+    """Builds a network from saved options and weights, in inference mode.
 
     Args:
-        options: of `PointerGeneratorConfig`, as `to_json` tells them.
+        options: from `PointerGeneratorConfig.to_json`.
         weights: the `state_dict()`, without the head's weight, which is the embedding table.
 
     Raises:
-        TypeError: no such option.
+        TypeError: an option is unknown.
         RuntimeError: weights are missing, unexpected or misshapen; the message names them all.
     """
     net = PointerGeneratorNetwork(PointerGeneratorConfig(**options))

@@ -1,9 +1,8 @@
-"""An encoder of a picture with a text beside it: a vision transformer's regions and BERT's words, fused.
+"""An encoder of a picture with a text: fuses a vision transformer's regions with BERT's words.
 
     [w'; v'] = fusion(BERT(text), ViT(picture))
 
-A decoder attends to both, the words first. The text may differ from picture to picture; where none is given, it is the
-config's prompt, the same for all.
+A decoder attends to both, words first. Each picture may have its own text; the default is the config's prompt.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ class PromptedVisionConfig:
     """The architecture.
 
     Attributes:
-        prompt: the ids of the text where none is given; at least one.
+        prompt: ids of the default text; at least one.
     """
 
     vision: VisionTransformerConfig
@@ -33,19 +32,21 @@ class PromptedVisionConfig:
 
     @property
     def width(self) -> int:
-        """Of the states."""
+        """Width of the states."""
         return self.fusion.width
 
     @property
     def num_positions(self) -> int:
-        """Words and the vision transformer's positions."""
+        """Number of words of the prompt and of the vision transformer's positions."""
         return len(self.prompt) + self.vision.num_positions
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "PromptedVisionConfig":
+        """The inverse of `to_json`."""
         return cls(
             vision=VisionTransformerConfig.from_json(options["vision"]),
             text=BertConfig.from_json(options["text"]),
@@ -62,7 +63,7 @@ class PromptedVision(nn.Module):
         dropout: probability, in training only, of all parts.
 
     Raises:
-        ValueError: the parts' widths do not fit.
+        ValueError: the fusion's input widths are not its encoders'.
     """
 
     def __init__(self, config: PromptedVisionConfig, *, dropout: float = 0.0) -> None:
@@ -79,8 +80,8 @@ class PromptedVision(nn.Module):
 
         Args:
             pixels: float [batch, 3, height, width].
-            text: int64 [batch, text]; None means the prompt for all.
-            text_mask: bool [batch, text], False on padding; None means that there is none.
+            text: int64 [batch, text]; None means the prompt.
+            text_mask: bool [batch, text], False on padding; None means no padding.
 
         Returns:
             states: float [batch, text + positions, width].

@@ -1,18 +1,18 @@
-"""The recurrent encoder-decoder with attention, in the two styles that the papers of 2015 gave it.
+"""The recurrent encoder-decoder with attention, in the two styles of the papers of 2015.
 
 Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate": the decoder's previous
-state attends, and what it finds goes into the cell.
+state attends, and the context is an input of the cell.
 
     c_t = attend(s_{t-1}),  s_t = cell([y_{t-1}; c_t], s_{t-1}),  r_t = maxout(W [s_t; y_{t-1}; c_t])
 
-Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation": the present state attends, and
-the attentional vector goes back into the cell at the next position (input feeding, section 3.3).
+Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation": the current state attends, and
+the attentional vector is an input of the cell at the next position (input feeding, section 3.3).
 
     s_t = cell([y_{t-1}; r_{t-1}], s_{t-1}),  c_t = attend(s_t),  r_t = tanh(W [c_t; s_t])
 
-Either way r_t is as wide as an embedding, and the logits are its products with the embeddings (tied; Press and Wolf
-2017), plus a bias. What other toolkits made of Luong's style differs in details, each an option: several cells one
-above the other, of which the topmost attends; a vocabulary a side; a head of its own; how the decoder starts.
+In both, r_t is as wide as an embedding, and the logits are its products with the embeddings (tied; Press and Wolf
+2017), plus a bias. Options cover the variants of Luong's style in other toolkits: stacked cells, of which the topmost
+attends; one vocabulary per side; a separate head; other initial states of the decoder.
 """
 
 import math
@@ -40,29 +40,30 @@ StartCell = Literal["zero", "hidden", "encoder"]
 
 @dataclass(frozen=True)
 class RecurrentConfig:
-    """What the weights alone do not tell about a recurrent translator.
+    """The options of a recurrent translator, which its weights do not determine.
 
     Attributes:
         vocab_size: pieces of the target; without `source_vocab_size`, the source shares its vocabulary and its table.
-        width: of embeddings and of what the logits are read from.
-        encoder_width: of each of the encoder's two directions.
-        decoder_width: of the decoder's state.
-        score: "dot" and "scaled_dot" compare without parameters and want decoder_width = 2 encoder_width.
-        score_width: of the additive score's hidden layer.
+        width: width of embeddings and of the readout.
+        encoder_width: width of each direction of the encoder.
+        decoder_width: width of the decoder's state.
+        score: "dot" and "scaled_dot" have no parameters and need decoder_width = 2 encoder_width.
+        score_width: width of the additive score's hidden layer.
         score_bias: a bias inside the additive score's tanh.
-        encoder_layers: layers one above the other.
-        bidirectional: whether the encoder reads backwards too.
-        decoder_layers: cells one above the other (Luong's style).
-        source_vocab_size: pieces of a source that has a vocabulary and a table of its own.
+        encoder_layers: number of stacked layers.
+        bidirectional: whether the encoder reads in both directions.
+        decoder_layers: number of stacked cells (Luong's style).
+        source_vocab_size: pieces of a source with its own vocabulary and table.
         scale_embeddings: multiply embeddings by sqrt(width).
         tie_embeddings: the output projection is the embedding table.
         head_bias: a bias on the logits.
-        readout_width: of what the logits are read from (Luong's style); None means `width`.
-        readout_bias, readout_tanh: of the readout in Luong's style: its bias, and whether tanh bounds it.
+        readout_width: width of the readout (Luong's style); None means `width`.
+        readout_bias, readout_tanh: whether the readout of Luong's style has a bias and a tanh.
         start: the decoder's first hidden state: "bridge" is tanh(W [last state forwards; last state backwards] + b) of
-            the encoder's topmost layer, "last" the same two states as they are, either way for all cells; "layers" is
-            each layer's own last states; "zero".
-        start_cell: an LSTM's first cell: "zero", as the "hidden" state, or the "encoder"'s own of each layer.
+            the encoder's topmost layer, "last" these two states unchanged, both for all cells; "layers" is the last
+            states of each layer; "zero".
+        start_cell: an LSTM's first cell: "zero", equal to the "hidden" state, or the "encoder"'s last cell of each
+            layer.
     """
 
     vocab_size: int
@@ -93,7 +94,7 @@ class RecurrentConfig:
             raise ValueError("; ".join(faults))
 
     def _faults(self) -> Iterator[str]:
-        """Options that do not go together."""
+        """Reasons why options are incompatible."""
         if self.score in ("dot", "scaled_dot") and self.decoder_width != self.memory_width:
             directions = self.num_directions
             yield (
@@ -113,43 +114,46 @@ class RecurrentConfig:
 
     @property
     def num_directions(self) -> int:
+        """Number of directions of the encoder."""
         return 2 if self.bidirectional else 1
 
     @property
     def memory_width(self) -> int:
-        """All directions of the encoder."""
+        """Width of the encoder's states, of all directions."""
         return self.num_directions * self.encoder_width
 
     @property
     def width_of_readout(self) -> int:
+        """Width of the readout."""
         return self.readout_width or self.width
 
     @property
     def cell_input_width(self) -> int:
-        """The last token's embedding, and what the style puts beside it."""
+        """Width of the cell's input: the last token's embedding and the style's second input."""
         return self.width + (self.memory_width if self.style == "bahdanau" else self.width_of_readout)
 
     @property
     def state_width(self) -> int:
-        """Of all cells side by side."""
+        """Width of the states of all cells together."""
         return self.decoder_layers * self.decoder_width
 
     @property
     def starts_cell(self) -> bool:
-        """Whether an LSTM's first cell is the encoder's to tell."""
+        """Whether the encoder computes an LSTM's first cell."""
         return self.cell == "lstm" and self.start_cell != "zero"
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the decoder knows of a source.
+    """An encoded source, as the decoder reads it.
 
     Attributes:
         states: float [batch, source, memory_width]; 0 on padding.
-        keys: float [batch, source, key_width], what the score compares with.
+        keys: float [batch, source, key_width], the score's keys.
         initial: float [batch, state_width], the decoder's first hidden state.
         initial_cell: float [batch, state_width], an LSTM's first cell; None means zeros.
         mask: bool [batch, source]; False on padding.
@@ -164,11 +168,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class DecoderState:
-    """What one position leaves to the next.
+    """The decoder's state after a position.
 
     Attributes:
         hidden: float [batch, state_width], s of all cells, the topmost last.
-        cell: float [batch, state_width], an LSTM's; None with a GRU.
+        cell: float [batch, state_width], an LSTM's cell; None with a GRU.
         readout: float [batch, width_of_readout], r, which Luong's style feeds back.
     """
 
@@ -183,8 +187,8 @@ class RecurrentOutput:
 
     Attributes:
         logits: float [batch, target, vocabulary].
-        cross_attention: float [batch, 1, target, source], as a transformer's only layer would have it; empty unless
-            asked for.
+        cross_attention: one float [batch, 1, target, source], in the form of one transformer layer; empty unless
+            requested.
     """
 
     logits: Tensor
@@ -200,7 +204,7 @@ class Cell(nn.Module):
         self.gates = kind(input_width, config.decoder_width)
 
     def forward(self, x: Tensor, hidden: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """x: float [batch, input width]; hidden, cell: float [batch, decoder_width] -> both after it."""
+        """x: float [batch, input width]; hidden, cell: float [batch, decoder_width] -> the next hidden and cell."""
         if isinstance(self.gates, nn.GRUCell):
             return self.gates(x, hidden), None
         next_hidden, next_cell = self.gates(x, (hidden, cell))
@@ -208,7 +212,7 @@ class Cell(nn.Module):
 
 
 class Decoder(nn.Module):
-    """What both styles have: cells, attention, and a readout."""
+    """Base of both styles: cells, attention, and a readout."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()
@@ -218,7 +222,7 @@ class Decoder(nn.Module):
         self.attention = SoftAttention(make_score(config))
 
     def move(self, x: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None]:
-        """Each cell reads what the one below it says; x: float [batch, cell_input_width].
+        """Runs all cells, each on the output of the cell below; x: float [batch, cell_input_width].
 
         Returns:
             hidden and cell as in `DecoderState`.
@@ -235,7 +239,7 @@ class Decoder(nn.Module):
         return torch.cat(new_hiddens, dim=-1), torch.cat(new_cells, dim=-1) if new_cells else None
 
     def top(self, hidden: Tensor) -> Tensor:
-        """float [batch, state_width] -> float [batch, decoder_width], of the topmost cell."""
+        """The topmost cell's state: float [batch, state_width] -> float [batch, decoder_width]."""
         return hidden[:, -self.config.decoder_width :]
 
     def attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -266,13 +270,14 @@ class Decoder(nn.Module):
 
 
 class BahdanauDecoder(Decoder):
-    """Looks, then moves (section 3.1 and appendix A.2.2 of the paper; the readout reads s_t instead of s_{t-1})."""
+    """Attends, then runs the cell (section 3.1 and appendix A.2.2; the readout reads s_t instead of s_{t-1})."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)
         self.readout = nn.Linear(config.decoder_width + config.cell_input_width, 2 * config.width)
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
+        """Runs one position; see `Decoder.forward`."""
         context, weights = self.attend(state.hidden, memory)
         x = torch.cat([embedded, context], dim=-1)
         hidden, cell = self.move(x, state)
@@ -282,7 +287,7 @@ class BahdanauDecoder(Decoder):
 
 
 class LuongDecoder(Decoder):
-    """Moves, then looks (sections 3 and 3.3 of the paper)."""
+    """Runs the cells, then attends (sections 3 and 3.3 of the paper)."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)
@@ -290,6 +295,7 @@ class LuongDecoder(Decoder):
         self.readout = nn.Linear(wide, config.width_of_readout, bias=config.readout_bias)
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, DecoderState]:
+        """Runs one position; see `Decoder.forward`."""
         hidden, cell = self.move(torch.cat([embedded, state.readout], dim=-1), state)
         query = self.top(hidden)
         context, weights = self.attend(query, memory)
@@ -300,7 +306,7 @@ class LuongDecoder(Decoder):
 
 
 class Encoder(nn.Module):
-    """Reads the source, in both directions unless told otherwise."""
+    """Encodes the source in one or both directions."""
 
     def __init__(self, config: RecurrentConfig, dropout: float) -> None:
         super().__init__()
@@ -362,8 +368,8 @@ class RecurrentTranslator(nn.Module):
 
     Args:
         config: the architecture.
-        dropout: probability, in training only: on embeddings, on the encoder's states and on what the logits are read
-            from; not on recurrent connections (Zaremba et al. 2014).
+        dropout: probability, in training only: on embeddings, on the encoder's states and on the readout; not on
+            recurrent connections (Zaremba et al. 2014).
     """
 
     def __init__(self, config: RecurrentConfig, *, dropout: float = 0.0) -> None:
@@ -381,7 +387,7 @@ class RecurrentTranslator(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        """Recurrent matrices start orthogonal (Saxe et al. 2014), an LSTM's forget gate open."""
+        """Initializes recurrent matrices orthogonally (Saxe et al. 2014) and an LSTM's forget gate open."""
         for name, parameter in self.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.split(parameter.shape[1]):
@@ -404,7 +410,7 @@ class RecurrentTranslator(nn.Module):
         return self._scaled(table(ids))
 
     def _scaled(self, embedded: Tensor) -> Tensor:
-        """Of variance 1 at first, as in Vaswani et al. 2017, section 3.4, unless there is no scale."""
+        """Scales embeddings, if configured, to an initial variance of 1 (Vaswani et al. 2017, section 3.4)."""
         return self.dropout(embedded * math.sqrt(self.config.width) if self.config.scale_embeddings else embedded)
 
     def encode(self, source: Tensor, source_mask: Tensor) -> Memory:
@@ -412,7 +418,7 @@ class RecurrentTranslator(nn.Module):
 
         Args:
             source: int64 [batch, source].
-            source_mask: bool [batch, source]; False on padding, which stands at the end.
+            source_mask: bool [batch, source]; False on padding, which is at the end.
         """
         states, initial, initial_cell = self.encoder(self.embed_source(source), source_mask.sum(1))
         states = self.dropout(states)
@@ -426,8 +432,8 @@ class RecurrentTranslator(nn.Module):
         """Runs one position.
 
         Args:
-            tokens: int64 [batch], the last of each target.
-            state: from `start` or from the step before.
+            tokens: int64 [batch], the last token of each target.
+            state: from `start` or from the previous step.
 
         Returns:
             logits: float [batch, vocabulary].
@@ -438,13 +444,13 @@ class RecurrentTranslator(nn.Module):
         return self.head(self.dropout(readout)), weights, state
 
     def decode(self, target: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Decodes target prefixes, a position after the other; only the logits wait, for all positions at once.
+        """Decodes target prefixes position by position; `head` then computes the logits of all positions at once.
 
         Args:
             target: int64 [batch, target]; the start token first.
 
         Returns:
-            readouts: float [batch, target, width_of_readout], what `head` turns into logits.
+            readouts: float [batch, target, width_of_readout], the input of `head`.
             weights: float [batch, target, source].
         """
         state, readouts, all_weights = self.start(memory), [], []
@@ -463,14 +469,14 @@ class RecurrentTranslator(nn.Module):
 
 
 def load_translator(options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> RecurrentTranslator:
-    """Puts a saved net together again, ready to run.
+    """Builds a net from saved options and weights, in inference mode.
 
     Args:
-        options: of `RecurrentConfig`, as `to_json` tells them.
-        weights: the `state_dict()`, without the head's weight where it is the embedding table.
+        options: from `RecurrentConfig.to_json`.
+        weights: the `state_dict()`, without the head's weight if it is the embedding table.
 
     Raises:
-        TypeError, ValueError: no such option, or options that do not go together.
+        TypeError, ValueError: an option is unknown, or options are incompatible.
         RuntimeError: weights are missing, unexpected or misshapen; the message names them all.
     """
     config = RecurrentConfig(**options)
@@ -482,7 +488,7 @@ def load_translator(options: Mapping[str, Any], weights: Mapping[str, Tensor]) -
 
 
 def make_score(config: RecurrentConfig) -> Score:
-    """The score that a configuration names, between the decoder's state and the encoder's."""
+    """Makes the configured score between the decoder's and the encoder's states."""
     match config.score:
         case "dot":
             return DotScore()

@@ -1,11 +1,12 @@
 """The Swin transformer (Liu et al. 2021, "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows").
 
-Attention stays within windows of M x M positions; every second layer shifts them by M // 2, so that neighbours meet
-(section 3.2). Between stages, each 2 x 2 positions become one of twice the width (section 3.1). What distances add to
-the scores is `patch_distances.py`'s; layers are `models/regard_models/nets/transformer.py`'s, normalizations first.
+Attention is limited to windows of M x M positions; every second layer shifts them by M // 2, so that neighbouring
+windows exchange information (section 3.2). Between stages, each 2 x 2 positions merge to one of twice the width
+(section 3.1). `patch_distances.py` computes the bias on scores; the layers are those of
+`models/regard_models/nets/transformer.py`, with normalizations first.
 
-Windows are told by indexes: a window takes its positions from a list, and the list of all windows' positions gives them
-back. A grid that windows do not divide is filled up with zeros, which are attended to like any position.
+Indexes gather the positions of each window, and inverse indexes scatter them back. A grid that windows do not divide is
+padded with zeros, which get attention like any position.
 """
 
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from torch.nn import functional
 from regard_models.nets.patch_distances import PatchDistances
 from regard_models.nets.transformer import Activation, EncoderLayer, TransformerConfig
 
-SEPARATE = -100.0  # added to the scores of positions that only the shift has brought together
-MERGED = 2  # rows and columns that become one
+SEPARATE = -100.0  # added to scores between positions that are neighbours only through the shift
+MERGED = 2  # rows and columns that merge to one
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class SwinConfig:
     """The architecture.
 
     Attributes:
-        patch_width: width of the first stage; each later one's is twice the one before.
+        patch_width: width of the first stage; each later stage is twice as wide as the one before.
         depths: layers of each stage.
         num_heads: heads of each stage.
         window: side of a window, M; no stage's grid may be smaller.
-        feed_forward_ratio: inner width of the feed-forward sublayers by the outer.
-        absolute_positions: whether a learned vector a patch is added.
+        feed_forward_ratio: inner width of the feed-forward sublayers over their outer width.
+        absolute_positions: whether to add a learned vector per patch.
         norm_epsilon: of the layers and of the last normalization.
     """
 
@@ -51,7 +52,7 @@ class SwinConfig:
 
     @property
     def width(self) -> int:
-        """Of the states."""
+        """Width of the states."""
         return self.patch_width * 2 ** (len(self.depths) - 1)
 
     @property
@@ -70,10 +71,11 @@ class SwinConfig:
 
     @property
     def num_positions(self) -> int:
+        """Number of positions of the states."""
         return self.grid[0] * self.grid[1]
 
     def layers(self, stage: int) -> TransformerConfig:
-        """A stage as a transformer without words, as far as its layers ask."""
+        """The configuration of a stage's layers."""
         width = self.patch_width * 2**stage
         return TransformerConfig(
             vocab_size=0,
@@ -89,19 +91,21 @@ class SwinConfig:
         )
 
     def shift(self, stage: int, layer: int) -> int:
-        """By how much a layer's windows are shifted: every second one's, unless a window spans the grid."""
+        """The shift of a layer's windows: M // 2 in every second layer, unless one window covers the grid."""
         return self.window // 2 if layer % 2 and min(self.grids[stage]) > self.window else 0
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "SwinConfig":
+        """The inverse of `to_json`."""
         return cls(**{**options, "depths": tuple(options["depths"]), "num_heads": tuple(options["num_heads"])})
 
 
 class Merge(nn.Module):
-    """Patch merging: each 2 x 2 positions, column by column, normalized and projected to half their width."""
+    """Patch merging: concatenates each 2 x 2 positions, column by column, normalizes, and halves the width."""
 
     index: Tensor
 
@@ -119,7 +123,7 @@ class Merge(nn.Module):
 
 
 class WindowLayer(nn.Module):
-    """A layer whose self-attention stays within windows."""
+    """A layer with self-attention within windows."""
 
     index: Tensor
     inverse: Tensor
@@ -142,7 +146,7 @@ class WindowLayer(nn.Module):
         return layer.feed_forward_sublayer.after(x, layer.feed_forward(layer.feed_forward_sublayer.before(x)))
 
     def _attend(self, y: Tensor) -> Tensor:
-        """Each window by itself; y: float [batch, positions, width]."""
+        """Self-attention within each window; y: float [batch, positions, width]."""
         windows = with_zero(y)[:, self.index].flatten(0, 1)  # [batch * windows, M * M, width]
         bias = (self.distances() + self.apart[:, None]).repeat(len(y), 1, 1, 1)
         update, _ = self.layer.self_attention(windows, windows, score_bias=bias, need_weights=False)
@@ -194,15 +198,15 @@ class Swin(nn.Module):
 
 
 def with_zero(x: Tensor) -> Tensor:
-    """A position of zeros behind the others, for indexes to point at; x: [batch, positions, width]."""
+    """Appends a position of zeros, to which indexes of padding point; x: [batch, positions, width]."""
     return functional.pad(x, (0, 0, 0, 1))
 
 
 def window_index(grid: tuple[int, int], window: int, shift: int) -> Tensor:
-    """The positions of each window, row by row, on a grid that is filled up and shifted up and left.
+    """The positions of each window, row by row, on a grid that is padded and shifted up and left.
 
     Returns:
-        int64 [windows, window * window]; rows * columns where the grid is filled up.
+        int64 [windows, window * window]; rows * columns on padding.
     """
     rows, columns = grid
     filled_rows, filled_columns = (-(-side // window) * window for side in grid)
@@ -212,12 +216,12 @@ def window_index(grid: tuple[int, int], window: int, shift: int) -> Tensor:
 
 
 def inverse_index(index: Tensor, num_positions: int) -> Tensor:
-    """Where each position stands among all windows' positions: int64 [num_positions]."""
+    """The index of each position among the positions of all windows: int64 [num_positions]."""
     return torch.argsort(index.flatten(), stable=True)[:num_positions]
 
 
 def separations(grid: tuple[int, int], window: int, shift: int) -> Tensor:
-    """What keeps positions apart that only the shift has brought into one window.
+    """The bias that prevents attention between positions that share a window only through the shift.
 
     Returns:
         float [windows, window * window, window * window]: 0 or `SEPARATE`.
@@ -230,7 +234,7 @@ def separations(grid: tuple[int, int], window: int, shift: int) -> Tensor:
 
 
 def merge_index(grid: tuple[int, int]) -> Tensor:
-    """The four positions that become one: int64 [fewer positions, 4], column by column; rows * columns beyond."""
+    """The four positions that merge to one: int64 [fewer positions, 4], column by column; rows * columns on padding."""
     return window_index(grid, MERGED, 0)[:, [0, 2, 1, 3]]
 
 

@@ -1,7 +1,7 @@
 """The encoder-decoder transformer (Vaswani et al. 2017), with the options that real checkpoints need.
 
-One description (`TransformerConfig` and the parameter names of `Transformer`) stands for every
-family of checkpoints; `export/` turns it into serving graphs.
+One description (`TransformerConfig` and the parameter names of `Transformer`) covers every
+family of checkpoints; `export/` builds serving graphs from it.
 """
 
 import math
@@ -30,20 +30,20 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """What the weights alone do not tell about a transformer.
+    """The options of a transformer, which its weights do not determine.
 
     Attributes:
-        vocab_size: pieces of the target, and of the source unless it has a vocabulary of its own.
-        source_vocab_size: pieces of a source that does not share the target's vocabulary, nor its embedding table.
+        vocab_size: pieces of the target, and of the source unless it has its own vocabulary.
+        source_vocab_size: pieces of a source with its own vocabulary and embedding table.
         width: model width, a multiple of `num_heads` unless `head_width` is given.
-        head_width: width of an attention's head; None means `width / num_heads`.
-        encoder_heads, encoder_feed_forward_width: of the encoder's layers; None means as the decoder's.
+        head_width: width of an attention head; None means `width / num_heads`.
+        encoder_heads, encoder_feed_forward_width: of the encoder's layers; None means the decoder's values.
         norm: "pre" normalizes each sublayer's input, "post" its sum with the residual.
         norm_kind: "layer" is Ba et al. 2016, "rms" Zhang & Sennrich 2019, with neither mean nor bias.
         gated: the feed-forward sublayer multiplies its activation with a second projection (Shazeer 2020).
         positions: "sinusoidal" (fixed; sines in the first half of the width, cosines in the second), "learned", or
             "relative" (Raffel et al. 2020: a bias on self-attention's scores, the same in all layers of a side).
-        relative_buckets, relative_max_distance: of relative positions, see `attention/relative_position.py`.
+        relative_buckets, relative_max_distance: for relative positions, see `attention/relative_position.py`.
         max_positions: longest source or target, in pieces.
         scale_embeddings: multiply embeddings by sqrt(width) (section 3.4).
         final_norm: a normalization after the last layer of each stack (customary with "pre").
@@ -51,9 +51,9 @@ class TransformerConfig:
         tie_embeddings: the output projection is the embedding table.
         output_bias: a bias on the logits.
         head_scale: factor on the states before the projection to the vocabulary.
-        embedding_norm: a normalization of the embeddings, positions added.
-        norm_epsilon: of every normalization.
-        memory_width: width of what the decoder attends to; None means `width`.
+        embedding_norm: a normalization of the sum of embeddings and positions.
+        norm_epsilon: epsilon of every normalization.
+        memory_width: width of the memory that the decoder attends to; None means `width`.
         head_transform: a linear layer of the model's width, the activation and a normalization before the logits (as in
             BERT's masked language model, Devlin et al. 2019).
     """
@@ -89,11 +89,12 @@ class TransformerConfig:
     head_transform: bool = False
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @property
     def of_encoder(self) -> "TransformerConfig":
-        """The encoder's sizes in the places of the decoder's."""
+        """The configuration with the encoder's sizes in place of the decoder's."""
         return replace(
             self,
             vocab_size=self.source_vocab_size or self.vocab_size,
@@ -103,11 +104,12 @@ class TransformerConfig:
 
     @property
     def width_of_head(self) -> int:
+        """Width of an attention head."""
         return self.head_width or self.width // self.num_heads
 
     @property
     def attention_width(self) -> int:
-        """Of all heads side by side."""
+        """Width of all heads together."""
         return self.num_heads * self.width_of_head
 
 
@@ -117,9 +119,9 @@ class TransformerOutput:
 
     Attributes:
         logits: float [batch, target, vocabulary].
-        cross_attention: one float [batch, heads, target, source] a decoder layer; empty unless asked for.
-        encoder_attention: one float [batch, heads, source, source] an encoder layer; likewise.
-        decoder_attention: one float [batch, heads, target, target] a decoder layer; likewise.
+        cross_attention: one float [batch, heads, target, source] per decoder layer; empty unless requested.
+        encoder_attention: one float [batch, heads, source, source] per encoder layer; likewise.
+        decoder_attention: one float [batch, heads, target, target] per decoder layer; likewise.
     """
 
     logits: Tensor
@@ -129,7 +131,7 @@ class TransformerOutput:
 
 
 def attention(config: TransformerConfig, memory_width: int | None = None) -> MultiHeadAttention:
-    """Attention as a layer of this architecture has it."""
+    """Makes the attention of a layer."""
     return MultiHeadAttention(
         config.width,
         config.num_heads,
@@ -154,6 +156,7 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: float [..., width] -> float [..., width]."""
         if self.gate is None:
             return self.outer(self.activation(self.inner(x)))
         return self.outer(self.activation(self.gate(x)) * self.inner(x))
@@ -169,9 +172,11 @@ class Sublayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def before(self, x: Tensor) -> Tensor:
+        """The sublayer's input: x, normalized with "pre"."""
         return self.norm(x) if self.norm_first else x
 
     def after(self, x: Tensor, update: Tensor) -> Tensor:
+        """The sum of x and the sublayer's output, normalized with "post"."""
         x = x + self.dropout(update)
         return x if self.norm_first else self.norm(x)
 
@@ -186,10 +191,13 @@ class HeadTransform(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: float [..., width] -> float [..., width]."""
         return self.norm(self.activation(self.dense(x)))
 
 
 class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward sublayers (section 3.1)."""
+
     def __init__(self, config: TransformerConfig, dropout: float) -> None:
         super().__init__()
         self.self_attention = attention(config)
@@ -215,6 +223,8 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
+    """Self-attention, cross-attention and feed-forward sublayers (section 3.1)."""
+
     def __init__(self, config: TransformerConfig, dropout: float) -> None:
         super().__init__()
         self.self_attention = attention(config)
@@ -254,10 +264,10 @@ class DecoderLayer(nn.Module):
 
 
 class TransformerDecoder(nn.Module):
-    """The decoder with its embeddings and its head. Whose memory it reads does not matter.
+    """The decoder with its embeddings and its head, for the memory of any encoder.
 
     Args:
-        config: the architecture; what it says of an encoder is not read.
+        config: the architecture; fields of the encoder are ignored.
         dropout: probability, in training only: on embeddings and on every sublayer's output.
     """
 
@@ -290,7 +300,7 @@ class TransformerDecoder(nn.Module):
         nn.init.normal_(self.embedding.weight, std=self.config.width**-0.5)
 
     def embed(self, ids: Tensor, side: Side, *, first_position: int = 0) -> Tensor:
-        """ids: int64 [batch, n], of positions `first_position` and on -> float [batch, n, width]."""
+        """ids: int64 [batch, n], at positions from `first_position` -> float [batch, n, width]."""
         x = self._table(side)(ids)
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.width)
@@ -304,7 +314,7 @@ class TransformerDecoder(nn.Module):
         return self.get_submodule("source_embedding" if separate else "embedding")
 
     def _position_table(self, side: Side) -> Tensor | None:
-        """Float [max_positions, width]; None where positions are relative."""
+        """Float [max_positions, width]; None with relative positions."""
         match self.config.positions:
             case "sinusoidal":
                 return self.sinusoids
@@ -333,7 +343,7 @@ class TransformerDecoder(nn.Module):
 
         Returns:
             states: float [batch, target, width], what `logits` reads.
-            self_weights, cross_weights: one tensor a layer, if asked for.
+            self_weights, cross_weights: one tensor per layer; empty unless requested.
         """
         n = target.shape[1]
         causal_mask = torch.ones(n, n, dtype=torch.bool, device=target.device).tril()
@@ -381,14 +391,14 @@ class Transformer(TransformerDecoder):
 
         Returns:
             memory: float [batch, source, width].
-            weights: one float [batch, heads, source, source] a layer, if asked for.
+            weights: one float [batch, heads, source, source] per layer; empty unless requested.
         """
         return self.encode_embedded(self.embed(source, "encoder"), source_mask, need_weights=need_weights)
 
     def encode_embedded(
         self, x: Tensor, source_mask: Tensor | None, *, need_weights: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        """As `encode`, of a source that is no text; x: float [batch, source, width], positions added."""
+        """Like `encode`, for a source other than text; x: float [batch, source, width], including positions."""
         mask, all_weights = None if source_mask is None else source_mask[:, None, None], []
         score_bias = self._score_bias(x.shape[1], "encoder")
         for layer in self.encoder:
@@ -406,12 +416,13 @@ class Transformer(TransformerDecoder):
 
 
 def normalization(config: TransformerConfig) -> nn.Module:
-    """Over the width."""
+    """Makes a normalization over the width."""
     kind = nn.RMSNorm if config.norm_kind == "rms" else nn.LayerNorm
     return kind(config.width, eps=config.norm_epsilon)
 
 
 def distances(config: TransformerConfig, *, bidirectional: bool) -> RelativePositionBias:
+    """Makes the bias of relative positions for one side."""
     return RelativePositionBias(
         config.num_heads,
         num_buckets=config.relative_buckets,

@@ -4,7 +4,7 @@
     z_l = MLP(LN(z'_l)) + z'_l,   z'_l = MSA(LN(z_{l-1})) + z_{l-1}                 (equations 2 and 3)
     y = LN(z_L)                                                                     (equation 4, of all positions)
 
-Layers are `models/regard_models/nets/transformer.py`'s, normalizations first.
+The layers are those of `models/regard_models/nets/transformer.py`, with normalizations first.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ class VisionTransformerConfig:
     Attributes:
         image_height, image_width: pixels; multiples of `patch_size`.
         patch_size: side of a patch, in pixels.
-        class_tokens: learned positions in front of the patches: 1 is the paper's class token, 2 have a distillation
-            token behind it (Touvron et al. 2021), 0 is patches only.
-        absolute_positions: whether a learned vector a position is added (E_pos).
-        relative_positions: whether each layer adds to its scores by how far apart patches lie (`patch_distances.py`).
-        final_norm: the normalization of equation 4.
-        mean, std: of pixels from 0 to 255, as the training normalized them.
+        class_tokens: number of learned positions before the patches: 1 is the paper's class token, 2 add a
+            distillation token (Touvron et al. 2021), 0 is patches only.
+        absolute_positions: whether to add a learned vector per position (E_pos).
+        relative_positions: whether each layer adds a bias by the distance of patches (`patch_distances.py`).
+        final_norm: whether to apply the normalization of equation 4.
+        mean, std: mean and standard deviation of pixels from 0 to 255 in training.
     """
 
     width: int
@@ -56,11 +56,12 @@ class VisionTransformerConfig:
 
     @property
     def num_positions(self) -> int:
+        """Number of class tokens and patches."""
         return self.class_tokens + self.grid[0] * self.grid[1]
 
     @property
     def layers(self) -> TransformerConfig:
-        """The same as a transformer without words, as far as its layers ask."""
+        """The configuration of the layers."""
         return TransformerConfig(
             vocab_size=0,
             width=self.width,
@@ -75,10 +76,12 @@ class VisionTransformerConfig:
         )
 
     def to_json(self) -> dict[str, Any]:
+        """The options for a checkpoint's config.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "VisionTransformerConfig":
+        """The inverse of `to_json`."""
         return cls(**options)
 
 
@@ -125,7 +128,7 @@ class VisionTransformer(nn.Module):
 
         Returns:
             states: float [batch, positions, width].
-            weights: one float [batch, heads, positions, positions] a layer, if asked for.
+            weights: one float [batch, heads, positions, positions] per layer; empty unless requested.
         """
         x, all_weights = self.embed(pixels), []
         for index, layer in enumerate(self.encoder):

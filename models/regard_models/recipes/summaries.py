@@ -56,10 +56,10 @@ def without_unknowable(document: Document) -> Document:
     Otherwise a model would learn to guess them.
     """
 
-    def told(ticker: re.Match[str]) -> str:
+    def if_in_text(ticker: re.Match[str]) -> str:
         return ticker[0] if ticker[0].strip().lower() in document.text.lower() else ""
 
-    return replace(document, summary=TICKER.sub(told, document.summary))
+    return replace(document, summary=TICKER.sub(if_in_text, document.summary))
 
 
 def without_repeats(documents: Sequence[Document], held_out: Sequence[Document]) -> list[Document]:

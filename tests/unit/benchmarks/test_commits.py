@@ -92,7 +92,7 @@ def test_a_sample_gives_the_cost_of_a_unit() -> None:
 
 
 class Sleeper:
-    """A process that does nothing, and a sample that looks which processes are stopped."""
+    """A subject that does nothing and records whether it ran while the other was stopped."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: list[tuple[str, bool]]) -> None:
         self.pid = process.pid
@@ -133,7 +133,7 @@ def sleepers(log: list[tuple[str, bool]]) -> Iterator[list[Subject]]:
 def test_samples_are_taken_in_turns_and_the_other_commit_is_stopped_meanwhile() -> None:
     log: list[tuple[str, bool]] = []
     samples = sample_pairs(lambda: sleepers(log), 3, lambda _: None)
-    order = ["before", "after", "before", "after", "after", "before", "before", "after"]  # the first two do not count
+    order = ["before", "after", "before", "after", "after", "before", "before", "after"]  # the first two warm up
     assert log == [(name, True) for name in order]
     assert [[each.amount for each in side] for side in samples] == [[3, 6, 7], [4, 5, 8]]
 
@@ -148,7 +148,7 @@ def test_both_commits_are_started_anew_after_some_pairs() -> None:
     samples = sample_pairs(started, PAIRS_A_START + 1, lambda _: None)
     assert [len(side) for side in samples] == [PAIRS_A_START + 1] * 2
     assert [len(log) for log in logs] == [2 + 2 * PAIRS_A_START, 2 + 2]
-    assert [name for name, _ in logs[1][2:]] == ["after", "before"]  # the turns go on where they were
+    assert [name for name, _ in logs[1][2:]] == ["after", "before"]  # the alternation continues
 
 
 def test_code_comes_from_the_checkout_in_old_and_new_layouts(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_rows_are_chosen_by_name() -> None:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Texts that clients have sent; each answer has four tokens."""
+    """The texts sent so far; each answer has four tokens."""
     texts: list[str] = []
 
     def regard_call(*_: object) -> object:

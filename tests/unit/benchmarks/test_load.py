@@ -12,7 +12,7 @@ from regard.v1 import regard_pb2_grpc as stubs
 
 
 class Echo(stubs.AttentionServiceServicer):
-    """Answers each request with three tokens, and with an empty map where one is asked for, or always."""
+    """Answers each request with three tokens, and with an empty map if requested, or always."""
 
     def __init__(self) -> None:
         self.peers: set[str] = set()

@@ -23,7 +23,7 @@ MEASURED: dict[str, Any] = {
 
 
 class FakeClient:
-    """Two text tokens and the end; one model looks at one source token, the other at all four alike."""
+    """Answers with two text tokens and the end; one model attends to one source token, the other to four equally."""
 
     calls: ClassVar[list[tuple[str, bool]]] = []
 

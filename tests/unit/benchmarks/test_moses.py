@@ -1,4 +1,4 @@
-"""Sentences of our own; on the data set's files the tokenizer was compared line by line when it was written."""
+"""Tokenizes own sentences; the tokenizer was compared with the data set's files line by line when it was written."""
 
 import pytest
 

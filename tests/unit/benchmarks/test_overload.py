@@ -1,4 +1,4 @@
-"""What an overload concludes from how calls ended."""
+"""The verdicts of an overload from the outcomes of calls."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.unit.benchmarks.test_mechanisms import MEASURED
 
 
 def outcomes(num_ok: int, num_refused: int, num_late: int = 0, **changes: Any) -> list[Outcome]:
-    """Within ten seconds: answers after 500 ms, refusals after 5 ms, late ones at a deadline of 2 s."""
+    """Outcomes within ten seconds: answers after 500 ms, refusals after 5 ms, late calls at their deadline of 2 s."""
     kinds: list[tuple[str, int, float, float | None]] = [
         ("OK", num_ok, 0.5, None),
         ("RESOURCE_EXHAUSTED", num_refused, changes.get("refusal_s", 0.005), changes.get("retry_after_s", 0.25)),

@@ -1,4 +1,4 @@
-"""The comparison with the peers, without them: jobs, the line protocol, the batcher, figures, merging, the picture."""
+"""The comparison without peers: jobs, the line protocol, the batcher, figures, merging, the picture."""
 
 import asyncio
 import sys

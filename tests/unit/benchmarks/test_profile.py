@@ -34,7 +34,7 @@ class Inner:
 
 
 def burn(seconds: float) -> None:
-    """Uses so much CPU time."""
+    """Uses an amount of CPU time."""
     ends = time.thread_time() + seconds
     while time.thread_time() < ends:
         pass
@@ -81,7 +81,7 @@ def test_operators_are_grouped_and_their_work_is_counted(tmp_path: Path) -> None
 
 
 def test_every_watched_function_is_there() -> None:
-    """What the server renames, the profile has to follow; watching changes classes, hence another process's."""
+    """Fails if the server renames a watched function. Fakes the stopwatch, since watching changes classes."""
     watched: list[tuple[Any, str]] = []
 
     class Looks(Stopwatch):

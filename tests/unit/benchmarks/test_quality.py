@@ -89,7 +89,7 @@ def test_captions_have_five_references_without_case_and_punctuation(tmp_path: Pa
         ("bleu1", "bleu2", "bleu3", "bleu4"), 100
     )
     scores = part.score(["a brown dog sleeps on grass", "two men"])
-    # All words but one; of bigrams 4 of 6; a brevity penalty there is none.
+    # All words but one and 4 of 6 bigrams match; there is no brevity penalty.
     assert scores["bleu1"] == pytest.approx(100 * 7 / 8, abs=0.01)
     assert scores["bleu2"] == pytest.approx(100 * (7 / 8 * 4 / 6) ** 0.5, abs=0.01)
 

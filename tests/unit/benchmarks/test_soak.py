@@ -1,4 +1,4 @@
-"""What a soak concludes from outcomes and samples, and that its parts run."""
+"""The verdicts of a soak from outcomes and samples, and its parts."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def outcome(due: float, latency_s: float = 0.1, code: str = "OK", expected: bool
 
 
 def soaked(latency_growth: float = 0.0, memory_growth: float = 0.0, **changes: Any) -> Soaked:
-    """A call and a sample each second; what grows, grows evenly."""
+    """One call and one sample per second, with linear growth."""
     seconds = 60 * MINUTES
     latencies = [0.1 * (1 + latency_growth * n / seconds) for n in range(seconds)]
     samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, THREADS) for n in range(seconds)]

@@ -1,4 +1,4 @@
-"""The shipped summarizer learnt from e-mails of real people: none of their names may stand in its vocabulary."""
+"""The shipped summarizer was trained on e-mails of real people, whose names its vocabulary must not contain."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from regard_service.bundle import zoo_folder
 from tokenizers import Tokenizer
 
-# Held here, apart from the recipe's own list.
+# Independent of the recipe's own list.
 HELD_NAMES = """
     adam alan albert alex alexandra alice allison amanda amy andrea andrew angela ann anna anne anthony arthur ashley
     barbara barry becky ben benjamin beth betty bill bob brad brandon brenda brent brian bruce bryan carl carlos carol

@@ -1,4 +1,4 @@
-"""What every mechanism is put through (masks, gradients, export), and plain NumPy to compare with."""
+"""The checks of every mechanism (masks, gradients, export), and references in plain NumPy."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 Sizes = Mapping[str, int]
 Module = TypeVar("Module", bound=nn.Module)
 
-# What is traced, and the lengths at which the graph has to agree. One position is what a decoder's step has.
+# The traced lengths, and further lengths at which the graph must agree. A decoder's step has one position.
 TRACED: Sizes = {"batch": 2, "target": 3, "source": 5, "n": 7, "height": 4, "width": 5}
 OTHERS: Sequence[Sizes] = (
     {"batch": 3, "target": 6, "source": 11, "n": 12, "height": 7, "width": 3},
@@ -28,10 +28,10 @@ OTHERS: Sequence[Sizes] = (
 
 @dataclass(frozen=True)
 class Spec:
-    """One input: its axes, by name where they may change, and what it holds.
+    """One input: its axes and its content.
 
     Attributes:
-        axes: names out of `TRACED`, or fixed sizes.
+        axes: names of `TRACED` for dynamic axes, or fixed sizes.
         kind: "float" is normally distributed; "bool" is a mask, one of whose rows allows nothing; "int" is 0 to `high`.
     """
 
@@ -62,7 +62,7 @@ IMAGE: Specs = {
 
 
 def sequence(query_width: int, memory_width: int) -> Specs:
-    """What attention from one sequence to another takes."""
+    """The inputs of attention from one sequence to another."""
     return {
         "query": Spec(("batch", "target", query_width)),
         "memory": Spec(("batch", "source", memory_width)),
@@ -78,7 +78,7 @@ def in_heads(width: int) -> Specs:
 def draw(
     specs: Specs, sizes: Sizes = TRACED, *, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
-    """Random inputs of these specifications."""
+    """Draws inputs by specifications."""
     generator = torch.Generator().manual_seed(seed)
     return {name: spec.draw(sizes, generator, dtype) for name, spec in specs.items()}
 
@@ -89,7 +89,7 @@ def arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
 
 
 def seeded(module: Module, seed: int = 1) -> Module:
-    """The module in float64 and inference, every parameter random: zeros and ones would hide mistakes."""
+    """The module in float64 and inference mode, with random parameters: zeros and ones could hide mistakes."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -98,7 +98,7 @@ def seeded(module: Module, seed: int = 1) -> Module:
 
 
 def softmax(scores: Array, mask: Array | None = None) -> Array:
-    """Row by row, as it is written in a textbook; 0 where not allowed."""
+    """The textbook softmax, row by row; 0 where not allowed."""
     mask = np.broadcast_to(True if mask is None else mask, scores.shape)
     weights = np.zeros_like(scores)
     for row in np.ndindex(scores.shape[:-1]):
@@ -112,7 +112,7 @@ def softmax(scores: Array, mask: Array | None = None) -> Array:
 def multi_head(
     parameters: Mapping[str, Array], inputs: Mapping[str, Array], num_heads: int, *, bias: Array | None = None
 ) -> tuple[Array, Array]:
-    """Vaswani et al. 2017, section 3.2.2, a head at a time.
+    """Vaswani et al. 2017, section 3.2.2, head by head.
 
     Args:
         parameters: of `HeadProjections`, as `arrays(module.state_dict())`.
@@ -151,7 +151,7 @@ def check_gradients(module: nn.Module, inputs: Mapping[str, Tensor], **options: 
     Args:
         module: in float64.
         inputs: keyword arguments of its `forward`; at least one row of a mask should allow nothing.
-        options: further ones, not tensors.
+        options: further arguments that are no tensors.
     """
     constants = {name: x for name, x in inputs.items() if not x.is_floating_point()}
     variables = {name: x.clone().requires_grad_() for name, x in inputs.items() if x.is_floating_point()}
@@ -167,7 +167,7 @@ def check_gradients(module: nn.Module, inputs: Mapping[str, Tensor], **options: 
 
 
 def check_nothing_allowed(module: nn.Module, inputs: Mapping[str, Tensor], mask: str = "mask", **options: Any) -> None:
-    """A mask that allows nothing at all gives finite contexts, weights of zero and finite gradients."""
+    """Checks that a mask that allows nothing gives finite contexts, zero weights and finite gradients."""
     inputs = {name: x.clone().requires_grad_(x.is_floating_point()) for name, x in inputs.items()}
     inputs[mask] = torch.zeros_like(inputs[mask])
     context, weights = module(**inputs, **options)
@@ -188,26 +188,26 @@ def check_masked_is_ignored(
     mask: str = "mask",
     **options: Any,
 ) -> None:
-    """What lies where nothing may attend to changes no context elsewhere.
+    """Checks that the content of masked positions changes no context elsewhere.
 
     Args:
-        source: the input that is attended to.
-        axis: of that input; the mask's last one.
-        mask: the input that says where attention is allowed.
+        source: name of the input that gets attention.
+        axis: its axis that matches the mask's last axis.
+        mask: name of the mask.
     """
     inputs = {**inputs, mask: inputs[mask].clone()}
     inputs[mask][..., -2:] = False
     others = {**inputs, source: inputs[source].clone()}
     others[source].narrow(axis, -2, 2).mul_(-3).add_(1)
     context, other = module(**inputs, **options)[0], module(**others, **options)[0]
-    if source != "memory":  # the masked positions are queries, too
+    if source != "memory":  # masked positions are queries too
         kept = context.shape[axis] - 2
         context, other = context.narrow(axis, 0, kept), other.narrow(axis, 0, kept)
     torch.testing.assert_close(context, other, rtol=1e-12, atol=1e-12)
 
 
 def largest_tensor(module: nn.Module, **inputs: Any) -> int:
-    """Elements of the largest tensor that a call makes on its way, inputs and views aside."""
+    """Number of elements of the largest intermediate tensor of a call, without inputs and views."""
     with torch.no_grad(), _Sizes() as sizes:
         module(**inputs)
     return int(sizes.largest)
@@ -228,7 +228,7 @@ class _Sizes(TorchDispatchMode):
 
 
 class Call(nn.Module):
-    """A module that takes tensors by position and returns those of several calls, each with other options."""
+    """A module with positional tensors that returns the results of several calls with different options."""
 
     def __init__(self, module: nn.Module, names: Sequence[str], calls: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
@@ -243,13 +243,13 @@ class Call(nn.Module):
 def check_export(
     module: nn.Module, specs: Specs, calls: Sequence[Mapping[str, Any]] = ({},), *, tolerance: float = 2e-5
 ) -> None:
-    """Exports with dynamic axes; ONNX Runtime has to agree at lengths other than the traced ones, in float32.
+    """Exports with dynamic axes and compares with ONNX Runtime at other lengths than the traced ones, in float32.
 
     Args:
-        module: any; it is made float32.
+        module: any module; converted to float32.
         specs: the tensors among the keyword arguments of its `forward`.
-        calls: the other keyword arguments, once for each call; one graph holds them all, because exports are slow.
-        tolerance: absolute, on numbers around 1.
+        calls: the other keyword arguments of each call; one graph has all calls, since exports are slow.
+        tolerance: absolute tolerance, for numbers around 1.
     """
     call = Call(module.float().eval(), list(specs), calls)
     session = _session(call, specs)
@@ -268,8 +268,8 @@ def _session(call: Call, specs: Specs) -> onnxruntime.InferenceSession:
         {i: torch.export.Dim.DYNAMIC for i, axis in enumerate(spec.axes) if isinstance(axis, str)}
         for spec in specs.values()
     )
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # says of every export which packages it did not find
-    # The cache costs a third of the time, and one export profits little from it. The warnings are the exporter's own.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # logs missing packages at every export
+    # The cache costs a third of the time and helps a single export little. The exporter causes the warnings.
     with torch._dynamo.config.patch(fake_tensor_cache_enabled=False), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(call, inputs, dynamo=True, dynamic_shapes={"inputs": dynamic}, verbose=False)

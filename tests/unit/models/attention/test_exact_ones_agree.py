@@ -1,4 +1,4 @@
-"""Plain, fused, chunked and grouped attention are one function, whatever they keep in memory."""
+"""Plain, fused, chunked and grouped attention compute the same function."""
 
 import pytest
 import torch

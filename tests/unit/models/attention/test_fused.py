@@ -24,7 +24,7 @@ SPECS = {
 
 
 class Fused(nn.Module):
-    """The function as a module, which is what the checks take."""
+    """The function as a module, for the checks."""
 
     def forward(self, **inputs: torch.Tensor) -> tuple[torch.Tensor, None]:
         return fused_attention(**inputs, scale=0.7)

@@ -27,7 +27,7 @@ def grouped(num_groups: int = 2) -> GroupedQueryAttention:
 
 
 def for_every_head(parameters: dict[str, Array], num_groups: int) -> dict[str, Array]:
-    """Repeats each group's keys and values for its heads, which makes it multi-head attention."""
+    """Repeats each group's keys and values for its heads, as in multi-head attention."""
     repeated = dict(parameters)
     for name in ("key.weight", "key.bias", "value.weight", "value.bias"):
         groups = np.split(parameters[name], num_groups)

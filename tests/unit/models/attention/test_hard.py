@@ -123,7 +123,7 @@ def test_generator_makes_draws_repeatable() -> None:
 
 @pytest.mark.parametrize("baseline", [0.0, -1.3])
 def test_expected_gradient_of_the_loss_is_that_of_the_lower_bound(baseline: float) -> None:
-    """Over all choices, each as often as it is probable, whatever the baseline."""
+    """Sums over all choices, weighted by their probability, for any baseline."""
     logits = torch.randn(4, generator=generator(), dtype=torch.float64, requires_grad=True)
     theta = torch.randn(4, generator=generator(1), dtype=torch.float64, requires_grad=True)
     log_probs = logits.log_softmax(-1)
@@ -171,7 +171,7 @@ def test_baseline_moves_and_is_saved() -> None:
 
 
 def test_learns_to_look_where_the_answer_is() -> None:
-    """The memory has the answer at the position whose key matches the query; REINFORCE has to find that out."""
+    """The memory has the answer at the position whose key matches the query; REINFORCE must learn this."""
     torch.manual_seed(0)
     attention, read, baseline = HardAttention(GeneralScore(4, 6)), nn.Linear(6, 2), MovingBaseline()
     optimizer = torch.optim.Adam([*attention.parameters(), *read.parameters()], lr=0.03)
@@ -197,7 +197,7 @@ def test_learns_to_look_where_the_answer_is() -> None:
 
 
 class Sampler(nn.Module):
-    """`sample` as a `forward`, so that its parameters can be exchanged."""
+    """`sample` as a `forward`, so that `functional_call` can replace its parameters."""
 
     def __init__(self, attention: HardAttention) -> None:
         super().__init__()

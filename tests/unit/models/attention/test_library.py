@@ -1,4 +1,4 @@
-"""The table in the library's README says something about every mechanism, and its test exists."""
+"""The table in the library's README has a row for every mechanism, and its test exists."""
 
 import ast
 import re

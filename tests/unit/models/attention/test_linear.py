@@ -37,7 +37,7 @@ both_ways = pytest.mark.parametrize("need_weights", [False, True])
 
 
 def reference(p: dict[str, Array], x: dict[str, Array], *, causal: bool) -> tuple[Array, Array]:
-    """Equation 4 of the paper, a pair at a time."""
+    """Equation 4 of the paper, pair by pair."""
     names = {"query": "query", "key": "memory", "value": "memory"}
     q, k, v = (x[source] @ p[f"{name}.weight"].T + p[f"{name}.bias"] for name, source in names.items())
     phi_q, phi_k = (np.where(y > 0, y + 1, np.exp(y)) for y in (q, k))

@@ -66,6 +66,6 @@ def test_gradients() -> None:
 
 
 def test_export() -> None:
-    # A fixed batch and a mask of padding: tracing chunks is slow, the more so the more axes may change.
+    # A fixed batch and a mask of padding: tracing chunks takes longer with more dynamic axes.
     query, memory = Spec((2, "target", 8)), Spec((2, "source", 8))
     check_export(efficient(), {"query": query, "memory": memory, "mask": Spec((2, 1, 1, "source"), "bool")})

@@ -18,7 +18,7 @@ SPECS = {
     "inputs": Spec(("batch", "target", 2)),
     "vocabulary": Spec(("batch", "target", 6)),
     "weights": Spec(("batch", "target", "source")),
-    "source_ids": Spec(("batch", "source"), "int", high=8),  # two more than the vocabulary has
+    "source_ids": Spec(("batch", "source"), "int", high=8),  # the vocabulary lacks two of them
 }
 
 
@@ -52,7 +52,7 @@ def test_probabilities_sum_to_one() -> None:
 
 def test_word_that_the_vocabulary_lacks_can_be_copied() -> None:
     drawn = inputs()
-    drawn["source_ids"][0] = torch.tensor([1, 6, 2, 7, 6])  # the first unknown word stands twice in the source
+    drawn["source_ids"][0] = torch.tensor([1, 6, 2, 7, 6])  # the first unknown word occurs twice in the source
     probabilities, copied = pointer()(**drawn)
     torch.testing.assert_close(probabilities[0, :, 6], copied[0, :, 1] + copied[0, :, 4])
     torch.testing.assert_close(probabilities[0, :, 7], copied[0, :, 3])

@@ -29,7 +29,7 @@ def relative(*, bidirectional: bool = True) -> RelativePositionAttention:
 
 
 def bucket(distance: int, num_buckets: int, max_distance: int) -> int:
-    """Raffel et al. 2020, section 2.1, and the formula of their code."""
+    """The bucket by the formula of the authors' code (Raffel et al. 2020, section 2.1)."""
     exact = num_buckets // 2
     if distance < exact:
         return distance

@@ -60,7 +60,7 @@ def test_equals_numpy(pattern: Pattern, n: int, stride: int, summary: int) -> No
 
 @patterns
 def test_two_layers_connect_every_pair(pattern: Pattern) -> None:
-    """What the paper asks of a pattern: a path of two steps from anywhere to any later position."""
+    """The paper's criterion for a pattern: a path of two steps from each position to every later one."""
     pairs = SparseAttention(8, 4, pattern=pattern, stride=4).allowed(16).double()
     later = torch.ones(16, 16).tril() > 0
     assert ((pairs @ pairs > 0) == later).all()

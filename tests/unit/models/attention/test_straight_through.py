@@ -22,7 +22,7 @@ def straight_through() -> StraightThroughAttention:
 
 
 def test_forward_is_that_of_hard_attention() -> None:
-    """Whose own test compares it with NumPy."""
+    """Compares with hard attention, whose test compares it with NumPy."""
     inputs, attention = draw(SPECS), straight_through()
     context, weights = HardAttention(attention.score)(**inputs)
     check_equal(attention(**inputs), [context.detach().numpy(), weights.detach().numpy()], tolerance=0)

@@ -1,4 +1,4 @@
-"""Weights of `transformers` under this project's names."""
+"""Renames weights of `transformers` to this project's names."""
 
 import re
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from torch import Tensor, nn
 
 
 def draw_parameters(net: nn.Module, std: float = 0.3) -> None:
-    """Draws every parameter, biases and normalizations too, so that none can be left out."""
+    """Draws every parameter, including biases and normalizations, so that a missing one changes results."""
     for name, parameter in net.named_parameters():
         is_gain = "norm" in name.lower() and name.endswith("weight")
         nn.init.normal_(parameter, mean=float(is_gain), std=std)
 
 
 def renamed(weights: Mapping[str, Tensor], patterns: Mapping[str, str]) -> dict[str, Tensor]:
-    """Every weight by its new name.
+    """Returns every weight by its new name.
 
     Args:
-        patterns: regular expressions of whole names, without ".weight" and ".bias", and what replaces them.
+        patterns: regular expressions of whole names, without ".weight" and ".bias", and their replacements.
 
     Raises:
-        KeyError: no pattern knows a name.
+        KeyError: no pattern matches a name.
     """
     found = {}
     for name, weight in weights.items():

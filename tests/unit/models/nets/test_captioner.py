@@ -1,4 +1,4 @@
-"""Both captioners: whole captions and single steps agree, everything learns, hard attention too."""
+"""Both captioners: whole captions agree with single steps, and all parts learn, including hard attention."""
 
 import pytest
 import torch
@@ -122,17 +122,17 @@ def test_relative_positions_are_refused() -> None:
 def test_doubly_stochastic_penalty() -> None:
     weights = torch.tensor([[[[0.5, 0.5], [0.5, 0.5]], [[1.0, 0.0], [0.3, 0.7]]]])  # [1, 2, 2, 2]
     mask = torch.tensor([[[True, True], [True, False]]])
-    # The first caption looks at each position once; the second, one token long, at the first alone: 0^2 + 1^2.
+    # The first caption attends to each position once; the second, of one token, only to the first: 0^2 + 1^2.
     torch.testing.assert_close(doubly_stochastic_penalty(weights, mask), torch.tensor(0.5))
 
 
 @pytest.mark.parametrize("attention", ["hard", "straight_through"])
 def test_hard_attention_learns_to_look(attention: str) -> None:
-    """One position of the grid is bright, in one of four ways; which one is to be written, so it has to be found."""
+    """One position of the grid is bright, in one of four ways; the caption names the way, so attention must find it."""
     torch.manual_seed(0)
     net, (batch, positions) = build(tiny_lstm(attention=attention)), _marks()
     assert isinstance(net, LstmCaptioner)
-    for layer in (net.first_hidden, net.first_cell):  # the mean of all positions would tell it without a look
+    for layer in (net.first_hidden, net.first_cell):  # the mean of all positions would reveal it without attention
         torch.nn.init.zeros_(layer.weight).requires_grad_(False)
     first = _negative_log_likelihood(net, batch)
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=0.003)
@@ -146,11 +146,11 @@ def test_hard_attention_learns_to_look(attention: str) -> None:
     assert _negative_log_likelihood(net, batch) < 0.2 * first
     with torch.inference_mode():
         looked_at = net(batch.features, batch.target).cross_attention[0][:, 0, 0, 0].argmax(-1)
-    assert (looked_at == positions).float().mean() > 0.7  # one kind of four may be known by not being found
+    assert (looked_at == positions).float().mean() > 0.7  # one of four kinds may be inferred from its absence
 
 
 def _marks() -> tuple[CaptionBatch, Tensor]:
-    """64 images, one token each, and the bright positions."""
+    """Makes 64 images with one token each; returns the bright positions too."""
     generator = torch.Generator().manual_seed(3)
     positions = torch.randint(0, POSITIONS, (64,), generator=generator)
     kinds = torch.randint(0, 4, (64,), generator=generator)

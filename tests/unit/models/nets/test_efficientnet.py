@@ -19,7 +19,7 @@ def test_lite0_has_the_published_size() -> None:
     with torch.device("meta"):
         net = EfficientNet(EfficientNetConfig())
         assert net(torch.empty(2, 3, 224, 224)).shape == (2, 1280, 7, 7)
-    # Published are 4,652,008, with a classifier; of a normalization's gain and bias a channel, the bias is left.
+    # Published are 4,652,008, with a classifier; folding keeps a normalization's bias per channel and drops its gain.
     gains = sum(conv.out_channels for conv in net.modules() if isinstance(conv, nn.Conv2d))
     classifier = 1280 * 1000 + 1000
     assert sum(parameter.numel() for parameter in net.parameters()) + gains + classifier == 4_652_008
@@ -70,7 +70,7 @@ def test_folding_keeps_the_function() -> None:
 def test_equals_the_published_net() -> None:
     theirs = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet.from_name("efficientnet-lite0").eval()
     torch.manual_seed(0)
-    for name, x in theirs.state_dict().items():  # random ones are as good as published ones, and need no download
+    for name, x in theirs.state_dict().items():  # random weights suffice and need no download
         if name.endswith("running_var"):
             nn.init.uniform_(x, 0.5, 2.0)
         elif x.dim() == 1:

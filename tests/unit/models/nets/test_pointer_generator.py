@@ -33,7 +33,7 @@ def net() -> PointerGeneratorNetwork:
     net = PointerGeneratorNetwork(CONFIG).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
-    with torch.no_grad():  # never written, so that saying alone gives what the distribution gives
+    with torch.no_grad():  # never generated, so that the distribution equals that of generating alone
         net.head.bias[[0, 1, 3, 4]] = -1e4
     return net
 
@@ -91,7 +91,7 @@ def test_weights_that_do_not_fit_are_named() -> None:
 
 
 def _marked_words(num_rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Sources of unknown words, one behind a marker; the marked word's position, which is what to copy."""
+    """Makes sources of unknown words, one of them after a marker; returns the position of the word to copy."""
     source = torch.full((num_rows, 7), UNKNOWN)
     source[:, 0] = 4
     marker = torch.randint(1, 6, (num_rows,), generator=generator)

@@ -1,4 +1,4 @@
-"""Positions one by one equal all at once, padding changes nothing, gradients reach every parameter."""
+"""Single steps equal whole passes, padding changes nothing, gradients reach every parameter."""
 
 from itertools import product
 

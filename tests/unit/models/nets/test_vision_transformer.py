@@ -1,4 +1,4 @@
-"""Equals ViTModel; class tokens, positions and weights are where they are said to be; gradients reach everything."""
+"""Equals ViTModel; class tokens, positions and weights are in the documented order; gradients reach everything."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The captioner's recipe from pictures to a checkpoint, over a tiny encoder: both phases, and going on."""
+"""The captioner's recipe from pictures to a checkpoint, with a tiny encoder: both phases, and continued training."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ NUM_STEPS = 3
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Pictures of one colour, and captions that say which."""
+    """Pictures of one colour, and captions that name it."""
     folder = tmp_path / "data"
     folder.mkdir()
     for split in ("train", "dev"):
@@ -46,7 +46,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["transformer", "lstm", "lstm-hard"])
 def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the recipe's decoders, small."""
+    """A small version of each of the recipe's decoders."""
     torch.manual_seed(0)
     encoder = EfficientNet(TINY_ENCODER).eval()
     configs = {

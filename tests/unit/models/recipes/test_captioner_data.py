@@ -1,4 +1,4 @@
-"""Flickr8k's captions: as people write them, as ids, in batches."""
+"""Flickr8k's captions: cleaned, encoded, and in batches."""
 
 import gzip
 import io
@@ -98,7 +98,7 @@ def test_an_epoch_holds_every_image_once_with_its_captions(vocabulary: CaptionVo
         for batch in epoch([plain, mirrored], vocabulary, num_images=1, rng=random.Random(seed)):
             image, is_mirrored = int(batch.features) % 10, int(batch.features) >= 10
             texts = [vocabulary.decode(row[row != IGNORED_LABEL].tolist()) for row in batch.labels[0]]
-            kept = [c for c in CAPTIONS[image] if c != "A dog"]  # two words only: cut short
+            kept = [c for c in CAPTIONS[image] if c != "A dog"]  # two words only: truncated
             assert texts == ([mirror(c) for c in kept] if is_mirrored else kept)
             assert batch.num_tokens == sum(len(vocabulary.encode(text)) for text in texts)
             images.append(image)

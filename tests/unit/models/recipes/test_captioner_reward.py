@@ -24,7 +24,7 @@ CORPUS = [
 
 
 def _plain_cider_d(caption: list[int], references: list[list[int]]) -> float:
-    """Vedantam et al. 2015, section 5, written out over the set of all n-grams."""
+    """Vedantam et al. 2015, section 5, as explicit sums over all n-grams."""
     total = 0.0
     for order in (1, 2, 3, 4):
 
@@ -70,7 +70,7 @@ def test_bleu_of_a_reference_is_full_and_order_counts() -> None:
 
 
 def test_self_critical_training_finds_which_caption_is_whose() -> None:
-    """A net that knows four captions, but not whose they are, learns it from rewards alone."""
+    """A net that generates four captions learns from rewards alone which image each belongs to."""
     torch.manual_seed(0)
     vocabulary, net = CaptionVocabulary(tiny_tokenizer()), build(tiny_transformer(encoder_layers=0, decoder_layers=1))
     captions = [[[10 + image, 20 + image, vocabulary.end_id]] for image in range(4)]

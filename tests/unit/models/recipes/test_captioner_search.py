@@ -1,4 +1,4 @@
-"""Search in PyTorch: greedy takes the best token, draws follow the distribution, beams find what is likelier."""
+"""Search in PyTorch: greedy takes the best token, draws follow the distribution, beams find likelier captions."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ both_decoders = pytest.mark.parametrize("config", [tiny_lstm(), tiny_transformer
 
 
 def _captioner(config: CaptionerConfig) -> Captioner:
-    """A net that ends its captions at last."""
+    """A net that eventually ends its captions."""
     net = tiny_captioner(config)
     bias = dict(net.named_parameters()).get("head.bias")
     if bias is not None:

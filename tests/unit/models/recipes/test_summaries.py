@@ -1,4 +1,4 @@
-"""Documents as the summarizer's recipe codes and batches them."""
+"""How the summarizer's recipe encodes and batches documents."""
 
 import gzip
 import json
@@ -56,7 +56,7 @@ def test_a_batch_pads_and_counts_what_can_be_learnt(vocabulary: WordVocabulary) 
     assert (batch.source[1, 4:] == vocabulary.id(PAD)).all()
     assert (batch.target[:, 0] == vocabulary.id(START)).all()
     torch.testing.assert_close(batch.target[0, 1:], batch.labels[0, :-1])
-    # "nobody" and "knows" can be neither said nor copied: only the end counts.
+    # "nobody" and "knows" can be neither generated nor copied: only the end counts.
     assert batch.counts.tolist() == [[True] * 5, [False, False, True, False, False]]
     assert batch.num_tokens == 6
 

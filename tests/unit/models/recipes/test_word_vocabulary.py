@@ -1,4 +1,4 @@
-"""The vocabulary of words: how text is cut, and that people's names stay out of it."""
+"""The vocabulary of words: how text splits into words, and that it contains no personal names."""
 
 import pytest
 from regard_models.recipes.names import FIRST_NAMES
@@ -55,7 +55,7 @@ def _chosen(emails: WordUse, *stories: str) -> set[str]:
 def test_names_numbers_and_addresses_of_emails_stay_out(emails: WordUse) -> None:
     chosen = _chosen(emails)
     assert {"weekly", "report", "please", "isda", "monday", "enron", "."} <= chosen
-    # Greeted, signing, a first name, a place only ever capitalized, parts of a number and of an address.
+    # Names in greetings and signatures, a first name, an always capitalized place, parts of numbers and addresses.
     assert not {"quorra", "zebulon", "falk", "petra", "ruritania", "555", "4567", "example.com", "@"} & chosen
 
 
