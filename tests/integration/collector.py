@@ -11,9 +11,11 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as collecto
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as collector_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.waiting import PATIENCE_S
+
 
 class Collector(collector_grpc.TraceServiceServicer):
-    """Keeps what it is sent."""
+    """Keeps the requests that it gets."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
@@ -26,14 +28,14 @@ class Collector(collector_grpc.TraceServiceServicer):
         return collector_pb.ExportTraceServiceResponse()
 
     def spans(self, trace_id: str) -> list[Span]:
-        """A trace's spans, once that of the call, which is sent last, is there."""
+        """A trace's spans, once the call's, which is sent last, has arrived."""
 
         def found() -> list[Span]:
             scopes = [scope for r in self._requests for resource in r.resource_spans for scope in resource.scope_spans]
             return [span for scope in scopes for span in scope.spans if span.trace_id.hex() == trace_id]
 
         with self._arrived:
-            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), 20)
+            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), PATIENCE_S)
             return found()
 
     def text(self) -> str:

@@ -11,22 +11,23 @@ from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 
 import regard
+from tests.waiting import PATIENCE_S
 
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Server]:
-    """A server on an event loop of its own, in a thread: the kind of loop that `regard serve` has."""
+    """A server on an event loop of its own, in a thread: the kind of loop that `regard serve` uses."""
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = Server(settings)
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENCE_S)
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 
