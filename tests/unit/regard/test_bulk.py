@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from regard.cli import bulk
 from regard.errors import InvalidArgument, Overloaded
+from tests.waiting import until
 
 
 async def numbers(count: int, taken: list[int] | None = None) -> AsyncIterator[int]:
@@ -69,11 +70,13 @@ async def test_what_the_items_raise_comes_after_the_outcomes_before_it() -> None
 
 
 async def test_leaving_early_cancels_what_runs() -> None:
-    cancelled = []
+    begun, cancelled = [], []
 
     async def call(number: int) -> int:
+        begun.append(number)
         try:
-            await asyncio.sleep(0 if number == 0 else 60)
+            if number > 0:
+                await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.append(number)
             raise
@@ -81,7 +84,7 @@ async def test_leaving_early_cancels_what_runs() -> None:
 
     async with aclosing(bulk.in_order(numbers(100), call, 3)) as outcomes:
         await anext(outcomes)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(begun) == 4)
     assert sorted(cancelled) == [1, 2, 3]
 
 
