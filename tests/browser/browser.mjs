@@ -32,6 +32,7 @@ export const stopBrowser = () => browser.close();
 export async function open(url, { colorScheme = "light", width = 1280, height = 900 } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
   await context.grantPermissions(url.startsWith("http") ? ["clipboard-read", "clipboard-write"] : []);
+  context.setDefaultTimeout(240_000); // as PATIENCE_S (tests/waiting.py): a busy machine is slow, not wrong
   const page = await context.newPage();
   const complaints = [];
   const home = url.startsWith("http") ? new URL(url).origin : "file:";

@@ -292,14 +292,33 @@ test("6 layers of 8 heads, 60 by 60: the page reacts at once", async () => {
     const words = [...document.querySelectorAll(".outputs .word")];
     const radios = [...document.querySelectorAll("input[type=radio]")];
     const kinds = ["alignment", "cross"].map((kind) => radios.find(({ value }) => value === kind));
-    // The fastest of several, as the machine may be busy. The benchmark (benchmarks/html) reports times.
+    // What any page needs for the cells of one map: 3600 rectangles, and the wait until they are drawn.
+    const cells = document.createElement("canvas");
+    [cells.width, cells.height] = [600, 600];
+    const drawCells = () => {
+      const context = cells.getContext("2d");
+      for (let cell = 0; cell < 3600; cell++) {
+        context.fillStyle = `rgb(${cell % 256} ${(7 * cell) % 256} 99)`;
+        context.fillRect(10 * (cell % 60), 10 * Math.floor(cell / 60), 10, 10);
+      }
+      context.getImageData(0, 0, 1, 1);
+    };
+    // A busy machine interrupts most attempts, but not each of hundreds. Figures are the benchmark's (benchmarks/html).
+    const best = (act, goal) => {
+      let least = Infinity;
+      for (let attempt = 0; attempt < 300 && least >= goal; attempt++) least = Math.min(least, timed(() => act(attempt)));
+      return least;
+    };
+    const unit = best(drawCells, 0);
     return {
-      hover: Math.min(...words.slice(0, 15).map((word) => timed(() => word.dispatchEvent(new PointerEvent("pointerenter"))))),
-      head: Math.min(...[0, 1, 2, 3, 4, 5, 6].map((head) => timed(() => (choose("Layer", head % 6), choose("Head", head))))),
-      kind: Math.min(...[0, 1, 0, 1, 0].map((at) => timed(() => ((kinds[at].checked = true), kinds[at].dispatchEvent(new Event("change")))))),
+      unit,
+      hover: best((at) => words[at % 15].dispatchEvent(new PointerEvent("pointerenter")), 10 * unit),
+      head: best((at) => (choose("Layer", at % 6), choose("Head", at % 7)), 10 * unit),
+      kind: best((at) => ((kinds[at % 2].checked = true), kinds[at % 2].dispatchEvent(new Event("change"))), 10 * unit),
     };
   });
-  for (const act of ["hover", "head", "kind"]) assert.ok(measured[act] < 100, `${act} took ${measured[act]} ms`);
+  const { unit, ...acts } = measured;
+  for (const [act, ms] of Object.entries(acts)) assert.ok(ms < 10 * unit, `${act} took ${ms} ms, a map's cells ${unit} ms`);
   assert.deepEqual(complaints, []);
   await b.screenshot(page, "large");
   await close();

@@ -11,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as collecto
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as collector_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.waiting import PATIENCE_S
+
 
 class Collector(collector_grpc.TraceServiceServicer):
     """Keeps the spans that it receives."""
@@ -33,7 +35,7 @@ class Collector(collector_grpc.TraceServiceServicer):
             return [span for scope in scopes for span in scope.spans if span.trace_id.hex() == trace_id]
 
         with self._arrived:
-            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), 20)
+            assert self._arrived.wait_for(lambda: any(s.kind == Span.SPAN_KIND_SERVER for s in found()), PATIENCE_S)
             return found()
 
     def text(self) -> str:

@@ -11,6 +11,7 @@ from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 
 import regard
+from tests.waiting import PATIENCE_S
 
 
 @contextmanager
@@ -20,13 +21,13 @@ def running(settings: Settings) -> Iterator[Server]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = Server(settings)
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENCE_S)
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         loop.close()
 
 

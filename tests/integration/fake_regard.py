@@ -2,12 +2,14 @@
 
 The output is the input's words in capitals, in reverse order; word i of the source is token i, an end token follows on
 both sides. A text asks for trouble by its first word: "fail:NOT_FOUND" fails with that status, "slow:0.2" takes that
-many seconds, "wait" never ends, "busy:2" is refused as overload that many times.
+many seconds, "wait" never ends, "meet:9" ends once 9 calls have been in hand at a time, "after:9" once 9 others have
+been answered, "busy:2" is refused as overload that many times.
 """
 
 # gRPC names a servicer's methods.
 # ruff: noqa: N802
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ from grpc_status import rpc_status
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from tests.waiting import wait_until
 
 END = "</s>"
 
@@ -146,14 +149,24 @@ def _fail(context: grpc.ServicerContext, code: str, message: str, details: Seque
 
 @dataclass
 class Fake(stubs.AttentionServiceServicer, stubs.ModelServiceServicer):
-    """The servicer; `requests` are all it was asked, `most_at_once` how many it had in hand at most."""
+    """The servicer.
+
+    Attributes:
+        requests: all that came.
+        in_hand, most_at_once: calls that run now, and the most that ever did.
+        num_answered: calls that ended, well or not.
+        probe_s: how much time each health check was given.
+    """
 
     requests: list[Any] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     in_hand: int = 0
     most_at_once: int = 0
+    num_answered: int = 0
     cancelled: int = 0
+    probe_s: list[float] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def Translate(self, request: pb.TranslateRequest, context: grpc.ServicerContext) -> pb.TranslateResponse:
         return pb.TranslateResponse(results=self._answer(request, request.texts, context))
@@ -221,16 +234,19 @@ class Fake(stubs.AttentionServiceServicer, stubs.ModelServiceServicer):
     def _answer(
         self, request: Any, texts: Sequence[str], context: grpc.ServicerContext, prefix: str = ""
     ) -> list[pb.Result]:
-        self.requests.append(request)
-        self.metadata.append(dict(context.invocation_metadata()))
-        self.in_hand += 1
-        self.most_at_once = max(self.most_at_once, self.in_hand)
+        with self._lock:
+            self.requests.append(request)
+            self.metadata.append(dict(context.invocation_metadata()))
+            self.in_hand += 1
+            self.most_at_once = max(self.most_at_once, self.in_hand)
         try:
             for text in texts:
                 self._make_trouble(text, context)
             return [result_of(text, request, prefix) for text in texts]
         finally:
-            self.in_hand -= 1
+            with self._lock:
+                self.in_hand -= 1
+                self.num_answered += 1
 
     def _make_trouble(self, text: str, context: grpc.ServicerContext) -> None:
         wish, _, value = text.split(" ")[0].partition(":")
@@ -238,6 +254,10 @@ class Fake(stubs.AttentionServiceServicer, stubs.ModelServiceServicer):
             time.sleep(float(value))
         elif wish == "wait":
             self._wait_for_the_end(context)
+        elif wish == "meet":
+            wait_until(lambda: self.most_at_once >= int(value))
+        elif wish == "after":
+            wait_until(lambda: self.num_answered >= int(value))
         elif wish == "busy" and self.refusals[text] < int(value):
             self.refusals[text] += 1
             delay = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=20_000_000))
@@ -260,6 +280,19 @@ def _violations(code: str) -> list[error_details_pb2.BadRequest]:
     return [bad]
 
 
+class _Health(health.HealthServicer):
+    """Always serving; notes the time that a check is given."""
+
+    def __init__(self, fake: Fake) -> None:
+        super().__init__()
+        self._fake = fake
+        self.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._fake.probe_s.append(context.time_remaining())
+        return super().Check(request, context)
+
+
 class FakeServer:
     """Serves the fake on a free port; `target` is where."""
 
@@ -268,9 +301,7 @@ class FakeServer:
         self._server = grpc.server(ThreadPoolExecutor(64))
         stubs.add_AttentionServiceServicer_to_server(self.fake, self._server)
         stubs.add_ModelServiceServicer_to_server(self.fake, self._server)
-        servicer = health.HealthServicer()
-        servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(_Health(self.fake), self._server)
         self.target = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
 
     def __enter__(self) -> Self:

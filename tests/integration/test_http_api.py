@@ -18,6 +18,7 @@ from regard.calls.results import Result
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import EVENTS, READY, Script
 from tests.integration.test_servicers import Running, failing, open_script, running
+from tests.waiting import PATIENCE_S
 
 HELLO = {"texts": ["Hello"], "target_language": "de", "attention": {"kinds": ["ATTENTION_KIND_ALIGNMENT"]}}
 STREAM_HELLO = {"text": "Hello", "target_language": "de"}
@@ -49,7 +50,7 @@ async def call(
     names |= {name.replace("_", "-"): value for name, value in headers.items()}
 
     def send() -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server.http_port, timeout=PATIENCE_S)
         try:
             connection.request(verb, path, content, names)
             answer = connection.getresponse()
@@ -210,13 +211,13 @@ async def test_a_timeout_is_a_deadline() -> None:
 async def test_a_client_that_leaves_cancels_its_call(path: str, body: object) -> None:
     script = Script()
     async with running(script) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server.http_port, timeout=PATIENCE_S)
         await asyncio.to_thread(
             connection.request, "POST", path, json.dumps(body), {"content-type": "application/json"}
         )
-        await asyncio.wait_for(script.entered.wait(), 10)
+        await asyncio.wait_for(script.entered.wait(), PATIENCE_S)
         connection.close()
-        await asyncio.wait_for(script.cancelled.wait(), 10)
+        await asyncio.wait_for(script.cancelled.wait(), PATIENCE_S)
 
 
 async def test_a_stream_that_fails_on_its_way_ends_with_the_problem() -> None:
@@ -240,9 +241,9 @@ async def test_the_drain_waits_for_calls_over_http_and_refuses_new_ones() -> Non
     script = Script()
     async with running(script) as server:
         answering = asyncio.ensure_future(call(server, "POST", "/v1/translate", HELLO))
-        await asyncio.wait_for(script.entered.wait(), 10)
+        await asyncio.wait_for(script.entered.wait(), PATIENCE_S)
         stopping = asyncio.ensure_future(server.server.stop())
-        await asyncio.sleep(0.2)
+        await server.wait_until_draining()
         refused = await call(server, "POST", "/v1/translate", HELLO)
         script.gate.set()
         assert (await answering).status == 200

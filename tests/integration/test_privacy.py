@@ -14,6 +14,7 @@ from regard_service.observability import logs
 
 import regard
 from tests.integration.conftest import running
+from tests.waiting import PATIENCE_S
 
 TEXT = "My grandmother hides the emerald necklace under the wooden floor."
 PRIVATE = "quuxwort"  # used as the name of anything that a caller names
@@ -46,7 +47,7 @@ def post(server: Server, path: str, body: object) -> None:
         headers={"content-type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             answer.read()
     except urllib.error.HTTPError as error:
         error.close()
@@ -75,7 +76,7 @@ def make_all_kinds_of_calls(server: Server) -> list[str]:
 def test_neither_log_nor_metrics_contain_users_text(server: Server, log: StringIO) -> None:
     written = " ".join([TEXT, PRIVATE, *make_all_kinds_of_calls(server)])
     logging.getLogger().handlers[0].flush()  # lines are written in batches
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=PATIENCE_S) as answer:
         found = {"log": log.getvalue().lower(), "metrics": answer.read().decode().lower()}
     assert found["log"].count("attentionservice/translate") == 7
     words = {word for word in written.lower().replace(".", " ").split() if len(word) > 5}

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from tests.integration.conftest import running
 from tests.toys import write_captioner, write_summarizer
+from tests.waiting import PATIENCE_S, until, wait_until
 
 NAME = "beginnings"
 TEXT = "The Zebra of Quux and the zebra."
@@ -50,9 +50,9 @@ class Target:
         self.health = health_pb2_grpc.HealthStub(self.channel)
 
     def load(self, name: str = NAME, version: str | None = None) -> pb.Model:
-        return self.models.LoadModel(pb.LoadModelRequest(name=name, version=version), timeout=30).model
+        return self.models.LoadModel(pb.LoadModelRequest(name=name, version=version), timeout=PATIENCE_S).model
 
-    def unload(self, name: str = NAME, version: str | None = None, timeout: float = 30) -> None:
+    def unload(self, name: str = NAME, version: str | None = None, timeout: float = PATIENCE_S) -> None:
         self.models.UnloadModel(pb.UnloadModelRequest(name=name, version=version), timeout=timeout)
 
     def serving_version(self) -> str:
@@ -108,13 +108,18 @@ def test_a_new_version_takes_over_under_load_and_no_call_fails(target: Target) -
         async with regard.AsyncClient(target.address) as client, asyncio.TaskGroup() as callers:
             for number, versions in enumerate(seen):
                 callers.create_task(stream(done, versions) if number < 2 else call(client, done, versions))
+            serving = "1"
             for version in ("2", "10", "9"):
-                await asyncio.sleep(0.2)
+                await everybody_is_served_by(serving, seen)
                 await asyncio.to_thread(write_version, target.folder / f"{NAME}@{version}", version)
-                await asyncio.to_thread(target.load)
-            await asyncio.sleep(0.2)
+                serving = (await asyncio.to_thread(target.load)).version
+            await everybody_is_served_by(serving, seen)
             done.set()
         return seen
+
+    async def everybody_is_served_by(version: str, seen: list[list[str]]) -> None:
+        counts = [len(versions) for versions in seen]
+        await until(lambda: all(len(v) > n and v[-1] == version for v, n in zip(seen, counts, strict=True)))
 
     for versions in asyncio.run(reload_under_load()):
         assert list(dict.fromkeys(versions)) == ["1", "2", "10"], (
@@ -203,28 +208,25 @@ def test_unload_finishes_requests_refuses_new_ones_and_frees_memory(
 
     def held(self: Runner, *arguments: Any) -> Any:
         entered.set()
-        assert gate.wait(30)
+        assert gate.wait(PATIENCE_S)
         return step(self, *arguments)
 
     monkeypatch.setattr(Runner, "step", held)
     answers: list[str] = []
     caller = threading.Thread(target=lambda: answers.append(target.serving_version()))
     caller.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE_S)
     unloading = threading.Thread(target=target.unload)
     unloading.start()
-    end = time.monotonic() + 10
-    while target.states()[NAME, "1"] != "draining":
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: target.states()[NAME, "1"] == "draining")
     assert target.status() == health_pb2.HealthCheckResponse.NOT_SERVING
     with pytest.raises(regard.NotFound):
         target.client.summarize(TEXT)
     assert unloading.is_alive()
     assert not answers
     gate.set()
-    caller.join(10)
-    unloading.join(10)
+    caller.join(PATIENCE_S)
+    unloading.join(PATIENCE_S)
     assert answers == ["1"]
     assert not unloading.is_alive()
     assert target.states()[NAME, "1"] == "unloaded"

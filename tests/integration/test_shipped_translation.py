@@ -1,17 +1,21 @@
 """The shipped translator over a real port: text, alignment, and bad input."""
 
 import asyncio
-import time
-import urllib.request
+import threading
 from collections.abc import Iterator
+from itertools import count
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from regard_service.app.server import Server
+from regard_service.engine.runtime.runner import Runner
 
 import regard
 from regard.v1 import regard_pb2 as pb
+from tests.metrics import metric
+from tests.waiting import PATIENCE_S, wait_until
 
 SUBJECTS = ("My sister", "The old man next door", "Nobody", "The teacher of our youngest son", "A cat")
 ENDINGS = (
@@ -27,19 +31,10 @@ FIFTY = [f"{subject} {ending}" for subject in SUBJECTS for ending in ENDINGS] + 
 LANGUAGES = ("de", "fr", "es")
 
 
-def metric(server: Server, name: str) -> float:
-    """Returns the sum of a metric's series."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=10) as response:
-        lines = response.read().decode().splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
-
-
 def wait_until_idle(server: Server) -> None:
-    end = time.monotonic() + 5
-    while metric(server, "regard_live_slots") and time.monotonic() < end:
-        time.sleep(0.01)
-    assert metric(server, "regard_live_slots") == 0
-    assert metric(server, "regard_queue_depth") == 0
+    wait_until(
+        lambda: metric(server.http_port, "regard_live_slots") == metric(server.http_port, "regard_queue_depth") == 0
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -182,20 +177,33 @@ def test_text_that_is_not_utf8_is_refused(shipped_server: Server, client: regard
         call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
         for raw in (b"\x12\x02\xff\xfe\x22\x02de", b"\xff\xff\xff\xff\xff", b"\x12\x7fabc"):
             with pytest.raises(grpc.RpcError) as raised:
-                call(raw, timeout=10)
+                call(raw, timeout=PATIENCE_S)
             assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert client.translate("Thank you.", to="de").text
 
 
-def test_a_client_that_leaves_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
+def test_a_client_that_leaves_frees_its_slots(
+    shipped_server: Server, client: regard.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the tenth step the engine waits until the client has left: a slow client must not find all decoded."""
+    has_left, steps, step = threading.Event(), count(1), Runner.step
+
+    def held(self: Runner, *arguments: Any) -> Any:
+        assert next(steps) <= 10 or has_left.wait(PATIENCE_S)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Runner, "step", held)
+    handled = 'grpc_server_handled_total{grpc_code="Canceled"'
     cancelled = 'regard_requests_total{model="everyday",outcome="cancelled"}'
-    before = metric(shipped_server, cancelled)
+    before, num_handled = metric(shipped_server.http_port, cancelled), metric(shipped_server.http_port, handled)
     stream = client.stream_translate(FIFTY[3], to="de", min_new_tokens=200, max_new_tokens=250)
     for _ in range(3):
         next(stream)
     stream.close()
+    wait_until(lambda: metric(shipped_server.http_port, handled) > num_handled)
+    has_left.set()
     wait_until_idle(shipped_server)
-    assert metric(shipped_server, cancelled) == before + 1
+    assert metric(shipped_server.http_port, cancelled) == before + 1
 
 
 def test_a_deadline_frees_its_slots(shipped_server: Server, client: regard.Client) -> None:
@@ -224,7 +232,7 @@ def test_every_model_has_a_health_status(stub: grpc.Channel) -> None:
 
     health = health_pb2_grpc.HealthStub(stub)
     for service in ("", "regard.v1.AttentionService", "model/everyday"):
-        response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+        response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
         assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 

@@ -25,14 +25,20 @@ from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from tests.integration.conftest import running
+from tests.waiting import PATIENCE_S
 
-USER, ADMIN = "the user's token", "the administrator's token"
+USER, RARE, ADMIN = "the user's token", "the rare caller's token", "the administrator's token"
 TOKENS = f"""
 [[tokens]]
 name = "user"
 sha256 = "{hash_token(USER)}"
 scopes = ["infer"]
-requests_per_s = 5
+
+[[tokens]]
+name = "rare"
+sha256 = "{hash_token(RARE)}"
+scopes = ["infer"]
+requests_per_s = 0.01
 
 [[tokens]]
 name = "admin"
@@ -122,22 +128,21 @@ def test_an_admin_call_needs_its_scope(server: Server, folder: Path) -> None:
                 stub.LoadModel(
                     pb.LoadModelRequest(name="no such model"),
                     metadata=(("authorization", f"Bearer {token}"),),
-                    timeout=10,
+                    timeout=PATIENCE_S,
                 )
             codes.append(raised.value.code())
     assert codes[0] == grpc.StatusCode.PERMISSION_DENIED
     assert codes[1] != grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_a_caller_beyond_its_quota_gets_a_retry_delay(server: Server, folder: Path) -> None:
-    def call_often(client: regard.Client) -> None:
-        for _ in range(30):
+def test_a_caller_that_asks_too_often_is_told_when_to_return(server: Server, folder: Path) -> None:
+    """One call per 100 s is allowed: no machine is so slow that two calls are further apart."""
+    with _client(server, folder, RARE) as client:
+        client.models()
+        with pytest.raises(regard.Overloaded) as raised:
             client.models()
-
-    with _client(server, folder, USER) as client, pytest.raises(regard.Overloaded) as raised:
-        call_often(client)
     assert raised.value.retry_after_s is not None
-    assert 0 < raised.value.retry_after_s <= 0.2
+    assert 0 < raised.value.retry_after_s <= 100
 
 
 def test_a_connection_without_tls_is_refused(server: Server) -> None:
@@ -147,7 +152,7 @@ def test_a_connection_without_tls_is_refused(server: Server) -> None:
 
 def test_probes_need_neither_token_nor_tls(server: Server) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.health_port}") as channel:
-        response = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        response = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -158,7 +163,7 @@ def _post(server: Server, folder: Path, token: str | None) -> str:
         headers={"content-type": "application/json"} | ({} if token is None else {"authorization": f"Bearer {token}"}),
     )
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-    with urllib.request.urlopen(request, timeout=20, context=context) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S, context=context) as response:
         answer: str = json.load(response)["results"][0]["hypotheses"][0]["text"]
     return answer
 
@@ -176,7 +181,7 @@ def test_a_renewed_certificate_is_used_without_a_restart(server: Server, folder:
     def presented(port: int) -> bytes | None:
         context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
         context.set_alpn_protocols(["h2", "http/1.1"])
-        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
             return secure.getpeercert(binary_form=True)
 
@@ -230,7 +235,7 @@ def _get(server: Server, folder: Path, path: str, own: trustme.LeafCert | None) 
     context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     if own is not None:
         own.configure_cert(context)
-    connection = http.client.HTTPSConnection("localhost", server.http_port, timeout=20, context=context)
+    connection = http.client.HTTPSConnection("localhost", server.http_port, timeout=PATIENCE_S, context=context)
     with closing(connection):
         connection.request("GET", path)
         return connection.getresponse().read()

@@ -4,12 +4,11 @@ import json
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.waiting import PATIENCE_S
+from tests.metrics import metric
 
 
 @dataclass
@@ -26,12 +25,7 @@ class Served:
         return f"127.0.0.1:{self.grpc_port}"
 
     def metric(self, series: str) -> float:
-        """A metric's sum over all series whose line begins so: a name, or a name with its first labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/metrics", timeout=PATIENCE_S) as answer:
-            lines = answer.read().decode().splitlines()
-        name = series.partition("{")[0]
-        assert any(line.startswith(f"# TYPE {name} ") for line in lines), f"there is no metric {name}"
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
+        return metric(self.http_port, series)
 
 
 @contextmanager

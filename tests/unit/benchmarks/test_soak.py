@@ -20,6 +20,7 @@ from benchmarks.soak.course_picture import draw
 from benchmarks.soak.soak_report import NUM_FIFTHS, SoakReport
 from benchmarks.soak.watch import Sample, watching
 from tests.unit.benchmarks.test_mechanisms import MEASURED
+from tests.waiting import until
 
 MINUTES = 10
 THREADS = {"python": 8, "event_engine": 4}
@@ -101,9 +102,8 @@ def test_the_course_covers_the_time_and_can_be_drawn(tmp_path: Path) -> None:
 
 
 async def test_a_process_is_watched() -> None:
-    async with watching(os.getpid(), 0.02) as samples, asyncio.timeout(5):
-        while len(samples) < 3:
-            await asyncio.sleep(0.01)
+    async with watching(os.getpid(), 0.02) as samples:
+        await until(lambda: len(samples) >= 3)
     assert samples[0].resident_mb > 10
     assert [sample.at_s for sample in samples] == sorted(sample.at_s for sample in samples)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from regard.cli import bulk
 from regard.errors import InvalidArgument, Overloaded
+from tests.waiting import until
 
 
 async def numbers(count: int, read: list[int] | None = None) -> AsyncIterator[int]:
@@ -68,12 +69,14 @@ async def test_an_error_of_the_items_is_raised_after_the_outcomes_before_it() ->
     assert outcomes == [1]
 
 
-async def test_closing_early_cancels_the_running_calls() -> None:
-    cancelled = []
+async def test_leaving_early_cancels_what_runs() -> None:
+    begun, cancelled = [], []
 
     async def call(number: int) -> int:
+        begun.append(number)
         try:
-            await asyncio.sleep(0 if number == 0 else 60)
+            if number > 0:
+                await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.append(number)
             raise
@@ -81,7 +84,7 @@ async def test_closing_early_cancels_the_running_calls() -> None:
 
     async with aclosing(bulk.in_order(numbers(100), call, 3)) as outcomes:
         await anext(outcomes)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(begun) == 4)
     assert sorted(cancelled) == [1, 2, 3]
 
 
