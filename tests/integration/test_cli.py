@@ -330,7 +330,7 @@ def test_a_server_on_the_default_port_is_found(monkeypatch: pytest.MonkeyPatch) 
     with FakeServer() as running:
         monkeypatch.delenv("REGARD_SERVER", raising=False)
         monkeypatch.setattr(servers, "DEFAULT_SERVER", running.target)
-        monkeypatch.setattr(servers, "_PROBE_S", PATIENCE_S)
+        monkeypatch.setattr(servers, "_PROBE_TIMEOUT_S", PATIENCE_S)
         result = regard("translate", "x", "-v")
     assert result.stdout == "X\n"
     assert result.stderr == f"regard: asking {running.target}\n"
