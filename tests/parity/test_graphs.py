@@ -74,7 +74,7 @@ def test_every_step_equals(model, graphs, sources, targets) -> None:
 def test_greedy_and_beam_outputs_equal(model, graphs, sources) -> None:
     sources, reference, start_id = sources[:4], model.reference, model.target.start_id
     expected = {k: [reference.generate(source, Generation(8, k)) for source in sources] for k in (1, 4)}
-    actual = {k: list(graphs["float32"].decode(sources, num_beams=k, max_new_tokens=8)) for k in expected}
+    actual = {k: list(graphs["float32"].search(sources, Generation(8, k))) for k in expected}
     if model.target.copies:
         assert any(token >= model.target.vocab_size for output in expected[4] for token in output.tokens)
     _assert_all(graph_checks.compare_greedy(reference, start_id, sources, expected[1], actual[1]))

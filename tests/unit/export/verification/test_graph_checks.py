@@ -74,7 +74,7 @@ def test_memory_that_differs(model, graphs) -> None:
 def test_outputs_that_differ(model, graphs) -> None:
     reference = model.reference
     expected = {k: [reference.generate(s, Generation(8, k)) for s in SOURCES] for k in (1, 4)}
-    actual = {k: list(graphs.decode(SOURCES, num_beams=k, max_new_tokens=8)) for k in (1, 4)}
+    actual = {k: list(graphs.search(SOURCES, Generation(8, k))) for k in (1, 4)}
     assert _failed(graph_checks.compare_greedy(reference, 1, SOURCES, expected[1], actual[1])) == []
     assert _failed(graph_checks.compare_beams(reference, 1, SOURCES, expected[4], actual[4])) == []
 

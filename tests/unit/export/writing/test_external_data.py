@@ -18,6 +18,7 @@ from regard_export.onnx_graph import weights_file
 from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.writing import variants as bundle_module
 from regard_service.bundle import MANIFEST, Bundle, BundleError
+from regard_service.generation import Generation
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
@@ -50,8 +51,8 @@ def test_a_bundle_beyond_the_limit_is_written_checked_and_served(tmp_path, model
         assert bundle.path(graph.file).stat().st_size < LIMIT
     assert bundle.path("float32/weights.bin").stat().st_size > LIMIT
     assert set(bundle.manifest.files) >= {"float32/weights.bin", variant.step.file}
-    (decoded,) = VariantEngine(bundle, "float32").decode([[5, 6, 7]], num_beams=2, max_new_tokens=4)
-    assert np.isfinite(decoded.hypothesis.score)
+    (decoded,) = VariantEngine(bundle, "float32").search([[5, 6, 7]], Generation(4, num_beams=2))
+    assert np.isfinite(decoded.score)
     assert verify_bundle(bundle, model, {}, lambda _: None).failures == []
 
 
