@@ -1,4 +1,4 @@
-"""Our own vision transformer, BERT and cross-modal models in the engine; `test_graphs.py` has their graphs."""
+"""The project's vision transformer, BERT and cross-modal models in the engine, alone and in a batch."""
 
 import asyncio
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from regard_export.references.protocols import Reference
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What the caller says about a checkpoint that does not say it itself.
+    """Options that a checkpoint does not state itself.
 
     Attributes:
         task: the model's task, for a checkpoint with several.

@@ -1,4 +1,4 @@
-"""Runs a variant of a bundle with the server's own runner and core: what is verified is what serves."""
+"""Runs a variant of a bundle with the server's runner and core, so that verification covers the code that serves."""
 
 import time
 from collections.abc import Iterator, Sequence

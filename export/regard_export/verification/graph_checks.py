@@ -121,7 +121,7 @@ def check_forced_first_tokens(first_ids: Sequence[int | None], decoded: Sequence
         first is not None and output.tokens[0] != first
         for first, output in zip(cycle(first_ids), decoded, strict=False)
     )
-    return Check("outputs that do not begin as their language has it", num_wrong, 0)
+    return Check("outputs that do not begin with their language's forced token", num_wrong, 0)
 
 
 def check_soundness(
@@ -165,5 +165,5 @@ def compare_precisions(
         before, after = (np.take_along_axis(f.logits[:-1], chosen, 1)[:, 0] - f.log_normalizer[:-1] for f in (p, q))
         drops.append(before - after)
         same.append(p.logits.argmax(-1) == q.logits.argmax(-1))
-    yield Check("average loss of log-probability a token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
+    yield Check("average loss of log-probability per token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
     yield Check("share of tokens that differ from float32", 1 - float(np.concatenate(same).mean()))

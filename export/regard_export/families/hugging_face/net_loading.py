@@ -78,7 +78,7 @@ def _refuse_missing_parts(folder: Path) -> None:
         require_files(folder, *sorted(set(map(str, read_json(indexes[name]).get("weight_map", {}).values()))))
     parts = sorted(folder.glob("model-*.safetensors"))
     if parts and not found and not (folder / "model.safetensors").is_file():
-        raise ExportError(f"{folder} lacks model.safetensors.index.json, which tells what is in {parts[0].name}")
+        raise ExportError(f"{folder} lacks model.safetensors.index.json, which lists the contents of {parts[0].name}")
 
 
 def _read_pickled_weights(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:

@@ -173,7 +173,7 @@ def _languages(
         return token_languages(tokenizer, settings, load_options.languages)
     if task != "translation":
         if load_options.languages:
-            raise ExportError(f"--languages is of no meaning for {task}")
+            raise ExportError(f"--languages has no meaning for {task}")
         return Languages((), ())
     if family.describe is t5.describe:
         return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, load_options.languages)

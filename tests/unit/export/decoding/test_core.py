@@ -57,7 +57,7 @@ def _functions_that_step_a_runner(module: ModuleType) -> set[str]:
 
 
 @pytest.mark.parametrize("module", [variant_engine, calibration, warm_up], ids=lambda module: module.__name__)
-def test_whoever_decodes_imports_the_core(module: ModuleType) -> None:
+def test_modules_that_decode_import_the_core(module: ModuleType) -> None:
     assert any(name.startswith(f"{CORE}.") for name in _imports(module))
 
 
@@ -88,7 +88,7 @@ def _calibrate(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("run", [_verify, _align, _calibrate], ids=["verification", "alignment", "calibration"])
-def test_the_greedy_path_that_serves_decodes(
+def test_greedy_decoding_runs_the_path_that_serves(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, run: Callable[[Bundle], None]
 ) -> None:
     """`RunningBatch._step_ahead` takes best candidates without a search between steps."""
