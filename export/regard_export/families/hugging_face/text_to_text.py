@@ -88,7 +88,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
-    net = load_net(family.net, folder, trust_pickle=load_options.trust_pickle)
+    net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     description = family.describe(net, banned_ids(settings), max_positions=_limit(tokenizer))
     languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):

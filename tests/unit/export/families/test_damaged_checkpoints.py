@@ -219,7 +219,7 @@ def test_pickles_of_tensors_need_no_trust_and_others_do(tmp_path, write: Callabl
 
     torch.save(Weights(weights), folder / PICKLE)
     assert "may run any code when it is read; if you trust its author: --trust-pickle" in _refusal(folder)
-    assert np.allclose(first_logits(LoadOptions(trust_pickle=True)), expected, atol=1e-5)
+    assert np.allclose(first_logits(LoadOptions(is_pickle_trusted=True)), expected, atol=1e-5)
 
     torch.save({**weights, "hostile": Hostile(mark)}, folder / PICKLE)
     assert "may run any code when it is read" in _refusal(folder)

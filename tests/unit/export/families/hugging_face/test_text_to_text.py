@@ -164,7 +164,7 @@ def test_another_pickle_runs_only_if_it_is_trusted(bart, tmp_path) -> None:
         _load(bart)
     assert not mark.exists()
     with pytest.raises(ExportError, match="extra is unexpected"):
-        load_source_model(bart, LoadOptions("summarization", trust_pickle=True))
+        load_source_model(bart, LoadOptions("summarization", is_pickle_trusted=True))
     assert mark.exists()
 
 
