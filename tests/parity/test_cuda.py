@@ -1,4 +1,4 @@
-"""On a GPU: what a model answers in float16 there is what it answers in float16 on the CPU. `pytest -m gpu`."""
+"""On a GPU, float16 outputs and maps equal those of float16 on the CPU. `pytest -m gpu`."""
 
 import asyncio
 from collections.abc import Sequence

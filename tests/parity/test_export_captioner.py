@@ -1,4 +1,4 @@
-"""What only captioners of our own have; `test_graphs.py` has their graphs."""
+"""Hard attention of the project's captioners; `test_graphs.py` compares their graphs with the originals."""
 
 import numpy as np
 from regard_export.decoding.variant_engine import VariantEngine

@@ -1,4 +1,4 @@
-"""Our own vision transformer, BERT and cross-modal models in the engine; `test_graphs.py` has their graphs."""
+"""The project's vision transformer, BERT and cross-modal models in the engine, alone and in a batch."""
 
 import asyncio
 from collections.abc import Iterator
@@ -56,9 +56,9 @@ async def test_through_the_engine_alone_and_among_others(bundle, sources, beams:
         among = await asyncio.gather(*(scheduler.generate(runner, request) for request in requests))
     finally:
         scheduler.close()
-    expected = VariantEngine(bundle, "float32").decode(sources, num_beams=beams, max_new_tokens=8)
+    expected = VariantEngine(bundle, "float32").search(sources, generation)
     for one, other, decoded in zip(alone, among, expected, strict=True):
         best = one.hypotheses[0]
-        assert best.tokens.tolist() == other.hypotheses[0].tokens.tolist() == decoded.hypothesis.tokens.tolist()
+        assert best.tokens.tolist() == other.hypotheses[0].tokens.tolist() == decoded.tokens.tolist()
         np.testing.assert_allclose(best.cross_attention, other.hypotheses[0].cross_attention, atol=1e-5)
         np.testing.assert_allclose(best.cross_attention.sum(-1), 1, atol=1e-4)

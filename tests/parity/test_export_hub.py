@@ -1,4 +1,4 @@
-"""True checkpoints from the hub, where a network exists: `pytest -m hub`."""
+"""Published checkpoints from the hub; needs a network: `pytest -m hub`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CHECKPOINTS = {
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_a_true_checkpoint_passes_every_gate(name: str, tmp_path: Path) -> None:
+def test_a_published_checkpoint_passes_every_gate(name: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(export_command, [name, "-o", str(tmp_path / "bundle"), *CHECKPOINTS[name]])
     assert result.exit_code == 0, result.output
     manifest = Bundle.load(tmp_path / "bundle").manifest

@@ -1,4 +1,4 @@
-"""What is said of checkpoints that JoeyNMT made, and what is refused; `test_families.py` exports and serves them."""
+"""The manifests of JoeyNMT checkpoints, and refusals; `test_families.py` exports and serves them."""
 
 import shutil
 from collections.abc import Callable
@@ -23,7 +23,7 @@ CHECKPOINT = Path(__file__).parents[1] / "data" / "joeynmt"
         (lambda c: c["model"]["decoder"].update(init_hidden="last", hidden_size=16), "not supported: start 'last'"),
     ],
 )
-def test_what_is_not_supported_of_recurrent_models_is_named(tmp_path, change, message: str) -> None:
+def test_unsupported_options_of_recurrent_models_are_named(tmp_path, change, message: str) -> None:
     folder = _changed(CHECKPOINT.with_name("joeynmt_recurrent") / "gru-bahdanau", tmp_path, change)
     with pytest.raises(ExportError, match=message):
         load_source_model(folder)
@@ -37,21 +37,21 @@ def test_what_is_not_supported_of_recurrent_models_is_named(tmp_path, change, me
         ("joeynmt_recurrent/lstm-luong", ("encoder.rnn.bias_ih_l0_reverse", "trg_embed.lut.weight")),
     ],
 )
-def test_weights_that_are_missing_are_named_all_at_once(tmp_path, name: str, missing: tuple[str, ...]) -> None:
+def test_all_missing_weights_are_named(tmp_path, name: str, missing: tuple[str, ...]) -> None:
     folder = Path(shutil.copytree(CHECKPOINT.parent / name, tmp_path / "joey"))
     content = torch.load(folder / "best.ckpt", weights_only=True)
     for weight in missing:
         del content["model_state"][weight]
     content["model_state"]["decoder.extra.weight"] = torch.zeros(1)
     torch.save(content, folder / "best.ckpt")
-    with pytest.raises(ExportError) as told:
+    with pytest.raises(ExportError) as error:
         load_source_model(folder)
-    assert f"weights are missing: {', '.join(missing)}" in str(told.value)
-    if "trg_embed.lut.weight" not in missing:  # without a table, little else is known
-        assert "no place for: decoder.extra.weight" in str(told.value)
+    assert f"weights are missing: {', '.join(missing)}" in str(error.value)
+    if "trg_embed.lut.weight" not in missing:  # without the table, the shapes of other weights are unknown
+        assert "unexpected weights: decoder.extra.weight" in str(error.value)
 
 
-def test_what_the_manifest_says() -> None:
+def test_the_manifest() -> None:
     model = load_source_model(CHECKPOINT)
     assert (model.family, model.task) == ("joeynmt-transformer", "translation")
     assert (model.source_languages, model.target_languages) == (("en",), ("xx",))
@@ -69,7 +69,7 @@ def test_what_the_manifest_says() -> None:
         (lambda c: c["data"]["trg"].update(voc_file="/elsewhere/none.txt"), "lacks none.txt"),
     ],
 )
-def test_what_is_not_supported_is_named(tmp_path, change: Callable[[Any], None], message: str) -> None:
+def test_unsupported_options_are_named(tmp_path, change: Callable[[Any], None], message: str) -> None:
     folder = _changed(CHECKPOINT, tmp_path, change)
     with pytest.raises(ExportError, match=message):
         load_source_model(folder)

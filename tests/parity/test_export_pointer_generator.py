@@ -1,4 +1,4 @@
-"""What only models that copy have; `test_graphs.py` has their graphs."""
+"""Copying; `test_graphs.py` compares the graphs of models that copy with the originals."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,39 +33,41 @@ def model(request: pytest.FixtureRequest) -> SourceModel:
 
 
 @pytest.fixture(scope="module")
-def graphs(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> VariantEngine:
+def engine(model: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> VariantEngine:
     bundle = write_tiny_bundle(tmp_path_factory.mktemp("parity") / "bundle", model, "float32")
     return VariantEngine(bundle, "float32")
 
 
 @pytest.fixture(scope="module")
 def sources() -> list[Array]:
-    """Of many lengths, one word among them."""
+    """Sources of many lengths, among them a single word."""
     rng = np.random.default_rng(0)
     return [random_source(rng, n) for n in (1, MAX_SOURCE, *rng.integers(2, MAX_SOURCE, NUM_SOURCES - 2))]
 
 
-def _first_candidates(graphs: VariantEngine, sources: Sequence[Array]) -> Array:
-    """What the first step proposes: log-probabilities of all candidates by id."""
+def _first_candidates(engine: VariantEngine, sources: Sequence[Array]) -> Array:
+    """Log-probabilities of the first step, of all candidates by id."""
     bucket = max(source.shape[1] for source in sources) + 3
-    slots = Slots(graphs.manifest, SlotsShape(len(sources), 1, source=bucket, capacity=4))
-    memory = graphs.encode(sources)
+    slots = Slots(engine.manifest, SlotsShape(len(sources), 1, source=bucket, capacity=4))
+    memory = engine.encode(sources)
     for row, source in enumerate(sources):
-        slots.write(row, memory, row, source.shape[1], graphs.manifest.target.start_id)
-    num_candidates = graphs.manifest.target.vocab_size + bucket
-    output = graphs._runner.step(slots, len(sources), num_candidates, StepBindings())
+        slots.write(row, memory, row, source.shape[1], engine.manifest.target.start_id)
+    num_candidates = engine.manifest.target.vocab_size + bucket
+    output = engine._runner.step(slots, len(sources), num_candidates, StepBindings())
     assert not output.log_normalizer.any()
     log_probs = np.empty_like(output.candidate_logits)
     np.put_along_axis(log_probs, output.candidate_ids, output.candidate_logits, axis=1)
     return log_probs
 
 
-def test_every_word_stands_under_one_id(model, graphs, sources) -> None:
-    """The contract of docs/bundle.md, "Copying", against a count by hand."""
+def test_every_word_has_its_probability_under_one_id(model, engine, sources) -> None:
+    """The contract of docs/bundle.md, "Copying", against an independent computation."""
     size = model.target.vocab_size
-    log_probs, weights = _first_candidates(graphs, sources), model.architecture.weights
+    log_probs, description = _first_candidates(engine, sources), model.architecture.description
     np.testing.assert_allclose(np.exp(log_probs).sum(1), 1, atol=1e-5)
-    net = load_network(weights.config.to_json(), {name: torch.from_numpy(x) for name, x in weights.weights.items()})
+    net = load_network(
+        description.config.to_json(), {name: torch.from_numpy(x) for name, x in description.weights.items()}
+    )
     copied_something = said_something = False
     for row, (ids, words) in enumerate(sources):
         with torch.inference_mode():
@@ -76,7 +78,7 @@ def test_every_word_stands_under_one_id(model, graphs, sources) -> None:
         special = set(model.target.special_ids) - set(model.target.end_ids)
         logits[list(special)] = -np.inf
         copied = (1 - p_generate) * decoded.weights[0, 0].numpy()
-        say = p_generate + copied[0]  # what looks at the style's token copies nothing
+        say = p_generate + copied[0]  # attention to the style's token copies nothing
         said = say * np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
         seen = np.full(size + len(ids), -np.inf)
         seen[:size] = np.where(said > 0, np.log(np.maximum(said, 1e-30)), -np.inf)
@@ -84,7 +86,7 @@ def test_every_word_stands_under_one_id(model, graphs, sources) -> None:
             if words[position] != position:
                 continue
             share, own = copied[words == position].sum(), ids[position]
-            is_unknown = own == weights.config.unknown_id
+            is_unknown = own == description.config.unknown_id
             total = share + (0 if is_unknown else said[own])
             by_copying = is_unknown or share > said[own]
             seen[size + position if by_copying else own] = np.log(total)
@@ -98,12 +100,12 @@ def test_every_word_stands_under_one_id(model, graphs, sources) -> None:
     assert said_something
 
 
-def test_a_copied_word_is_read_as_itself(model, graphs, sources) -> None:
-    """After a copy of a known word, a model goes on as after the word."""
+def test_a_copied_word_is_read_as_itself(model, engine, sources) -> None:
+    """A model continues after a copy of a known word as after the word itself."""
     source, size = sources[1], model.target.vocab_size
     known = next(p for p, (i, w) in enumerate(source.T) if w == p and i >= 6)
     start_id = model.target.start_id
-    by_copy, by_word = graphs.teacher_force(
+    by_copy, by_word = engine.teacher_force(
         [source, source], [[start_id, size + known], [start_id, int(source[0, known])]]
     )
     np.testing.assert_array_equal(by_copy.logits[1], by_word.logits[1])

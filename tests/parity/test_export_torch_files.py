@@ -1,4 +1,4 @@
-"""What checkpoints of OpenNMT-py and of fairseq's code say and what is refused; `test_families.py` serves them."""
+"""The manifests of OpenNMT-py and fairseq checkpoints, and refusals; `test_families.py` serves them."""
 
 import argparse
 import shutil
@@ -26,7 +26,7 @@ def _few_threads() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", LEARNED)  # the LSTM was trained too shortly
+@pytest.mark.parametrize("name", LEARNED)  # the LSTM's training was too short
 def test_they_learned_the_toy_language(name: str) -> None:
     model = load_source_model(DATA / f"{name}.pt", LoadOptions(languages=LANGUAGES))
     reference: Any = model.reference
@@ -35,7 +35,7 @@ def test_they_learned_the_toy_language(name: str) -> None:
 
 
 def _changed(tmp_path: Path, name: str, change: Callable[[Any], None]) -> Path:
-    """A folder with the changed checkpoint in it, and what stands beside it."""
+    """A folder with the changed checkpoint and the files beside it."""
     file = DATA / f"{name}.pt"
     with torch.serialization.safe_globals([argparse.Namespace]):
         content = torch.load(file, weights_only=True)
@@ -65,7 +65,7 @@ def _options(**changes: Any) -> Callable[[Any], None]:
         ("fairseq/post-norm", lambda c: c.pop("model"), "no checkpoint of OpenNMT-py 3 or fairseq"),
     ],
 )
-def test_what_is_not_supported_is_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
+def test_unsupported_options_are_named(tmp_path: Path, name: str, change: Callable[[Any], None], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         load_source_model(_changed(tmp_path, name, change), LoadOptions(languages=LANGUAGES))
 
@@ -84,9 +84,7 @@ EXTRA = ("encoder.extra", "decoder.more.weight")
         ("fairseq/post-norm", ("decoder.layers.0.encoder_attn.v_proj.weight", "encoder.layers.1.fc1.weight")),
     ],
 )
-def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
-    tmp_path: Path, name: str, missing: tuple[str, ...]
-) -> None:
+def test_all_missing_and_unexpected_weights_are_named(tmp_path: Path, name: str, missing: tuple[str, ...]) -> None:
     def change(content: Any) -> None:
         for weight in missing:
             part, _, rest = weight.partition(".")
@@ -94,11 +92,11 @@ def test_weights_that_are_missing_or_superfluous_are_named_all_at_once(
             del holder[rest if part == "generator" and rest in holder else weight]
         content["model"].update({weight: torch.zeros(1) for weight in EXTRA})
 
-    with pytest.raises(ExportError) as told:
+    with pytest.raises(ExportError) as error:
         load_source_model(_changed(tmp_path, name, change), LoadOptions(languages=LANGUAGES))
-    assert f"weights are missing: {', '.join(missing)}" in str(told.value)
-    if not any(TABLE in weight for weight in missing):  # without a table, little else is known
-        assert f"no place for: {', '.join(sorted(EXTRA))}" in str(told.value)
+    assert f"weights are missing: {', '.join(missing)}" in str(error.value)
+    if not any(TABLE in weight for weight in missing):  # without the table, the shapes of other weights are unknown
+        assert f"unexpected weights: {', '.join(sorted(EXTRA))}" in str(error.value)
 
 
 def test_a_weight_of_another_shape_is_named(tmp_path: Path) -> None:
@@ -119,7 +117,7 @@ def test_newer_fairseq_files_hold_their_options_in_parts(tmp_path: Path) -> None
     assert model.architecture.description.config == original.architecture.description.config  # type: ignore[attr-defined]
 
 
-def test_a_folder_of_several_wants_one_named() -> None:
+def test_one_of_several_checkpoints_in_a_folder_must_be_named() -> None:
     with pytest.raises(ExportError, match=r"several checkpoints; name one: gru-mlp.pt, lstm-general.pt"):
         load_source_model(DATA / "opennmt")
 

@@ -1,4 +1,4 @@
-"""The trace graph against the project's transformer in PyTorch, and against the steps that it retraces."""
+"""The trace graph against the project's transformer in PyTorch, and against the step graph."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def _net(model: SourceModel) -> Transformer:
 
 
 def _transformed_norms(net: Transformer, layer: Any, states: torch.Tensor) -> np.ndarray:
-    """||v W_O|| of each head and position, by the definition; states: [1, length, width] -> [heads, length]."""
+    """||v W_O|| of each head and position, by its definition; states: [1, length, width] -> [heads, length]."""
     num_heads = layer.num_heads
     value = layer.value(states)[0].unflatten(-1, (num_heads, -1))  # [length, heads, head width]
     weight = layer.output.weight.unflatten(-1, (num_heads, -1))  # [width, heads, head width]
@@ -87,7 +87,7 @@ def test_norms_of_cross_attention_are_those_of_the_transformed_values(tmp_path: 
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_it_retraces_what_the_steps_did(tmp_path: Path, model: SourceModel, precision: Precision) -> None:
+def test_cross_attention_equals_that_of_the_steps(tmp_path: Path, model: SourceModel, precision: Precision) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle", model, precision)
     trace = _trace(Runner(bundle, bundle.manifest.variants[0]))
     (stepped,) = VariantEngine(bundle, precision).teacher_force([SOURCE], [TARGET])

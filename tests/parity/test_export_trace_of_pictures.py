@@ -1,4 +1,4 @@
-"""The trace graphs of captioners, and of other encoders than the transformer's, against the originals' attention."""
+"""The trace graphs of captioners, and of encoders other than the transformer's, against the originals' attention."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ def _traced(bundle: Bundle, source: Any, target: list[int]) -> Trace:
 
 
 def _stacked(weights: list[torch.Tensor] | tuple[torch.Tensor, ...]) -> NDArray[np.float32]:
-    """[layers, heads, queries, keys], of layers' [1, heads, queries, keys]."""
+    """Concatenates layers of [1, heads, queries, keys] to [layers, heads, queries, keys]."""
     stacked: NDArray[np.float32] = torch.cat(list(weights)).numpy()
     return stacked
 
@@ -78,7 +78,7 @@ def _vision_model(folder: Path, name: str) -> SourceModel:
 
 
 def _whole_grid(windows: torch.Tensor, grid: int, window: int, shift: int) -> torch.Tensor:
-    """Weights of each window as `transformers` tells them, [windows, heads, M * M, M * M] -> [1, heads, n, n]."""
+    """Spreads weights within windows over the grid: [windows, heads, M * M, M * M] -> [1, heads, n, n]."""
     places = torch.arange(grid * grid).reshape(grid, grid).roll((-shift, -shift), (0, 1))
     places = places.unfold(0, window, window).unfold(1, window, window).reshape(len(windows), -1)
     whole = torch.zeros(1, windows.shape[1], grid * grid, grid * grid)
@@ -88,7 +88,7 @@ def _whole_grid(windows: torch.Tensor, grid: int, window: int, shift: int) -> to
 
 
 def _keep(found: list[torch.Tensor]) -> Callable[..., None]:
-    """A hook that keeps an attention's weights."""
+    """A hook that stores an attention's weights."""
     return lambda _module, _inputs, output: found.append(output[1])
 
 
@@ -101,7 +101,7 @@ def _hooked(modules: Iterable[torch.nn.Module], hook: Callable[..., None]) -> It
 
 
 def _swin_attention(net: Any, pixels: torch.Tensor) -> NDArray[np.float32]:
-    """Of the last stage's layers; `output_attentions` tells only one layer a stage."""
+    """The attention of the last stage's layers; `output_attentions` returns only one layer per stage."""
     config, depth = net.config.encoder, net.config.encoder.depths[-1]
     found: list[torch.Tensor] = []
     with _hooked([module for module in net.encoder.modules() if hasattr(module, "o_proj")], _keep(found)):
@@ -122,13 +122,17 @@ def test_maps_equal_those_of_transformers(tmp_path: Path, name: str) -> None:
     pixels, ids = torch.from_numpy(image)[None], torch.tensor([target])
     if name == "blip":
         seen = net.vision_model(pixel_values=pixels, output_attentions=True)
-        told, states = seen.attentions, seen.last_hidden_state
+        encoder_attentions, states = seen.attentions, seen.last_hidden_state
         words = net.text_decoder(ids, encoder_hidden_states=states, output_attentions=True)
         decoder, cross = words.attentions, words.cross_attentions
     else:
         output = net(pixel_values=pixels, decoder_input_ids=ids, output_attentions=True)
-        told, decoder, cross = output.encoder_attentions, output.decoder_attentions, output.cross_attentions
-    encoder = _swin_attention(net, pixels) if name.startswith("swin") else _stacked(told)
+        encoder_attentions, decoder, cross = (
+            output.encoder_attentions,
+            output.decoder_attentions,
+            output.cross_attentions,
+        )
+    encoder = _swin_attention(net, pixels) if name.startswith("swin") else _stacked(encoder_attentions)
     np.testing.assert_allclose(trace.encoder_self, encoder, atol=1e-5)
     np.testing.assert_allclose(trace.decoder_self, _stacked(decoder), atol=1e-5)
     np.testing.assert_allclose(trace.cross, _stacked(cross), atol=1e-5)
@@ -151,7 +155,7 @@ def test_encoder_norms_are_those_of_the_transformed_values(tmp_path: Path, name:
         value = values.reshape(-1, heads, values.shape[-1] // heads)  # [positions, heads, head width]
         weight = attention.o_proj.weight.unflatten(-1, (heads, -1))  # [width, heads, head width]
         expected = torch.einsum("lhd,whd->hlw", value, weight).norm(dim=-1).numpy()
-        # Windows come in their own order.
+        # The original orders positions by window.
         np.testing.assert_allclose(np.sort(norms), np.sort(expected), rtol=1e-4)
 
 
@@ -197,7 +201,7 @@ def test_maps_equal_those_of_our_own_captioner(tmp_path: Path, blocks: Any) -> N
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("name", ["beit gpt2", "swin bert, shifted windows", "blip"])
-def test_it_retraces_what_the_steps_did(tmp_path: Path, name: str, precision: Precision) -> None:
+def test_cross_attention_equals_that_of_the_steps(tmp_path: Path, name: str, precision: Precision) -> None:
     model = _vision_model(tmp_path / "checkpoint", name)
     bundle = _bundle(tmp_path, model, precision)
     (image,), target = random_pixels(1), [model.target.start_id, 40, 7, 99]
@@ -206,8 +210,8 @@ def test_it_retraces_what_the_steps_did(tmp_path: Path, name: str, precision: Pr
     np.testing.assert_allclose(trace.cross, stepped.cross_attention, atol=1e-5 if precision == "float32" else 5e-3)
 
 
-def test_what_cannot_be_told_is_not_promised(tmp_path: Path) -> None:
-    """A Swin whose last grid is filled up, a picture fused with a text, recurrence, features without layers above."""
+def test_models_that_cannot_be_traced_have_no_trace_graph(tmp_path: Path) -> None:
+    """A Swin with a padded last grid, a picture fused with a text, an LSTM, features without encoder layers."""
     untraced = {
         "swin": load_source_model(write_vision(tmp_path / "checkpoint", encoder="swin")),
         "fused": encoder_decoder.from_checkpoint(tiny_checkpoint(tiny_prompted())),

@@ -1,4 +1,4 @@
-"""Checkpoints that have learned something: beams differ, attention is sharp, and 8 bits pass every gate."""
+"""Trained checkpoints: beams differ from greedy outputs, attention is sharp, and int8 passes every gate."""
 
 import random
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 from regard_export.cli.commands import export_command
-from regard_export.decoding.variant_engine import Decoded, VariantEngine
+from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Bundle
+from regard_service.engine.core.result import EngineHypothesis
 from regard_service.generation import Generation
 from transformers import AutoTokenizer
 
@@ -28,7 +29,7 @@ TRAINED = {"bart": (0.006, 640), "t5 v1.1": (0.01, 240)}  # highest learning rat
 @dataclass(frozen=True)
 class Trained:
     bundle: Bundle
-    graphs: VariantEngine
+    engine: VariantEngine
     net: Any
     tokenizer: Any
 
@@ -47,7 +48,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def _train(net_class: Any, checkpoint: Path, rate: float, num_steps: int) -> tuple[Any, Any]:
-    """Teaches a checkpoint to repeat words, of which it may leave some out; a few seconds."""
+    """Trains a checkpoint for a few seconds to repeat words, some of which it may omit."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     torch.manual_seed(0)
     net, rng = net_class(net_class.config_class.from_pretrained(checkpoint)), random.Random(0)
@@ -80,19 +81,19 @@ def _sources(tokenizer: Any) -> list[list[int]]:
     return [tokenizer(" ".join(rng.sample(WORDS, 4))).input_ids for _ in range(12)]
 
 
-def _decode(trained: Trained, num_beams: int) -> list[Decoded]:
+def _decode(trained: Trained, num_beams: int) -> list[EngineHypothesis]:
     forced = trained.bundle.manifest.target.forced_first_id("")
     generation = Generation(max_new_tokens=24, num_beams=num_beams, forced_first_id=forced)
-    return list(trained.graphs.search(_sources(trained.tokenizer), generation))
+    return list(trained.engine.search(_sources(trained.tokenizer), generation))
 
 
-def test_every_gate_holds_for_eight_bits_too(trained) -> None:
+def test_int8_passes_every_gate(trained) -> None:
     assert trained.bundle.manifest.verification["passed"]
 
 
 def test_beams_find_what_greedy_search_does_not_and_equal_the_originals(trained) -> None:
     greedy, beams = _decode(trained, 1), _decode(trained, 4)
-    assert any(not np.array_equal(g.hypothesis.tokens, b.hypothesis.tokens) for g, b in zip(greedy, beams, strict=True))
+    assert any(not np.array_equal(g.tokens, b.tokens) for g, b in zip(greedy, beams, strict=True))
     plain = {"num_beams": 4, "max_new_tokens": 24, "max_length": None, "min_length": 0, "no_repeat_ngram_size": 0}
     plain |= {"length_penalty": 1.0, "early_stopping": False, "forced_eos_token_id": None}
     for source, found in zip(_sources(trained.tokenizer), beams, strict=True):
@@ -100,12 +101,12 @@ def test_beams_find_what_greedy_search_does_not_and_equal_the_originals(trained)
             original = trained.net.generate(
                 torch.tensor([source]), **plain, output_scores=True, return_dict_in_generate=True
             )
-        assert found.hypothesis.tokens.tolist() == original.sequences[0, 1:].tolist()
-        assert found.hypothesis.score == pytest.approx(float(original.sequences_scores[0]), abs=1e-4)
+        assert found.tokens.tolist() == original.sequences[0, 1:].tolist()
+        assert found.score == pytest.approx(float(original.sequences_scores[0]), abs=1e-4)
 
 
 def test_attention_is_sharp(trained) -> None:
-    """It follows the words: some head gives most of its weight to one source token, another one each time."""
-    # Of each text, the sharpest head's largest weight, averaged over the target.
+    """Some head gives most of its weight to one source token, a different one at each step."""
+    # The sharpest head's largest weight of each text, averaged over the target.
     sharpest = [found.cross_attention.max(-1).mean(-1).max() for found in _decode(trained, 1)]
-    assert np.mean(sharpest) > 0.33  # flat attention over these texts is about 0.1
+    assert np.mean(sharpest) > 0.33  # uniform attention over these texts is about 0.1

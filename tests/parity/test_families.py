@@ -23,13 +23,13 @@ from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Family, cross_a
 from tests.parity.families.hugging_face import Texts
 from tests.parity.families.regard_nets import Toolkit
 
-# How far attention may be from the original's, on average, where weights are random.
+# Average difference of attention from the original's, with random weights.
 NEAR: dict[Precision, float] = {"int8": 0.02, "int4": 0.03, "float16": 5e-4}
 TYPED = "</s> <pad> <s> <unk> <mask> en_XX eng_Latn __en__ <extra_id_0> >>fra<< Thank you!"
-# Positions before a picture's grid: class tokens, or words that are always read.
+# Positions before a picture's grid: class tokens, or the prompt's words.
 BEFORE_THE_GRID = {"vit-gpt2": 1, "deit-bert": 2, "beit-gpt2": 1, "swin-gpt2": 0, "blip": 1, "vision": 1, "prompted": 4}
 BEAMS = {"greedy": 1, "beam": 4}
-TOOLKITS = {joeynmt.FAMILY, joeynmt.RECURRENT, *torch_files.FAMILIES}
+TOOLKITS = {joeynmt.TRANSFORMER, joeynmt.RECURRENT, *torch_files.FAMILIES}
 DOCS = Path("docs/exporting.md")
 
 EACH = pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
@@ -37,7 +37,7 @@ EACH = pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Exports]:
-    """Its servers have the families of the tests that run."""
+    """Bundles and servers of the families of the collected tests."""
     params = [getattr(item, "callspec", None) and item.callspec.params for item in request.session.items]
     chosen = {each["family"].name for each in params if each and "family" in each}
     with pytest.MonkeyPatch.context() as patch, half_of_torch_threads():
@@ -51,7 +51,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 def _ask(exports: Exports, family: Family, number: int, precision: Precision = "float32", **options: Any):  # type: ignore[no-untyped-def]
-    """The answers of a server and of the original to an input."""
+    """The exported family, and the results of a server and of the original for an input."""
     exported = exports.of(family)
     raw = exported.original.inputs[number]
     result = family.ask(exports.client(precision), exported.bundle.manifest.task, raw, **options)
@@ -65,7 +65,7 @@ def _tokens_equal(exported: Exported, result: regard.Result, answer: Answer) -> 
     if answer.score is not None:
         assert result.best.score == pytest.approx(answer.score, abs=1e-3)
     if answer.text is not None:
-        # Runs of bytes that are no character have no text of their own: what stands before them is compared.
+        # Invalid UTF-8 has no defined text: only the text before it is compared.
         written, *odd = answer.text.split("\N{REPLACEMENT CHARACTER}", 1)
         shown = result.text.strip()[: len(written.strip())] if odd else result.text.strip()
         assert shown == written.strip()
@@ -86,7 +86,7 @@ def test_every_gate_holds(exports: Exports, family: Family) -> None:
     assert manifest.family == family.family
     assert report["reference"].startswith(exported.original.name)
     assert set(report["checks"]) == {"inputs", *PRECISIONS} - family.refused.keys()
-    assert set(family.wanted.languages) <= set(loading.load_options_of(manifest).languages)
+    assert set(family.load_options.languages) <= set(loading.load_options_of(manifest).languages)
 
 
 @EACH
@@ -107,14 +107,14 @@ def test_attention_is_the_originals(exports: Exports, family: Family) -> None:
     for number in range(len(exports.of(family).original.inputs)):
         for num_beams in BEAMS.values():
             exported, result, answer = _ask(exports, family, number, num_beams=num_beams)
-            found = exported.original.tells(cross_attention(result))
+            found = exported.original.reduced(cross_attention(result))
             np.testing.assert_allclose(found, answer.attention, atol=1e-5)
 
 
 @EACH
 @pytest.mark.parametrize("precision", NEAR)
 def test_a_precision_attends_as_the_original(exports: Exports, family: Family, precision: Precision) -> None:
-    """As far as both write the same; a precision that is not offered is refused by the command."""
+    """Compares along the common prefix of the outputs; the command refuses an unavailable precision."""
     if precision in family.refused:
         refused = export(family, exports.of(family).checkpoint, exports.folder / "none", "--precision", precision)
         assert refused.exit_code == 1
@@ -129,7 +129,7 @@ def test_a_precision_attends_as_the_original(exports: Exports, family: Family, p
         same = 1 + next(
             (t for t, (a, b) in enumerate(zip(tokens, answer.tokens, strict=False)) if a != b), MAX_NEW_TOKENS
         )
-        found = exported.original.tells(values)[..., :same, :]
+        found = exported.original.reduced(values)[..., :same, :]
         off.append(np.abs(found - answer.attention[..., : found.shape[-2], :]).ravel())
     assert np.concatenate(off).mean() < NEAR[precision]
     assert exports.client(precision).model(family.name).precision == precision
@@ -140,11 +140,11 @@ def test_a_precision_attends_as_the_original(exports: Exports, family: Family, p
 )
 def test_every_logit_is_the_toolkits(exports: Exports, family: Family) -> None:
     exported = exports.of(family)
-    original, graphs = exported.original, VariantEngine(exported.bundle, "float32")
+    original, engine = exported.original, VariantEngine(exported.bundle, "float32")
     assert isinstance(original, Toolkit)
     for number in range(len(original.inputs)):
         source, target, logits = (original.recorded[f"{kind}_{number}"] for kind in ("source", "target", "logits"))
-        (forced,) = graphs.teacher_force([source.tolist()], [target.tolist()[: len(logits)]])
+        (forced,) = engine.teacher_force([source.tolist()], [target.tolist()[: len(logits)]])
         np.testing.assert_allclose(forced.logits, logits, atol=1e-4)
 
 
@@ -166,7 +166,7 @@ def test_special_tokens_that_are_typed_are_text(exports: Exports, family: Family
 @pytest.mark.parametrize(
     "family", [each for each in EVERY if each.name in BEFORE_THE_GRID], ids=lambda family: family.name
 )
-def test_the_grid_is_told(exports: Exports, family: Family) -> None:
+def test_the_grid_is_in_the_result(exports: Exports, family: Family) -> None:
     _, result, _ = _ask(exports, family, 1, num_beams=1)
     grid = result.image_grid
     assert grid is not None
@@ -176,7 +176,7 @@ def test_the_grid_is_told(exports: Exports, family: Family) -> None:
 
 @pytest.mark.parametrize("family", [each for each in EVERY if each.name == "blip"], ids=lambda family: family.name)
 def test_self_attention_over_the_grid(exports: Exports, family: Family, tmp_path: Path) -> None:
-    """From every position to every position, of a bundle all of whose graphs have a trace."""
+    """Between all positions, of a bundle whose variants all have a trace graph."""
     exported, folder = exports.of(family), tmp_path / "bundles"
     assert export(family, exported.checkpoint, folder / family.name, "--precision", "float32").exit_code == 0
     with serving(folder) as client:
@@ -199,7 +199,7 @@ def test_no_family_is_left_out() -> None:
 
 
 def _cells() -> set[tuple[str, str]]:
-    """Name and column of every cell that is a test here."""
+    """Family and column of every cell that a test covers."""
     found = set()
     for test, argument in (
         (test_outputs_are_the_originals, "way"),
@@ -214,7 +214,7 @@ def _cells() -> set[tuple[str, str]]:
 
 
 def _table() -> Iterator[list[str]]:
-    """The rows of the table as the tests have it."""
+    """The rows of the table, from the tests."""
     columns, cells = (*BEAMS, "attention", *NEAR), _cells()
     yield [
         "family",
@@ -233,6 +233,6 @@ def _table() -> Iterator[list[str]]:
 def test_the_table_in_the_docs_is_what_is_tested() -> None:
     lines = DOCS.read_text(encoding="utf-8").split("\n## Families\n")[1].split("\n## ")[0].splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("| family"))
-    told = list(takewhile(lambda line: line.startswith("|"), lines[first:]))
+    documented = list(takewhile(lambda line: line.startswith("|"), lines[first:]))
     expected = [f"| {' | '.join(row)} |" for row in _table()]
-    assert [told[0], *told[2:]] == expected
+    assert [documented[0], *documented[2:]] == expected

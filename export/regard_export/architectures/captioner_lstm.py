@@ -63,7 +63,7 @@ class LstmCaptionerArchitecture(SingleHeadAttention):
 
 
 class _LstmGraph:
-    """What both graphs share."""
+    """The shared parts of both graphs."""
 
     def __init__(self, architecture: LstmCaptionerArchitecture, builders: LayerBuilders, name: str) -> None:
         self.graph = GraphBuilder(name)

@@ -34,17 +34,17 @@ def read_json(file: Path) -> dict[str, Any]:
     return settings
 
 
-def read_pickle(file: Path, *, trust: bool) -> dict[str, Any]:
+def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     """Reads a file that PyTorch saved.
 
     Args:
-        trust: read objects other than tensors too, which may run any code.
+        is_trusted: whether to read objects other than tensors too, which may run any code.
 
     Raises:
         ExportError: the file holds more than tensors and is not trusted, or cannot be read.
     """
     try:
-        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not trust)
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:
         raise ExportError(
             f"{file} is a pickle of more than tensors, which may run any code when it is read; "

@@ -28,7 +28,7 @@ def named_languages(pairs: LanguagePairs) -> Languages:
         ExportError: the caller did not name them.
     """
     if not pairs:
-        raise ExportError("this checkpoint does not tell its languages; name them: --languages SOURCE-TARGET")
+        raise ExportError("this checkpoint does not name its languages; name them: --languages SOURCE-TARGET")
     return Languages(*languages_by_side(pairs))
 
 

@@ -11,17 +11,17 @@ from regard_export.references.protocols import Reference
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What the caller says about a checkpoint that does not say it itself.
+    """Options that a checkpoint does not state itself.
 
     Attributes:
         task: the model's task, for a checkpoint with several.
         languages: (source, target) pairs, by the checkpoint's own codes if it has any.
-        trust_pickle: read weights from a pickle that holds more than tensors, and may run any code.
+        is_pickle_trusted: whether to read weights from a pickle that holds more than tensors, and may run any code.
     """
 
     task: Task | None = None
     languages: tuple[tuple[str, str], ...] = ()
-    trust_pickle: bool = False
+    is_pickle_trusted: bool = False
 
 
 @dataclass(frozen=True)

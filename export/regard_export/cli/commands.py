@@ -132,7 +132,7 @@ def _load_original(source: str, revision: str | None, manifest: Manifest) -> "So
         return _load(source, revision, load_options_of(manifest))
     except ExportError as error:
         raise ExportError(
-            f"{source} cannot be read as that from which {manifest.name!r} was exported, "
+            f"{source} is not the checkpoint that {manifest.name!r} was exported from, "
             f"a model for {manifest.task} of family {manifest.family}: {error}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Reads raw inputs as the server reads them, and says which inputs stand in for dev examples."""
+"""Reads raw inputs as the server reads them, and provides inputs for a model without dev examples."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What the caller of an export chooses."""
+"""The options of an export."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_VERSION_LENGTH = 64  # characters, of `Manifest`
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the caller chooses.
+    """The options of an export.
 
     Attributes:
         precisions: in the order of preference; the server takes the first that it can run.

@@ -28,7 +28,7 @@ FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
     **dict.fromkeys(encoder_decoder.FAMILIES, encoder_decoder.load),
 }
 
-# Loaders of families whose checkpoints leave open what only the caller knows.
+# Loaders of families whose checkpoints do not state everything, see `LoadOptions`.
 FAMILIES_WITH_OPTIONS: dict[str, Callable[[Path, LoadOptions], SourceModel]] = {
     marian.FAMILY: marian.load,
     joeynmt.TRANSFORMER: joeynmt.load,
@@ -72,7 +72,7 @@ def _load(path: Path, load_options: LoadOptions) -> SourceModel:
     elif family in FAMILIES:
         model = FAMILIES[family](path)
         if load_options.languages:
-            raise ExportError(f"models of family {family} tell their languages themselves; --languages is not for them")
+            raise ExportError(f"models of family {family} name their languages themselves; omit --languages")
     else:
         known = ", ".join(sorted(FAMILIES.keys() | FAMILIES_WITH_OPTIONS.keys()))
         fault = f"{config_file}: unknown architecture {family!r}" if family else f"{config_file} names no architecture"

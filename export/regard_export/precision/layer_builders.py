@@ -1,4 +1,4 @@
-"""What differs between precisions when a graph is built: how it computes linear layers and reads embeddings."""
+"""The layers that differ between precisions: linear layers and embeddings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

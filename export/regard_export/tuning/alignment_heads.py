@@ -15,7 +15,7 @@ from regard_service.generation import Generation
 
 from regard.arrays import Float32Array, Int64Array
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import VariantEngine
+from regard_export.decoding.variant_engine import VariantEngine, attention_of
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.input_readers import open_input_reader
 from regard_export.tuning.ibm_model_1 import SentencePair, ibm_model_1
@@ -66,7 +66,7 @@ def choose_alignment_heads(bundle: Bundle, dev: DevSet) -> AlignmentChoice | Non
         generation = Generation(max_new_tokens, forced_first_id=manifest.target.forced_first_id(key))
         decoded = engine.search(sources, generation)
         sentences = [
-            (_Sentence(np.asarray(source), output.hypothesis.tokens, manifest), output.cross_attention)
+            (_Sentence(np.asarray(source), output.tokens, manifest), attention_of(output))
             for source, output in zip(sources, decoded, strict=True)
         ]
         with_text = [(sentence, cross) for sentence, cross in sentences if sentence.has_text]

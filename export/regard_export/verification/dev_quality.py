@@ -34,7 +34,7 @@ def score_examples(
     generation = default_generation(manifest, manifest.max_target_tokens)
     generation = replace(generation, forced_first_id=manifest.target.forced_first_id(key))
     texts = [
-        writer.write(output.hypothesis.tokens, output.hypothesis.logprobs, reader.source_text(example.source, key)).text
-        for output, example in zip(engine.search(sources, generation), examples, strict=True)
+        writer.write(output.tokens, output.logprobs, reader.source_text(example.source, key)).text
+        for output, example in zip(engine.search(sources, generation, attention=False), examples, strict=True)
     ]
     return metric.score(texts, [example.references for example in examples])

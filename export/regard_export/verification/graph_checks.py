@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
+from regard_service.engine.core.result import EngineHypothesis
 
 from regard.arrays import Float32Array
-from regard_export.decoding.variant_engine import Decoded, Ids, VariantEngine
+from regard_export.decoding.variant_engine import Ids, VariantEngine, attention_of
 from regard_export.references.protocols import Generated, Reference, Source, TeacherForced
 from regard_export.verification.check_report import Check
 from regard_export.verification.differences import larger, max_difference, spread
@@ -62,14 +63,14 @@ def compare_greedy(
     start_id: int,
     sources: Sequence[Source],
     expected: Sequence[Generated],
-    actual: Sequence[Decoded],
+    actual: Sequence[EngineHypothesis],
     *,
     title: str = "greedy",
 ) -> Iterator[Check]:
     """Compares greedy outputs token by token; where the original's two best tokens are equal, either is right."""
     num_wrong = 0
     for source, e, a in zip(sources, expected, actual, strict=True):
-        tokens = a.hypothesis.tokens.tolist()
+        tokens = a.tokens.tolist()
         if tokens == e.tokens:
             continue
         t = next((t for t, (x, y) in enumerate(zip(tokens, e.tokens, strict=False)) if x != y), None)
@@ -86,7 +87,7 @@ def compare_beams(
     start_id: int,
     sources: Sequence[Source],
     expected: Sequence[Generated],
-    actual: Sequence[Decoded],
+    actual: Sequence[EngineHypothesis],
     *,
     title: str = "beams",
 ) -> Iterator[Check]:
@@ -97,19 +98,19 @@ def compare_beams(
     """
     num_wrong, score, attention = 0, 0.0, 0.0
     for source, e, a in zip(sources, expected, actual, strict=True):
-        score_difference = abs(a.hypothesis.score - (e.score or 0.0))
+        score_difference = abs(a.score - (e.score or 0.0))
         score = max(score, score_difference)
-        tokens, cross = a.hypothesis.tokens.tolist(), e.cross_attention
+        tokens, cross = a.tokens.tolist(), e.cross_attention
         num_wrong += tokens != e.tokens and score_difference > SCORE_TOLERANCE
         if cross is None or tokens != e.tokens:
             cross = reference.teacher_force(source, [start_id, *tokens[:-1]]).cross_attention
-        attention = max(attention, max_difference(a.cross_attention, cross))
+        attention = max(attention, max_difference(attention_of(a), cross))
     yield Check(f"{title}: outputs that differ", num_wrong, 0)
     yield Check(f"{title}: largest difference of scores", score, SCORE_TOLERANCE)
     yield Check(f"{title}: largest difference of cross-attention", attention, ATTENTION_TOLERANCE)
 
 
-def check_forced_first_tokens(first_ids: Sequence[int | None], decoded: Sequence[Decoded]) -> Check:
+def check_forced_first_tokens(first_ids: Sequence[int | None], decoded: Sequence[EngineHypothesis]) -> Check:
     """Checks that outputs begin with their language's forced token, which graphs and original might both ignore.
 
     Args:
@@ -117,10 +118,10 @@ def check_forced_first_tokens(first_ids: Sequence[int | None], decoded: Sequence
         decoded: of all sources, once or several times in a row.
     """
     num_wrong = sum(
-        first is not None and output.hypothesis.tokens[0] != first
+        first is not None and output.tokens[0] != first
         for first, output in zip(cycle(first_ids), decoded, strict=False)
     )
-    return Check("outputs that do not begin as their language has it", num_wrong, 0)
+    return Check("outputs that do not begin with their language's forced token", num_wrong, 0)
 
 
 def check_soundness(
@@ -164,5 +165,5 @@ def compare_precisions(
         before, after = (np.take_along_axis(f.logits[:-1], chosen, 1)[:, 0] - f.log_normalizer[:-1] for f in (p, q))
         drops.append(before - after)
         same.append(p.logits.argmax(-1) == q.logits.argmax(-1))
-    yield Check("average loss of log-probability a token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
+    yield Check("average loss of log-probability per token", float(np.concatenate(drops).mean()), MAX_LOGPROB_DROP)
     yield Check("share of tokens that differ from float32", 1 - float(np.concatenate(same).mean()))

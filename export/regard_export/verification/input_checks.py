@@ -69,7 +69,7 @@ def compare_texts(
         # Special tokens may leave a space at either end.
         num_wrong_texts += written.text.strip() != reference.detokenize(ids).strip()
     yield Check("inputs tokenized differently", counts.wrong, 0)
-    yield Check("inputs whose special tokens only the original takes for such", counts.typed)
+    yield Check("inputs in which only the original reads typed special tokens", counts.typed)
     if reference.unknown_id is not None:
         # The original drops whole runs of characters even if it knows some of them.
         yield Check("inputs tokenized differently where the original drops characters", counts.unknown)

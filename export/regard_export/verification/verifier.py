@@ -9,9 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 from regard_service.bundle import Bundle, Precision
+from regard_service.engine.core.result import EngineHypothesis
 
 from regard_export.checkpoints.source_model import SourceModel
-from regard_export.decoding.variant_engine import Decoded, Ids, VariantEngine
+from regard_export.decoding.variant_engine import Ids, VariantEngine
 from regard_export.examples.dev_sets import DevSet
 from regard_export.references.protocols import Reference, TeacherForced
 from regard_export.resources.memory import release_memory
@@ -112,7 +113,7 @@ class Verifier:
 
     def _compare_with_original(
         self, engine: VariantEngine, reference: Reference, section: list[Check]
-    ) -> Sequence[Decoded]:
+    ) -> Sequence[EngineHypothesis]:
         """Compares the float32 graphs with the original's outputs, then drops these; returns the greedy outputs."""
         self._on_stage("float32: comparison with the original")
         expected, self._reference_outputs = self._reference_outputs, None
@@ -124,7 +125,7 @@ class Verifier:
         section += self._compare_outputs(reference, expected, decoded)
         return decoded[GREEDY]
 
-    def _decode(self, engine: VariantEngine, name: str) -> list[Decoded]:
+    def _decode(self, engine: VariantEngine, name: str) -> list[EngineHypothesis]:
         """The graphs' outputs by the search of this name."""
         generations = self._workload.generations(self._workload.searches[name])
         return list(engine.search_each(self._workload.sources, generations))
@@ -138,7 +139,7 @@ class Verifier:
         yield from graph_checks.compare_steps(expected.forced, actual)
 
     def _compare_outputs(
-        self, reference: Reference, expected: ReferenceOutputs, decoded: Mapping[str, Sequence[Decoded]]
+        self, reference: Reference, expected: ReferenceOutputs, decoded: Mapping[str, Sequence[EngineHypothesis]]
     ) -> Iterator[Check]:
         """Compares free decodes; the original runs again where they differ."""
         start_id, sources = self._manifest.target.start_id, self._workload.sources
@@ -159,12 +160,10 @@ class Verifier:
         engine = VariantEngine(self._bundle, precision, is_low_memory=precision in self._comparison_only, num_threads=1)
         return {str(n): round(engine.step_seconds(longest, n) * 1000, 3) for n in TIMED_BATCH_SIZES}
 
-    def _targets(self, greedy: Sequence[Decoded]) -> Sequence[Ids]:
+    def _targets(self, greedy: Sequence[EngineHypothesis]) -> Sequence[Ids]:
         """Greedy outputs after the start token, along which precisions are compared."""
         target = self._manifest.target
-        return first_targets(
-            [[target.start_id, *output.hypothesis.tokens.tolist()] for output in greedy], target.vocab_size
-        )
+        return first_targets([[target.start_id, *output.tokens.tolist()] for output in greedy], target.vocab_size)
 
     def _check_alone(
         self, engine: VariantEngine, targets: Sequence[Ids], forced: Sequence[TeacherForced]

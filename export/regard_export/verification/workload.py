@@ -1,4 +1,4 @@
-"""What a verification decodes: sources, and the settings of every search."""
+"""The workload of a verification: sources, and the settings of every search."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

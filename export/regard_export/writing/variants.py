@@ -28,7 +28,7 @@ def write_variant(
     """Writes the graphs of one precision into a subfolder.
 
     Args:
-        ranges: what `calibrate` found, for a precision that uses it.
+        ranges: from `calibrate`, for a precision that uses them.
 
     Raises:
         ExportError: the precision is not available for the model, or a graph is too large.
@@ -65,7 +65,7 @@ def refuse_unavailable_precisions(model: SourceModel, precisions: Iterable[Preci
     if "float16" in precisions and model.target.copies:
         raise ExportError(
             f"float16 is not offered for models that copy words, such as {model.family}: their graphs sum the "
-            "probabilities of what is said and what is copied, in float32 alone"
+            "probabilities of generating and of copying a word, in float32 alone"
         )
 
 

@@ -1,4 +1,4 @@
-"""Every family that can be exported: the rows of the table in docs/exporting.md, with a checkpoint or more each."""
+"""Every family: the rows of the table in docs/exporting.md, each with one or more checkpoints."""
 
 from collections.abc import Callable
 from functools import partial
@@ -46,7 +46,7 @@ def _texts(name: str, row: str, family: str) -> Family:
         family,
         partial(write_family, name=name),
         partial(Texts, tiny),
-        tiny.wanted,
+        tiny.load_options,
         language,
         target,
         has_settings=True,
@@ -58,11 +58,11 @@ def _vision(encoder: str, decoder: str, row: str, **options: Any) -> Family:
     return Family(f"{encoder}-{decoder}", row, "vision-encoder-decoder", write, Pictures, CAPTIONING)
 
 
-def _toolkit(name: str, row: str, family: str, file: str, texts: tuple[str, ...], told: str | None) -> Family:
-    """A checkpoint in tests/data, whose recorded arrays stand beside it, or in its folder."""
+def _toolkit(name: str, row: str, family: str, file: str, texts: tuple[str, ...], recorded_map: str | None) -> Family:
+    """A checkpoint in tests/data, with recorded arrays beside it or in its folder."""
     checkpoint = DATA / file
     recorded = checkpoint / "expected.npz" if checkpoint.is_dir() else checkpoint.with_suffix(".npz")
-    original = partial(Toolkit, wanted=TOY_LANGUAGES, recorded=recorded, texts=texts, told=told)
+    original = partial(Toolkit, load_options=TOY_LANGUAGES, recorded=recorded, texts=texts, recorded_map=recorded_map)
     return Family(name, row, family, lambda _: checkpoint, original, TOY_LANGUAGES, "en", "xx", has_settings=True)
 
 
@@ -73,7 +73,9 @@ def _own(
         checkpoint().save(folder)
         return folder
 
-    return Family(name, row, family, write, partial(Nets, wanted=LoadOptions(), key=target), target=target, **options)
+    return Family(
+        name, row, family, write, partial(Nets, load_options=LoadOptions(), key=target), target=target, **options
+    )
 
 
 FRENCH = {"target": "fra", "prompt": ">>fra<< "}

@@ -1,4 +1,4 @@
-"""Bundles of families, made by the command where they are first wanted, and servers that have them."""
+"""Exports families on first use, by the command, and serves their bundles."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,26 +35,26 @@ class Exported:
 
 @dataclass
 class Exports:
-    """Of a folder.
+    """Bundles and servers in a folder.
 
     Args:
-        wanted: families that a server has.
+        families: that a server has.
     """
 
     folder: Path
-    wanted: Sequence[Family]
+    families: Sequence[Family]
     _exported: dict[str, Exported] = field(default_factory=dict)
     _clients: dict[Precision, regard.Client] = field(default_factory=dict)
     _running: ExitStack = field(default_factory=ExitStack)
 
     def of(self, family: Family) -> Exported:
-        """A family's bundle, of all precisions that are offered for it."""
+        """A family's bundle, with all available precisions."""
         if family.name not in self._exported:
             (self.folder / "checkpoints").mkdir(exist_ok=True)
             checkpoint = family.write(self.folder / "checkpoints" / family.name)
             out = self.folder / "bundles" / family.name
             precisions = ",".join(precision for precision in PRECISIONS if precision not in family.refused)
-            # Random weights of width 32 lose more to 8 bits than trained ones: what fails is looked at by the tests.
+            # Random weights of width 32 lose more to 8 bits than trained ones; a test examines the failed checks.
             result = export(family, checkpoint, out, "--precision", precisions, "--allow-mismatch")
             assert result.exit_code == 0, result.output
             bundle = Bundle.load(out)
@@ -62,9 +62,9 @@ class Exports:
         return self._exported[family.name]
 
     def client(self, precision: Precision) -> regard.Client:
-        """Of a server that has every wanted family in this precision."""
+        """A client of a server with every family in this precision."""
         if precision not in self._clients:
-            names = [self.of(family).family.name for family in self.wanted if precision not in family.refused]
+            names = [self.of(family).family.name for family in self.families if precision not in family.refused]
             serving_all = serving(self.folder / "bundles", models=tuple(names), precision=precision)
             self._clients[precision] = self._running.enter_context(serving_all)
         return self._clients[precision]
@@ -75,7 +75,7 @@ class Exports:
 
 @contextmanager
 def serving(bundles: Path, **options: Any) -> Iterator[regard.Client]:
-    """A client of a server of its own."""
+    """Starts a server; yields a client of it."""
     with (
         running(Settings(grpc_port=0, http_port=0, model_directories=(bundles,), num_workers=1, **options)) as server,
         regard.Client(f"127.0.0.1:{server.grpc_port}") as client,
@@ -85,7 +85,7 @@ def serving(bundles: Path, **options: Any) -> Iterator[regard.Client]:
 
 def export(family: Family, checkpoint: Path, out: Path, *options: str):  # type: ignore[no-untyped-def]  # of click
     """Runs the command."""
-    wanted = family.wanted
-    task = ["--task", wanted.task] if wanted.task else []
-    languages = ["--languages", ",".join("-".join(pair) for pair in wanted.languages)] if wanted.languages else []
+    task = ["--task", family.load_options.task] if family.load_options.task else []
+    pairs = ",".join("-".join(pair) for pair in family.load_options.languages)
+    languages = ["--languages", pairs] if pairs else []
     return CliRunner().invoke(export_command, [str(checkpoint), "-o", str(out), *task, *languages, *options])

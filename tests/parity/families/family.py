@@ -1,4 +1,4 @@
-"""A kind of checkpoint that can be exported: how a small one is made, and what it should answer."""
+"""A kind of checkpoint: how a small one is written, and its original."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ MAX_NEW_TOKENS = 8
 
 @dataclass(frozen=True)
 class Answer:
-    """What an original makes of an input.
+    """An original's result for an input.
 
     Attributes:
         source: the encoder's ids; None of a picture.
-        tokens: from behind the start token on.
+        tokens: after the start token.
         score: with beams.
-        text: None where the original writes none.
-        attention: float32 [layers, heads, target, source], or what the original `tells` of that.
+        text: None if the original has no tokenizer.
+        attention: float32 [layers, heads, target, source], or the original's `reduced` attention.
     """
 
     source: list[int] | None
@@ -38,11 +38,11 @@ class Answer:
 
 
 class Original(Protocol):
-    """A checkpoint as its own users run it.
+    """A checkpoint as its users run it.
 
     Attributes:
-        name: how the report of an export begins to name it.
-        inputs: what it is asked.
+        name: the beginning of its name in an export's report.
+        inputs: raw inputs.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Original(Protocol):
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         """The best of at most MAX_NEW_TOKENS tokens; without `num_beams`, by the checkpoint's own settings."""
 
-    def tells(self, attention: Float32Array) -> Float32Array:
-        """What the original would tell of [layers, heads, target, source]."""
+    def reduced(self, attention: Float32Array) -> Float32Array:
+        """The original's reduction of [layers, heads, target, source]."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ class Family:
     Attributes:
         name: of the bundle.
         row: the family's name in the table.
-        family: as the manifest has it and, in `transformers` and of our own nets, config.json.
-        write: makes the checkpoint, in a folder that is not there yet; returns what the command is given.
-        original: opens it, beside its bundle.
-        wanted: what the command is told.
-        target: language or style that is asked for, and `language` that of the texts.
-        has_settings: whether its own settings are more than the plain ones.
-        refused: precisions that are not offered, with what the command says.
+        family: the family in the manifest and, of `transformers` and the project's nets, in config.json.
+        write: writes the checkpoint into a new folder; returns the command's SOURCE.
+        original: opens the original, with the bundle beside it.
+        load_options: of the command.
+        language: of the texts.
+        target: the target language or style.
+        has_settings: whether its own settings differ from the defaults.
+        refused: unavailable precisions, with the command's message.
     """
 
     name: str
@@ -76,14 +77,14 @@ class Family:
     family: str
     write: Callable[[Path], Path]
     original: Callable[[Path, Bundle], Original]
-    wanted: LoadOptions = field(default_factory=LoadOptions)
+    load_options: LoadOptions = field(default_factory=LoadOptions)
     language: str = ""
     target: str = ""
     has_settings: bool = False
     refused: Mapping[Precision, str] = field(default_factory=dict)
 
     def ask(self, client: regard.Client, task: str, raw: Raw, **options: Any) -> regard.Result:
-        """What a server answers, with cross-attention."""
+        """A server's result, with cross-attention."""
         options = {"model": self.name, "attention": ["cross"], "max_new_tokens": MAX_NEW_TOKENS, **options}
         if isinstance(raw, bytes):
             return client.caption(raw, **options)
@@ -94,7 +95,7 @@ class Family:
 
 
 def ids_of(result: regard.Result, vocab_size: int) -> list[int]:
-    """The best output's tokens as the decoder numbers them, copies too."""
+    """The best output's tokens by the decoder's ids, copies too."""
     return [token.id if token.copied_from is None else vocab_size + token.copied_from for token in result.best.tokens]
 
 

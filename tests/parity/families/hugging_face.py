@@ -1,4 +1,4 @@
-"""Checkpoints of `transformers`: what the library itself generates from them, prepared as its users prepare it."""
+"""Originals of `transformers`: the library's own outputs, for inputs that its users would prepare."""
 
 import warnings
 from io import BytesIO
@@ -27,7 +27,7 @@ PHOTOGRAPH = Path("docs/examples/photos/cat.jpg")
 
 
 class _Original:
-    """What texts and pictures have in common."""
+    """The shared parts of originals of texts and of pictures."""
 
     def __init__(self, net: Any, checkpoint: Path, bundle: Bundle) -> None:
         self._net = net.from_pretrained(checkpoint, attn_implementation="eager").eval()
@@ -38,12 +38,12 @@ class _Original:
             warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")
             self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
-    def tells(self, attention: Float32Array) -> Float32Array:
+    def reduced(self, attention: Float32Array) -> Float32Array:
         return attention
 
     @torch.inference_mode()
     def _generate(self, inputs: dict[str, Any], **options: Any) -> tuple[list[int], list[int], float | None]:
-        """The output with the start token, the same without it and what is behind the end, and its score."""
+        """The output with the start token; the output up to its end without the start token; its score."""
         fixed = {"max_new_tokens": MAX_NEW_TOKENS, "max_length": None, "forced_eos_token_id": None}
         output = self._net.generate(**inputs, **options, **fixed, output_scores=True, return_dict_in_generate=True)
         start, *tokens = output.sequences[0].tolist()
@@ -81,13 +81,13 @@ class Texts(_Original):
         return Answer(inputs.input_ids[0].tolist(), tokens, score, self._written(tokens), attention)
 
     def _options(self) -> dict[str, Any]:
-        """What is set for a call; the source's language is set in the tokenizer."""
-        if self._net.config.model_type == "marian":  # as the checkpoints of opus-mt say
+        """Options of a call; sets the source's language in the tokenizer."""
+        if self._net.config.model_type == "marian":  # as in the checkpoints of opus-mt
             return {"bad_words_ids": [[self.tokenizer.pad_token_id]], "renormalize_logits": True}
         if not self._needs_source_language:
             return {}
         self.tokenizer.src_lang, target = self._family.languages
-        # mBART's first kind starts with the target's language, which its config says.
+        # The first mBART's config names the target's language as the decoder's start token.
         if self._net.generation_config.decoder_start_token_id != self.tokenizer.eos_token_id:
             return {}
         token = f"__{target}__" if hasattr(self.tokenizer, "lang_code_to_token") else target
@@ -95,7 +95,7 @@ class Texts(_Original):
 
 
 class Pictures(_Original):
-    """A captioner, with its own image processor where that resizes nothing: it does so a little differently."""
+    """A captioner. Its own image processor reads only the picture that needs no resizing, which differs slightly."""
 
     net: Any = VisionEncoderDecoderModel
 

@@ -1,4 +1,4 @@
-"""Options of configs, each with a small model: what a graph may be drawn from."""
+"""A small model for every option of the configs that graphs are built from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,11 +35,11 @@ NUM_SOURCES, MAX_SOURCE = 7, 21
 
 @dataclass(frozen=True)
 class Variant:
-    """A model and what it is asked.
+    """A model and its tolerance.
 
     Attributes:
-        load: makes it; the folder is there for a checkpoint's files.
-        int8_noise: how far int8's logits may be from float32's on average, in standard deviations of these.
+        load: makes the model; its argument is a folder for the checkpoint's files.
+        int8_noise: allowed average difference of int8's logits from float32's, in standard deviations of the latter.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Variant:
 
 
 def sources_of(model: SourceModel) -> list[Source]:
-    """Pixels, or texts of many lengths, one token among them."""
+    """Pixels, or texts of many lengths, among them a single token."""
     rng = np.random.default_rng(0)
     if isinstance(model.source, ImageSource):
         shape = (3, model.source.height, model.source.width)
@@ -94,7 +94,7 @@ RECURRENT: list[dict[str, Any]] = [
     *({"style": style, "score": score, "cell": cell} for style, score, cell in product(STYLES, SCORES, CELLS)),
     {"style": "luong", "score": "general", "cell": "lstm", "encoder_layers": 2, "decoder_width": 48},
     {"style": "bahdanau", "score": "additive", "cell": "gru", "encoder_layers": 2, "decoder_width": 48},
-    # As other toolkits have it.
+    # Options of other toolkits.
     *(
         {
             "style": "luong",
@@ -208,7 +208,7 @@ def _own(from_checkpoint: Callable[[Any], SourceModel], make: Callable[[], Any])
     return lambda _: from_checkpoint(make())
 
 
-# Weights without training are as even as noise; those of at most 63 are off by twice what 8 bits allow (ADR 13).
+# Untrained weights are noise, for which weights of at most 63 have twice the error of 8-bit ones (ADR 13).
 NOISE = 0.08
 VARIANTS = (
     *(

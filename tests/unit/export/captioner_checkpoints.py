@@ -14,7 +14,7 @@ from regard_models.nets.efficientnet import EfficientNetConfig, Stage
 
 from tests.unit.export.transformer_checkpoints import MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
-# Every kind of block: with and without expansion, of either stride and kernel, with and without its input added.
+# Every kind of block: with and without expansion, both strides and kernels, with and without a residual connection.
 TINY_ENCODER = EfficientNetConfig(
     image_size=32,
     stem_channels=4,
@@ -45,7 +45,7 @@ def tiny_transformer(*, blocks: tuple[Block, ...] = (), **options: object) -> Tr
 
 
 def tiny_captioner(config: CaptionerConfig, *, seed: int = 0) -> Captioner:
-    """Every parameter is drawn, biases and normalizations too, so that none can be left out."""
+    """A net with random parameters, biases and normalizations too, so that a missing one changes the result."""
     torch.manual_seed(seed)
     net = build(config).eval()
     for name, parameter in net.named_parameters():

@@ -1,4 +1,4 @@
-"""Small models of our own with random weights: a vision transformer, BERT, or both fused, before a decoder."""
+"""Small models of this project with random weights: a vision transformer, a BERT or both fused, with a decoder."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def tiny_prompted(**options: Any) -> PromptedVisionConfig:
 
 
 def tiny_net(encoder: EncoderConfig, *, seed: int = 0, **options: Any) -> EncoderDecoder:
-    """Every parameter is drawn, biases and normalizations too, so that none can be left out."""
+    """A net with random parameters, biases and normalizations too, so that a missing one changes the result."""
     torch.manual_seed(seed)
     decoder = tiny_config(**{"memory_width": encoder.width, "max_positions": 32, **options})
     net = EncoderDecoder(EncoderDecoderConfig(encoder, decoder)).eval()

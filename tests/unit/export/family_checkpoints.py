@@ -1,4 +1,4 @@
-"""Small checkpoints of `transformers` families as users have them: real configs, real tokenizers, random weights."""
+"""Small checkpoints of `transformers` families as users have them: real configs and tokenizers, random weights."""
 
 import json
 from collections.abc import Callable
@@ -58,7 +58,7 @@ PROMPTS = {
 
 @dataclass(frozen=True)
 class TinyFamily:
-    """How to make a checkpoint, and what to ask of it.
+    """How to write a checkpoint, and how to call it.
 
     Attributes:
         tokenizer: saves itself into a folder and returns itself.
@@ -71,7 +71,7 @@ class TinyFamily:
     net: Any
     tokenizer: Callable[[Path], Any]
     config: Callable[[Any], Any]
-    wanted: LoadOptions = field(default_factory=LoadOptions)
+    load_options: LoadOptions = field(default_factory=LoadOptions)
     generation: dict[str, Any] = field(default_factory=dict)
     languages: tuple[str, str] = ("", "")
     prompt: str = ""
@@ -79,7 +79,7 @@ class TinyFamily:
 
 
 def write_family(folder: Path, name: str, *, seed: int = 0, **changes: Any) -> Path:
-    """Saves a checkpoint whose every parameter is drawn; `changes` are of its config."""
+    """Saves a checkpoint with random parameters; `changes` override its config."""
     family = FAMILIES[name]
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = family.tokenizer(folder)
@@ -96,7 +96,7 @@ def write_family(folder: Path, name: str, *, seed: int = 0, **changes: Any) -> P
 
 
 def draw(net: Any) -> None:
-    """Random weights such that attention is neither flat nor all or nothing."""
+    """Randomizes weights so that attention is neither uniform nor one-hot."""
     for parameter_name, parameter in net.named_parameters():
         if "embed_positions" in parameter_name and "Learned" not in type(net.get_encoder().embed_positions).__name__:
             continue  # sinusoids
@@ -165,7 +165,7 @@ def _ids(tokenizer: Any) -> dict[str, int]:
 
 
 def _bart_like(config: Any, **options: Any) -> Callable[[Any], Any]:
-    """A config; options that are functions are called with the tokenizer."""
+    """Makes a config; options that are functions are called with the tokenizer."""
 
     def make(tokenizer: Any) -> Any:
         chosen = {name: value(tokenizer) if callable(value) else value for name, value in options.items()}
@@ -212,7 +212,7 @@ FAMILIES = {
             encoder_attention_heads=2,
             encoder_ffn_dim=32,
         ),
-        wanted=LoadOptions(languages=(("en_XX", "de_DE"),)),
+        load_options=LoadOptions(languages=(("en_XX", "de_DE"),)),
         languages=("en_XX", "de_DE"),
     ),
     "mbart50": TinyFamily(
@@ -240,14 +240,14 @@ FAMILIES = {
         _from_sentencepiece(NllbTokenizer, "sentencepiece.bpe.model", "bpe", src_lang="eng_Latn", tgt_lang="deu_Latn",
                             extra_special_tokens=["eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn"]),
         _bart_like(M2M100Config, decoder_start_token_id=_end, activation_function="relu"),
-        wanted=LoadOptions(languages=(("eng_Latn", "deu_Latn"), ("fra_Latn", "spa_Latn"))),
+        load_options=LoadOptions(languages=(("eng_Latn", "deu_Latn"), ("fra_Latn", "spa_Latn"))),
         languages=("fra_Latn", "spa_Latn"),
     ),
     "t5": TinyFamily(
         T5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(T5Config, task_specific_params=PROMPTS),
-        wanted=LoadOptions("translation"),
+        load_options=LoadOptions("translation"),
         languages=("en", "fr"),
         prompt="translate English to French: ",
         applied={"num_beams": 2},
@@ -256,13 +256,13 @@ FAMILIES = {
         T5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_decoder_layers=1),
-        wanted=LoadOptions("summarization"),
+        load_options=LoadOptions("summarization"),
     ),
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(MT5Config, feed_forward_proj="gated-gelu"),
-        wanted=LoadOptions("translation", (("en", "de"),)),
+        load_options=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
     ),
 }  # fmt: skip

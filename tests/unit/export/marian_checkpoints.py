@@ -1,4 +1,4 @@
-"""Small Marian checkpoints as `transformers` saves them: random weights, SentencePiece models trained on the spot."""
+"""Small Marian checkpoints as `transformers` saves them, with random weights and small SentencePiece models."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from transformers import MarianConfig, MarianMTModel
 
-# Enough German for a model of its own, so that source and target know different pieces.
+# Enough German for a SentencePiece model, so that source and target have different pieces.
 GERMAN = (
     "Könnten Sie mir sagen, wo die Bücherei ist?",
     "Ich bin noch nie am Meer gewesen.",
@@ -85,7 +85,7 @@ def _write_vocabularies(
         processor = sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm"))
         found[side] = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     special = [f">>{code}<<" for code in languages]
-    if separate:  # Marian pads both sides with one number
+    if separate:  # both sides have the same padding id
         lists = [["</s>", "<unk>", "<pad>", *pieces, *special] for pieces in found.values()]
     else:
         lists = [["</s>", "<unk>", *found["source"], *found["target"], *special, "<pad>"]] * 2

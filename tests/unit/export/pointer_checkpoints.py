@@ -29,7 +29,7 @@ def tiny_word_tokenizer() -> Tokenizer:
 
 
 def tiny_pointer_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
-    """A checkpoint whose every parameter is drawn, biases too, so that none can be left out."""
+    """A checkpoint with random parameters, biases too, so that a missing one changes the result."""
     torch.manual_seed(seed)
     tokenizer = tiny_word_tokenizer()
     config = PointerGeneratorConfig(
@@ -58,7 +58,7 @@ def tiny_pointer_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
 
 
 def random_source(rng: np.random.Generator, num_words: int) -> Array:
-    """int64 [2, 1 + num_words]: a style and words, of which two in three repeat and half are unknown."""
+    """int64 [2, 1 + num_words]: a style, then words; two thirds of them are repeated, and half are unknown."""
     tokenizer = tiny_word_tokenizer()
     unknown_id, first_word = WordVocabulary(tokenizer).id(UNKNOWN), len(tokenizer.get_added_tokens_decoder())
     drawn = rng.integers(0, max(1, num_words // 3 + 1), num_words)

@@ -13,7 +13,7 @@ SIZES = {"width": 32, "encoder_width": 16, "decoder_width": 32, "score_width": 1
 
 
 def tiny_recurrent_checkpoint(**options: Any) -> Checkpoint:
-    """A checkpoint whose every parameter is drawn, biases too, so that none can be left out."""
+    """A checkpoint with random parameters, biases too, so that a missing one changes the result."""
     torch.manual_seed(0)
     defaults = {"style": "bahdanau", "score": "additive", "cell": "gru"}
     vocab_size = tiny_tokenizer().get_vocab_size()

@@ -1,4 +1,4 @@
-"""Small checkpoints of our own kind, with random weights and a tokenizer trained on a few sentences."""
+"""Small transformers of this project, with random weights and a tokenizer trained on a few sentences."""
 
 from functools import cache
 from pathlib import Path
@@ -32,14 +32,14 @@ def tiny_config(**options: Any) -> TransformerConfig:
 
 
 def tiny_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
-    """A checkpoint whose every parameter is drawn, biases and normalizations too, so that none can be left out."""
+    """A checkpoint with random parameters, biases and normalizations too, so that a missing one changes the result."""
     torch.manual_seed(seed)
     config = tiny_config(**options)
     net = Transformer(config)
     for name, parameter in net.named_parameters():
         is_gain = "norm" in name and name.endswith("weight")
-        sharp = "query" in name and not config.scale_attention  # softmax of large scores is all or nothing
-        torch.nn.init.normal_(parameter, mean=1.0 if is_gain else 0.0, std=0.06 if sharp else 0.25)
+        is_unscaled = "query" in name and not config.scale_attention  # large scores would make attention one-hot
+        torch.nn.init.normal_(parameter, mean=1.0 if is_gain else 0.0, std=0.06 if is_unscaled else 0.25)
     weights = net.state_dict()
     if config.tie_embeddings:
         del weights["head.weight"]
@@ -55,7 +55,7 @@ def tiny_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
 
 
 def write_tiny_bundle(folder: Path, model: SourceModel, *precisions: Precision) -> Bundle:
-    """A bundle that nothing has verified."""
+    """Writes an unverified bundle."""
     folder.mkdir()
     write_tokenizers(folder, model)
     variants = [write_variant(folder, model, precision) for precision in precisions]

@@ -1,4 +1,4 @@
-"""Small captioners of `transformers` as a user has them: random weights, a tokenizer trained on the spot."""
+"""Small captioners of `transformers` as users have them, with random weights and a small tokenizer."""
 
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,7 @@ IMAGE = {"image_size": HEIGHT, "patch_size": PATCH}
 
 @cache
 def byte_level_tokenizer() -> Tokenizer:
-    """GPT-2's kind; token 0 starts, ends and pads."""
+    """A tokenizer like GPT-2's; token 0 is start, end and padding."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -53,7 +53,7 @@ def byte_level_tokenizer() -> Tokenizer:
 
 @cache
 def word_piece_tokenizer() -> Tokenizer:
-    """BERT's kind."""
+    """A tokenizer like BERT's."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
@@ -80,7 +80,7 @@ def write_vision(
     decoder_config, tokenizer, ids = _decoder(decoder, encoder_config.hidden_size, own["decoder"])
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config, **ids)
     net = VisionEncoderDecoderModel(config=config)
-    draw_parameters(net)
+    randomize_parameters(net)
     net.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (processor or default_processor).save_pretrained(folder)
@@ -90,7 +90,7 @@ def write_vision(
 def write_blip(folder: Path, **options: Any) -> Path:
     """Writes a BLIP captioner's folder; options as in `write_vision`, "vision_..." and "text_...".
 
-    Its start token, as in the true ones, is none of the tokenizer's.
+    Its start token, as in the published ones, is not in the tokenizer.
     """
     torch.manual_seed(0)
     vision, text = (_under(options, f"{side}_") for side in ("vision", "text"))
@@ -102,15 +102,15 @@ def write_blip(folder: Path, **options: Any) -> Path:
         text_config={"vocab_size": words + 1, **sizes, **ids, **text},
     )
     net = BlipForConditionalGeneration(config)
-    draw_parameters(net)
+    randomize_parameters(net)
     net.save_pretrained(folder)
     _fast_word_piece().save_pretrained(folder)
     BlipImageProcessorPil(size={"height": HEIGHT, "width": WIDTH}).save_pretrained(folder)
     return folder
 
 
-def draw_parameters(net: nn.Module, std: float = 0.2) -> None:
-    """Draws every parameter, biases and normalizations too, so that none can be left out."""
+def randomize_parameters(net: nn.Module, std: float = 0.2) -> None:
+    """Randomizes every parameter, biases and normalizations too, so that a missing one changes the result."""
     for name, parameter in net.named_parameters():
         is_gain = any(part in name.lower() for part in ("norm", "ln_", "lambda_")) and not name.endswith("bias")
         nn.init.normal_(parameter, mean=float(is_gain), std=std)
@@ -147,7 +147,7 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
             sizes = {"embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 2, "mlp_ratio": 2.0}
             config = SwinConfig(**{**sizes, "image_size": HEIGHT, "patch_size": 4, **options})
             return config, ViTImageProcessorPil(size=size)
-        case "dinov2":  # which is not supported
+        case "dinov2":  # unsupported
             return Dinov2Config(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE}), ViTImageProcessorPil(size=size)
         case _:
             raise ValueError(kind)
@@ -176,7 +176,7 @@ def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[An
             config = TrOCRConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **own, **decoding, **options})
             fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
             return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
-        case "opt":  # which is not supported
+        case "opt":  # unsupported
             config = OPTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16, vocab_size=300)
             return config, _fast_word_piece(), {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
         case _:

@@ -46,8 +46,8 @@ LAYER = {
 def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
     settings, ignored = read_captioner_settings(folder, load_options), re.compile(BUFFER_NAMES)
-    trust_pickle = load_options.trust_pickle
-    net = load_net(BlipForConditionalGeneration, folder, ignored=ignored, trust_pickle=trust_pickle)
+    is_pickle_trusted = load_options.is_pickle_trusted
+    net = load_net(BlipForConditionalGeneration, folder, ignored=ignored, is_pickle_trusted=is_pickle_trusted)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = _encoder(net.config.vision_config, weights_under(weights, "vision_model."))
     text_config = net.config.text_config

@@ -1,4 +1,4 @@
-"""What captioners of `transformers` share: preprocessing, tokenizer, settings."""
+"""The shared parts of captioners of `transformers`: preprocessing, tokenizer, settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def read_captioner_settings(folder: Path, load_options: LoadOptions) -> Captione
         ExportError: one of them cannot be read, or has unsupported options.
     """
     if load_options.languages:
-        raise ExportError("captioners write one language; --languages is not for them")
+        raise ExportError("captioners write one language; omit --languages")
     settings = read_settings(folder)
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)

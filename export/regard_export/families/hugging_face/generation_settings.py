@@ -1,4 +1,4 @@
-"""The generation settings of a checkpoint: those that the engine offers, and a refusal of the others."""
+"""The generation settings of a checkpoint; refuses settings that the engine does not offer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +44,7 @@ def refuse_unsupported(settings: Mapping[str, Any]) -> None:
     if (settings.get("num_beams") or 1) > MAX_BEAMS:
         faults.append(f"num_beams {settings['num_beams']}, more than {MAX_BEAMS}")
     if faults:
-        raise ExportError(f"the checkpoint asks for what is not supported: {'; '.join(faults)}")
+        raise ExportError(f"the checkpoint has unsupported options: {'; '.join(faults)}")
 
 
 def banned_ids(settings: Mapping[str, Any]) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def image_source(processor: Any, encoder: VisionTransformerConfig | SwinConfig) 
     settings = processor.to_dict()
     faults = list(_faults(settings))
     if faults:
-        raise ExportError(f"{PREPROCESSOR_FILE} asks for what is not supported: {'; '.join(faults)}")
+        raise ExportError(f"{PREPROCESSOR_FILE} has unsupported options: {'; '.join(faults)}")
     resized_side, kept = _sizes(settings)
     if kept != size:
         raise ExportError(

@@ -1,4 +1,4 @@
-"""How multilingual models of `transformers` are told which language they read and which they write."""
+"""The language tokens and prompts of multilingual models of `transformers`."""
 
 import re
 from collections.abc import Mapping

@@ -41,7 +41,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         SOURCE_TOKENIZER: source_tokenizer(folder / "source.spm", vocabulary),
         TARGET_TOKENIZER: target_tokenizer(target_vocabulary),
     }
-    net = load_net(MarianMTModel, folder, trust_pickle=load_options.trust_pickle)
+    net = load_net(MarianMTModel, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     languages = _languages(vocabulary, tokenizer_settings, load_options.languages)
     # Marian models start with the padding token and never generate it.
     description = bart.describe(net, tuple(sorted({settings["pad_token_id"], *banned_ids(settings)})))

@@ -16,20 +16,20 @@ from regard_export.errors import ExportError
 
 
 def load_net(
-    model_class: Any, folder: Path, *, ignored: re.Pattern[str] | None = None, trust_pickle: bool = False
+    model_class: Any, folder: Path, *, ignored: re.Pattern[str] | None = None, is_pickle_trusted: bool = False
 ) -> Any:
     """Loads a checkpoint in float32, without running its code.
 
     Args:
         ignored: names of weights that may be missing or superfluous, since nothing reads them.
-        trust_pickle: read pickles of more than tensors too.
+        is_pickle_trusted: whether to read pickles of more than tensors too.
 
     Raises:
         ExportError: there are no weights, or names all missing, unexpected and misshapen ones.
     """
     _refuse_missing_parts(folder)
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    weights = _read_pickled_weights(folder, trust=trust_pickle)
+    weights = _read_pickled_weights(folder, is_trusted=is_pickle_trusted)
     try:
         net, found = _from_pretrained(model_class, folder, weights)
     except SafetensorError as error:
@@ -78,10 +78,10 @@ def _refuse_missing_parts(folder: Path) -> None:
         require_files(folder, *sorted(set(map(str, read_json(indexes[name]).get("weight_map", {}).values()))))
     parts = sorted(folder.glob("model-*.safetensors"))
     if parts and not found and not (folder / "model.safetensors").is_file():
-        raise ExportError(f"{folder} lacks model.safetensors.index.json, which tells what is in {parts[0].name}")
+        raise ExportError(f"{folder} lacks model.safetensors.index.json, which lists the contents of {parts[0].name}")
 
 
-def _read_pickled_weights(folder: Path, *, trust: bool) -> dict[str, Tensor] | None:
+def _read_pickled_weights(folder: Path, *, is_trusted: bool) -> dict[str, Tensor] | None:
     """The weights of a checkpoint without safetensors; None if it has safetensors.
 
     Raises:
@@ -94,7 +94,7 @@ def _read_pickled_weights(folder: Path, *, trust: bool) -> dict[str, Tensor] | N
         raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin")
     weights: dict[str, Tensor] = {}
     for file in files:
-        content = read_pickle(file, trust=trust)
+        content = read_pickle(file, is_trusted=is_trusted)
         if not isinstance(content, dict):
             raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
         weights |= content

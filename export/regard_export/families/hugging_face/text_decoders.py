@@ -224,7 +224,7 @@ def _refuse(config: Any, is_faulty: Mapping[str, bool]) -> None:
     """Raises ExportError with every option that the description does not offer, if there are any."""
     named = [f"{name} {getattr(config, name)!r}" for name, fault in is_faulty.items() if fault]
     if named:
-        raise ExportError(f"this {config.model_type} decoder asks for what is not supported: {', '.join(named)}")
+        raise ExportError(f"this {config.model_type} decoder has unsupported options: {', '.join(named)}")
 
 
 DECODERS: Mapping[str, Callable[[Any, Weights], tuple[dict[str, Any], dict[str, Float32Array]]]] = {

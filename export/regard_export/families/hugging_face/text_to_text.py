@@ -88,7 +88,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
-    net = load_net(family.net, folder, trust_pickle=load_options.trust_pickle)
+    net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     description = family.describe(net, banned_ids(settings), max_positions=_limit(tokenizer))
     languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):
@@ -173,7 +173,7 @@ def _languages(
         return token_languages(tokenizer, settings, load_options.languages)
     if task != "translation":
         if load_options.languages:
-            raise ExportError(f"--languages is of no meaning for {task}")
+            raise ExportError(f"--languages has no meaning for {task}")
         return Languages((), ())
     if family.describe is t5.describe:
         return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, load_options.languages)

@@ -31,7 +31,9 @@ IGNORED_WEIGHTS = re.compile(
 def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
     settings = read_captioner_settings(folder, load_options)
-    net = load_net(VisionEncoderDecoderModel, folder, ignored=IGNORED_WEIGHTS, trust_pickle=load_options.trust_pickle)
+    net = load_net(
+        VisionEncoderDecoderModel, folder, ignored=IGNORED_WEIGHTS, is_pickle_trusted=load_options.is_pickle_trusted
+    )
     recompute_sinusoids(net)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
     encoder = vision_encoder(net.config.encoder, weights_under(weights, "encoder."))

@@ -183,7 +183,7 @@ def _shared_options(config: Any) -> dict[str, Any]:
     if patch[0] != patch[1]:
         faults.append(f"patch_size {patch[0]} x {patch[1]}")
     if faults:
-        raise ExportError(f"this {config.model_type} encoder asks for what is not supported: {'; '.join(faults)}")
+        raise ExportError(f"this {config.model_type} encoder has unsupported options: {'; '.join(faults)}")
     height, width = _pair(config.image_size)
     return {
         "image_height": height,

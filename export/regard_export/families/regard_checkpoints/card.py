@@ -1,4 +1,4 @@
-"""What all checkpoints of this project (`models/regard_models/checkpoint.py`) share: tokenizer and card."""
+"""The shared parts of this project's checkpoints (`models/regard_models/checkpoint.py`): tokenizer and card."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -60,5 +60,5 @@ def _config(options: dict[str, Any]) -> TransformerConfig:
     """The config that config.json states beside its family."""
     unknown = options.keys() - {field.name for field in fields(TransformerConfig)} - {"family"}
     if unknown:
-        raise ExportError(f"config.json asks for what is not supported: {', '.join(sorted(unknown))}")
+        raise ExportError(f"config.json has unsupported options: {', '.join(sorted(unknown))}")
     return TransformerConfig(**{name: value for name, value in options.items() if name != "family"})

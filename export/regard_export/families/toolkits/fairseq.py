@@ -204,7 +204,7 @@ def _languages(options: Mapping[str, Any], load_options: LoadOptions) -> tuple[s
     if all(named):
         return str(named[0]), str(named[1])
     if len(load_options.languages) != 1:
-        raise ExportError("this checkpoint does not tell its languages; name them: --languages SOURCE-TARGET")
+        raise ExportError("this checkpoint does not name its languages; name them: --languages SOURCE-TARGET")
     return load_options.languages[0]
 
 
@@ -227,5 +227,5 @@ def _dictionary(file: Path, size: int) -> dict[str, int]:
     pieces = [*FIRST_PIECES, *(line.rsplit(" ", 1)[0] for line in lines if not line.endswith("#fairseq:overwrite"))]
     pieces += [FILLER_PIECE.format(i) for i in range(size - len(pieces))]
     if len(pieces) != size or len(set(pieces)) != size:
-        raise ExportError(f"{file} tells {len(set(pieces))} pieces, the weights {size}")
+        raise ExportError(f"{file} lists {len(set(pieces))} pieces, the weights {size}")
     return {piece: i for i, piece in enumerate(pieces)}

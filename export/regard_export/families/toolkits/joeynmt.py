@@ -74,7 +74,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     sides = settings["data"]["src"], settings["data"]["trg"]
     vocabularies = [_vocabulary(folder, side) for side in sides]
     spm_file = _file(folder, sides[0]["tokenizer_cfg"]["model_file"])
-    state = read_pickle(folder / WEIGHTS_FILE, trust=load_options.trust_pickle)["model_state"]
+    state = read_pickle(folder / WEIGHTS_FILE, is_trusted=load_options.is_pickle_trusted)["model_state"]
     weights = TrackedWeights({name: x.float().numpy() for name, x in state.items()})
     source = TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(END,))
     target = Target(

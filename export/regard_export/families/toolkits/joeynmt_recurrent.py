@@ -17,8 +17,8 @@ from regard_export.descriptions.recurrent import (
 )
 from regard_export.errors import ExportError
 
-SCORES: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
-STARTS: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}
+SCORES_BY_ATTENTION: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
+STARTS_BY_INIT_HIDDEN: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}
 
 
 def faults(model: Mapping[str, Any]) -> Iterator[str]:
@@ -34,9 +34,9 @@ def faults(model: Mapping[str, Any]) -> Iterator[str]:
         yield "input_feeding False"
     if decoder.get("activation", "tanh") != "tanh":
         yield f"decoder activation {decoder['activation']!r}"
-    if decoder.get("attention", "bahdanau") not in SCORES:
+    if decoder.get("attention", "bahdanau") not in SCORES_BY_ATTENTION:
         yield f"attention {decoder['attention']!r}"
-    if decoder.get("init_hidden", "bridge") not in STARTS:
+    if decoder.get("init_hidden", "bridge") not in STARTS_BY_INIT_HIDDEN:
         yield f"init_hidden {decoder['init_hidden']!r}"
     if encoder["embeddings"]["embedding_dim"] != decoder["embeddings"]["embedding_dim"]:
         yield "embeddings whose width differs between encoder and decoder"
@@ -55,7 +55,7 @@ def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentDescription:
             encoder_width=encoder["hidden_size"],
             decoder_width=width,
             style="luong",
-            score=SCORES[decoder.get("attention", "bahdanau")],
+            score=SCORES_BY_ATTENTION[decoder.get("attention", "bahdanau")],
             score_width=width,
             cell="lstm" if is_lstm else "gru",
             encoder_layers=encoder.get("num_layers", 1),
@@ -65,7 +65,7 @@ def describe(model: Mapping[str, Any], theirs: Weights) -> RecurrentDescription:
             head_bias=False,
             readout_width=width,
             readout_bias=True,
-            start=STARTS[decoder.get("init_hidden", "bridge")],
+            start=STARTS_BY_INIT_HIDDEN[decoder.get("init_hidden", "bridge")],
             start_cell="hidden" if is_lstm else "zero",
         )
     except ValueError as error:

@@ -45,7 +45,7 @@ def load(file: Path, load_options: LoadOptions) -> SourceModel:
         ExportError: the file is of neither toolkit, or has unsupported options.
     """
     with torch.serialization.safe_globals([(PlainNamespace, "argparse.Namespace")]):
-        content = read_pickle(file, trust=load_options.trust_pickle)
+        content = read_pickle(file, is_trusted=load_options.is_pickle_trusted)
     if not isinstance(content, dict):
         raise ExportError(f"{file} holds a {type(content).__name__}, not a checkpoint")
     content |= {name: _plain(content[name]) for name in OPTION_KEYS & content.keys()}

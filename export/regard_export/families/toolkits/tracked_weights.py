@@ -61,6 +61,6 @@ class TrackedWeights(dict[str, Float32Array]):
 
     def _refuse(self, missing: Collection[str], unread: Collection[str]) -> None:
         faults = [f"weights are missing: {', '.join(sorted(missing))}"] if missing else []
-        faults += [f"weights that this architecture has no place for: {', '.join(sorted(unread))}"] if unread else []
+        faults += [f"unexpected weights: {', '.join(sorted(unread))}"] if unread else []
         if faults:
             raise ExportError("the weights do not fit the architecture: " + "; ".join(faults))

@@ -9,4 +9,4 @@ def refuse_unsupported(toolkit: str, faults: Iterable[str]) -> None:
     """Raises ExportError with every unsupported option of a toolkit's model, if there are any."""
     found = list(faults)
     if found:
-        raise ExportError(f"this {toolkit} model asks for what is not supported: {'; '.join(found)}")
+        raise ExportError(f"this {toolkit} model has unsupported options: {'; '.join(found)}")

@@ -1,4 +1,4 @@
-"""The best logits, found by groups, are those that TopK finds by itself."""
+"""Grouped ranking finds the same candidates as sorting."""
 
 import numpy as np
 import onnxruntime
@@ -9,7 +9,7 @@ from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_service.bundle import TensorSpec
 
-VOCAB_SIZES = (7, 640, 997, 8000)  # too small for groups, of two kinds of groups, a prime number
+VOCAB_SIZES = (7, 640, 997, 8000)  # too small for groups, two group sizes, a prime number
 
 
 def _session(vocab_size: int) -> onnxruntime.InferenceSession:
@@ -25,7 +25,7 @@ SESSIONS = {size: _session(size) for size in VOCAB_SIZES}
 
 @given(data=st.data())
 @pytest.mark.parametrize("vocab_size", VOCAB_SIZES)
-def test_finds_what_sorting_finds(vocab_size: int, data: st.DataObject) -> None:
+def test_candidates_are_those_of_sorting(vocab_size: int, data: st.DataObject) -> None:
     num_slots = data.draw(st.integers(1, 5))
     num_candidates = data.draw(st.integers(1, vocab_size) | st.just(vocab_size))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

@@ -34,7 +34,7 @@ def test_graphs_have_the_tensors_that_they_state(graphs) -> None:
             assert [x.type for x in actual] == [types[spec.dtype] for spec in stated]
 
 
-def test_memory_leaves_encode_and_enters_step_as_it_is(graphs) -> None:
+def test_outputs_of_encode_are_the_memory_inputs_of_step(graphs) -> None:
     encode, step = graphs
     config = tiny_config()
     assert encode.outputs == memory_specs(config)
@@ -46,7 +46,7 @@ def test_memory_leaves_encode_and_enters_step_as_it_is(graphs) -> None:
         assert outputs[state.output] == state.input.shape
 
 
-def test_graphs_are_plain(graphs) -> None:
+def test_graphs_have_no_control_flow_and_no_repetition(graphs) -> None:
     for graph in graphs:
         operators = {node.op_type for node in graph.model.graph.node}
         assert not operators & {"If", "Loop", "Scan", "Tile", "Expand"}
@@ -88,7 +88,7 @@ def test_int8_graphs_are_much_smaller(tmp_path) -> None:
     assert small < 0.36 * plain
 
 
-def test_source_lengths_hide_columns_exactly() -> None:
+def test_source_lengths_mask_columns_exactly() -> None:
     description = transformer.from_checkpoint(tiny_checkpoint()).architecture.description
     graph = build_step(description, PRECISION_BUILDERS["float32"].step)
     session = onnxruntime.InferenceSession(graph.model.SerializeToString())

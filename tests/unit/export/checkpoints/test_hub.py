@@ -1,4 +1,4 @@
-"""Checkpoints by name: what is asked of the hub's client, and what its failures become."""
+"""Checkpoints by name: calls of the hub's client, and messages for its failures."""
 
 import socket
 from fnmatch import fnmatch
@@ -29,7 +29,7 @@ FILES = (
 
 
 class FakeHub:
-    """In place of `snapshot_download`: copies names into a folder named by a commit."""
+    """Replaces `snapshot_download`: writes the files of these names into a folder named by a commit."""
 
     def __init__(self, cache: Path, files: tuple[str, ...]) -> None:
         self.folder = cache / "0123abc"
@@ -41,8 +41,8 @@ class FakeHub:
     ) -> str:
         self.revisions.append(revision)
         for file in self.files:
-            wanted = any(fnmatch(file, p) for p in allow_patterns)
-            if wanted and not any(fnmatch(file, p) for p in ignore_patterns):
+            is_allowed = any(fnmatch(file, p) for p in allow_patterns)
+            if is_allowed and not any(fnmatch(file, p) for p in ignore_patterns):
                 (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (self.folder / file).write_text("license: cc-by-4.0\n" if file == "README.md" else "")
         return str(self.folder)
@@ -56,7 +56,7 @@ class FakeHub:
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     client = FakeHub(tmp_path, FILES)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", client)
-    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", lambda *_, **__: None)  # it answers
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", lambda *_, **__: None)  # the hub answers
     return client
 
 
@@ -67,7 +67,7 @@ def test_safetensors_and_texts_are_fetched_and_nothing_else(fake) -> None:
     assert fake.revisions == ["v2"]
 
 
-def test_pickles_only_where_there_is_nothing_better(fake) -> None:
+def test_pickles_are_fetched_only_without_safetensors(fake) -> None:
     fake.files = tuple(file for file in FILES if "safetensors" not in file)
     hub.find_checkpoint("owner/model", None)
     assert "pytorch_model.bin" in fake.fetched
@@ -82,14 +82,14 @@ def test_a_folder_needs_no_hub_and_has_no_revisions(tmp_path, fake) -> None:
     assert fake.revisions == []
 
 
-def test_a_name_that_is_none(tmp_path) -> None:
+def test_a_path_that_does_not_exist_is_no_repository_name(tmp_path) -> None:
     with pytest.raises(ExportError, match="neither a folder nor the name of a repository"):
         hub.find_checkpoint(str(tmp_path / "gone"), None)
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_a_hub_that_cannot_be_reached(tmp_path, monkeypatch, offline: bool) -> None:
-    """The true client, told to stay offline, or sent where nobody listens."""
+def test_an_unreachable_hub(tmp_path, monkeypatch, offline: bool) -> None:
+    """The real client, offline or with a port on which no server listens."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -105,7 +105,7 @@ def test_a_hub_that_cannot_be_reached(tmp_path, monkeypatch, offline: bool) -> N
         ("GatedRepoError", "accept its terms"),
     ],
 )
-def test_what_the_hub_answers_becomes_advice(tmp_path, monkeypatch, raised: str, message: str) -> None:
+def test_the_hubs_refusals_become_advice(tmp_path, monkeypatch, raised: str, message: str) -> None:
     error: Any = getattr(huggingface_hub.errors, raised)
 
     def fail(*_: object, **__: object) -> None:
@@ -118,7 +118,7 @@ def test_what_the_hub_answers_becomes_advice(tmp_path, monkeypatch, raised: str,
 
 
 def _cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository in the client's cache, as it lies there after a download."""
+    """Writes a repository into the client's cache as a download does."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = cache / "models--owner--model"
     (repository / "refs").mkdir(parents=True)
@@ -131,10 +131,10 @@ def _cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return snapshot
 
 
-def test_a_hub_that_never_answers_is_given_up_and_the_cache_will_do(tmp_path, monkeypatch) -> None:
-    """The true client, and a hub that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+def test_the_cache_replaces_a_hub_that_never_answers(tmp_path, monkeypatch) -> None:
+    """The real client, and a hub that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent_hub:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent_hub.getsockname()[1]}")
         monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
         with pytest.raises(ExportError, match="the hub is not to be reached"):
@@ -143,7 +143,7 @@ def test_a_hub_that_never_answers_is_given_up_and_the_cache_will_do(tmp_path, mo
         assert hub.find_checkpoint("owner/model", None).path == snapshot
 
 
-def test_what_the_hub_refuses_and_the_cache_has_is_taken_from_there(tmp_path, monkeypatch) -> None:
+def test_the_cache_replaces_a_hub_that_refuses(tmp_path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
         error: Any = huggingface_hub.errors.GatedRepoError
         raise error.__new__(error)

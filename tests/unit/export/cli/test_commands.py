@@ -49,16 +49,16 @@ def test_export_verify_inspect(checkpoint, tmp_path) -> None:
     assert json.loads(result.stdout)["name"] == "tiny"
 
 
-def test_a_name_of_its_own(checkpoint, tmp_path) -> None:
+def test_the_name_option_replaces_the_folders_name(checkpoint, tmp_path) -> None:
     assert _export(checkpoint, tmp_path / "out", "--name", "talker").exit_code == 0
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["name"] == "talker"
 
 
-def test_the_precisions_that_are_offered_can_be_built() -> None:
+def test_every_offered_precision_has_builders() -> None:
     assert tuple(PRECISION_BUILDERS) == PRECISIONS
 
 
-def test_help_and_inspect_wait_for_no_torch() -> None:
+def test_help_and_inspect_import_no_torch() -> None:
     code = (
         "import sys, regard_export.cli.commands; print({'torch', 'transformers', 'onnxruntime'} & sys.modules.keys())"
     )
@@ -66,19 +66,19 @@ def test_help_and_inspect_wait_for_no_torch() -> None:
 
 
 @pytest.mark.parametrize("precision", ["int3", "", "int8,float8"])
-def test_unknown_precisions(checkpoint, tmp_path, precision: str) -> None:
+def test_unknown_precisions_are_refused(checkpoint, tmp_path, precision: str) -> None:
     result = _export(checkpoint, tmp_path / "out", "--precision", precision)
     assert result.exit_code == 2
     assert "known are float32, float16, int8, int4" in result.stderr
 
 
-def test_a_folder_that_is_not_empty(checkpoint, tmp_path) -> None:
+def test_an_occupied_folder_is_refused(checkpoint, tmp_path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     result = _export(checkpoint, tmp_path)
     assert (result.exit_code, "is not an empty folder" in result.stderr) == (1, True)
 
 
-def test_a_folder_that_is_no_checkpoint(tmp_path) -> None:
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path) -> None:
     result = _export(tmp_path, tmp_path / "out")
     assert (result.exit_code, "there is no config.json" in result.stderr) == (1, True)
 
@@ -90,7 +90,7 @@ def test_data_without_dev_sentences(checkpoint, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_damaged_bundles(checkpoint, tmp_path) -> None:
+def test_damaged_bundles_are_refused(checkpoint, tmp_path) -> None:
     _export(checkpoint, tmp_path / "out")
     with (tmp_path / "out" / "int8" / "step.onnx").open("ab") as stream:
         stream.write(b"x")

@@ -47,7 +47,7 @@ def test_a_tied_model_with_a_head_of_its_own_is_refused() -> None:
         TransformerDescription(config, weights | {"head.weight": weights["embedding.weight"]})
 
 
-def test_positions_are_learned_or_computed() -> None:
+def test_positions_are_learned_or_sinusoids() -> None:
     learned = TransformerDescription(*_weights(positions="learned"))
     assert learned.positions("decoder") is learned.weights["decoder_positions.weight"]
     sines = TransformerDescription(*_weights()).positions("encoder")

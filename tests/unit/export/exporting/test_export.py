@@ -34,7 +34,7 @@ def model() -> SourceModel:
 
 
 def _damaged(model: SourceModel) -> SourceModel:
-    """The same original, but a description that lost a bias on its way."""
+    """The same original, but a description without one of its biases."""
     weights = dict(model.architecture.description.weights)
     weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
     damaged = TransformerDescription(model.architecture.description.config, weights)
@@ -45,7 +45,7 @@ def _silent(_: str) -> None:
     pass
 
 
-def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> None:
+def test_a_bundle_holds_the_chosen_precision_and_its_report(tmp_path, model) -> None:
     stages: list[str] = []
     bundle = export(model, tmp_path / "out", OPTIONS, stages.append)
     assert bundle.folder == tmp_path / "out"
@@ -61,7 +61,7 @@ def test_a_bundle_holds_what_was_asked_for_and_its_report(tmp_path, model) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
-def test_precisions_stand_in_the_order_asked_for(tmp_path, model) -> None:
+def test_precisions_keep_the_callers_order(tmp_path, model) -> None:
     options = replace(OPTIONS, precisions=("int8", "float32", "int8"))
     bundle = export(model, tmp_path / "out", options, _silent)
     assert [variant.precision for variant in bundle.manifest.variants] == ["int8", "float32"]
@@ -73,14 +73,14 @@ def test_a_failed_gate_writes_nothing(tmp_path, model) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mismatch_can_be_allowed_and_is_marked(tmp_path, model) -> None:
+def test_an_allowed_mismatch_is_marked(tmp_path, model) -> None:
     bundle = export(_damaged(model), tmp_path / "out", replace(OPTIONS, is_mismatch_allowed=True), _silent)
     assert bundle.manifest.verification["passed"] is False
 
 
 def test_an_interrupted_export_leaves_nothing(tmp_path, model) -> None:
     def interrupt(stage: str) -> None:
-        # By now a whole bundle lies in the temporary folder, where a server must not find it.
+        # A complete bundle is in the staging folder by now, where a server must not find it.
         if stage.startswith("int8: soundness"):
             assert list(tmp_path.glob(f"*/{MANIFEST}")) == []
             raise KeyboardInterrupt
@@ -90,7 +90,7 @@ def test_an_interrupted_export_leaves_nothing(tmp_path, model) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path, model) -> None:
+def test_an_occupied_folder_is_refused(tmp_path, model) -> None:
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(ExportError, match="not an empty folder"):
         export(model, tmp_path, OPTIONS, _silent)
@@ -99,19 +99,19 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, model) -> None:
     assert (tmp_path / "note.txt").read_text() == "mine"
 
 
-def test_what_no_manifest_may_hold_is_named(tmp_path, model) -> None:
+def test_a_value_that_no_manifest_may_hold_is_named(tmp_path, model) -> None:
     bad = replace(model, max_target_tokens=0)
     with pytest.raises(ExportError, match="cannot be served: max_target_tokens 0: Input should be greater than 0"):
         export(bad, tmp_path / "out", OPTIONS, _silent)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_folder_is_taken(tmp_path, model) -> None:
+def test_an_empty_folder_is_accepted(tmp_path, model) -> None:
     (tmp_path / "out").mkdir()
     assert export(model, tmp_path / "out", OPTIONS, _silent).manifest.name == "tiny"
 
 
-def test_a_full_disk_is_noticed_first(tmp_path, model, monkeypatch) -> None:
+def test_a_full_disk_is_noticed_before_any_work(tmp_path, model, monkeypatch) -> None:
     usage = type("Usage", (), {"free": 2**20})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(ExportError, match="1 MiB are free"):
@@ -130,43 +130,43 @@ def test_a_bundle_can_be_verified_again(tmp_path, model) -> None:
 
 
 def _forcing(model: SourceModel) -> SourceModel:
-    """The same model, whose languages each force a first token."""
+    """The same model, with a forced first token for each language."""
     target = model.target.model_copy(update={"forced_first_ids": {"de": 310, "fr": 311}})
     return replace(model, target=target)
 
 
-def test_outputs_begin_with_the_token_that_their_language_forces(tmp_path, model) -> None:
+def test_outputs_begin_with_their_languages_forced_token(tmp_path, model) -> None:
     report = export(_forcing(model), tmp_path / "out", OPTIONS, _silent).manifest.verification
     assert report["passed"]
-    assert report["checks"]["float32"]["outputs that do not begin as their language has it"]["value"] == 0
+    assert report["checks"]["float32"]["outputs that do not begin with their language's forced token"]["value"] == 0
 
 
-def test_verification_that_forgets_the_forced_token_on_both_sides_fails(tmp_path, model, monkeypatch) -> None:
+def test_verification_fails_if_graphs_and_original_ignore_the_forced_token(tmp_path, model, monkeypatch) -> None:
     monkeypatch.setattr(
         "regard_export.verification.workload.Workload.generations",
         lambda self, search: [search] * len(self.sources),
     )
     with pytest.raises(
-        VerificationFailed, match="outputs that do not begin as their language has it is 6, more than 0"
+        VerificationFailed, match="outputs that do not begin with their language's forced token is 6, more than 0"
     ):
         export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_original_that_forgets_the_forced_token_fails(tmp_path, model) -> None:
+def test_verification_fails_if_the_original_ignores_the_forced_token(tmp_path, model) -> None:
     generate = model.reference.generate
     model.reference.generate = lambda source, way: generate(source, replace(way, forced_first_id=None))
     with pytest.raises(VerificationFailed, match="greedy: outputs that differ"):
         export(_forcing(model), tmp_path / "out", OPTIONS, _silent)
 
 
-def test_another_models_bundle_does_not_pass(tmp_path, model) -> None:
+def test_another_models_bundle_fails(tmp_path, model) -> None:
     options = replace(OPTIONS, precisions=("float32",))
     bundle = export(transformer.from_checkpoint(tiny_checkpoint(seed=1)), tmp_path / "out", options, _silent)
     assert verify_bundle(bundle, model, {}, _silent).failures
 
 
-def test_dev_sentences_gate_the_loss_of_bleu(tmp_path, model, monkeypatch) -> None:
+def test_a_loss_of_bleu_on_dev_sentences_fails(tmp_path, model, monkeypatch) -> None:
     dev = {"de": [DevExample("Thank you!", ("Danke!",)), DevExample("He is ill.", ("Er ist krank.",))]}
     bundle = export(model, tmp_path / "good", replace(OPTIONS, dev=dev), _silent)
     assert set(bundle.manifest.verification["dev"]) == {"num_examples", "float32_BLEU", "int8_BLEU"}
@@ -192,17 +192,17 @@ def test_a_checkpoints_folder_is_read(tmp_path) -> None:
         (json.dumps({"family": transformer.FAMILY}), "lacks model.safetensors, tokenizer.json, card.json"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path, config: str | None, message: str) -> None:
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path, config: str | None, message: str) -> None:
     if config is not None:
         (tmp_path / "config.json").write_text(config)
     with pytest.raises(ExportError, match=message):
         load_source_model(tmp_path)
 
 
-def test_options_that_are_not_known_are_named() -> None:
+def test_unknown_options_are_named() -> None:
     checkpoint = tiny_checkpoint()
     checkpoint.config.update(rotary=True, experts=8)
-    with pytest.raises(ExportError, match="not supported: experts, rotary"):
+    with pytest.raises(ExportError, match="unsupported options: experts, rotary"):
         transformer.from_checkpoint(checkpoint)
 
 
@@ -215,6 +215,6 @@ def test_models_with_few_positions_are_verified_within_them(tmp_path) -> None:
     )
 
 
-def test_bundles_load_where_they_are_moved(tmp_path, model) -> None:
+def test_a_moved_bundle_loads(tmp_path, model) -> None:
     export(model, tmp_path / "out", OPTIONS, _silent).folder.rename(tmp_path / "elsewhere")
     assert Bundle.load(tmp_path / "elsewhere").manifest.name == "tiny"

@@ -1,4 +1,4 @@
-"""An export that ends early leaves nothing that a server would load, and does not stand in the way of the next one."""
+"""An interrupted export leaves nothing that a server would load, and does not block the next export."""
 
 import signal
 import subprocess
@@ -13,13 +13,13 @@ from regard_service.repository.catalogue import scan
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
-# The command, which is sent a signal as soon as a stage begins: from within, so that nothing has to be waited for.
+# Runs the command, which sends itself a signal when a stage begins, so that the test need not wait for the stage.
 EXPORT = """
 import os, signal, sys
 import torch
 from regard_export.cli import commands, progress
 from regard_export.verification import workload
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in background processes
 torch.set_num_threads(1)
 workload.MAX_SOURCES, workload.MAX_NEW_TOKENS = 2, 4
 stage = progress.Progress.stage
@@ -53,11 +53,11 @@ def _signalled(checkpoint: Path, out: Path, stage: str, number: signal.Signals) 
 
 
 @pytest.mark.parametrize("stage", ["float32: calibrating", "writing the bundle"])
-def test_what_a_killed_export_leaves_loads_nowhere_and_goes_with_the_next(checkpoint, tmp_path, stage: str) -> None:
+def test_a_killed_exports_files_never_load_and_the_next_export_removes_them(checkpoint, tmp_path, stage: str) -> None:
     ended = _signalled(checkpoint, tmp_path / "tiny", stage, signal.SIGKILL)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert not (tmp_path / "tiny").exists()
-    assert [path.name for path in tmp_path.iterdir()] == [".tiny.export"]  # it was in the middle
+    assert [path.name for path in tmp_path.iterdir()] == [".tiny.export"]  # killed before the end
     assert scan([tmp_path]) == []
 
     result = CliRunner().invoke(export_command, [str(checkpoint), "-o", str(tmp_path / "tiny")])
@@ -69,7 +69,7 @@ def test_what_a_killed_export_leaves_loads_nowhere_and_goes_with_the_next(checkp
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 128 + signal.SIGTERM)])
-def test_an_export_that_is_asked_to_end_leaves_nothing(checkpoint, tmp_path, number, code: int) -> None:
+def test_a_terminated_export_leaves_nothing(checkpoint, tmp_path, number, code: int) -> None:
     ended = _signalled(checkpoint, tmp_path / "tiny", "float32: outputs of the original", number)
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr

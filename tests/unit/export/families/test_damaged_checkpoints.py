@@ -1,4 +1,4 @@
-"""What a careless or hostile user hands to the command: every refusal names the cause, and none is a traceback."""
+"""Damaged and hostile checkpoints: the command names the cause, and prints no traceback."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint to change."""
+    """A checkpoint that the test may change."""
     return Path(shutil.copytree(checkpoint, tmp_path / "checkpoint"))
 
 
@@ -39,7 +39,7 @@ def _read(source: Path, *options: str) -> Result:
 
 
 def _refusal(source: Path, *options: str) -> str:
-    """What the command says; it ends with 1, and with nothing that it did not mean to raise."""
+    """The command's message; it must exit with 1, through an error that it raised itself."""
     result = _read(source, *options)
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == 1
@@ -131,13 +131,13 @@ def test_the_cause_is_named(copy, change: Callable[[Path], object], message: str
     assert message in _refusal(copy)
 
 
-def test_settings_that_are_missing_are_named(copy) -> None:
+def test_missing_settings_are_named(copy) -> None:
     _without(copy / "generation_config.json", "decoder_start_token_id")
     _without(copy / "config.json", "decoder_start_token_id")
     assert "there is no 'decoder_start_token_id'" in _refusal(copy)
 
 
-def test_numbers_that_are_not_finite_are_named_all_at_once(copy) -> None:
+def test_all_weights_that_are_not_finite_are_named(copy) -> None:
     weights = load_file(copy / WEIGHTS)
     weights["model.decoder.layers.1.fc1.weight"][0, 0] = torch.nan
     weights["model.encoder.layers.0.fc2.bias"][0] = torch.inf
@@ -171,7 +171,7 @@ def test_weights_in_parts_are_read(copy, checkpoint) -> None:
         ("empty.pt", b"", "empty.pt is no file that PyTorch saved, or damaged"),
     ],
 )
-def test_files_that_are_no_checkpoint(tmp_path, name: str, content: bytes, message: str) -> None:
+def test_files_without_a_checkpoint(tmp_path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert message in _refusal(tmp_path / name)
 
@@ -181,7 +181,7 @@ def test_an_empty_folder(tmp_path) -> None:
     assert "empty holds no checkpoint: there is no config.json" in _refusal(tmp_path / "empty")
 
 
-def test_another_task_than_the_models(copy) -> None:
+def test_a_task_that_the_model_does_not_do(copy) -> None:
     assert "does translation, not summarization" in _refusal(copy, "--task", "summarization")
 
 
@@ -200,7 +200,7 @@ class Hostile:
 
 
 class Weights(dict[str, Tensor]):
-    """A class of somebody's own, which only a trusted pickle may make."""
+    """A class that only a trusted pickle may instantiate."""
 
 
 @pytest.mark.parametrize("write", [write_marian, write_vision, write_blip])
@@ -208,8 +208,8 @@ def test_pickles_of_tensors_need_no_trust_and_others_do(tmp_path, write: Callabl
     folder, mark = write(tmp_path / "checkpoint"), tmp_path / "ran"
     source = [5, 6, 2] if write is write_marian else np.ones((3, HEIGHT, WIDTH), np.float32)
 
-    def first_logits(wanted: LoadOptions) -> np.ndarray:
-        model = load_source_model(folder, wanted)
+    def first_logits(load_options: LoadOptions) -> np.ndarray:
+        model = load_source_model(folder, load_options)
         return model.reference.teacher_force(source, [model.target.start_id]).logits
 
     expected, weights = first_logits(LoadOptions()), load_file(folder / WEIGHTS)
@@ -219,7 +219,7 @@ def test_pickles_of_tensors_need_no_trust_and_others_do(tmp_path, write: Callabl
 
     torch.save(Weights(weights), folder / PICKLE)
     assert "may run any code when it is read; if you trust its author: --trust-pickle" in _refusal(folder)
-    assert np.allclose(first_logits(LoadOptions(trust_pickle=True)), expected, atol=1e-5)
+    assert np.allclose(first_logits(LoadOptions(is_pickle_trusted=True)), expected, atol=1e-5)
 
     torch.save({**weights, "hostile": Hostile(mark)}, folder / PICKLE)
     assert "may run any code when it is read" in _refusal(folder)
@@ -242,7 +242,7 @@ def test_an_output_below_a_file(copy, tmp_path) -> None:
     assert "is no folder" in result.stderr
 
 
-def test_a_disk_that_is_full_in_the_middle(copy, tmp_path, monkeypatch) -> None:
+def test_a_disk_that_fills_up_during_the_export(copy, tmp_path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "weights.bin"))
 
@@ -264,7 +264,7 @@ def test_names_and_versions_that_no_model_may_have(copy, options: tuple[str, str
     assert message in _refusal(copy, *options)
 
 
-def test_verifying_against_what_it_was_not_exported_from(copy, tmp_path, monkeypatch) -> None:
+def test_verifying_against_another_checkpoint(copy, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
     monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
     out = str(tmp_path / "out")
@@ -272,13 +272,13 @@ def test_verifying_against_what_it_was_not_exported_from(copy, tmp_path, monkeyp
     picture = write_vision(tmp_path / "vision")
     result = CliRunner().invoke(verify_command, [out, "--source", str(picture)])
     assert result.exit_code == 1
-    told = "cannot be read as that from which 'out' was exported, a model for translation of family marian"
-    assert told in " ".join(result.stderr.split())
+    refusal = "is not the checkpoint that 'out' was exported from, a model for translation of family marian"
+    assert refusal in " ".join(result.stderr.split())
     result = CliRunner().invoke(verify_command, [out, "--revision", "main"])
     assert (result.exit_code, "--revision needs --source" in result.stderr) == (2, True)
 
 
-def test_verifying_what_is_no_bundle(tmp_path) -> None:
+def test_verifying_a_folder_without_a_bundle(tmp_path) -> None:
     result = CliRunner().invoke(verify_command, [str(tmp_path)])
     assert isinstance(result.exception, SystemExit)
     assert "manifest.json" in result.stderr

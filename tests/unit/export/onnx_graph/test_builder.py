@@ -27,14 +27,14 @@ def test_a_built_model_is_valid_and_names_its_axes() -> None:
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 21), ("com.microsoft", 1)]
 
 
-def test_equal_constants_are_one_but_types_and_shapes_count() -> None:
+def test_constants_of_equal_bytes_types_and_shapes_are_stored_once() -> None:
     graph = GraphBuilder("constants")
     assert graph.constant(np.arange(3)) == graph.constant(np.arange(3), "another name")
     names = {graph.constant(x) for x in (np.zeros(4, np.int32), np.zeros(4, np.float32), np.zeros((2, 2), np.int32))}
     assert len(names) == 3
 
 
-def test_values_have_names_of_their_own() -> None:
+def test_values_have_distinct_names() -> None:
     graph = GraphBuilder("names")
     outputs = [*graph.nodes("Split", ["x"], 3), graph.node("Relu", "x"), graph.name_value("Relu")]
     assert len(set(outputs)) == len(outputs)

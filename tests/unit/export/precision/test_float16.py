@@ -1,4 +1,4 @@
-"""What becomes float16, what stays float32, and what is told of it."""
+"""Which tensors become float16, and which stay float32."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return write_tiny_bundle(tmp_path_factory.mktemp("float16") / "bundle", model, "float32", "float16")
 
 
-def test_memory_and_state_are_half_as_large_and_what_search_reads_is_not(bundle) -> None:
+def test_memory_and_state_become_float16_and_inputs_of_the_search_do_not(bundle) -> None:
     half = next(v for v in bundle.manifest.variants if v.precision == "float16")
     types = {spec.name: spec.dtype for spec in (*half.encode.outputs, *half.step.inputs, *half.step.outputs)}
     assert {t for name, t in types.items() if name.startswith(("cross_key", "cross_value", "self_", "present_"))} == {
@@ -58,8 +58,8 @@ def test_weights_are_half_as_large(bundle) -> None:
     assert half < 0.55 * whole
 
 
-def test_scores_that_hide_stay_finite(bundle) -> None:
-    """Minus infinity times 0 would be NaN; float16 holds nothing near the float32 graph's number."""
+def test_masked_scores_stay_finite(bundle) -> None:
+    """Minus infinity times 0 would be NaN, and the float32 mask exceeds the range of float16."""
     step = onnx.load(bundle.path("float16/step.onnx"), load_external_data=False)
     small = [onnx.numpy_helper.to_array(x) for x in step.graph.initializer if x.raw_data]
     halves = [x for x in small if x.dtype == np.float16]
@@ -90,7 +90,7 @@ def test_candidates_are_ranked_as_gpus_do(tmp_path: Path, name: str) -> None:
     }
     bundle = write_tiny_bundle(tmp_path / "bundle", make[name](), "float16")
     nodes = onnx.load(bundle.path("float16/step.onnx"), load_external_data=False).graph.node
-    assert [node.op_type for node in nodes].count("TopK") == 1  # and none within groups
+    assert [node.op_type for node in nodes].count("TopK") == 1  # ungrouped ranking
 
 
 def test_models_that_copy_are_refused_before_anything_is_built(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from regard_export.precision.quantized_layers import (
 )
 from regard_service.bundle import TensorSpec
 
-fixed_linear = partial(static_linear, activation_range=ActivationRange(-5.0, 4.5))
+ranged_linear = partial(static_linear, activation_range=ActivationRange(-5.0, 4.5))
 
 
 @pytest.fixture
@@ -62,22 +62,22 @@ def _layer(rng: np.random.Generator, out: int, width: int, *, bias: bool = True)
 
 @pytest.mark.parametrize("add", [float_linear, float_head])
 @pytest.mark.parametrize("bias", [True, False])
-def test_float_forms_are_exact(rng, add: LinearBuilder, bias: bool) -> None:
+def test_float_layers_are_exact(rng, add: LinearBuilder, bias: bool) -> None:
     layer, x = _layer(rng, 5, 8, bias=bias), rng.standard_normal((3, 8)).astype(np.float32)
     expected = x @ layer.weight.T + (layer.bias if bias else 0)
     assert np.allclose(_product(add, layer, x), expected, atol=1e-5)
 
 
 def _stored(weight: np.ndarray) -> np.ndarray:
-    """What is in the file of float32 [out, in] with a scale an output; how far off that is has a test of its own."""
+    """The weight after quantization with a scale per output; another test bounds its error."""
     quantized, scales = quantize_per_output(weight)
     return (quantized * scales).T
 
 
-@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, ranged_linear])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(7, 128), (7, 1, 128)])
-def test_8_bit_forms_are_close(rng, add: LinearBuilder, bias: bool, shape: tuple[int, ...]) -> None:
+def test_8_bit_layers_are_close(rng, add: LinearBuilder, bias: bool, shape: tuple[int, ...]) -> None:
     layer, x = _layer(rng, 48, 128, bias=bias), rng.standard_normal(shape).astype(np.float32)
     weight = layer.weight if add is block_linear_8bit else _stored(layer.weight)
     expected = x @ weight.T + (layer.bias if bias else 0)
@@ -86,7 +86,7 @@ def test_8_bit_forms_are_close(rng, add: LinearBuilder, bias: bool, shape: tuple
     assert np.abs(actual - expected).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear, block_linear_4bit])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, ranged_linear, block_linear_4bit])
 @pytest.mark.parametrize("width", [48, 128, 256])
 def test_a_row_depends_on_no_other(rng, add: LinearBuilder, width: int) -> None:
     layer, x = _layer(rng, 96, width), rng.standard_normal((33, width)).astype(np.float32)
@@ -95,23 +95,23 @@ def test_a_row_depends_on_no_other(rng, add: LinearBuilder, width: int) -> None:
     assert np.array_equal(_product(add, layer, x)[:1], alone)
 
 
-@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear, block_linear_4bit])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, ranged_linear, block_linear_4bit])
 @pytest.mark.parametrize("width", [64, 512])
 def test_no_row_of_a_batch_depends_on_its_size(rng, add: LinearBuilder, width: int) -> None:
-    """Kernels take rows by twos or fours; an odd one at the end is computed as the others are."""
+    """Kernels compute two or four rows at a time; a remaining row gets the same result."""
     layer, x = _layer(rng, 96, width), rng.standard_normal((9, width)).astype(np.float32)
     alone = np.concatenate([_product(add, layer, row[None]) for row in x])
     for size in (2, 3, 4, 5, 9):
         assert np.array_equal(_product(add, layer, x[:size]), alone[:size])
 
 
-@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, fixed_linear])
+@pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, ranged_linear])
 def test_a_row_of_zeros_gives_the_bias(rng, add: LinearBuilder) -> None:
     layer = _layer(rng, 16, 64)
     assert np.allclose(_product(add, layer, np.zeros((2, 64), np.float32)), layer.bias)
 
 
-def test_what_is_out_of_a_fixed_range_is_cut_off(rng) -> None:
+def test_inputs_outside_of_a_static_range_are_clipped(rng) -> None:
     layer, x = _layer(rng, 16, 64), rng.standard_normal((3, 64)).astype(np.float32) * 3
     cut = _product(partial(static_linear, activation_range=ActivationRange(-1.0, 2.0)), layer, x)
     expected = np.clip(x, -1, 2) @ layer.weight.T + layer.bias
@@ -133,7 +133,7 @@ def test_zero_is_exact_in_every_range(rng, activation_range: ActivationRange) ->
     )
 
 
-def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
+def test_the_error_of_blocks_is_at_most_half_a_step(rng) -> None:
     weight = rng.standard_normal((5, 2, 96)).astype(np.float32)
     quantized, scales = quantize_blocks_8bit(weight)
     assert (quantized.shape, scales.shape) == ((5, 2, 3, 32), (5, 2, 3))
@@ -141,35 +141,35 @@ def test_blocks_are_off_by_half_a_step_at_most(rng) -> None:
     assert (np.abs(restored - weight) <= np.repeat(scales, 32, axis=-1) * 0.501).all()
 
 
-def test_outputs_are_off_by_half_a_step_at_most(rng) -> None:
+def test_the_error_per_output_is_at_most_half_a_step(rng) -> None:
     weight = rng.standard_normal((5, 30)).astype(np.float32)
     quantized, scales = quantize_per_output(weight)
     assert (quantized.shape, quantized.dtype, scales.shape) == ((30, 5), np.int8, (5,))
     assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
 
 
-@pytest.mark.parametrize("add", [dynamic_linear, fixed_linear])
+@pytest.mark.parametrize("add", [dynamic_linear, ranged_linear])
 def test_products_of_the_largest_numbers_do_not_overflow(add: LinearBuilder) -> None:
-    """On CPUs without VNNI two of them are added up in 16 bits, which sessions need not be told to avoid."""
+    """On CPUs without VNNI two products are summed in 16 bits, for which sessions need no special option."""
     layer = Linear("largest", np.ones((16, 64), np.float32))
     x = np.full((3, 64), 4.5, np.float32)
     assert np.allclose(_product(add, layer, x), 64 * 4.5, rtol=5e-3)
 
 
-def test_4_bit_forms_are_near(rng) -> None:
+def test_4_bit_layers_are_close(rng) -> None:
     layer, x = _layer(rng, 48, 128), rng.standard_normal((7, 128)).astype(np.float32)
     expected = x @ layer.weight.T + layer.bias
     assert np.abs(_product(block_linear_4bit, layer, x) - expected).mean() < 0.12 * expected.std()
 
 
-def test_small_blocks_are_off_by_half_a_step_but_at_their_far_end(rng) -> None:
+def test_the_error_of_4_bit_blocks_is_half_a_step_except_at_plus_8(rng) -> None:
     weight = rng.standard_normal((5, 96)).astype(np.float32)
     weight[0, :32] = 0
     quantized, scales = quantize_blocks_4bit(weight, 32)
     assert (quantized.shape, scales.shape) == ((5, 3, 16), (5, 3))
     numbers = np.stack([quantized & 15, quantized >> 4], axis=-1).reshape(5, 3, 32).astype(np.float32) - 8
     error = np.abs(numbers * scales[..., None] - weight.reshape(5, 3, 32))
-    assert (error <= np.abs(scales[..., None]) * 1.001).all()  # a whole step where +8 would be needed
+    assert (error <= np.abs(scales[..., None]) * 1.001).all()  # a whole step for numbers that +8 would represent
     assert (error > np.abs(scales[..., None]) * 0.501).mean() < 0.05
     assert (numbers[0, 0] == 0).all()
 
@@ -214,7 +214,7 @@ def test_the_embedding_reads_the_bytes_of_the_blocks(rng) -> None:
 
 
 @pytest.mark.parametrize(("width", "size"), [(256, 64), (512, 64), (96, 32), (48, 16)])
-def test_the_largest_block_that_divides(width: int, size: int) -> None:
+def test_the_block_size_is_the_largest_that_divides_the_width(width: int, size: int) -> None:
     assert block_size(width) == size
 
 

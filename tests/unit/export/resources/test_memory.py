@@ -1,4 +1,4 @@
-"""What is given back to the system is what can be read again, and nothing that somebody wrote."""
+"""`release_memory` drops pages that can be read from their file again, and no modified ones."""
 
 import mmap
 from pathlib import Path
@@ -13,7 +13,7 @@ from regard_export.resources.memory import (
     release_memory,
 )
 
-pytestmark = pytest.mark.skipif(not MAPS_FILE.exists(), reason="only Linux tells what is mapped")
+pytestmark = pytest.mark.skipif(not MAPS_FILE.exists(), reason="only Linux has /proc/self/maps")
 
 NUM_BYTES = 4 * MIN_MAPPING_BYTES
 
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def _mapped(file: Path, mode: str) -> tuple[np.memmap, int]:
-    array = np.memmap(file, np.uint8, mode)  # "c" is private and may be written, as checkpoints are mapped
+    array = np.memmap(file, np.uint8, mode)  # "c" is private and writable, as PyTorch maps checkpoints
     return array, array.ctypes.data
 
 
@@ -37,7 +37,7 @@ def _resident(start: int) -> int:
 
 
 @pytest.mark.parametrize("mode", ["r", "c"])
-def test_pages_that_were_only_read_are_given_back(file, mode: str) -> None:
+def test_unmodified_pages_are_released(file, mode: str) -> None:
     array, start = _mapped(file, mode)
     total = int(array.sum())
     assert _resident(start) == NUM_BYTES
@@ -46,7 +46,7 @@ def test_pages_that_were_only_read_are_given_back(file, mode: str) -> None:
     assert int(array.sum()) == total
 
 
-def test_pages_that_were_written_stay(file) -> None:
+def test_modified_pages_stay(file) -> None:
     array, start = _mapped(file, "c")
     assert not _is_modified(start, start + NUM_BYTES)
     array[3 * mmap.PAGESIZE] = 77
@@ -55,14 +55,14 @@ def test_pages_that_were_written_stay(file) -> None:
     assert array[3 * mmap.PAGESIZE] == 77
 
 
-def test_where_nobody_can_tell_a_mapping_counts_as_written(file, tmp_path, monkeypatch) -> None:
+def test_without_a_pagemap_every_mapping_counts_as_modified(file, tmp_path, monkeypatch) -> None:
     array, start = _mapped(file, "c")
     monkeypatch.setattr("regard_export.resources.memory.PAGEMAP_FILE", tmp_path / "none")
     assert _is_modified(start, start + NUM_BYTES)
     assert array[0] == 0
 
 
-def test_libraries_and_small_mappings_are_left_alone() -> None:
+def test_libraries_and_small_mappings_stay() -> None:
     large = f"{MIN_MAPPING_BYTES:x}-{2 * MIN_MAPPING_BYTES:x}"
     mappings = (
         f"{large} r-xp 00000000 fe:00 1    /lib/library.so\n"

@@ -1,4 +1,4 @@
-"""Heads are chosen by IBM Model 1, which itself must find what stands together."""
+"""The choice of alignment heads by IBM Model 1, and the model itself."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from regard_export.tuning.ibm_model_1 import ibm_model_1
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
-# A language of three words, whose translation turns their order round.
+# A language of three words, whose translation reverses their order.
 PAIRS = [([1, 2], [12, 11]), ([2, 3], [13, 12]), ([1, 3], [13, 11]), ([3, 2, 1], [11, 12, 13])]
 
 
-def test_ibm_model_1_finds_which_words_stand_together() -> None:
+def test_ibm_model_1_finds_translations() -> None:
     for (source, target), posterior in zip(PAIRS, ibm_model_1(PAIRS), strict=True):
         np.testing.assert_allclose(posterior.sum(axis=1), 1, atol=1e-6)
         assert [source[column] + 10 for column in posterior.argmax(axis=1)] == target
@@ -32,7 +32,7 @@ def _one_hot(columns: list[int], num_source: int) -> np.ndarray:
 
 
 def _sentence(head: int, *, is_shifted: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Maps of 2 x 3 heads of which one tells the alignment, and that alignment."""
+    """Maps of 2 x 3 heads, one of which is the alignment, and the alignment."""
     expected = _one_hot(rng.permutation(6)[:5].tolist(), 6)
     maps = rng.dirichlet(np.ones(6), (2, 3, 5)).astype(np.float32)
     layer = np.roll(expected, 1, axis=0) if is_shifted else expected
@@ -42,7 +42,7 @@ def _sentence(head: int, *, is_shifted: bool, rng: np.random.Generator) -> tuple
 
 @pytest.mark.parametrize("is_shifted", [False, True])
 @pytest.mark.parametrize("head", [1, 5])
-def test_the_head_that_tells_the_alignment_is_chosen(head: int, is_shifted: bool) -> None:
+def test_the_head_that_is_the_alignment_is_chosen(head: int, is_shifted: bool) -> None:
     rng = np.random.default_rng(0)
     maps, expected = zip(*(_sentence(head, is_shifted=is_shifted, rng=rng) for _ in range(40)), strict=True)
     choice = best_heads(maps, expected)
@@ -51,15 +51,15 @@ def test_the_head_that_tells_the_alignment_is_chosen(head: int, is_shifted: bool
     assert choice.agreement > (0.75 if is_shifted else 0.999)  # the last token is never an input
 
 
-def test_two_heads_that_each_know_half_are_both_chosen() -> None:
+def test_two_heads_with_half_of_the_alignment_each_are_both_chosen() -> None:
     rng = np.random.default_rng(1)
     maps, expected = [], []
     for _ in range(40):
-        wanted = _one_hot(rng.permutation(6)[:4].tolist(), 6)
+        alignment = _one_hot(rng.permutation(6)[:4].tolist(), 6)
         first, second = np.full((2, 4, 6), 1 / 6, np.float32)
-        first[:2], second[2:] = wanted[:2], wanted[2:]
+        first[:2], second[2:] = alignment[:2], alignment[2:]
         maps.append(np.stack([first, second, np.full((4, 6), 1 / 6, np.float32)])[None])
-        expected.append(wanted)
+        expected.append(alignment)
     assert best_heads(maps, expected) == AlignmentChoice(((0, 0), (0, 1)), is_shifted=False, agreement=1.0)
 
 

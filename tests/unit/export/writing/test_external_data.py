@@ -1,4 +1,4 @@
-"""Weights stand beside the graphs, which alone must stay below what protobuf allows: a bundle may be larger than 2 GB.
+"""Weights are outside of the graphs, so that a bundle may be larger than 2 GB, protobuf's limit for a graph.
 
 Tested at reduced size: the limit is lowered to what the graphs of a small model take without their weights.
 """
@@ -18,10 +18,11 @@ from regard_export.onnx_graph import weights_file
 from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.writing import variants as bundle_module
 from regard_service.bundle import MANIFEST, Bundle, BundleError
+from regard_service.generation import Generation
 
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
-LIMIT = 2**17  # bytes, in place of 2 GB
+LIMIT = 2**17  # bytes, instead of 2 GB
 OPTIONS = ExportOptions("tiny", "1", ("float32",), {})
 
 
@@ -50,19 +51,19 @@ def test_a_bundle_beyond_the_limit_is_written_checked_and_served(tmp_path, model
         assert bundle.path(graph.file).stat().st_size < LIMIT
     assert bundle.path("float32/weights.bin").stat().st_size > LIMIT
     assert set(bundle.manifest.files) >= {"float32/weights.bin", variant.step.file}
-    (decoded,) = VariantEngine(bundle, "float32").decode([[5, 6, 7]], num_beams=2, max_new_tokens=4)
-    assert np.isfinite(decoded.hypothesis.score)
+    (decoded,) = VariantEngine(bundle, "float32").search([[5, 6, 7]], Generation(4, num_beams=2))
+    assert np.isfinite(decoded.score)
     assert verify_bundle(bundle, model, {}, lambda _: None).failures == []
 
 
-def test_graphs_that_would_hold_their_weights_are_refused(tmp_path, model, monkeypatch) -> None:
+def test_graphs_that_contain_their_weights_are_refused(tmp_path, model, monkeypatch) -> None:
     monkeypatch.setattr(weights_file, "MIN_BYTES", 2**30)
     with pytest.raises(ExportError, match=r"encode.onnx, without its weights, is larger than \d+ bytes"):
         _export(model, tmp_path / "large")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_constants_may_stand_outside(tmp_path, model, monkeypatch) -> None:
+def test_all_constants_may_be_external(tmp_path, model, monkeypatch) -> None:
     plain = _export(model, tmp_path / "plain")
     monkeypatch.setattr(weights_file, "MIN_BYTES", 64)
     outside = _export(model, tmp_path / "outside")

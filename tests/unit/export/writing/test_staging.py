@@ -1,4 +1,4 @@
-"""One process at a time makes a bundle in the hidden folder beside it; what was left there goes."""
+"""One process at a time uses a staging folder, which starts empty and is removed at the end."""
 
 import multiprocessing
 import subprocess
@@ -20,7 +20,7 @@ with staging_folder(Path(sys.argv[1]), "export") as folder:
 """
 
 
-def test_it_is_empty_hidden_two_levels_down_and_gone_in_the_end(tmp_path) -> None:
+def test_the_folder_is_empty_and_hidden_and_removed_at_the_end(tmp_path) -> None:
     with staging_folder(tmp_path / "out", "export") as folder:
         assert folder.parent == tmp_path / ".out.export"
         assert list(folder.iterdir()) == []
@@ -28,13 +28,13 @@ def test_it_is_empty_hidden_two_levels_down_and_gone_in_the_end(tmp_path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_gone_after_an_error_too_even_one_of_a_missing_file(tmp_path) -> None:
+def test_the_folder_is_removed_after_an_error(tmp_path) -> None:
     with pytest.raises(FileNotFoundError), staging_folder(tmp_path / "out", "export") as folder:
         (folder / "none").read_text()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_process_is_refused_and_disturbs_nothing(tmp_path) -> None:
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -55,7 +55,7 @@ def test_another_process_is_refused_and_disturbs_nothing(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_left_goes(tmp_path) -> None:
+def test_the_files_of_a_killed_process_are_removed(tmp_path) -> None:
     place = tmp_path / ".out.export"
     (place / "bundle" / "int8").mkdir(parents=True)
     (place / "bundle" / "int8" / "weights.bin").write_bytes(b"half")
@@ -67,8 +67,8 @@ def test_what_a_killed_process_left_goes(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def _take_turns(folder: Path, number: int) -> None:
-    """Enters again and again; whoever is inside is alone."""
+def _enter_repeatedly(folder: Path, number: int) -> None:
+    """Enters 20 times, and is the only process in the folder each time."""
     entered = 0
     while entered < 20:
         try:
@@ -81,9 +81,9 @@ def _take_turns(folder: Path, number: int) -> None:
             continue
 
 
-def test_many_that_come_and_go_are_never_inside_together(tmp_path) -> None:
+def test_concurrent_processes_are_never_in_the_folder_together(tmp_path) -> None:
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_take_turns, args=(tmp_path, number)) for number in range(3)]
+    processes = [context.Process(target=_enter_repeatedly, args=(tmp_path, number)) for number in range(3)]
     for process in processes:
         process.start()
     for process in processes:

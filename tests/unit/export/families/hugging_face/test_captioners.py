@@ -1,4 +1,4 @@
-"""What a captioner of `transformers` tells the manifest, and what cannot be exported."""
+"""The manifests of `transformers` captioners, and refusals."""
 
 import json
 from collections.abc import Callable
@@ -35,13 +35,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint to change."""
+    """A checkpoint that the test may change."""
     for file in checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
 
 
-def test_what_the_manifest_says(checkpoint) -> None:
+def test_the_manifest(checkpoint) -> None:
     model = load_source_model(checkpoint)
     assert (model.family, model.task) == ("vision-encoder-decoder", "captioning")
     assert (model.source.height, model.source.width, model.source.resize) == (24, 24, "squash")
@@ -53,7 +53,7 @@ def test_what_the_manifest_says(checkpoint) -> None:
     assert model.architecture.decoder.config.tie_embeddings
 
 
-def test_what_the_manifest_says_of_blip(tmp_path) -> None:
+def test_the_manifest_of_blip(tmp_path) -> None:
     model = load_source_model(write_blip(tmp_path / "checkpoint"))
     assert model.target.start_id == model.target.vocab_size - 1
     assert (model.target.end_ids, model.target.pad_id) == ((3,), 0)
@@ -81,7 +81,7 @@ def test_banned_tokens_are_never_written(copy) -> None:
 
 
 def test_older_names_in_the_preprocessing_are_understood(copy) -> None:
-    """As the first ViT-GPT2 captioners have them."""
+    """Those of the first ViT-GPT2 captioners."""
     old = {"feature_extractor_type": "ViTFeatureExtractor", "do_resize": True, "do_normalize": True, "size": HEIGHT}
     old |= {"resample": 2, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
     expected = load_source_model(copy).source
@@ -114,7 +114,7 @@ def test_weights_that_nothing_reads_may_be_missing_or_superfluous(copy) -> None:
     ],
     ids=["blip", "bert", "trocr", "swin"],
 )
-def test_what_older_files_carry_as_weights_is_left_out(tmp_path, write, buffer: str) -> None:
+def test_buffers_in_older_checkpoints_are_ignored(tmp_path, write, buffer: str) -> None:
     file = write(tmp_path / "checkpoint") / "model.safetensors"
     save_file({**load_file(file), buffer: np.zeros(3, np.int64)}, file, metadata={"format": "pt"})
     load_source_model(tmp_path / "checkpoint")
@@ -130,13 +130,13 @@ def test_older_checkpoints_are_pickles_of_tensors(copy) -> None:
         np.testing.assert_array_equal(memory[name], value)
 
 
-def test_pickles_of_more_are_read_only_if_they_are_trusted(copy) -> None:
+def test_other_pickles_are_read_only_if_they_are_trusted(copy) -> None:
     weights = {name: torch.from_numpy(x) for name, x in load_file(copy / "model.safetensors").items()}
     (copy / "model.safetensors").unlink()
     torch.save({**weights, "encoder.pooler.dense.note": Path("x")}, copy / "pytorch_model.bin")
     with pytest.raises(ExportError, match="--trust-pickle"):
         load_source_model(copy)
-    with pytest.raises(ExportError, match="--languages is not for them"):
+    with pytest.raises(ExportError, match="captioners write one language; omit --languages"):
         load_source_model(copy, LoadOptions(languages=(("en", "de"),)))
 
 
@@ -169,7 +169,7 @@ def test_missing_weights_are_named_at_once(copy) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_exported_is_named(copy, change: Callable[[Path], object], message: str) -> None:
+def test_unsupported_options_are_named(copy, change: Callable[[Path], object], message: str) -> None:
     change(copy)
     with pytest.raises(ExportError, match=message):
         load_source_model(copy)
@@ -201,7 +201,7 @@ def test_photographs_are_read_as_the_original_reads_them(tmp_path, processor) ->
         original = processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
     read = ImageReader(source).read(PHOTOGRAPH.read_bytes(), field="image").array
     off = np.abs(read - original) * np.array(source.std)[:, None, None]
-    assert off.mean() < 1.3  # of 255; another filter makes 1.4 and more
+    assert off.mean() < 1.3  # of 255; with another filter it is at least 1.4
 
 
 def test_pictures_that_need_no_resizing_are_read_exactly(tmp_path) -> None:

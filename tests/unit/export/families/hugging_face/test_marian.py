@@ -21,13 +21,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint to change."""
+    """A checkpoint that the test may change."""
     for file in checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
 
 
-def test_what_the_manifest_says(checkpoint) -> None:
+def test_the_manifest(checkpoint) -> None:
     model = load_source_model(checkpoint)
     vocabulary = json.loads((checkpoint / "vocab.json").read_text())
     assert model.family == "marian"
@@ -39,13 +39,13 @@ def test_what_the_manifest_says(checkpoint) -> None:
     assert model.source.prefix_ids == {}
 
 
-def test_languages_of_models_with_several(tmp_path) -> None:
+def test_several_target_languages(tmp_path) -> None:
     model = load_source_model(write_marian(tmp_path / "checkpoint", languages=("fra", "spa")))
     assert model.target_languages == ("fra", "spa")
     vocabulary = json.loads((tmp_path / "checkpoint" / "vocab.json").read_text())
     assert model.source.prefix_ids == {code: (vocabulary[f">>{code}<<"],) for code in ("fra", "spa")}
     assert vocabulary[">>fra<<"] in model.target.special_ids
-    # What the original makes of ">>fra<< Hello" is the language's piece and the text.
+    # The original tokenizes ">>fra<< Hello" as the language's piece and the text.
     original = model.reference._tokenizer(">>fra<< Thank you!").input_ids
     assert model.reference.tokenize("Thank you!", "fra") == original
 
@@ -81,7 +81,7 @@ def test_ids_become_the_originals_text(checkpoint) -> None:
 
 
 def test_banned_tokens_are_never_written(tmp_path) -> None:
-    """Also not where the weights want nothing else, as with opus-mt's padding."""
+    """Even if their logits are the largest, as opus-mt's padding."""
     model = load_source_model(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
     pad_id = model.target.pad_id
     assert np.isneginf(model.architecture.description.head.bias[pad_id])
@@ -130,7 +130,7 @@ def test_own_bans_and_generation_settings_are_kept(copy) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_exported_is_named(copy, change: Callable[[Path], object], message: str) -> None:
+def test_faults_are_named(copy, change: Callable[[Path], object], message: str) -> None:
     change(copy)
     with pytest.raises(ExportError, match=message):
         load_source_model(copy)

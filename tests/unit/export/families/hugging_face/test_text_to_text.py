@@ -1,4 +1,4 @@
-"""What cannot be exported is refused by name, with advice; what the manifest says of each family."""
+"""The manifests of text-to-text models, and refusals with advice."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.unit.export.marian_checkpoints import change_json
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Written once each."""
+    """Writes each checkpoint once."""
     written: dict[str, Path] = {}
 
     def get(name: str) -> Path:
@@ -34,7 +34,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture
 def bart(checkpoints, tmp_path) -> Path:
-    """A checkpoint to change."""
+    """A checkpoint that the test may change."""
     return Path(shutil.copytree(checkpoints("bart"), tmp_path / "checkpoint"))
 
 
@@ -43,7 +43,7 @@ def _load(folder: Path, task: Any = "summarization") -> Any:
 
 
 @pytest.mark.parametrize("name", ["t5", "mt5"])
-def test_models_of_several_tasks_are_asked_which(checkpoints, name: str) -> None:
+def test_models_of_several_tasks_need_a_task(checkpoints, name: str) -> None:
     with pytest.raises(ExportError, match="translation or summarization; say which: --task"):
         load_source_model(checkpoints(name))
 
@@ -54,23 +54,23 @@ def test_a_task_that_a_family_does_not_do(checkpoints, name: str, task: Any) -> 
         load_source_model(checkpoints(name), LoadOptions(task))
 
 
-def test_languages_that_nobody_tells(checkpoints) -> None:
+def test_languages_must_be_named(checkpoints) -> None:
     with pytest.raises(ExportError, match="name them: --languages SOURCE-TARGET"):
         load_source_model(checkpoints("mt5"), LoadOptions("translation"))
 
 
 @pytest.mark.parametrize("name", ["nllb", "mbart50", "t5"])
-def test_languages_that_are_not_there_are_answered_with_those_that_are(checkpoints, name: str) -> None:
+def test_unknown_languages_are_answered_with_the_known_ones(checkpoints, name: str) -> None:
     with pytest.raises(ExportError, match=r"no languages .*; there are"):
         load_source_model(checkpoints(name), LoadOptions("translation", (("en", "tlh"),)))
 
 
-def test_languages_mean_nothing_to_a_summarizer(checkpoints) -> None:
-    with pytest.raises(ExportError, match="--languages is of no meaning for summarization"):
+def test_a_summarizer_has_no_languages(checkpoints) -> None:
+    with pytest.raises(ExportError, match="--languages has no meaning for summarization"):
         load_source_model(checkpoints("pegasus"), LoadOptions(languages=(("en", "de"),)))
 
 
-def test_a_task_brings_its_prompt_and_its_settings(checkpoints) -> None:
+def test_a_task_has_its_own_prompt_and_settings(checkpoints) -> None:
     model = load_source_model(checkpoints("t5"), LoadOptions("summarization"))
     assert (model.generation.num_beams, model.generation.min_new_tokens) == (3, 3)
     assert model.generation.no_repeat_ngram_size == 3
@@ -80,7 +80,7 @@ def test_a_task_brings_its_prompt_and_its_settings(checkpoints) -> None:
     assert model.source.prefix_ids[""] == tuple(ids[: len(model.source.prefix_ids[""])])
 
 
-def test_one_source_language_at_a_time_where_words_tell_it(checkpoints, tmp_path) -> None:
+def test_prompts_allow_one_source_language(checkpoints, tmp_path) -> None:
     folder = Path(shutil.copytree(checkpoints("t5"), tmp_path / "t5"))
     prompts = {f"translation_{s}_to_{t}": {"prefix": f"{s} to {t}: "} for s, t in (("en", "de"), ("fr", "de"))}
     change_json(folder / "config.json", task_specific_params=prompts)
@@ -105,7 +105,7 @@ def test_unknown_architectures_are_answered_with_the_known_ones(bart) -> None:
         _load(bart)
 
 
-def test_an_activation_that_no_graph_has(bart) -> None:
+def test_an_unsupported_activation(bart) -> None:
     change_json(bart / "config.json", activation_function="tanh")
     with pytest.raises(ExportError, match="activation_function 'tanh' is not supported"):
         _load(bart)
@@ -125,7 +125,7 @@ def test_a_tokenizer_of_another_model(bart) -> None:
         _load(bart)
 
 
-def test_weights_of_a_wrong_shape_are_all_named(bart) -> None:
+def test_all_weights_of_a_wrong_shape_are_named(bart) -> None:
     weights = load_file(bart / "model.safetensors")
     for name in ("model.encoder.layers.0.fc1.weight", "model.decoder.layers.1.fc2.bias"):
         weights[name] = torch.zeros(3)
@@ -137,7 +137,7 @@ def test_weights_of_a_wrong_shape_are_all_named(bart) -> None:
 
 
 class Malicious:
-    """What a pickle may hold beside tensors."""
+    """Touches a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path(self.mark),))
@@ -157,14 +157,14 @@ def test_a_pickle_of_tensors_is_read(bart, checkpoints) -> None:
     assert all((ours[name] == theirs[name]).all() for name in theirs)
 
 
-def test_a_pickle_of_anything_else_runs_only_if_it_is_trusted(bart, tmp_path) -> None:
+def test_another_pickle_runs_only_if_it_is_trusted(bart, tmp_path) -> None:
     mark = tmp_path / "was here"
     _as_pickle(bart, extra=Malicious(mark))
     with pytest.raises(ExportError, match="may run any code when it is read; if you trust its author: --trust-pickle"):
         _load(bart)
     assert not mark.exists()
     with pytest.raises(ExportError, match="extra is unexpected"):
-        load_source_model(bart, LoadOptions("summarization", trust_pickle=True))
+        load_source_model(bart, LoadOptions("summarization", is_pickle_trusted=True))
     assert mark.exists()
 
 
@@ -190,17 +190,17 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(checkpoints, tm
 
 
 @pytest.mark.parametrize("languages", ["en", "en-de-fr", "-de", "en-de,fr"])
-def test_languages_that_are_no_pairs(checkpoints, tmp_path, languages: str) -> None:
+def test_malformed_language_pairs(checkpoints, tmp_path, languages: str) -> None:
     result = _command(checkpoints("mt5"), "-o", tmp_path / "out", "--task", "translation", "--languages", languages)
     assert (result.exit_code, "pairs look like en-de" in result.stderr) == (2, True)
 
 
 def test_a_folder_that_is_not_empty_is_refused_before_anything_is_fetched(tmp_path, monkeypatch) -> None:
     (tmp_path / "note.txt").write_text("mine")
-    monkeypatch.setattr("regard_export.checkpoints.hub.find_checkpoint", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr("regard_export.checkpoints.hub.find_checkpoint", lambda *_: pytest.fail("called the hub"))
     result = _command("owner/model", "-o", tmp_path)
     assert (result.exit_code, "is not an empty folder" in result.stderr) == (1, True)
 
 
-def test_every_family_is_tried() -> None:
+def test_every_family_has_a_checkpoint() -> None:
     assert {family.net.config_class.model_type for family in FAMILIES.values()} == set(text_to_text.FAMILIES)

@@ -1,4 +1,4 @@
-"""The project's captioners on their way to a bundle: manifest, quality gate on pictures, refusals."""
+"""The project's captioners: manifest, quality gate on pictures, refusals."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _write_dev(folder: Path) -> None:
-    """Four drawn pictures with two captions each."""
+    """Writes four generated pictures with two captions each."""
     with tarfile.open(folder / "dev.tar", "w") as archive, gzip.open(folder / "dev.jsonl.gz", "wt") as lines:
         for number, file in enumerate(example_pictures()[:4]):
             assert isinstance(file, bytes)
@@ -65,7 +65,7 @@ def test_a_checkpoint_becomes_a_verified_bundle(config: CaptionerConfig, tmp_pat
     assert {spec.name for spec in manifest.variants[0].encode.inputs} == {"pixels"}
 
 
-def test_dev_pictures_come_with_their_captions(tmp_path: Path) -> None:
+def test_dev_pictures_have_their_captions(tmp_path: Path) -> None:
     model = captioner.from_checkpoint(tiny_captioner_checkpoint(tiny_lstm()))
     with pytest.raises(ExportError, match="no dev pictures"):
         read_dev_set(tmp_path, model)
@@ -86,7 +86,7 @@ def test_weights_that_do_not_fit_are_refused(config: CaptionerConfig) -> None:
         captioner.from_checkpoint(replace(checkpoint, weights=misshapen))
 
 
-def test_options_that_are_not_known_are_refused() -> None:
+def test_unknown_options_are_refused() -> None:
     checkpoint = tiny_captioner_checkpoint(tiny_lstm())
     with pytest.raises(ExportError, match="wdith"):
         captioner.from_checkpoint(replace(checkpoint, config={**checkpoint.config, "wdith": 3}))

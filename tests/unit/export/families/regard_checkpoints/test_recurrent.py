@@ -1,4 +1,4 @@
-"""Recurrent checkpoints as a family, and what their graphs promise beside equal numbers."""
+"""The project's recurrent checkpoints, and properties of their graphs beside parity."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_graphs_have_the_tensors_that_they_state(model: SourceModel, precision: 
             assert [(x.name, tuple(x.shape)) for x in actual] == [(spec.name, spec.shape) for spec in stated]
 
 
-def test_memory_leaves_encode_and_enters_step_as_it_is(model: SourceModel) -> None:
+def test_outputs_of_encode_are_the_memory_inputs_of_step(model: SourceModel) -> None:
     encode, step = graphs_of(model, "float32")
     assert encode.outputs == model.architecture.memory
     assert set(encode.outputs) <= set(step.inputs)
@@ -56,7 +56,7 @@ def test_memory_leaves_encode_and_enters_step_as_it_is(model: SourceModel) -> No
         assert outputs[state.output] == state.input.shape
 
 
-def test_graphs_are_plain(model: SourceModel) -> None:
+def test_graphs_have_no_control_flow_and_no_repetition(model: SourceModel) -> None:
     for precision in PRECISIONS:
         for graph in graphs_of(model, precision):
             operators = {node.op_type for node in graph.model.graph.node}
@@ -65,7 +65,7 @@ def test_graphs_are_plain(model: SourceModel) -> None:
 
 
 def run_step(model: SourceModel, **changes: Any) -> dict[str, Float32Array]:
-    """One step of two requests with two beams each, of which the first stands at its start, and of changed inputs."""
+    """Runs a step of two requests with two beams each, the first request at its first position, with changed inputs."""
     step = graphs_of(model, "float32")[1]
     sizes = {"requests": 2, "slots": 4, "source": 5}
     rng = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def run_step(model: SourceModel, **changes: Any) -> dict[str, Float32Array]:
     return dict(zip([spec.name for spec in step.outputs], session.run(None, inputs), strict=True))
 
 
-def test_the_first_state_is_the_encoders_and_later_ones_are_not(model: SourceModel) -> None:
+def test_only_the_first_step_reads_encodes_initial_state(model: SourceModel) -> None:
     def nan_first(hidden: Float32Array) -> None:
         hidden[:2] = np.nan
 
@@ -101,7 +101,7 @@ def test_the_first_state_is_the_encoders_and_later_ones_are_not(model: SourceMod
     np.testing.assert_allclose(first["next_hidden"][2:], plain["next_hidden"][2:], atol=1e-6)
 
 
-def test_what_stands_behind_a_source_is_of_no_consequence(model: SourceModel) -> None:
+def test_values_behind_a_source_have_no_effect(model: SourceModel) -> None:
     def garbage(memory: Float32Array) -> None:
         memory[0, 3:] = 1000
 
