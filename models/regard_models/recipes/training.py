@@ -126,13 +126,18 @@ def train(
                 group["lr"] = plan.rate(step, elapsed_s)
             with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16):
                 loss = loss_of(batch.to(device))
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), plan.max_gradient_norm)
-            optimizer.step()
-            optimizer.zero_grad()
+            _descend(model, optimizer, loss, plan.max_gradient_norm)
             step += 1
             bar.show(step, elapsed_s, loss.item(), batch.num_tokens)
     raise ValueError("the epochs ended before the plan's budget was spent")
+
+
+def _descend(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, max_gradient_norm: float) -> None:
+    """Takes one step along the clipped gradient of a loss."""
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_gradient_norm)
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 class _ProgressBar:

@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 import pytest
-from benchmarks.serving.load_generator import Load, LoadResult, WrongAnswer, generate
 
+from benchmarks.serving.load_generator import Load, LoadResult, WrongAnswer, generate
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from tests.waiting import ever_longer
