@@ -5,6 +5,7 @@
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
+COVERED := tests/unit/regard tests/unit/service tests/unit/export tests/integration tests/parity --ignore tests/parity/test_search.py
 DEV := .venv-dev
 DOCS := .venv-docs
 BUF := npx --yes @bufbuild/buf@1.75.0
@@ -22,7 +23,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test browser lint format docs prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test coverage browser lint format docs prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,15 @@ serve: .venv/.installed  ## Serves the shipped models until stopped.
 
 test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
 	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: $(DEV)/.installed  ## Measures branch coverage by the tests of units, parity and integration; fails below 90 % of a package.
+	@mkdir -p build
+	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --quiet --cov --cov-report= $(COVERED)
+	@for package in regard service/regard_service export/regard_export; do \
+		echo "$$package: $$($(DEV)/bin/coverage report --include="$$package/*" --format=total) %"; \
+		$(DEV)/bin/coverage report --include="$$package/*" --fail-under=90 --skip-covered --sort=cover > build/coverage.txt || \
+		{ head -40 build/coverage.txt; exit 1; }; \
+	done
 
 browser: tests/browser/node_modules/.installed  ## Installs what the browser tests need besides Chromium; then `make test` runs them.
 
