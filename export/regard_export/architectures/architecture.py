@@ -1,9 +1,11 @@
 """What an architecture must provide so that its nets can be exported."""
 
+from collections.abc import Sequence
 from typing import Protocol, TypeGuard, runtime_checkable
 
 from regard_service.bundle import StateSpec, TensorSpec
 
+from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
 
@@ -57,6 +59,23 @@ class Traceable(Protocol):
 def has_trace(architecture: Architecture) -> TypeGuard[Traceable]:
     """Whether the architecture has a trace graph."""
     return isinstance(architecture, Traceable) and architecture.encoder_layers > 0
+
+
+@runtime_checkable
+class Int8Checkpoint(Protocol):
+    """An architecture whose checkpoint may hold its weights as 8-bit numbers, up to 127, which int8 graphs take."""
+
+    @property
+    def int8_weights(self) -> Sequence[Int8Weight]:
+        """All weights, or none if the checkpoint holds floats."""
+
+    def int8_builders(self) -> PrecisionBuilders:
+        """Builders of int8 graphs with these weights."""
+
+
+def has_int8_weights(architecture: Architecture) -> TypeGuard[Int8Checkpoint]:
+    """Whether the checkpoint holds 8-bit numbers, so that int8 graphs need neither rounding nor calibration."""
+    return isinstance(architecture, Int8Checkpoint) and len(architecture.int8_weights) > 0
 
 
 class SingleHeadAttention:

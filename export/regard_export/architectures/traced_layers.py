@@ -43,7 +43,7 @@ class TracedLayers(TransformerStack):
         """
 
         def attend(name: str, x: str) -> str:
-            return self._self_attention(name, x, bias=score_bias(name))
+            return self.self_attention(name, x, bias=score_bias(name))
 
         return self.run(embedded, *self.encoder_layers(attend))
 
@@ -60,7 +60,7 @@ class TracedLayers(TransformerStack):
         for layer, key_value in enumerate(memory):
             name = f"decoder.{layer}"
             sublayers += [
-                partial(self._self_attention, f"{name}.self_attention", bias=bias),
+                partial(self.self_attention, f"{name}.self_attention", bias=bias),
                 partial(self._cross_attention, f"{name}.cross_attention", key_value),
             ]
             norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.cross_attention")]
@@ -69,7 +69,8 @@ class TracedLayers(TransformerStack):
                 norms.append(self.norm(f"{name}.feed_forward"))
         self.run(embedded, sublayers, norms + self.final_norms("decoder"))
 
-    def _self_attention(self, name: str, x: str, *, bias: str) -> str:
+    def self_attention(self, name: str, x: str, *, bias: str) -> str:
+        """Adds self-attention; bias: of its scores, "" for none."""
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
         query, key, value = self.graph.nodes("Split", [projected], 3, axis=-1, num_outputs=3)
         scale = np.float32(self.score_scale(self.sizes.width_of_head))

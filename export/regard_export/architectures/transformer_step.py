@@ -3,7 +3,7 @@
 from functools import partial
 
 import numpy as np
-from regard_service.bundle import TensorSpec
+from regard_service.bundle import StateSpec, TensorSpec
 
 from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -31,10 +31,10 @@ def build_step(
     Args:
         max_source_positions: positions of the longest source; None if sources are no longer than targets.
     """
-    return _StepGraph(description, builders, max_source_positions or description.config.max_positions).build()
+    return StepGraph(description, builders, max_source_positions or description.config.max_positions).build()
 
 
-class _StepGraph(TransformerStack):
+class StepGraph(TransformerStack):
     """The residual stream is [slots, 1, width], as GroupQueryAttention requires."""
 
     def __init__(self, description: TransformerDescription, builders: LayerBuilders, max_source_positions: int) -> None:
@@ -48,25 +48,31 @@ class _StepGraph(TransformerStack):
         self.num_candidates = declare(NUM_CANDIDATES)
         for spec in memory_specs(self.config):
             declare(spec)
-        for state in state_specs(self.config):
+        for state in self.state:
             declare(state.input)
         self.table = description.embedding * np.float32(self.embedding_scale)
         self.source_bias = self._source_bias()
         self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
         self.request_shape = self._request_shape()
 
+    @property
+    def state(self) -> tuple[StateSpec, ...]:
+        """The tensors that a step passes to the next one."""
+        return state_specs(self.config)
+
     def build(self) -> BuiltGraph:
+        """Adds the decoder with its inputs and outputs."""
         graph = self.graph
         sublayers, norms = [], []
         for layer in range(self.config.decoder_layers):
             name = f"decoder.{layer}"
             sublayers += [
-                partial(self._self_attention, layer),
+                partial(self.first_sublayer, layer),
                 partial(self._cross_attention, layer),
                 partial(self.feed_forward, f"{name}.feed_forward"),
             ]
             norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
-        head, norms = self._head(norms + self.final_norms("decoder"))
+        head, norms = self.head(norms + self.final_norms("decoder"))
         # A table of [n, 1, width] yields [slots, 1, width] without a Reshape.
         embedded = self.embed("decoder", self.table[:, None], self.tokens, self.lengths)
         self._candidates(self.run(embedded, sublayers, norms), head)
@@ -78,7 +84,7 @@ class _StepGraph(TransformerStack):
         attention_shape = ("requests", config.num_heads, "beams", "source")
         for layer in range(config.decoder_layers):
             declare(TensorSpec(name=f"cross_attention_{layer}", dtype="float32", shape=attention_shape))
-        for state in state_specs(config):
+        for state in self.state:
             declare(TensorSpec(name=state.output, dtype="float32", shape=state.input.shape))
 
     def _source_bias(self) -> str:
@@ -115,11 +121,14 @@ class _StepGraph(TransformerStack):
         rows = graph.node("Transpose", bias, perm=[1, 0, 2])
         return graph.node("Unsqueeze", rows, graph.constant(np.array([2])))
 
-    def _self_attention(self, layer: int, x: str) -> str:
-        """Writes this position's key and value into the caches, and attends to all positions up to this one."""
+    def first_sublayer(self, layer: int, x: str) -> str:
+        """Adds a layer's first sublayer, self-attention.
+
+        Writes this position's key and value into the caches, and attends to all positions up to this one.
+        """
         name = f"decoder.{layer}.self_attention"
         projected = self.linear(x, self.projections(name, "query", "key", "value"))
-        caches = [state for state in state_specs(self.config) if state.input.name.endswith(f"_{layer}")]
+        caches = [state for state in self.state if state.input.name.endswith(f"_{layer}")]
         context, *_ = self.graph.nodes(
             "com.microsoft.GroupQueryAttention",
             [
@@ -150,7 +159,7 @@ class _StepGraph(TransformerStack):
         shape = graph.constant(np.array([-1, 1, self.config.attention_width]))
         return self.output(graph.node("Reshape", merged, shape), name)
 
-    def _head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
+    def head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
         """The projection to the vocabulary, and the normalizations adapted to it.
 
         A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.

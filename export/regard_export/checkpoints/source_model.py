@@ -33,6 +33,7 @@ class SourceModel:
         tokenizers: contents of the tokenizer files that `source` and `target` name.
         alignment_heads: (layer, head) pairs whose mean is the alignment; empty means that the export chooses them, or
             takes all heads of the last layer.
+        alignment_method: how the heads were chosen, in words, for the manifest.
         scores: the metrics that the checkpoint's card states.
     """
 
@@ -52,4 +53,5 @@ class SourceModel:
     styles: tuple[str, ...] = ()
     summary: str = ""
     alignment_heads: tuple[tuple[int, int], ...] = ()
+    alignment_method: str = "mean of chosen heads"
     scores: Mapping[str, float] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from regard_service.bundle import Bundle, Precision, Variant
 
+from regard_export.architectures.architecture import has_int8_weights
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.exporting.options import ExportOptions
 from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
@@ -84,7 +85,7 @@ class _Export:
 
     def _calibrate(self, float32: Variant) -> dict[str, ActivationRange]:
         """The ranges of layers' inputs, if a chosen precision uses them."""
-        if not set(self._precisions) & set(CALIBRATED_PRECISIONS):
+        if has_int8_weights(self._model.architecture) or not set(self._precisions) & set(CALIBRATED_PRECISIONS):
             return {}
         self._on_stage("float32: calibrating activation ranges")
         bundle = self._write_manifest([float32])

@@ -9,6 +9,7 @@ from regard_service.bundle import Manifest
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
+from regard_export.families.bergamot import student, student_files
 from regard_export.families.hugging_face import blip, marian, text_to_text, vision_encoder_decoder
 from regard_export.families.regard_checkpoints import (
     captioner,
@@ -63,6 +64,8 @@ def _load(path: Path, load_options: LoadOptions) -> SourceModel:
     config_file = path / "config.json"
     if not config_file.is_file() and (path / joeynmt.CONFIG_FILE).is_file():
         return joeynmt.load(path, load_options)
+    if not config_file.is_file() and student_files.is_student(path):
+        return _with_chosen_task(student.load(path, load_options), path, load_options)
     if not config_file.is_file():
         return _load_torch_file(path, load_options)
     config = read_json(config_file)
@@ -97,5 +100,5 @@ def _with_chosen_task(model: SourceModel, path: Path, load_options: LoadOptions)
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
     pairs = product(manifest.source_languages, manifest.target_languages)
-    families_with_languages = (*FAMILIES_WITH_OPTIONS, joeynmt.RECURRENT, *torch_files.FAMILIES)
+    families_with_languages = (*FAMILIES_WITH_OPTIONS, joeynmt.RECURRENT, student.FAMILY, *torch_files.FAMILIES)
     return LoadOptions(manifest.task, tuple(pairs) if manifest.family in families_with_languages else ())

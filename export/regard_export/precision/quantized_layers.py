@@ -69,7 +69,7 @@ def dynamic_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
 
     More operators than `block_linear_8bit`, but a faster product: for many rows or many outputs.
     """
-    quantized, scales = quantize_per_output(layer.weight)
+    quantized, scales = _per_output(layer)
     return _dynamic_product(graph, x, layer, graph.constant(quantized, f"{layer.name}.outputs"), scales)
 
 
@@ -96,7 +96,7 @@ def static_linear(graph: GraphBuilder, x: str, layer: Linear, activation_range: 
 
     The fewest operators and the fastest product, for one row and for many; clips activations to their range.
     """
-    quantized, scales = quantize_per_output(layer.weight)
+    quantized, scales = _per_output(layer)
     weight = graph.constant(quantized, f"{layer.name}.outputs")
     return _static_product(graph, x, layer, activation_range, weight, scales)
 
@@ -128,9 +128,16 @@ def static_head(graph: GraphBuilder, x: str, layer: Linear, activation_range: Ac
     return _static_product(graph, x, layer, activation_range, *_head_weight(graph, layer))
 
 
+def _per_output(layer: Linear) -> tuple[NDArray[np.int8], Float32Array]:
+    """The weight as `quantize_per_output` returns it; the checkpoint's own 8-bit numbers if it has them."""
+    if layer.int8 is None:
+        return quantize_per_output(layer.weight)
+    return layer.int8.quantized.T, layer.int8.scales
+
+
 def _head_weight(graph: GraphBuilder, layer: Linear) -> tuple[str, Float32Array]:
-    quantized, scales = quantize_per_output(layer.weight)
-    if layer.weight.size < MIN_SHARED_TABLE_SIZE:
+    quantized, scales = _per_output(layer)
+    if layer.weight.size < MIN_SHARED_TABLE_SIZE and layer.int8 is None:
         return graph.constant(quantized, f"{layer.name}.outputs"), scales
     stored = graph.constant(quantized.T, f"{layer.name}.outputs")
     return graph.node("Transpose", stored, perm=[1, 0]), scales

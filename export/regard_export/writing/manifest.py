@@ -102,7 +102,7 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
     if alignment is not None:
         heads, method = alignment.heads, alignment.method
     elif model.alignment_heads:
-        heads, method = model.alignment_heads, "mean of chosen heads"
+        heads, method = model.alignment_heads, model.alignment_method
     else:
         heads = tuple((last, head) for head in range(architecture.attention_heads))
         method = "mean of all heads of the last layer"

@@ -6,7 +6,7 @@ from pathlib import Path
 from onnx import save_model
 from regard_service.bundle import GraphSpec, Precision, Provider, Variant
 
-from regard_export.architectures.architecture import has_trace
+from regard_export.architectures.architecture import Architecture, has_int8_weights, has_trace
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.contract import BuiltGraph
@@ -37,7 +37,8 @@ def write_variant(
     (folder / precision).mkdir()
     if precision == "float16":
         return _write_float16(folder, model)
-    builders, architecture = builders_for(precision, ranges or {}), model.architecture
+    architecture = model.architecture
+    builders = _builders(architecture, precision, ranges or {})
     with WeightsFile(folder / precision / WEIGHTS_FILE) as weights:
         builders = PrecisionBuilders(
             with_weights_file(builders.encode, weights), with_weights_file(builders.step, weights)
@@ -56,8 +57,16 @@ def write_variant(
         encode=encode,
         step=step,
         trace=trace,
-        narrow_weights=precision in ("int8", "int4"),
+        narrow_weights=precision in ("int8", "int4") and not has_int8_weights(architecture),
     )
+
+
+def _builders(
+    architecture: Architecture, precision: Precision, ranges: Mapping[str, ActivationRange]
+) -> PrecisionBuilders:
+    if precision == "int8" and has_int8_weights(architecture):
+        return architecture.int8_builders()
+    return builders_for(precision, ranges)
 
 
 def refuse_unavailable_precisions(model: SourceModel, precisions: Iterable[Precision]) -> None:

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, Field, model_validator
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId
 
+DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
+
 
 class TextSource(Schema):
     """How text becomes the encoder's ids: prefix of the target language, pieces, suffix.
@@ -188,6 +190,12 @@ class Manifest(Schema):
     def is_traced(self) -> bool:
         """Whether every variant has a trace graph."""
         return all(variant.trace is not None for variant in self.variants)
+
+    @property
+    def is_decoder_traced(self) -> bool:
+        """Whether every variant's trace graph outputs the decoder's self-attention."""
+        graphs = (variant.trace for variant in self.variants)
+        return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
 
     def of(self, variant: Variant) -> "Manifest":
         """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""

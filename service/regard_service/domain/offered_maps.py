@@ -12,7 +12,10 @@ TRACE_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollo
 
 def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
     """Returns the kinds of map that a model offers."""
-    return STEP_KINDS + (TRACE_KINDS if manifest.is_traced else ())
+    if not manifest.is_traced:
+        return STEP_KINDS
+    # SSRU decoders have no self-attention.
+    return STEP_KINDS + (TRACE_KINDS if manifest.is_decoder_traced else ("encoder_self",))
 
 
 def default_method(layout: AttentionLayout) -> AlignmentMethod:

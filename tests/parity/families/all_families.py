@@ -19,11 +19,13 @@ from tests.unit.export.family_checkpoints import FAMILIES, TinyFamily, write_fam
 from tests.unit.export.marian_checkpoints import write_marian
 from tests.unit.export.pointer_checkpoints import tiny_pointer_checkpoint
 from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
+from tests.unit.export.student_checkpoints import PRE, SELF_ATTENTION, write_student
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 from tests.unit.export.vision_checkpoints import write_blip, write_vision
 
 DATA = Path(__file__).parents[2] / "data"
 CAPTIONING = LoadOptions("captioning")
+STUDENT_LANGUAGES = LoadOptions("translation", (("en", "pt"),))
 TOY_LANGUAGES = LoadOptions("translation", (("en", "xx"),))
 TOY_TEXTS = ("the old man reads a book", "a cat sees the young dog", "the woman hears the unknown song")
 JOEY_TEXTS = ("Thank you!", "I have never been to the sea.")
@@ -78,6 +80,12 @@ def _own(
     )
 
 
+def _student(name: str, row: str, **options: Any) -> Family:
+    write = partial(write_student, **options)
+    original = partial(Nets, load_options=STUDENT_LANGUAGES, key="pt")
+    return Family(name, row, "marian-student", write, original, STUDENT_LANGUAGES, "en", "pt", has_settings=True)
+
+
 FRENCH = {"target": "fra", "prompt": ">>fra<< "}
 COPIES = {"float16": "float16 is not offered for models that copy words"}
 JOEY, JOEY_RECURRENT = "JoeyNMT 2 transformers, with SentencePiece", "JoeyNMT 2 recurrent, with SentencePiece"
@@ -93,6 +101,8 @@ VIT, DEIT, BEIT, SWIN = (
         "Swin with GPT-2, TrOCR",
     )
 )
+STUDENTS = "Bergamot's students (Firefox Translations, translateLocally), SSRU decoder"
+MARIAN_FILES = "Marian's own files (`.bin`, `.npz`), self-attention decoder"
 OURS = "ours: recurrent translators"
 
 EVERY = (
@@ -129,6 +139,11 @@ EVERY = (
     _toolkit("opennmt-gru", OPENNMT_RECURRENT, "opennmt-recurrent", "opennmt/gru-mlp.pt", TOY_TEXTS, FIRST_HEAD),
     _toolkit("fairseq-post", FAIRSEQ, "fairseq-transformer", "fairseq/post-norm.pt", TOY_TEXTS, MEAN_OF_HEADS),
     _toolkit("fairseq-pre", FAIRSEQ, "fairseq-transformer", "fairseq/pre-norm.pt", TOY_TEXTS, MEAN_OF_HEADS),
+    _student("student", STUDENTS),
+    _student("student-float", STUDENTS, kind="float32", **PRE),
+    _student("student-two", STUDENTS, separate=True, **{"transformer-ffn-activation": "swish"}),
+    _student("marian-bin", MARIAN_FILES, **SELF_ATTENTION),
+    _student("marian-npz", MARIAN_FILES, kind="npz", **SELF_ATTENTION, **PRE),
     _own("transformer", "ours: transformer", "regard-transformer", tiny_checkpoint, target="de"),
     _own("bahdanau", OURS, "regard-recurrent", tiny_recurrent_checkpoint, target="de"),
     _own("luong", OURS, "regard-recurrent", partial(tiny_recurrent_checkpoint, **LUONG), target="fr"),

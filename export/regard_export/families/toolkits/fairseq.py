@@ -15,13 +15,13 @@ from regard.arrays import Float32Array
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.files import require_files
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS, renamed
 from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
-from regard_export.families.toolkits.unsupported import refuse_unsupported
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.references.transformer import TransformerReference
 

@@ -19,6 +19,7 @@ from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.files import read_pickle, require_files
 from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
 from regard_export.descriptions.recurrent import RecurrentDescription
 from regard_export.descriptions.transformer import TransformerDescription
@@ -26,7 +27,6 @@ from regard_export.errors import ExportError
 from regard_export.families.toolkits import joeynmt_recurrent
 from regard_export.families.toolkits.position_tables import interleaved_sinusoids
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
-from regard_export.families.toolkits.unsupported import refuse_unsupported
 from regard_export.references.protocols import TextReference
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference

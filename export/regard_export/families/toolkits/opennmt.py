@@ -19,6 +19,7 @@ from regard_export.architectures.recurrent import RecurrentArchitecture
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.languages import named_languages
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
 from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.recurrent import (
@@ -31,7 +32,6 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids, interleaved_sinusoids
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
-from regard_export.families.toolkits.unsupported import refuse_unsupported
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference

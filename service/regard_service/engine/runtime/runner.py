@@ -174,7 +174,7 @@ class Runner:
 
         def layers(kind: str) -> Float32Array:
             count = sum(name.startswith(f"{kind}_") for name in names)
-            return np.stack([values[f"{kind}_{layer}"] for layer in range(count)])
+            return np.array([values[f"{kind}_{layer}"] for layer in range(count)], np.float32)
 
         return Trace(
             encoder_self=layers("encoder_attention"),

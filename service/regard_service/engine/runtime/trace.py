@@ -9,6 +9,8 @@ from regard.arrays import Float32Array
 class Trace:
     """All attention of one pass; the norms are those of the value vectors after the output projection.
 
+    Maps that the graph does not output have 0 layers here: SSRU decoders have no self-attention.
+
     Attributes:
         encoder_self: float32 [layers, heads, source, source].
         decoder_self: float32 [layers, heads, target, target]; row t is the step that made token t, column 0 the

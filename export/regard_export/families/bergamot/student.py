@@ -1,0 +1,120 @@
+"""Students of the Bergamot project (Firefox Translations, translateLocally), and other models in Marian's format."""
+
+from pathlib import Path
+
+import sentencepiece
+from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
+
+from regard_export.architectures.student import StudentArchitecture
+from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.errors import ExportError
+from regard_export.families.bergamot.marian_files import MarianFile, read_model
+from regard_export.families.bergamot.shortlists import read_shortlist
+from regard_export.families.bergamot.student_files import StudentFiles, find_files
+from regard_export.families.bergamot.student_options import StudentOptions, student_options
+from regard_export.families.bergamot.student_reference import StudentReference
+from regard_export.families.bergamot.student_weights import MAX_POSITIONS, describe
+from regard_export.references.marian_numpy import MarianNet
+
+FAMILY = "marian-student"
+SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
+MAX_BEAMS = 16
+LICENSE = "not stated by the folder; the Bergamot project publishes its models under CC BY-SA 4.0"
+
+Pieces = sentencepiece.SentencePieceProcessor
+
+
+def load(folder: Path, load_options: LoadOptions) -> SourceModel:
+    """Reads a student's folder.
+
+    Raises:
+        ExportError: with the file and the cause.
+    """
+    files = find_files(folder, load_options.languages)
+    model = read_model(files.model)
+    options = student_options(model)
+    sizes = options.source_vocab_size, options.target_vocab_size
+    source, target = (_pieces(file, size) for file, size in zip(files.vocabularies, sizes, strict=True))
+    if files.shortlist is not None:
+        read_shortlist(files.shortlist, *sizes)
+    banned_ids = (target.unk_id(),)  # as Marian without `allow-unk`
+    described = _target(target)
+    net = MarianNet(options, {name: item.weight for name, item in model.items.items()})
+    return SourceModel(
+        family=FAMILY,
+        task="translation",
+        architecture=StudentArchitecture(describe(options, model.items, banned_ids)),
+        reference=StudentReference(net, options.decoder_depth, described, banned_ids, (source, target)),
+        source=TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(source.eos_id(),)),
+        target=described,
+        tokenizers={
+            SOURCE_TOKENIZER: source_tokenizer(files.vocabularies[0], _ids(source)),
+            TARGET_TOKENIZER: target_tokenizer(_ids(target)),
+        },
+        max_source_tokens=MAX_POSITIONS,
+        max_target_tokens=MAX_POSITIONS,
+        generation=_generation(files),
+        provenance=_provenance(folder, files, model),
+        source_languages=(files.languages[0],),
+        target_languages=(files.languages[1],),
+        summary=_summary(files, options),
+        alignment_heads=((options.alignment_layer, 0),),
+        alignment_method="the head that guided alignment trains: the first of a layer",
+    )
+
+
+def _pieces(file: Path, size: int) -> Pieces:
+    """A SentencePiece model that numbers as many pieces as the table has rows."""
+    try:
+        pieces = Pieces(str(file))
+    except (OSError, RuntimeError) as error:
+        raise ExportError(f"{file} is damaged or no SentencePiece model: {error}") from error
+    if len(pieces) != size:
+        raise ExportError(f"{file} has {len(pieces)} pieces, and the model's table {size} rows")
+    if not (0 <= pieces.eos_id() < size and 0 <= pieces.unk_id() < size):
+        raise ExportError(f"{file} has no end or no unknown piece")
+    return pieces
+
+
+def _ids(pieces: Pieces) -> dict[str, int]:
+    return {pieces.id_to_piece(i): i for i in range(len(pieces))}
+
+
+def _target(pieces: Pieces) -> Target:
+    return Target(
+        tokenizer=TARGET_TOKENIZER,
+        vocab_size=len(pieces),
+        start_id=pieces.eos_id(),  # never read: the first position is a vector of zeros
+        pad_id=pieces.eos_id(),
+        end_ids=(pieces.eos_id(),),
+        special_ids=tuple(sorted(i for i in range(len(pieces)) if pieces.is_control(i) or pieces.is_unknown(i))),
+    )
+
+
+def _generation(files: StudentFiles) -> GenerationDefaults:
+    """As the folder's config decodes: `beam-size`, and `normalize`, the power of the length that a score is divided by.
+
+    Raises:
+        ExportError: they are not numbers, or out of bounds.
+    """
+    num_beams, penalty = files.settings.get("beam-size", 1), files.settings.get("normalize", 0.0)
+    is_number = isinstance(penalty, int | float) and 0 <= penalty <= 10
+    if not (type(num_beams) is int and 1 <= num_beams <= MAX_BEAMS and is_number):
+        raise ExportError(f"{files.model.parent}: the config has beam-size {num_beams!r} and normalize {penalty!r}")
+    return GenerationDefaults(num_beams=num_beams, max_new_tokens=MAX_POSITIONS, length_penalty=float(penalty))
+
+
+def _provenance(folder: Path, files: StudentFiles, model: MarianFile) -> Provenance:
+    version = str(model.options.get("version") or "")
+    return Provenance(
+        source=folder.name,
+        weights_license=files.license or LICENSE,
+        notes=f"{files.model.name}, written by Marian {version}".rstrip(),
+    )
+
+
+def _summary(files: StudentFiles, options: StudentOptions) -> str:
+    cell = "SSRU" if options.cell == "ssru" else "self-attention"
+    layers = f"{options.encoder_depth} encoder layers, {options.decoder_depth} {cell} decoder layers"
+    return f"{files.title or 'A student in the format of the Bergamot project'}: {layers}"
