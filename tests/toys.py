@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import save_model
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_service.bundle import (
     AttentionLayout,
@@ -21,7 +23,6 @@ from regard_service.bundle import (
     TextSource,
     Variant,
 )
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")

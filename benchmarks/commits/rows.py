@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regard_service.app.cores import cpu_limit
-
 from benchmarks.commits.pairs import Sample, Subject
 from benchmarks.harness.checkouts import Checkout
 from benchmarks.harness.process import cpu_seconds, process_family
@@ -19,6 +17,7 @@ from benchmarks.peers.models import MARIAN, ModelFiles
 from benchmarks.peers.served_rows import mixed_requests
 from benchmarks.peers.worker import Worker, worker_process
 from benchmarks.serving.sentences import SENTENCES
+from regard_service.app.cores import cpu_limit
 
 START_TIMEOUT_S = 300.0
 SHIPPED_MODEL, LANGUAGE = "everyday", "de"

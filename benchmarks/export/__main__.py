@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from regard_export.families.loading import load_source_model
-from regard_export.writing.variants import write_variant
-from regard_service.bundle import Precision
 
 from benchmarks.export.export_report import ExportReport, StageCost
 from benchmarks.export.large_checkpoint import write_checkpoint
 from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.tables import show
+from regard_export.families.loading import load_source_model
+from regard_export.writing.variants import write_variant
+from regard_service.bundle import Precision
 
 MEASURED: Precision = "int8"
 COMPARED: Precision = "float32"

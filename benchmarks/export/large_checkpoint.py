@@ -5,9 +5,10 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from sentencepiece import sentencepiece_model_pb2
 from transformers import MarianConfig, MarianMTModel
+
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
 VOCAB_SIZE = 58_101
 PIECES_A_SIDE = 32_000

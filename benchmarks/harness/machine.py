@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
+
 from regard_service.app.cores import cpu_limit
 
 PACKAGES = ("regard", "onnxruntime", "grpcio", "protobuf", "numpy", "tokenizers", "sacrebleu")

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from regard_service.app.cores import cpu_limit
-
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, Engines, Setting, open_engine
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rows import Context, Findings
+from regard_service.app.cores import cpu_limit
 
 Outputs = list[list[int]]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regard_service.app.cores import cpu_limit
-
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.models import ModelFiles
 from benchmarks.peers.worker import Worker, worker_process
+from regard_service.app.cores import cpu_limit
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
 LITSERVE = "LitServe"  # serves CTranslate2

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard_service.app.cores import cpu_limit
-from regard_service.bundle import Bundle, TextSource
 from tokenizers import Tokenizer
 
 from benchmarks.harness.spread import Spread
@@ -18,6 +16,8 @@ from benchmarks.peers.rows import Context, Findings
 from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
+from regard_service.app.cores import cpu_limit
+from regard_service.bundle import Bundle, TextSource
 
 LANGUAGE = "de"
 MAX_BLEU_LOSS = (0.3, 0.1)  # to float32: needed, goal

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from regard_service.app.cores import cpu_limit
-
 from benchmarks.harness.process import resident_mb
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, REGARD
@@ -13,6 +11,7 @@ from benchmarks.peers.models import Model
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import open_engines
 from benchmarks.peers.rows import Context, Findings
+from regard_service.app.cores import cpu_limit
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table, show
@@ -22,6 +21,7 @@ from benchmarks.peers.jobs import Job, free_length_job
 from benchmarks.peers.models import EVERYDAY, ModelFiles, make_checkpoint
 from benchmarks.peers.rounds import PAUSE_S
 from benchmarks.serving.sentences import SENTENCES
+from regard_service.app.cores import cpu_limit
 
 TIME_S = 120.0  # no round starts later
 

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard_service.app.cores import cpu_limit
-
 from benchmarks.peers.engines import CTRANSLATE2, OPTIMUM, TRANSFORMERS, Engines, Setting
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.models import Model, ModelFiles
 from benchmarks.peers.results import EngineResult, Figure
 from benchmarks.peers.rounds import Plan, Stage, compare, fastest_setting, open_engines, ratio
+from regard_service.app.cores import cpu_limit
 
 AGAINST_TRANSFORMERS = (4.0, 8.0)  # needed and goal of every row
 

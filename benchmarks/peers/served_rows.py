@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sentencepiece
-from regard_service.app.cores import cpu_limit
 
 from benchmarks.harness.process import resumed, suspended
 from benchmarks.harness.servers import serve
@@ -22,6 +21,7 @@ from benchmarks.peers.rows import AGAINST_TRANSFORMERS, Context, Findings
 from benchmarks.peers.served_load import Load, LoadResult, run
 from benchmarks.peers.worker import worker_process
 from regard import Client
+from regard_service.app.cores import cpu_limit
 
 NUM_REQUESTS = 400
 NUM_CLIENTS = 32

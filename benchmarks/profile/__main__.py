@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from regard_service.app.cores import cpu_limit
 from rich.console import Console
 
 from benchmarks.harness.checkouts import REPOSITORY
@@ -23,6 +22,7 @@ from benchmarks.profile.profile_report import EngineProfile, Graph, Peaks, Profi
 from benchmarks.profile.shares_picture import draw
 from benchmarks.profile.watched_functions import REST, STAGES
 from benchmarks.serving.sentences import SENTENCES
+from regard_service.app.cores import cpu_limit
 
 BATCHES = (1, 8, 32)
 CLIENTS = (1, 32)

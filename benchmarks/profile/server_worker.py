@@ -11,12 +11,12 @@ import time
 from typing import Any
 
 import uvloop
-from regard_service.app.server import Server
-from regard_service.app.settings import Settings
 
 from benchmarks.peers.inside import lines
 from benchmarks.profile.stopwatch import Stopwatch
 from benchmarks.profile.watched_functions import watch_engine, watch_server
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
 
 
 class Watched:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from benchmarks.profile.stopwatch import Stopwatch
 from regard_service.calls import results
 from regard_service.convert.requests import RequestReader
 from regard_service.engine.core.batch import RunningBatch
@@ -16,8 +17,6 @@ from regard_service.engine.search.single import SingleSearch
 from regard_service.rpc.servicers import attention
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
-
-from benchmarks.profile.stopwatch import Stopwatch
 
 TOKENIZE, ENCODE, STEPS, SEARCH, MAPS = "tokenize", "encode", "steps", "search", "attention"
 SLOTS, SCHEDULING, CONVERT = "slots", "scheduling", "convert"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from regard_service.app.settings import Settings
 
 from deploy.docker import dockerfile
 from deploy.docker.run_steps import DOCKERFILE, Image, build
+from regard_service.app.settings import Settings
 from tests.deploy.tools import DEPLOY, ROOT, program, venv_program
 from tests.waiting import PATIENCE_S, wait_until
 

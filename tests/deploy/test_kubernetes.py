@@ -12,10 +12,10 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from regard_service.app.health import LIVE
-from regard_service.app.settings import Settings
 
 from deploy.prometheus.operator import RULES
+from regard_service.app.health import LIVE
+from regard_service.app.settings import Settings
 from tests.deploy.tools import DEPLOY, program
 
 KUBERNETES = DEPLOY / "kubernetes"

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl
 import grpc
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.sdk.trace import SpanProcessor
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.auth.access_control import AccessControl
 from regard_service.auth.tokens import TokenEntry, TokenFile, hash_token
 from regard_service.bundle import Bundle, ImageSource, Manifest, zoo_folder
@@ -42,8 +44,6 @@ from regard_service.rpc.layers.request_log import RequestLogLayer
 from regard_service.rpc.layers.tracing import TracingLayer
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.limits import CallLimits
-
-from regard.v1 import regard_pb2 as pb
 from tests.toys import write_summarizer
 
 SOURCE = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="crop", grid=(2, 2))

@@ -3,9 +3,9 @@
 from io import BytesIO
 
 from PIL import Image
-from regard_service.open_inference import open_inference_pb2 as v2
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.open_inference import open_inference_pb2 as v2
 from tests.faults import parsers
 
 DEEP = 20_000

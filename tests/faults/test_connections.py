@@ -15,11 +15,11 @@ from pathlib import Path
 import grpc
 import pytest
 from PIL import Image
-from regard_service.app.settings import Settings
 
 import regard
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard_service.app.settings import Settings
 from tests.faults.conftest import Recovery
 from tests.integration.conftest import running
 from tests.system.served import Served, served

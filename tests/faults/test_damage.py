@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from regard_service.bundle import Bundle, BundleError, zoo_folder
 from regard_service.repository.model_repository import ModelRepository
-
 from tests.toys import write_summarizer
 
 NUM_PLACES = 24

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from regard_service.bundle import Bundle, BundleError, zoo_folder
 
 import regard
+from regard_service.bundle import Bundle, BundleError, zoo_folder
 from tests.faults.conftest import Recovery
 from tests.system.served import Served, served
 from tests.waiting import PATIENCE_S, until, wait_until

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 import uvloop
-from regard_service.app.server import Server
-from regard_service.app.settings import Settings
 
 import regard
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
 from tests.waiting import PATIENCE_S
 
 

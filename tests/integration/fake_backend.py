@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from regard_service.app.wiring import Backend
 from regard_service.bundle import (
     AttentionLayout,

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from regard_service.app.settings import Settings
 
 import regard
 from regard.cli import main
+from regard_service.app.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import COLOURS, write_captioner
 

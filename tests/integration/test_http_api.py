@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from regard_service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
-from regard_service.http.json_api import ENDPOINTS
 
 from regard.calls.results import Result
 from regard.v1 import regard_pb2 as pb
+from regard_service.errors import InvalidInput, ModelNotFound, NotReady, Overloaded, ServiceError, Unsupported
+from regard_service.http.json_api import ENDPOINTS
 from tests.integration.fake_backend import EVENTS, READY, Script
 from tests.integration.test_servicers import Running, failing, open_script, running
 from tests.waiting import PATIENCE_S

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from io import StringIO
 
 import pytest
+
+import regard
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.observability import logs
-
-import regard
 from tests.integration.conftest import running
 from tests.waiting import PATIENCE_S
 

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from regard_service.app.settings import Settings
-from regard_service.bundle import zoo_folder
 
 import regard
+from regard_service.app.settings import Settings
+from regard_service.bundle import zoo_folder
 from tests.integration.conftest import running
 
 

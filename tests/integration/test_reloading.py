@@ -13,13 +13,13 @@ from google.rpc.error_details_pb2 import PreconditionFailure  # type: ignore[imp
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status  # type: ignore[import-untyped]
-from regard_service.app.settings import Settings
-from regard_service.bundle import Bundle
-from regard_service.engine.runtime.runner import Runner
 
 import regard
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
+from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle
+from regard_service.engine.runtime.runner import Runner
 from tests.integration.conftest import running
 from tests.toys import write_captioner, write_summarizer
 from tests.waiting import PATIENCE_S, until, wait_until

@@ -16,6 +16,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
@@ -29,9 +32,6 @@ from regard_service.errors import (
     ServiceError,
     Unsupported,
 )
-
-from regard.v1 import regard_pb2 as pb
-from regard.v1 import regard_pb2_grpc as pb_grpc
 from tests.integration.fake_backend import FakeBackend, Script
 from tests.waiting import PATIENCE_S, ever_longer, wait_until
 

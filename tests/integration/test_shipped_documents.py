@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from regard_service.app.server import Server
 
 import regard
 from regard.cli import main
+from regard_service.app.server import Server
 
 TEXTS = Path(__file__).parents[2] / "docs" / "examples" / "texts"
 NEWS, EMAIL = ((TEXTS / name).read_text(encoding="utf-8") for name in ("news.txt", "email.txt"))

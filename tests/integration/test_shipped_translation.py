@@ -9,11 +9,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from regard_service.app.server import Server
-from regard_service.engine.runtime.runner import Runner
 
 import regard
 from regard.v1 import regard_pb2 as pb
+from regard_service.app.server import Server
+from regard_service.engine.runtime.runner import Runner
 from tests.metrics import metric
 from tests.waiting import PATIENCE_S, wait_until
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from regard_service.app.settings import Settings
 
 import regard
 from regard.cli import main
+from regard_service.app.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import MAX_SOURCE_TOKENS, STYLES, write_summarizer
 

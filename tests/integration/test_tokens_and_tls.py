@@ -15,15 +15,15 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from regard_service.app.server import Server
-from regard_service.app.settings import Settings
-from regard_service.app.start_error import StartError
-from regard_service.auth.tokens import hash_token
 
 import regard
 from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard_service.app.server import Server
+from regard_service.app.settings import Settings
+from regard_service.app.start_error import StartError
+from regard_service.auth.tokens import hash_token
 from tests.integration.conftest import running
 from tests.waiting import PATIENCE_S
 

@@ -12,13 +12,13 @@ import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import TracerProvider
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.observability.tracing.switch import TracingUnavailable
-
-from regard.v1 import regard_pb2 as pb
-from regard.v1 import regard_pb2_grpc as pb_grpc
 from tests.integration.collector import Collector, running_collector
 from tests.integration.conftest import running
 from tests.integration.fake_backend import FakeBackend, Script

@@ -11,11 +11,11 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+import regard
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.engine.runtime.runner import Runner
-
-import regard
 from tests.integration.conftest import running
 from tests.toys import write_summarizer
 from tests.waiting import PATIENCE_S, wait_until

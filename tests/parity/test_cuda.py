@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+
 from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
@@ -16,7 +17,6 @@ from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.cuda import DeviceRunner
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 pytestmark = pytest.mark.gpu

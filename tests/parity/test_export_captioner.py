@@ -1,10 +1,10 @@
 """Hard attention of the project's captioners; `test_graphs.py` compares their graphs with the originals."""
 
 import numpy as np
+
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import captioner
 from regard_export.resources.threads import half_of_torch_threads
-
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_pixels
 from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import encoder_decoder
@@ -16,7 +17,6 @@ from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
-
 from tests.parity.families.variants import ENCODER_DECODERS, sources_of
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint
 from tests.unit.export.transformer_checkpoints import write_tiny_bundle

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from regard_export.cli.commands import export_command
 from regard_service.bundle import Bundle
 

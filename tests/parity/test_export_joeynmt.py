@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 import torch
+
+from regard.arrays import Array
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import pointer_generator
@@ -12,8 +14,6 @@ from regard_export.resources.threads import half_of_torch_threads
 from regard_models.nets.pointer_generator import load_network
 from regard_service.engine.runtime.runner import StepBindings
 from regard_service.engine.runtime.slots import Slots, SlotsShape
-
-from regard.arrays import Array
 from tests.parity.families.variants import POINTERS
 from tests.unit.export.pointer_checkpoints import random_source, tiny_pointer_checkpoint
 from tests.unit.export.transformer_checkpoints import write_tiny_bundle

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
@@ -16,7 +17,6 @@ from regard_models.nets.transformer import Transformer
 from regard_service.bundle import Precision
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 OPTIONS: list[dict[str, Any]] = [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+
 from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
@@ -19,7 +20,6 @@ from regard_models.nets.captioner_family import build, load_weights
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
-
 from tests.unit.export.captioner_checkpoints import (
     ALL_BLOCKS,
     tiny_captioner_checkpoint,

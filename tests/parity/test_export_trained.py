@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from transformers import AutoTokenizer
+
 from regard_export.cli.commands import export_command
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
@@ -17,8 +19,6 @@ from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Bundle
 from regard_service.engine.core.result import EngineHypothesis
 from regard_service.generation import Generation
-from transformers import AutoTokenizer
-
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 
 BATCH = 12

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import regard
+from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families import loading
 from regard_export.families.bergamot import student
 from regard_export.families.toolkits import joeynmt, torch_files
 from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Precision
-
-import regard
-from regard.arrays import Float32Array
 from tests.parity.families.all_families import EVERY
 from tests.parity.families.exports import PRECISIONS, Exported, Exports, export, serving
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Family, cross_attention, ids_of

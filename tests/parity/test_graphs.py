@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import Ids, VariantEngine
 from regard_export.references.protocols import Source, TeacherForced
@@ -12,7 +13,6 @@ from regard_export.verification import graph_checks
 from regard_export.verification.check_report import Check
 from regard_service.bundle import Precision
 from regard_service.generation import Generation
-
 from tests.parity.families.variants import NUM_SOURCES, VARIANTS, Variant, sources_of
 from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 

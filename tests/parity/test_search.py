@@ -8,10 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regard_service.engine.search.outcome import Hypothesis
-from regard_service.engine.search.sampling import probabilities
-from regard_service.engine.search.search import Search, open_search
-from regard_service.generation import EarlyStopping, Generation, Sampling
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
@@ -28,6 +24,10 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 
 from regard.arrays import Int64Array
+from regard_service.engine.search.outcome import Hypothesis
+from regard_service.engine.search.sampling import probabilities
+from regard_service.engine.search.search import Search, open_search
+from regard_service.generation import EarlyStopping, Generation, Sampling
 
 VOCAB_SIZE = 211
 END_ID = 2

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+
+import regard
 from regard_models.nets.transformer import Transformer, TransformerConfig
 from regard_models.recipes.corpus import Pair
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import Steps, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, write_checkpoint
-from tokenizers import Tokenizer
-
-import regard
 from tests.system.served import Served, served
 
 WORDS = "amber birch cedar daisy elder fern grape hazel iris jade kelp lily maple nettle oak poppy".split()

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
-from regard_service.open_inference import open_inference_pb2 as v2
 
 import regard
+from regard_service.open_inference import open_inference_pb2 as v2
 from tests.system.served import served
 from tests.waiting import PATIENCE_S
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+
+from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, pixels, serve
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.engine import Engine as Regard
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
-
-from benchmarks.peers.inside.engine import MAX_NEW_TOKENS, Engine, Group, Outputs, pixels, serve
 
 GENEROUS = 1_000_000
 

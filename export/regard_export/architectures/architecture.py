@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeGuard, runtime_checkable
 
-from regard_service.bundle import StateSpec, TensorSpec
-
 from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_service.bundle import StateSpec, TensorSpec
 
 
 class Architecture(Protocol):

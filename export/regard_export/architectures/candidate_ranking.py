@@ -1,9 +1,9 @@
 """The end of every step graph: from logits to the candidates that the search reads."""
 
 import numpy as np
-from regard_service.bundle import TensorSpec
 
 from regard_export.onnx_graph.builder import GraphBuilder
+from regard_service.bundle import TensorSpec
 
 # Numbers of neighbouring logits in a group; the first that divides the vocabulary is used. About the vocabulary's
 # square root is fastest.

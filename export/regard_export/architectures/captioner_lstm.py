@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from regard_models.nets.captioner_lstm import LstmCaptionerConfig
-from regard_service.bundle import StateSpec, TensorSpec
 
 from regard_export.architectures.architecture import SingleHeadAttention
 from regard_export.architectures.candidate_ranking import rank_candidates
@@ -15,6 +13,8 @@ from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import LENGTHS, MASKED_SCORE, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, BuiltGraph
 from regard_export.precision.float_layers import float_linear
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.captioner_lstm import LstmCaptionerConfig
+from regard_service.bundle import StateSpec, TensorSpec
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """The captioner with a transformer: an encode graph of its own, and the transformer's step graph."""
 
 import numpy as np
-from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
-from regard_models.nets.transformer import TransformerConfig
 
 from regard_export.architectures.convolutional_encoder import ConvolutionalEncoder, pixels_spec
 from regard_export.architectures.traced_layers import TracedLayers
@@ -15,6 +13,8 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
+from regard_models.nets.transformer import TransformerConfig
 
 TRANSFORMER_PREFIX = "transformer."
 

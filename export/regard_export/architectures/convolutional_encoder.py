@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from regard_models.nets.captioner import Block
-from regard_models.nets.efficientnet import EfficientNetConfig, same_padding
-from regard_service.bundle import TensorSpec
 
 from regard_export.descriptions.layers import Weights
 from regard_export.onnx_graph.builder import GraphBuilder
+from regard_models.nets.captioner import Block
+from regard_models.nets.efficientnet import EfficientNetConfig, same_padding
+from regard_service.bundle import TensorSpec
 
 
 def pixels_spec(config: EfficientNetConfig) -> TensorSpec:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from regard_models.nets.transformer import TransformerConfig
-
 from regard_export.architectures.encoder import Encoder
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_step import build_step
@@ -13,6 +11,7 @@ from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_models.nets.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)

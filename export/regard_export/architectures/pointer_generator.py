@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from regard_service.bundle import StateSpec, TensorSpec
-
 from regard_export.architectures.architecture import SingleHeadAttention
 from regard_export.architectures.pointer_generator_encode import build_encode
 from regard_export.architectures.pointer_generator_step import build_step
 from regard_export.descriptions.pointer_generator import PointerGeneratorDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import StateSpec, TensorSpec
 
 
 @dataclass(frozen=True)

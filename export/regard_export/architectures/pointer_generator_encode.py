@@ -1,7 +1,5 @@
 """encode.onnx of a pointer-generator: source tokens in; states, keys, words to copy, the decoder's first state out."""
 
-from regard_service.bundle import TensorSpec
-
 from regard.arrays import Float32Array
 from regard_export.architectures.recurrent_layer import recurrent_layer
 from regard_export.descriptions.pointer_generator import (
@@ -16,6 +14,7 @@ from regard_export.descriptions.pointer_generator import (
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import SOURCE_LENGTHS, BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import TensorSpec
 
 
 def build_encode(description: PointerGeneratorDescription, builders: LayerBuilders) -> BuiltGraph:

@@ -2,8 +2,6 @@
 
 import numpy as np
 import onnx
-from regard_models.nets.pointer_generator import TINY
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.candidate_ranking import output_candidates
 from regard_export.architectures.lstm_cell import lstm_cell, lstm_gates
@@ -25,6 +23,8 @@ from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import LENGTHS, MASKED_SCORE, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, BuiltGraph
 from regard_export.precision.float_layers import float_linear
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.pointer_generator import TINY
+from regard_service.bundle import TensorSpec
 
 
 def build_step(description: PointerGeneratorDescription, builders: LayerBuilders) -> BuiltGraph:

@@ -5,8 +5,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from regard_models.nets.bert import BertEncoder
-from regard_models.nets.prompted_vision import PromptedVisionConfig
 
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -16,6 +14,8 @@ from regard_export.descriptions.encoders import BertDescription, FusionDescripti
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.bert import BertEncoder
+from regard_models.nets.prompted_vision import PromptedVisionConfig
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """encode.onnx of a recurrent translator: source tokens in; encoder states, keys and the decoder's initial state out."""
 
 import numpy as np
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.recurrent_layer import RecurrentLayerOutput, recurrent_layer
 from regard_export.descriptions.recurrent import (
@@ -15,6 +14,7 @@ from regard_export.descriptions.recurrent import (
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import SOURCE_LENGTHS, BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import TensorSpec
 
 
 def build_encode(description: RecurrentDescription, builders: LayerBuilders) -> BuiltGraph:

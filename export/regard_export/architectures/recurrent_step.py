@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.lstm_cell import lstm_cell, lstm_gates
@@ -20,6 +19,7 @@ from regard_export.descriptions.recurrent import (
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import LENGTHS, MASKED_SCORE, NUM_CANDIDATES, SOURCE_LENGTHS, TOKENS, BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import TensorSpec
 
 
 def build_step(description: RecurrentDescription, builders: LayerBuilders) -> BuiltGraph:

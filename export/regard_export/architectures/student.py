@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_models.nets.transformer import TransformerConfig
-from regard_service.bundle import StateSpec
-
 from regard_export.architectures.student_step import StudentStepGraph, student_state
 from regard_export.architectures.student_trace import build_student_trace
 from regard_export.architectures.transformer_encode import TextEncoder, build_encode
@@ -15,6 +12,8 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.checkpoint_int8 import checkpoint_int8_builders
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_models.nets.transformer import TransformerConfig
+from regard_service.bundle import StateSpec
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from regard_models.nets.transformer import Side
-from regard_service.bundle import StateSpec, TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_step import StepGraph
@@ -13,6 +11,8 @@ from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.transformer import Side
+from regard_service.bundle import StateSpec, TensorSpec
 
 
 class StudentStepGraph(StepGraph):

@@ -3,8 +3,6 @@
 import numpy as np
 import onnx
 from onnx import helper
-from regard_models.nets.transformer import Side
-from regard_service.bundle import TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.architectures.student_step import ssru_gates, zero_first_rows
@@ -14,6 +12,8 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_models.nets.transformer import Side
+from regard_service.bundle import TensorSpec
 
 
 def build_student_trace(description: StudentDescription, builders: PrecisionBuilders) -> BuiltGraph:

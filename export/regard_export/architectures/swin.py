@@ -5,9 +5,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from regard_models.nets.patch_distances import distance_index
-from regard_models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
-from regard_service.bundle import TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.architectures.traced_layers import squared_norms
@@ -18,6 +15,9 @@ from regard_export.descriptions.encoders import SwinDescription
 from regard_export.descriptions.layers import Linear, Norm
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.patch_distances import distance_index
+from regard_models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
+from regard_service.bundle import TensorSpec
 
 PATCH_EPSILON = 1e-5  # of the normalizations of patches, whatever that of the layers is
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from regard_models.nets.transformer import Side, TransformerConfig
-from regard_service.bundle import TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -17,6 +15,8 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import MASKED_SCORE
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.transformer import Side, TransformerConfig
+from regard_service.bundle import TensorSpec
 
 
 class TracedLayers(TransformerStack):

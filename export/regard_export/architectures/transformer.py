@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from regard_models.nets.transformer import TransformerConfig
-
 from regard_export.architectures.transformer_encode import TextEncoder, build_encode
 from regard_export.architectures.transformer_step import build_step
 from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
@@ -11,6 +9,7 @@ from regard_export.architectures.transformer_trace import build_trace
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_models.nets.transformer import TransformerConfig
 
 
 @dataclass(frozen=True)

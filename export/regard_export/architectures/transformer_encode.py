@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.traced_layers import TracedLayers
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -12,6 +11,7 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import TensorSpec
 
 
 def build_encode(description: TransformerDescription, builders: LayerBuilders) -> BuiltGraph:

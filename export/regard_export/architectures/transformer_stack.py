@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from regard_models.nets.transformer import Side
 
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_tensors import memory_specs
@@ -18,6 +17,7 @@ from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.transformer import Side
 
 Sublayer = Callable[[str], str]
 """Adds a sublayer: from the name of its input to the name of its update."""

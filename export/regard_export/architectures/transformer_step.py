@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from regard_service.bundle import StateSpec, TensorSpec
 
 from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -21,6 +20,7 @@ from regard_export.onnx_graph.contract import (
     BuiltGraph,
 )
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_service.bundle import StateSpec, TensorSpec
 
 
 def build_step(

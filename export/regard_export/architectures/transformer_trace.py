@@ -5,7 +5,6 @@ this pass instead.
 """
 
 import numpy as np
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.encoder import TracedEncoder
 from regard_export.architectures.traced_layers import TracedLayers
@@ -13,6 +12,7 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import PrecisionBuilders
+from regard_service.bundle import TensorSpec
 
 
 def build_trace(encoder: TracedEncoder, decoder: TransformerDescription, builders: PrecisionBuilders) -> BuiltGraph:

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from regard_models.nets.patch_distances import distance_index
-from regard_models.nets.vision_transformer import VisionTransformerConfig
-from regard_service.bundle import TensorSpec
 
 from regard_export.architectures.traced_layers import TracedLayers
 from regard_export.architectures.transformer_stack import TransformerStack
@@ -14,6 +11,9 @@ from regard_export.descriptions.encoders import VisionDescription
 from regard_export.descriptions.layers import Weights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
+from regard_models.nets.patch_distances import distance_index
+from regard_models.nets.vision_transformer import VisionTransformerConfig
+from regard_service.bundle import TensorSpec
 
 
 @dataclass(frozen=True)

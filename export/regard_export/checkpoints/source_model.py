@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from regard_service.bundle import GenerationDefaults, ImageSource, Provenance, Target, Task, TextSource
-
 from regard_export.architectures.architecture import Architecture
 from regard_export.references.protocols import Reference
+from regard_service.bundle import GenerationDefaults, ImageSource, Provenance, Target, Task, TextSource
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from regard_models.nets.transformer import Activation
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Weights
+from regard_models.nets.transformer import Activation
 
 WEIGHT_AND_BIAS = ("weight", "bias")
 

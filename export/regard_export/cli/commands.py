@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
-from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task
 from rich.console import Console
 
 from regard_export.cli.progress import Progress
 from regard_export.cli.tables import bundle_table, plan_table, report_table, variant_line
 from regard_export.errors import ExportError
+from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.source_model import LoadOptions, SourceModel

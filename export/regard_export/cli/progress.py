@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from regard_service.bundle import BundleError
 from rich.console import Console
 
 from regard_export.errors import ExportError
+from regard_service.bundle import BundleError
 
 TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # beside Control-C, which Python handles
 SUCCESS_MARK, FAILURE_MARK = "[green]✓[/green]", "[red]✗[/red]"

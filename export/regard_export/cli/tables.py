@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regard_service.bundle import Bundle, Manifest, Precision
 from rich.table import Table
+
+from regard_service.bundle import Bundle, Manifest, Precision
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.source_model import SourceModel

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from onnxruntime import SessionOptions
-from regard_service.bundle import Bundle, Variant
-from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
-from regard_service.engine.runtime.slots import Slots
 
 from regard.arrays import Array
 from regard_export.resources.memory import release_memory
 from regard_export.resources.session_options import minimize_memory, set_num_threads
+from regard_service.bundle import Bundle, Variant
+from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import Slots
 
 STEPS_PER_RELEASE = 16
 

@@ -5,13 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from regard_service.bundle import Bundle, Precision, Variant
-from regard_service.engine.core.decode import SPARE_POSITIONS, decode
-from regard_service.engine.core.request import EngineRequest
-from regard_service.engine.core.result import EngineHypothesis
-from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
-from regard_service.engine.runtime.slots import Slots, SlotsShape
-from regard_service.generation import Generation
 
 from regard.arrays import Array, Float32Array
 from regard_export.decoding.low_memory_runner import LowMemoryRunner
@@ -19,6 +12,13 @@ from regard_export.errors import ExportError
 from regard_export.references.copying import with_equal_copy_ids
 from regard_export.references.protocols import Source, TeacherForced, as_array
 from regard_export.resources.session_options import num_available_cores
+from regard_service.bundle import Bundle, Precision, Variant
+from regard_service.engine.core.decode import SPARE_POSITIONS, decode
+from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.core.result import EngineHypothesis
+from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
+from regard_service.engine.runtime.slots import Slots, SlotsShape
+from regard_service.generation import Generation
 
 Ids = Sequence[int]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from regard_models.nets.pointer_generator import PointerGeneratorConfig
-from regard_service.bundle import StateSpec, TensorSpec
 
 from regard_export.descriptions.layers import Linear, Weights
+from regard_models.nets.pointer_generator import PointerGeneratorConfig
+from regard_service.bundle import StateSpec, TensorSpec
 
 # Names of the memory and of the state.
 STATES, KEYS, IDS, WORDS = "encoder_states", "keys", "padded_ids", "padded_words"

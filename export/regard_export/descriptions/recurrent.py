@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
-from regard_service.bundle import StateSpec, TensorSpec
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Linear, Weights
 from regard_export.errors import WeightsDoNotFit
+from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
+from regard_service.bundle import StateSpec, TensorSpec
 
 # Names of the memory and of the state.
 STATES, KEYS, INITIAL_STATE, INITIAL_CELL = "encoder_states", "keys", "initial_state", "initial_cell"

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from regard_models.nets.transformer import Side
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.marian_positions import signal
 from regard_export.descriptions.transformer import TransformerDescription
+from regard_models.nets.transformer import Side
 
 
 @dataclass(frozen=True)

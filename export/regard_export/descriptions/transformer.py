@@ -5,6 +5,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
+
+from regard.arrays import Float32Array
+from regard_export.descriptions.layers import Linear, Norm, Weights
+from regard_export.errors import WeightsDoNotFit
 from regard_models.nets.transformer import (
     Side,
     Transformer,
@@ -13,11 +18,6 @@ from regard_models.nets.transformer import (
     distances,
     sinusoids,
 )
-from torch import nn
-
-from regard.arrays import Float32Array
-from regard_export.descriptions.layers import Linear, Norm, Weights
-from regard_export.errors import WeightsDoNotFit
 
 Net = TypeVar("Net", bound=nn.Module)
 

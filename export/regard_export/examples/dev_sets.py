@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.errors import ExportError
 from regard_models.recipes.captioner_data import read_captions, read_files
 from regard_models.recipes.corpus import read_pairs
 from regard_models.recipes.summaries import STYLES, read_documents
-
-from regard_export.checkpoints.source_model import SourceModel
-from regard_export.errors import ExportError
 
 DEV_SPLITS = ("dev", "val", "valid")
 

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from regard_service.bundle import Bundle, ImageSource, TextSource
-from regard_service.pictures.reader import ImageReader
-from regard_service.text.reading import SourceReader, SourceText
-
 from regard_export.examples.pictures import example_pictures
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.references.protocols import Source
+from regard_service.bundle import Bundle, ImageSource, TextSource
+from regard_service.pictures.reader import ImageReader
+from regard_service.text.reading import SourceReader, SourceText
 
 
 class InputReader(Protocol):

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from itertools import cycle, islice
 
-from regard_service.bundle import Bundle, Manifest
-
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.input_readers import open_input_reader
 from regard_export.references.protocols import Source
+from regard_service.bundle import Bundle, Manifest
 
 
 def num_affordable_sources(manifest: Manifest, *, min_sources: int, max_sources: int, max_work: int) -> int:

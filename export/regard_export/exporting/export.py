@@ -4,8 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-from regard_service.bundle import Bundle, Precision, Variant
-
 from regard_export.architectures.architecture import has_int8_weights
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.exporting.options import ExportOptions
@@ -20,6 +18,7 @@ from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_tokenizers
 from regard_export.writing.staging import staging_folder
 from regard_export.writing.variants import write_variant
+from regard_service.bundle import Bundle, Precision, Variant
 
 
 def export(model: SourceModel, output: Path, options: ExportOptions, on_stage: StageCallback) -> Bundle:

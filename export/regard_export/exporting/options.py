@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_service.bundle import NAME, Precision
-
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import DevSet
+from regard_service.bundle import NAME, Precision
 
 MAX_VERSION_LENGTH = 64  # characters, of `Manifest`
 

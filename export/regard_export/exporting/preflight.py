@@ -4,12 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
-from regard_service.bundle import Precision
-
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.exporting.options import ExportOptions
 from regard_export.writing.variants import refuse_unavailable_precisions
+from regard_service.bundle import Precision
 
 # Sizes of graphs relative to the float32 weights. Quantized tied embeddings are stored twice, in two layouts.
 RELATIVE_SIZES: dict[Precision, float] = {"float32": 1.0, "float16": 0.5, "int8": 0.4, "int4": 0.3}

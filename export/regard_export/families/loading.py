@@ -4,8 +4,6 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from regard_service.bundle import Manifest
-
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
@@ -19,6 +17,7 @@ from regard_export.families.regard_checkpoints import (
     transformer,
 )
 from regard_export.families.toolkits import joeynmt, torch_files
+from regard_service.bundle import Manifest
 
 # Loaders by "family" (this project's checkpoints) or "model_type" (those of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper
+
 from regard_service.bundle import TensorSpec
 
 OPSET = 21

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+
 from regard_service.bundle import TensorSpec
 
 # Inputs that a step graph of any architecture may read beside its memory and state.

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from regard_service.bundle import TensorSpec
 
 from regard_export.onnx_graph.contract import BuiltGraph
+from regard_service.bundle import TensorSpec
 
 FLOAT32, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # `MASKED_SCORE` exceeds the range of float16; the sum of this and a score does not.

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from regard_service.bundle import Precision
-
 from regard_export.descriptions.layers import Linear
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.float_layers import float_embed, float_head, float_linear
@@ -19,6 +17,7 @@ from regard_export.precision.quantized_layers import (
     static_head,
     static_linear,
 )
+from regard_service.bundle import Precision
 
 _FLOAT = LayerBuilders(float_linear, float_head, float_embed)
 # Graphs of float16 are built in float32 and converted by `precision/float16.py`.

@@ -1,10 +1,10 @@
 """Comparison of models that copy: rounding decides the id of a word that is as likely generated as copied."""
 
 import numpy as np
-from regard_service.bundle import Target
 
 from regard.arrays import Float32Array
 from regard_export.references.protocols import Source
+from regard_service.bundle import Target
 
 
 def with_equal_copy_ids(log_probs: Float32Array, source: Source, target: Target) -> Float32Array:

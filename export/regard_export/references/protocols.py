@@ -7,10 +7,10 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from regard_service.generation import Generation
 from torch import Tensor
 
 from regard.arrays import Array, Float32Array
+from regard_service.generation import Generation
 
 Source = Sequence[int] | NDArray[np.int64] | Float32Array
 """An encoder's input: the ids of a text (for a model that copies int64 [2, source], ids and words), or a picture's

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from regard_models.nets.transformer import TransformerDecoder
-from regard_service.bundle import Target
-from regard_service.generation import Generation
 from torch import Tensor
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformers_search import generation_config, search
+from regard_models.nets.transformer import TransformerDecoder
+from regard_service.bundle import Target
+from regard_service.generation import Generation
 
 
 class DecoderReference:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from regard_service.bundle import Target
-from regard_service.generation import EarlyStopping, Generation
 from torch import Tensor, nn
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from regard_export.references.protocols import Generated
+from regard_service.bundle import Target
+from regard_service.generation import EarlyStopping, Generation
 
 EARLY_STOPPING: dict[EarlyStopping, bool | str] = {"heuristic": False, "first": True, "never": "never"}
 

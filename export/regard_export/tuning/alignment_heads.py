@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from regard_service.bundle import Bundle, Manifest, TextSource
-from regard_service.generation import Generation
 
 from regard.arrays import Float32Array, Int64Array
 from regard_export.checkpoints.source_model import SourceModel
@@ -19,6 +17,8 @@ from regard_export.decoding.variant_engine import VariantEngine, attention_of
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.input_readers import open_input_reader
 from regard_export.tuning.ibm_model_1 import SentencePair, ibm_model_1
+from regard_service.bundle import Bundle, Manifest, TextSource
+from regard_service.generation import Generation
 
 MAX_SENTENCES = 500  # per target language
 MAX_NEW_TOKENS = 64

@@ -9,11 +9,6 @@ import time
 from collections import deque
 
 import numpy as np
-from regard_service.bundle import Bundle
-from regard_service.engine.core.batch import RunningBatch
-from regard_service.engine.core.request import EngineRequest, RequestState
-from regard_service.engine.runtime.slots import SlotsShape
-from regard_service.generation import Generation
 
 from regard_export.architectures.architecture import Architecture
 from regard_export.examples.dev_sets import DevSet
@@ -21,6 +16,11 @@ from regard_export.examples.samples import num_affordable_sources, sample_source
 from regard_export.precision.quantization import ActivationRange
 from regard_export.references.protocols import as_array
 from regard_export.tuning.observed_runner import InputStatistics, ObservedRunner, ObservedSession
+from regard_service.bundle import Bundle
+from regard_service.engine.core.batch import RunningBatch
+from regard_service.engine.core.request import EngineRequest, RequestState
+from regard_service.engine.runtime.slots import SlotsShape
+from regard_service.generation import Generation
 
 RANGE_MARGIN = 1.15  # a range's size relative to the observed one, for inputs that were not observed
 

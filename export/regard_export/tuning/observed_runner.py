@@ -10,9 +10,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from onnx import save_model
 from onnxruntime import InferenceSession, SessionOptions
-from regard_service.bundle import Manifest, TensorSpec
-from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput, encode_inputs
-from regard_service.engine.runtime.slots import Slots
 
 from regard.arrays import Array, Float32Array
 from regard_export.descriptions.layers import Linear
@@ -24,6 +21,9 @@ from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_export.precision.stored_weights import with_weights_file
 from regard_export.resources.memory import release_memory
 from regard_export.resources.session_options import minimize_memory, num_available_cores, set_num_threads
+from regard_service.bundle import Manifest, TensorSpec
+from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput, encode_inputs
+from regard_service.engine.runtime.slots import Slots
 
 # Operators that measure a layer's inputs, by the prefix of their outputs' names.
 STATISTICS = {"least:": "ReduceMin", "most:": "ReduceMax", "norm:": "ReduceL2"}

@@ -2,14 +2,13 @@
 
 import shutil
 
-from regard_service.bundle import Bundle
-
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.examples.dev_sets import DevSet
 from regard_export.verification.check_report import CheckReport
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.staging import staging_folder
 from regard_export.writing.variants import write_variant
+from regard_service.bundle import Bundle
 
 
 def verify_bundle(bundle: Bundle, model: SourceModel | None, dev: DevSet, on_stage: StageCallback) -> CheckReport:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
-from regard_service.engine.core.result import EngineHypothesis
 
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import Ids, VariantEngine, attention_of
 from regard_export.references.protocols import Generated, Reference, Source, TeacherForced
 from regard_export.verification.check_report import Check
 from regard_export.verification.differences import larger, max_difference, spread
+from regard_service.engine.core.result import EngineHypothesis
 
 # Of float32 against the original, which sums in another order; of memory and logits in units of their `spread`.
 MEMORY_TOLERANCE = 1e-3

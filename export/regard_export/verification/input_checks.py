@@ -5,10 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from regard_service.bundle import Bundle, ImageSource
-from regard_service.pictures.reader import ImageReader
-from regard_service.text.reading import SourceReader
-from regard_service.text.writing import TargetWriter
 
 from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture, example_pictures
@@ -16,6 +12,10 @@ from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
 from regard_export.references.protocols import PictureReference, Reference, TextReference
 from regard_export.verification.check_report import Check
 from regard_export.verification.differences import max_difference
+from regard_service.bundle import Bundle, ImageSource
+from regard_service.pictures.reader import ImageReader
+from regard_service.text.reading import SourceReader
+from regard_service.text.writing import TargetWriter
 
 PIXELS_TOLERANCE = 1e-5  # of normalized pixels, which are about 1
 RESIZING_TOLERANCE = 2.0  # of 255: the server averages large pictures before it filters them

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from regard_service.bundle import Target
-
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import Ids
 from regard_export.references.protocols import Generated, Reference, Source, TeacherForced
 from regard_export.resources.memory import release_memory
 from regard_export.verification.workload import GREEDY, Workload, first_targets
+from regard_service.bundle import Target
 
 
 @dataclass(frozen=True)

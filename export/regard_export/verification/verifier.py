@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from regard_service.bundle import Bundle, Precision
-from regard_service.engine.core.result import EngineHypothesis
-
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import Ids, VariantEngine
 from regard_export.examples.dev_sets import DevSet
@@ -24,6 +21,8 @@ from regard_export.verification.input_checks import check_inputs
 from regard_export.verification.reference_outputs import ReferenceOutputs, run_reference
 from regard_export.verification.task_metrics import TASK_METRICS
 from regard_export.verification.workload import GREEDY, first_targets, open_workload
+from regard_service.bundle import Bundle, Precision
+from regard_service.engine.core.result import EngineHypothesis
 
 TIMED_BATCH_SIZES = (1, 32)
 MAX_CROWD_SOURCES, MAX_CROWD_STEPS = 4, 24  # that are compared alone and in a batch

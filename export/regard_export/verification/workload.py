@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from regard_service.bundle import Bundle, Manifest
-from regard_service.generation import Generation
-
 from regard_export.decoding.variant_engine import Ids
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.samples import num_affordable_sources, sample_sources
 from regard_export.references.protocols import Source
 from regard_export.verification.graph_checks import NUM_BEAMS
+from regard_service.bundle import Bundle, Manifest
+from regard_service.generation import Generation
 
 MAX_NEW_TOKENS = 64
 # Sources whose outputs are compared with the original's, which is slow.

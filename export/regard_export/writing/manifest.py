@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
 
 from regard_export.architectures.architecture import has_trace
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.tuning.alignment_heads import AlignmentChoice
+from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
 
 FLOAT32_BYTES = 4
 

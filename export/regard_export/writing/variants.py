@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from onnx import save_model
-from regard_service.bundle import GraphSpec, Precision, Provider, Variant
 
 from regard_export.architectures.architecture import Architecture, has_int8_weights, has_trace
 from regard_export.checkpoints.source_model import SourceModel
@@ -17,6 +16,7 @@ from regard_export.precision.precision_builders import PRECISION_BUILDERS, build
 from regard_export.precision.quantization import ActivationRange
 from regard_export.precision.stored_weights import with_weights_file
 from regard_export.resources.memory import release_memory
+from regard_service.bundle import GraphSpec, Precision, Provider, Variant
 
 WEIGHTS_FILE = "weights.bin"
 MAX_GRAPH_BYTES = 2**31 - 1  # protobuf's limit; weights do not count, since they are in a separate file

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from regard_export.checkpoints.source_model import LoadOptions
-from regard_models.checkpoint import Checkpoint
 from transformers import MarianMTModel
 
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_models.checkpoint import Checkpoint
 from tests.parity.families.family import Family
 from tests.parity.families.hugging_face import Blip, Pictures, Texts
 from tests.parity.families.regard_nets import Nets, Toolkit

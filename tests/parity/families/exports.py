@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+
+import regard
 from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
 from regard_service.bundle import Bundle, Precision
-
-import regard
 from tests.integration.conftest import running
 from tests.parity.families.family import Answer, Family, Original, Raw
 

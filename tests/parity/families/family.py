@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from regard_export.checkpoints.source_model import LoadOptions
-from regard_service.bundle import Bundle, Precision
 
 import regard
 from regard.arrays import Float32Array
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_service.bundle import Bundle, Precision
 
 Raw = str | bytes
 """A text, or a picture's file."""

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from transformers import AutoTokenizer, BlipForConditionalGeneration, VisionEncoderDecoderModel
+
+from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture
 from regard_export.families.hugging_face.image_preprocessing import load_processor
 from regard_service.bundle import Bundle, ImageSource
 from regard_service.pictures.reader import ImageReader
-from transformers import AutoTokenizer, BlipForConditionalGeneration, VisionEncoderDecoderModel
-
-from regard.arrays import Float32Array
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.unit.export.family_checkpoints import TinyFamily
 

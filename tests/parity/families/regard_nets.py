@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from regard.arrays import Float32Array
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.examples.input_readers import open_input_reader
 from regard_export.examples.pictures import exact_picture
@@ -11,8 +13,6 @@ from regard_export.families.loading import load_source_model
 from regard_export.references.protocols import Generated, Source, TextReference
 from regard_service.bundle import Bundle, ImageSource
 from regard_service.generation import Generation
-
-from regard.arrays import Float32Array
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.parity.families.hugging_face import PHOTOGRAPH, TEXTS
 

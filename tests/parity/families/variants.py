@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import (
@@ -21,7 +22,6 @@ from regard_export.references.protocols import Source
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import ImageSource
-
 from tests.unit.export.captioner_checkpoints import ALL_BLOCKS, tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_prompted, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as tiny_encoder_decoder

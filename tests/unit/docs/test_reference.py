@@ -4,12 +4,12 @@ import re
 from pkgutil import resolve_name
 
 import pytest
-from regard_service.app.settings import Settings
 
 import regard
 from docs.tools.made_pages import made_pages
 from docs.tools.repository import ROOT
 from docs.tools.settings_reference import Setting, settings
+from regard_service.app.settings import Settings
 
 REFERENCE = ROOT / "docs" / "reference"
 SOURCE = """

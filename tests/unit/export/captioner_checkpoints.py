@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.captioner import Block, Captioner
 from regard_models.nets.captioner_family import CaptionerConfig, build, stored_weights, write_config
 from regard_models.nets.captioner_lstm import LstmCaptionerConfig
 from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
 from regard_models.nets.efficientnet import EfficientNetConfig, Stage
-
 from tests.unit.export.transformer_checkpoints import MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
 # Every kind of block: with and without expansion, both strides and kernels, with and without a residual connection.

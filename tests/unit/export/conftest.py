@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from regard_export.resources.threads import half_of_torch_threads
 
 

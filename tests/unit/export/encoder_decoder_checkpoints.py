@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
+
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.bert import BertConfig
 from regard_models.nets.cross_modal import CrossModalConfig
 from regard_models.nets.encoder_decoder import EncoderConfig, EncoderDecoder, EncoderDecoderConfig
 from regard_models.nets.prompted_vision import PromptedVisionConfig
 from regard_models.nets.vision_transformer import VisionTransformerConfig
-
 from tests.unit.export.transformer_checkpoints import LANGUAGES, MAX_TARGET_TOKENS, tiny_config, tiny_tokenizer
 
 SIZES: dict[str, Any] = {"width": 16, "num_heads": 2, "num_layers": 2, "feed_forward_width": 48}

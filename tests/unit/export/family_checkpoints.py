@@ -10,8 +10,6 @@ from typing import Any
 
 import sentencepiece
 import torch
-from regard_export.checkpoints.source_model import LoadOptions
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BartConfig,
@@ -35,6 +33,8 @@ from transformers import (
     T5Tokenizer,
 )
 
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tests.unit.export.marian_checkpoints import GERMAN
 
 SIZES = {

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import sentencepiece
 import torch
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from transformers import MarianConfig, MarianMTModel
+
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
 # Enough German for a SentencePiece model, so that source and target have different pieces.
 GERMAN = (

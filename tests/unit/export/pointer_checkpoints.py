@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
+
+from regard.arrays import Array
 from regard_export.families.regard_checkpoints import pointer_generator
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.pointer_generator import PointerGeneratorConfig, PointerGeneratorNetwork
 from regard_models.recipes.summaries import WordVocabulary
 from regard_models.recipes.tokenizer import END, UNKNOWN
 from regard_models.recipes.word_vocabulary import build_tokenizer
-from tokenizers import Tokenizer
-
-from regard.arrays import Array
 
 STYLES = ("subject", "headline")
 MAX_TARGET_TOKENS = 12

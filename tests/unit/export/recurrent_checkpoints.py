@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
+
 from regard_export.families.regard_checkpoints import recurrent
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator
-
 from tests.unit.export.transformer_checkpoints import LANGUAGES, MAX_TARGET_TOKENS, tiny_tokenizer
 
 SIZES = {"width": 32, "encoder_width": 16, "decoder_width": 32, "score_width": 16}

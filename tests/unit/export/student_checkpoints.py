@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tests.unit.export.families.bergamot.marian_writer import binary, float32, intgemm8, options
 from tests.unit.export.marian_checkpoints import GERMAN
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.regard_checkpoints import transformer
@@ -14,7 +16,6 @@ from regard_models.checkpoint import Checkpoint
 from regard_models.nets.transformer import Transformer, TransformerConfig
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_service.bundle import Bundle, Precision
-from tokenizers import Tokenizer
 
 LANGUAGES = ("de", "fr")
 MAX_TARGET_TOKENS = 12

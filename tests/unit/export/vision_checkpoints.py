@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -31,6 +30,8 @@ from transformers.models.beit.image_processing_pil_beit import BeitImageProcesso
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
 HEIGHT, WIDTH, PATCH = 24, 24, 8
 ENCODER_SIZES = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}

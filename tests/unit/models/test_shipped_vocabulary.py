@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from regard_service.bundle import zoo_folder
 from tokenizers import Tokenizer
+
+from regard_service.bundle import zoo_folder
 
 # Independent of the recipe's own list.
 HELD_NAMES = """

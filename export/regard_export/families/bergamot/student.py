@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import sentencepiece
-from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 from regard_export.architectures.student import StudentArchitecture
 from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
@@ -16,6 +15,7 @@ from regard_export.families.bergamot.student_options import StudentOptions, stud
 from regard_export.families.bergamot.student_reference import StudentReference
 from regard_export.families.bergamot.student_weights import MAX_POSITIONS, describe
 from regard_export.references.marian_numpy import MarianNet
+from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 FAMILY = "marian-student"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"

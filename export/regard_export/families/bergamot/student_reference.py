@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import sentencepiece
 import torch
-from regard_service.bundle import Target
-from regard_service.generation import Generation
 from torch import Tensor
 
 from regard.arrays import Float32Array
 from regard_export.references.marian_numpy import DecoderState, MarianNet
 from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformers_search import generation_config, search
+from regard_service.bundle import Target
+from regard_service.generation import Generation
 
 
 class StudentReference:

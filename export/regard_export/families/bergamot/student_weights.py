@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from regard_models.nets.transformer import TransformerConfig
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.int8_weights import Int8Weight
@@ -11,6 +10,7 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.families.bergamot.marian_files import TABLES, Item
 from regard_export.families.bergamot.student_options import StudentOptions
 from regard_export.references.marian_numpy import NORM_EPSILON
+from regard_models.nets.transformer import TransformerConfig
 
 MAX_POSITIONS = 512
 OUTPUT = "decoder_ff_logit_out_W"

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from regard_models.nets.transformer import TransformerConfig, sinusoids
 
 from regard.arrays import Float32Array
 from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS, renamed
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
+from regard_models.nets.transformer import TransformerConfig, sinusoids
 
 SIDES = ("encoder", "decoder")
 POSITION_OFFSET = 2  # rows of a position table before the first position's

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from regard_service.generation import Generation
 from torch import Tensor
 from transformers import BlipForConditionalGeneration
 
@@ -31,6 +30,7 @@ from regard_export.families.hugging_face.vision_encoders import vision_config
 from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformer import cross_attention_memory
 from regard_export.references.transformers_search import generate
+from regard_service.generation import Generation
 
 FAMILY = "blip"
 PROJECTIONS = ("query", "key", "value")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from regard_service.bundle import Provenance, Target
 from torch import Tensor
 
 from regard.arrays import Float32Array
@@ -27,6 +26,7 @@ from regard_export.families.hugging_face.image_preprocessing import image_source
 from regard_export.families.hugging_face.reference import HuggingFaceReference
 from regard_export.families.hugging_face.vision_encoders import PictureEncoder
 from regard_export.references.protocols import Source
+from regard_service.bundle import Provenance, Target
 
 TOKENIZER_FILE = "tokenizer.json"
 # Stored as weights in older checkpoints, and computed by newer code.

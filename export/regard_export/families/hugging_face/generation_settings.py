@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard_service.bundle import GenerationDefaults
-
 from regard_export.checkpoints.files import read_json
 from regard_export.errors import ExportError
+from regard_service.bundle import GenerationDefaults
 
 # Options of `generate` that the engine does not offer, with the values that have no effect.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import transformers
-from regard_models.nets.swin import SwinConfig
-from regard_models.nets.vision_transformer import VisionTransformerConfig
-from regard_service.bundle import ImageSource
 from transformers import AutoImageProcessor
 
 from regard_export.checkpoints.files import require_files
 from regard_export.errors import ExportError
+from regard_models.nets.swin import SwinConfig
+from regard_models.nets.vision_transformer import VisionTransformerConfig
+from regard_service.bundle import ImageSource
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 RESAMPLING_FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # by Pillow's numbers

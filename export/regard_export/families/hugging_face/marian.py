@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from regard_service.bundle import Provenance, Target, TextSource
 from transformers import MarianMTModel, MarianTokenizer
 
 from regard_export.architectures.transformer import TransformerArchitecture
@@ -24,6 +23,7 @@ from regard_export.families.hugging_face.generation_settings import (
 )
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.reference import HuggingFaceReference
+from regard_service.bundle import Provenance, Target, TextSource
 
 FAMILY = "marian"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"

@@ -5,8 +5,6 @@ from typing import Any
 
 import torch
 import transformers
-from regard_service.bundle import Target
-from regard_service.generation import Generation
 from torch import Tensor
 from transformers import GenerationConfig
 
@@ -16,6 +14,8 @@ from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformer import cross_attention_memory
 from regard_export.references.transformers_search import generate, generation_config
 from regard_export.resources.memory import release_memory
+from regard_service.bundle import Target
+from regard_service.generation import Generation
 
 
 class HuggingFaceReference:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from regard_models.nets.transformer import TransformerConfig
 from torch import nn
 from transformers.models.trocr.modeling_trocr import TrOCRSinusoidalPositionalEmbedding
 
@@ -14,6 +13,7 @@ from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS,
 from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
+from regard_models.nets.transformer import TransformerConfig
 
 # Our names to theirs.
 GPT2_NORMS = {

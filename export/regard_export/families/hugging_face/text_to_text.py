@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from regard_service.bundle import Provenance, Target, Task, TextSource
 from transformers import (
     BartForConditionalGeneration,
     M2M100ForConditionalGeneration,
@@ -32,6 +31,7 @@ from regard_export.families.hugging_face.generation_settings import (
 from regard_export.families.hugging_face.language_tokens import prompt_ids, prompted_languages, token_languages
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.reference import HuggingFaceReference
+from regard_service.bundle import Provenance, Target, Task, TextSource
 
 MAX_TOKENIZER_LIMIT = 100_000  # a tokenizer without a limit states a much larger number
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target.json"

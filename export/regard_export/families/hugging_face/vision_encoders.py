@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from regard_models.nets.swin import SwinConfig
-from regard_models.nets.vision_transformer import VisionTransformerConfig
 
 from regard.arrays import Float32Array
 from regard_export.architectures.swin import SwinEncoder
@@ -14,6 +12,8 @@ from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS,
 from regard_export.descriptions.encoders import SwinDescription, VisionDescription
 from regard_export.descriptions.layers import Weights
 from regard_export.errors import ExportError
+from regard_models.nets.swin import SwinConfig
+from regard_models.nets.vision_transformer import VisionTransformerConfig
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
 

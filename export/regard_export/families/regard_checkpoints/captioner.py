@@ -5,6 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from regard.arrays import Float32Array
+from regard_export.architectures.architecture import Architecture
+from regard_export.architectures.captioner_lstm import LstmCaptionerArchitecture
+from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
+from regard_export.checkpoints.files import require_files
+from regard_export.checkpoints.source_model import SourceModel
+from regard_export.descriptions.layers import Weights
+from regard_export.errors import ExportError
+from regard_export.families.regard_checkpoints.card import REQUIRED_FILES, source_model, text_target
+from regard_export.references.protocols import Generated, Source, TeacherForced
+from regard_export.references.transformers_search import generation_config, search
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.captioner import Captioner
 from regard_models.nets.captioner_family import (
@@ -19,19 +32,6 @@ from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
 from regard_models.nets.efficientnet import EfficientNetConfig
 from regard_service.bundle import ImageSource, Target
 from regard_service.generation import Generation
-from torch import Tensor
-
-from regard.arrays import Float32Array
-from regard_export.architectures.architecture import Architecture
-from regard_export.architectures.captioner_lstm import LstmCaptionerArchitecture
-from regard_export.architectures.captioner_transformer import TransformerCaptionerArchitecture
-from regard_export.checkpoints.files import require_files
-from regard_export.checkpoints.source_model import SourceModel
-from regard_export.descriptions.layers import Weights
-from regard_export.errors import ExportError
-from regard_export.families.regard_checkpoints.card import REQUIRED_FILES, source_model, text_target
-from regard_export.references.protocols import Generated, Source, TeacherForced
-from regard_export.references.transformers_search import generation_config, search
 
 FAMILIES = (TRANSFORMER, LSTM)
 MAX_LSTM_CAPTION_TOKENS = 64

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regard_models.checkpoint import Checkpoint
-from regard_models.recipes.tokenizer import END, PAD, START
-from regard_service.bundle import GenerationDefaults, ImageSource, Provenance, Target, TextSource
 from tokenizers import Tokenizer
 
 from regard_export.architectures.architecture import Architecture
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.references.protocols import Reference
+from regard_models.checkpoint import Checkpoint
+from regard_models.recipes.tokenizer import END, PAD, START
+from regard_service.bundle import GenerationDefaults, ImageSource, Provenance, Target, TextSource
 
 TOKENIZER_FILE = "tokenizer.json"
 REQUIRED_FILES = ("model.safetensors", TOKENIZER_FILE, "card.json")  # beside config.json

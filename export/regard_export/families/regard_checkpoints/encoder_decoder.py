@@ -3,12 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from regard_models.checkpoint import Checkpoint
-from regard_models.nets.bert import BertConfig
-from regard_models.nets.encoder_decoder import CONFIGS, EncoderConfig, EncoderDecoder, EncoderDecoderConfig
-from regard_models.nets.prompted_vision import PromptedVisionConfig
-from regard_models.nets.vision_transformer import VisionTransformerConfig
-from regard_service.bundle import ImageSource, Target, TextSource
 from tokenizers import Tokenizer
 
 from regard_export.architectures.encoder import Encoder
@@ -31,6 +25,12 @@ from regard_export.families.regard_checkpoints.card import (
     text_target,
 )
 from regard_export.references.transformer import DecoderReference
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.bert import BertConfig
+from regard_models.nets.encoder_decoder import CONFIGS, EncoderConfig, EncoderDecoder, EncoderDecoderConfig
+from regard_models.nets.prompted_vision import PromptedVisionConfig
+from regard_models.nets.vision_transformer import VisionTransformerConfig
+from regard_service.bundle import ImageSource, Target, TextSource
 
 FAMILIES = tuple(CONFIGS)
 

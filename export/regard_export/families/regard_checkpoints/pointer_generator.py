@@ -6,10 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from regard_models.checkpoint import Checkpoint
-from regard_models.nets.pointer_generator import PointerGeneratorNetwork, PointerMemory, load_network
-from regard_service.bundle import Target, TextSource
-from regard_service.generation import Generation
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -37,6 +33,10 @@ from regard_export.families.regard_checkpoints.card import (
 from regard_export.references.copying import with_equal_copy_ids
 from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformers_search import generation_config, search
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.pointer_generator import PointerGeneratorNetwork, PointerMemory, load_network
+from regard_service.bundle import Target, TextSource
+from regard_service.generation import Generation
 
 FAMILY = "regard-pointer-generator"
 

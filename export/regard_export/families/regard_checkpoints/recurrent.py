@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from regard_models.checkpoint import Checkpoint
-from regard_models.nets.recurrent import RecurrentTranslator, load_translator
-from regard_service.bundle import Target, TextSource
 from tokenizers import Tokenizer
 
 from regard_export.architectures.recurrent import RecurrentArchitecture
@@ -20,6 +17,9 @@ from regard_export.families.regard_checkpoints.card import (
     text_target,
 )
 from regard_export.references.recurrent import RecurrentReference
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.recurrent import RecurrentTranslator, load_translator
+from regard_service.bundle import Target, TextSource
 
 FAMILY = "regard-recurrent"
 

@@ -4,9 +4,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from regard_models.checkpoint import Checkpoint
-from regard_models.nets.transformer import TransformerConfig
-from regard_service.bundle import Target, TextSource
 from tokenizers import Tokenizer
 
 from regard_export.architectures.transformer import TransformerArchitecture
@@ -22,6 +19,9 @@ from regard_export.families.regard_checkpoints.card import (
     text_target,
 )
 from regard_export.references.transformer import TransformerReference
+from regard_models.checkpoint import Checkpoint
+from regard_models.nets.transformer import TransformerConfig
+from regard_service.bundle import Target, TextSource
 
 FAMILY = "regard-transformer"
 

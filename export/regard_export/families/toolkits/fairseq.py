@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from regard_models.nets.transformer import Side, TransformerConfig
-from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer import TransformerArchitecture
@@ -24,6 +22,8 @@ from regard_export.families.toolkits.position_tables import concatenated_sinusoi
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.references.transformer import TransformerReference
+from regard_models.nets.transformer import Side, TransformerConfig
+from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 FAMILY = "fairseq-transformer"
 SPECIAL_PIECES = SpecialPieces(unknown="<unk>", pad="<pad>", start="<s>", end="</s>")

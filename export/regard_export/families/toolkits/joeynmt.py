@@ -9,8 +9,6 @@ from typing import Any
 
 import sentencepiece
 import yaml
-from regard_models.nets.transformer import Activation, TransformerConfig
-from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 from regard.arrays import Float32Array
 from regard_export.architectures.architecture import Architecture
@@ -30,6 +28,8 @@ from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.references.protocols import TextReference
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference
+from regard_models.nets.transformer import Activation, TransformerConfig
+from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 TRANSFORMER, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
 CONFIG_FILE, WEIGHTS_FILE = "config.yaml", "best.ckpt"

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from regard_models.nets.recurrent import RecurrentConfig, ScoreName, Start
 
 from regard.arrays import Float32Array
 from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed
@@ -16,6 +15,7 @@ from regard_export.descriptions.recurrent import (
     encoder_parameters,
 )
 from regard_export.errors import ExportError
+from regard_models.nets.recurrent import RecurrentConfig, ScoreName, Start
 
 SCORES_BY_ATTENTION: dict[str, ScoreName] = {"bahdanau": "additive", "luong": "general"}
 STARTS_BY_INIT_HIDDEN: dict[str, Start] = {"bridge": "bridge", "last": "last", "zero": "zero"}

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from regard_models.nets.recurrent import RecurrentConfig
-from regard_models.nets.transformer import Activation, TransformerConfig
-from regard_service.bundle import GenerationDefaults, Provenance, Target
 from safetensors.numpy import load_file
 
 from regard.arrays import Float32Array
@@ -35,6 +32,9 @@ from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference
+from regard_models.nets.recurrent import RecurrentConfig
+from regard_models.nets.transformer import Activation, TransformerConfig
+from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 TRANSFORMER, RECURRENT = "opennmt-transformer", "opennmt-recurrent"
 SPECIAL_PIECES = SpecialPieces(unknown="<unk>", pad="<blank>", start="<s>", end="</s>")

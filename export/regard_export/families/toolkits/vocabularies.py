@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sentencepiece
-from regard_service.bundle import Target, TextSource
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from regard_export.checkpoints.sentencepiece_tokenizers import UNKNOWN, source_tokenizer, target_tokenizer
 from regard_export.errors import ExportError
+from regard_service.bundle import Target, TextSource
 
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
 

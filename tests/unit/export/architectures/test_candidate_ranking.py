@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_service.bundle import TensorSpec

@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from regard_export.architectures.transformer_encode import build_encode
 from regard_export.architectures.transformer_step import build_step
 from regard_export.architectures.transformer_tensors import memory_specs, state_specs
@@ -10,7 +11,6 @@ from regard_export.onnx_graph.builder import IR_VERSION
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import Precision
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, tiny_config, write_tiny_bundle
 
 PRECISIONS: list[Precision] = ["float32", "int8"]

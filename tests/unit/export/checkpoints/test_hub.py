@@ -8,6 +8,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
+
 from regard_export.checkpoints import hub
 from regard_export.errors import ExportError
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from regard_export.cli.commands import PRECISIONS, export_command, inspect_command, verify_command
 from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import MANIFEST
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 import regard_export
 from regard_export.decoding import variant_engine
 from regard_export.decoding.variant_engine import VariantEngine
@@ -23,7 +24,6 @@ from regard_service.bundle import Bundle
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.generation import Generation
 from regard_service.repository import warm_up
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 CORE, SEARCH = "regard_service.engine.core", "regard_service.engine.search"

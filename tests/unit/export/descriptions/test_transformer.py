@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.regard_checkpoints import transformer
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.descriptions.transformer import TransformerDescription
@@ -16,7 +17,6 @@ from regard_export.families.regard_checkpoints import transformer
 from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.verification.check_report import VerificationFailed
 from regard_service.bundle import MANIFEST, Bundle
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 OPTIONS = ExportOptions("tiny", "1", ("int8",), {})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from regard_export.cli.commands import export_command
 from regard_service.bundle import MANIFEST, Bundle
 from regard_service.repository.catalogue import scan
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 # Runs the command, which sends itself a signal when a stage begins, so that the test need not wait for the stage.

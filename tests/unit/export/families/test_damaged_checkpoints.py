@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from regard_export.checkpoints.source_model import LoadOptions
-from regard_export.cli.commands import export_command, verify_command
-from regard_export.families.loading import load_source_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.cli.commands import export_command, verify_command
+from regard_export.families.loading import load_source_model
 from tests.unit.export.marian_checkpoints import change_json, write_marian
 from tests.unit.export.vision_checkpoints import HEIGHT, WIDTH, write_blip, write_vision
 

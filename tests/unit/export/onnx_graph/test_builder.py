@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.weights_file import MIN_BYTES, WeightsFile
 from regard_service.bundle import TensorSpec

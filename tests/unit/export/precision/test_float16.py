@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
 from regard_export.exporting.export import export
@@ -20,7 +21,6 @@ from regard_export.onnx_graph.contract import MASKED_SCORE
 from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.slots import Slots, SlotsShape
-
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as encoder_decoder_checkpoint

@@ -4,6 +4,7 @@ from functools import partial
 import numpy as np
 import onnxruntime
 import pytest
+
 from regard_export.descriptions.layers import Linear
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.builder import GraphBuilder

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from regard_export.resources.memory import (
     MAPS_FILE,
     MIN_MAPPING_BYTES,

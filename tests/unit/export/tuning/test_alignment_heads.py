@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from regard_export.examples.dev_sets import DevExample
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.regard_checkpoints import transformer
@@ -14,7 +15,6 @@ from regard_export.tuning.alignment_heads import (
     needs_alignment_heads,
 )
 from regard_export.tuning.ibm_model_1 import ibm_model_1
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 # A language of three words, whose translation reverses their order.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from regard.arrays import Array
 from regard_export.architectures.transformer_step import build_step
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families.regard_checkpoints import transformer
@@ -16,8 +18,6 @@ from regard_export.tuning.observed_runner import InputStatistics, ObservedSessio
 from regard_export.writing.manifest import write_manifest
 from regard_export.writing.variants import write_variant
 from regard_service.bundle import Bundle
-
-from regard.arrays import Array
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 

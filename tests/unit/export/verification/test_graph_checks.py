@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import Ids, VariantEngine
 from regard_export.descriptions.layers import Linear
@@ -24,7 +25,6 @@ from regard_export.verification.input_checks import compare_texts
 from regard_service.generation import Generation
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 SOURCES: list[Ids] = [[4, 300, 301, 302, 2], [5, 310, 2], [4, 320, 321, 322, 323, 324, 325, 2]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
@@ -19,7 +20,6 @@ from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.writing import variants as bundle_module
 from regard_service.bundle import MANIFEST, Bundle, BundleError
 from regard_service.generation import Generation
-
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint
 
 LIMIT = 2**17  # bytes, instead of 2 GB

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from regard_export.errors import ExportError
 from regard_export.writing.staging import LOCK_FILE, staging_folder
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from regard_models.attention.additive import AdditiveScore
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import (
     arrays,
     check_equal,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from regard_models.attention.cbam import ChannelAttention, ConvolutionalBlockAttention, SpatialAttention
 
+from regard_models.attention.cbam import ChannelAttention, ConvolutionalBlockAttention, SpatialAttention
 from tests.unit.models.attention.helpers import (
     IMAGE,
     Array,

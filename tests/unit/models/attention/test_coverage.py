@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from regard_models.attention.coverage import CoverageAttention, coverage_before, coverage_loss
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

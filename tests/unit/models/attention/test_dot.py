@@ -1,6 +1,5 @@
 from regard_models.attention.dot import DotScore
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import arrays, check_equal, check_export, check_gradients, draw, sequence
 
 SPECS = sequence(4, 4)

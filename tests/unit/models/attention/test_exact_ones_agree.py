@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from regard_models.attention.grouped_query import GroupedQueryAttention
 from regard_models.attention.memory_efficient import MemoryEfficientAttention
 from regard_models.attention.multi_head import MultiHeadAttention
 from regard_models.attention.sparse import SparseAttention
-from torch import Tensor, nn
 
 LENGTHS = [(1, 1), (1, 17), (16, 16), (30, 13)]
 

@@ -1,8 +1,8 @@
 import torch
-from regard_models.attention.fused import fused_attention
-from regard_models.attention.multi_head import MultiHeadAttention
 from torch import nn
 
+from regard_models.attention.fused import fused_attention
+from regard_models.attention.multi_head import MultiHeadAttention
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -1,7 +1,7 @@
 import numpy as np
+
 from regard_models.attention.general import GeneralScore
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import (
     arrays,
     check_equal,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from regard_models.attention.grouped_query import GroupedQueryAttention
 from regard_models.attention.multi_head import MultiHeadAttention
-
 from tests.unit.models.attention.helpers import (
     Array,
     arrays,

@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+
 from regard_models.attention.dot import DotScore
 from regard_models.attention.general import GeneralScore
 from regard_models.attention.hard import HardAttention, MovingBaseline, hard_attention_loss
 from regard_models.attention.soft import SoftAttention
-from torch import Tensor, nn
-
 from tests.unit.models.attention.helpers import (
     arrays,
     check_equal,

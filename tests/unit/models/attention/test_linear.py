@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from regard_models.attention.linear import LinearAttention
 
+from regard_models.attention.linear import LinearAttention
 from tests.unit.models.attention.helpers import (
     Array,
     Spec,

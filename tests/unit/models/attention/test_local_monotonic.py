@@ -1,8 +1,8 @@
 import numpy as np
 import torch
+
 from regard_models.attention.general import GeneralScore
 from regard_models.attention.local_monotonic import LocalMonotonicAttention
-
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from regard_models.attention.general import GeneralScore
 from regard_models.attention.local_predictive import LocalPredictiveAttention
-
 from tests.unit.models.attention.helpers import (
     arrays,
     check_equal,

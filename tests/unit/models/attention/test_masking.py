@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from regard_models.attention.masking import masked_log_softmax, masked_max, masked_mean, masked_softmax
 from torch import Tensor
 
+from regard_models.attention.masking import masked_log_softmax, masked_max, masked_mean, masked_softmax
 from tests.unit.models.attention.helpers import Array, softmax
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=5)

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from regard_models.attention.memory_efficient import MemoryEfficientAttention
 
+from regard_models.attention.memory_efficient import MemoryEfficientAttention
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from regard_models.attention.multi_head import MultiHeadAttention
 
+from regard_models.attention.multi_head import MultiHeadAttention
 from tests.unit.models.attention.helpers import (
     arrays,
     check_equal,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from regard_models.attention.non_local import Affinity, NonLocalBlock
 
+from regard_models.attention.non_local import Affinity, NonLocalBlock
 from tests.unit.models.attention.helpers import (
     IMAGE,
     arrays,

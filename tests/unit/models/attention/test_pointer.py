@@ -1,7 +1,7 @@
 import numpy as np
 import torch
-from regard_models.attention.pointer import PointerGenerator
 
+from regard_models.attention.pointer import PointerGenerator
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from regard_models.attention.multi_head import MultiHeadAttention
 from regard_models.attention.relative_position import RelativePositionAttention, RelativePositionBias
-
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -1,9 +1,9 @@
 import math
 
 import torch
+
 from regard_models.attention.scaled_dot import ScaledDotScore
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import arrays, check_equal, check_export, check_gradients, draw, sequence
 
 SPECS = sequence(4, 4)

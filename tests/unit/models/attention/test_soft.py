@@ -1,7 +1,7 @@
 import torch
+
 from regard_models.attention.additive import AdditiveScore
 from regard_models.attention.soft import SoftAttention
-
 from tests.unit.models.attention.helpers import (
     Spec,
     arrays,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from regard_models.attention.multi_head import MultiHeadAttention
 from regard_models.attention.sparse import Pattern, SparseAttention
-
 from tests.unit.models.attention.helpers import (
     Array,
     Spec,

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
-from regard_models.attention.squeeze_excitation import SqueezeExcitation
 
+from regard_models.attention.squeeze_excitation import SqueezeExcitation
 from tests.unit.models.attention.helpers import (
     IMAGE,
     arrays,

@@ -1,9 +1,9 @@
 import torch
+
 from regard_models.attention.general import GeneralScore
 from regard_models.attention.hard import HardAttention
 from regard_models.attention.soft import SoftAttention
 from regard_models.attention.straight_through import StraightThroughAttention
-
 from tests.unit.models.attention.helpers import (
     check_equal,
     check_export,

@@ -1,10 +1,10 @@
 """Equals BertModel; padding changes nothing; gradients reach everything."""
 
 import torch
-from regard_models.nets.bert import BertConfig, BertEncoder
 from transformers import BertConfig as OriginalConfig
 from transformers import BertModel
 
+from regard_models.nets.bert import BertConfig, BertEncoder
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
 SIZES = {"vocab_size": 30, "width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24, "max_positions": 12}

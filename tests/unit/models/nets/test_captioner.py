@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from regard_models.nets.captioner_family import (
     CaptionerConfig,
     build,
@@ -13,8 +15,6 @@ from regard_models.nets.captioner_family import (
 from regard_models.nets.captioner_lstm import LstmCaptioner, doubly_stochastic_penalty
 from regard_models.recipes.captioner_data import CaptionBatch
 from regard_models.recipes.captioner_losses import caption_loss
-from torch import Tensor
-
 from tests.unit.export.captioner_checkpoints import (
     ALL_BLOCKS,
     TINY_ENCODER,

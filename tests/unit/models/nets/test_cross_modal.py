@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from regard_models.nets.cross_modal import CrossModalConfig, CrossModalFusion
 from torch import Tensor
 from transformers import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertXLayer
 
+from regard_models.nets.cross_modal import CrossModalConfig, CrossModalFusion
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
 NUM_REGIONS, NUM_WORDS = 6, 4

@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
+
 from regard_models.nets.efficientnet import (
     NORM_EPSILON,
     EfficientNet,
@@ -11,8 +14,6 @@ from regard_models.nets.efficientnet import (
     fold_batch_norms,
     same_padding,
 )
-from torch import nn
-from torch.nn import functional
 
 
 def test_lite0_has_the_published_size() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from regard_models.nets.bert import BertConfig
 from regard_models.nets.cross_modal import CrossModalConfig
 from regard_models.nets.encoder_decoder import EncoderConfig, EncoderDecoder, EncoderDecoderConfig

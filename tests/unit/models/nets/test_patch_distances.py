@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from regard_models.nets.patch_distances import PatchDistances, distance_index, num_distances
 
 

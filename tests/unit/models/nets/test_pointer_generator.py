@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from regard_models.nets.pointer_generator import (
     PointerGeneratorConfig,
     PointerGeneratorNetwork,
     load_network,
     reversed_rows,
 )
-from torch import Tensor
 
 UNKNOWN, END, NUM_SPECIAL = 3, 2, 5
 CONFIG = PointerGeneratorConfig(

@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 import torch
-from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 from torch import Tensor
+
+from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 
 VOCABULARY, NUM_SOURCE, NUM_TARGET = 23, 7, 5
 VARIANTS = list(product(("bahdanau", "luong"), ("dot", "scaled_dot", "general", "additive"), ("lstm", "gru")))

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from regard_models.nets.swin import SEPARATE, Swin, SwinConfig, inverse_index, merge_index, separations, window_index
 from transformers import SwinConfig as OriginalConfig
 from transformers import SwinModel
 
+from regard_models.nets.swin import SEPARATE, Swin, SwinConfig, inverse_index, merge_index, separations, window_index
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
 LAYER = r"encoder\.layers\.(\d+)\.blocks\.(\d+)\."

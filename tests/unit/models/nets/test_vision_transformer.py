@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 from transformers import ViTConfig, ViTModel
 
+from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
 SIZES = {"width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24}

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.captioner_family import build, load_weights, read_config
 from regard_models.nets.efficientnet import EfficientNet
 from regard_models.recipes import captioner as recipe
 from regard_models.recipes.training import Steps
-
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_lstm, tiny_transformer
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (10, 40, 230), "white": (250, 250, 250)}

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import Tokenizer
+
 from regard_models.recipes.captioner_data import (
     CaptionVocabulary,
     TrainingImages,
@@ -22,7 +24,6 @@ from regard_models.recipes.captioner_data import (
 )
 from regard_models.recipes.corpus import IGNORED_LABEL
 from regard_models.recipes.tokenizer import train_tokenizer
-from tokenizers import Tokenizer
 
 CAPTIONS = [
     ["A dog runs through the grass", "Brown dog on the left", "A dog"],

@@ -5,14 +5,14 @@ from collections import Counter
 
 import pytest
 import torch
+from torch import Tensor
+
 from regard_models.nets.captioner_family import build
 from regard_models.recipes.captioner_data import CaptionBatch, CaptionVocabulary, pad_captions
 from regard_models.recipes.captioner_losses import caption_loss
 from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
 from regard_models.recipes.captioner_scores import bleu, normalize
 from regard_models.recipes.captioner_search import greedy
-from torch import Tensor
-
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_transformer
 from tests.unit.export.transformer_checkpoints import tiny_tokenizer
 

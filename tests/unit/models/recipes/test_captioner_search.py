@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from regard_models.nets.captioner import Captioner
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_models.recipes.captioner_data import CaptionVocabulary, pad_captions
 from regard_models.recipes.captioner_search import MAX_NEW_TOKENS, beam_search, draw, greedy, repeat_rows, sample
 from regard_models.recipes.corpus import IGNORED_LABEL
-from torch import Tensor
-
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_captioner, tiny_lstm, tiny_transformer
 from tests.unit.export.transformer_checkpoints import tiny_tokenizer
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import torch
+
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 from regard_models.recipes.corpus import Pair

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from regard_models.recipes.rouge import rouge
 from regard_models.recipes.summaries import (
     Document,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from regard_models.recipes.training import Minutes, Steps, TrainingPlan, train
 from torch import Tensor, nn
+
+from regard_models.recipes.training import Minutes, Steps, TrainingPlan, train
 
 SLOPE = 3.0
 

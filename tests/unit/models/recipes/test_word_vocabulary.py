@@ -1,9 +1,10 @@
 """The vocabulary of words: how text splits into words, and that it contains no personal names."""
 
 import pytest
+from tokenizers import Tokenizer
+
 from regard_models.recipes.names import FIRST_NAMES
 from regard_models.recipes.word_vocabulary import NO_NAMES, WordUse, build_tokenizer, choose_words, words
-from tokenizers import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import tomllib
 
 from click.testing import CliRunner
-from regard_service.auth.tokens import TokenFile
 
 from regard.cli.token import token
+from regard_service.auth.tokens import TokenFile
 
 
 def test_the_printed_entry_accepts_the_printed_token() -> None:

@@ -3,9 +3,9 @@
 import asyncio
 
 from grpc_health.v1 import health_pb2
+
 from regard_service.app.health import LIVE, Health
 from regard_service.domain.models import ModelInfo
-
 from tests.waiting import PATIENCE_S, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

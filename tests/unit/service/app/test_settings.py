@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from regard_service.app.cores import cpu_limit
 from regard_service.app.settings import Settings, SettingsError, add_flags
 

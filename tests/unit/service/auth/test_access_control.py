@@ -1,6 +1,7 @@
 """Admission by token and scope."""
 
 import pytest
+
 from regard_service.auth.access_control import AccessControl
 from regard_service.auth.tokens import TokenEntry, TokenFile, hash_token
 from regard_service.errors import Forbidden, Unauthenticated

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.auth.quota import CallerQuota
 from regard_service.auth.tokens import TokenEntry, hash_token
 from regard_service.errors import QuotaExceeded

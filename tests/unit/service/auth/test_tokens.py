@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from regard_service.auth.tokens import TokenFile, TokensError, hash_token, new_token
 
 TOKEN = "a token that nobody guesses"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from regard_service.bundle import MANIFEST, Bundle, BundleError, zoo_folder
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
-
 from tests.waiting import PATIENCE_S
 
 

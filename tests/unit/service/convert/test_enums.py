@@ -2,9 +2,9 @@
 
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
-from regard_service.convert import enums
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.convert import enums
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from regard_service.convert.malformed import describe_malformed
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.convert.malformed import describe_malformed
 
 
 @given(st.lists(st.text(max_size=5), max_size=3), st.lists(st.text(max_size=5), max_size=3))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from regard_service.convert.map_encoding import encode_map, encoded_bytes
-from regard_service.domain.calls import MapEncoding
 
 from regard.arrays import Float32Array
 from regard.v1 import regard_pb2 as pb
 from regard.wire.encoding import decode
+from regard_service.convert.map_encoding import encode_map, encoded_bytes
+from regard_service.domain.calls import MapEncoding
 
 ENCODINGS: dict[MapEncoding, pb.Encoding.ValueType] = {
     "float32": pb.ENCODING_FLOAT32,

@@ -1,10 +1,10 @@
 """Requests that list and load models."""
 
 import pytest
-from regard_service.convert.model_requests import read_list_models, read_load_model, write_page_token
-from regard_service.errors import InvalidInput
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.convert.model_requests import read_list_models, read_load_model, write_page_token
+from regard_service.errors import InvalidInput
 
 
 @pytest.mark.parametrize("name", ["", "../etc", "a/b", "A", "-a", "a" * 65, "ä", "a\n"])

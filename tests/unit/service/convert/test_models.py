@@ -3,10 +3,9 @@
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+from regard.v1 import regard_pb2 as pb
 from regard_service.convert.models import write_model
 from regard_service.domain.calls import GenerationOptions
-
-from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import DAMAGED, MANIFEST, READY
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.domain.calls import AttentionOptions, Call, GenerationOptions, SummarizeCall, TranslateCall
 from regard_service.errors import DeadlinePassed, InvalidInput
 from regard_service.validation.limits import CallLimits
-
-from regard.v1 import regard_pb2 as pb
 
 READER = RequestReader(CallLimits(max_inputs_per_call=4, max_text_characters=50, max_image_bytes=10))
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from google.protobuf.json_format import MessageToDict
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.convert.responses import pharaoh, write_event, write_response
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import AttentionMap, ImageGrid, Link, Result
-
-from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import EVENTS, RESULT
 
 

@@ -7,6 +7,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.convert.status import INTERNAL_MESSAGE, write_status
 from regard_service.errors import FieldViolation, InvalidInput, LoadFailed, ModelNotFound, Overloaded, ServiceError
 

@@ -1,7 +1,6 @@
 """The order of models, and finding one."""
 
 from regard_service.domain.models import ModelInfo, find, in_order
-
 from tests.integration.fake_backend import MANIFEST
 
 

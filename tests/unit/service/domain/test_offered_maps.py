@@ -1,9 +1,9 @@
 """The kinds of map by the outputs of the trace graph."""
 
 import pytest
+
 from regard_service.bundle import GraphSpec, TensorSpec
 from regard_service.domain.offered_maps import offered_kinds
-
 from tests.integration.fake_backend import MANIFEST
 
 ENCODER = TensorSpec(name="encoder_attention_0", dtype="float32", shape=("heads", "source", "source"))

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+
+from regard.arrays import Array
 from regard_service.bundle import Manifest
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots
-
-from regard.arrays import Array
 
 END_ID, PAD_ID, START_ID, VOCAB_SIZE = 1, 0, 2, 40
 

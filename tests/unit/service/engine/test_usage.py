@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.engine.usage import Usage, usage_of
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 SHAPE = SlotsShape(max_requests=4, num_beams=2, source=32, capacity=64)

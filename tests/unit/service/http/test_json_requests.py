@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from regard_service.errors import InvalidInput
-from regard_service.http.json_requests import read_body
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.errors import InvalidInput
+from regard_service.http.json_requests import read_body
 
 
 @pytest.mark.parametrize("mark", [".", "[", " ", ".a", '"'])

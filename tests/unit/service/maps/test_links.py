@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
 
 from regard.arrays import Float32Array
+from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
 
 
 def _normalize(weights: Float32Array) -> Float32Array:

@@ -1,6 +1,7 @@
 """Attention weighted by the norms of the values."""
 
 import numpy as np
+
 from regard_service.maps.norms import weigh
 
 

@@ -1,10 +1,10 @@
 """Selected heads, alignments, rollout."""
 
 import numpy as np
-from regard_service.maps.reduce import align, select, shift
-from regard_service.maps.rollout import encoder_rollout, rollout
 
 from regard.arrays import Float32Array
+from regard_service.maps.reduce import align, select, shift
+from regard_service.maps.rollout import encoder_rollout, rollout
 
 
 def attention(*shape: int, seed: int = 0) -> Float32Array:

@@ -3,10 +3,10 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from regard_service.domain.results import Span
-from regard_service.maps.word_maps import merge_words
 
 from regard.arrays import Float32Array
+from regard_service.domain.results import Span
+from regard_service.maps.word_maps import merge_words
 
 
 @st.composite

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
-from regard_service.observability.logs import BatchingHandler
 
+from regard_service.observability.logs import BatchingHandler
 from tests.waiting import until
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
+
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import AttentionMap

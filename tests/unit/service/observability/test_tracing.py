@@ -11,6 +11,7 @@ from grpc import StatusCode
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, EngineRequest, RequestState
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
@@ -20,7 +21,6 @@ from regard_service.observability.tracing import switch
 from regard_service.observability.tracing.record import CallRecord, begin_record, exemplar, stage, watcher
 from regard_service.observability.tracing.spans import MAX_REQUESTS, Tracing
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 from tests.waiting import PATIENCE_S, ever_longer
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from regard_service.bundle import ImageSource
 from regard_service.errors import InvalidInput
 from regard_service.pictures.reader import ImageLimits, ImageReader, SourceImage
-
 from tests.waiting import PATIENCE_S
 
 SQUASH = ImageSource(height=8, width=8, mean=(127,) * 3, std=(128,) * 3, resize="squash", grid=(2, 2))

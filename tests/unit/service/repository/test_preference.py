@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+
 from regard_service.bundle import Manifest
 from regard_service.errors import ModelNotFound
 from regard_service.repository.preference import ModelPreference
-
 from tests.integration.fake_backend import MANIFEST
 
 

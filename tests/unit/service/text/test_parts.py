@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.domain.results import Span
 from regard_service.text.parts import cut
 

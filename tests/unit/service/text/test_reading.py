@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regard_service.bundle import Bundle, TextSource, zoo_folder
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
 from regard_service.text.reading import SourceReader, _ends_after_accents
-
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")

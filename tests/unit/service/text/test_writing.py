@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regard_service.bundle import Bundle, zoo_folder
 from regard_service.domain.results import Span, Token
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetText, TargetWriter, join_texts
-
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")

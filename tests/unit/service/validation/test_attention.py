@@ -1,10 +1,10 @@
 """Attention options against what the model offers."""
 
 import pytest
+
 from regard_service.domain.calls import AttentionOptions
 from regard_service.validation.attention import check_attention
 from regard_service.validation.violations import Violations
-
 from tests.integration.fake_backend import MANIFEST
 
 

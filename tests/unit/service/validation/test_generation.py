@@ -1,12 +1,12 @@
 """Generation options and the model's defaults as the settings of a decoding."""
 
 import pytest
+
 from regard_service.domain.calls import GenerationOptions
 from regard_service.errors import FieldViolation
 from regard_service.generation import Generation, Sampling
 from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
-
 from tests.integration.fake_backend import MANIFEST
 
 

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.convert.malformed import describe_malformed
 from regard_service.convert.model_requests import read_load_model, read_model_name
 from regard_service.convert.open_inference.requests import read_request
@@ -19,8 +21,6 @@ from regard_service.validation.texts import (
     name_fault,
     text_fault,
 )
-
-from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import MANIFEST
 
 INVALID = b"\xff\xfe"

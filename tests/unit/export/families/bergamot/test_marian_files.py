@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.marian_files import read_model
-
 from tests.unit.export.families.bergamot.marian_writer import binary, float32, intgemm8, options, quantized
 
 RNG = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.shortlists import MAGIC, read_shortlist
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.errors import ExportError
@@ -20,7 +21,6 @@ from regard_export.references.marian_numpy import DecoderState, MarianNet
 from regard_service.bundle import Bundle
 from regard_service.domain.offered_maps import offered_kinds
 from regard_service.engine.runtime.runner import Runner
-
 from tests.unit.export.student_checkpoints import (
     HEADS,
     PRE,

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save_file
+from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
 from regard_export.families.loading import load_source_model
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.pictures.reader import ImageReader
-from safetensors.numpy import load_file, save_file
-from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
-from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
 from tests.unit.export.marian_checkpoints import change_json
 from tests.unit.export.vision_checkpoints import HEIGHT, random_pixels, write_blip, write_vision
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
+
 from regard_export.errors import ExportError
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
 from regard_export.families.loading import load_source_model
 from regard_service.generation import Generation
-from safetensors.numpy import load_file, save_file
-from tokenizers import Tokenizer
-
 from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
 
 

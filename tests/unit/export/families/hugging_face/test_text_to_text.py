@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
+
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import text_to_text
 from regard_export.families.loading import load_source_model
-from safetensors.torch import load_file, save_file
-
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 from tests.unit.export.marian_checkpoints import change_json
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import read_dev_set
 from regard_export.examples.pictures import example_pictures
@@ -17,7 +18,6 @@ from regard_export.exporting.options import ExportOptions
 from regard_export.families.regard_checkpoints import captioner
 from regard_models.nets.captioner_family import CaptionerConfig
 from regard_service.bundle import ImageSource
-
 from tests.unit.export.captioner_checkpoints import (
     TINY_ENCODER,
     tiny_captioner_checkpoint,

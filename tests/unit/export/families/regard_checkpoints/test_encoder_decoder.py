@@ -1,8 +1,8 @@
 import pytest
+
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import encoder_decoder
-
 from tests.unit.export.encoder_decoder_checkpoints import PROMPT, tiny_bert, tiny_checkpoint, tiny_prompted, tiny_vision
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+
+from regard.arrays import Float32Array
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
@@ -14,8 +16,6 @@ from regard_export.families.regard_checkpoints import recurrent
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import Precision
-
-from regard.arrays import Float32Array
 from tests.unit.export.recurrent_checkpoints import tiny_recurrent_checkpoint
 from tests.unit.export.transformer_checkpoints import write_tiny_bundle
 

@@ -5,13 +5,13 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Bundle, Manifest, zoo_folder
 from regard_service.convert.open_inference.requests import read_bytes_tensor, read_outputs, read_request
 from regard_service.convert.open_inference.tensors import outputs_of
 from regard_service.errors import InvalidInput
 from regard_service.open_inference import open_inference_pb2 as v2
-
-from regard.v1 import regard_pb2 as pb
 
 
 @pytest.fixture(scope="module")

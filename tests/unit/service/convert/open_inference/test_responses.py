@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from regard_service.bundle import Bundle, Manifest, zoo_folder
 from regard_service.convert.open_inference.requests import read_bytes_tensor
 from regard_service.convert.open_inference.responses import write_infer_response

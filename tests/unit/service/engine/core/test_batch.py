@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.engine.core.batch import RunningBatch, step_once
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, EngineRequest, RequestState
@@ -14,7 +15,6 @@ from regard_service.engine.core.result import CommittedToken, EngineResult, Requ
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.errors import DeadlinePassed
 from regard_service.generation import Generation, Sampling
-
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 SHAPE = SlotsShape(max_requests=4, num_beams=1, source=32, capacity=64)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
 from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS, decode, groups
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.errors import DeadlinePassed
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 

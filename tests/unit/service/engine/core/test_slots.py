@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regard_service.bundle import Manifest
 from regard_service.engine.runtime.slots import Slots, SlotsShape, lazy_zeros
-
 from tests.unit.service.engine.fake_runner import fake_manifest
 
 SHAPE = SlotsShape(max_requests=4, num_beams=2, source=6, capacity=5)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import numpy as np
 import pytest
 import pytest_asyncio
+
+from regard.arrays import Array
 from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineResult
@@ -14,8 +16,6 @@ from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import ServiceError
 from regard_service.generation import Generation
-
-from regard.arrays import Array
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 FIRST, DAMAGED = 5, 39

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
+from regard.arrays import Array
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest, Phase
 from regard_service.engine.core.result import CommittedToken, EngineResult
@@ -24,8 +26,6 @@ from regard_service.engine.runtime.runner import StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots
 from regard_service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
 from regard_service.generation import Generation
-
-from regard.arrays import Array
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
+
 from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest
@@ -18,7 +19,6 @@ from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.errors import DeadlinePassed, Draining, OutOfMemory, Overloaded
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 Make = Callable[..., Engine]

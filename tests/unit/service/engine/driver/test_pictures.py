@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
-
 from tests.toys import SIDE, write_captioner
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.decision import OpenBatch, StepBatch
 from regard_service.engine.policy.lane import BatchState, Lane
 from regard_service.engine.policy.policy import BatchingPolicy, EngineConfig
 from regard_service.errors import Overloaded
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 OVERHEAD_SLOTS = 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.admission import Waiting
 from regard_service.engine.policy.decision import OpenBatch, StepBatch
@@ -14,7 +15,6 @@ from regard_service.engine.policy.policy import BatchingPolicy, EngineConfig
 from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.errors import DeadlineUnreachable, Overloaded
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 LENGTH, NUM_STEPS, STEP_S = 9, 10, 0.002

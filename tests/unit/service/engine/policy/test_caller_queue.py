@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard_service.engine.policy.caller_queue import BULK_INTERVAL, CallerQueue, RoundRobin
 
 CALLERS = "abcd"

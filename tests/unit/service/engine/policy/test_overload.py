@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from regard_service.engine.core.request import RequestState
 from regard_service.engine.policy.admission import MAX_SLOWNESS, Waiting
 from regard_service.engine.policy.forecast import alone_s, request_s
 from regard_service.errors import DeadlineUnreachable
-
 from tests.unit.service.engine.policy.simulation import Call, Kind, Simulation, poisson
 
 # About what the shipped models cost on one core: sentences, with beams and without, pages, photographs, stories.

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.decision import EncodeAhead, OpenBatch, StepBatch, Work
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.policy import LIGHT_STEPPING_S, BatchingPolicy, EngineConfig, bucket_of
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 NOW = 1000.0

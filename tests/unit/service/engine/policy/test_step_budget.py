@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
+
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.lane import BatchState, Lane
 from regard_service.engine.policy.pace import STEP_OVERHEAD_SLOTS, Pace
 from regard_service.engine.policy.step_budget import MAX_VISIT_S, VISIT_OVERHEAD_S, StepBudget
 from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.generation import Generation
-
 from tests.unit.service.engine.fake_runner import FakeRunner
 
 SHAPE = SlotsShape(max_requests=4, num_beams=1, source=32, capacity=64)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
+
+from regard.arrays import Array
 from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle
 from regard_service.engine.core.request import EngineRequest
@@ -17,8 +19,6 @@ from regard_service.engine.runtime.cuda import Block, DeviceArray, DeviceRunner,
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.generation import Generation
-
-from regard.arrays import Array
 from tests.toys import SIDE, write_captioner
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 from tests.unit.service.engine.core.test_slots import manifest

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 from onnxruntime import InferenceSession
+
+from regard.arrays import Array
 from regard_export.families.regard_checkpoints import transformer
 from regard_service.bundle import Bundle, TextSource
 from regard_service.engine.runtime.runner import MIN_POSITIONS_ON_ALL_CORES, Runner
-
-from regard.arrays import Array
 from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
 
 SAFE_PRODUCTS = "session.x64quantprecision"

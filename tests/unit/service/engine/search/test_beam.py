@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from regard.arrays import Int64Array
 from regard_service.engine.search.beam import slots_of_children
 from regard_service.engine.search.search import open_search
 from regard_service.generation import Generation
-
-from regard.arrays import Int64Array
 
 
 @given(st.integers(1, 6).flatmap(lambda k: arrays(np.int64, (3, k), elements=st.integers(0, k - 1))))

@@ -4,6 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from regard.arrays import Int64Array
 from regard_service.engine.search.constraints import (
     NO_ID,
     Candidates,
@@ -13,8 +15,6 @@ from regard_service.engine.search.constraints import (
     repeating_ids,
 )
 from regard_service.generation import Generation
-
-from regard.arrays import Int64Array
 
 histories = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 12)), elements=st.integers(0, 3))
 

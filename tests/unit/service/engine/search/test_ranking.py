@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules
-from regard_service.generation import EarlyStopping, Generation
 
 from regard.arrays import Float32Array
+from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules
+from regard_service.generation import EarlyStopping, Generation
 
 offers = st.lists(
     arrays(np.float32, (2, 3), elements=st.floats(-9, 0, width=32) | st.just(float(NONE))), min_size=1, max_size=6

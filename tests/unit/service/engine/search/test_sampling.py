@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from regard_service.engine.search.sampling import draw, probabilities
-from regard_service.generation import Generation, Sampling
 
 from regard.arrays import Float32Array
+from regard_service.engine.search.sampling import draw, probabilities
+from regard_service.generation import Generation, Sampling
 from tests.unit.service.engine.search.toy import VOCAB_SIZE, Job, serve, toy_logits
 
 descending = arrays(np.float32, st.integers(1, 20), elements=st.floats(-20, 20, width=32)).map(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from regard_service.engine.search.search import open_search
 from regard_service.generation import Generation, Sampling
-
 from tests.unit.service.engine.search.toy import (
     END_ID,
     MAX_TARGET_TOKENS,

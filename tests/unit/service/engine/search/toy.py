@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.search import Search, open_search
 from regard_service.generation import Generation
-
-from regard.arrays import Float32Array, Int64Array
 
 VOCAB_SIZE = 12
 START_ID = 0

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
+
 from regard_service.errors import ServiceError
 from regard_service.rpc.layers.drain_gate import DrainGate
 from regard_service.rpc.layers.layer import Method
-
 from tests.waiting import PATIENCE_S
 
 API = "regard.v1.AttentionService"

@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import pytest
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.errors import InvalidInput
 from regard_service.rpc.layers.error_status import ErrorStatusLayer, Malformed, loggable
 from regard_service.rpc.layers.layer import Codec, Method
-
-from regard.v1 import regard_pb2 as pb
 from tests.waiting import PATIENCE_S
 
 API = "regard.v1.AttentionService"

@@ -1,6 +1,7 @@
 """Methods and their kinds."""
 
 import grpc
+
 from regard_service.rpc.layers.layer import Method
 
 API = "regard.v1.AttentionService"

@@ -2,6 +2,7 @@
 
 import pytest
 from grpc import StatusCode
+
 from regard_service.rpc.layers.status_codes import code_label
 
 

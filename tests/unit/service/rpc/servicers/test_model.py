@@ -2,11 +2,11 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
+from regard.v1 import regard_pb2 as pb
 from regard_service.convert.model_requests import read_list_models
 from regard_service.domain.models import ModelInfo, in_order
 from regard_service.rpc.servicers.model import page_of
-
-from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_backend import MANIFEST
 
 
