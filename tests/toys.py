@@ -66,12 +66,14 @@ def write_summarizer(folder: Path, *, name: str = "beginnings") -> Bundle:
     tokenizer = _words([*SPECIAL, *(f"<{style}>" for style in STYLES), *KNOWN_WORDS])
     style_ids = {style: tokenizer.token_to_id(f"<{style}>") for style in STYLES}
     said = TensorSpec(name="said", dtype="int64", shape=("requests", "source"))
+    subject_id = style_ids["subject"]
+    assert subject_id is not None
     size = tokenizer.get_vocab_size()
     return _write(
         folder,
         tokenizer,
         encode=_say_words(said, size),
-        step=_say_in_turn(said, size, style_ids["subject"]),
+        step=_say_in_turn(said, size, subject_id),
         memory=said,
         name=name,
         task="summarization",
@@ -147,7 +149,7 @@ class _Toy(GraphBuilder):
 
     def named(self, inputs: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> None:
         for name, (dtype, shape) in inputs.items():
-            self.input(TensorSpec(name=name, dtype=dtype, shape=shape))  # type: ignore[arg-type]
+            self.input(TensorSpec(name=name, dtype=dtype, shape=shape))
 
     def integers(self, value: str) -> str:
         return self.node("Cast", value, to=7)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]
+import gevent
 import grpc
 from grpc.experimental import gevent as grpc_gevent
 from locust import User, constant, task

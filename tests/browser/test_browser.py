@@ -98,7 +98,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = "Könntest du mir sagen , wo die Bibliothek ist ?".split()
     caption, picture = caption_of_a_white_picture()
     text = text_result(source, target)
-    alignment = text.hypotheses[0].find_map("alignment").values
+    found = text.hypotheses[0].find_map("alignment")
+    assert found is not None
+    alignment = found.values
     text.message.hypotheses[0].entropy.extend(-(alignment * np.log(alignment)).sum(axis=1))
     earlier = np.cumsum(alignment, axis=0) - alignment
     text.message.hypotheses[0].coverage.extend(np.minimum(alignment, earlier).sum(axis=1))

@@ -14,7 +14,7 @@ from locust.env import Environment
 NUM_REQUESTS = int(os.environ["NUM_REQUESTS"])
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]  # locust's has no types
 def quit_after_requests(environment: Environment, **_: Any) -> None:
     numbers = count(1)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from benchmarks.loadtest.load_picture import draw
@@ -137,7 +137,7 @@ class Echo(stubs.AttentionServiceServicer):
 
 @pytest.fixture
 async def echo() -> AsyncIterator[tuple[Echo, str]]:
-    server, servicer = grpc.aio.server(), Echo()
+    server, servicer = grpc.aio.server(), Echo()  # type: ignore[abstract]  # other calls are UNIMPLEMENTED
     stubs.add_AttentionServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

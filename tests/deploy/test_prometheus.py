@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 import yaml
@@ -57,7 +58,8 @@ def ask(server: Served, stopping: threading.Event) -> None:
         while not stopping.is_set():
             client.translate([TEXT] * 4, to="de", attention=["alignment"])
             list(client.stream_translate(TEXT, to="fr"))
-            with closing(client.stream_translate(TEXT, to="es")) as left:
+            stream = client.stream_translate(TEXT, to="es")
+            with closing(stream) as left:  # type: ignore[type-var]  # that it can be closed is documented, not typed
                 next(left)
             with pytest.raises(regard.RegardError):
                 client.translate(TEXT, to="xx")
@@ -116,7 +118,7 @@ def test_every_query_of_the_dashboard_has_data(prometheus: Prometheus, panel: di
         query = target["expr"]
         for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
             query = query.replace(variable, value)
-        wait_until(lambda query=query: prometheus.query(query))
+        wait_until(partial(prometheus.query, query))
 
 
 def test_what_prometheus_finds_is_what_is_documented(prometheus: Prometheus) -> None:

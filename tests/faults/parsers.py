@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import grpc
@@ -199,7 +199,7 @@ def _in_layers() -> Callable[[Any, HttpContext], Coroutine[Any, Any, None]]:
     tracing = TracingLayer(Tracing(SpanProcessor()))
     for layer in (guard, ErrorStatusLayer(lambda _reason: None), tracing, RequestLogLayer()):
         around = layer.around(method, around)
-    return around
+    return cast("Callable[[Any, HttpContext], Coroutine[Any, Any, None]]", around)
 
 
 def _toy_manifest() -> Manifest:

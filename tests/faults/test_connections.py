@@ -239,7 +239,8 @@ async def test_a_call_without_a_message_is_ended(lasting_server: Served, method:
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
         grpc.aio.insecure_channel(lasting_server.target) as honest_channel,
     ):
-        silent = [channel.stream_stream(f"/{service}/{method}")(nothing()) for _ in range(20)]
+        call_method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{service}/{method}")
+        silent = [call_method(nothing()) for _ in range(20)]
         honest = stubs.AttentionServiceStub(honest_channel if is_probe else channel)
         request = pb.TranslateRequest(texts=[TEXT], target_language="de")
         while not all(call.done() for call in silent):
@@ -253,11 +254,15 @@ async def test_a_call_without_a_message_is_ended(lasting_server: Served, method:
 
 async def test_a_half_closed_call_without_a_message_is_an_error(lasting_server: Served) -> None:
     async def nothing() -> AsyncIterator[bytes]:
-        for message in ():
+        messages: tuple[bytes, ...] = ()
+        for message in messages:
             yield message
 
     async with grpc.aio.insecure_channel(lasting_server.target) as channel:
-        call = channel.stream_unary("/regard.v1.AttentionService/Translate")(nothing())
+        call_method: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            "/regard.v1.AttentionService/Translate"
+        )
+        call = call_method(nothing())
         assert await asyncio.wait_for(call.code(), PATIENCE_S) == grpc.StatusCode.INVALID_ARGUMENT
 
 

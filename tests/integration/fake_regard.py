@@ -22,9 +22,9 @@ from typing import Any, Self
 import grpc
 import numpy as np
 from google.protobuf import any_pb2, duration_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_status import rpc_status
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
@@ -34,7 +34,7 @@ END = "</s>"
 
 
 def encode_map(
-    values: np.ndarray, encoding: int = pb.ENCODING_FLOAT32, top_k: int = 0, **fields: Any
+    values: np.ndarray, encoding: pb.Encoding.ValueType = pb.ENCODING_FLOAT32, top_k: int = 0, **fields: Any
 ) -> pb.AttentionMap:
     """A map on the wire; written apart from the client's decoder, by the proto's words."""
     message = pb.AttentionMap(shape=values.shape, encoding=encoding, top_k=top_k, **fields)
@@ -57,7 +57,8 @@ def alignment_of(num_target: int, num_source: int) -> np.ndarray:
     weights = np.full((num_target, num_source), 0.1)
     for target in range(num_target):
         weights[target, num_source - 2 - target if target < num_target - 1 else num_source - 1] = 2.0
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _words_of(text: str) -> list[pb.Word]:
@@ -280,7 +281,7 @@ def _violations(code: str) -> list[error_details_pb2.BadRequest]:
     return [bad]
 
 
-class _Health(health.HealthServicer):
+class _Health(health.HealthServicer):  # type: ignore[misc]  # has no types
     """Always serving; notes the time that a check is given."""
 
     def __init__(self, fake: Fake) -> None:
@@ -297,7 +298,7 @@ class FakeServer:
     """Serves the fake on a free port; `target` is where."""
 
     def __init__(self, port: int = 0) -> None:
-        self.fake = Fake()
+        self.fake = Fake()  # type: ignore[abstract]  # in the stubs only: what a servicer lacks is unimplemented
         self._server = grpc.server(ThreadPoolExecutor(64))
         stubs.add_AttentionServiceServicer_to_server(self.fake, self._server)
         stubs.add_ModelServiceServicer_to_server(self.fake, self._server)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import regard
+from regard.calls.options import CallOptions
 from regard.cli import main
 from regard_service.app.settings import Settings
 from tests.integration.conftest import running
@@ -133,7 +134,7 @@ def test_the_grid_of_a_cropped_picture_is_the_crop(client: regard.Client) -> Non
 
 
 def test_samples_differ_by_their_seed(client: regard.Client) -> None:
-    options = {"temperature": 5.0, "num_return_sequences": 6, "seed": 1}
+    options: CallOptions = {"temperature": 5.0, "num_return_sequences": 6, "seed": 1}
     texts = [[h.text for h in client.caption(FILE, **options).hypotheses] for _ in range(2)]
     assert texts[0] == texts[1]
     assert len(set(texts[0])) > 1

@@ -5,12 +5,14 @@ import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import regard
+from regard.names import MapEncoding
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_regard import FakeServer, alignment_of
 
@@ -37,7 +39,8 @@ def test_one_text_gives_one_result(client: regard.Client) -> None:
     assert result.best.finish_reason == "end"
     assert result.best.tokens[1].logprob == pytest.approx(-0.1)
     assert result.best.tokens[0].copied_from is None
-    assert result.timings == regard.Timings(pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.3))
+    near: list[Any] = [pytest.approx(value) for value in (0.1, 0.2, 0.3)]  # in the place of floats
+    assert result.timings == regard.Timings(*near)
     assert result.alignment is None
     assert result.image_grid is None
 
@@ -95,8 +98,8 @@ def test_options_that_are_none_stay_unset(server: FakeServer, client: regard.Cli
 
 @pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("top_k", [None, 2])
-def test_maps_are_decoded(client: regard.Client, encoding: str, top_k: int | None) -> None:
-    result = client.translate("a b c", attention=["cross", "alignment"], encoding=encoding, attention_top_k=top_k)  # type: ignore[arg-type]
+def test_maps_are_decoded(client: regard.Client, encoding: MapEncoding, top_k: int | None) -> None:
+    result = client.translate("a b c", attention=["cross", "alignment"], encoding=encoding, attention_top_k=top_k)
     alignment = result.alignment
     assert alignment is not None
     assert alignment.values.dtype == np.float32

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc import StatusCode
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type: ignore[import-untyped]
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
@@ -50,11 +50,11 @@ class Running:
     channel: grpc.aio.Channel
 
     @property
-    def attention(self) -> pb_grpc.AttentionServiceStub:
+    def attention(self) -> "pb_grpc.AttentionServiceAsyncStub":
         return pb_grpc.AttentionServiceStub(self.channel)
 
     @property
-    def models(self) -> pb_grpc.ModelServiceStub:
+    def models(self) -> "pb_grpc.ModelServiceAsyncStub":
         return pb_grpc.ModelServiceStub(self.channel)
 
     @property
@@ -308,9 +308,12 @@ async def test_an_unknown_method_is_unimplemented() -> None:
 @pytest.mark.parametrize("is_stream", [False, True])
 async def test_cancelling_reaches_the_data_plane(is_stream: bool) -> None:
     async with running(Script()) as server:
-        call = server.attention.StreamTranslate(STREAM_HELLO) if is_stream else server.attention.Translate(HELLO)
+        call: grpc.aio.Call
         if is_stream:
-            await call.read()
+            call = stream = server.attention.StreamTranslate(STREAM_HELLO)
+            await stream.read()
+        else:
+            call = server.attention.Translate(HELLO)
         await asyncio.wait_for(server.script.entered.wait(), PATIENCE_S)
         call.cancel()
         await asyncio.wait_for(server.script.cancelled.wait(), PATIENCE_S)
@@ -466,7 +469,8 @@ async def test_draining_finishes_the_calls_there_are() -> None:
         await asyncio.wait_for(stopping, PATIENCE_S)
     assert refused.code() == StatusCode.UNAVAILABLE
     assert details(refused)["ErrorInfo"].reason == "DRAINING"  # type: ignore[attr-defined]
-    assert [event.WhichOneof("event") for event in (first, *rest)] == ["started", "token", "token", "finished"]
+    events = [event for event in (first, *rest) if isinstance(event, pb.StreamTranslateResponse)]  # others are EOF
+    assert [event.WhichOneof("event") for event in events] == ["started", "token", "token", "finished"]
     assert (status, json.loads(text)["reasons"]) == (503, ["the server is draining"])
     assert server.script.order == ["call", "call", "drain", "close"]
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import regard
+from regard.calls.options import TranslateOptions
+from regard.names import AlignmentMethod
 from regard.v1 import regard_pb2 as pb
 from regard_service.app.server import Server
 from regard_service.engine.runtime.runner import Runner
@@ -73,7 +75,7 @@ def test_words_keep_row_sums_and_spans(client: regard.Client, beams: int) -> Non
 @pytest.mark.parametrize("beams", [1, 4])
 async def test_alone_equals_batched(shipped_server: Server, client: regard.Client, beams: int) -> None:
     """Every token of a result is independent of the batch."""
-    options = {"num_beams": beams, "max_new_tokens": 60}
+    options: TranslateOptions = {"num_beams": beams, "max_new_tokens": 60}
     alone = [client.translate(text, to=LANGUAGES[i % 3], **options) for i, text in enumerate(FIFTY)]
     async with regard.AsyncClient(f"127.0.0.1:{shipped_server.grpc_port}") as many:
         together = await asyncio.gather(
@@ -86,10 +88,10 @@ async def test_alone_equals_batched(shipped_server: Server, client: regard.Clien
 
 @pytest.mark.parametrize("method", ["plain", "shifted"])
 @pytest.mark.parametrize("beams", [1, 4])
-def test_a_stream_ends_with_the_unary_result(client: regard.Client, beams: int, method: str) -> None:
-    options = {"to": "de", "num_beams": beams, "attention": ["alignment"], "alignment_method": method}
-    unary = client.translate(FIFTY[8], **options)
-    events = list(client.stream_translate(FIFTY[8], **options))
+def test_a_stream_ends_with_the_unary_result(client: regard.Client, beams: int, method: AlignmentMethod) -> None:
+    options: TranslateOptions = {"num_beams": beams, "attention": ["alignment"], "alignment_method": method}
+    unary = client.translate(FIFTY[8], to="de", **options)
+    events = list(client.stream_translate(FIFTY[8], to="de", **options))
     tokens = [event for event in events if isinstance(event, regard.TokenMade)]
     assert [event.index for event in tokens] == list(range(len(unary.best.tokens)))
     assert "".join(event.text_delta for event in tokens) == unary.text
@@ -156,7 +158,7 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "kind", "message"), BAD)
 def test_bad_input_gets_a_clear_error(
-    client: regard.Client, arguments: dict[str, object], kind: str, message: str
+    client: regard.Client, arguments: dict[str, Any], kind: str, message: str
 ) -> None:
     options = {"to": "de", **arguments}
     with pytest.raises(getattr(regard, kind), match=f"(?s){message}"):
@@ -199,7 +201,7 @@ def test_a_client_that_leaves_frees_its_slots(
     stream = client.stream_translate(FIFTY[3], to="de", min_new_tokens=200, max_new_tokens=250)
     for _ in range(3):
         next(stream)
-    stream.close()
+    stream.close()  # type: ignore[attr-defined]  # declared as an iterator, is a generator
     wait_until(lambda: metric(shipped_server.http_port, handled) > num_handled)
     has_left.set()
     wait_until_idle(shipped_server)
@@ -228,7 +230,7 @@ def stub(shipped_server: Server) -> Iterator[grpc.Channel]:
 
 
 def test_every_model_has_a_health_status(stub: grpc.Channel) -> None:
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
     health = health_pb2_grpc.HealthStub(stub)
     for service in ("", "regard.v1.AttentionService", "model/everyday"):

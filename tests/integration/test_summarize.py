@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 import regard
 from regard.cli import main
+from regard.names import Truncation
 from regard_service.app.settings import Settings
 from tests.integration.conftest import running
 from tests.toys import MAX_SOURCE_TOKENS, STYLES, write_summarizer
@@ -88,7 +90,12 @@ def test_samples_may_copy(client: regard.Client) -> None:
 
 
 def test_constraints_know_copies(client: regard.Client) -> None:
-    options = {"no_repeat_ngram_size": 1, "repetition_penalty": 0.9, "min_new_tokens": 8, "max_new_tokens": 8}
+    options: dict[str, Any] = {
+        "no_repeat_ngram_size": 1,
+        "repetition_penalty": 0.9,
+        "min_new_tokens": 8,
+        "max_new_tokens": 8,
+    }
     for beams in (1, 3):
         result = client.summarize(TEXT, "headline", num_beams=beams, **options)
         assert len({token.piece.lower() for token in result.best.tokens}) == 8
@@ -96,7 +103,7 @@ def test_constraints_know_copies(client: regard.Client) -> None:
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_long_texts_are_split_and_joined(client: regard.Client, beams: int) -> None:
-    options = {"num_beams": beams, "truncation": "split_and_join", "num_return_sequences": beams}
+    options: dict[str, Any] = {"num_beams": beams, "truncation": "split_and_join", "num_return_sequences": beams}
     result = client.summarize(LONG, "headline", attention=["alignment", "cross"], **options)
     assert result.num_parts == 3
     assert not result.truncated
@@ -147,7 +154,7 @@ def test_each_of_several_texts_is_split_by_itself(client: regard.Client) -> None
 
 
 def test_the_shifted_alignment_of_parts(client: regard.Client) -> None:
-    options = {"truncation": "split_and_join", "attention": ["alignment"]}
+    options: dict[str, Any] = {"truncation": "split_and_join", "attention": ["alignment"]}
     plain = client.summarize(LONG, **options).alignment
     shifted = client.summarize(LONG, **options, alignment_method="shifted").alignment
     assert plain is not None
@@ -183,7 +190,7 @@ def test_long_texts_are_truncated_or_refused(client: regard.Client) -> None:
 )
 @pytest.mark.parametrize("truncation", ["reject", "truncate", "split_and_join"])
 def test_bad_documents_are_refused_with_a_reason(
-    client: regard.Client, text: str, message: str, truncation: str
+    client: regard.Client, text: str, message: str, truncation: Truncation
 ) -> None:
     with pytest.raises(regard.InvalidArgument, match=message):
         client.summarize(text, truncation=truncation)

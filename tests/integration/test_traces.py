@@ -63,7 +63,12 @@ def traceparent(number: int) -> tuple[str, str]:
 
 
 def attributes(span: Span) -> dict[str, object]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+    found = {}
+    for each in span.attributes:
+        kind = each.value.WhichOneof("value")
+        assert kind is not None
+        found[each.key] = getattr(each.value, kind)
+    return found
 
 
 def test_a_unary_call_is_one_trace(collector: tuple[Collector, str], stub: pb_grpc.AttentionServiceStub) -> None:

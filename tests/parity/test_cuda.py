@@ -49,6 +49,8 @@ async def test_outputs_and_maps_are_those_of_the_cpu(bundle: Bundle, beams: int)
         best, same = one.hypotheses[0], other.hypotheses[0]
         assert best.tokens.tolist() == same.tokens.tolist()
         np.testing.assert_allclose(best.logprobs, same.logprobs, atol=1e-2)
+        assert best.cross_attention is not None
+        assert same.cross_attention is not None
         np.testing.assert_allclose(best.cross_attention, same.cross_attention, atol=5e-3)
 
 

@@ -58,7 +58,9 @@ async def test_through_the_engine_alone_and_among_others(bundle, sources, beams:
         scheduler.close()
     expected = VariantEngine(bundle, "float32").search(sources, generation)
     for one, other, decoded in zip(alone, among, expected, strict=True):
-        best = one.hypotheses[0]
-        assert best.tokens.tolist() == other.hypotheses[0].tokens.tolist() == decoded.tokens.tolist()
-        np.testing.assert_allclose(best.cross_attention, other.hypotheses[0].cross_attention, atol=1e-5)
+        best, same = one.hypotheses[0], other.hypotheses[0]
+        assert best.tokens.tolist() == same.tokens.tolist() == decoded.tokens.tolist()
+        assert best.cross_attention is not None
+        assert same.cross_attention is not None
+        np.testing.assert_allclose(best.cross_attention, same.cross_attention, atol=1e-5)
         np.testing.assert_allclose(best.cross_attention.sum(-1), 1, atol=1e-4)

@@ -58,7 +58,8 @@ def _transformed_norms(net: Transformer, layer: Any, states: torch.Tensor) -> np
     num_heads = layer.num_heads
     value = layer.value(states)[0].unflatten(-1, (num_heads, -1))  # [length, heads, head width]
     weight = layer.output.weight.unflatten(-1, (num_heads, -1))  # [width, heads, head width]
-    return torch.einsum("lhd,whd->hlw", value, weight).norm(dim=-1).numpy()
+    norms: np.ndarray = torch.einsum("lhd,whd->hlw", value, weight).norm(dim=-1).numpy()
+    return norms
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import captioner, encoder_decoder
 from regard_export.resources.threads import half_of_torch_threads
 from regard_models.nets.captioner_family import build, load_weights
+from regard_models.nets.encoder_decoder import EncoderConfig
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
@@ -45,7 +46,7 @@ VISION: dict[str, dict[str, Any]] = {
     },
     "blip": {},
 }
-OWN = {
+OWN: dict[str, EncoderConfig] = {
     "vision": tiny_vision(),
     "vision, distances": tiny_vision(class_tokens=0, width=32, relative_positions=True),
     "bert": tiny_bert(),

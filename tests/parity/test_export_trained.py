@@ -94,7 +94,13 @@ def test_int8_passes_every_gate(trained) -> None:
 def test_beams_find_what_greedy_search_does_not_and_equal_the_originals(trained) -> None:
     greedy, beams = _decode(trained, 1), _decode(trained, 4)
     assert any(not np.array_equal(g.tokens, b.tokens) for g, b in zip(greedy, beams, strict=True))
-    plain = {"num_beams": 4, "max_new_tokens": 24, "max_length": None, "min_length": 0, "no_repeat_ngram_size": 0}
+    plain: dict[str, Any] = {
+        "num_beams": 4,
+        "max_new_tokens": 24,
+        "max_length": None,
+        "min_length": 0,
+        "no_repeat_ngram_size": 0,
+    }
     plain |= {"length_penalty": 1.0, "early_stopping": False, "forced_eos_token_id": None}
     for source, found in zip(_sources(trained.tokenizer), beams, strict=True):
         with torch.inference_mode():
@@ -108,5 +114,8 @@ def test_beams_find_what_greedy_search_does_not_and_equal_the_originals(trained)
 def test_attention_is_sharp(trained) -> None:
     """Some head gives most of its weight to one source token, a different one at each step."""
     # The sharpest head's largest weight of each text, averaged over the target.
-    sharpest = [found.cross_attention.max(-1).mean(-1).max() for found in _decode(trained, 1)]
+    sharpest: list[float] = []
+    for found in _decode(trained, 1):
+        assert found.cross_attention is not None
+        sharpest.append(found.cross_attention.max(-1).mean(-1).max())
     assert np.mean(sharpest) > 0.33  # uniform attention over these texts is about 0.1

@@ -39,8 +39,9 @@ EACH = pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Exports]:
     """Bundles and servers of the families of the collected tests."""
-    params = [getattr(item, "callspec", None) and item.callspec.params for item in request.session.items]
-    chosen = {each["family"].name for each in params if each and "family" in each}
+    found = [getattr(item, "callspec", None) for item in request.session.items]
+    params = [each.params for each in found if each is not None]
+    chosen = {each["family"].name for each in params if "family" in each}
     with pytest.MonkeyPatch.context() as patch, half_of_torch_threads():
         patch.setattr("regard_export.verification.workload.MAX_SOURCES", 3)
         patch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 6)
@@ -51,7 +52,9 @@ def exports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         exports.close()
 
 
-def _ask(exports: Exports, family: Family, number: int, precision: Precision = "float32", **options: Any):  # type: ignore[no-untyped-def]
+def _ask(
+    exports: Exports, family: Family, number: int, precision: Precision = "float32", **options: Any
+) -> tuple[Exported, regard.Result, Answer]:
     """The exported family, and the results of a server and of the original for an input."""
     exported = exports.of(family)
     raw = exported.original.inputs[number]
@@ -207,7 +210,7 @@ def _cells() -> set[tuple[str, str]]:
         (test_attention_is_the_originals, ""),
         (test_a_precision_attends_as_the_original, "precision"),
     ):
-        values = {mark.args[0]: mark.args[1] for mark in test.pytestmark}  # type: ignore[attr-defined]
+        values = {mark.args[0]: mark.args[1] for mark in test.pytestmark}  # type: ignore[union-attr]  # of marks
         found |= {
             (family.name, column) for family in values["family"] for column in values.get(argument, ["attention"])
         }

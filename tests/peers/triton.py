@@ -9,6 +9,7 @@ is our FileDescriptorProto, to be compared with the client's.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton
@@ -96,7 +97,7 @@ def errors(client: triton.InferenceServerClient) -> dict[str, list[str]]:
 
 def differences(ours: FileDescriptorProto) -> list[str]:
     """Where our messages and methods are not what the client has under the same name."""
-    theirs = {}
+    theirs: dict[str, Any] = {}  # messages, enums and services
     for module in (service_pb2, model_config_pb2):
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)

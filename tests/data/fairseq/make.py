@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,7 +123,7 @@ def compute(model: torch.nn.Module, task):
         yield f"attention_{number}", attention.numpy()
 
 
-def run(model: torch.nn.Module, source: list[int], target: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+def run(model: Any, source: list[int], target: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     encoded = model.encoder(torch.tensor([source]), torch.tensor([len(source)]))
     logits, extra = model.decoder(torch.tensor([target]), encoder_out=encoded)
     return logits[0], extra["attn"][0][0]

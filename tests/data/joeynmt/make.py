@@ -48,7 +48,7 @@ def main() -> None:
         vocabulary.to_file(FOLDER / f"{side}_vocab.txt")
     state = {name: x for name, x in model.state_dict().items() if not name.endswith("pe.pe")}
     torch.save({"model_state": state}, FOLDER / "best.ckpt")
-    data = {"task": "MT"}
+    data: dict[str, object] = {"task": "MT"}
     for side, language in (("src", "en"), ("trg", "xx")):
         data[side] = {"lang": language, "level": "bpe", "voc_file": f"{side}_vocab.txt", "lowercase": False,
                       "tokenizer_type": "sentencepiece", "tokenizer_cfg": {"model_file": "sp.model"}}  # fmt: skip

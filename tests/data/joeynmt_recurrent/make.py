@@ -47,7 +47,9 @@ def main() -> None:
         make(FOLDER / name, {**config, "tied_embeddings": False, "tied_softmax": False}, vocabularies, pieces)
 
 
-def make(folder: Path, model_config: dict, vocabularies: list[Vocabulary], pieces: object) -> None:
+def make(
+    folder: Path, model_config: dict, vocabularies: list[Vocabulary], pieces: sentencepiece.SentencePieceProcessor
+) -> None:
     folder.mkdir(exist_ok=True)
     shutil.copy(PIECES, folder)
     torch.manual_seed(0)
@@ -58,7 +60,7 @@ def make(folder: Path, model_config: dict, vocabularies: list[Vocabulary], piece
     for side, vocabulary in zip(("src", "trg"), vocabularies, strict=True):
         vocabulary.to_file(folder / f"{side}_vocab.txt")
     torch.save({"model_state": model.state_dict()}, folder / "best.ckpt")
-    data = {"task": "MT"}
+    data: dict[str, object] = {"task": "MT"}
     for side, language in (("src", "en"), ("trg", "xx")):
         data[side] = {"lang": language, "level": "bpe", "voc_file": f"{side}_vocab.txt", "lowercase": False,
                       "tokenizer_type": "sentencepiece", "tokenizer_cfg": {"model_file": "sp.model"}}  # fmt: skip
@@ -68,7 +70,7 @@ def make(folder: Path, model_config: dict, vocabularies: list[Vocabulary], piece
 
 
 @torch.inference_mode()
-def compute(model: torch.nn.Module, vocabularies: list[Vocabulary], pieces: object):
+def compute(model: torch.nn.Module, vocabularies: list[Vocabulary], pieces: sentencepiece.SentencePieceProcessor):
     """Of each text its ids, JoeyNMT's greedy output, and its logits and attention along that output."""
     for number, text in enumerate(TEXTS):
         ids = [vocabularies[0].lookup(piece) for piece in pieces.encode(text, out_type=str)] + [IDS["eos_id"]]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -113,7 +114,7 @@ def compute(checkpoint: dict):
 
 
 @torch.inference_mode()
-def run(model: torch.nn.Module, ids: list[int], target: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+def run(model: Any, ids: list[int], target: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits [target, vocabulary] and the attention that OpenNMT-py tells, [target, source]: of a transformer, the last
     layer's first head.
     """

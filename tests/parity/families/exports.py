@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import regard
 from regard_export.cli.commands import export_command
@@ -83,7 +83,7 @@ def serving(bundles: Path, **options: Any) -> Iterator[regard.Client]:
         yield client
 
 
-def export(family: Family, checkpoint: Path, out: Path, *options: str):  # type: ignore[no-untyped-def]  # of click
+def export(family: Family, checkpoint: Path, out: Path, *options: str) -> Result:
     """Runs the command."""
     task = ["--task", family.load_options.task] if family.load_options.task else []
     pairs = ",".join("-".join(pair) for pair in family.load_options.languages)

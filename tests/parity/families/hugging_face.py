@@ -1,6 +1,7 @@
 """Originals of `transformers`: the library's own outputs, for inputs that its users would prepare."""
 
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Texts(_Original):
         family: says how users of `transformers` prepare a text.
     """
 
-    inputs = TEXTS
+    inputs: Sequence[Raw] = TEXTS
 
     def __init__(self, family: TinyFamily, checkpoint: Path, bundle: Bundle) -> None:
         super().__init__(family.net, checkpoint, bundle)
@@ -105,7 +106,7 @@ class Pictures(_Original):
         assert isinstance(source, ImageSource)
         self._processor, self._reader = load_processor(checkpoint), ImageReader(source)
         exact, _ = exact_picture(*(round(side / source.crop_fraction) for side in (source.height, source.width)))
-        self.inputs = (exact, PHOTOGRAPH.read_bytes())
+        self.inputs: Sequence[Raw] = (exact, PHOTOGRAPH.read_bytes())
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         assert isinstance(raw, bytes)

@@ -30,7 +30,7 @@ class Echo(stubs.AttentionServiceServicer):
 
 @pytest.fixture
 async def echo() -> AsyncIterator[tuple[Echo, str]]:
-    server, servicer = grpc.aio.server(), Echo()
+    server, servicer = grpc.aio.server(), Echo()  # type: ignore[abstract]  # only the stubs make methods abstract
     stubs.add_AttentionServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -54,7 +54,8 @@ def test_alignments_of_text_tokens_are_averaged(monkeypatch: pytest.MonkeyPatch)
     with Progress(disable=True) as progress:
         sharp, even = attend("host:1", ["sharp", "even"], "de", ["one", "two"], progress)
     assert (sharp.num_sentences, sharp.entropy, sharp.entropy_share, sharp.peak) == (2, 0, 0, 1)
-    assert (even.entropy, even.entropy_share, even.peak) == (pytest.approx(math.log(4), abs=1e-3), 1, 0.25)
+    assert even.entropy == pytest.approx(math.log(4), abs=1e-3)
+    assert (even.entropy_share, even.peak) == (1, 0.25)
     assert sharp.token_ms == 2.0
     in_turn = [("sharp", False), ("sharp", True), ("even", False), ("even", True)]
     assert FakeClient.calls == [("sharp", False), ("even", False), *in_turn, *in_turn]

@@ -14,6 +14,7 @@ from benchmarks.profile.profile_report import EngineProfile, Graph, Peaks, Profi
 from benchmarks.profile.shares_picture import draw
 from benchmarks.profile.stopwatch import Stopwatch
 from benchmarks.report.documents import markdown, read_report
+from regard_service.engine.runtime.runner import Runner
 
 MACHINE = Machine(
     cpu="A processor", cores=2, cpu_features=(), memory_gib=8, system="Linux x86_64", python="3.12.1", packages={},
@@ -91,11 +92,11 @@ def test_every_watched_function_is_there() -> None:
             watched.append((owner, name))
 
     watched_functions.watch_server(Looks())
-    step = watched_functions.Runner.step
+    step = Runner.step
     try:
         watched_functions.watch_engine(Looks(), {"steps": 0})
     finally:
-        watched_functions.Runner.step = step  # type: ignore[method-assign]
+        Runner.step = step  # type: ignore[method-assign]  # undoes the watching
     assert len(set(watched)) == len(watched)
 
 

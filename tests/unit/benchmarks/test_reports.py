@@ -52,7 +52,7 @@ def test_commands_name_no_paths() -> None:
     @click.option("--unused", default=3)
     @click.option("--json", "json_file")
     @click.pass_context
-    def command(context: click.Context, **_: object) -> None:
+    def command(context: click.Context, /, **_: object) -> None:
         click.echo(command_line(context, "benchmarks.some"))
 
     arguments = "--data /a/b --limit 5 --models x --models y --quick --json /c"

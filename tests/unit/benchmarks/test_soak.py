@@ -35,7 +35,7 @@ def soaked(latency_growth: float = 0.0, memory_growth: float = 0.0, **changes: A
     seconds = 60 * MINUTES
     latencies = [0.1 * (1 + latency_growth * n / seconds) for n in range(seconds)]
     samples = [Sample(n, 400 * (1 + memory_growth * n / seconds), 30, THREADS) for n in range(seconds)]
-    fields = {
+    fields: dict[str, Any] = {
         "capacities": [Spread.of([1.25])] * (1 + NUM_FIFTHS),
         "warmup": [outcome(1)],
         "outcomes": [outcome(n, latency) for n, latency in enumerate(latencies)],

@@ -108,7 +108,7 @@ def draw(net: Any) -> None:
 
 
 @cache
-def sentencepiece_model(kind: str, **options: int) -> bytes:
+def sentencepiece_model(kind: str, **options: Any) -> bytes:
     with TemporaryDirectory() as folder:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(EXAMPLE_SENTENCES + GERMAN),

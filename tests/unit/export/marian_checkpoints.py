@@ -70,6 +70,7 @@ def _write_vocabularies(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Trains both models and numbers their pieces, together unless they are `separate`; returns the ids of both."""
     found: dict[str, list[str]] = {}
+    limit: dict[str, Any] = {"hard_vocab_limit": False} if kind == "unigram" else {}
     for side, texts in (("source", EXAMPLE_SENTENCES), ("target", GERMAN)):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
@@ -80,7 +81,7 @@ def _write_vocabularies(
             eos_id=0,
             unk_id=1,
             minloglevel=2,
-            **({"hard_vocab_limit": False} if kind == "unigram" else {}),
+            **limit,
         )
         (folder / f"{side}.model").rename(folder / f"{side}.spm")
         processor = sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm"))

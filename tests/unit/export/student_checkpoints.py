@@ -33,8 +33,12 @@ SETTINGS = {
     "tied-embeddings-all": True,
     "version": "v1.9.56 test",
 }
-PRE = {"transformer-preprocess": "n", "transformer-postprocess": "da", "transformer-postprocess-top": "dn"}
-SELF_ATTENTION = {"transformer-decoder-autoreg": "self-attention", "dec-cell": "gru"}
+PRE: dict[str, Any] = {
+    "transformer-preprocess": "n",
+    "transformer-postprocess": "da",
+    "transformer-postprocess-top": "dn",
+}
+SELF_ATTENTION: dict[str, Any] = {"transformer-decoder-autoreg": "self-attention", "dec-cell": "gru"}
 
 Format = Literal["int8", "float32", "npz"]
 

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
+from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.source_model import SourceModel
+from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from regard_export.families.regard_checkpoints import transformer
 from regard_export.writing.manifest import write_manifest, write_tokenizers
@@ -53,6 +55,11 @@ def tiny_checkpoint(*, seed: int = 0, **options: Any) -> Checkpoint:
         "generation": {"max_new_tokens": MAX_TARGET_TOKENS},
     }
     return Checkpoint({"family": transformer.FAMILY, **config.to_json()}, weights, tiny_tokenizer(), card)
+
+
+def description_of(model: SourceModel) -> TransformerDescription:
+    assert isinstance(model.architecture, TransformerArchitecture)
+    return model.architecture.description
 
 
 def write_tiny_bundle(folder: Path, model: SourceModel, *precisions: Precision) -> Bundle:

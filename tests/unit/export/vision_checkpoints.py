@@ -34,8 +34,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
 HEIGHT, WIDTH, PATCH = 24, 24, 8
-ENCODER_SIZES = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
-IMAGE = {"image_size": HEIGHT, "patch_size": PATCH}
+ENCODER_SIZES: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+IMAGE: dict[str, Any] = {"image_size": HEIGHT, "patch_size": PATCH}
 
 
 @cache
@@ -133,6 +133,7 @@ def _under(options: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    config: Any
     size = {"height": HEIGHT, "width": WIDTH}
     match kind:
         case "vit":
@@ -156,6 +157,7 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
 
 def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     """Config, tokenizer and the ids of the whole model's config."""
+    config: Any
     decoding = {"is_decoder": True, "add_cross_attention": True}
     match kind:
         case "gpt2":

@@ -1,6 +1,7 @@
 """Sample results for tests of plots, pages and JSON: real messages with made-up weights."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from regard.wire.encoding import encode
 END = "</s>"
 
 
-def message_map(kind: int, values: np.ndarray, **fields: object) -> pb.AttentionMap:
+def message_map(kind: pb.AttentionKind.ValueType, values: np.ndarray, **fields: Any) -> pb.AttentionMap:
     """A map on the wire, float32 and dense, with layers and heads if it has four axes."""
     data, _ = encode(values.astype(np.float32), pb.ENCODING_FLOAT32, 0, 0.0)
-    axes = {"layers": range(values.shape[0]), "heads": range(values.shape[1])} if values.ndim == 4 else {}
+    axes: dict[str, Any] = (
+        {"layers": range(values.shape[0]), "heads": range(values.shape[1])} if values.ndim == 4 else {}
+    )
     return pb.AttentionMap(
         kind=kind,
         shape=values.shape,
@@ -29,7 +32,8 @@ def message_map(kind: int, values: np.ndarray, **fields: object) -> pb.Attention
 def rows(*shape: int, seed: int = 0) -> np.ndarray:
     """Random weights of that shape; rows sum to 1."""
     values = np.random.default_rng(seed).random(shape) ** 4 + 1e-3
-    return values / values.sum(axis=-1, keepdims=True)
+    weights: np.ndarray = values / values.sum(axis=-1, keepdims=True)
+    return weights
 
 
 def words_of(texts: Sequence[str]) -> list[pb.Word]:

@@ -11,7 +11,7 @@ from regard_export.onnx_graph.builder import IR_VERSION
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_service.bundle import Precision
-from tests.unit.export.transformer_checkpoints import tiny_checkpoint, tiny_config, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import description_of, tiny_checkpoint, tiny_config, write_tiny_bundle
 
 PRECISIONS: list[Precision] = ["float32", "int8"]
 
@@ -19,7 +19,7 @@ PRECISIONS: list[Precision] = ["float32", "int8"]
 @pytest.fixture(scope="module", params=PRECISIONS)
 def graphs(request) -> tuple[BuiltGraph, BuiltGraph]:
     description, builders = (
-        transformer.from_checkpoint(tiny_checkpoint()).architecture.description,
+        description_of(transformer.from_checkpoint(tiny_checkpoint())),
         PRECISION_BUILDERS[request.param],
     )
     return build_encode(description, builders.encode), build_step(description, builders.step)
@@ -55,9 +55,7 @@ def test_graphs_have_no_control_flow_and_no_repetition(graphs) -> None:
 
 def test_a_layer_of_the_step_takes_few_nodes() -> None:
     def count(decoder_layers: int) -> int:
-        description = transformer.from_checkpoint(
-            tiny_checkpoint(decoder_layers=decoder_layers)
-        ).architecture.description
+        description = description_of(transformer.from_checkpoint(tiny_checkpoint(decoder_layers=decoder_layers)))
         return len(build_step(description, PRECISION_BUILDERS["int8"].step).model.graph.node)
 
     assert count(3) - count(2) <= 22
@@ -77,7 +75,7 @@ def test_a_tied_float_table_is_in_the_file_once(tmp_path) -> None:
         bundle = write_tiny_bundle(tmp_path / str(options), model, "float32")
         return (bundle.folder / "float32" / "weights.bin").stat().st_size
 
-    table = transformer.from_checkpoint(tiny_checkpoint()).architecture.description.embedding
+    table = description_of(transformer.from_checkpoint(tiny_checkpoint())).embedding
     assert abs(size(tie_embeddings=False) - size(tie_embeddings=True) - table.nbytes) < 256
 
 
@@ -89,13 +87,16 @@ def test_int8_graphs_are_much_smaller(tmp_path) -> None:
 
 
 def test_source_lengths_mask_columns_exactly() -> None:
-    description = transformer.from_checkpoint(tiny_checkpoint()).architecture.description
+    description = description_of(transformer.from_checkpoint(tiny_checkpoint()))
     graph = build_step(description, PRECISION_BUILDERS["float32"].step)
     session = onnxruntime.InferenceSession(graph.model.SerializeToString())
     sizes = {"requests": 3, "slots": 3, "source": 9, "capacity": 4}
     rng = np.random.default_rng(0)
     inputs = {
-        spec.name: rng.standard_normal([sizes.get(axis, axis) for axis in spec.shape]).astype(spec.dtype) * 1000
+        spec.name: rng.standard_normal([axis if isinstance(axis, int) else sizes[axis] for axis in spec.shape]).astype(
+            spec.dtype
+        )
+        * 1000
         for spec in graph.inputs
     }
     inputs |= {

@@ -1,16 +1,20 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
+from regard.arrays import Float32Array
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.regard_checkpoints import transformer
-from tests.unit.export.transformer_checkpoints import tiny_checkpoint
+from regard_models.nets.transformer import TransformerConfig
+from tests.unit.export.transformer_checkpoints import description_of, tiny_checkpoint
 
 
-def _weights(**options: object) -> tuple:
+def _weights(**options: Any) -> tuple[TransformerConfig, dict[str, Float32Array]]:
     checkpoint = tiny_checkpoint(**options)
-    model = transformer.from_checkpoint(checkpoint)
-    return model.architecture.description.config, dict(model.architecture.description.weights)
+    description = description_of(transformer.from_checkpoint(checkpoint))
+    return description.config, dict(description.weights)
 
 
 def test_every_fault_is_named_at_once() -> None:
@@ -51,6 +55,7 @@ def test_positions_are_learned_or_sinusoids() -> None:
     learned = TransformerDescription(*_weights(positions="learned"))
     assert learned.positions("decoder") is learned.weights["decoder_positions.weight"]
     sines = TransformerDescription(*_weights()).positions("encoder")
+    assert sines is not None
     assert sines.shape == (256, 32)
     assert np.allclose(sines[:, :16] ** 2 + sines[:, 16:] ** 2, 1)
 

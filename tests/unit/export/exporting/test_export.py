@@ -17,7 +17,7 @@ from regard_export.families.regard_checkpoints import transformer
 from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.verification.check_report import VerificationFailed
 from regard_service.bundle import MANIFEST, Bundle
-from tests.unit.export.transformer_checkpoints import tiny_checkpoint
+from tests.unit.export.transformer_checkpoints import description_of, tiny_checkpoint
 
 OPTIONS = ExportOptions("tiny", "1", ("int8",), {})
 
@@ -35,9 +35,10 @@ def model() -> SourceModel:
 
 def _damaged(model: SourceModel) -> SourceModel:
     """The same original, but a description without one of its biases."""
-    weights = dict(model.architecture.description.weights)
+    description = description_of(model)
+    weights = dict(description.weights)
     weights["decoder.1.cross_attention.output.bias"] = np.zeros_like(weights["decoder.1.cross_attention.output.bias"])
-    damaged = TransformerDescription(model.architecture.description.config, weights)
+    damaged = TransformerDescription(description.config, weights)
     return replace(model, architecture=TransformerArchitecture(damaged))
 
 

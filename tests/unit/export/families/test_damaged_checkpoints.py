@@ -17,6 +17,7 @@ from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command, verify_command
 from regard_export.families.loading import load_source_model
 from tests.unit.export.marian_checkpoints import change_json, write_marian
+from tests.unit.export.transformer_checkpoints import description_of
 from tests.unit.export.vision_checkpoints import HEIGHT, WIDTH, write_blip, write_vision
 
 WEIGHTS, PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -150,7 +151,7 @@ def test_all_weights_that_are_not_finite_are_named(copy) -> None:
 def test_weights_of_half_precision_become_float32(copy, dtype: torch.dtype) -> None:
     weights = {name: weight.to(dtype) for name, weight in load_file(copy / WEIGHTS).items()}
     save_file(weights, copy / WEIGHTS, metadata={"format": "pt"})
-    described = load_source_model(copy).architecture.description.weights
+    described = description_of(load_source_model(copy)).weights
     expected = weights["model.decoder.layers.1.fc1.weight"].float().numpy()
     assert (described["decoder.1.feed_forward.inner.weight"] == expected).all()
     assert {weight.dtype.name for weight in described.values()} == {"float32"}
@@ -158,7 +159,7 @@ def test_weights_of_half_precision_become_float32(copy, dtype: torch.dtype) -> N
 
 def test_weights_in_parts_are_read(copy, checkpoint) -> None:
     _in_parts(copy)
-    ours, whole = (load_source_model(folder).architecture.description.weights for folder in (copy, checkpoint))
+    ours, whole = (description_of(load_source_model(folder)).weights for folder in (copy, checkpoint))
     assert ours.keys() == whole.keys()
     assert all((ours[name] == whole[name]).all() for name in whole)
 

@@ -48,7 +48,9 @@ def _run(build: Callable[[GraphBuilder, str], str], spec: TensorSpec, value: np.
     model.graph.output[0].type.tensor_type.ClearField("shape")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, {spec.name: value})[0]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    output: np.ndarray = session.run(None, {spec.name: value})[0]
+    return output
 
 
 def _product(add: LinearBuilder, layer: Linear, x: np.ndarray) -> np.ndarray:
@@ -109,6 +111,7 @@ def test_no_row_of_a_batch_depends_on_its_size(rng, add: LinearBuilder, width: i
 @pytest.mark.parametrize("add", [block_linear_8bit, dynamic_linear, ranged_linear])
 def test_a_row_of_zeros_gives_the_bias(rng, add: LinearBuilder) -> None:
     layer = _layer(rng, 16, 64)
+    assert layer.bias is not None
     assert np.allclose(_product(add, layer, np.zeros((2, 64), np.float32)), layer.bias)
 
 
@@ -128,6 +131,7 @@ def test_zero_is_exact_in_every_range(rng, activation_range: ActivationRange) ->
     step, zero = activation_range.quantization()
     assert step > 0
     assert 0 <= zero <= 255
+    assert layer.bias is not None
     assert np.allclose(
         _product(partial(static_linear, activation_range=activation_range), layer, np.zeros((2, 64), np.float32)),
         layer.bias,
@@ -145,7 +149,7 @@ def test_the_error_of_blocks_is_at_most_half_a_step(rng) -> None:
 def test_the_error_per_output_is_at_most_half_a_step(rng) -> None:
     weight = rng.standard_normal((5, 30)).astype(np.float32)
     quantized, scales = quantize_per_output(weight)
-    assert (quantized.shape, quantized.dtype, scales.shape) == ((30, 5), np.int8, (5,))
+    assert (quantized.shape, quantized.dtype, scales.shape) == ((30, 5), np.dtype(np.int8), (5,))
     assert (np.abs(quantized.T * scales[:, None] - weight) <= scales[:, None] * 0.501).all()
 
 
@@ -183,10 +187,12 @@ def test_a_large_tied_table_is_stored_once(rng, monkeypatch) -> None:
     for add in (dynamic_head, partial(static_head, activation_range=ActivationRange(-5.0, 5.0))):
         assert np.abs(_product(add, Linear("head", table), x) - expected).max() < 0.05 * expected.std()
     ids, chosen = TensorSpec(name="ids", dtype="int64", shape=("tokens",)), table[[3, 0, 49]]
+
+    def embedded(shape: tuple[int, ...]) -> np.ndarray:
+        return _run(lambda graph, name: quantized_embed(graph, table.reshape(shape), name), ids, np.array([3, 0, 49]))
+
     for shape in ((50, 64), (50, 1, 64)):
-        rows = _run(
-            lambda graph, name, s=shape: quantized_embed(graph, table.reshape(s), name), ids, np.array([3, 0, 49])
-        )
+        rows = embedded(shape)
         assert rows.shape == (3, *shape[1:])
         assert (
             np.abs(rows.reshape(3, 64) - chosen) <= np.abs(chosen).max(-1, keepdims=True) / MAX_8BIT_WEIGHT * 0.501
@@ -228,6 +234,9 @@ def test_joined_layers_keep_their_order_and_scaled_ones_their_bias(rng) -> None:
     layers = [_layer(rng, 2, 4), _layer(rng, 3, 4)]
     joined = Linear.joined("both", layers)
     assert np.array_equal(joined.weight, np.concatenate([layer.weight for layer in layers]))
+    assert joined.bias is not None
     assert np.array_equal(joined.bias, np.concatenate([layer.bias for layer in layers]))
-    assert np.allclose(joined.scaled(0.5).bias, joined.bias / 2)
+    scaled = joined.scaled(0.5)
+    assert scaled.bias is not None
+    assert np.allclose(scaled.bias, joined.bias / 2)
     assert Linear.joined("none", [_layer(rng, 2, 4, bias=False)]).bias is None

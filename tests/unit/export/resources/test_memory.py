@@ -2,6 +2,7 @@
 
 import mmap
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from regard_export.resources.memory import (
 
 pytestmark = pytest.mark.skipif(not MAPS_FILE.exists(), reason="only Linux has /proc/self/maps")
 
+Mode = Literal["r", "c"]
 NUM_BYTES = 4 * MIN_MAPPING_BYTES
 
 
@@ -25,7 +27,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "weights"
 
 
-def _mapped(file: Path, mode: str) -> tuple[np.memmap, int]:
+def _mapped(file: Path, mode: Mode) -> tuple[np.memmap, int]:
     array = np.memmap(file, np.uint8, mode)  # "c" is private and writable, as PyTorch maps checkpoints
     return array, array.ctypes.data
 
@@ -38,7 +40,7 @@ def _resident(start: int) -> int:
 
 
 @pytest.mark.parametrize("mode", ["r", "c"])
-def test_unmodified_pages_are_released(file, mode: str) -> None:
+def test_unmodified_pages_are_released(file, mode: Mode) -> None:
     array, start = _mapped(file, mode)
     total = int(array.sum())
     assert _resident(start) == NUM_BYTES

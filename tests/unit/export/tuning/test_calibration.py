@@ -18,7 +18,7 @@ from regard_export.tuning.observed_runner import InputStatistics, ObservedSessio
 from regard_export.writing.manifest import write_manifest
 from regard_export.writing.variants import write_variant
 from regard_service.bundle import Bundle
-from tests.unit.export.transformer_checkpoints import tiny_checkpoint, write_tiny_bundle
+from tests.unit.export.transformer_checkpoints import description_of, tiny_checkpoint, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,11 @@ def test_layers_of_both_graphs_are_observed(calibrated) -> None:
 
 def test_static_graphs_need_fewer_operators_than_dynamic_ones(calibrated) -> None:
     _, ranges = calibrated
-    description = transformer.from_checkpoint(tiny_checkpoint()).architecture.description
+    description = description_of(transformer.from_checkpoint(tiny_checkpoint()))
+    no_ranges: dict[str, ActivationRange] = {}
     operators = [
         [node.op_type for node in build_step(description, builders_for("int8", known).step).model.graph.node]
-        for known in (ranges, {})
+        for known in (ranges, no_ranges)
     ]
     assert "Abs" not in operators[0]
     assert operators[0].count("MatMulIntegerToFloat") > operators[1].count("MatMulIntegerToFloat")

@@ -69,8 +69,10 @@ def test_all_constants_may_be_external(tmp_path, model, monkeypatch) -> None:
     outside = _export(model, tmp_path / "outside")
     sizes = [sum(b.path(g.file).stat().st_size for g in b.manifest.graphs()) for b in (plain, outside)]
     assert sizes[1] < sizes[0]
-    logits = [VariantEngine(b, "float32").teacher_force([[5, 6, 7]], [[1, 8]])[0].logits for b in (plain, outside)]
-    np.testing.assert_array_equal(*logits)
+    first, second = [
+        VariantEngine(b, "float32").teacher_force([[5, 6, 7]], [[1, 8]])[0].logits for b in (plain, outside)
+    ]
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Equals BertModel; padding changes nothing; gradients reach everything."""
 
+from typing import Any
+
 import torch
 from transformers import BertConfig as OriginalConfig
 from transformers import BertModel
@@ -7,7 +9,9 @@ from transformers import BertModel
 from regard_models.nets.bert import BertConfig, BertEncoder
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
-SIZES = {"vocab_size": 30, "width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24, "max_positions": 12}
+SIZES: dict[str, Any] = {
+    "vocab_size": 30, "width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24, "max_positions": 12
+}  # fmt: skip
 NAMES = {
     r"embeddings\.word_embeddings": "embedding",
     r"embeddings\.position_embeddings": "encoder_positions",
@@ -31,11 +35,11 @@ def tiny_net() -> BertEncoder:
 
 def test_equals_the_original() -> None:
     torch.manual_seed(0)
-    options = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24}
-    config = OriginalConfig(
-        **options, vocab_size=30, max_position_embeddings=12, pad_token_id=0, attn_implementation="eager"
-    )
-    original = BertModel(config, add_pooling_layer=False).eval()
+    options: dict[str, Any] = {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24, "vocab_size": 30,
+        "max_position_embeddings": 12, "pad_token_id": 0, "attn_implementation": "eager",
+    }  # fmt: skip
+    original = BertModel(OriginalConfig(**options), add_pooling_layer=False).eval()
     draw_parameters(original)
     net = BertEncoder(BertConfig(**SIZES)).eval()
     net.load_state_dict(renamed(original.state_dict(), NAMES))

@@ -163,4 +163,4 @@ def _marks() -> tuple[CaptionBatch, Tensor]:
 @torch.inference_mode()
 def _negative_log_likelihood(net: LstmCaptioner, batch: CaptionBatch) -> float:
     log_probs = net.eval()(batch.features, batch.target).logits.log_softmax(-1)
-    return -log_probs.gather(3, batch.labels[..., None]).mean().item()
+    return float(-log_probs.gather(3, batch.labels[..., None]).mean())

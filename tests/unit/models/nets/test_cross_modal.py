@@ -104,7 +104,10 @@ def test_each_side_depends_on_the_other(net, inputs) -> None:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_gradients_equal_finite_differences(norm) -> None:
     torch.manual_seed(0)
-    sizes = {"width": 4, "num_heads": 2, "num_layers": 1, "feed_forward_width": 4, "region_width": 3, "text_width": 2}
-    net = CrossModalFusion(CrossModalConfig(**sizes, norm=norm, norm_epsilon=1e-5)).double()
+    config = CrossModalConfig(
+        width=4, num_heads=2, num_layers=1, feed_forward_width=4, region_width=3, text_width=2, norm=norm,
+        norm_epsilon=1e-5,
+    )  # fmt: skip
+    net = CrossModalFusion(config).double()
     regions, text = torch.randn(1, 3, 3).double().requires_grad_(), torch.randn(1, 2, 2).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda v, w: (lambda o: (o.regions, o.text))(net(v, w)), (regions, text))

@@ -46,6 +46,7 @@ def test_padding_is_tensorflows(kernel: int, stride: int, expected: tuple[int, i
 def test_stride_two_looks_at_the_lower_right() -> None:
     conv = SameConv(1, 1, 3, stride=2)
     nn.init.ones_(conv.weight)
+    assert conv.bias is not None
     nn.init.zeros_(conv.bias)
     image = torch.zeros(1, 1, 4, 4)
     image[0, 0, 0, 0] = 1.0  # the first window covers rows and columns 0 to 2, not -1 to 1
@@ -56,6 +57,8 @@ def test_stride_two_looks_at_the_lower_right() -> None:
 def test_folding_keeps_the_function() -> None:
     torch.manual_seed(0)
     conv, norm = nn.Conv2d(3, 8, 3, stride=2, bias=False), nn.BatchNorm2d(8, eps=NORM_EPSILON)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     for x in (norm.weight, norm.bias, norm.running_mean):
         nn.init.normal_(x)
     nn.init.uniform_(norm.running_var, 0.1, 2.0)

@@ -33,4 +33,6 @@ def test_each_head_has_its_table() -> None:
     assert bias.shape == (1, 3, 5, 5)
     assert torch.equal(bias[0, 2, 1, 4], distances.table[distances.index[1, 4], 2])
     bias.sum().backward()
-    assert (distances.table.grad > 0).all()
+    gradient = distances.table.grad
+    assert gradient is not None
+    assert torch.all(gradient > 0)

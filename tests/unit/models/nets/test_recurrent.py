@@ -1,18 +1,28 @@
 """Single steps equal whole passes, padding changes nothing, gradients reach every parameter."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
+from regard_models.nets.recurrent import (
+    CellName,
+    RecurrentConfig,
+    RecurrentTranslator,
+    ScoreName,
+    Style,
+    load_translator,
+)
 
 VOCABULARY, NUM_SOURCE, NUM_TARGET = 23, 7, 5
 VARIANTS = list(product(("bahdanau", "luong"), ("dot", "scaled_dot", "general", "additive"), ("lstm", "gru")))
 
 
-def tiny_net(style: str, score: str, cell: str, *, dropout: float = 0.0, **sizes: int) -> RecurrentTranslator:
+def tiny_net(
+    style: Style, score: ScoreName, cell: CellName, *, dropout: float = 0.0, **sizes: Any
+) -> RecurrentTranslator:
     torch.manual_seed(0)
     defaults = {"width": 6, "encoder_width": 4, "decoder_width": 8, "score_width": 5}
     config = RecurrentConfig(VOCABULARY, **{**defaults, **sizes}, style=style, score=score, cell=cell)
@@ -91,7 +101,8 @@ def test_gradients_equal_finite_differences(variant) -> None:
     def logits(*parameters: Tensor) -> Tensor:
         named = dict(zip(dict(net.named_parameters()), parameters, strict=True))
         output = torch.func.functional_call(net, named, (source, mask, target[:, :3]))
-        return output.logits[..., :3]
+        kept: Tensor = output.logits[..., :3]
+        return kept
 
     assert torch.autograd.gradcheck(logits, tuple(net.parameters()), fast_mode=True)
 
@@ -117,7 +128,7 @@ def test_dropout_is_for_training_alone() -> None:
 
 
 @pytest.mark.parametrize("score", ["dot", "scaled_dot"])
-def test_scores_without_parameters_want_equal_widths(score: str) -> None:
+def test_scores_without_parameters_want_equal_widths(score: ScoreName) -> None:
     with pytest.raises(ValueError, match="decoder_width = 2 encoder_width, not 9 and 2 x 4"):
         tiny_net("luong", score, "gru", decoder_width=9)
 

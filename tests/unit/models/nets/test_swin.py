@@ -1,5 +1,7 @@
 """Equals SwinModel, on grids that windows divide and on others; windows, shifts and gradients."""
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import SwinConfig as OriginalConfig
@@ -29,7 +31,7 @@ NAMES = {
 }
 
 
-def tiny_config(**options: object) -> SwinConfig:
+def tiny_config(**options: Any) -> SwinConfig:
     sizes = {"patch_width": 8, "depths": (2, 2), "num_heads": (2, 4), "window": 2, "feed_forward_ratio": 2.0}
     return SwinConfig(**{**sizes, "image_height": 16, "image_width": 16, "patch_size": 2, **options})
 
@@ -40,7 +42,7 @@ def tiny_config(**options: object) -> SwinConfig:
 def test_equals_the_original(side: int, window: int, absolute: bool) -> None:
     torch.manual_seed(0)
     original = SwinModel(
-        OriginalConfig(
+        OriginalConfig(  # type: ignore[call-arg]  # attn_implementation is one of its **kwargs
             embed_dim=8, depths=[2, 2], num_heads=[2, 4], window_size=window, mlp_ratio=2.0, image_size=side,
             patch_size=2, use_absolute_embeddings=absolute, attn_implementation="eager",
         ),

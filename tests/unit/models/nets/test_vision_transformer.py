@@ -1,5 +1,7 @@
 """Equals ViTModel; class tokens, positions and weights are in the documented order; gradients reach everything."""
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import ViTConfig, ViTModel
@@ -7,7 +9,7 @@ from transformers import ViTConfig, ViTModel
 from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 from tests.unit.models.nets.renaming import draw_parameters, renamed
 
-SIZES = {"width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24}
+SIZES: dict[str, Any] = {"width": 16, "num_heads": 4, "num_layers": 2, "feed_forward_width": 24}
 NAMES = {
     r"embeddings\.cls_token": "class_tokens",
     r"embeddings\.position_embeddings": "positions",
@@ -24,7 +26,7 @@ NAMES = {
 }
 
 
-def tiny_net(**options: object) -> VisionTransformer:
+def tiny_net(**options: Any) -> VisionTransformer:
     torch.manual_seed(0)
     shape = {"image_height": 8, "image_width": 12, "patch_size": 4}
     net = VisionTransformer(VisionTransformerConfig(**{**SIZES, **shape, **options}))
@@ -34,10 +36,11 @@ def tiny_net(**options: object) -> VisionTransformer:
 
 def test_equals_the_original() -> None:
     torch.manual_seed(0)
-    options = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24}
-    original = ViTModel(
-        ViTConfig(**options, image_size=12, patch_size=4, attn_implementation="eager"), add_pooling_layer=False
-    ).eval()
+    options: dict[str, Any] = {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24, "image_size": 12,
+        "patch_size": 4, "attn_implementation": "eager",
+    }  # fmt: skip
+    original = ViTModel(ViTConfig(**options), add_pooling_layer=False).eval()
     draw_parameters(original)
     net = VisionTransformer(
         VisionTransformerConfig(**SIZES, image_height=12, image_width=12, patch_size=4, norm_epsilon=1e-12)

@@ -40,7 +40,7 @@ def _log_probs(net: Captioner, captions: list[list[int]]) -> Tensor:
     """float [images]; of whole captions."""
     target, labels = pad_captions([[caption] for caption in captions], VOCABULARY)
     log_probs = net(_features(), target).logits.log_softmax(-1)
-    chosen = log_probs.gather(3, labels.clamp_min(0)[..., None]).squeeze(3)
+    chosen: Tensor = log_probs.gather(3, labels.clamp_min(0)[..., None]).squeeze(3)
     return chosen.masked_fill(labels == IGNORED_LABEL, 0.0).sum((1, 2))
 
 

@@ -43,7 +43,8 @@ def learnt(plan: TrainingPlan, state: Path, s_per_step: float = 0.01, seed: int 
     model = nn.Linear(1, 1, bias=False)
 
     def loss_of(batch: Points) -> Tensor:
-        return (model(batch.x) - SLOPE * batch.x).square().mean()
+        loss: Tensor = (model(batch.x) - SLOPE * batch.x).square().mean()
+        return loss
 
     steps = train(model, loss_of, epochs(seed), plan, state, device="cpu", clock=clock(s_per_step))
     return steps, model.weight.item()

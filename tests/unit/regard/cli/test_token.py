@@ -14,5 +14,5 @@ def test_the_printed_entry_accepts_the_printed_token() -> None:
     secret = result.stderr.rpartition(" ")[2].strip()
     entry = TokenFile.model_validate(tomllib.loads(result.stdout)).find(secret)
     assert entry is not None
-    assert (entry.name, entry.scopes) == ("web", {"infer", "admin"})
+    assert (entry.name, entry.scopes) == ("web", frozenset({"infer", "admin"}))
     assert secret not in result.stdout

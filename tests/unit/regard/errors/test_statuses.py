@@ -18,7 +18,7 @@ class FakeRpcError(grpc.RpcError):
     def details(self) -> str | None:
         return self._values[1]
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...] | None:
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...] | None:  # type: ignore[override]  # stub lacks None
         return self._values[2]
 
 

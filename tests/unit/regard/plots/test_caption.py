@@ -35,7 +35,7 @@ def test_a_region_is_lit_to_its_edges_and_nothing_else(grid: ImageGrid) -> None:
         for column in range(grid.columns):
             figure = plot_caption(white(), one_region(grid, row, column), ["word"], grid, smooth=False)
             drawn, axes = Rendered(figure), figure.axes[0]
-            for x, y in [(x, y) for x in np.arange(5, 120, 8) for y in np.arange(5, 80, 8)]:
+            for x, y in [(x, y) for x in range(5, 120, 8) for y in range(5, 80, 8)]:
                 is_inside = (
                     left + column * width < x < left + (column + 1) * width and row * height < y < (row + 1) * height
                 )

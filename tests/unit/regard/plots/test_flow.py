@@ -14,6 +14,12 @@ def curves(figure: Figure) -> list[PathPatch]:
     return [patch for patch in figure.axes[0].patches if isinstance(patch, PathPatch)]
 
 
+def ends_of(curve: PathPatch) -> tuple[float, float]:
+    """Where it begins and ends across the figure."""
+    vertices = np.asarray(curve.get_path().vertices)
+    return vertices[0][0], vertices[-1][0]
+
+
 def words(figure: Figure) -> dict[str, tuple[float, float]]:
     return {text.get_text(): text.get_position() for text in figure.axes[0].texts}
 
@@ -22,7 +28,7 @@ def test_each_weight_from_the_threshold_on_has_a_line_between_its_words() -> Non
     weights = np.array([[0.75, 0.2, 0.05], [0.0, 0.1, 0.9]])
     figure = plot_attention_flow(weights, ["a", "b", "c"], ["x", "y"], threshold=0.2)
     where = words(figure)
-    ends = {(c.get_path().vertices[0][0], c.get_path().vertices[-1][0]): c.get_linewidth() for c in curves(figure)}
+    ends = {ends_of(curve): curve.get_linewidth() for curve in curves(figure)}
     assert set(ends) == {(where[s][0], where[t][0]) for s, t in (("a", "x"), ("b", "x"), ("c", "y"))}
     assert where["a"][1] > where["x"][1]
     thickness = [ends[where[s][0], where[t][0]] for s, t in (("c", "y"), ("a", "x"), ("b", "x"))]

@@ -59,8 +59,8 @@ def test_eighty_tokens_are_split_into_panels_with_every_cell() -> None:
     figure = plot_attention_weights(weights, tokens[:70], tokens)
     panels = maps_of(figure)
     assert len(panels) == 4
-    drawn = np.block([[panels[0].collections[0].get_array(), panels[1].collections[0].get_array()],  # type: ignore[attr-defined]
-                      [panels[2].collections[0].get_array(), panels[3].collections[0].get_array()]])  # type: ignore[attr-defined]  # fmt: skip
+    drawn = np.block([[panels[0].collections[0].get_array(), panels[1].collections[0].get_array()],
+                      [panels[2].collections[0].get_array(), panels[3].collections[0].get_array()]])  # fmt: skip
     np.testing.assert_allclose(drawn, weights, atol=1e-6)
     assert [t.get_text() for panel in panels[:2] for t in labels(panel, "source")] == tokens[:70]
 

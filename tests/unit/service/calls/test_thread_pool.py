@@ -45,7 +45,8 @@ async def test_functions_beyond_the_bound_are_refused(pool: BoundedThreadPool) -
 
 
 async def test_cancelling_drops_waiting_functions(pool: BoundedThreadPool) -> None:
-    may_end, ran = threading.Event(), []
+    may_end = threading.Event()
+    ran: list[int] = []
     blocking = asyncio.ensure_future(pool.run([partial(may_end.wait, PATIENCE_S)] * 2))
     waiting = asyncio.ensure_future(pool.run([partial(ran.append, 1)] * 2))
     await asyncio.sleep(0.01)

@@ -3,7 +3,7 @@
 import math
 import time
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from regard_service.validation.limits import CallLimits
 READER = RequestReader(CallLimits(max_inputs_per_call=4, max_text_characters=50, max_image_bytes=10))
 
 
-FLOAT32 = {"width": 32}
+FLOAT32: dict[str, Any] = {"width": 32}
 
 
 AnyCall = TypeVar("AnyCall", bound=Call)
@@ -43,7 +43,7 @@ GENERATION = st.fixed_dictionaries(
 )
 
 
-BAD_GENERATION = {
+BAD_GENERATION: dict[str, list[float]] = {
     "num_beams": [0, 17, -1],
     "max_new_tokens": [0, -1],
     "min_new_tokens": [-1],
@@ -58,11 +58,11 @@ BAD_GENERATION = {
 }
 
 
-def translate(time_remaining: float | None = None, **request: object) -> TranslateCall:
-    return READER.translate(pb.TranslateRequest(**{"texts": ["Hello"], **request}), time_remaining)  # type: ignore[arg-type]
+def translate(time_remaining: float | None = None, **request: Any) -> TranslateCall:
+    return READER.translate(pb.TranslateRequest(**{"texts": ["Hello"], **request}), time_remaining)
 
 
-def violations(**request: object) -> dict[str, str]:
+def violations(**request: Any) -> dict[str, str]:
     with pytest.raises(InvalidInput) as caught:
         translate(**request)
     return {violation.field: violation.description for violation in caught.value.violations}
@@ -97,8 +97,10 @@ def test_a_bound_itself_is_allowed_though_float32_rounds_it(name: str, value: fl
 
 def test_every_violation_of_a_request_is_listed_at_once() -> None:
     generation = pb.GenerationConfig(**{name: bad[0] for name, bad in BAD_GENERATION.items()})  # type: ignore[arg-type]
+    unknown: Any = 9
+    kinds: list[Any] = [0, 1, 1, 77]
     attention = pb.AttentionConfig(
-        kinds=[0, 1, 1, 77], layers=[0, -1], heads=[2, 2], top_k=0, encoding=9, granularity=9, weighting=9
+        kinds=kinds, layers=[0, -1], heads=[2, 2], top_k=0, encoding=unknown, granularity=unknown, weighting=unknown
     )
     found = violations(
         texts=["", "fine", " \n", "x" * 51],

@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +30,8 @@ def test_errors_outside_of_the_table_are_internal_and_reveal_nothing(error: Exce
 
 
 def test_every_error_of_the_tree_has_its_own_reason() -> None:
-    reasons = [kind.reason for kind in (ServiceError, *ServiceError.__subclasses__())]
+    kinds: list[type[ServiceError]] = [ServiceError, *ServiceError.__subclasses__()]
+    reasons = [kind.reason for kind in kinds]
     assert len(set(reasons)) == len(reasons)
     assert all(set(reason) <= set(string.ascii_uppercase + "_") for reason in reasons)
 

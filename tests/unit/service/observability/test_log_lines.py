@@ -33,7 +33,7 @@ def test_fields_of_a_call_stay_with_its_task() -> None:
         logs.note(model=f"model of {name}")
         return fields
 
-    async def both() -> list[logs.LogFields]:
+    async def both() -> tuple[logs.LogFields, ...]:
         return await asyncio.gather(call("a"), call("b"))
 
     assert [fields["model"] for fields in asyncio.run(both())] == ["model of a", "model of b"]

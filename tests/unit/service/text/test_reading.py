@@ -69,7 +69,9 @@ def test_parts_are_the_text_between_the_special_tokens() -> None:
     for part in parts:
         assert len(part.tokens) <= BUNDLE.manifest.max_source_tokens
         assert [token.is_special for token in part.tokens] == [True, *[False] * (len(part.tokens) - 2), True]
-        assert text[part.tokens[1].span.start :].startswith("Sentence")
+        first = part.tokens[1].span
+        assert first is not None
+        assert text[first.start :].startswith("Sentence")
 
 
 def test_a_text_that_fits_is_one_part() -> None:
@@ -123,6 +125,7 @@ def test_accents_belong_to_the_letter_before_them(copier: Bundle) -> None:
 
 def test_a_model_that_reads_both_languages_gets_them_around_the_text() -> None:
     manifest = BUNDLE.manifest
+    assert isinstance(manifest.source, TextSource)
     source = TextSource(
         tokenizer=manifest.source.tokenizer,
         prefix_ids={"de": (4,)},

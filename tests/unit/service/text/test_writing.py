@@ -99,6 +99,7 @@ def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
     first_byte = WRITER._tokenizer.encode("日", add_special_tokens=False).ids[-3]
     stream.add(first_byte, 0.0)
     token = stream.add(VOCAB_SIZE + 1, 0.0)
+    assert token.span is not None
     assert stream.text.endswith("Haus"[: token.span.end - token.span.start])
     assert "\N{REPLACEMENT CHARACTER}" in stream.text
 

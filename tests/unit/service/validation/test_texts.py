@@ -1,6 +1,8 @@
 """Texts and names have one check and one wording, whichever way they come in."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -47,7 +49,7 @@ def test_a_text_has_characters_up_to_the_limit(text: str, fault: str | None) -> 
 @pytest.mark.parametrize("text", ["", " ", "x" * 6])
 def test_requests_of_every_task_and_kind_use_the_check(text: str) -> None:
     reader = RequestReader(CallLimits(max_text_characters=5))
-    requests = (
+    requests: tuple[tuple[Callable[[Any, None], object], object], ...] = (
         (reader.translate, pb.TranslateRequest(texts=[text])),
         (reader.translate, pb.StreamTranslateRequest(text=text)),
         (reader.summarize, pb.SummarizeRequest(texts=[text])),
@@ -55,7 +57,7 @@ def test_requests_of_every_task_and_kind_use_the_check(text: str) -> None:
     )
     for read, request in requests:
         with pytest.raises(InvalidInput) as refused:
-            read(request, None)  # type: ignore[operator]
+            read(request, None)
         assert descriptions(refused.value) == [text_fault(text, 5)]
 
 

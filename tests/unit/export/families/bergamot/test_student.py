@@ -18,7 +18,7 @@ from regard_export.families.bergamot.marian_files import read_model
 from regard_export.families.bergamot.student_options import student_options
 from regard_export.families.loading import load_options_of, load_source_model
 from regard_export.references.marian_numpy import DecoderState, MarianNet
-from regard_service.bundle import Bundle
+from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.offered_maps import offered_kinds
 from regard_service.engine.runtime.runner import Runner
 from tests.unit.export.student_checkpoints import (
@@ -65,6 +65,7 @@ def test_what_the_manifest_says(folder: Path) -> None:
     assert model.family == "marian-student"
     assert (model.source_languages, model.target_languages) == (("en",), ("pt",))
     assert model.alignment_heads == ((1, 0),)
+    assert isinstance(model.source, TextSource)
     assert model.target.end_ids == model.source.suffix_ids == (0,)
     assert model.target.special_ids == (0, 1)
     assert (model.generation.num_beams, model.generation.length_penalty) == (1, 0.0)

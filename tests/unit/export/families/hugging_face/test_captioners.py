@@ -14,11 +14,13 @@ from safetensors.numpy import load_file, save_file
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
 from regard_export.families.loading import load_source_model
 from regard_models.nets.vision_transformer import VisionTransformerConfig
+from regard_service.bundle import ImageSource
 from regard_service.pictures.reader import ImageReader
 from tests.unit.export.marian_checkpoints import change_json
 from tests.unit.export.vision_checkpoints import HEIGHT, random_pixels, write_blip, write_vision
@@ -44,12 +46,14 @@ def copy(checkpoint: Path, tmp_path: Path) -> Path:
 def test_the_manifest(checkpoint) -> None:
     model = load_source_model(checkpoint)
     assert (model.family, model.task) == ("vision-encoder-decoder", "captioning")
+    assert isinstance(model.source, ImageSource)
     assert (model.source.height, model.source.width, model.source.resize) == (24, 24, "squash")
     assert (model.source.grid, model.source.first_position, model.max_source_tokens) == ((3, 3), 1, 10)
     np.testing.assert_allclose([model.source.mean, model.source.std], 127.5)
     assert model.target.start_id == model.target.pad_id == 0
     assert model.target.end_ids == (0,)
     assert model.max_target_tokens == 32
+    assert isinstance(model.architecture, EncoderDecoderArchitecture)
     assert model.architecture.decoder.config.tie_embeddings
 
 
@@ -58,11 +62,13 @@ def test_the_manifest_of_blip(tmp_path) -> None:
     assert model.target.start_id == model.target.vocab_size - 1
     assert (model.target.end_ids, model.target.pad_id) == ((3,), 0)
     assert {0, 1, 2, 3} <= set(model.target.special_ids)
+    assert isinstance(model.source, ImageSource)
     assert model.source.first_position == 1
 
 
 def test_distillation_tokens_stand_before_the_grid(tmp_path) -> None:
     model = load_source_model(write_vision(tmp_path / "checkpoint", encoder="deit", decoder="bert"))
+    assert isinstance(model.source, ImageSource)
     assert (model.source.first_position, model.max_source_tokens) == (2, 11)
     assert model.source.crop_fraction == pytest.approx(24 / 28)
     assert (model.target.start_id, model.target.end_ids, model.target.pad_id) == (2, (3,), 0)
@@ -77,7 +83,11 @@ def test_generation_settings_are_kept(copy) -> None:
 
 def test_banned_tokens_are_never_written(copy) -> None:
     change_json(copy / "generation_config.json", bad_words_ids=[[7]])
-    assert np.isneginf(load_source_model(copy).architecture.decoder.head.bias[7])
+    architecture = load_source_model(copy).architecture
+    assert isinstance(architecture, EncoderDecoderArchitecture)
+    bias = architecture.decoder.head.bias
+    assert bias is not None
+    assert np.isneginf(bias[7])
 
 
 def test_older_names_in_the_preprocessing_are_understood(copy) -> None:

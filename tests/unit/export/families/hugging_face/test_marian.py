@@ -7,11 +7,15 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
+from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
+from regard_export.families.hugging_face.marian import MarianReference
 from regard_export.families.loading import load_source_model
+from regard_service.bundle import TextSource
 from regard_service.generation import Generation
 from tests.unit.export.marian_checkpoints import GERMAN, change_json, write_marian
+from tests.unit.export.transformer_checkpoints import description_of
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +31,21 @@ def copy(checkpoint: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _reference(model: SourceModel) -> MarianReference:
+    assert isinstance(model.reference, MarianReference)
+    return model.reference
+
+
 def test_the_manifest(checkpoint) -> None:
     model = load_source_model(checkpoint)
     vocabulary = json.loads((checkpoint / "vocab.json").read_text())
     assert model.family == "marian"
     assert (model.source_languages, model.target_languages) == (("en",), ("de",))
     assert model.target.start_id == model.target.pad_id == vocabulary["<pad>"]
+    assert isinstance(model.source, TextSource)
     assert model.target.end_ids == model.source.suffix_ids == (vocabulary["</s>"],)
     assert set(model.target.special_ids) == {vocabulary[piece] for piece in ("</s>", "<unk>", "<pad>")}
-    assert model.architecture.description.banned_ids == (vocabulary["<pad>"],)
+    assert description_of(model).banned_ids == (vocabulary["<pad>"],)
     assert model.source.prefix_ids == {}
 
 
@@ -43,11 +53,12 @@ def test_several_target_languages(tmp_path) -> None:
     model = load_source_model(write_marian(tmp_path / "checkpoint", languages=("fra", "spa")))
     assert model.target_languages == ("fra", "spa")
     vocabulary = json.loads((tmp_path / "checkpoint" / "vocab.json").read_text())
+    assert isinstance(model.source, TextSource)
     assert model.source.prefix_ids == {code: (vocabulary[f">>{code}<<"],) for code in ("fra", "spa")}
     assert vocabulary[">>fra<<"] in model.target.special_ids
     # The original tokenizes ">>fra<< Hello" as the language's piece and the text.
-    original = model.reference._tokenizer(">>fra<< Thank you!").input_ids
-    assert model.reference.tokenize("Thank you!", "fra") == original
+    original = _reference(model)._tokenizer(">>fra<< Thank you!").input_ids
+    assert _reference(model).tokenize("Thank you!", "fra") == original
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
@@ -56,8 +67,8 @@ def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
     reader = Tokenizer.from_str(model.tokenizers["source.json"])
     texts, num_known = [*EXAMPLE_SENTENCES, *GERMAN, *TRICKY_TEXTS], 0
     for text in texts:
-        ids = model.reference.tokenize(text, "de")
-        if model.reference.unknown_id not in ids:
+        ids = _reference(model).tokenize(text, "de")
+        if _reference(model).unknown_id not in ids:
             assert reader.encode(text).ids == ids[:-1]
             num_known += 1
     assert num_known >= len(EXAMPLE_SENTENCES)
@@ -67,7 +78,7 @@ def test_text_becomes_the_originals_ids(tmp_path, kind) -> None:
 def test_special_tokens_that_are_typed_are_text(tmp_path, kind) -> None:
     model = load_source_model(write_marian(tmp_path / "checkpoint", kind=kind, languages=("fra", "spa")))
     reader = Tokenizer.from_str(model.tokenizers["source.json"])
-    special_ids = set(model.target.special_ids) - {model.reference.unknown_id}
+    special_ids = set(model.target.special_ids) - {_reference(model).unknown_id}
     ids = reader.encode("</s> <pad> and >>fra<< are text, <unk> too").ids
     assert not special_ids & set(ids)
 
@@ -76,16 +87,18 @@ def test_ids_become_the_originals_text(checkpoint) -> None:
     model = load_source_model(checkpoint)
     writer = Tokenizer.from_str(model.tokenizers["target.json"])
     for text in (*GERMAN, *EXAMPLE_SENTENCES):
-        ids = [i for i in model.reference.tokenize(text, "de") if i not in model.target.special_ids]
-        assert writer.decode(ids).strip() == model.reference.detokenize(ids)
+        ids = [i for i in _reference(model).tokenize(text, "de") if i not in model.target.special_ids]
+        assert writer.decode(ids).strip() == _reference(model).detokenize(ids)
 
 
 def test_banned_tokens_are_never_written(tmp_path) -> None:
     """Even if their logits are the largest, as opus-mt's padding."""
     model = load_source_model(write_marian(tmp_path / "checkpoint", logits_bias={"<pad>": 100.0}))
     pad_id = model.target.pad_id
-    assert np.isneginf(model.architecture.description.head.bias[pad_id])
-    source = model.reference.tokenize(EXAMPLE_SENTENCES[0], "de")
+    bias = description_of(model).head.bias
+    assert bias is not None
+    assert np.isneginf(bias[pad_id])
+    source = _reference(model).tokenize(EXAMPLE_SENTENCES[0], "de")
     assert pad_id not in model.reference.generate(source, Generation(8)).tokens
     forced = model.reference.teacher_force(source, [pad_id])
     assert np.isneginf(forced.logits[0, pad_id])
@@ -102,7 +115,7 @@ def test_own_bans_and_generation_settings_are_kept(copy) -> None:
     }
     change_json(copy / "generation_config.json", **settings)
     model = load_source_model(copy)
-    assert set(model.architecture.description.banned_ids) == {7, model.target.pad_id}
+    assert set(description_of(model).banned_ids) == {7, model.target.pad_id}
     generation = model.generation
     assert (generation.num_beams, generation.max_new_tokens) == (6, 99)
     assert (generation.length_penalty, generation.early_stopping) == (0.8, "first")

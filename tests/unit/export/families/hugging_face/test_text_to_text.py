@@ -15,6 +15,7 @@ from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import text_to_text
 from regard_export.families.loading import load_source_model
+from regard_service.bundle import TextSource
 from tests.unit.export.family_checkpoints import FAMILIES, write_family
 from tests.unit.export.marian_checkpoints import change_json
 
@@ -74,6 +75,8 @@ def test_a_task_has_its_own_prompt_and_settings(checkpoints) -> None:
     model = load_source_model(checkpoints("t5"), LoadOptions("summarization"))
     assert (model.generation.num_beams, model.generation.min_new_tokens) == (3, 3)
     assert model.generation.no_repeat_ngram_size == 3
+    assert isinstance(model.reference, text_to_text.TextToTextReference)
+    assert isinstance(model.source, TextSource)
     tokenizer = model.reference._tokenizer
     ids = tokenizer("summarize: Thank you!").input_ids
     assert model.reference.tokenize("Thank you!", "") == ids

@@ -3,6 +3,7 @@ import pytest
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import encoder_decoder
+from regard_service.bundle import ImageSource
 from tests.unit.export.encoder_decoder_checkpoints import PROMPT, tiny_bert, tiny_checkpoint, tiny_prompted, tiny_vision
 
 
@@ -18,6 +19,7 @@ def test_checkpoints_are_read_by_their_family(tmp_path, encoder) -> None:
 
 def test_the_prompts_words_stand_before_the_picture() -> None:
     source = encoder_decoder.from_checkpoint(tiny_checkpoint(tiny_prompted())).source
+    assert isinstance(source, ImageSource)
     assert (source.grid, source.first_position) == ((2, 3), len(PROMPT) + 1)
     assert source.num_positions == len(PROMPT) + 7
 

@@ -70,7 +70,9 @@ def run_step(model: SourceModel, **changes: Any) -> dict[str, Float32Array]:
     sizes = {"requests": 2, "slots": 4, "source": 5}
     rng = np.random.default_rng(0)
     inputs = {
-        spec.name: rng.standard_normal([sizes.get(str(axis), axis) for axis in spec.shape]).astype(spec.dtype)
+        spec.name: rng.standard_normal([axis if isinstance(axis, int) else sizes[axis] for axis in spec.shape]).astype(
+            spec.dtype
+        )
         for spec in step.inputs
         if spec.dtype == "float32"
     }

@@ -68,7 +68,8 @@ def result_of(request: RequestState, updates: list[RequestUpdate]) -> EngineResu
 
 
 def is_echo(request: RequestState, result: EngineResult) -> bool:
-    return result.hypotheses[0].tokens.tolist() == [*request.request.source.tolist(), END_ID]
+    tokens: list[int] = result.hypotheses[0].tokens.tolist()
+    return tokens == [*request.request.source.tolist(), END_ID]
 
 
 jobs = st.lists(

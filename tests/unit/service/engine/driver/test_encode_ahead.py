@@ -52,7 +52,8 @@ def request(length: int, first: int = FIRST) -> EngineRequest:
 
 
 def is_echo(asked: EngineRequest, result: EngineResult) -> bool:
-    return result.hypotheses[0].tokens.tolist() == [*asked.source.tolist(), END_ID]
+    tokens: list[int] = result.hypotheses[0].tokens.tolist()
+    return tokens == [*asked.source.tolist(), END_ID]
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -78,12 +79,17 @@ async def _stuck_in_a_step(engine: Engine, runner: Encoder) -> "tuple[EngineRequ
     return asked, running
 
 
+def num_arrived(engine: Engine) -> int:
+    """Requests that are encoded and wait for the next step."""
+    return sum(batch.num_arrived for lane in engine._policy.lanes for batch in lane.batches)
+
+
 async def test_what_comes_during_a_step_is_encoded_meanwhile(engine: Engine) -> None:
     runner = Encoder()
     first, running = await _stuck_in_a_step(engine, runner)
     second = request(7)
     joining = asyncio.ensure_future(engine.generate(runner, second))
-    await until(lambda: runner.num_encoded == 2)
+    await until(lambda: num_arrived(engine) == 1)
     runner.gate.set()
     assert is_echo(first, await running)
     assert is_echo(second, await joining)

@@ -340,10 +340,14 @@ async def test_bulk_waits_behind_interactive(make_engine) -> None:
     engine, runner = make_engine(max_slots=1), FakeRunner()
     runner.gate.clear()
     order: list[str] = []
+
+    def noting(name: str) -> Callable[[object], None]:
+        return lambda _: order.append(name)
+
     tasks = []
     for name, bulk in (("running", False), ("bulk", True), ("interactive", False)):
         task = await submitted(engine, runner, request(3, bulk=bulk))
-        task.add_done_callback(lambda _, name=name: order.append(name))
+        task.add_done_callback(noting(name))
         tasks.append(task)
         await until(lambda: runner.num_held)  # the first runs
     runner.gate.set()

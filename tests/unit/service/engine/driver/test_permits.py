@@ -141,11 +141,15 @@ async def test_a_draining_engine_runs_what_it_has_permitted_and_no_more(make_eng
 async def test_the_many_requests_of_a_caller_do_not_delay_another_s_one(make_engine: Make) -> None:
     engine, runner = make_engine(max_queue=2000), FakeRunner()
     ended: list[str] = []
+
+    def noting(caller: str) -> Callable[[object], None]:
+        return lambda _: ended.append(caller)
+
     runner.gate.clear()
     tasks = []
     for caller in ["busy"] * 60 + ["other"]:
         task = asyncio.create_task(engine.generate(runner, request(caller=caller)))
-        task.add_done_callback(lambda _, caller=caller: ended.append(caller))
+        task.add_done_callback(noting(caller))
         tasks.append(task)
     await asyncio.sleep(0)
     runner.gate.set()

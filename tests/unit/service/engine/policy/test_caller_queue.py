@@ -30,7 +30,8 @@ def played(steps: list[object]) -> tuple[CallerQueue[Pushed], list[Pushed], list
     taken: list[Pushed] = []
     for number, step in enumerate(steps):
         if isinstance(step, tuple):
-            waiting.append(push(queue, *step, number))
+            caller, bulk = step
+            waiting.append(push(queue, caller, bulk, number))
         elif step is None and waiting:
             taken.append(queue.pop())
             waiting.remove(taken[-1])

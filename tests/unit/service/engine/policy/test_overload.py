@@ -38,7 +38,8 @@ def capacity(some: Sequence[Kind], num_calls: int = 600) -> float:
     """Calls a second where all of them are there from the beginning, so that batches are as full as they can be."""
     simulation = Simulation(some, is_open=True)
     begin = simulation.now
-    simulation.run((begin, *rest) for _, *rest in poisson(some, 1.0, num_calls, PATIENT_S, seed=0))
+    arrivals = poisson(some, 1.0, num_calls, PATIENT_S, seed=0)
+    simulation.run((begin, kind, caller, timeout_s) for _, kind, caller, timeout_s in arrivals)
     return len(simulation.calls) / (simulation.now - begin)
 
 

@@ -100,6 +100,8 @@ async def test_results_and_maps_are_those_of_buffers_on_the_cpu(
         best, same = one.hypotheses[0], other.hypotheses[0]
         assert best.tokens.tolist() == same.tokens.tolist()
         np.testing.assert_allclose(best.logprobs, same.logprobs, atol=2e-3 if chosen.precision == "float16" else 1e-5)
+        assert best.cross_attention is not None
+        assert same.cross_attention is not None
         np.testing.assert_allclose(best.cross_attention, same.cross_attention, atol=2e-3)
     assert device.copied > 0
     assert device.unsynchronized == 0
@@ -142,7 +144,7 @@ def test_rows_do_what_rows_on_the_cpu_do() -> None:
     there, here = DeviceSlots(manifest(), shape, HostDevice()), Slots(manifest(), shape)
     for row, length in enumerate((5, 2, 3)):
         memory = {
-            spec.name: rng.integers(0, 99, [1, *(length if s == "source" else s for s in spec.shape[1:])]).astype(
+            spec.name: rng.integers(0, 99, [1, *(length if s == "source" else int(s) for s in spec.shape[1:])]).astype(
                 spec.dtype
             )
             for spec in manifest().memory

@@ -2,7 +2,7 @@
 
 import grpc
 
-from regard_service.rpc.layers.layer import Method
+from regard_service.rpc.layers.layer import Handler, Method
 
 API = "regard.v1.AttentionService"
 
@@ -10,5 +10,5 @@ API = "regard.v1.AttentionService"
 def test_a_method_knows_its_kind() -> None:
     def behaviour() -> None: ...
 
-    handler = grpc.unary_stream_rpc_method_handler(behaviour)
+    handler: Handler = grpc.unary_stream_rpc_method_handler(behaviour)
     assert Method.of(API, "StreamTranslate", handler).labels == ("server_stream", API, "StreamTranslate")
