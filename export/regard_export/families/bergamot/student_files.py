@@ -13,7 +13,8 @@ from regard_export.checkpoints.languages import LanguagePairs
 from regard_export.errors import ExportError
 
 MAX_SETTINGS_BYTES = 2**16
-MODELS = ("model*.bin", "*.npz")
+OWN_NAMES = ("model*.bin", "model*.npz")
+MODELS = (*OWN_NAMES, "*.npz")
 VOCABULARIES = ("vocab*.spm", "srcvocab*.spm", "trgvocab*.spm")
 UNKNOWN = "unknown"
 _PAIR = re.compile(r"[a-z]+\.([a-z]{2})([a-z]{2})\.")
@@ -41,8 +42,14 @@ class StudentFiles:
 
 
 def is_student(folder: Path) -> bool:
-    """Whether a folder holds a model of Marian, compressed or not."""
-    return bool(_found(folder, *MODELS, *_compressed(MODELS)))
+    """Whether a folder holds a model of Marian, compressed or not.
+
+    Any toolkit may write `.npz`, so a name that is not Marian's own counts only beside a vocabulary of SentencePiece.
+    """
+    if _found(folder, *OWN_NAMES, *_compressed(OWN_NAMES)):
+        return True
+    models, vocabularies = (_found(folder, *names, *_compressed(names)) for names in (MODELS, VOCABULARIES))
+    return bool(models and vocabularies)
 
 
 def find_files(folder: Path, languages: LanguagePairs) -> StudentFiles:
