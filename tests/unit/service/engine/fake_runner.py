@@ -10,6 +10,7 @@ from regard.arrays import Array
 from regard_service.bundle import Manifest
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots
+from tests.waiting import PATIENCE_S
 
 END_ID, PAD_ID, START_ID, VOCAB_SIZE = 1, 0, 2, 40
 
@@ -85,7 +86,7 @@ class FakeRunner(Runner):
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
         if not self.gate.is_set():
             self.num_held += 1
-        assert self.gate.wait(60)
+        assert self.gate.wait(PATIENCE_S)
         time.sleep(self.step_s)
         if self.fail or self.num_steps + 1 == self.fail_at:
             self.fail_at = None

@@ -17,6 +17,7 @@ from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import ServiceError
 from regard_service.generation import Generation
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
+from tests.waiting import PATIENCE_S
 
 FIRST, DAMAGED = 5, 39
 
@@ -39,7 +40,7 @@ class Encoder(FakeRunner):
     def encode(self, sources: Sequence[Array]) -> dict[str, Array]:
         self.num_started += len(sources)
         self.num_source_tokens.append(sum(map(len, sources)))
-        assert self.door.wait(60)
+        assert self.door.wait(PATIENCE_S)
         if any(source[0] == DAMAGED for source in sources):
             raise RuntimeError("a source that cannot be encoded")
         self.num_encoded += len(sources)
@@ -57,7 +58,7 @@ def is_echo(asked: EngineRequest, result: EngineResult) -> bool:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -27,6 +27,7 @@ from regard_service.engine.runtime.slots import Slots
 from regard_service.errors import DeadlinePassed, Draining, Overloaded, ServiceError
 from regard_service.generation import Generation
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
+from tests.waiting import PATIENCE_S
 
 
 def request(length: int, *, first: int = 5, beams: int = 1, **options: object) -> EngineRequest:
@@ -48,7 +49,7 @@ async def submitted(engine: Engine, runner: FakeRunner, asked: EngineRequest) ->
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -128,7 +129,7 @@ async def test_fewer_than_a_quarter_wait_one_step_for_others(
     engine, loop = make_engine(max_slots=16), asyncio.get_running_loop()
 
     def more_come() -> None:
-        asyncio.run_coroutine_threadsafe(submit(num_more), loop).result(60)
+        asyncio.run_coroutine_threadsafe(submit(num_more), loop).result(PATIENCE_S)
 
     async def submit(count: int) -> None:
         running.extend([await submitted(engine, runner, request(40)) for _ in range(count)])

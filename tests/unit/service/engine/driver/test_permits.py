@@ -20,6 +20,7 @@ from regard_service.engine.runtime.slots import SlotsShape
 from regard_service.errors import DeadlinePassed, Draining, OutOfMemory, Overloaded
 from regard_service.generation import Generation
 from tests.unit.service.engine.fake_runner import FakeRunner
+from tests.waiting import PATIENCE_S
 
 Make = Callable[..., Engine]
 
@@ -61,7 +62,7 @@ async def held(engine: Engine, runner: FakeRunner, num_waiting: int) -> AsyncIte
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.001)
 
