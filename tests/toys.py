@@ -62,7 +62,7 @@ def write_captioner(folder: Path, *, name: str = "colours", **source: Any) -> Bu
 
 
 def write_summarizer(folder: Path, *, name: str = "beginnings") -> Bundle:
-    """A summarizer that says a text's first words, those that it does not know by copying them."""
+    """A summarizer that repeats a text's first words, and copies the words that it does not know."""
     tokenizer = _words([*SPECIAL, *(f"<{style}>" for style in STYLES), *KNOWN_WORDS])
     style_ids = {style: tokenizer.token_to_id(f"<{style}>") for style in STYLES}
     said = TensorSpec(name="said", dtype="int64", shape=("requests", "source"))

@@ -48,7 +48,7 @@ class Flags:
 
     @property
     def map_kinds(self) -> tuple[AttentionKind, ...]:
-        """The kinds of map to request, each once: those that the output needs, and those of --kind."""
+        """Returns the kinds of map to request, each once: the kinds that the output needs, and the kinds of --kind."""
         needed: tuple[AttentionKind, ...] = ("alignment",) if self.attention or self.plot else ()
         if self.html:
             needed = ("alignment", "cross")

@@ -9,10 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import PreconditionFailure  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import PreconditionFailure
 from grpc import StatusCode
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
 import regard
 from regard.v1 import regard_pb2 as pb

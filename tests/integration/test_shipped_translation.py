@@ -230,7 +230,7 @@ def stub(shipped_server: Server) -> Iterator[grpc.Channel]:
 
 
 def test_every_model_has_a_health_status(stub: grpc.Channel) -> None:
-    from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     health = health_pb2_grpc.HealthStub(stub)
     for service in ("", "regard.v1.AttentionService", "model/everyday"):

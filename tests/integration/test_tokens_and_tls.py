@@ -14,7 +14,7 @@ import grpc
 import pytest
 import trustme
 from click.testing import CliRunner, Result
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import regard
 from regard.cli import main

@@ -55,7 +55,7 @@ class Environment:
 
 
 def plain_variables() -> dict[str, str]:
-    """The environment variables without those that name import paths, servers or settings."""
+    """Returns the environment variables, except variables that name import paths, servers or settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "REGARD_", "COV"))}
 
 

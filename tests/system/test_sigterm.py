@@ -5,7 +5,7 @@ import signal
 from collections import Counter
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # ships no types
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import regard
 from tests.system.served import served

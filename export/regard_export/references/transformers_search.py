@@ -31,7 +31,7 @@ def generation_config(
             "early_stopping": EARLY_STOPPING[generation.early_stopping],
             "output_scores": True,  # needed for the score; they take much memory
         }
-    return GenerationConfig(  # type: ignore[no-untyped-call]
+    return GenerationConfig(
         max_new_tokens=generation.max_new_tokens,
         min_new_tokens=generation.min_new_tokens or None,
         num_beams=generation.num_beams,
@@ -74,7 +74,7 @@ def search(next_logits: Callable[[Tensor], Tensor], vocab_size: int, config: Gen
     return generate(_FunctionModel(next_logits, vocab_size), config, {"encoder_outputs": encoded})
 
 
-class _FunctionModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class _FunctionModel(PreTrainedModel, GenerationMixin):
     """A function as a model of `transformers`, with no more than `generate` requires: no cache, no encoder."""
 
     main_input_name = "input_ids"

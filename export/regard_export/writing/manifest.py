@@ -37,7 +37,7 @@ def write_manifest(
 
     Args:
         verification: the report, or {}.
-        alignment: the chosen heads; None for those that the model states.
+        alignment: the chosen heads; None keeps the heads that the model states.
 
     Raises:
         ExportError: the checkpoint states a value that no manifest may hold.

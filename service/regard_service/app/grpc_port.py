@@ -59,7 +59,7 @@ def bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificat
 def add_reflection(routes: Routes, services: Sequence[ServiceDescriptor]) -> None:
     # Imported only if reflection is on.
     """Registers gRPC reflection of the services and of health."""
-    from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[import-untyped]
+    from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
     names = (*(service.full_name for service in services), "grpc.health.v1.Health", REFLECTION_NAME)
     servicer = reflection.aio.ReflectionServicer(names)

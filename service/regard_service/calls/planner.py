@@ -137,7 +137,7 @@ class CallPlanner:
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
     ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
-        """Reads all inputs; returns those that can be read, and the violations of the others."""
+        """Reads all inputs; returns the valid inputs, and the violations of the others."""
         attempts = [partial(_attempt, reading) for reading in readings]
         with stage("prepare"):
             outcomes = await self._pool.run(attempts) if is_threaded else [attempt() for attempt in attempts]

@@ -51,7 +51,7 @@ def _starts_word(text: str, spans: Sequence[tuple[int, int] | None], index: int)
         return False  # bytes of one character share its span
     if any(character.isspace() for character in text[before[1] : here[0]]):
         return True
-    # Other characters between two tokens are those that normalization removed, such as a soft hyphen.
+    # Normalization removed all other characters between two tokens, for example a soft hyphen.
     return here[0] < len(text) and _is_boundary(text, before[1] - 1, here[0])
 
 

@@ -24,7 +24,7 @@ service Finder {
   rpc Find(Wanted) returns (stream Found);
 }
 
-// What is wanted.
+// A question.
 message Wanted {
   // Fewer than `<a|b>`, or <a|b>.
   optional int32 most = 3;

@@ -28,9 +28,9 @@ def load_processor(folder: Path) -> Any:
     """
     require_files(folder, PREPROCESSOR_FILE)
     verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it warns if a faster backend is not installed
+    transformers.logging.set_verbosity_error()  # it warns if a faster backend is not installed
     try:
-        return AutoImageProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+        return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a malformed file may raise any kind
         raise ExportError(f"{folder / PREPROCESSOR_FILE} cannot be read: {error}") from error
     finally:

@@ -28,7 +28,7 @@ def load_net(
         ExportError: there are no weights, or names all missing, unexpected and misshapen ones.
     """
     _refuse_missing_parts(folder)
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()
     weights = _read_pickled_weights(folder, is_trusted=is_pickle_trusted)
     try:
         net, found = _from_pretrained(model_class, folder, weights)
@@ -39,7 +39,7 @@ def load_net(
     faults = list(_weight_faults(found, ignored))
     if faults:
         raise ExportError(f"{folder}: " + "; ".join(faults))
-    net.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    net.generation_config = GenerationConfig()
     return net.eval()
 
 

@@ -50,7 +50,7 @@ class Family:
 
     Attributes:
         net: its class in `transformers`.
-        tasks: those that its models may have; the first is the default.
+        tasks: the tasks of its models; the first is the default.
         has_language_tokens: whether tokens tell the languages, see `token_languages`.
     """
 

@@ -27,7 +27,7 @@ from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 FAMILY = "fairseq-transformer"
 SPECIAL_PIECES = SpecialPieces(unknown="<unk>", pad="<pad>", start="<s>", end="</s>")
-FIRST_PIECES = ("<s>", "<pad>", "</s>", "<unk>")  # precede those that a dictionary lists
+FIRST_PIECES = ("<s>", "<pad>", "</s>", "<unk>")  # precede the pieces that a dictionary lists
 # Version numbers, and the copies that fairseq 0.12 makes for its faster encoder.
 IGNORED_WEIGHTS = re.compile(
     r".*\.(version|_float_tensor)|encoder\.layers\.\d+\.(fc[12]|in_proj|out_proj)_(weight|bias)"

@@ -118,7 +118,7 @@ class Admission:
         self.waiting.add(request, lane.expected_tokens(asked))
 
     def ended(self, requests: Iterable[RequestState], now: float) -> None:
-        """Requests are over; learns from those that came to a busy engine and ran to their end or to their deadline."""
+        """Removes requests that ended; learns from each that met a busy engine and ran to its end or its deadline."""
         for request in requests:
             self._backlog.remove(request)
             if request.work_before_s and (request.is_overdue(now) or not request.has_left):

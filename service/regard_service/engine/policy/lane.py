@@ -91,7 +91,7 @@ class Lane:
         return min(with_room, key=lambda each: each.num_free, default=None)
 
     def is_fullest(self, batch: BatchState) -> bool:
-        """Whether no other batch has fewer free rows, of those that have any."""
+        """Whether no other batch that has free rows has fewer of them."""
         others = (each for each in self.batches if each is not batch and each.num_free > 0)
         return all(batch.num_free <= other.num_free for other in others)
 

@@ -332,7 +332,7 @@ class BatchingPolicy:
         return batch.has_postponed
 
     def _take(self, lane: Lane, num_taken: int, now: float, expired: Expired) -> list[RequestState]:
-        """The next requests of the queue; those that nobody waits for any longer are added to `expired` instead."""
+        """Pops the next requests of the queue. Adds a request to `expired` if its caller has left or it is late."""
         taken = []
         for request in [self._pop(lane) for _ in range(min(num_taken, lane.num_waiting))]:
             if request.is_overdue(now) or request.has_left or self.admission.is_in_vain(request, lane, now):

@@ -8,7 +8,7 @@ decides what every slot reads next and whose state it continues.
     loop:
         candidates = step(..., num_candidates=search.num_candidates(num_live))
         advance = search.advance(num_live, *candidates)
-        move the states if advance.moved; show search.committed(row) to those who stream
+        move the states if advance.moved; show search.committed(row) to streaming callers
         for finished rows: search.hypotheses(row), and search.move(last_row, row) to close the gap
 
 Semantics are those of `transformers` generate for a batch of one request: other requests of the batch do not matter.

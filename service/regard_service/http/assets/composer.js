@@ -101,7 +101,7 @@ export class Composer {
     };
   }
 
-  /** Every kind of map that the model offers; of a long text only those that do not grow with its square. */
+  /** Every kind of map that the model offers; of a long text only the kinds whose size does not grow with its square. */
   #kinds() {
     const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);
     const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);

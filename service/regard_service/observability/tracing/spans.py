@@ -47,7 +47,7 @@ class Tracing:
 
     Args:
         processor: receives the spans.
-        sample_ratio: the share of calls to trace, of those whose caller did not decide; None leaves it to
+        sample_ratio: the share of calls to trace if their caller did not decide; None leaves it to
             OTEL_TRACES_SAMPLER, whose default traces all.
     """
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2
 
 from regard_service.app.health import LIVE, Health
 from regard_service.domain.models import ModelInfo

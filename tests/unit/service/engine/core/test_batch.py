@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -166,17 +167,20 @@ def test_a_call_stops_when_a_caller_has_left() -> None:
     assert bench.batch.requests == [staying]
 
 
-def test_a_call_stops_at_the_first_deadline() -> None:
+def test_a_call_stops_at_the_first_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("regard_service.engine.core.batch.time", clock)
     bench = Bench()
-    overdue = bench.join(30, deadline=time.monotonic() + 0.05)
+    overdue = bench.join(30, deadline=clock.now + 5)
     bench.join(30)
 
     def continue_stepping(num_ended: int) -> bool:
-        time.sleep(0.06)  # now the deadline has passed, however fast the steps are
+        clock.now += 6
         return True
 
-    bench.step(continue_stepping)
-    assert bench.runner.num_steps <= 2
+    assert bench.step(continue_stepping) == []
+    assert bench.runner.num_steps == 2  # the clock passed the deadline between the first step and the second
     (update,) = [u for u in bench.step() if u.request is overdue]
     assert isinstance(update.news, DeadlinePassed)
     assert overdue not in bench.batch.requests

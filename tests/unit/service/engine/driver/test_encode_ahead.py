@@ -13,6 +13,7 @@ from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
+from regard_service.engine.policy.pace import Pace
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.errors import ServiceError
 from regard_service.generation import Generation
@@ -175,13 +176,25 @@ async def test_a_batch_that_fails_costs_who_was_encoded_for_it_and_nobody_later(
     assert is_echo(later, await engine.generate(runner, later))
 
 
-@pytest.mark.parametrize(("step_s", "num_batches"), [(0.0, 1), (0.02, 2)])
-async def test_a_light_model_has_one_thick_batch_and_a_heavy_one_a_batch_a_worker(
-    engine: Engine, step_s: float, num_batches: int
-) -> None:
-    runner = Encoder(step_s)
-    await engine.generate(runner, request(5))  # now its pace is known
+async def _results_of_many(engine: Engine, runner: Encoder) -> None:
     requests = [request(5) for _ in range(24)]
     results = await asyncio.gather(*(engine.generate(runner, each) for each in requests))
     assert all(is_echo(asked, result) for asked, result in zip(requests, results, strict=True))
-    assert len(engine.batches()) == num_batches
+
+
+async def test_a_heavy_model_has_a_batch_a_worker(engine: Engine) -> None:
+    runner = Encoder(step_s=0.02)  # heavy on an idle machine, and more so on a busy one
+    await engine.generate(runner, request(5))  # now its pace is known
+    await _results_of_many(engine, runner)
+    assert len(engine.batches()) == 2
+
+
+async def test_a_light_model_has_one_thick_batch(engine: Engine) -> None:
+    runner = Encoder()
+    await engine.generate(runner, request(5))
+    (lane,) = engine._policy.lanes
+    lane.pace = Pace()  # on a busy machine the measured pace may be that of a heavy model
+    lane.pace.stepped(lane.shape.max_slots, 1, seconds=1e-6)
+    lane.pace.finished(6)
+    await _results_of_many(engine, runner)
+    assert len(engine.batches()) == 1

@@ -93,11 +93,19 @@ async def test_everyone_gets_their_own_answer(make_engine, beams: int, num_worke
         assert result.hypotheses[0].finish_reason == "end"
 
 
+class HeldAfterThreeSteps(FakeRunner):
+    """Waits for the gate before its fourth step."""
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        if self.num_steps == 3:
+            self.gate.clear()
+        return super().step(slots, num_live, num_candidates, bindings)
+
+
 async def test_a_running_batch_takes_new_requests(make_engine) -> None:
-    engine, runner = make_engine(), FakeRunner(step_s=0.002)
+    engine, runner = make_engine(), HeldAfterThreeSteps()
     long = asyncio.ensure_future(engine.generate(runner, request(50)))
-    await until(lambda: runner.num_steps >= 3)
-    runner.gate.clear()
+    await until(lambda: runner.num_held)
     short_running = await submitted(engine, runner, request(40))
     runner.gate.set()
     short = await short_running
@@ -108,7 +116,7 @@ async def test_a_running_batch_takes_new_requests(make_engine) -> None:
 
 
 class Eventful(FakeRunner):
-    """Calls something during the first step of so many requests."""
+    """Calls a function during the first step of a given number of requests."""
 
     def __init__(self, num_live: int, happens: Callable[[], object]) -> None:
         super().__init__()
@@ -392,7 +400,7 @@ async def test_a_failing_batch_costs_only_its_own_requests(make_engine, caplog) 
 async def test_drain_finishes_what_there_is_and_takes_no_more(make_engine) -> None:
     engine, runner = make_engine(), FakeRunner(step_s=0.002)
     accepted = [await submitted(engine, runner, request(20)) for _ in range(20)]
-    drained = asyncio.ensure_future(engine.drain(timeout_s=60))
+    drained = asyncio.ensure_future(engine.drain(timeout_s=PATIENCE_S))
     await asyncio.sleep(0)
     with pytest.raises(Draining):
         await engine.generate(runner, request(2))
@@ -466,7 +474,7 @@ async def test_a_failure_in_the_step_after_an_eviction_loses_nobody(make_engine,
     runner.gate.set()
     with pytest.raises(ServiceError, match="engine failed"):
         await staying
-    assert await engine.drain(timeout_s=60)
+    assert await engine.drain(timeout_s=PATIENCE_S)
     assert engine.num_active == 0
 
 

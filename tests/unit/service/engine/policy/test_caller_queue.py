@@ -13,7 +13,7 @@ CALLERS = "abcd"
 Pushed = tuple[str, bool, int]
 """Caller, whether it is bulk, number."""
 
-# A push of a caller's, a pop (None), or a departure (a number of the item that leaves, among those that wait).
+# A push by a caller, a pop (None), or a departure (the index of the item that leaves, among the waiting items).
 actions = st.lists(st.one_of(st.tuples(st.sampled_from(CALLERS), st.booleans()), st.none(), st.integers(0, 50)))
 
 

@@ -185,7 +185,7 @@ def fill(array: object, values: Array) -> None:
     ctypes.memmove(array.address, np.ascontiguousarray(values).ctypes.data, values.nbytes)
 
 
-# Operators that the float16 graphs may consist of: those that ONNX Runtime's CUDA provider is known to have for them.
+# Operators that ONNX Runtime's CUDA provider has for float16; the float16 graphs may hold no others.
 # A new one has to be looked up before it is added; where there is a GPU, tests/parity/test_cuda.py asks the provider.
 CUDA_OPERATORS = {
     "Add", "Cast", "Concat", "Gather", "Gemm", "LayerNormalization", "Less", "LogSoftmax", "MatMul", "Relu", "Reshape",
