@@ -132,3 +132,7 @@ def _shortened(message: str) -> str:
     if len(raw) <= MAX_MESSAGE_BYTES:
         return raw.decode("utf-8")
     return raw[:MAX_MESSAGE_BYTES].decode("utf-8", errors="ignore") + " ..."
+
+
+OUT_OF_MEMORY = write_status(OutOfMemory())
+"""The status of a lack of memory, made while there is some."""

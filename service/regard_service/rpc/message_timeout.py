@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import grpc
 
-from regard_service.errors import DeadlinePassed, InvalidInput
+from regard_service.errors import DeadlinePassed, InvalidInput, OutOfMemory
 from regard_service.rpc.layers.error_status import Malformed
 from regard_service.rpc.layers.layer import Behavior, Context, Handler
 
@@ -63,6 +63,8 @@ class MessageTimeout:
                 raise
             task.uncancel()
             return Malformed(DeadlinePassed(f"no message came within {self._timeout_s:g} s"))
+        except MemoryError:
+            return Malformed(OutOfMemory())
         finally:
             self._waiting.pop(task, None)
             self._late.discard(task)

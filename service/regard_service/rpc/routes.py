@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from regard_service.convert.status import DETAILS_KEY, OUT_OF_MEMORY
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
 from regard_service.rpc.message_timeout import MessageTimeout
 
@@ -40,18 +41,30 @@ class Routes(grpc.GenericRpcHandler):
         """Wraps a servicer's methods in the layers and registers them."""
         for name, handler in method_handlers.items():
             path = f"/{service_name}/{name}"
-            self._handlers[path] = self._wrapped(handler, Method.of(service_name, name, handler))
-            self._grpc_handlers[path] = self._message_timeout.handler(self._handlers[path])
+            method = Method.of(service_name, name, handler)
+            self._handlers[path] = self._wrapped(handler, method)
+            serializing = self._wrapped(handler, method, returns_bytes=True)
+            self._grpc_handlers[path] = self._message_timeout.handler(serializing)
 
-    def _wrapped(self, handler: Handler, method: Method) -> Handler:
+    def _wrapped(self, handler: Handler, method: Method, returns_bytes: bool = False) -> Handler:
+        """Wraps a method in the layers.
+
+        Args:
+            returns_bytes: a single response is serialized within the layers, so that they see the error of a response
+                that cannot be serialized. gRPC would do it after them, and report INTERNAL.
+        """
         own: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        behavior: Behavior = _writing(own) if handler.response_streaming else own
         deserialize: Codec = handler.request_deserializer or _identity
         serialize: Codec = handler.response_serializer or _identity
         for layer in reversed(self._layers):
-            behavior = layer.around(method, behavior)
             deserialize = layer.deserializer(method, deserialize)
             serialize = layer.serializer(method, serialize)
+        behavior: Behavior = _writing(own) if handler.response_streaming else own
+        if returns_bytes and not handler.response_streaming:
+            behavior, serialize = _serializing(behavior, serialize), _identity
+        for layer in reversed(self._layers):
+            behavior = layer.around(method, behavior)
+        behavior = _out_of_memory_guarded(behavior)
         make: Any = {
             "unary": grpc.unary_unary_rpc_method_handler,
             "client_stream": grpc.stream_unary_rpc_method_handler,
@@ -65,6 +78,30 @@ class Routes(grpc.GenericRpcHandler):
 def _identity(message: Any) -> Any:
     """The codec of methods that declare none."""
     return message
+
+
+def _serializing(behavior: Behavior, serialize: Codec) -> Behavior:
+    """Makes a method return its response as bytes."""
+
+    async def run(request: Any, context: Context) -> Any:
+        return serialize(await behavior(request, context))
+
+    return run
+
+
+def _out_of_memory_guarded(behavior: Behavior) -> Behavior:
+    """Ends a call with RESOURCE_EXHAUSTED if memory runs out in a layer, the one that writes errors included.
+
+    The status exists beforehand: to make one takes memory.
+    """
+
+    async def run(request: Any, context: Context) -> Any:
+        try:
+            return await behavior(request, context)
+        except MemoryError:
+            await context.abort(OUT_OF_MEMORY.code, OUT_OF_MEMORY.message, ((DETAILS_KEY, OUT_OF_MEMORY.details),))
+
+    return run
 
 
 def _writing(behavior: Any) -> Behavior:
