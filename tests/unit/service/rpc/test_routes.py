@@ -8,7 +8,7 @@ import pytest
 
 from regard_service.errors import OutOfMemory
 from regard_service.rpc.layers.error_status import ErrorStatusLayer
-from regard_service.rpc.layers.layer import Behavior, Context, Layer, Method
+from regard_service.rpc.layers.layer import Behavior, Context, Handler, Layer, Method
 from regard_service.rpc.routes import Routes
 from tests.waiting import PATIENCE_S
 
@@ -38,7 +38,7 @@ async def call(*layers: Layer, serializer: Callable[[Any], bytes] | None = None)
     """Calls `echo` once, in the layers."""
     server = grpc.aio.server()
     routes = Routes(*layers, message_timeout_s=PATIENCE_S)
-    handler = grpc.unary_unary_rpc_method_handler(echo, None, serializer)
+    handler: Handler = grpc.unary_unary_rpc_method_handler(echo, None, serializer)
     routes.add_registered_method_handlers(SERVICE, {"Echo": handler})
     server.add_generic_rpc_handlers((routes,))
     port = server.add_insecure_port("127.0.0.1:0")
