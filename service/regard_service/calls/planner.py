@@ -7,8 +7,9 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
-from regard_service.calls.inputs import Parts
+from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
 from regard_service.engine.core.request import EngineRequest
@@ -27,7 +28,7 @@ from regard_service.validation.violations import Violations
 # Tokenizing this many characters takes about a millisecond. Less does not repay a thread.
 MAX_CHARACTERS_ON_EVENT_LOOP = 4_000
 
-Reading = Callable[[], Parts]
+Reading = Callable[[], Input]
 """Reads an input, or raises InvalidInput."""
 
 TakePermit = Callable[[Runner, EngineRequest, int], Permit]
@@ -61,7 +62,10 @@ class CallPlanner:
         target = call.target_language or targets[0]
         _check_offered("target language", target, model, targets)
         language = _source_language(call, model)
-        readings = self._texts(model, call.texts, target, call.truncation, language=language)
+        if call.text_options.raw:
+            readings = self._texts(model, call.texts, target, call.truncation, language=language)
+        else:
+            readings = self._passages(model, call, target, language)
         return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
@@ -106,6 +110,26 @@ class CallPlanner:
             for index, text in enumerate(texts)
         ]
 
+    def _passages(self, model: LoadedModel, call: TranslateCall, target: str, language: str) -> Sequence[Reading]:
+        """Args: language: the source language, for models that read its name; else ""."""
+        reader, manifest = model.reader, model.manifest
+        if not isinstance(reader, SourceReader):
+            raise Unsupported(f"model {model.name!r} reads no text")
+        unit = call.text_options.unit or manifest.text_unit
+        sources = manifest.source_languages
+        passages = PassageReader(
+            reader=reader,
+            key=target,
+            source_language=call.source_language or (sources[0] if len(sources) == 1 else ""),
+            target_language=target,
+            language=language,
+            unit=unit,
+            options=call.text_options,
+            truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
+            max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
+        )
+        return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
+
     def _images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, ImageReader):
@@ -128,7 +152,8 @@ class CallPlanner:
             if unreadable:
                 raise InvalidInput(unreadable)
             requests = tuple(engine_requests(inputs, generation, call))
-            permit.extend(requests)
+            if requests:
+                permit.extend(requests)
         except BaseException:
             permit.close()
             raise
@@ -136,7 +161,7 @@ class CallPlanner:
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
-    ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
+    ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
         """Reads all inputs; returns the valid inputs, and the violations of the others."""
         attempts = [partial(_attempt, reading) for reading in readings]
         with stage("prepare"):
@@ -152,17 +177,21 @@ def _are_long(texts: Sequence[str]) -> bool:
 
 def _read_text(
     reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation, language: str
-) -> Parts:
+) -> Input:
     if truncation == "split":
-        return reader.read_parts(text, field=field, key=key, language=language)
-    return (reader.read(text, field=field, key=key, truncation=truncation, language=language),)
+        return Input(reader.read_parts(text, field=field, key=key, language=language))
+    return Input((reader.read(text, field=field, key=key, truncation=truncation, language=language),))
 
 
-def _read_image(reader: ImageReader, image: bytes, field: str) -> Parts:
-    return (reader.read(image, field=field),)
+def _read_passage(reader: PassageReader, text: str, index: int) -> Input:
+    return Input.of_passage(reader.read(text, index))
 
 
-def _attempt(reading: Reading) -> Parts | InvalidInput:
+def _read_image(reader: ImageReader, image: bytes, field: str) -> Input:
+    return Input((reader.read(image, field=field),))
+
+
+def _attempt(reading: Reading) -> Input | InvalidInput:
     try:
         return reading()
     except InvalidInput as error:
