@@ -55,10 +55,12 @@ class PassageEvents:
         is_last, tail = self._segment == len(self._leads) - 2, self._leads[-1]
         for event in events:
             placed = self._of_whole(event)
-            if is_last and tail:
-                placed, self._held = self._held, placed
-            if placed is not None:
+            if not (is_last and tail):
                 yield placed
+                continue
+            if self._held is not None:
+                yield self._held
+            self._held = placed
 
     def _of_whole(self, event: TokenEvent) -> TokenEvent:
         self._add_text(event.text_delta)

@@ -248,7 +248,7 @@ class PassageBuilder:
         found = []
         translated = self._passage.translated
         for number, segment, part, each in zip(self.segment_numbers, translated, parts, decoded, strict=True):
-                faults = output_faults(
+            faults = output_faults(
                 segment.edited.text,
                 part.text,
                 each.tokens,

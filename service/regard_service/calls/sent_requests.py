@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +23,7 @@ class SentRequests:
     async def __aenter__(self) -> Self:
         self._running = self._permit.start_all(self._requests, [queue.put_nowait for queue in self._arrived])
         for running, queue in zip(self._running, self._arrived, strict=True):
-            running.add_done_callback(lambda _, queue=queue: queue.put_nowait(None))
+            running.add_done_callback(partial(_end, queue))
         return self
 
     async def __aexit__(
@@ -41,3 +42,7 @@ class SentRequests:
     async def result(self, index: int) -> EngineResult:
         """Returns the result of a request; raises what `Permit.run` raises."""
         return await self._running[index]
+
+
+def _end(tokens: "asyncio.Queue[list[CommittedToken] | None]", _: object) -> None:
+    tokens.put_nowait(None)

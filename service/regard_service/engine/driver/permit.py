@@ -93,7 +93,7 @@ class Permit:
             async with places:
                 return await self.run(request, on_tokens)
 
-        heard = listeners or [None] * len(requests)
+        heard: Sequence[OnTokens | None] = listeners or [None] * len(requests)
         return [asyncio.ensure_future(run(*each)) for each in zip(requests, heard, strict=True)]
 
     async def run_all(self, requests: Sequence[EngineRequest]) -> list[EngineResult]:
