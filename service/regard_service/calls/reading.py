@@ -76,8 +76,8 @@ class PassageReader:
             cut = list(self._cut_at_tokens(text, segment, edited, field))
             for number, smaller in enumerate(cut):
                 for planned in self._planned(text, smaller, field, num_cuts + 1):
-                    is_cut = number < len(cut) - 1 and isinstance(planned, ModelSegment)
-                    yield replace(planned, is_cut=True) if is_cut else planned
+                    is_last = number == len(cut) - 1
+                    yield planned if is_last or isinstance(planned, CopiedSegment) else replace(planned, is_cut=True)
         else:
             yield ModelSegment(segment.span, edited, part, restores)
 

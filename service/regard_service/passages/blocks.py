@@ -18,7 +18,7 @@ MIN_CERTAIN_WRAP_WIDTH = 60
 
 # What ends a block within a line: `str.splitlines` knows the breaks.
 _LAYOUT = re.compile(
-    r"[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\s{3}|^\s*+[>*+#\-\u2013\u2014\u2022\u2023\u2043\u25aa-\u25e6]"
+    r"[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\s{3}|^\s*+[>*+#\[\-\u2013\u2014\u2022\u2023\u2043\u25aa-\u25e6]"
 )
 _WHITE_SPACE = re.compile(r"\s++")
 _MIN_COLUMN_GAP = 3  # spaces
