@@ -68,7 +68,9 @@ def _with_callers(findings: Sequence[Finding], spans: Sequence[Span]) -> list[Fi
     if not spans:
         return list(findings)
     merged: list[Finding] = []
-    for finding in sorted([*findings, *(Finding(span, Kind.NAME) for span in spans)], key=lambda f: (f.span, f.kind is not Kind.NAME)):
+    for finding in sorted(
+        [*findings, *(Finding(span, Kind.NAME) for span in spans)], key=lambda f: (f.span, f.kind is not Kind.NAME)
+    ):
         if merged and finding.span.start < merged[-1].span.end:
             last = merged.pop()
             finding = Finding(Span(last.span.start, max(last.span.end, finding.span.end)), Kind.NAME)
@@ -105,7 +107,9 @@ def _unused(text: str, candidates: Sequence[str]) -> Iterator[str]:
     return (candidate for candidate in candidates if candidate.lower() not in lowered)
 
 
-_COUNT = re.compile(r"%(?:[0-9]+\$)?[-+#0-9.*]*(?:[hlLqjzt]*)[diu]|[$#%]?\{+ ?(?:n|num\w*|count\w*|total\w*|\w*_?count|number\w*) ?\}+")
+_COUNT = re.compile(
+    r"%(?:[0-9]+\$)?[-+#0-9.*]*(?:[hlLqjzt]*)[diu]|[$#%]?\{+ ?(?:n|num\w*|count\w*|total\w*|\w*_?count|number\w*) ?\}+"
+)
 
 
 def _is_count(text: str) -> bool:

@@ -112,7 +112,7 @@ def clocks(text: str) -> frozenset[Clock]:
 def localized_time(text: str, language: str | None) -> str:
     """Returns a time of the day as a language without "am" and "pm" writes it; others keep it."""
     possible = clocks(text)
-    if len(possible) != 1 or marks_of(language) == _POINT or not text.rstrip(".")[-1:] in "mM":
+    if len(possible) != 1 or marks_of(language) == _POINT or text.rstrip(".")[-1:] not in "mM":
         return text
     (clock,) = possible
     return f"{clock.hour}:{clock.minute:02}"
