@@ -1174,7 +1174,7 @@ class TextOptions(_message.Message):
     @_builtins.property
     def protected_patterns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Patterns (RE2 syntax) of what is copied verbatim, beside what the server finds by itself (addresses, codes,
-        placeholders). At most 64 of 1,000 characters.
+        placeholders). At most 32, each of 1 to 512 characters.
         """
 
     @_builtins.property

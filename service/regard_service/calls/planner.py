@@ -9,14 +9,17 @@ from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
 from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.preparing import Preparation
 from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
+from regard_service.domain.results import Span
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.observability.tracing.record import stage
+from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
@@ -120,13 +123,16 @@ class CallPlanner:
         passages = PassageReader(
             reader=reader,
             key=target,
-            source_language=call.source_language or (sources[0] if len(sources) == 1 else ""),
-            target_language=target,
+            preparation=Preparation(
+                call.source_language or (sources[0] if len(sources) == 1 else ""),
+                target,
+                compile_patterns(call.text_options.protected_patterns, "text_options.protected_patterns"),
+            ),
             language=language,
             unit=unit,
-            options=call.text_options,
             truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
+            kept=_by_text(call.text_options.protected_spans),
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
 
@@ -169,6 +175,14 @@ class CallPlanner:
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
         inputs = tuple(outcome for outcome in outcomes if not isinstance(outcome, InvalidInput))
         return inputs, [violation for each in refused for violation in each.violations]
+
+
+def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]:
+    """Returns ranges by the index of their text; in order."""
+    spans: dict[int, list[Span]] = {}
+    for text, start, end in sorted(protected):
+        spans.setdefault(text, []).append(Span(start, end))
+    return spans
 
 
 def _are_long(texts: Sequence[str]) -> bool:

@@ -10,8 +10,6 @@ from regard_service.domain.calls import AttentionOptions, GenerationOptions, Tex
 MAX_INDEXES = 1024
 MAX_BEAMS = 16
 MAX_TOP_K = 1024
-MAX_PATTERNS = 64
-MAX_PATTERN_CHARACTERS = 1_000
 MAX_PROTECTED_SPANS = 10_000
 
 # Bounds of GenerationConfig as the .proto gives them: [lowest, highest].
@@ -90,13 +88,7 @@ def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:
 
 def read_text_options(checks: Checks, options: pb.TextOptions, texts: Sequence[str]) -> TextOptions:
     """Reads TextOptions. Args: texts: of the request."""
-    patterns, spans = options.protected_patterns, options.protected_spans
-    if len(patterns) > MAX_PATTERNS:
-        checks.add("text_options.protected_patterns", f"holds {len(patterns)} patterns; the limit is {MAX_PATTERNS}")
-    for index, pattern in enumerate(patterns):
-        if not 0 < len(pattern) <= MAX_PATTERN_CHARACTERS:
-            limits = f"must have 1 to {MAX_PATTERN_CHARACTERS} characters"
-            checks.add(f"text_options.protected_patterns[{index}]", f"{limits}; it has {len(pattern)}")
+    spans = options.protected_spans
     if len(spans) > MAX_PROTECTED_SPANS:
         checks.add("text_options.protected_spans", f"holds {len(spans)} spans; the limit is {MAX_PROTECTED_SPANS}")
     for index, each in enumerate(spans):
@@ -105,7 +97,7 @@ def read_text_options(checks: Checks, options: pb.TextOptions, texts: Sequence[s
         format=checks.enum("text_options.format", enums.FORMAT, options.format) or "plain",
         unit=checks.enum("text_options.unit", enums.UNIT, options.unit),
         raw=options.raw,
-        protected_patterns=tuple(patterns),
+        protected_patterns=tuple(options.protected_patterns),
         protected_spans=tuple((each.text, each.span.start, each.span.end) for each in spans),
     )
 
