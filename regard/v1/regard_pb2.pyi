@@ -1898,9 +1898,11 @@ class AttentionMap(_message.Message):
     kind for each segment that was translated: weights between different segments are 0.
     """
     source_offset: _builtins.int
-    """Position of the source axis' first unit among the whole text's tokens or words. 0 if there is one segment."""
+    """Position of the last axis' first unit among the whole text's tokens or words: the source's, but for decoder
+    self-attention. 0 if there is one segment.
+    """
     target_offset: _builtins.int
-    """Position of the target axis' first unit among the whole output's tokens or words. 0 if there is one segment."""
+    """Position of the axis before it, likewise: the output's, but for encoder self-attention. 0 if there is one segment."""
     @_builtins.property
     def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The length of each axis when all weights are there, as `kind` lists them. For pictures the source axis is laid out

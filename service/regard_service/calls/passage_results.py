@@ -196,8 +196,14 @@ class PassageBuilder:
         """Returns all maps, kind by kind. Args: maps: of each translated segment."""
         sources = self._num_source_words if self._has_words else self._num_source_tokens
         numbers = self.segment_numbers
+        # The columns of decoder self-attention stand for the output's own units.
         return tuple(
-            replace(each, segment=number, source_offset=source, target_offset=target)
+            replace(
+                each,
+                segment=number,
+                source_offset=target if each.kind == "decoder_self" else source,
+                target_offset=target,
+            )
             for of_kind in zip(*maps, strict=True)
             for each, number, source, target in zip(of_kind, numbers, sources, targets, strict=False)
         )
