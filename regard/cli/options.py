@@ -65,12 +65,13 @@ class Flags:
 
     def translate_options(self, is_bulk: bool = False) -> TranslateOptions:
         """The options of the client's translations, without the source language."""
-        options = TranslateOptions(**self.call_options(is_bulk))
-        options["raw"] = self.raw
-        options["unit"] = self.unit
-        options["format"] = self.format
-        options["protected_patterns"] = self.protect
-        return options
+        return {
+            **self.call_options(is_bulk),
+            "raw": self.raw,
+            "unit": self.unit,
+            "format": self.format,
+            "protected_patterns": self.protect,
+        }
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""

@@ -46,7 +46,9 @@ class Preparation:
     def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
         """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
         own = _within(segment.span, kept)
-        unwrapped = segment.unwrapped(text, is_spaced=self._is_source_spaced)
+        unwrapped = segment.unwrapped(
+            text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
+        )
         own = [unwrapped.edited.to_text(span) for span in own]
         normalized = normalize(unwrapped.edited.text, self.source_language, kept=own)
         own = [normalized.edited.to_text(span) for span in own]
@@ -60,10 +62,6 @@ class Preparation:
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
         return Prepared(_composed(edits), tuple(restores), protected.needs_alignment, protected.is_all_copied)
-
-    @cached_property
-    def _is_source_spaced(self) -> bool:
-        return is_spaced(self.source_language)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:
