@@ -85,7 +85,8 @@ def _plain(text: str, kept: Sequence[Span], vocabulary: Vocabulary | None) -> Ed
     chosen: list[Replacement] = []
     for span, new in found:
         is_open = not any(span.start < other.end and other.start < span.end for other in closed)
-        if is_open and (not chosen or chosen[-1][0].end <= span.start):
+        is_change = text[slice(*span)] != new
+        if is_change and is_open and (not chosen or chosen[-1][0].end <= span.start):
             chosen.append((span, new))
     return EditedText.replacing(text, chosen)
 
