@@ -15,7 +15,9 @@ def reasons(
     source: str, target: str, tokens: list[int], *, is_cut: bool = False, may_be_copy: bool = False
 ) -> list[str]:
     ids = np.array(tokens, np.int64)
-    faults = output_faults(source, target, ids, list(range(10)), is_cut=is_cut, ratios=RATIOS, may_be_copy=may_be_copy)
+    faults = output_faults(
+        source, target, ids, lambda: np.arange(10), is_cut=is_cut, ratios=RATIOS, may_be_copy=may_be_copy
+    )
     return [fault.reason for fault in faults]
 
 
@@ -55,7 +57,7 @@ def test_a_model_of_one_language_may_copy() -> None:
 
 def test_what_the_source_repeats_may_be_repeated() -> None:
     tokens = np.array([7] * 20, np.int64)
-    assert list(output_faults("ha " * 20, "ha! " * 20, tokens, [3] * 20, is_cut=False, ratios=None)) == []
+    assert list(output_faults("ha " * 20, "ha! " * 20, tokens, lambda: np.full(20, 3), is_cut=False, ratios=None)) == []
 
 
 def test_ideographs_say_more_than_letters() -> None:
