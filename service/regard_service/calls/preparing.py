@@ -50,10 +50,15 @@ class Preparation:
     target_language: str
     patterns: tuple[Pattern, ...] = ()
 
+    def is_plain(self, text: str) -> bool:
+        """Whether a text is one sentence of plain words, which the model reads as it stands."""
+        return not self.patterns and _PLAIN.fullmatch(text) is not None
+
     def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
         """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
-        if not (segment.breaks or kept or self.patterns) and _PLAIN.fullmatch(text, *segment.span):
-            return Prepared(EditedText.unchanged(text[slice(*segment.span)]))
+        whole = text[slice(*segment.span)]
+        if not (segment.breaks or kept) and self.is_plain(whole):
+            return Prepared(EditedText.unchanged(whole))
         own = _within(segment.span, kept)
         unwrapped = segment.unwrapped(
             text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)

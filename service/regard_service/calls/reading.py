@@ -48,12 +48,20 @@ class PassageReader:
         Raises:
             InvalidInput: a segment is too long and `truncation` is "reject".
         """
-        kept = self.kept.get(index, ())
-        reading = _Reading(text, f"texts[{index}]", kept)
-        segments = tuple(planned for each in self._cut(text, kept) for planned in self._planned(reading, each))
-        return Passage(text, segments, self.preparation.source_language, self.preparation.target_language)
+        field = f"texts[{index}]"
+        preparation = self.preparation
+        if not self.kept and preparation.is_plain(text):
+            part = self._part(text, field)
+            if part is not None and not part.num_truncated:
+                segments: tuple[ModelSegment | CopiedSegment, ...] = (
+                    ModelSegment(Span(0, len(text)), EditedText.unchanged(text), part),
+                )
+                return Passage(text, segments, preparation.source_language, preparation.target_language)
+        reading = _Reading(text, field, self.kept.get(index, ()))
+        segments = tuple(planned for each in self._cut(text) for planned in self._planned(reading, each))
+        return Passage(text, segments, preparation.source_language, preparation.target_language)
 
-    def _cut(self, text: str, kept: Sequence[Span]) -> list[Segment]:
+    def _cut(self, text: str) -> list[Segment]:
         if self.unit == "whole":
             return [Segment(Span(0, len(text)))] if text and not text.isspace() else []
         sentences = cut_text(text, self.preparation.source_language)
