@@ -6,7 +6,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
-from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId
+from regard_service.bundle.length_ratios import LengthRatios
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit
 
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
 
@@ -153,6 +154,7 @@ class Manifest(Schema):
         unit: how much of a text the model reads at a time: a sentence, a passage of `unit_tokens` at most, or the whole
             text; None in bundles of earlier exporters.
         unit_tokens: None stands for `max_source_tokens`.
+        length_ratios: how long outputs usually are, by target language.
         num_parameters: the number of trained parameters; 0 if unknown.
         files: SHA-256 of every other file, by its name.
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
@@ -172,8 +174,9 @@ class Manifest(Schema):
     max_source_tokens: Size
     max_target_tokens: Size
     default_truncation: Literal["reject", "truncate"] = "reject"
-    unit: Literal["sentence", "passage", "whole"] | None = None
+    unit: Unit | None = None
     unit_tokens: Size | None = None
+    length_ratios: dict[str, LengthRatios] = Field(default_factory=dict)
     num_parameters: int = Field(default=0, ge=0, lt=2**63)
     generation: GenerationDefaults
     attention: AttentionLayout
@@ -192,7 +195,7 @@ class Manifest(Schema):
             yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
 
     @property
-    def text_unit(self) -> Literal["sentence", "passage", "whole"]:
+    def text_unit(self) -> Unit:
         """The unit; without one, a sentence for translators between named languages, and the whole text for others."""
         is_translator = self.task == "translation" and bool(self.source_languages or self.target_languages)
         return self.unit or ("sentence" if is_translator else "whole")

@@ -273,7 +273,8 @@ class PassageBuilder:
                 each.tokens,
                 partial(_ids, segment.part),
                 is_cut=each.finish_reason == "length",
-                ratios=None,
+                ratios=self._passage.ratios,
+                may_be_copy=self._passage.may_be_copy,
             )
             found += [OutputWarning(fault.reason, fault.message, number) for fault in faults]
             if segment.part.num_truncated:

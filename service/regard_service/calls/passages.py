@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from regard_service.bundle import LengthRatios
 from regard_service.domain.results import Span, Token
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
@@ -64,12 +65,19 @@ class Passage:
     Attributes:
         segments: in order.
         source_language, target_language: "" if unknown.
+        ratios: how long outputs usually are; None for texts of no natural language.
     """
 
     text: str
     segments: tuple[ModelSegment | CopiedSegment, ...]
     source_language: str = ""
     target_language: str = ""
+    ratios: LengthRatios | None = None
+
+    @property
+    def may_be_copy(self) -> bool:
+        """Whether an output may be its source."""
+        return self.ratios is None or self.source_language in ("", self.target_language)
 
     @property
     def is_one(self) -> bool:

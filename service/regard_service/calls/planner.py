@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from regard_service.auth.caller import current_caller
-from regard_service.bundle import Task, TextSource
+from regard_service.bundle import DEFAULT_LENGTH_RATIOS, Task, TextSource
 from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, engine_requests
 from regard_service.calls.preparing import Preparation
@@ -132,6 +132,7 @@ class CallPlanner:
             unit=unit,
             truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
+            ratios=manifest.length_ratios.get(target, DEFAULT_LENGTH_RATIOS),
             kept=_by_text(call.text_options.protected_spans),
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from regard_service.bundle import LengthRatios
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.preparing import Preparation, Prepared
 from regard_service.domain.calls import Truncation, Unit
@@ -27,6 +28,7 @@ class PassageReader:
         language: the source language, for models that read its name; else "".
         truncation: of a segment that is longer than the model takes; None cuts it into several.
         max_passage_tokens: with the unit "passage".
+        ratios: how long outputs usually are.
         kept: the caller's ranges that are copied, by the index of their text.
     """
 
@@ -37,6 +39,7 @@ class PassageReader:
     unit: Unit
     truncation: Truncation | None
     max_passage_tokens: int
+    ratios: LengthRatios
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
 
     def read(self, text: str, index: int) -> Passage:
@@ -56,10 +59,14 @@ class PassageReader:
                 segments: tuple[ModelSegment | CopiedSegment, ...] = (
                     ModelSegment(Span(0, len(text)), EditedText.unchanged(text), part),
                 )
-                return Passage(text, segments, preparation.source_language, preparation.target_language)
+                return self._passage(text, segments)
         reading = _Reading(text, field, self.kept.get(index, ()))
         segments = tuple(planned for each in self._cut(text) for planned in self._planned(reading, each))
-        return Passage(text, segments, preparation.source_language, preparation.target_language)
+        return self._passage(text, segments)
+
+    def _passage(self, text: str, segments: tuple[ModelSegment | CopiedSegment, ...]) -> Passage:
+        languages = self.preparation.source_language, self.preparation.target_language
+        return Passage(text, segments, *languages, None if self.unit == "whole" else self.ratios)
 
     def _cut(self, text: str) -> list[Segment]:
         if self.unit == "whole":
