@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from regard_service.domain.results import Span
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_DOTTED = re.compile(r"(?:[^\W\d_]\.){2,}")
+_WORD = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)*+(?![\u0300-\u036f])")
+_DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}")
 _ACRONYMS = frozenset(
     "ADAC ADN AI AIDS AM API ARD ASAP ATM BBC BMW BRD CD CDU CEO CIA CNN COVID CPU CSU CV DDR DIY DNA DVD EEUU EU"
     " EUR EWG FAQ FBI FDP FIFA FYI GDP GMT GPS GPU HIV HR HTML HTTP HTTPS IBM ID IP IQ ISO IT JPEG JSON LED LGBT MBA"
@@ -70,7 +70,7 @@ def lower_case(
         if word.isupper() and len(word) > 1 and _is_acronym(word, is_alone=False):
             continue
         if index == 0 or _has_capital(word, lowered, language, num_pieces):
-            lowered = word[:1] + lowered[1:] if len(lowered) == len(word) else lowered.capitalize()
+            lowered = word[:1] + lowered[1:]
         if lowered != word:
             changes.append((span, lowered))
     return changes
@@ -87,9 +87,10 @@ def upper_case(text: str, language: str) -> str:
 
 
 def _lower(word: str, language: str) -> str:
+    """Returns a word in small letters; as long as it was."""
     if _base(language) in _TURKIC:
         word = word.replace("I", "ı").replace("İ", "i")
-    return word.replace("İ", "i").lower()
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in word)
 
 
 def _base(language: str) -> str:
@@ -110,7 +111,7 @@ def _is_acronym(word: str, *, is_alone: bool) -> bool:
 
 def _words(text: str, kept: Sequence[Span]) -> list[tuple[Span, str]]:
     """Returns the words outside of the ranges that are kept, and outside of dotted acronyms."""
-    closed = sorted([*kept, *(Span(*match.span()) for match in _DOTTED.finditer(text))])
+    closed = sorted([*kept, *(Span(*match.span()) for match in _DOTTED.finditer(text) if match[0].isupper())])
     words, at = [], 0
     for match in _WORD.finditer(text):
         while at < len(closed) and closed[at].end <= match.start():

@@ -1,19 +1,23 @@
 """Brings a segment into the form that models of natural language were trained on, and its translation into its own."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
+from regard_service.passages.normalization import characters
 from regard_service.passages.normalization.casing import is_capital, is_title, lower_case, upper_case
-from regard_service.passages.normalization.characters import Replacement, replacements
+from regard_service.passages.normalization.characters import Replacement
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 
-_BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)")
+_Step = Callable[[str], Iterable[Replacement]]
+_BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)+")
 _STOPS = {
     "zh": "。",
     "ja": "。",
@@ -26,7 +30,7 @@ _STOPS = {
     "my": "။",
     "am": "።",
 }
-_STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'”’»)\]]*\s*)$")
+_STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'“”‘’»«)\]]*\s*)$")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
 
@@ -79,16 +83,28 @@ def normalize(
 
 
 def _plain(text: str, kept: Sequence[Span], vocabulary: Vocabulary | None) -> EditedText:
-    """Returns a text in plain characters, without white space at its ends."""
-    closed = list(kept)
-    found = sorted(replacements(text, vocabulary.knows if vocabulary else lambda _: True))
+    """Returns a text in plain characters. Each step reads what the one before it left."""
+    edited = EditedText.unchanged(text)
+    steps: list[_Step] = [characters.invisible, characters.odd_spaces]
+    if not text.isascii():
+        steps[1:1] = [characters.joiners]
+        steps += [characters.wide, characters.combined]
+        if vocabulary:
+            steps.append(partial(characters.typographic, knows=vocabulary.knows))
+    for step in steps:
+        changes = _chosen(edited.text, step(edited.text), [edited.to_text(span) for span in kept])
+        edited = edited.then(changes) if changes else edited
+    return edited
+
+
+def _chosen(text: str, found: Iterable[Replacement], kept: Sequence[Span]) -> list[Replacement]:
+    """Returns the replacements that change something outside of the ranges that are kept; the first of two."""
     chosen: list[Replacement] = []
-    for span, new in found:
-        is_open = not any(span.start < other.end and other.start < span.end for other in closed)
-        is_change = text[slice(*span)] != new
-        if is_change and is_open and (not chosen or chosen[-1][0].end <= span.start):
+    for span, new in sorted(found):
+        is_open = not any(span.start < other.end and other.start < span.end for other in kept)
+        if text[slice(*span)] != new and is_open and (not chosen or chosen[-1][0].end <= span.start):
             chosen.append((span, new))
-    return EditedText.replacing(text, chosen)
+    return chosen
 
 
 def _closed(text: str, kept: Iterable[Span]) -> list[Span]:
@@ -120,7 +136,8 @@ def _unstopped_end(text: str, language: str) -> int | None:
         end = len(text[: finding.span.start].rstrip())
     if end == 0 or language in _UNSTOPPED_LANGUAGES:
         return None
-    return end if text[end - 1].isalnum() or text[end - 1] in ")]}%`" else None
+    is_end = unicodedata.category(text[end - 1])[0] in "LMN" or text[end - 1] in ")]}%`"
+    return end if is_end else None
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ class StandIns:
         years: stand for numbers that look like a year.
     """
 
-    names: tuple[str, ...] = ("Boston", "Robert", "David", "Peter", "Tom")
-    numbers: tuple[str, ...] = ("30", "20", "50", "40", "12", "10", "13")
-    years: tuple[str, ...] = ("2013", "2012", "2010")
+    names: tuple[str, ...] = (
+        "Hugo", "Alex", "Carlos", "Robert", "Simon", "Chris", "David", "Daniel", "Max", "Oscar", "Martin", "Boston",
+    )  # fmt: skip
+    numbers: tuple[str, ...] = ("45", "25", "15", "50", "14", "28", "35", "60", "39", "48")
+    years: tuple[str, ...] = ("2015", "2005", "1990", "1950", "2019", "2008", "1995")
 
 
 @dataclass(frozen=True)
