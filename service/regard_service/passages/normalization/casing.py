@@ -56,12 +56,12 @@ def is_title(text: str, kept: Sequence[Span], language: str) -> bool:
 
 
 def lower_case(
-    text: str, kept: Sequence[Span], language: str, num_pieces: Callable[[str], int] | None
+    text: str, kept: Sequence[Span], language: str, rank: Callable[[str], tuple[int, ...]] | None
 ) -> list[tuple[Span, str]]:
     """Returns the words of a text in capitals, or in the case of a title, as a sentence has them.
 
     The first word begins with a capital. A word stays if it is an acronym, and keeps its first capital if it always
-    has one, or if the model's vocabulary holds it in fewer pieces so.
+    has one, or if it is more common so in the model's vocabulary.
     """
     words = _words(text, kept)
     changes = []
@@ -69,7 +69,7 @@ def lower_case(
         lowered = _lower(word, language)
         if word.isupper() and len(word) > 1 and _is_acronym(word, is_alone=False):
             continue
-        if index == 0 or _has_capital(word, lowered, language, num_pieces):
+        if index == 0 or _has_capital(word, lowered, language, rank):
             lowered = word[:1] + lowered[1:]
         if lowered != word:
             changes.append((span, lowered))
@@ -97,10 +97,10 @@ def _base(language: str) -> str:
     return language.lower().replace("_", "-").split("-")[0]
 
 
-def _has_capital(word: str, lowered: str, language: str, num_pieces: Callable[[str], int] | None) -> bool:
+def _has_capital(word: str, lowered: str, language: str, rank: Callable[[str], tuple[int, ...]] | None) -> bool:
     if _base(language) == "en" and (lowered in _CAPITALIZED or lowered == "i" or lowered.startswith(("i'", "i’"))):
         return True
-    return num_pieces is not None and num_pieces(word[:1] + lowered[1:]) < num_pieces(lowered)
+    return rank is not None and rank(word[:1] + lowered[1:]) < rank(lowered)
 
 
 def _is_acronym(word: str, *, is_alone: bool) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from regard_service.domain.results import Span
 
@@ -22,13 +22,6 @@ _COMPATIBLE = re.compile(
 _WIDE_MARKS = re.compile("[\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff5e]")
 _EAST_ASIAN = re.compile("[\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u3105-\u312f\u3400-\u9fff\uac00-\ud7af]")
 _COMBINED = re.compile(rf"[^\W\d_]{_COMBINING}+|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
-_TYPOGRAPHIC = {
-    "’": "'", "‘": "'", "‚": "'", "‛": "'", "′": "'", "ʼ": "'",
-    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"', "‹": "'", "›": "'",
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-",
-    "…": "...", "⁄": "/", "∕": "/", "․": ".",
-}  # fmt: skip
-_VARIANT = re.compile("[" + "".join(_TYPOGRAPHIC) + "]")
 
 
 def invisible(text: str) -> Iterator[Replacement]:
@@ -58,11 +51,6 @@ def wide(text: str) -> Iterator[Replacement]:
 def combined(text: str) -> Iterator[Replacement]:
     """Yields letters with accents of their own."""
     return ((Span(*m.span()), unicodedata.normalize("NFC", m[0])) for m in _COMBINED.finditer(text))
-
-
-def typographic(text: str, knows: Callable[[str], bool]) -> Iterator[Replacement]:
-    """Yields quotation marks, dashes and other typographic characters that a model has no piece for."""
-    return ((Span(*m.span()), _TYPOGRAPHIC[m[0]]) for m in _VARIANT.finditer(text) if not knows(m[0]))
 
 
 def _joins(text: str, start: int, end: int) -> bool:
