@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from regard_service.domain.results import Span
 
 _WORD = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)*+(?![\u0300-\u036f])")
+_CAPITALS = re.compile(r"[^\W\d_a-zß-öø-ÿ]{2}")
 _DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}")
 _ACRONYMS = frozenset(
     "ADAC ADN AI AIDS AM API ARD ASAP ATM BBC BMW BRD CD CDU CEO CIA CNN COVID CPU CSU CV DDR DIY DNA DVD EEUU EU"
@@ -36,6 +37,8 @@ def is_capital(text: str, kept: Sequence[Span]) -> bool:
     Args:
         kept: ranges that do not count; in order.
     """
+    if not _CAPITALS.search(text):
+        return False
     words = _words(text, kept)
     letters = [c for _, word in words for c in word if c.isupper() or c.islower() or c.istitle()]
     if not letters or not all(c.isupper() for c in letters):
@@ -46,8 +49,10 @@ def is_capital(text: str, kept: Sequence[Span]) -> bool:
 
 def is_title(text: str, kept: Sequence[Span], language: str) -> bool:
     """Whether an English text is in the case of a title: "How To Install The Program"."""
+    if language != "en" or text.rstrip()[-1:] in ".!?":
+        return False
     words = [word for _, word in _words(text, kept)]
-    if language != "en" or len(words) < 3 or text.rstrip()[-1:] in ".!?":
+    if len(words) < 3:
         return False
     are_capital = all(word[0].isupper() or word in _SMALL for word in words)
     capital = [word for word in words if word[0].isupper() and word[1:].islower()]

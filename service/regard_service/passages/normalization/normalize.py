@@ -30,6 +30,7 @@ _STOPS = {
     "am": "።",
 }
 _STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'“”‘’»«)\]]*\s*)$")
+_ENDS = frozenset(".!?")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
 
@@ -65,16 +66,26 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         changes = lower_case(bare, closed, base, rank)
     stop_at = _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
+    if not (changes or stop or edited.edits):
+        return NormalizedText.unchanged(text)
     head = text[: edited.to_original(Span(0, len(bare))).start] if start else ""
     parts = tuple(bare[slice(*span)] for span in closed)
     return NormalizedText(
-        edited.then([*changes, *stop]), edited.then(stop), head, is_upper, bool(stop), typography.marks_of(text), parts
+        edited=edited.then([*changes, *stop]),
+        positions=edited.then(stop),
+        head=head,
+        is_upper=is_upper,
+        is_stopped=bool(stop),
+        marks=typography.marks_of(text),
+        kept=parts,
     )
 
 
 def _plain(text: str, kept: Sequence[Span]) -> EditedText:
     """Returns a text in plain characters. Each step reads what the one before it left."""
     edited = EditedText.unchanged(text)
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return edited  # most texts
     steps: list[_Step] = [characters.invisible, characters.odd_spaces]
     if not text.isascii():
         steps[1:1] = [characters.joiners]
@@ -118,6 +129,8 @@ def _outside(text: str, closed: Sequence[Span]) -> str:
 def _unstopped_end(text: str, language: str) -> int | None:
     """Returns where a full stop is missing: after the last word, before emoji; None if none is."""
     end = len(text.rstrip())
+    if text[:end][-1:] in _ENDS:
+        return None
     for finding in reversed(find(text)):
         if finding.kind is not Kind.MARK or text[finding.span.end : end].strip():
             break

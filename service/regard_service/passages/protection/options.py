@@ -1,6 +1,7 @@
 """What to protect in a text, and how a model copies best."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from regard_service.domain.results import Span
 from regard_service.passages.protection.patterns import Pattern
@@ -35,6 +36,7 @@ class ProtectionOptions:
         patterns: a caller's own patterns.
         spans: a caller's own ranges of the text; those that overlap are joined.
         stand_ins: what the model reads instead.
+        carry: what the model reads instead of a part: a stand-in, the part itself, or nothing.
         replaces_numbers: whether numbers are replaced before the model, too, not only checked afterwards.
     """
 
@@ -43,4 +45,5 @@ class ProtectionOptions:
     patterns: tuple[Pattern, ...] = ()
     spans: tuple[Span, ...] = ()
     stand_ins: StandIns = field(default_factory=StandIns)
+    carry: Literal["stand_in", "itself", "nothing"] = "stand_in"
     replaces_numbers: bool = True
