@@ -127,6 +127,7 @@ class CallPlanner:
                 call.source_language or (sources[0] if len(sources) == 1 else ""),
                 target,
                 compile_patterns(call.text_options.protected_patterns, "text_options.protected_patterns"),
+                reader.rank,
             ),
             language=language,
             unit=unit,

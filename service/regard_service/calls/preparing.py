@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from regard_service.calls.passages import Restore
 from regard_service.domain.results import Span
 from regard_service.passages.edits import EditedText, compose
-from regard_service.passages.normalization.normalize import normalize
+from regard_service.passages.normalization.normalize import Rank, normalize
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.patterns import Pattern
 from regard_service.passages.protection.protect import protect
@@ -43,11 +43,13 @@ class Preparation:
     Attributes:
         source_language, target_language: BCP 47 codes; "" if unknown.
         patterns: a caller's own, of what is copied.
+        rank: how rare a word is in the model's vocabulary.
     """
 
     source_language: str
     target_language: str
     patterns: tuple[Pattern, ...] = ()
+    rank: Rank | None = None
 
     def is_plain(self, text: str) -> bool:
         """Whether a text is one sentence of plain words, which the model reads as it stands."""
@@ -63,7 +65,7 @@ class Preparation:
             text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
         )
         own = [unwrapped.edited.to_text(span) for span in own]
-        normalized = normalize(unwrapped.edited.text, self.source_language, kept=own)
+        normalized = normalize(unwrapped.edited.text, self.source_language, kept=own, rank=self.rank)
         own = [normalized.edited.to_text(span) for span in own]
         protected = protect(normalized.edited.text, self._protection_of(own))
         edits = (unwrapped.edited, normalized.edited, protected.edited)
