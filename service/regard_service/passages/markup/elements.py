@@ -26,7 +26,7 @@ KEPT = frozenset(
 )
 """Their contents are nobody's sentences: code, formulas, drawings, other pages."""
 
-SHOWN = frozenset("code kbd samp tt var".split())
+SHOWN = frozenset("code codeph kbd samp tt var".split())
 """Kept elements whose text stands in a sentence and is read with it."""
 
 READ_ATTRIBUTES = frozenset("alt title placeholder aria-label content name property translate class label".split())

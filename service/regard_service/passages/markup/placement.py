@@ -6,13 +6,15 @@ by most: a maximum-sum interval. Pairs keep their nesting; those side by side do
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from regard.arrays import Array, Float32Array
+from regard.arrays import Float32Array
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.markup.affinity import affinity
+from regard_service.passages.markup.edges import Edges
 from regard_service.passages.markup.tree import Node, descendants
 from regard_service.passages.markup.words import covered, words
 
@@ -50,6 +52,7 @@ class _Placer:
         self._aligned = aligned
         self._source, self._target = words(aligned.source), words(aligned.target)
         self._weights = affinity(aligned, self._source, self._target)
+        self._edges = Edges(aligned, self._source, self._target)
         self._found = self._occurrences()
         self._held = self._held_words()
         self._placed = Placement({root: Span(0, len(aligned.target))})
@@ -135,14 +138,15 @@ class _Placer:
         for each in lost:
             self._held.pop(each, None)
 
-    def _scores(self, node: Node) -> Float32Array:
-        """Returns float32 [target words]: the weight on the words in a pair, less that on the others."""
+    def _scores(self, node: Node) -> "_Scores":
+        """Returns for each word of the target the weight on the words in a pair, less that on the others."""
         columns = covered(self._source, *node.source)
         inside = self._weights[:, columns.start : columns.stop].sum(axis=1)
-        scores: Float32Array = (2 + _INSIDE) * inside - self._weights.sum(axis=1)
-        return scores
+        scores = (2 + _INSIDE) * inside - self._weights.sum(axis=1)
+        starts, ends = self._edges.bonuses(columns)
+        return _Scores(scores, starts, ends)
 
-    def _interval(self, node: Node, parent: Node, scores: Float32Array, free: "_Free") -> range:
+    def _interval(self, node: Node, parent: Node, scores: "_Scores", free: "_Free") -> range:
         """Returns the words for a pair: of the free runs of words the interval with the largest sum."""
         allowed, held = self._ranges[parent], self._held.get(node)
         if node.is_protected and held is None:
@@ -203,6 +207,19 @@ class _Placer:
         return Span(position, position)
 
 
+class _Scores(NamedTuple):
+    """What an interval of words is worth to a pair: the sum of its words, and of its first and last edge.
+
+    Attributes:
+        words: float32 [target words].
+        starts, ends: float32 [target words + 1], before each word and behind the last.
+    """
+
+    words: Float32Array
+    starts: Float32Array
+    ends: Float32Array
+
+
 class _Free:
     """The words of a parent that no pair has taken, without those that others hold."""
 
@@ -226,38 +243,48 @@ class _Free:
             yield range(first + start, first + stop)
 
 
-def _largest(scores: Float32Array, run: range, held: range | None, *, fixed_start: bool, fixed_end: bool) -> range:
+def _largest(scores: "_Scores", run: range, held: range | None, *, fixed_start: bool, fixed_end: bool) -> range:
     """Returns the interval of a run with the largest sum, and of those a short one; never an empty one.
 
     Args:
         held: words that it must have.
         fixed_start, fixed_end: whether it starts, or ends, where the run does.
     """
-    values = scores[run.start : run.stop].astype(np.float64) - 1e-6
-    sums = np.concatenate([[0.0], np.cumsum(values)])  # sums[j] - sums[i] is that of [i, j)
+    sums = np.concatenate([[0.0], np.cumsum(scores.words[run.start : run.stop] - 1e-6)])
+    opened = scores.starts[run.start : run.stop + 1] - sums  # an interval [i, j) has opened[i] + closed[j]
+    closed = scores.ends[run.start : run.stop + 1] + sums
     first_stop = 1 if held is None else held.stop - run.start
-    last_start = len(values) - 1 if held is None else held.start - run.start
+    last_start = len(run) - 1 if held is None else held.start - run.start
     if fixed_start:
         start = 0
     elif held is not None or fixed_end:
-        start = int(sums[: last_start + 1].argmin())
+        start = int(opened[: last_start + 1].argmax())
     else:
-        stop = 1 + int((sums[1:] - np.minimum.accumulate(sums[:-1])).argmax())
-        start = int(sums[:stop].argmin())
-    stop = len(values)
+        stop = 1 + int((closed[1:] + np.maximum.accumulate(opened[:-1])).argmax())
+        start = int(opened[:stop].argmax())
+    stop = len(run)
     if not fixed_end:
         begin = max(first_stop, start + 1)
-        stop = begin + int(sums[begin:].argmax())
+        stop = begin + int(closed[begin:].argmax())
     return range(run.start + start, run.start + stop)
 
 
-def _sum(scores: Array, words_of: range) -> float:
-    return float(scores[words_of.start : words_of.stop].sum()) if words_of else -np.inf
+def _sum(scores: "_Scores", words_of: range) -> float:
+    if not words_of:
+        return -np.inf
+    inside = scores.words[words_of.start : words_of.stop].sum()
+    return float(inside + scores.starts[words_of.start] + scores.ends[words_of.stop])
 
 
 def _finds(text: str, part: str) -> Iterator[int]:
-    """Yields where a part occurs in a text, without overlap."""
+    """Yields where a part occurs in a text, not within words, without overlap."""
     at = text.find(part)
     while at >= 0:
-        yield at
-        at = text.find(part, at + len(part))
+        end = at + len(part)
+        cuts_start = part[0].isalnum() and text[at - 1 : at].isalnum()
+        cuts_end = part[-1].isalnum() and text[end : end + 1].isalnum()
+        if cuts_start or cuts_end:
+            at = text.find(part, at + 1)
+        else:
+            yield at
+            at = text.find(part, end)

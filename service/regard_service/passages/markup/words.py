@@ -11,7 +11,7 @@ from regard_service.domain.results import Span
 _Class = Literal["space", "letter", "character", "joined", "inner", "mark"]
 
 _JOINED = frozenset("\u200c\u200d\u00ad\u2060") | {chr(code) for code in range(0x1F3FB, 0x1F400)}
-_INNER = frozenset("'’.,:/@&-‑·_")
+_INNER = frozenset("'’.,:@&·")
 _UNSPACED = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
@@ -22,8 +22,8 @@ _UNSPACED = (
 def words(text: str) -> list[Span]:
     """Returns the words and marks of a text; together all of it but the white space.
 
-    A word may hold marks between its letters or digits: "don't", "e-mail", "3.50". Each character of a script without
-    blanks is a word.
+    A word may hold marks between its letters or digits: "don't", "3.50". Parts between hyphens are words: of
+    "Salesforce-Konto", a tag may go around the first. Each character of a script without blanks is a word.
     """
     spans: list[Span] = []
     before: _Class = "space"
