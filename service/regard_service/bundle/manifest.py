@@ -9,6 +9,7 @@ from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Varia
 from regard_service.bundle.length_ratios import LengthRatios
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit
 
+UNCHOSEN_HEADS = "mean of all heads of the last layer"
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
 
 
@@ -121,8 +122,13 @@ class AttentionLayout(Schema):
     encoder_layers: Count = 0
     encoder_heads: Count = 0
     alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
-    alignment_method: str = "mean of all heads of the last layer"
+    alignment_method: str = UNCHOSEN_HEADS
     alignment_shifted: bool = False
+
+    @property
+    def is_alignment_usable(self) -> bool:
+        """Whether the alignment says which words stand for one another: its heads were chosen, or there is only one."""
+        return self.alignment_method != UNCHOSEN_HEADS or self.heads == 1
 
     @model_validator(mode="after")
     def _heads_exist(self) -> "AttentionLayout":

@@ -19,6 +19,7 @@ from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.observability.tracing.record import stage
+from regard_service.passages.markup.entities import MarkupFormat
 from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
@@ -134,6 +135,7 @@ class CallPlanner:
             truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
             ratios=manifest.length_ratios.get(target, DEFAULT_LENGTH_RATIOS),
+            markup=_markup(call, model),
             kept=_by_text(call.text_options.protected_spans),
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
@@ -177,6 +179,21 @@ class CallPlanner:
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
         inputs = tuple(outcome for outcome in outcomes if not isinstance(outcome, InvalidInput))
         return inputs, [violation for each in refused for violation in each.violations]
+
+
+def _markup(call: TranslateCall, model: LoadedModel) -> MarkupFormat | None:
+    """Returns the format of texts with tags, None for plain ones.
+
+    Raises:
+        InvalidInput: the model has no alignment by which tags could be placed.
+    """
+    markup = call.text_options.format
+    if markup == "plain":
+        return None
+    if not model.manifest.attention.is_alignment_usable:
+        reason = f"model {model.name!r} has no alignment heads that were chosen by data, so tags cannot be placed"
+        raise InvalidInput.of("text_options.format", reason)
+    return markup
 
 
 def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]:
