@@ -26,6 +26,11 @@ class MarkedPassage(Passage):
     marked: MarkedText | None = None
     places: tuple[tuple[int, Span], ...] = ()
 
+    @property
+    def is_one(self) -> bool:
+        """Its tags are written around what its segments became, also around one."""
+        return False
+
     def written(self, outputs: Sequence[AlignedText]) -> "WrittenPassage":
         """Returns the whole target. Args: outputs: of the translated segments, with weights."""
         marked = self.marked or MarkedText(self.text, ())
