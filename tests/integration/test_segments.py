@@ -1,6 +1,7 @@
 """Texts as people have them, through a real server: sentences, layout, warnings, streams, tags."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -131,11 +132,11 @@ def test_maps_come_for_each_segment_with_their_place_in_the_whole(client: regard
     targets = result.best.words if words else result.best.tokens
     alignments = [each for each in result.best.attention if each.kind == "alignment"]
     assert [each.segment for each in alignments] == [0, 1, 2, 3, 4, 5]
-    source = target = 0
+    num_sources = num_targets = 0
     for each in alignments:
-        assert (each.source_offset, each.target_offset) == (source, target)
-        target, source = target + each.shape[0], source + each.shape[1]
-    assert (target, source) == (len(targets), len(sources))
+        assert (each.source_offset, each.target_offset) == (num_sources, num_targets)
+        num_targets, num_sources = num_targets + each.shape[0], num_sources + each.shape[1]
+    assert (num_targets, num_sources) == (len(targets), len(sources))
     assert result.alignment is not None
     assert result.alignment.shape == (len(targets), len(sources))
     assert result.alignment.values.sum(axis=1) == pytest.approx(1, abs=1e-4)
@@ -199,7 +200,7 @@ def test_a_sentence_that_is_too_long_is_cut_and_nothing_of_it_lost(client: regar
     assert len(result.segments) > 2
     covered = [(each.source.start, each.source.end) for each in result.segments]
     assert (covered[0][0], covered[-1][1]) == (0, len(text) + 14)
-    assert all(start - end <= 1 for (_, end), (start, _) in zip(covered, covered[1:], strict=False))
+    assert all(after[0] - before[1] <= 1 for before, after in pairwise(covered))
     assert "sentence_cut" in {warning.reason for warning in result.warnings}
     cut = client.translate(f"Good morning. {text}", "de", truncation="truncate")
     assert cut.truncated
