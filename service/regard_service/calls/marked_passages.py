@@ -97,12 +97,12 @@ def positions_within(target: str, written: str) -> list[int]:
 def _next(written: str, at: int, character: str) -> tuple[int, int] | None:
     """Returns the range of the next character that is read as the given one, behind any tags."""
     while at < len(written):
-        if written[at] == character:
-            return at, at + 1
-        if written[at] == "&":
+        if written[at] == "&":  # a reference, or the character itself
             end = written.find(";", at, at + 40) + 1
             if end and unescape(written[at:end]) == character:
                 return at, end
+        if written[at] == character:
+            return at, at + 1
         if written[at] != "<":
             return None
         at = _tag_end(written, at)
