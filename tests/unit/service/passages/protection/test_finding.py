@@ -13,6 +13,9 @@ ADDRESSES = [
     "ftp://files.example.net/pub/x.tar.gz",
     "www.example.com/a",
     "example.org",
+    "localhost:8080",
+    "http://user:pass@host:8080/p?q=1#x",
+    "s3://bucket/key",
     "docs.example.io/en/latest",
     "mailto:anna@example.com",
     "anna@example.com",
@@ -32,12 +35,15 @@ ADDRESSES = [
     r"\\server\share\dir",
 ]
 PLACEHOLDERS = [
+    "{{{raw}}}", "%<name>s", "$(pwd)", "{user_name!r}", "%lu", "%05.2f", "{{ name|upper }}",
     "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d",
     "%1$d", "%2$s",
     "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
     "{count, plural, one{# file} other{# files}}",
 ]  # fmt: skip
 CODES = [
+    "127.0.0.1:80", "10.0.0.0/8", "AA:BB:CC:00:11:22", "2001:db8::1", "SKU#4471", "1Z999AA10123456784", "ab-12-cd",
+    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30", "<0>", "</1>",
     "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F",
     "5kg",
     "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
@@ -65,6 +71,7 @@ NUMBERS = {
     "3:2": Kind.DIGITS,
     "+49 30 1234567": Kind.DIGITS,
     "555-1234": Kind.DIGITS,
+    "978-3-16-148410-0": Kind.DIGITS,
 }
 
 
