@@ -29,7 +29,7 @@ def protect(text: str, options: ProtectionOptions | None = None) -> "ProtectedTe
         return ProtectedText(EditedText.unchanged(text), True, (), options)
     start, end = _core(text, items)
     inner = tuple(item for item in items if item.span.start >= start and item.span.end <= end)
-    replacements = [_replacement(text, item) for item in inner]
+    replacements = [_replacement(text[:end], item) for item in inner]
     cut = [(Span(0, start), ""), *(r for r in replacements if r is not None), (Span(end, len(text)), "")]
     edited = EditedText.replacing(text, [(span, new) for span, new in cut if span.start < span.end])
     placed = tuple(_placed(inner, replacements, -start))
