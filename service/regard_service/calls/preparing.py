@@ -76,7 +76,8 @@ class Preparation:
             restores.append(partial(normalized.restore, language=self.target_language))
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
-        return Prepared(_composed(edits), tuple(restores), protected.needs_alignment, protected.is_all_copied)
+        needs_alignment = normalized.needs_alignment or protected.needs_alignment
+        return Prepared(_composed(edits), tuple(restores), needs_alignment, protected.is_all_copied)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:

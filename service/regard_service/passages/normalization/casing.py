@@ -60,21 +60,54 @@ def is_title(text: str, kept: Sequence[Span], language: str) -> bool:
     return are_capital and len(capital) >= 3 and words[0][0].isupper() and has_common > 0
 
 
+def capital_runs(text: str, kept: Sequence[Span], rank: Callable[[str], tuple[int, ...]] | None) -> list[Span]:
+    """Returns the ranges of a text that are in capitals for emphasis: "PLEASE READ THIS: ...", but not "NATO".
+
+    These are two words in a row or more that are no acronyms, or one that the vocabulary holds as a whole in small
+    letters only.
+    """
+    if not _CAPITALS.search(text):
+        return []
+    runs: list[list[tuple[Span, str]]] = []
+    for span, word in _words(text, kept):
+        if not word.isupper() or (len(word) > 1 and _is_acronym(word, is_alone=False)):
+            continue
+        if runs and text[runs[-1][-1][0].end : span.start] in (" ", ", "):
+            runs[-1].append((span, word))
+        else:
+            runs.append([(span, word)])
+    return [Span(run[0][0].start, run[-1][0].end) for run in runs if _is_emphasis([word for _, word in run], rank)]
+
+
+def _is_emphasis(words: Sequence[str], rank: Callable[[str], tuple[int, ...]] | None) -> bool:
+    full = [word for word in words if len(word) > 1]
+    if len(full) > 1:
+        return sum(map(len, full)) > 5
+    return len(full) == 1 == len(words) and rank is not None and rank(full[0].lower())[0] == 1 and rank(full[0])[0] > 2
+
+
 def lower_case(
-    text: str, kept: Sequence[Span], language: str, rank: Callable[[str], tuple[int, ...]] | None
+    text: str,
+    kept: Sequence[Span],
+    language: str,
+    rank: Callable[[str], tuple[int, ...]] | None,
+    ranges: Sequence[Span] | None = None,
 ) -> list[tuple[Span, str]]:
     """Returns the words of a text in capitals, or in the case of a title, as a sentence has them.
 
     The first word begins with a capital. A word stays if it is an acronym, and keeps its first capital if it always
-    has one, or if it is more common so in the model's vocabulary.
+    has one, or if it is more common so in the model's vocabulary. Other words than those in `ranges` stay; None: all
+    words count.
     """
     words = _words(text, kept)
+    first = words[0][0].start if words else 0
     changes = []
-    for index, (span, word) in enumerate(words):
+    for span, word in words:
         lowered = _lower(word, language)
-        if word.isupper() and len(word) > 1 and _is_acronym(word, is_alone=False):
+        is_chosen = ranges is None or any(span.start < other.end and other.start < span.end for other in ranges)
+        if not is_chosen or (word.isupper() and len(word) > 1 and _is_acronym(word, is_alone=False)):
             continue
-        if index == 0 or _has_capital(word, lowered, language, rank):
+        if span.start == first or _has_capital(word, lowered, language, rank):
             lowered = word[:1] + lowered[1:]
         if lowered != word:
             changes.append((span, lowered))

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
+
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
 from regard_service.passages.normalization import characters, typography
-from regard_service.passages.normalization.casing import is_capital, is_title, lower_case, upper_case
+from regard_service.passages.normalization.casing import capital_runs, is_capital, is_title, lower_case, upper_case
 from regard_service.passages.normalization.characters import Replacement
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
+from regard_service.passages.protection.words import word_map
 
 _Step = Callable[[str], Iterable[Replacement]]
 _BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)+")
@@ -62,8 +65,9 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         return NormalizedText.unchanged(text)
     is_upper, is_heading = is_capital(bare, closed), is_title(bare, closed, base)
     changes: list[Replacement] = []
-    if is_upper or is_heading:
-        changes = lower_case(bare, closed, base, rank)
+    runs = [] if is_upper or is_heading else capital_runs(bare, closed, rank)
+    if is_upper or is_heading or runs:
+        changes = lower_case(bare, closed, base, rank, runs or None)
     stop_at = _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
     if not (changes or stop or edited.edits):
@@ -75,6 +79,7 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         positions=edited.then(stop),
         head=head,
         is_upper=is_upper,
+        runs=tuple(runs),
         is_stopped=bool(stop),
         marks=typography.marks_of(text),
         kept=parts,
@@ -150,6 +155,7 @@ class NormalizedText:
         positions: the same edits without those of the case, which leave positions as they are.
         head: the bullet, as it stood before the text.
         is_upper: the segment is in capitals, and its translation shall be.
+        runs: ranges of `edited.text` that are in capitals in the segment, which has small letters elsewhere.
         is_stopped: a full stop was added.
         marks: plain forms of the typographic characters that the segment holds.
         kept: what keeps its case in the translation.
@@ -159,6 +165,7 @@ class NormalizedText:
     positions: EditedText
     head: str = ""
     is_upper: bool = False
+    runs: tuple[Span, ...] = ()
     is_stopped: bool = False
     marks: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
@@ -167,6 +174,11 @@ class NormalizedText:
     def unchanged(cls, text: str) -> "NormalizedText":
         """Returns a segment that is in its normal form."""
         return cls(EditedText.unchanged(text), EditedText.unchanged(text))
+
+    @property
+    def needs_alignment(self) -> bool:
+        """Whether `restore` is better with weights."""
+        return bool(self.runs)
 
     def restore(self, aligned: AlignedText, language: str = "") -> AlignedText:
         """Brings a translation into the form of the segment.
@@ -189,16 +201,29 @@ class NormalizedText:
         sources = tuple(None if span is None else self.positions.to_original(span) for span in aligned.source_spans)
         targets = tuple(None if span is None else edited.to_text(span) for span in aligned.target_spans)
         target = edited.text
-        if self.is_upper:
-            capitals = self._capitals(edited.text, language)
+        ranges = self._capital_ranges(aligned, edited)
+        if ranges:
+            capitals = self._capitals(target, language, ranges)
             starts = [0, *accumulate(len(capital) for capital in capitals)]
             targets = tuple(None if span is None else Span(starts[span.start], starts[span.end]) for span in targets)
             target = "".join(capitals)
         return AlignedText(self.edited.original, target, sources, targets, aligned.weights)
 
-    def _capitals(self, text: str, language: str) -> list[str]:
-        """Returns the capital of each character, outside of what keeps its case."""
-        capitals = [upper_case(character, language) for character in text]
+    def _capital_ranges(self, aligned: AlignedText, edited: EditedText) -> list[Span]:
+        """Returns the ranges of the restored target that are in capitals: all, or words made of those in capitals."""
+        if self.is_upper:
+            return [Span(0, len(edited.text))]
+        if not self.runs or aligned.weights is None:
+            return []
+        map_ = word_map(aligned)
+        mass = sum((map_.mass(run) for run in self.runs), np.zeros(len(map_.words), np.float32))
+        return [edited.to_text(word) for word, share in zip(map_.words, mass, strict=True) if share > 0.5]
+
+    def _capitals(self, text: str, language: str, ranges: Sequence[Span]) -> list[str]:
+        """Returns the characters of a text, those in some ranges as capitals, but what keeps its case."""
+        capitals = list(text)
+        for span in ranges:
+            capitals[slice(*span)] = [upper_case(character, language) for character in text[slice(*span)]]
         for span in _closed(text, self._kept_in(text)):
             capitals[slice(*span)] = text[slice(*span)]
         return capitals

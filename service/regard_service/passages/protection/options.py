@@ -6,6 +6,8 @@ from typing import Literal
 from regard_service.domain.results import Span
 from regard_service.passages.protection.patterns import Pattern
 
+Carry = Literal["stand_in", "itself", "nothing"]
+
 
 @dataclass(frozen=True)
 class StandIns:
@@ -45,5 +47,5 @@ class ProtectionOptions:
     patterns: tuple[Pattern, ...] = ()
     spans: tuple[Span, ...] = ()
     stand_ins: StandIns = field(default_factory=StandIns)
-    carry: Literal["stand_in", "itself", "nothing"] = "stand_in"
+    carry: Carry = "stand_in"
     replaces_numbers: bool = True

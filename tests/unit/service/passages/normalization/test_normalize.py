@@ -1,7 +1,9 @@
 """Segments in the form that models were trained on, and translations in the form of their segments."""
 
+import re
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +78,30 @@ def test_a_text_in_capitals_gets_the_case_of_a_sentence(text: str, expected: str
 )
 def test_single_capital_words_stay(text: str) -> None:
     assert normalize(text, "en").edited.text == text
+
+
+def test_emphasis_moves_to_the_words_made_of_it() -> None:
+    text = "PLEASE READ THIS: the NATO shop is closed."
+    normalized = normalize(text, "en")
+    assert normalized.edited.text == "Please read this: the NATO shop is closed."
+    assert normalized.needs_alignment
+    source, target = normalized.edited.text, "Der Laden ist zu: bitte lies."
+    sources = tuple(Span(*m.span()) for m in re.finditer(r"\S+", source))
+    targets = tuple(Span(*m.span()) for m in re.finditer(r"\S+", target))
+    weights = np.full((len(targets), len(sources)), 0.01, np.float32)
+    for row, column in ((0, 3), (1, 5), (2, 6), (3, 7), (4, 0), (5, 1)):
+        weights[row, column] = 1
+    result = normalized.restore(AlignedText(source, target, sources, targets, weights), "de")
+    assert result.target == "Der Laden ist zu: BITTE LIES."
+    assert normalized.restore(AlignedText(source, target, sources, targets), "de").target == target
+
+
+def test_one_word_is_emphasis_if_the_vocabulary_holds_it_in_small_letters_only() -> None:
+    def rank(word: str) -> tuple[int, ...]:
+        return (1, 5) if word == "never" else (4, 5)
+
+    assert normalize("You must NEVER trust NATO.", "en", rank=rank).edited.text == "You must never trust NATO."
+    assert normalize("You must NEVER trust NATO.", "en").edited.text == "You must NEVER trust NATO."
 
 
 def test_the_translation_of_capitals_is_in_capitals() -> None:

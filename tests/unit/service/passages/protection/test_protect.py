@@ -1,6 +1,7 @@
 """Protected parts come out once, verbatim, in their place: with weights, without, and whatever the model wrote."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from regard.arrays import Float32Array
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
-from regard_service.passages.protection.options import ProtectionOptions, StandIns
+from regard_service.passages.protection.options import Carry, ProtectionOptions, StandIns
 from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.passages.protection.protect import ProtectedText, protect
 
@@ -114,6 +115,14 @@ def test_without_weights_the_place_is_relative() -> None:
     assert (
         restored("Please open report.pdf now and read", "Bitte gleich öffnen und lesen")
         == "Bitte gleich report.pdf öffnen und lesen"
+    )
+
+
+def test_a_copy_that_was_written_twice_stays_once() -> None:
+    options = ProtectionOptions("en", "pt", carry="itself")
+    assert (
+        restored("Files (*.oxt files) here", "Arquivos (*.oxt (arquivos*.oxt) aqui", options=options).count("*.oxt")
+        == 1
     )
 
 
@@ -241,10 +250,12 @@ def outputs(draw: st.DrawFn, protected: ProtectedText) -> AlignedText:
     return aligned(source, target, draw(st.none() | st.lists(links)))
 
 
-@given(sources(), st.data())
-def test_the_multiset_of_protected_parts_is_kept(source: tuple[str, list[str]], data: st.DataObject) -> None:
+@given(sources(), st.sampled_from(["stand_in", "itself", "nothing"]), st.data())
+def test_the_multiset_of_protected_parts_is_kept(
+    source: tuple[str, list[str]], carry: Carry, data: st.DataObject
+) -> None:
     text, parts = source
-    protected = protect(text, GERMAN)
+    protected = protect(text, replace(GERMAN, carry=carry))
     if not protected.is_all_copied:
         result = protected.restore(data.draw(outputs(protected)))
         for part in parts:
