@@ -1,9 +1,9 @@
 """Tags through a server, and tags placed on references: sentences of an online help, English to German and French.
 
 The data is that of Hashimoto et al. (2019), "A High-Quality Multilingual Dataset for Structured Documentation
-Translation"; so are the measures (section 4.2): of the rows with tags, how many outputs parse, how many have the source's
-tags, and XML-BLEU, BLEU between the texts that tags enclose, where an output with other tags than the reference counts as
-empty.
+Translation"; so are the measures (section 4.2): of the rows with tags, how many outputs parse, how many have the
+source's tags, and XML-BLEU, BLEU between the texts that tags enclose, where an output with other tags than the
+reference counts as empty.
 """
 
 import gzip
@@ -34,6 +34,7 @@ from regard_service.passages.segments import cut_text
 from regard_service.text.reading import SourceReader
 from regard_service.text.tokenizer import load_tokenizer
 
+_BATCH = 100  # texts a call
 _TAGS = (TokenKind.OPEN, TokenKind.CLOSE, TokenKind.EMPTY)
 
 
@@ -78,8 +79,11 @@ def measure_markup(client: regard.Client, bundle: Path, rows: Sequence[Row], to:
     Args:
         bundle: the folder of the model that serves.
     """
-    results = client.translate([row.source for row in rows], to, format="xml")
-    outputs = [result.text for result in results]
+    outputs = [
+        result.text
+        for start in range(0, len(rows), _BATCH)
+        for result in client.translate([row.source for row in rows[start : start + _BATCH]], to, format="xml")
+    ]
     return MarkupScores(
         to=to,
         rows=len(rows),
@@ -135,9 +139,8 @@ class _Teacher:
         segments = []
         for unit, target in zip(source.units, reference.units, strict=False):
             pairs = self._pairs(unit.text, target.text)
-            segments.append(
-                [TranslatedSegment(own, self._aligned(unit.text, own, target.text, its)) for own, its in pairs]
-            )
+            aligned = [(own, self._aligned(unit.text, own, target.text, its)) for own, its in pairs]
+            segments.append([TranslatedSegment(*each) for each in aligned])
         segments += [[] for _ in source.units[len(segments) :]]
         return write(source, segments).text
 
