@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import unescape
 
 from regard_service.calls.passages import CopiedSegment, Passage
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
-from regard_service.passages.markup.segments import TranslatedSegment
+from regard_service.passages.markup.segments import TranslatedSegment, WrittenSegment
 from regard_service.passages.markup.units import MarkedText, PieceKind, Unit
 from regard_service.passages.markup.writing import write
 
@@ -41,15 +40,15 @@ class MarkedPassage(Passage):
             aligned = AlignedText(text, text, (), ()) if isinstance(segment, CopiedSegment) else next(remaining)
             units[unit].append(TranslatedSegment(span, aligned))
         whole = write(marked, units)
-        return WrittenPassage(whole.text, tuple(place for places in whole.segments for place in places))
+        return WrittenPassage(whole.text, tuple(segment for segments in whole.segments for segment in segments))
 
 
 @dataclass(frozen=True)
 class WrittenPassage:
-    """A target with its markup. Attributes: places: of each segment in the source and in the target."""
+    """A target with its markup. Attributes: segments: with their places in the source and in the target."""
 
     text: str
-    places: tuple[tuple[Span, Span], ...]
+    segments: tuple[WrittenSegment, ...]
 
 
 @dataclass(frozen=True)
@@ -79,44 +78,3 @@ class Frame:
     @cached_property
     def _edited(self) -> EditedText:
         return self.unit.edited(self.source)
-
-
-def positions_within(target: str, written: str) -> list[int]:
-    """Returns where each character of a text stands in the text with its tags, and its end: [len(target) + 1].
-
-    Where the two do not match, as at protected texts that moved, positions stay at the last that did.
-    """
-    positions, at = [], 0
-    for character in target:
-        found = _next(written, at, character)
-        positions.append(at if found is None else found[0])
-        at = at if found is None else found[1]
-    return [*positions, at]
-
-
-def _next(written: str, at: int, character: str) -> tuple[int, int] | None:
-    """Returns the range of the next character that is read as the given one, behind any tags."""
-    while at < len(written):
-        if written[at] == "&":  # a reference, or the character itself
-            end = written.find(";", at, at + 40) + 1
-            if end and unescape(written[at:end]) == character:
-                return at, end
-        if written[at] == character:
-            return at, at + 1
-        if written[at] != "<":
-            return None
-        at = _tag_end(written, at)
-    return None
-
-
-def _tag_end(written: str, at: int) -> int:
-    quote = ""
-    for position in range(at, len(written)):
-        character = written[position]
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character == ">":
-            return position + 1
-    return len(written)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import moved_word, words_of
-from regard_service.calls.marked_passages import MarkedPassage, positions_within
+from regard_service.calls.marked_passages import MarkedPassage
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.results import ResultBuilder, timings_of
 from regard_service.domain.calls import AttentionOptions
@@ -182,12 +182,9 @@ class PassageBuilder:
             return _Whole(text, places, moves, [each.span for each in self._passage.segments])
         aligned = [self._aligned(*each) for each in zip(self._passage.translated, parts, strict=True)]
         written = self._passage.written(aligned)
-        places = [target for _, target in written.places]
-        moves = [
-            _through(positions_within(output, written.text[slice(*places[number])]), places[number].start)
-            for number, output in zip(self.segment_numbers, outputs, strict=True)
-        ]
-        return _Whole(written.text, places, moves, [source for source, _ in written.places])
+        moves = [written.segments[number].to_output for number in self.segment_numbers]
+        places = [segment.target for segment in written.segments]
+        return _Whole(written.text, places, moves, [segment.source for segment in written.segments])
 
     def _aligned(self, segment: ModelSegment, part: _Part) -> AlignedText:
         """Returns a segment with its finished output."""
@@ -351,16 +348,6 @@ class PassageBuilder:
 
 def _shift(start: int) -> Move:
     return lambda span: Span(span.start + start, span.end + start)
-
-
-def _through(positions: Sequence[int], start: int) -> Move:
-    def move(span: Span) -> Span:
-        first = positions[span.start] + start
-        if span.start == span.end:
-            return Span(first, first)
-        return Span(first, max(first, positions[span.end - 1] + 1 + start))
-
-    return move
 
 
 def _placed(token: Token, move: Move, num_source_tokens: int) -> Token:
