@@ -1,6 +1,7 @@
 """HTML: a page is one unit, whose tags the translation has in their places."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 
@@ -66,6 +67,7 @@ def is_balanced_html(text: str) -> bool:
 def _unbalanced(block: str) -> list[Span]:
     """Returns the tags that nothing in the block closes, or that close nothing in it."""
     alone: list[Span] = []
+    pairs: list[tuple[Span, Span]] = []
     waiting: list[tuple[str, Span]] = []
     num_open: Counter[str] = Counter()
     for match in _TAG.finditer(block):
@@ -79,8 +81,11 @@ def _unbalanced(block: str) -> list[Span]:
             while waiting[-1][0] != name:
                 num_open[waiting[-1][0]] -= 1
                 alone.append(waiting.pop()[1])
-            waiting.pop()
+            pairs.append((waiting.pop()[1], span))
             num_open[name] -= 1
         else:
             alone.append(span)
-    return sorted([*alone, *(span for _, span in waiting)])
+    alone = sorted([*alone, *(span for _, span in waiting)])
+    # A pair around a tag that stands alone is cut there, and is none.
+    cut = [pair for pair in pairs if bisect_left(alone, pair[0]) != bisect_left(alone, pair[1])]
+    return sorted([*alone, *(span for pair in cut for span in pair)])

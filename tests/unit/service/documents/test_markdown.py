@@ -7,7 +7,6 @@ from markdown_it import MarkdownIt
 
 from regard_service.documents.markdown import open_markdown
 from regard_service.documents.unit import DocumentOptions, Written
-
 from tests.unit.service.documents.translators import copied, shouted, texts, written
 
 PAGE = """\
@@ -143,16 +142,73 @@ def test_a_page(line_end: str) -> None:
 def test_markup_is_tags_and_code_is_shown_but_kept() -> None:
     document = open_markdown(b"Run `a<b` **now**, *please*<br>or ![a cat](c.png) & [b](u)\n", DocumentOptions())
     assert texts(document) == [
-        'Run <x id="2" translate="no">a&lt;b</x> <g id="4">now</g>, <g id="8">please</g><x id="11"/>or '
+        'Run <x id="2" translate="no">a&lt;b</x> <g id="4">now</g>, <g id="8">please</g><img id="11"/>or '
         '<g id="13">a cat</g> &amp; <g id="17">b</g>'
     ]
 
 
 FRAGMENTS = st.sampled_from(
     [
-        *("a", "b c", "é", "語", "1.", "-", "*", "**", "_", "`", "``", "[", "]", "(", ")", "](u)", "![", "<b>", "</b>", "<", ">"),
-        *("&amp;", "&", "\\", "\\*", "\n", "\n\n", "  \n", "\\\n", "# ", "> ", "- ", "1. ", "    ", "\t", "|", "\n|-|-|\n", "~~"),
-        *("```\n", "---\n", "===\n", "[^1]", "[^1]: ", "[a]: u\n", "[a]", "$", "$$", ": ", "<div>", "</div>", "<!--", "-->", "\r\n", "\r"),
+        *(
+            "a",
+            "b c",
+            "é",
+            "語",
+            "1.",
+            "-",
+            "*",
+            "**",
+            "_",
+            "`",
+            "``",
+            "[",
+            "]",
+            "(",
+            ")",
+            "](u)",
+            "![",
+            "<b>",
+            "</b>",
+            "<",
+            ">",
+        ),
+        *(
+            "&amp;",
+            "&",
+            "\\",
+            "\\*",
+            "\n",
+            "\n\n",
+            "  \n",
+            "\\\n",
+            "# ",
+            "> ",
+            "- ",
+            "1. ",
+            "    ",
+            "\t",
+            "|",
+            "\n|-|-|\n",
+            "~~",
+        ),
+        *(
+            "```\n",
+            "---\n",
+            "===\n",
+            "[^1]",
+            "[^1]: ",
+            "[a]: u\n",
+            "[a]",
+            "$",
+            "$$",
+            ": ",
+            "<div>",
+            "</div>",
+            "<!--",
+            "-->",
+            "\r\n",
+            "\r",
+        ),
     ]
 )
 
@@ -217,7 +273,7 @@ def test_a_translation_with_other_tags_leaves_the_source_and_says_so(translation
 
 
 def test_the_case_of_the_shared_list() -> None:
-    source = "# My garden\n\nIt has *two* trees and [a pond](https://example.com).\n\n```python\nprint(\"hello\")\n```\n"
+    source = '# My garden\n\nIt has *two* trees and [a pond](https://example.com).\n\n```python\nprint("hello")\n```\n'
     document = open_markdown(source.encode(), DocumentOptions())
     assert written(document, ["Mein Garten", 'Er hat <g id="2">zwei</g> Bäume und <g id="6">einen Teich</g>.']) == (
         "# Mein Garten\n\nEr hat *zwei* Bäume und [einen Teich](https://example.com).\n\n"
@@ -225,7 +281,9 @@ def test_the_case_of_the_shared_list() -> None:
     )
 
 
-@pytest.mark.parametrize("hostile", ["[" * 20_000, "*a **b " * 5_000, "`" * 20_000, "<a " * 10_000, "> " * 2_000 + "a", "![" * 9_000])
+@pytest.mark.parametrize(
+    "hostile", ["[" * 20_000, "*a **b " * 5_000, "`" * 20_000, "<a " * 10_000, "> " * 2_000 + "a", "![" * 9_000]
+)
 def test_hostile_files_are_read_in_bounded_time(hostile: str) -> None:
     document = open_markdown(hostile.encode(), DocumentOptions(max_unit_characters=10**6))
     assert document.write(copied(document)).data == hostile.encode()

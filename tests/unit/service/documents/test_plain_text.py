@@ -8,7 +8,6 @@ from regard_service.documents.formats import open_document
 from regard_service.documents.plain_text import open_plain_text
 from regard_service.documents.unit import DocumentOptions
 from regard_service.errors import InvalidInput
-
 from tests.unit.service.documents.translators import copied, shouted, texts
 
 TEXT = st.text(st.sampled_from("ab é語 \t\n\r.\u2028\x85"), max_size=60)
@@ -35,7 +34,9 @@ def test_paragraphs() -> None:
         ("  Three.", "line 5"),
         ("Four", "line 9"),
     ]
-    assert document.write(["Eins.\nZwei.", "  Drei.", None]).data == b"Eins.\nZwei.\n \r\n\n  Drei.\r\n\r\n---\n\nFour\n"
+    assert (
+        document.write(["Eins.\nZwei.", "  Drei.", None]).data == b"Eins.\nZwei.\n \r\n\n  Drei.\r\n\r\n---\n\nFour\n"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
@@ -88,5 +89,5 @@ def test_too_many_texts_are_refused_with_the_limit() -> None:
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(InvalidInput, match="media_type: is 'application/pdf'; it must be one of text/plain, "):
+    with pytest.raises(InvalidInput, match=r"media_type: is 'application/pdf'; it must be one of text/plain, "):
         open_document(b"", "application/pdf")
