@@ -74,7 +74,10 @@ def test_what_is_written_is_json_of_the_same_shape(value: object) -> None:
     assert shape(json.loads(document.write(shouted(document)).data)) == shape(json.loads(json.dumps(value)))
 
 
-ICU = "You have {n, plural, offset:1 =0 {no mail} one {# mail in {box}} other {{n, number, integer} mails}}, it''s {d, date}."
+ICU = (
+    "You have {n, plural, offset:1 =0 {no mail} one {# mail in {box}} other {{n, number, integer} mails}}, "
+    "it''s {d, date}."
+)
 
 
 def test_the_branches_of_icu_messages_are_translated() -> None:

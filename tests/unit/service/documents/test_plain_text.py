@@ -70,7 +70,7 @@ def test_a_character_that_the_charset_lacks_makes_the_document_utf8_and_says_so(
     ],
 )
 def test_what_cannot_be_decoded_is_refused_with_its_place(data: bytes, media_type: str, fault: str) -> None:
-    with pytest.raises(InvalidInput, match="^document: ") as error:
+    with pytest.raises(InvalidInput, match=r"^document: ") as error:
         open_document(data, media_type)
     assert error.value.violations[0].description == fault
 

@@ -95,8 +95,8 @@ def test_second_version() -> None:
         .replace('<segment id="s1">', '<segment id="s1" state="translated">')
         .replace(
             '<ph id="3"/>.</source>',
-            '<ph id="3"/>.</source><target>Ein <sc id="2"/>Wort<ec startRef="2"/>, <pc id="1">fett</pc>, hier<ph id="3"/>.'
-            "</target>",
+            '<ph id="3"/>.</source><target>Ein <sc id="2"/>Wort<ec startRef="2"/>, <pc id="1">fett</pc>, '
+            'hier<ph id="3"/>.</target>',
         )
         .replace('state="initial"', 'state="translated"')
         .replace("<target>Third.", "<target>Drittens.")
