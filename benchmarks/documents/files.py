@@ -1,9 +1,9 @@
 """`python -m benchmarks.documents.files --pages DIR --messages DIR`: real files through a server.
 
 The pages are those of Debian's package libreoffice-help-en-us, unpacked with `dpkg-deb -x`; the messages are the .po
-files of Django's wheel, unpacked. A page has kept its skeleton if another parser finds the same elements in the same order, each
-with its attributes; inline elements may move within their block. Messages have kept theirs if another reader finds the
-same entries, and if `msgfmt --check` accepts the file with its fuzzy translations.
+files of Django's wheel, unpacked. A page has kept its skeleton if another parser finds the same elements in the same
+order, each with its attributes; inline elements may move within their block. Messages have kept theirs if another
+reader finds the same entries, and if `msgfmt --check` accepts the file with its fuzzy translations.
 """
 
 import random
