@@ -4,6 +4,13 @@
 
 import { decodeMap, wholeMap } from "./weights.js";
 
+/** @typedef {import("./weights.js").AttentionMap} AttentionMap */
+
+/**
+ * A range of a text's code points, or of its tokens.
+ * @typedef {{start: number, end: number}} Range
+ */
+
 /**
  * A word or a token.
  * @typedef {object} Unit
@@ -12,6 +19,23 @@ import { decodeMap, wholeMap } from "./weights.js";
  * @property {boolean} special whether the model added it; it is not part of the text
  * @property {number | null} probability of an output token or word
  * @property {boolean} [copied] whether it was copied from the source
+ * @property {Range} [tokens] of a word: its tokens
+ */
+
+/**
+ * A part of a text that was translated by itself.
+ * @typedef {object} Segment
+ * @property {Range} source its place in the source, in code points
+ * @property {Range} target its output's place in the best hypothesis
+ * @property {Range} sourceTokens
+ * @property {Range} targetTokens
+ * @property {boolean} copied whether no model read it
+ */
+
+/**
+ * @typedef {object} Warning
+ * @property {string} message
+ * @property {number | null} segment the segment that it concerns; null if it concerns the whole text
  */
 
 /**
@@ -20,7 +44,8 @@ import { decodeMap, wholeMap } from "./weights.js";
  * @property {number} score
  * @property {Unit[]} tokens
  * @property {Unit[]} words
- * @property {Map<string, import("./weights.js").AttentionMap>} maps
+ * @property {Map<string, AttentionMap>} maps
+ * @property {Map<string, AttentionMap[]>} parts the maps by segment
  * @property {number[]} entropy of the alignment's rows
  * @property {number[]} coverage of the alignment's rows: the share on units that earlier rows attended to
  * @property {number[]} sourceCoverage of its columns: the attention that each source unit received in sum
@@ -45,9 +70,14 @@ import { decodeMap, wholeMap } from "./weights.js";
  * @property {number} numTruncated source tokens that were cut off
  * @property {Unit[]} tokens of the source
  * @property {Unit[]} words of the source
- * @property {Map<string, import("./weights.js").AttentionMap>} maps of the source alone
+ * @property {Map<string, AttentionMap>} maps of the source alone
+ * @property {Map<string, AttentionMap[]>} parts those by segment
  * @property {Grid | null} grid
  * @property {Hypothesis[]} hypotheses
+ * @property {Segment[]} segments
+ * @property {Warning[]} warnings
+ * @property {string} language of the source, if the server was to find it and did
+ * @property {number} confidence that it is this language
  */
 
 /** Characters that reorder or control the text after them; shown as U+FFFD. */
@@ -60,6 +90,7 @@ const SPACE_MARK = /^[▁Ġ]/;
  */
 export function readResult(json) {
   const timings = json.timings ?? {};
+  const parts = readMaps(json.source_attention ?? []);
   return {
     model: json.model ?? "",
     version: json.model_version ?? "",
@@ -67,9 +98,14 @@ export function readResult(json) {
     numTruncated: json.num_truncated_tokens ?? 0,
     tokens: readSourceTokens(json.source_tokens ?? []),
     words: readWords(json.source_words ?? [], null),
-    maps: readMaps(json.source_attention ?? []),
+    maps: wholeMaps(parts),
+    parts,
     grid: json.image_grid ? readGrid(json.image_grid) : null,
     hypotheses: (json.hypotheses ?? []).map(readHypothesis),
+    segments: (json.segments ?? []).map(readSegment),
+    warnings: (json.warnings ?? []).map(readWarning),
+    language: json.detected_language ?? "",
+    confidence: json.language_confidence ?? 0,
   };
 }
 
@@ -80,25 +116,150 @@ export function readResult(json) {
 function readHypothesis(json) {
   const text = Array.from(json.text ?? ""); // spans count code points
   const tokens = json.tokens ?? [];
+  const parts = readMaps(json.attention ?? []);
   return {
     text: json.text ?? "",
     score: json.score ?? 0,
     tokens: readTargetTokens(tokens, text),
     words: readWords(json.words ?? [], text, tokens),
-    maps: readMaps(json.attention ?? []),
+    maps: wholeMaps(parts),
+    parts,
     entropy: json.entropy ?? [],
     coverage: json.coverage ?? [],
     sourceCoverage: json.source_coverage ?? [],
   };
 }
 
-/** @param {any[]} messages */
-function readMaps(messages) {
-  /** @type {Map<string, import("./weights.js").AttentionMap[]>} */
-  const kinds = new Map();
-  for (const map of messages.map(decodeMap)) kinds.set(map.kind, [...(kinds.get(map.kind) ?? []), map]);
-  return new Map([...kinds].map(([kind, maps]) => [kind, wholeMap(maps)]));
+/**
+ * @param {any} json
+ * @returns {Range}
+ */
+const readRange = (json) => ({ start: json?.start ?? 0, end: json?.end ?? 0 });
+
+/**
+ * @param {any} json
+ * @returns {Segment}
+ */
+function readSegment(json) {
+  return {
+    source: readRange(json.source),
+    target: readRange(json.target),
+    sourceTokens: readRange(json.source_tokens),
+    targetTokens: readRange(json.target_tokens),
+    copied: json.copied ?? false,
+  };
 }
+
+/**
+ * @param {any} json
+ * @returns {Warning}
+ */
+const readWarning = (json) => ({ message: json.message ?? "", segment: json.segment ?? null });
+
+/**
+ * Maps by their kinds.
+ * @param {any[]} messages
+ * @returns {Map<string, AttentionMap[]>}
+ */
+function readMaps(messages) {
+  /** @type {Map<string, AttentionMap[]>} */
+  const kinds = new Map();
+  for (const map of messages.map(decodeMap)) {
+    const known = kinds.get(map.kind);
+    if (known) known.push(map);
+    else kinds.set(map.kind, [map]);
+  }
+  return kinds;
+}
+
+/** @param {Map<string, AttentionMap[]>} parts */
+const wholeMaps = (parts) => new Map([...parts].map(([kind, maps]) => [kind, wholeMap(maps)]));
+
+/**
+ * A segment as a result of its own: its units and its maps.
+ * @param {Result} result
+ * @param {number} index of the segment
+ * @returns {Result}
+ */
+export function segmentOf(result, index) {
+  const segment = result.segments[index];
+  const axis = partOf(result.hypotheses[0].parts, index) ?? partOf(result.parts, index);
+  const hypotheses = result.hypotheses.map((hypothesis, rank) => {
+    return hypothesisOf(hypothesis, index, rank === 0 ? segment.targetTokens : null);
+  });
+  return {
+    ...result,
+    tokens: result.tokens.slice(segment.sourceTokens.start, segment.sourceTokens.end),
+    words: axis?.byWords
+      ? result.words.slice(axis.sourceOffset, axis.sourceOffset + axis.columns)
+      : wordsWithin(result.words, segment.sourceTokens),
+    maps: mapsOf(result.parts, index),
+    hypotheses: hypotheses.filter((hypothesis) => hypothesis !== null),
+    segments: [],
+    warnings: result.warnings.filter((warning) => warning.segment === index),
+  };
+}
+
+/**
+ * @param {Hypothesis} whole
+ * @param {number} index of the segment
+ * @param {Range | null} range of its tokens; null if only the maps tell
+ * @returns {Hypothesis | null} null if nothing tells
+ */
+function hypothesisOf(whole, index, range) {
+  const part = partOf(whole.parts, index);
+  const rows = part && { start: part.targetOffset, end: part.targetOffset + part.rows };
+  const words = part?.byWords && rows ? whole.words.slice(rows.start, rows.end) : null;
+  const tokens = range ?? (words ? spanned(words) : rows);
+  if (!tokens) return null;
+  const alignment = (whole.parts.get("alignment") ?? []).find((map) => map.segment === index);
+  const columns = alignment && [alignment.sourceOffset, alignment.sourceOffset + alignment.columns];
+  return {
+    ...whole,
+    tokens: whole.tokens.slice(tokens.start, tokens.end),
+    words: words ?? wordsWithin(whole.words, tokens),
+    maps: mapsOf(whole.parts, index),
+    entropy: rows ? whole.entropy.slice(rows.start, rows.end) : [],
+    coverage: rows ? whole.coverage.slice(rows.start, rows.end) : [],
+    sourceCoverage: columns ? whole.sourceCoverage.slice(...columns) : [],
+  };
+}
+
+/**
+ * A map over both of a segment's axes, whose offsets say where its units are among those of the whole.
+ * @param {Map<string, AttentionMap[]>} parts
+ * @param {number} index of the segment
+ */
+function partOf(parts, index) {
+  const kinds = [...parts].filter(([kind]) => kind !== "decoder_self");
+  return kinds.flatMap(([, maps]) => maps).find((map) => map.segment === index);
+}
+
+/**
+ * @param {Map<string, AttentionMap[]>} parts
+ * @param {number} index of the segment
+ */
+function mapsOf(parts, index) {
+  /** @type {Map<string, AttentionMap>} */
+  const own = new Map();
+  for (const [kind, maps] of parts) {
+    const map = maps.find(({ segment }) => segment === index);
+    if (map) own.set(kind, map);
+  }
+  return own;
+}
+
+/**
+ * @param {Unit[]} words
+ * @param {Range} range of tokens
+ */
+const wordsWithin = (words, { start, end }) => words.filter(({ tokens }) => tokens && tokens.start >= start && tokens.start < end);
+
+/**
+ * @param {Unit[]} words
+ * @returns {Range}
+ */
+const spanned = (words) => ({ start: words[0]?.tokens?.start ?? 0, end: words[words.length - 1]?.tokens?.end ?? 0 });
 
 /**
  * @param {any} json
@@ -135,6 +296,7 @@ function readWords(messages, text, tokens = []) {
       special: message.special ?? false,
       probability: own.length ? Math.exp(own.reduce((sum, token) => sum + (token.logprob ?? 0), 0)) : null,
       copied: own.length > 0 && own.every((token) => token.copied),
+      tokens: readRange(message.tokens),
     };
   });
 }
@@ -190,6 +352,12 @@ function gapBefore(message, text, end) {
   if (text) return text.slice(end, start).join("");
   return start > end ? " " : "";
 }
+
+/**
+ * A part of a text with its line breaks, without control characters.
+ * @param {string} text
+ */
+export const legible = (text) => text.replace(/\r\n?/g, "\n").replace(CONTROLS, "\ufffd");
 
 /**
  * Text without control characters; never empty.

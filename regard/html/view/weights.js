@@ -11,6 +11,7 @@
  * @property {boolean} byWords whether the last two axes count words, not tokens
  * @property {number} rows
  * @property {number} columns
+ * @property {number} segment index of the text's segment that it belongs to
  * @property {number} sourceOffset position of its first column among those of the whole text
  * @property {number} targetOffset position of its first row among those of the whole output
  * @property {Float32Array} values row-major: [layers, heads, rows, columns], or [rows, columns]
@@ -40,6 +41,7 @@ export function decodeMap(message) {
     byWords: message.granularity === "GRANULARITY_WORD",
     rows,
     columns,
+    segment: message.segment ?? 0,
     sourceOffset: message.source_offset ?? 0,
     targetOffset: message.target_offset ?? 0,
     get values() {
@@ -71,6 +73,7 @@ export function wholeMap(maps) {
     byWords: first.byWords,
     rows,
     columns,
+    segment: 0,
     sourceOffset: 0,
     targetOffset: 0,
     get values() {
@@ -156,7 +159,7 @@ function littleEndian(base64, size) {
  * @param {string} base64
  * @returns {Uint8Array<ArrayBuffer>}
  */
-function bytesOf(base64) {
+export function bytesOf(base64) {
   // Newer browsers have a native decoder, many times faster.
   const native = /** @type {{fromBase64?: (text: string) => Uint8Array<ArrayBuffer>}} */ (/** @type {unknown} */ (Uint8Array));
   if (native.fromBase64) return native.fromBase64(base64);

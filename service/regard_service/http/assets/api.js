@@ -89,13 +89,16 @@ export async function* stream(path, body, signal) {
   const answer = await ask(path, posting(body, signal));
   const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
   const decoder = new TextDecoder();
-  let waiting = "";
+  /** @type {string[]} an event's pieces: a translated file is many of them, and none is looked through twice */
+  let waiting = [];
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    waiting += decoder.decode(value, { stream: true });
-    const blocks = waiting.split("\n\n");
-    waiting = blocks.pop() ?? "";
+    const piece = decoder.decode(value, { stream: true });
+    waiting.push(piece);
+    if (!piece.includes("\n")) continue;
+    const blocks = waiting.join("").split("\n\n");
+    waiting = [blocks.pop() ?? ""];
     for (const block of blocks) {
       const [name, data] = block.split("\n").map((line) => line.slice(line.indexOf(":") + 2));
       if (name === "error") throw Problem.of(JSON.parse(data));

@@ -2,6 +2,9 @@
  * The form: which model does what with which input, and how.
  */
 
+import { ENDINGS } from "./documents.js";
+import { EXAMPLES, Examples } from "./examples.js";
+import { isLong } from "./requests.js";
 import { Choice, element, Select, setAttributes } from "./view/dom.js";
 
 /**
@@ -10,6 +13,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {"translate" | "summarize" | "caption"} task
  * @property {boolean} streams
  * @property {string} text
+ * @property {"plain" | "html" | "xml"} format of the text
  * @property {File | null} picture
  * @property {string} model
  * @property {string} to language to translate into, or style of a summary
@@ -26,27 +30,19 @@ const TASKS = {
   TASK_CAPTIONING: { task: "caption", name: "Caption" },
 };
 
-/** @type {Record<string, string>} */
-const EXAMPLES = {
-  translate: "Could you tell me where the library is?",
-  summarize:
-    "All staff, please note that the office will be closed on Friday while the heating is repaired. " +
-    "The work begins at seven and should be finished in the evening. If you need anything from your desk over the " +
-    "weekend, please take it with you on Thursday. The office opens again on Monday at the usual time.",
-};
-
 const LINEAR_KINDS = ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS", "ATTENTION_KIND_ROLLOUT"];
-const LONGEST_FOR_ALL_KINDS = 600; // characters
 
 export class Composer {
   /**
    * @param {any[]} models as the server lists them
    * @param {(byButton: boolean) => void} onRun
    * @param {() => void} onChange
+   * @param {(file: File) => void} onDocument a file to translate was dropped or chosen
    */
-  constructor(models, onRun, onChange) {
+  constructor(models, onRun, onChange, onDocument) {
     this.#models = models.filter((model) => model.state === "MODEL_STATE_READY" && model.task in TASKS);
     this.#onChange = onChange;
+    this.#onDocument = onDocument;
     this.#task = new Choice("Task", (/** @type {Call["task"]} */ task) => this.#choose(task));
     this.#model = new Select("Model", () => this.#showLanguages());
     this.#to = new Select("To", onChange);
@@ -61,11 +57,16 @@ export class Composer {
     setAttributes(this.#stream, { type: "checkbox", checked: "" });
     this.#text = element("textarea");
     setAttributes(this.#text, { "aria-label": "Text", spellcheck: "true", dir: "auto" });
+    this.#format = new Choice("Format", (/** @type {Call["format"]} */ format) => this.#setFormat(format));
+    this.#examples = new Examples((example) => this.#take(example));
     this.#drop = this.#dropZone();
+    this.#fileChoice = this.#fileField();
+    this.#takeDropped();
     this.run = element("button", "run", "Translate");
     this.run.type = "submit";
     this.element = this.#form(onRun);
     this.#units.show(UNITS, "words");
+    this.#setFormat("plain");
     this.#choose(this.#tasks()[0]?.[0] ?? "translate");
   }
 
@@ -79,7 +80,13 @@ export class Composer {
   /** @type {Choice<any>} */ #units;
   /** @type {HTMLInputElement} */ #stream;
   /** @type {HTMLTextAreaElement} */ #text;
+  /** @type {(file: File) => void} */ #onDocument;
+  /** @type {Choice<any>} */ #format;
+  /** @type {Call["format"]} */ #chosenFormat = "plain";
+  /** @type {Examples} */ #examples;
   /** @type {HTMLElement} */ #drop;
+  /** @type {HTMLElement} */ #fileChoice;
+  /** @type {(file: File) => void} */ #takePicture = () => {};
   /** @type {Call["task"]} */ #chosen = "translate";
   #words = true;
   /** @type {File | null} */ #picture = null;
@@ -91,6 +98,7 @@ export class Composer {
       task: this.#chosen,
       streams: this.#stream.checked,
       text: this.#text.value,
+      format: this.#chosen === "translate" ? this.#chosenFormat : "plain",
       picture: this.#picture,
       model: this.#model.select.value,
       to: this.#to.select.value,
@@ -105,8 +113,8 @@ export class Composer {
   #kinds() {
     const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);
     const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);
-    const isLong = this.#chosen !== "caption" && this.#text.value.length > LONGEST_FOR_ALL_KINDS;
-    return offered.filter((/** @type {string} */ kind) => !isLong || LINEAR_KINDS.includes(kind));
+    const few = isLong({ task: this.#chosen, text: this.#text.value });
+    return offered.filter((/** @type {string} */ kind) => !few || LINEAR_KINDS.includes(kind));
   }
 
   /** Whether there is anything to send. */
@@ -122,7 +130,8 @@ export class Composer {
   /** @param {(byButton: boolean) => void} onRun */
   #form(onRun) {
     const stream = element("label", "check", this.#stream, element("span", "", "Stream"));
-    const top = element("div", "row", this.#task.element, this.#model.element, this.#to.element);
+    const top = element("div", "row", this.#task.element, this.#model.element, this.#to.element, this.#format.element);
+    const extras = element("div", "row extras", this.#examples.element, this.#fileChoice);
     const bottom = element(
       "div",
       "row",
@@ -132,7 +141,7 @@ export class Composer {
       stream,
       this.run,
     );
-    const form = element("form", "composer", top, this.#text, this.#drop, bottom);
+    const form = element("form", "composer", top, this.#text, this.#drop, extras, bottom);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       onRun(event.submitter !== null);
@@ -153,8 +162,12 @@ export class Composer {
   /** @param {Call["task"]} task */
   #choose(task) {
     const tasks = this.#tasks();
-    if (EXAMPLES[this.#chosen] === this.#text.value || !this.#text.value) this.#text.value = EXAMPLES[task] ?? "";
+    const isExample = EXAMPLES[this.#chosen].some(({ text }) => text === this.#text.value);
+    if (isExample || !this.#text.value) this.#text.value = EXAMPLES[task][0].text ?? "";
     this.#chosen = task;
+    this.#setFormat("plain");
+    this.#examples.show(task);
+    this.#format.element.hidden = this.#fileChoice.hidden = task !== "translate";
     this.#task.show(tasks, task);
     this.#text.hidden = task === "caption";
     this.#drop.hidden = task !== "caption";
@@ -198,8 +211,7 @@ export class Composer {
     preview.addEventListener("error", () => (preview.hidden = true));
     const hint = element("span", "", "Drop a picture here, paste one, or choose a file (JPEG, PNG or WebP).");
     const zone = element("label", "drop", input, preview, hint);
-    const take = (/** @type {File | undefined} */ file) => {
-      if (!file) return;
+    this.#takePicture = (file) => {
       this.#picture = file;
       preview.src = URL.createObjectURL(file);
       preview.hidden = false;
@@ -207,38 +219,85 @@ export class Composer {
       this.#onChange();
       this.element.requestSubmit();
     };
-    input.addEventListener("change", () => take(input.files?.[0]));
-    this.#takeDropped(zone, take);
+    input.addEventListener("change", () => input.files?.length && this.#takePicture(input.files[0]));
     document.addEventListener("paste", (event) => {
-      if (this.#chosen === "caption") take(event.clipboardData?.files[0]);
+      const file = event.clipboardData?.files[0];
+      if (this.#chosen === "caption" && file) this.#takePicture(file);
     });
     return zone;
   }
 
+  /** Where a file to translate is chosen. */
+  #fileField() {
+    const input = element("input", "hidden");
+    setAttributes(input, { type: "file", accept: ENDINGS.join(), "aria-label": "File to translate" });
+    input.addEventListener("change", () => {
+      if (input.files?.length) this.#onDocument(input.files[0]);
+      input.value = ""; // the same file may be chosen again
+    });
+    const hint = element("span", "", "Translate a file: drop it here, or choose one");
+    const field = element("label", "file-choice", input, hint);
+    field.title = `Files: ${ENDINGS.join(" ")}`;
+    return field;
+  }
+
+  /** @param {Call["format"]} format */
+  #setFormat(format) {
+    this.#chosenFormat = format;
+    this.#format.show(FORMATS, format);
+    setAttributes(this.#text, { spellcheck: format === "plain" });
+    this.#onChange();
+  }
+
   /**
-   * Takes a picture wherever on the page it is dropped; a browser would leave the page for it otherwise.
-   * @param {HTMLElement} zone what shows that it will be taken
-   * @param {(file: File | undefined) => void} take
+   * Puts an example into the form, and sends it.
+   * @param {import("./examples.js").Example} example
    */
-  #takeDropped(zone, take) {
-    const captions = () => this.#tasks().some(([task]) => task === "caption");
+  async #take(example) {
+    if (example.picture) {
+      const answer = await fetch(example.picture);
+      const name = example.picture.slice(example.picture.lastIndexOf("/") + 1);
+      this.#takePicture(new File([await answer.blob()], name, { type: "image/jpeg" }));
+      return;
+    }
+    this.#text.value = example.text ?? "";
+    this.#setFormat(example.format ?? "plain");
+    this.element.requestSubmit();
+  }
+
+  /**
+   * Takes a picture, or a file to translate, wherever on the page it is dropped; a browser would leave the page for it
+   * otherwise.
+   */
+  #takeDropped() {
+    const zones = [this.#drop, this.#fileChoice];
+    const light = (/** @type {boolean} */ isOver) => zones.forEach((zone) => zone.classList.toggle("over", isOver));
     document.addEventListener("dragover", (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      zone.classList.add("over");
+      light(true);
     });
-    document.addEventListener("dragleave", () => zone.classList.remove("over"));
+    document.addEventListener("dragleave", () => light(false));
     document.addEventListener("drop", (event) => {
       const file = event.dataTransfer?.files[0];
-      zone.classList.remove("over");
+      light(false);
       if (!file) return;
       event.preventDefault();
-      if (!captions()) return;
-      if (this.#chosen !== "caption") this.#choose("caption");
-      take(file);
+      const task = file.type.startsWith("image/") ? "caption" : "translate";
+      if (!this.#tasks().some(([offered]) => offered === task)) return;
+      if (this.#chosen !== task) this.#choose(task);
+      if (task === "caption") this.#takePicture(file);
+      else this.#onDocument(file);
     });
   }
 }
+
+/** @type {[Call["format"], string][]} */
+const FORMATS = [
+  ["plain", "Text"],
+  ["html", "HTML"],
+  ["xml", "XML"],
+];
 
 /** @type {[string, string][]} */
 const UNITS = [

@@ -21,6 +21,11 @@ export class Partial {
   /** @type {Map<string, AttentionMap[]>} each kind's rows, in the order of the tokens */
   #rows = new Map();
 
+  /** The output so far. */
+  get text() {
+    return this.#text;
+  }
+
   /** @param {any} event a token has become certain */
   add(event) {
     this.#tokens.push(event.token);

@@ -4,12 +4,13 @@
 
 import { get, hasToken, keepToken, post, Problem, stream } from "./api.js";
 import { Composer } from "./composer.js";
+import { DocumentPanel } from "./documents.js";
+import { Answer } from "./answer.js";
 import { Partial } from "./partial.js";
 import { requestOf, snippetsOf } from "./requests.js";
 import { Choice, element, setAttributes } from "./view/dom.js";
 import { readResult } from "./view/result.js";
 import { switchThemeWith } from "./view/theme.js";
-import { View } from "./view/view.js";
 
 /** @typedef {import("./composer.js").Call} Call */
 /** @typedef {import("./view/result.js").Result} Result */
@@ -21,8 +22,8 @@ const problem = element("div", "problem");
 problem.setAttribute("role", "alert");
 const timings = element("div", "timings");
 setAttributes(timings, { role: "status", "aria-label": "Timings" });
-const answer = element("section", "answer");
-answer.setAttribute("aria-label", "Answer");
+const answer = new Answer();
+const file = new DocumentPanel();
 
 /** @type {AbortController | null} */
 let running = null;
@@ -50,25 +51,23 @@ copy.addEventListener("click", async () => {
 /** @type {Composer | null} */
 let composer = null;
 composer = await compose();
-const view = new View(answer);
 if (composer) {
   const pre = element("pre", "", code);
   setAttributes(pre, { tabindex: 0, role: "group", "aria-label": "The same call" });
   const row = element("div", "row", languages.element, copy);
   const sameCall = element("section", "same-call", element("h2", "", "The same call"), row, pre);
-  main.append(composer.element, problem, timings, answer, sameCall);
-  answer.hidden = true;
+  main.append(composer.element, problem, file.element, timings, answer.element, sameCall);
   showSnippet();
   if (composer.isReady) run();
 } else main.append(problem);
-switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => view.themeChanged());
+switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => answer.themeChanged());
 
 /** The form for the models that there are; null if there are none, or no answer. */
 async function compose() {
   try {
     const { models = [] } = await get("/v1/models");
     if (models.some((/** @type {any} */ model) => model.state === "MODEL_STATE_READY")) {
-      return new Composer(models, run, () => showSnippet());
+      return new Composer(models, run, () => showSnippet(), runDocument);
     }
     show(new Problem("No models", "This server has no model that is ready."));
   } catch (error) {
@@ -98,51 +97,85 @@ function tokenForm() {
  * @param {boolean} [byButton]
  */
 async function run(byButton = false) {
+  if (!composer || (running && byButton)) {
+    running?.abort();
+    return;
+  }
+  const call = composer.call();
+  await during(async (signal) => {
+    const before = answer.numShown;
+    answer.isBusy = true;
+    file.forget();
+    try {
+      const input = { call, image: call.task === "caption" && call.picture ? await imageOf(call.picture) : null };
+      const { path, body } = await requestOf(call);
+      const result = call.streams
+        ? await watch(stream(path, body, signal), input, signal)
+        : readResult((await post(path, body, signal)).results[0]);
+      answer.show(result, input);
+      showTimings(result);
+    } catch (error) {
+      if (running?.signal === signal && answer.numShown === before) forget();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Translates a file; it takes the place of a call that runs.
+ * @param {File} chosen
+ */
+async function runDocument(chosen) {
+  if (!composer) return;
+  const call = composer.call();
+  await during(async (signal) => {
+    forget();
+    try {
+      if (!(await file.translate(call, chosen, signal))) throw new Problem("No result", "The stream ended before its result.");
+    } catch (error) {
+      if (running?.signal === signal) file.forget();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Runs a call instead of the one that runs, and shows its error.
+ * @param {(signal: AbortSignal) => Promise<void>} call
+ */
+async function during(call) {
   if (!composer) return;
   running?.abort();
-  if (running && byButton) return;
-  const call = composer.call();
   const own = (running = new AbortController());
-  const before = view.result;
   composer.run.textContent = "Stop";
   problem.replaceChildren();
-  answer.setAttribute("aria-busy", "true");
   try {
-    const image = call.task === "caption" && call.picture ? await imageOf(call.picture) : null;
-    const { path, body } = await requestOf(call);
-    const result = call.streams
-      ? await watch(stream(path, body, own.signal), image, own.signal)
-      : readResult((await post(path, body, own.signal)).results[0]);
-    answer.hidden = false;
-    view.show(result, image);
-    showTimings(result);
+    await call(own.signal);
   } catch (error) {
-    if (running !== own) return;
-    if (view.result === before) forget();
-    show(error);
+    if (running === own) show(error);
   } finally {
     if (running === own) {
       running = null;
       composer.run.textContent = composer.name;
-      answer.removeAttribute("aria-busy");
+      answer.isBusy = false;
     }
   }
 }
 
 /** Takes away an earlier call's answer: it is none to what was asked now. */
 function forget() {
-  answer.hidden = true;
+  answer.hide();
   timings.replaceChildren();
 }
 
 /**
  * Shows a stream as it comes, at most once a frame; returns its result.
  * @param {AsyncIterable<{name: string, data: any}>} events
- * @param {HTMLImageElement | null} image
+ * @param {import("./answer.js").Input} input
  * @param {AbortSignal} signal
  * @returns {Promise<Result>}
  */
-async function watch(events, image, signal) {
+async function watch(events, input, signal) {
   /** @type {Partial | null} */
   let partial = null;
   let waiting = 0;
@@ -155,8 +188,7 @@ async function watch(events, image, signal) {
       waiting ||= requestAnimationFrame(() => {
         waiting = 0;
         if (signal.aborted) return;
-        answer.hidden = false;
-        if (partial) view.show(partial.result(), image);
+        if (partial) answer.showPartial(partial, input);
       });
     } else if (name === "finished") {
       cancelAnimationFrame(waiting);
@@ -198,7 +230,8 @@ function showTimings(result) {
   const dropped = result.numTruncated
     ? [element("span", "", `the last ${result.numTruncated} tokens were too many and were dropped`)]
     : [];
-  timings.replaceChildren(shares, ...labels, element("span", "", `${result.model} ${result.version}`), ...dropped);
+  const model = element("span", "", `${result.model} ${result.version}`);
+  timings.replaceChildren(shares, ...labels, model, ...dropped);
 }
 
 /** @param {unknown} error */

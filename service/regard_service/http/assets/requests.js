@@ -16,6 +16,14 @@ const STEERING = /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 const METHODS = { translate: "Translate", summarize: "Summarize", caption: "Caption" };
 
+const LONGEST_IN_FLOATS = 600; // characters
+
+/**
+ * Whether a call's text is so long that its maps are made small.
+ * @param {Pick<Call, "task" | "text">} call
+ */
+export const isLong = (call) => call.task !== "caption" && call.text.length > LONGEST_IN_FLOATS;
+
 /**
  * The request of a call, without its input.
  * @param {Call} call
@@ -31,8 +39,11 @@ function optionsOf(call) {
     ...(call.hypotheses !== null && { num_return_sequences: call.hypotheses }),
   };
   if (Object.keys(generation).length) options.generation = generation;
+  if (call.format !== "plain") options.text_options = { format: `FORMAT_${call.format.toUpperCase()}` };
   options.attention = {
     kinds: call.kinds,
+    // A page has many maps: bytes show as much as floats.
+    ...(isLong(call) && { encoding: "ENCODING_UINT8" }),
     granularity: call.words ? "GRANULARITY_WORD" : "GRANULARITY_TOKEN",
   };
   return options;
@@ -60,8 +71,20 @@ export async function requestOf(call) {
 /** @param {Call} call */
 const pathOf = (call) => `/v1/${call.task}${call.streams ? "/stream" : ""}`;
 
+/**
+ * The path and the body that translate a file.
+ * @param {Call} call
+ * @param {string} name of the file, whose ending tells its format
+ * @param {string} document its bytes in base64
+ */
+export function documentRequestOf(call, name, document) {
+  const { model, target_language } = optionsOf(call);
+  const generation = call.beams === null ? undefined : { num_beams: call.beams };
+  return { path: "/v1/translate/document", body: { document, file_name: name, model, target_language, generation } };
+}
+
 /** @param {File} file */
-async function base64Of(file) {
+export async function base64Of(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const parts = [];
   for (let at = 0; at < bytes.length; at += 0x8000) parts.push(String.fromCharCode(...bytes.subarray(at, at + 0x8000)));
@@ -114,6 +137,7 @@ const literal = (value) =>
  */
 function pythonOf(call, target, file, access) {
   const options = [literal(call.task === "caption" ? file : call.text)];
+  if (call.format !== "plain") options.push(`format=${literal(call.format)}`);
   if (call.task === "translate" && call.to) options.push(`to=${literal(call.to)}`);
   if (call.task === "summarize" && call.to) options.push(`style=${literal(call.to)}`);
   options.push(`model=${literal(call.model)}`);

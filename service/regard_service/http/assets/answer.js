@@ -1,0 +1,153 @@
+/**
+ * The answer to a call: the whole text if it has layout, its warnings, and the words and maps of one segment.
+ */
+
+import { hasLayout, nameOf, Passage } from "./passage.js";
+import { Rendered } from "./rendered.js";
+import { isLong } from "./requests.js";
+import { element, setAttributes } from "./view/dom.js";
+import { legible, segmentOf } from "./view/result.js";
+import { View } from "./view/view.js";
+
+/** @typedef {import("./view/result.js").Result} Result */
+
+/**
+ * What was sent.
+ * @typedef {object} Input
+ * @property {import("./composer.js").Call} call
+ * @property {HTMLImageElement | null} image
+ */
+
+export class Answer {
+  constructor() {
+    this.element = element("section", "answer");
+    setAttributes(this.element, { "aria-label": "Answer" });
+    this.element.hidden = true;
+    this.#passage = new Passage((index) => this.#showSegment(index));
+    this.#rendered = element("div", "passage", this.#pages[0].element, this.#pages[1].element);
+    setAttributes(this.#warnings, { "aria-label": "Warnings" });
+    this.element.append(this.#warnings, this.#passage.element, this.#rendered, this.#name);
+    this.#view = new View(this.element);
+  }
+
+  /** @type {Passage} */ #passage;
+  #pages = [new Rendered("Source as rendered"), new Rendered("Translation as rendered")];
+  /** @type {HTMLElement} */ #rendered;
+  #warnings = element("ul", "warnings");
+  #name = element("p", "chosen");
+  /** @type {View} */ #view;
+  /** @type {Result | null} the whole one */ #result = null;
+  #numShown = 0;
+
+  /** How often a part of an answer, or a whole one, has been shown. */
+  get numShown() {
+    return this.#numShown;
+  }
+
+  /** @param {boolean} isBusy */
+  set isBusy(isBusy) {
+    setAttributes(this.element, { "aria-busy": isBusy || null });
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  /** Repaints in the page's new theme. */
+  themeChanged() {
+    this.#view.themeChanged();
+  }
+
+  /**
+   * @param {Result} result
+   * @param {Input} input
+   */
+  show(result, { call, image }) {
+    this.#result = result;
+    this.#numShown++;
+    this.element.hidden = false;
+    const isPassage = call.task === "translate" && (call.format !== "plain" || hasLayout(call.text, result));
+    this.#showWarnings(result.warnings.filter(({ segment }) => !isPassage || segment === null));
+    this.#passage.element.hidden = !isPassage;
+    this.#showPages(call, result);
+    if (!isPassage) this.#showDetails(result, image);
+    else {
+      this.#passage.show(call.text, result);
+      const first = result.segments.findIndex(({ copied }) => !copied);
+      if (result.segments.length) this.#passage.choose(Math.max(first, 0));
+      else this.#hideDetails("There is nothing to translate in this text: it was copied.");
+    }
+  }
+
+  /**
+   * Shows an output that is being made. Of a page only the text: its maps come by segment, at the end.
+   * @param {import("./partial.js").Partial} partial
+   * @param {Input} input
+   */
+  showPartial(partial, { call, image }) {
+    this.#numShown++;
+    this.element.hidden = false;
+    this.#showWarnings([]);
+    this.#rendered.hidden = true;
+    const isPage = call.task === "translate" && (call.format !== "plain" || call.text.trim().includes("\n") || isLong(call));
+    this.#passage.element.hidden = !isPage;
+    if (isPage) {
+      this.#passage.showPart(call.text, partial.text);
+      this.#hideDetails("");
+    } else {
+      this.#showDetails(partial.result(), image);
+    }
+  }
+
+  /** @param {number} index */
+  #showSegment(index) {
+    const result = this.#result;
+    if (!result) return;
+    if (result.segments[index].copied) {
+      this.#hideDetails("This segment was copied: no model read it.");
+      return;
+    }
+    const segment = segmentOf(result, index);
+    this.#showDetails(segment, null);
+    const { target } = result.segments[index];
+    const text = Array.from(result.hypotheses[0].text).slice(target.start, target.end).join("");
+    this.#name.textContent = `Segment ${index + 1} of ${result.segments.length}: ${nameOf(text)}`;
+    this.#name.hidden = false;
+  }
+
+  /**
+   * @param {Result} result
+   * @param {HTMLImageElement | null} image
+   */
+  #showDetails(result, image) {
+    this.#name.hidden = true;
+    this.#view.element.hidden = false;
+    this.#view.show(result, image);
+  }
+
+  /** @param {string} why */
+  #hideDetails(why) {
+    this.#view.element.hidden = true;
+    this.#name.textContent = why;
+    this.#name.hidden = !why;
+  }
+
+  /**
+   * Shows HTML as a browser does, source and output.
+   * @param {import("./composer.js").Call} call
+   * @param {Result} result
+   */
+  #showPages(call, result) {
+    const isPage = call.task === "translate" && call.format === "html";
+    this.#rendered.hidden = !isPage;
+    if (!isPage) return;
+    this.#pages[0].show(call.text);
+    this.#pages[1].show(result.hypotheses[0].text);
+  }
+
+  /** @param {import("./view/result.js").Warning[]} warnings */
+  #showWarnings(warnings) {
+    this.#warnings.hidden = warnings.length === 0;
+    this.#warnings.replaceChildren(...warnings.map(({ message }) => element("li", "", legible(message))));
+  }
+}
