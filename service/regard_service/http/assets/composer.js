@@ -230,7 +230,7 @@ export class Composer {
   /** Where a file to translate is chosen. */
   #fileField() {
     const input = element("input", "hidden");
-    setAttributes(input, { type: "file", accept: ENDINGS.join(), "aria-label": "File to translate" });
+    setAttributes(input, { type: "file", accept: ENDINGS.join(), "aria-label": "Document" });
     input.addEventListener("change", () => {
       if (input.files?.length) this.#onDocument(input.files[0]);
       input.value = ""; // the same file may be chosen again
