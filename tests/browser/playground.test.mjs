@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import * as b from "./browser.mjs";
@@ -556,6 +556,29 @@ test("a dropped file is translated, with progress, warnings and a link to save i
   assert.equal(await page.locator(".document ul.warnings li").textContent(), "line 7: it stays as it was A <b>text");
   await page.getByText("translated, 1 warning").waitFor();
   await b.screenshot(page, "playground-file");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the calls to copy of a file translate it: curl, grpcurl, Python", async () => {
+  const { page, complaints, close } = await openPlayground();
+  const text = "The garden's door is open.\n";
+  writeFileSync(join(b.PAGES, "it's.txt"), text);
+  await drop(page.locator("body"), "it's.txt", "text/plain", Buffer.from(text));
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Save it's.de.txt" }).click()]);
+  const saved = readFileSync(await download.path(), "utf-8");
+  assert.notEqual(saved, text);
+  const shown = () => page.locator(".same-call code").textContent();
+  const events = execFileSync("bash", ["-c", (await shown()).replace("curl ", "curl -s ")], { encoding: "utf-8", cwd: b.PAGES });
+  const { finished } = JSON.parse(events.trim().split("\ndata: ").at(-1));
+  assert.equal(Buffer.from(finished.document, "base64").toString(), saved);
+  await page.getByRole("radio", { name: "Python" }).check();
+  execFileSync(process.env.PYTHON, ["-c", await shown()], { cwd: b.PAGES });
+  assert.equal(readFileSync(join(b.PAGES, "it's.de.txt"), "utf-8"), saved);
+  await page.getByRole("radio", { name: "grpcurl" }).check();
+  assert.match(await shown(), /"document":"'; base64 < 'it'\\''s.txt' .* regard\.v1\.AttentionService\/TranslateDocument$/s);
+  await translate(page, TEXT);
+  assert.match(await shown(), /AttentionService\/StreamTranslate$/);
   assert.deepEqual(complaints, []);
   await close();
 });

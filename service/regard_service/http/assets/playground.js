@@ -4,10 +4,10 @@
 
 import { get, hasToken, keepToken, post, Problem, stream } from "./api.js";
 import { Composer } from "./composer.js";
-import { DocumentPanel } from "./documents.js";
+import { DocumentPanel, translatedName } from "./documents.js";
 import { Answer } from "./answer.js";
 import { Partial } from "./partial.js";
-import { requestOf, snippetsOf } from "./requests.js";
+import { documentSnippetsOf, requestOf, snippetsOf } from "./requests.js";
 import { Choice, element, setAttributes } from "./view/dom.js";
 import { readResult } from "./view/result.js";
 import { switchThemeWith } from "./view/theme.js";
@@ -27,6 +27,8 @@ const file = new DocumentPanel();
 
 /** @type {AbortController | null} */
 let running = null;
+/** @type {File | null} the file whose translation was the last call */
+let lastFile = null;
 /** @type {"curl" | "grpcurl" | "python"} */
 let language = "curl";
 
@@ -101,6 +103,8 @@ async function run(byButton = false) {
     running?.abort();
     return;
   }
+  lastFile = null;
+  showSnippet();
   const call = composer.call();
   await during(async (signal) => {
     const before = answer.numShown;
@@ -127,6 +131,8 @@ async function run(byButton = false) {
  */
 async function runDocument(chosen) {
   if (!composer) return;
+  lastFile = chosen;
+  showSnippet();
   const call = composer.call();
   await during(async (signal) => {
     forget();
@@ -259,5 +265,9 @@ function showSnippet() {
     language,
   );
   const access = { isSecure: location.protocol === "https:", hasToken: hasToken() };
-  code.textContent = snippetsOf(composer.call(), location.origin, target, access)[language];
+  const call = composer.call();
+  const snippets = lastFile
+    ? documentSnippetsOf(call, lastFile.name, translatedName(lastFile.name, call.to), location.origin, target, access)
+    : snippetsOf(call, location.origin, target, access);
+  code.textContent = snippets[language];
 }

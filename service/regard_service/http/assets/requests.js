@@ -102,17 +102,55 @@ export async function base64Of(file) {
 export function snippetsOf(call, origin, target, access) {
   const file = call.picture?.name || "picture.jpg";
   const isPicture = call.task === "caption";
-  const body = literal({ ...inputOf(call, isPicture ? "@picture@" : call.text), ...optionsOf(call) });
-  // The file's content takes the mark's place: a command line is too short for it.
-  const [before, after] = body.split("@picture@");
-  const sent = isPicture ? `{ printf %s ${quoted(before)}; base64 < ${quoted(file)} | tr -d '\\n'; printf %s ${quoted(after)}; } |\n  ` : "";
+  const commands = commandsOf({
+    url: `${origin}${pathOf(call)}`,
+    target,
+    method: `${call.streams ? "Stream" : ""}${METHODS[call.task]}`,
+    streams: call.streams,
+    body: { ...inputOf(call, isPicture ? CONTENT : call.text), ...optionsOf(call) },
+    file: isPicture ? file : null,
+    access,
+  });
+  return { ...commands, python: pythonOf(call, target, file, access) };
+}
+
+/**
+ * The translation of a file in other languages.
+ * @param {Call} call
+ * @param {string} name of the file
+ * @param {string} translated name of its translation
+ * @param {string} origin of this page
+ * @param {string} target of gRPC, "host:port"
+ * @param {Access} access
+ * @returns {Record<"curl" | "grpcurl" | "python", string>}
+ */
+export function documentSnippetsOf(call, name, translated, origin, target, access) {
+  const { path, body } = documentRequestOf(call, name, CONTENT);
+  const commands = commandsOf({ url: origin + path, target, method: "TranslateDocument", streams: true, body, file: name, access });
+  const options = [literal(name), literal(call.to), `model=${literal(call.model)}`];
+  if (call.beams !== null) options.push(`num_beams=${call.beams}`);
+  const lines = [`    found = client.translate_document(${options.join(", ")})`, `    found.save(${literal(translated)})`];
+  return { ...commands, python: programOf(lines, target, access) };
+}
+
+/** Stands in a request for the content of a file. */
+const CONTENT = "@content@";
+
+/**
+ * A call as commands. The content of a file takes its mark's place: a command line is too short for it.
+ * @param {{url: string, target: string, method: string, streams: boolean, body: object, file: string | null, access: Access}} call
+ */
+function commandsOf({ url, target, method, streams, body, file, access }) {
+  const text = literal(body);
+  const at = text.indexOf(CONTENT); // the input is the body's first field
+  const [before, after] = [text.slice(0, at), text.slice(at + CONTENT.length)];
+  const content = `base64 < ${quoted(file ?? "")} | tr -d '\\n'`;
+  const sent = file === null ? "" : `{ printf %s ${quoted(before)}; ${content}; printf %s ${quoted(after)}; } |\n  `;
   const token = access.hasToken ? ' -H "authorization: Bearer $TOKEN"' : "";
-  const data = isPicture ? "@-" : quoted(body);
-  const method = `regard.v1.AttentionService/${call.streams ? "Stream" : ""}${METHODS[call.task]}`;
+  const data = (/** @type {string} */ input) => (file === null ? quoted(text) : input);
   return {
-    curl: `${sent}curl ${call.streams ? "-N " : ""}${origin}${pathOf(call)} -H 'content-type: application/json'${token} -d ${data}`,
-    grpcurl: `${sent}grpcurl ${access.isSecure ? "" : "-plaintext "}-d ${isPicture ? "@" : data}${token} ${target} ${method}`,
-    python: pythonOf(call, target, file, access),
+    curl: `${sent}curl ${streams ? "-N " : ""}${url} -H 'content-type: application/json'${token} -d ${data("@-")}`,
+    grpcurl: `${sent}grpcurl ${access.isSecure ? "" : "-plaintext "}-d ${data("@")}${token} ${target} regard.v1.AttentionService/${method}`,
   };
 }
 
@@ -153,6 +191,16 @@ function pythonOf(call, target, file, access) {
         "    print(result.text)",
         `    result.save_html(${page})`,
       ];
+  return programOf(body, target, access);
+}
+
+/**
+ * A program that calls by a client.
+ * @param {string[]} body its lines
+ * @param {string} target
+ * @param {Access} access
+ */
+function programOf(body, target, access) {
   const imports = [...(access.hasToken ? ["import os", ""] : []), ...(access.isSecure ? ["import grpc"] : []), "import regard"];
   const arguments_ = [literal(target)];
   if (access.isSecure) arguments_.push("credentials=grpc.ssl_channel_credentials()");
