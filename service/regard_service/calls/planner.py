@@ -15,6 +15,7 @@ from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
+from regard_service.languages.matching import match
 from regard_service.observability.tracing.record import stage
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
@@ -58,8 +59,7 @@ class CallPlanner:
         targets = model.manifest.target_languages
         if not call.target_language and len(targets) != 1:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
-        target = call.target_language or targets[0]
-        _check_offered("target language", target, model, targets)
+        target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
         language = _source_language(call, model)
         readings = self._texts(model, call.texts, target, call.truncation, language=language)
         return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
@@ -68,8 +68,8 @@ class CallPlanner:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(call, "summarization", style=call.style)
         styles = model.manifest.styles
-        if call.style:
-            _check_offered("style", call.style, model, styles)
+        if call.style and call.style not in styles:
+            raise _not_offered("style", call.style, model, styles)
         style = call.style or (styles[0] if styles else "")
         readings = self._texts(model, call.texts, style, call.truncation)
         return await self._plan(call, model, style, readings, is_threaded=_are_long(call.texts))
@@ -178,8 +178,7 @@ def _source_language(call: TranslateCall, model: LoadedModel) -> str:
     """
     sources = model.manifest.source_languages
     if call.source_language:
-        _check_offered("source language", call.source_language, model, sources)
-        return call.source_language
+        return _language("source", call.source_language, model, sources)
     source = model.manifest.source
     if not isinstance(source, TextSource) or not source.needs_source_language:
         return ""
@@ -188,7 +187,13 @@ def _source_language(call: TranslateCall, model: LoadedModel) -> str:
     return sources[0]
 
 
-def _check_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str]) -> None:
-    """Raises ModelNotFound unless the model offers a language or style."""
-    if name not in offered:
-        raise ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}")
+def _language(side: str, code: str, model: LoadedModel, offered: Sequence[str]) -> str:
+    """Returns the model's own name of a language. Raises ModelNotFound if it has none."""
+    found = match(code, offered)
+    if found is None:
+        raise _not_offered(f"{side} language", code, model, offered)
+    return found
+
+
+def _not_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str]) -> ModelNotFound:
+    return ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}")
