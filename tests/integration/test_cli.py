@@ -263,6 +263,24 @@ def test_caption_takes_paths(server: FakeServer, tmp_path: Path) -> None:
     assert bulk.exit_code == 1
 
 
+def test_an_input_that_fails_costs_the_others_nothing(server: FakeServer, tmp_path: Path) -> None:
+    path, missing = tmp_path / "dot.png", str(tmp_path / "none.png")
+    Image.new("RGB", (2, 2)).save(path)
+    captioned = regard("caption", str(path), missing, str(path))
+    text = f"BYTES {path.stat().st_size} OF PICTURE"
+    assert (captioned.exit_code, captioned.stdout) == (1, f"{text}\n{text}\n")
+    assert captioned.stderr == f"regard: {missing}: No such file or directory\n"
+
+    translated = regard("translate", "a b", "fail:INVALID_ARGUMENT", "c d")
+    assert (translated.exit_code, translated.stdout) == (1, "B A\nD C\n")
+    assert translated.stderr.startswith("regard: text 2: INVALID_ARGUMENT: ")
+    objects = json.loads(regard("translate", "a b", "fail:INVALID_ARGUMENT", "c d", "--json").stdout)
+    assert ["error" in each for each in objects] == [False, True, False]
+
+    refused = regard("translate", "fail:INVALID_ARGUMENT", "fail:INVALID_ARGUMENT", "--json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+
+
 def test_models_are_listed(server: FakeServer) -> None:
     result = regard("models")
     assert result.stdout.splitlines()[1].split() == "everyday* 2 translation ready en de,fr cpu int8".split()
