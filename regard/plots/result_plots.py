@@ -1,5 +1,6 @@
 """Plots of a result: chooses the map, its labels and the style."""
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,10 @@ Style = Literal["heatmap", "flow", "heads", "picture"]
 
 # Without a `kind`, the first of these that the result has is drawn.
 _KINDS_BY_PREFERENCE: tuple[AttentionKind, ...] = ("alignment", "cross", "rollout", "decoder_self", "encoder_self")
+
+
+_DPI = 144.0
+_MAX_PIXELS = 2**25  # of a PNG: the plot of a long text gets fewer pixels an inch
 
 
 class PlotOptions(TypedDict, total=False):
@@ -113,7 +118,9 @@ def save_plot(
     if Path(path).suffix.lower() in animation.FORMATS:
         animate_result(result, path, picture=picture, theme=theme)
     else:
-        plot_result(result, picture=picture, theme=theme).savefig(path, dpi=144)
+        figure = plot_result(result, picture=picture, theme=theme)
+        area = float(np.prod(figure.get_size_inches()))
+        figure.savefig(path, dpi=min(_DPI, math.sqrt(_MAX_PIXELS / area)))
 
 
 def averaged_weights(attention: AttentionMap, layer: int | None, head: int | None) -> Float32Array:

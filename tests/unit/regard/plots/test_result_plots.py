@@ -99,3 +99,10 @@ def test_without_matplotlib_the_error_names_the_extra(result: Result, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pip install 'regard\[plot\]'"):
         result.plot()
+
+
+def test_the_plot_of_a_long_text_has_a_bounded_number_of_pixels(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(300)]
+    text_result(words, words).save_plot(tmp_path / "long.png")
+    with Image.open(tmp_path / "long.png") as drawn:
+        assert drawn.width * drawn.height <= 2**25
