@@ -90,7 +90,7 @@ def _is_bytes(message: Message, name: str) -> bool:
 
 
 def _without_data_urls(item: Any) -> Any:
-    """Returns the base64 of bytes that are written as data URLs (RFC 2397), as browsers read files; other values stay."""
+    """Returns the base64 of bytes that are written as data URLs (RFC 2397), as browsers write them."""
     if isinstance(item, list):
         return [_without_data_urls(each) for each in item]
     if not isinstance(item, str) or item[:5].lower() != "data:":
