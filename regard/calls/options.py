@@ -1,9 +1,14 @@
 """Options of calls; the names of options that change the search or the maps are those of the proto."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, KeysView, Sequence, ValuesView
 from typing import TypedDict
 
 from regard.names import AlignmentMethod, AttentionKind, EarlyStopping, MapEncoding, Priority, Truncation, Weighting
+
+Texts = list[str] | tuple[str, ...] | Iterator[str] | KeysView[str] | ValuesView[str]
+"""Several texts. Any other iterable works too, such as a column of a table; but its type may not be `Iterable[str]`,
+which a single text has as well.
+"""
 
 
 class GenerationOptions(TypedDict, total=False):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps
 
 from regard.arrays import Float32Array
+from regard.plots.figure import ShownFigure
 from regard.plots.fonts import families_for
 from regard.plots.inputs import as_labels
 from regard.plots.text import write_title
@@ -67,7 +68,7 @@ def plot_caption(
     pixels = read_pixels(picture, grid)
     size = shown_size(grid, _PICTURE_WIDTH, _PICTURE_HEIGHT)
     sheet = _Sheet(len(labels), columns, *size, _TITLE_HEIGHT if title else 0.0)
-    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
+    figure = ShownFigure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     families = families_for(label.text for label in labels)
     for index, (label, values) in enumerate(zip(labels, maps, strict=True)):
         draw_overlay(figure.add_axes(sheet.picture_box(index)), pixels, values, grid, is_smooth=smooth)

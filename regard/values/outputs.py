@@ -5,9 +5,12 @@ from typing import Any, Self, cast
 
 from regard.names import AttentionKind, FinishReason
 from regard.v1 import regard_pb2 as pb
-from regard.values.maps import AttentionMap, read_maps
+from regard.values.maps import AttentionMap, described, read_maps
 from regard.values.units import Link, Token, Word, read_source_tokens, read_target_token, read_words
 from regard.wire import as_json, enums, from_json
+from regard.wire.images import ImageLike
+
+_MAX_SHOWN = 80  # characters of a text in a repr
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Hypothesis:
     coverage: tuple[float, ...]
     source_coverage: tuple[float, ...]
     message: pb.Hypothesis = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Hypothesis {shortened(self.text)!r} score {self.score:.3f}{described(self.attention)}>"
 
     @property
     def alignment(self) -> AttentionMap | None:
@@ -120,6 +126,7 @@ class Output:
         truncated, num_truncated_tokens: whether the end of the source was cut off, and how many tokens.
         num_parts: how many parts the source was split into.
         model, model_version: the model that ran.
+        picture: of a caption, the picture that the call sent; None for texts and for results that were read from JSON.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -134,6 +141,12 @@ class Output:
     model_version: str
     timings: Timings
     message: pb.Result = field(repr=False, compare=False)
+    picture: ImageLike | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        others = f" and {len(self.hypotheses) - 1} more" if len(self.hypotheses) > 1 else ""
+        maps = described((*self.best.attention, *self.source_attention))
+        return f"<{type(self).__name__} {shortened(self.text)!r}{others} by {self.model}@{self.model_version}{maps}>"
 
     @property
     def best(self) -> Hypothesis:
@@ -168,8 +181,8 @@ class Output:
         return cls.from_message(from_json.read_result(saved))
 
     @classmethod
-    def from_message(cls, message: pb.Result) -> Self:
-        """Reads a Result of the API."""
+    def from_message(cls, message: pb.Result, picture: ImageLike | None = None) -> Self:
+        """Reads a Result of the API; `picture` is the one that was captioned."""
         times = message.timings
         return cls(
             hypotheses=tuple(Hypothesis.from_message(each) for each in message.hypotheses),
@@ -184,4 +197,10 @@ class Output:
             model_version=message.model_version,
             timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
             message=message,
+            picture=picture,
         )
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text, for a repr."""
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"

@@ -44,6 +44,9 @@ class Token:
     copied: bool = False
     copied_from: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Token {self.piece!r} {self.id}>"
+
 
 @dataclass(frozen=True)
 class Word:
@@ -60,6 +63,9 @@ class Word:
     span: Span | None
     tokens: Span
     special: bool
+
+    def __repr__(self) -> str:
+        return f"<Word {self.text!r}>"
 
 
 def read_source_tokens(messages: Iterable[pb.SourceToken]) -> tuple[Token, ...]:
