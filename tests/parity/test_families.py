@@ -199,7 +199,11 @@ def test_self_attention_that_is_not_there_is_refused(exports: Exports, family: F
 
 
 def test_no_family_is_left_out() -> None:
-    assert {family.family for family in EVERY} == {*torch_families.FAMILIES, *torch_families.FAMILIES_WITH_OPTIONS, *TOOLKITS}
+    assert {family.family for family in EVERY} == {
+        *torch_families.FAMILIES,
+        *torch_families.FAMILIES_WITH_OPTIONS,
+        *TOOLKITS,
+    }
 
 
 def _cells() -> set[tuple[str, str]]:

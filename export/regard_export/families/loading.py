@@ -12,7 +12,9 @@ from regard_service.bundle import Manifest
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
 TORCH_MODULES = ("torch", "transformers")
-INSTALL_TORCH = "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
+INSTALL_TORCH = (
+    "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
+)
 
 DEFAULT_OPTIONS = LoadOptions()
 
