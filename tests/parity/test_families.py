@@ -13,7 +13,7 @@ import pytest
 import regard
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import VariantEngine
-from regard_export.families import torch_families
+from regard_export.families import loading, torch_families
 from regard_export.families.bergamot import student
 from regard_export.families.toolkits import joeynmt, torch_files
 from regard_export.resources.threads import half_of_torch_threads

@@ -73,7 +73,7 @@ class _BeamSearch:
 
     def _advance(self, length: int) -> None:
         num_beams, is_last = self._generation.num_beams, length == self._generation.max_new_tokens
-        candidates, running = self._candidates(), []
+        candidates, running = self._candidates(), list[_Hypothesis]()
         for rank, candidate in enumerate(candidates):
             if is_last or candidate.ids[-1] in self._target.end_ids:
                 if rank < num_beams:
@@ -115,4 +115,5 @@ class _BeamSearch:
             return True
         is_optimistic = settings.early_stopping == "never" and settings.length_penalty > 0
         longest = settings.max_new_tokens if is_optimistic else length
-        return self._running[0].score / longest**settings.length_penalty <= self._finished[-1].score
+        best_possible: float = self._running[0].score / longest**settings.length_penalty
+        return best_possible <= self._finished[-1].score
