@@ -1332,8 +1332,10 @@ class Hypothesis(_message.Message):
 
     @_builtins.property
     def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___Link]:
-        """With the alignment: the strongest source unit of each target unit, special tokens left out on both sides.
-        Units are tokens or words, as asked for. Ordered by target.
+        """With the alignment: hard links between source and target units, special tokens left out on both sides. Of a
+        translation: the links on which both directions of the alignment agree, and those that grow from them (grow-diag,
+        Koehn et al. 2003); a unit may have several links, or none. Of a summary or a caption: the strongest source unit
+        of each target unit. Units are tokens or words, as asked for. Ordered by target, then by source.
         """
 
     @_builtins.property

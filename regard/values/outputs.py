@@ -24,7 +24,7 @@ class Hypothesis:
         score: what hypotheses are ranked by.
         finish_reason: "end", or "length" if the output reached its limit.
         attention: the maps that the call asks for.
-        links, pharaoh: with the alignment, the strongest source unit of each target unit.
+        links, pharaoh: with the alignment, the pairs of units that belong together; a unit may have several, or none.
         entropy, coverage: with the alignment, one number for each target unit.
         source_coverage: with the alignment, the attention that each source unit received in sum.
     """

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 import regard
 from regard_models.nets.transformer import Transformer, TransformerConfig
-from regard_models.recipes.corpus import Pair
+from regard_models.recipes.pairs import Pair
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import Steps, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, write_checkpoint

@@ -8,7 +8,7 @@ from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import memory_specs, state_specs
 from regard_export.descriptions.layers import Linear, Norm
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import (
     LENGTHS,
@@ -24,7 +24,7 @@ from regard_service.bundle import StateSpec, TensorSpec
 
 
 def build_step(
-    description: TransformerDescription, builders: LayerBuilders, *, max_source_positions: int | None = None
+    description: TransformerWeights, builders: LayerBuilders, *, max_source_positions: int | None = None
 ) -> BuiltGraph:
     """Builds one position of the decoder, from the last tokens to the candidates for the next ones.
 
@@ -37,7 +37,7 @@ def build_step(
 class StepGraph(TransformerStack):
     """The residual stream is [slots, 1, width], as GroupQueryAttention requires."""
 
-    def __init__(self, description: TransformerDescription, builders: LayerBuilders, max_source_positions: int) -> None:
+    def __init__(self, description: TransformerWeights, builders: LayerBuilders, max_source_positions: int) -> None:
         super().__init__(GraphBuilder("step"), description, builders)
         self.max_source_positions = max_source_positions
         declare = self.graph.input

@@ -5,8 +5,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from regard_export.errors import ExportError
 
 
@@ -43,6 +41,8 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     Raises:
         ExportError: the file holds more than tensors and is not trusted, or cannot be read.
     """
+    import torch  # other files are read without it
+
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:

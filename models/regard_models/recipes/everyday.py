@@ -14,7 +14,8 @@ import torch
 from tokenizers import Tokenizer
 
 from regard_models.nets.transformer import Transformer, TransformerConfig
-from regard_models.recipes.corpus import Pair, join_neighbours, read_pairs, vary_names
+from regard_models.recipes.corpus import join_neighbours, vary_names
+from regard_models.recipes.pairs import Pair, read_pairs
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, greedy_bleu, write_checkpoint

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from regard_models.recipes.corpus import read_pairs
+from regard_models.recipes.pairs import read_pairs
 from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import fit, greedy_bleu, load_translator, write_checkpoint
 

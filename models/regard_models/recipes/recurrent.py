@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, Style
-from regard_models.recipes.corpus import Pair, pad_batch, read_pairs
+from regard_models.recipes.corpus import pad_batch
+from regard_models.recipes.pairs import Pair, read_pairs
 from regard_models.recipes.tokenizer import END, PAD, START, train_tokenizer
 from regard_models.recipes.training import Minutes, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.transformer import Transformer, TransformerConfig
-from regard_models.recipes.corpus import IGNORED_LABEL, Batch, Example, Pair, batches, pad_batch
+from regard_models.recipes.corpus import IGNORED_LABEL, Batch, Example, batches, pad_batch
+from regard_models.recipes.pairs import Pair
 from regard_models.recipes.tokenizer import END, PAD, START
 from regard_models.recipes.training import TrainingPlan, train
 

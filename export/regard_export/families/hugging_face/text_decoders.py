@@ -13,7 +13,7 @@ from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS,
 from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 
 # Our names to theirs.
 GPT2_NORMS = {
