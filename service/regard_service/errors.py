@@ -2,6 +2,7 @@
 
 ServiceError
 ├── InvalidInput        bad fields, each with its limit
+├── BodyTooLarge        the body of an HTTP request exceeds the limit of a message
 ├── ModelNotFound       no such model, language or style
 ├── Unsupported         the model or this version cannot do what the call asks
 ├── Overloaded          the queue is full; retry later
@@ -17,6 +18,7 @@ ServiceError
 └── DeadlinePassed      the call's deadline has passed
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -43,19 +45,43 @@ class FieldViolation:
     description: str
 
 
+MAX_VIOLATIONS = 32
+
+
 class InvalidInput(ServiceError):
-    """One or more bad fields; every violation is listed."""
+    """One or more bad fields.
+
+    Args:
+        violations: every one that was found.
+        num_more: violations besides these.
+
+    Attributes:
+        violations: the first `MAX_VIOLATIONS`.
+        num_more: how many there are besides.
+    """
 
     reason = "INVALID_INPUT"
 
-    def __init__(self, violations: list[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
-        self.violations = violations
+    def __init__(self, violations: list[FieldViolation], num_more: int = 0) -> None:
+        self.violations = violations[:MAX_VIOLATIONS]
+        self.num_more = num_more + len(violations) - len(self.violations)
+        listed = [f"{v.field}: {v.description}" for v in self.violations]
+        super().__init__("; ".join(listed + [f"and {self.num_more} more violations"] * bool(self.num_more)))
+
+    def renamed(self, rename: Callable[[str], str]) -> "InvalidInput":
+        """Returns the same violations with other paths of their fields."""
+        return InvalidInput([FieldViolation(rename(v.field), v.description) for v in self.violations], self.num_more)
 
     @classmethod
     def of(cls, field: str, description: str) -> "InvalidInput":
         """Returns the error of one bad field."""
         return cls([FieldViolation(field, description)])
+
+
+class BodyTooLarge(ServiceError):
+    """The body of an HTTP request exceeds the limit of a message, which gRPC itself enforces."""
+
+    reason = "BODY_TOO_LARGE"
 
 
 class ModelNotFound(ServiceError):

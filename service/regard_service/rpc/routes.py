@@ -9,22 +9,24 @@ import grpc
 
 from regard_service.convert.status import DETAILS_KEY, OUT_OF_MEMORY
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
-from regard_service.rpc.message_timeout import MessageTimeout
+from regard_service.rpc.messages import MessageReader
 
 
 class Routes(grpc.GenericRpcHandler):
     """Registers servicers, as a server does for `add_..._to_server`, and looks methods up for gRPC and HTTP.
 
     Args:
-        layers: outermost first.
-        message_timeout_s: the limit of the time until a call's first message.
+        layers: outermost first. They see a call before its message is read; its request is an `Unread`.
+        inner_layers: those that see the message.
+        message_timeout_s: the limit of the time until a call's message.
     """
 
-    def __init__(self, *layers: Layer, message_timeout_s: float) -> None:
-        self._layers = layers
+    def __init__(self, *layers: Layer, inner_layers: Sequence[Layer] = (), message_timeout_s: float) -> None:
+        self._outer_layers = layers
+        self._inner_layers = tuple(inner_layers)
         self._handlers: dict[str, Handler] = {}
         self._grpc_handlers: dict[str, Handler] = {}
-        self._message_timeout = MessageTimeout(message_timeout_s)
+        self._reader = MessageReader(message_timeout_s)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Returns gRPC's handler of a path; None makes gRPC answer UNIMPLEMENTED."""
@@ -44,25 +46,33 @@ class Routes(grpc.GenericRpcHandler):
             method = Method.of(service_name, name, handler)
             self._handlers[path] = self._wrapped(handler, method)
             serializing = self._wrapped(handler, method, returns_bytes=True)
-            self._grpc_handlers[path] = self._message_timeout.handler(serializing)
+            self._grpc_handlers[path] = self._reader.grpc_handler(serializing, self._deserializer(handler, method))
+
+    def _deserializer(self, handler: Handler, method: Method) -> Codec:
+        deserialize: Codec = handler.request_deserializer or _identity
+        for layer in reversed((*self._outer_layers, *self._inner_layers)):
+            deserialize = layer.deserializer(method, deserialize)
+        return deserialize
 
     def _wrapped(self, handler: Handler, method: Method, returns_bytes: bool = False) -> Handler:
-        """Wraps a method in the layers.
+        """Wraps a method in the layers. If it takes one message, the wrapped method takes an `Unread`.
 
         Args:
             returns_bytes: a single response is serialized within the layers, so that they see the error of a response
                 that cannot be serialized. gRPC would do it after them, and report INTERNAL.
         """
         own: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        deserialize: Codec = handler.request_deserializer or _identity
         serialize: Codec = handler.response_serializer or _identity
-        for layer in reversed(self._layers):
-            deserialize = layer.deserializer(method, deserialize)
+        for layer in reversed((*self._outer_layers, *self._inner_layers)):
             serialize = layer.serializer(method, serialize)
         behavior: Behavior = _writing(own) if handler.response_streaming else own
         if returns_bytes and not handler.response_streaming:
             behavior, serialize = _serializing(behavior, serialize), _identity
-        for layer in reversed(self._layers):
+        for layer in reversed(self._inner_layers):
+            behavior = layer.around(method, behavior)
+        if not handler.request_streaming:
+            behavior = self._reader.reading(behavior)
+        for layer in reversed(self._outer_layers):
             behavior = layer.around(method, behavior)
         behavior = _out_of_memory_guarded(behavior)
         make: Any = {
@@ -71,6 +81,7 @@ class Routes(grpc.GenericRpcHandler):
             "server_stream": grpc.unary_stream_rpc_method_handler,
             "bidi_stream": grpc.stream_stream_rpc_method_handler,
         }[method.kind]
+        deserialize = self._deserializer(handler, method) if handler.request_streaming else None
         wrapped: Handler = make(behavior, deserialize, serialize)
         return wrapped
 

@@ -89,7 +89,8 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         manifest = self._manifest(request.model_name, request.model_version)
         outputs = read_outputs(request, manifest)
         try:
-            results = await self._run(read_request(request, manifest, outputs), context.time_remaining())
+            own = read_request(request, manifest, outputs, self._reader.max_inputs)
+            results = await self._run(own, context.time_remaining())
         except InvalidInput as error:
             raise as_open_inference_error(error) from error
         logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(results))
