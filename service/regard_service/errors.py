@@ -2,6 +2,7 @@
 
 ServiceError
 ├── InvalidInput        bad fields, each with its limit
+│   └── AnswerTooLarge  the answer would exceed the limit of a message or of memory
 ├── BodyTooLarge        the body of an HTTP request exceeds the limit of a message
 ├── ModelNotFound       no such model, language or style
 ├── Unsupported         the model or this version cannot do what the call asks
@@ -20,6 +21,7 @@ ServiceError
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 
 class ServiceError(Exception):
@@ -68,14 +70,20 @@ class InvalidInput(ServiceError):
         listed = [f"{v.field}: {v.description}" for v in self.violations]
         super().__init__("; ".join(listed + [f"and {self.num_more} more violations"] * bool(self.num_more)))
 
-    def renamed(self, rename: Callable[[str], str]) -> "InvalidInput":
+    def renamed(self, rename: Callable[[str], str]) -> Self:
         """Returns the same violations with other paths of their fields."""
-        return InvalidInput([FieldViolation(rename(v.field), v.description) for v in self.violations], self.num_more)
+        return type(self)([FieldViolation(rename(v.field), v.description) for v in self.violations], self.num_more)
 
     @classmethod
-    def of(cls, field: str, description: str) -> "InvalidInput":
+    def of(cls, field: str, description: str) -> Self:
         """Returns the error of one bad field."""
         return cls([FieldViolation(field, description)])
+
+
+class AnswerTooLarge(InvalidInput):
+    """The answer exceeds a limit: it is expected to, before the work starts, or it does."""
+
+    reason = "ANSWER_TOO_LARGE"
 
 
 class BodyTooLarge(ServiceError):

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
@@ -91,8 +92,11 @@ async def test_messages_of_strangers_are_not_buffered(guarded: Served) -> None:
     assert peak_bytes(guarded.process.pid) - peak_before < 200 * MIB
 
 
+CROSS = pb.ATTENTION_KIND_CROSS
 INVALID_TEXT = b"\x12\x02\xc3\x28"
-KINDS = pb.TranslateRequest(attention=pb.AttentionConfig(kinds=[1] * 4_000_000)).SerializeToString()
+KINDS = pb.TranslateRequest(
+    attention=pb.AttentionConfig(kinds=[CROSS] * 4_000_000)
+).SerializeToString()
 LAYERS = pb.TranslateRequest(texts=["a"], attention=pb.AttentionConfig(layers=[7] * 4_000_000)).SerializeToString()
 LONG_TEXT = pb.TranslateRequest(texts=["a" * 15_000_000]).SerializeToString()
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -182,3 +186,54 @@ def test_at_most_some_violations_are_told(server: Served) -> None:
     assert any(detail.Unpack(details) for detail in Status.FromString(raw).details)
     assert len(details.field_violations) == MAX_VIOLATIONS + 1
     assert details.field_violations[-1].description == "and 96 more violations"
+
+
+SENTENCE = "The teacher of our youngest son said that he has lost the key to the house in the forest. "
+ALL_MAPS = pb.AttentionConfig(
+    kinds=[pb.ATTENTION_KIND_CROSS, pb.ATTENTION_KIND_ENCODER_SELF, pb.ATTENTION_KIND_DECODER_SELF]
+)
+LARGE = pb.TranslateRequest(texts=[SENTENCE * 4] * 128, target_language="de", attention=ALL_MAPS)
+
+
+def test_an_answer_that_cannot_be_sent_is_foretold(server: Served) -> None:
+    """46 kB of texts whose maps would exceed the limit of a message: no request enters the engine."""
+    refusals = 'regard_refused_calls_total{reason="ANSWER_TOO_LARGE"}'
+    admitted = 'regard_source_tokens_total{model="everyday"}'
+    before = server.metric(admitted), server.metric(refusals)
+    peak_before = peak_bytes(server.process.pid)
+    error: Any = call(server, TRANSLATE, LARGE.SerializeToString())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "max_message_bytes, 33554432" in error.details()
+    assert "top_k" in error.details()
+    body = json_format.MessageToJson(LARGE, preserving_proto_field_name=True).encode()
+    status, problem = post(server, "/v1/translate", body)
+    assert (status, problem["reason"]) == (400, "ANSWER_TOO_LARGE")
+    assert server.metric(admitted) == before[0]
+    assert server.metric(refusals) == before[1] + 2
+    assert peak_bytes(server.process.pid) - peak_before < 100 * MIB
+
+
+def test_what_the_refusal_says_helps(server: Served) -> None:
+    """The same call with few weights of each row."""
+    smaller = pb.TranslateRequest()
+    smaller.CopyFrom(LARGE)
+    smaller.attention.top_k = 1
+    smaller.attention.encoding = pb.ENCODING_UINT8
+    smaller.texts[:] = [SENTENCE] * 4
+    with grpc.insecure_channel(server.target, [("grpc.max_receive_message_length", -1)]) as channel:
+        answer = stubs.AttentionServiceStub(channel).Translate(smaller, timeout=PATIENCE_S)
+    assert len(answer.results) == 4
+
+
+def test_texts_of_very_many_tokens_are_not_all_tokenized(server: Served) -> None:
+    """128 texts of 20,000 flags. They would take 3 GB before the queue could refuse them."""
+    pid = server.process.pid
+    peak_before = peak_bytes(pid)
+    request = pb.TranslateRequest(
+        texts=["\U0001f1e9\U0001f1ea" * 10_000] * 128,
+        target_language="de",
+        truncation=pb.TRUNCATION_SPLIT_AND_JOIN,
+    )
+    error: Any = call(server, TRANSLATE, request.SerializeToString())
+    assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert peak_bytes(pid) - peak_before < 700 * MIB

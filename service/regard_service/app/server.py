@@ -165,14 +165,20 @@ class Server:
 
     def _add_services(self, backend: Backend) -> None:
         reader, sent_maps = RequestReader(call_limits(self._settings)), self._metrics.attention
-        timeout_s = self._settings.client_timeout_s
-        routes = Routes(*self._layers(), inner_layers=(self._gate,), message_timeout_s=timeout_s)
+        routes = Routes(
+            *self._layers(),
+            inner_layers=(self._gate,),
+            message_timeout_s=self._settings.client_timeout_s,
+            max_answer_bytes=self._settings.max_message_bytes,
+        )
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
         attention = AttentionServicer(backend.data_plane, reader, sent_maps)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(backend.models, self._refresh_health), registry)
         if self._settings.open_inference:
-            servicer = OpenInferenceServicer(backend.data_plane, backend.models, reader, sent_maps)
+            servicer = OpenInferenceServicer(
+                backend.data_plane, backend.models, reader, sent_maps, self._settings.max_message_bytes
+            )
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
