@@ -42,6 +42,7 @@ from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
 from regard_service.rpc.layers.error_status import ErrorStatusLayer
 from regard_service.rpc.layers.layer import Layer
+from regard_service.rpc.layers.message_bounds import MessageBounds
 from regard_service.rpc.layers.metrics import MetricsLayer
 from regard_service.rpc.layers.peer import PeerLayer
 from regard_service.rpc.layers.request_log import RequestLogLayer
@@ -148,7 +149,8 @@ class Server:
         """Starts the HTTP port; returns the certificates of all ports."""
         settings = self._settings
         certificates = open_certificates(settings)
-        api = JsonApi(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
+        limits = settings.max_message_bytes, settings.max_inputs_per_call
+        api = JsonApi(lambda: self._routes, *limits) if settings.http_api else None
         app = create_app(
             self._metrics.registry, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
         )
@@ -163,13 +165,20 @@ class Server:
 
     def _add_services(self, backend: Backend) -> None:
         reader, sent_maps = RequestReader(call_limits(self._settings)), self._metrics.attention
-        routes = Routes(*self._layers(), message_timeout_s=self._settings.client_timeout_s)
+        routes = Routes(
+            *self._layers(),
+            inner_layers=(self._gate,),
+            message_timeout_s=self._settings.client_timeout_s,
+            max_answer_bytes=self._settings.max_message_bytes,
+        )
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
         attention = AttentionServicer(backend.data_plane, reader, sent_maps)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(backend.models, self._refresh_health), registry)
         if self._settings.open_inference:
-            servicer = OpenInferenceServicer(backend.data_plane, backend.models, reader, sent_maps)
+            servicer = OpenInferenceServicer(
+                backend.data_plane, backend.models, reader, sent_maps, self._settings.max_message_bytes
+            )
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
@@ -182,7 +191,7 @@ class Server:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
 
     def _layers(self) -> Iterator[Layer]:
-        """Yields the layers around every call, outermost first."""
+        """Yields the layers around every call that see it before its message is read, outermost first."""
         yield RequestLogLayer()
         if self._tracing is not None:
             yield TracingLayer(self._tracing)
@@ -192,7 +201,7 @@ class Server:
             yield PeerLayer()
         else:
             yield AuthLayer(self._access_control, _scopes(self._services))
-        yield self._gate
+        yield MessageBounds(call_limits(self._settings))
 
     def _probe_routes(self) -> Routes:
         errors = ErrorStatusLayer(self._metrics.refusals.count)

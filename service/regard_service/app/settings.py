@@ -132,7 +132,17 @@ class Settings(BaseModel):
         default=40_000_000, ge=1, le=89_000_000, description="largest picture, width times height"
     )  # above, Pillow's own guard takes effect
     max_image_side: int = Field(default=16_384, ge=1, description="largest width, and largest height, of a picture")
-    max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="largest gRPC message")
+    max_message_bytes: int = Field(
+        default=32 * 2**20,
+        ge=1024,
+        lt=2**31,
+        description="largest request, and largest answer, of gRPC and HTTP",
+    )
+    max_answer_memory_bytes: int = Field(
+        default=384 * 2**20,
+        ge=1024,
+        description="most memory for the attention of a call's answer, foretold from its inputs and options",
+    )
     default_deadline_s: float | None = Field(
         default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"
     )

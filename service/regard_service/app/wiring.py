@@ -8,6 +8,7 @@ from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates, TlsError
 from regard_service.auth.access_control import AccessControl
 from regard_service.auth.tokens import TokenFile, TokensError
+from regard_service.calls.answer_size import AnswerLimits
 from regard_service.calls.data_plane import DataPlane
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.engine.core.observer import EngineObserver
@@ -83,7 +84,9 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     )
     engine = Engine(config, observer)
     pool = BoundedThreadPool(settings.num_workers, min(settings.max_queue, MAX_UNREAD_INPUTS))
-    return Backend(DataPlane(repository, engine, pool), ModelAdministration(repository, engine), engine, pool)
+    limits = AnswerLimits(settings.max_message_bytes, settings.max_answer_memory_bytes)
+    data_plane = DataPlane(repository, engine, pool, limits)
+    return Backend(data_plane, ModelAdministration(repository, engine), engine, pool)
 
 
 def _repository(settings: Settings) -> ModelRepository:

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
+from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
 from regard_service.calls.inputs import Part, Parts
 from regard_service.calls.plan import CallPlan, sequences
 from regard_service.calls.planner import CallPlanner
@@ -27,9 +28,16 @@ from regard_service.repository.model_repository import ModelRepository
 class DataPlane:
     """Runs calls: a planner turns a call into requests, the engine runs them, and builders make the results."""
 
-    def __init__(self, repository: ModelRepository, engine: Engine, pool: BoundedThreadPool) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        engine: Engine,
+        pool: BoundedThreadPool,
+        answer_limits: AnswerLimits | None = None,
+    ) -> None:
         self._pool = pool
-        self._planner = CallPlanner(repository, pool, engine.permit)
+        self._answer_limits = answer_limits or AnswerLimits()
+        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
@@ -59,7 +67,8 @@ class DataPlane:
         """Runs all requests of a call side by side, and builds the result of each input."""
         with plan.permit as permit:
             finished = iter(await permit.run_all(plan.requests))
-        results = []
+        results: list[Result] = []
+        num_bytes = 0
         for index, parts in enumerate(plan.inputs):
             num_sequences = len(sequences(parts, plan.generation))
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
@@ -68,7 +77,17 @@ class DataPlane:
             with stage("detokenize"):
                 # The maps of a text that was split are large; other results take less time than a thread costs.
                 results.append(await asyncio.to_thread(build) if len(parts) > 1 else build())
+            if plan.call.attention.kinds:
+                num_bytes += result_bytes(results[-1], plan.call.attention)
+                self._check_size(num_bytes, plan)
         return results
+
+    def _check_size(self, num_bytes: int, plan: CallPlan) -> None:
+        """Raises AnswerTooLarge if maps turn out larger than foretold, before more of them are made."""
+        limit = self._answer_limits.max_bytes
+        if num_bytes > limit:
+            found = f"the maps of the answer have more than {num_bytes} bytes"
+            raise too_large(found, "max_message_bytes", limit, plan.call.attention)
 
     async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncIterator[StreamEvent]:
         """Yields the source, each token as the search commits it, and the result."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
+from regard_service.calls.answer_size import AnswerLimits, check_answer
 from regard_service.calls.inputs import Parts
 from regard_service.calls.plan import CallPlan, engine_requests
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -20,13 +21,17 @@ from regard_service.observability.tracing.record import stage
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
-from regard_service.text.reading import SourceReader
+from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
 
 # Tokenizing this many characters takes about a millisecond. Less does not repay a thread.
 MAX_CHARACTERS_ON_EVENT_LOOP = 4_000
+
+# Tokens of all texts of a call. 128 texts of 20,000 characters of most languages have fewer; a text of symbols that the
+# vocabulary lacks has several for each character.
+MAX_TOKENS_PER_CALL = 2**20
 
 Reading = Callable[[], Parts]
 """Reads an input, or raises InvalidInput."""
@@ -44,9 +49,17 @@ class CallPlanner:
 
     Args:
         take_permit: runs before inputs are read.
+        answer_limits: calls whose answers would exceed them are refused before work starts; None takes the defaults.
     """
 
-    def __init__(self, repository: ModelRepository, pool: BoundedThreadPool, take_permit: TakePermit) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pool: BoundedThreadPool,
+        take_permit: TakePermit,
+        answer_limits: AnswerLimits | None = None,
+    ) -> None:
+        self._answer_limits = answer_limits or AnswerLimits()
         self._repository = repository
         self._take_permit = take_permit
         self._pool = pool
@@ -127,6 +140,7 @@ class CallPlanner:
             inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
+            check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
             requests = tuple(engine_requests(inputs, generation, call))
             permit.extend(requests)
         except BaseException:
@@ -138,7 +152,8 @@ class CallPlanner:
         self, readings: Sequence[Reading], *, is_threaded: bool
     ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
         """Reads all inputs; returns the valid inputs, and the violations of the others."""
-        attempts = [partial(_attempt, reading) for reading in readings]
+        meter = _TokenMeter()
+        attempts = [partial(_attempt, reading, meter) for reading in readings]
         with stage("prepare"):
             outcomes = await self._pool.run(attempts) if is_threaded else [attempt() for attempt in attempts]
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
@@ -162,11 +177,33 @@ def _read_image(reader: ImageReader, image: bytes, field: str) -> Parts:
     return (reader.read(image, field=field),)
 
 
-def _attempt(reading: Reading) -> Parts | InvalidInput:
+class _TokenMeter:
+    """Counts the tokens of a call while its inputs are read: characters do not tell how many there will be.
+
+    Threads add to it without a lock: one addition may be lost.
+    """
+
+    def __init__(self) -> None:
+        self.num_tokens = 0
+
+    def add(self, parts: Parts) -> None:
+        """Counts an input that was read."""
+        self.num_tokens += sum(part.array.shape[-1] for part in parts if isinstance(part, SourceText))
+
+    def check(self) -> None:
+        """Raises InvalidInput if the inputs read so far have too many."""
+        if self.num_tokens > MAX_TOKENS_PER_CALL:
+            raise InvalidInput.of("texts", f"have more than {MAX_TOKENS_PER_CALL} tokens, the limit of a call")
+
+
+def _attempt(reading: Reading, meter: _TokenMeter) -> Parts | InvalidInput:
     try:
-        return reading()
+        meter.check()
+        parts = reading()
     except InvalidInput as error:
         return error
+    meter.add(parts)
+    return parts
 
 
 def _source_language(call: TranslateCall, model: LoadedModel) -> str:

@@ -18,7 +18,7 @@ from regard_service.domain.calls import (
     TranslateCall,
     Truncation,
 )
-from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput
+from regard_service.errors import DeadlinePassed, InvalidInput
 from regard_service.validation.limits import CallLimits
 from regard_service.validation.texts import text_fault
 
@@ -37,6 +37,11 @@ class RequestReader:
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
+
+    @property
+    def max_inputs(self) -> int:
+        """The most inputs of a call."""
+        return self._limits.max_inputs_per_call
 
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
         """Reads a request to translate."""
@@ -89,7 +94,8 @@ class RequestReader:
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
             checks.add_if("text", text_fault(request.text, limit))
             return (request.text,)
-        self._check_num_inputs(checks, "texts", len(request.texts))
+        if not self._is_num_inputs_valid(checks, "texts", len(request.texts)):
+            return ()
         for index, text in enumerate(request.texts):
             checks.add_if(f"texts[{index}]", text_fault(text, limit))
         return tuple(request.texts)
@@ -98,17 +104,20 @@ class RequestReader:
         if isinstance(request, pb.StreamCaptionRequest):
             self._check_image(checks, "image", request.image)
             return (request.image,)
-        self._check_num_inputs(checks, "images", len(request.images))
+        if not self._is_num_inputs_valid(checks, "images", len(request.images)):
+            return ()
         for index, image in enumerate(request.images):
             self._check_image(checks, f"images[{index}]", image)
         return tuple(request.images)
 
-    def _check_num_inputs(self, checks: Checks, path: str, num_inputs: int) -> None:
+    def _is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
+        """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""
         limit = self._limits.max_inputs_per_call
         if num_inputs == 0:
             checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
             checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
+        return 0 < num_inputs <= limit
 
     def _check_image(self, checks: Checks, path: str, image: bytes) -> None:
         limit = self._limits.max_image_bytes
@@ -133,12 +142,7 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
     "text".
     """
     paths = {"texts[0]": "text", "images[0]": "image"}
-    return InvalidInput(
-        [
-            FieldViolation(paths.get(violation.field, violation.field), violation.description)
-            for violation in error.violations
-        ]
-    )
+    return error.renamed(lambda field: paths.get(field, field))
 
 
 def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:

@@ -2,8 +2,8 @@
 
 The modules:
 
-    servicers         convert, call, convert back
-    layers            what happens around every call: log, traces, metrics, errors, tokens, drain
-    routes            the methods of a server, each wrapped in its layers
-    message_timeout   the time until a call's first message
+    servicers   convert, call, convert back
+    layers      what happens around every call: log, traces, metrics, errors, tokens, drain
+    routes      the methods of a server, each wrapped in its layers
+    messages    reads a call's message, once the call is admitted
 """

@@ -1,0 +1,239 @@
+"""Callers who mean harm: requests that cost the server far more than they cost their sender.
+
+Bounds are of work, not of time: the processor time and the memory of the server's process, many times what is needed.
+"""
+
+import asyncio
+import gzip
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format
+from google.rpc.error_details_pb2 import BadRequest
+from google.rpc.status_pb2 import Status
+
+from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
+from regard_service.auth.tokens import hash_token
+from regard_service.errors import MAX_VIOLATIONS
+from regard_service.open_inference import open_inference_pb2 as v2
+from tests.faults.process_use import MIB, cpu_s, peak_bytes
+from tests.system.served import Served, served
+from tests.waiting import PATIENCE_S
+
+TRANSLATE = "/regard.v1.AttentionService/Translate"
+EMPTY_TEXTS = pb.TranslateRequest(texts=[""]).SerializeToString() * 8_000_000
+TOKEN = "the token of the tests"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served("--models=everyday", "--num-workers=1", "--open-inference") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that wants tokens."""
+    file: Path = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    file.write_text(f'[[tokens]]\nname = "web"\nsha256 = "{hash_token(TOKEN)}"\nscopes = ["infer"]\n')
+    with served("--models=everyday", "--num-workers=1", f"--tokens-file={file}") as server:
+        yield server
+
+
+def call(server: Served, path: str, message: bytes, **options: Any) -> grpc.RpcError:
+    """Sends a message, which must be refused; returns the error."""
+    with grpc.insecure_channel(server.target) as channel:
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+        with pytest.raises(grpc.RpcError) as refused:
+            method(message, timeout=PATIENCE_S, **options)
+        return refused.value
+
+
+def post(server: Served, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Sends a body, which must be refused; returns the status and the problem."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=PATIENCE_S)
+    with closing(connection):
+        connection.request("POST", path, body, {"content-type": "application/json"} | (headers or {}))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def test_a_request_without_a_token_costs_its_headers(guarded: Served) -> None:
+    """16 kB that would become 16 MB and 8 million texts: neither unpacked nor parsed. Nor is JSON."""
+    pid = guarded.process.pid
+    cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
+    for _ in range(5):
+        error = call(guarded, TRANSLATE, EMPTY_TEXTS, compression=grpc.Compression.Gzip)
+        assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+        status, _ = post(guarded, "/v1/translate", b'{"texts": [' + b'"",' * 2_000_000 + b'""]}')
+        assert status == 401
+    assert cpu_s(pid) - cpu_before_s < 2
+    assert peak_bytes(pid) - peak_before < 64 * MIB
+
+
+async def test_messages_of_strangers_are_not_buffered(guarded: Served) -> None:
+    """50 calls without a token, each with half of a message of 30 MB."""
+    peak_before = peak_bytes(guarded.process.pid)
+    half = b"\0" + (30_000_000).to_bytes(4, "big")
+
+    async with grpc.aio.insecure_channel(guarded.target) as channel:
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(TRANSLATE)
+        calls = [method(half + bytes(15_000_000)) for _ in range(50)]
+        for each in calls:
+            async with asyncio.timeout(PATIENCE_S):
+                assert await each.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert peak_bytes(guarded.process.pid) - peak_before < 200 * MIB
+
+
+CROSS = pb.ATTENTION_KIND_CROSS
+INVALID_TEXT = b"\x12\x02\xc3\x28"
+KINDS = pb.TranslateRequest(
+    attention=pb.AttentionConfig(kinds=[CROSS] * 4_000_000)
+).SerializeToString()
+LAYERS = pb.TranslateRequest(texts=["a"], attention=pb.AttentionConfig(layers=[7] * 4_000_000)).SerializeToString()
+LONG_TEXT = pb.TranslateRequest(texts=["a" * 15_000_000]).SerializeToString()
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+OUTPUTS = v2.ModelInferRequest(
+    model_name="everyday", outputs=[v2.ModelInferRequest.InferRequestedOutputTensor(name="text")] * 40_000
+).SerializeToString()
+FEW_OUTPUTS = v2.ModelInferRequest(
+    model_name="everyday", outputs=[v2.ModelInferRequest.InferRequestedOutputTensor(name="text")] * 200
+).SerializeToString()
+RAW = v2.ModelInferRequest(
+    model_name="everyday",
+    inputs=[v2.ModelInferRequest.InferInputTensor(name="text", datatype="BYTES", shape=[3_000_000])],
+    raw_input_contents=[bytes(12_000_000)],
+).SerializeToString()
+EXPENSIVE = {
+    "empty texts": (TRANSLATE, EMPTY_TEXTS, "texts"),
+    "invalid texts": (TRANSLATE, INVALID_TEXT * 4_000_000, "texts"),
+    "kinds": (TRANSLATE, KINDS, "attention.kinds"),
+    "layers": (TRANSLATE, LAYERS, "attention.layers"),
+    "one long text": (TRANSLATE, LONG_TEXT, "texts[0]"),
+    "unknown fields": (TRANSLATE, b"\xf8\x3f\1" * 5_000_000, "request"),
+    "groups": (TRANSLATE, b"\xfb\x3f" * 7_000_000, "request"),
+    "outputs": (INFER, OUTPUTS, "outputs"),
+    "few outputs": (INFER, FEW_OUTPUTS, "outputs"),
+    "raw elements": (INFER, RAW, "inputs[0]"),
+}
+
+
+@pytest.mark.parametrize(("path", "message", "field"), EXPENSIVE.values(), ids=EXPENSIVE.keys())
+def test_a_message_of_too_much_is_refused_before_it_is_parsed(
+    server: Served, path: str, message: bytes, field: str
+) -> None:
+    pid = server.process.pid
+    call(server, path, message[:1])  # the first refusal imports and caches
+    cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
+    for _ in range(3):
+        error: Any = call(server, path, message)
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert error.details().startswith(f"{field}: ")
+    assert cpu_s(pid) - cpu_before_s < 1.5
+    assert peak_bytes(pid) - peak_before < 150 * MIB
+
+
+BODIES = {
+    "empty texts": b'{"texts": [' + b'"",' * 4_000_000 + b'""]}',
+    "brackets": b"[" * 15_000_000,
+    "numbers": b'{"attention": {"layers": [' + b"1," * 7_000_000 + b"1]}}",
+    "names": b"{" + b",".join(b'"x%d":1' % number for number in range(800_000)) + b"}",
+    "quotes": b'{"texts": "' + b'\\"' * 7_000_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(server: Served, body: bytes) -> None:
+    pid = server.process.pid
+    cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
+    for _ in range(2):
+        status, problem = post(server, "/v1/translate", body)
+        assert status == 400
+        assert problem["violations"]
+    assert cpu_s(pid) - cpu_before_s < 2
+    assert peak_bytes(pid) - peak_before < 200 * MIB
+
+
+def test_a_packed_message_of_too_much_is_refused(server: Served) -> None:
+    """gzip makes 16 kB of 16 MB, and 200 kB of 200 MB, which exceeds the limit of a message."""
+    pid = server.process.pid
+    cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
+    assert len(gzip.compress(EMPTY_TEXTS)) < 20_000
+    error = call(server, TRANSLATE, EMPTY_TEXTS, compression=grpc.Compression.Gzip)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    error = call(server, TRANSLATE, bytes(200_000_000), compression=grpc.Compression.Gzip)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert cpu_s(pid) - cpu_before_s < 2
+    assert peak_bytes(pid) - peak_before < 200 * MIB
+
+
+def test_at_most_some_violations_are_told(server: Served) -> None:
+    with grpc.insecure_channel(server.target) as channel:
+        stub = stubs.AttentionServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Translate(pb.TranslateRequest(texts=[""] * 128), timeout=PATIENCE_S)
+    error: Any = refused.value
+    assert error.details().endswith("and 96 more violations") or error.details().endswith("...")
+    raw = dict(error.trailing_metadata())["grpc-status-details-bin"]
+    details = BadRequest()
+    assert any(detail.Unpack(details) for detail in Status.FromString(raw).details)
+    assert len(details.field_violations) == MAX_VIOLATIONS + 1
+    assert details.field_violations[-1].description == "and 96 more violations"
+
+
+SENTENCE = "The teacher of our youngest son said that he has lost the key to the house in the forest. "
+ALL_MAPS = pb.AttentionConfig(
+    kinds=[pb.ATTENTION_KIND_CROSS, pb.ATTENTION_KIND_ENCODER_SELF, pb.ATTENTION_KIND_DECODER_SELF]
+)
+LARGE = pb.TranslateRequest(texts=[SENTENCE * 4] * 128, target_language="de", attention=ALL_MAPS)
+
+
+def test_an_answer_that_cannot_be_sent_is_foretold(server: Served) -> None:
+    """46 kB of texts whose maps would exceed the limit of a message: no request enters the engine."""
+    refusals = 'regard_refused_calls_total{reason="ANSWER_TOO_LARGE"}'
+    admitted = 'regard_source_tokens_total{model="everyday"}'
+    before = server.metric(admitted), server.metric(refusals)
+    peak_before = peak_bytes(server.process.pid)
+    error: Any = call(server, TRANSLATE, LARGE.SerializeToString())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "max_message_bytes, 33554432" in error.details()
+    assert "top_k" in error.details()
+    body = json_format.MessageToJson(LARGE, preserving_proto_field_name=True).encode()
+    status, problem = post(server, "/v1/translate", body)
+    assert (status, problem["reason"]) == (400, "ANSWER_TOO_LARGE")
+    assert server.metric(admitted) == before[0]
+    assert server.metric(refusals) == before[1] + 2
+    assert peak_bytes(server.process.pid) - peak_before < 100 * MIB
+
+
+def test_what_the_refusal_says_helps(server: Served) -> None:
+    """The same call with few weights of each row."""
+    smaller = pb.TranslateRequest()
+    smaller.CopyFrom(LARGE)
+    smaller.attention.top_k = 1
+    smaller.attention.encoding = pb.ENCODING_UINT8
+    smaller.texts[:] = [SENTENCE] * 4
+    with grpc.insecure_channel(server.target, [("grpc.max_receive_message_length", -1)]) as channel:
+        answer = stubs.AttentionServiceStub(channel).Translate(smaller, timeout=PATIENCE_S)
+    assert len(answer.results) == 4
+
+
+def test_texts_of_very_many_tokens_are_not_all_tokenized(server: Served) -> None:
+    """128 texts of 20,000 flags. They would take 3 GB before the queue could refuse them."""
+    pid = server.process.pid
+    peak_before = peak_bytes(pid)
+    request = pb.TranslateRequest(
+        texts=["\U0001f1e9\U0001f1ea" * 10_000] * 128,
+        target_language="de",
+        truncation=pb.TRUNCATION_SPLIT_AND_JOIN,
+    )
+    error: Any = call(server, TRANSLATE, request.SerializeToString())
+    assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert peak_bytes(pid) - peak_before < 700 * MIB
