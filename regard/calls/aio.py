@@ -174,6 +174,26 @@ class AsyncClient:
         request = requests.get_model(name, version)
         return Model.from_message((await self._call(self._models.GetModel, request, timeout)).model)
 
+    async def load_model(self, name: str, version: str | None = None, timeout: float | None = None) -> Model:
+        """Loads a model from the server's directories, or another version of it, and returns it once it serves.
+
+        Needs a token with the scope "admin" where the server has tokens. Another version serves until this one is ready,
+        and goes on if it cannot be loaded: no call fails meanwhile.
+
+        Args:
+            version: None is the newest that there is.
+        """
+        request = requests.load_model(name, version)
+        return Model.from_message((await self._call(self._models.LoadModel, request, timeout)).model)
+
+    async def unload_model(self, name: str, version: str | None = None, timeout: float | None = None) -> None:
+        """Unloads a model: it takes no new calls, finishes those it has, and frees its memory.
+
+        Args:
+            version: None is every version that is loaded.
+        """
+        await self._call(self._models.UnloadModel, requests.unload_model(name, version), timeout)
+
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT, timeout: float | None
     ) -> ResponseT:

@@ -75,6 +75,16 @@ def get_model(name: str, version: str | None) -> pb.GetModelRequest:
     return _set_checked(pb.GetModelRequest(), name=name, version=version)
 
 
+def load_model(name: str, version: str | None) -> pb.LoadModelRequest:
+    """The request of LoadModel."""
+    return _set_checked(pb.LoadModelRequest(), name=name, version=version)
+
+
+def unload_model(name: str, version: str | None) -> pb.UnloadModelRequest:
+    """The request of UnloadModel."""
+    return _set_checked(pb.UnloadModelRequest(), name=name, version=version)
+
+
 def as_list(texts: object) -> tuple[bool, list[Any]]:
     """Whether the caller passed a single text, and the texts as a list."""
     if isinstance(texts, str):

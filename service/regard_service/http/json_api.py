@@ -67,6 +67,8 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/caption/stream", "AttentionService", "StreamCaption"),
     Endpoint("GET", "/v1/models", "ModelService", "ListModels"),
     Endpoint("GET", "/v1/models/{name}", "ModelService", "GetModel"),
+    Endpoint("POST", "/v1/models/{name}/load", "ModelService", "LoadModel"),
+    Endpoint("POST", "/v1/models/{name}/unload", "ModelService", "UnloadModel"),
 )
 
 
@@ -125,6 +127,8 @@ class JsonApi:
             read_body(body, message)
         else:
             await asyncio.to_thread(read_body, body, message)
+        for name, value in request.path_params.items():
+            setattr(message, name, value)
         return message
 
     async def _body(self, request: Request) -> bytes:
