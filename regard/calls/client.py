@@ -168,7 +168,7 @@ class Client:
     def load_model(self, name: str, version: str | None = None, timeout: float | None = None) -> Model:
         """Loads a model from the server's directories, or another version of it, and returns it once it serves.
 
-        Needs a token with the scope "admin" where the server has tokens. Another version serves until this one is ready,
+        Where the server has tokens, it needs the scope "admin". Another version serves until this one is ready,
         and goes on if it cannot be loaded: no call fails meanwhile.
 
         Args:

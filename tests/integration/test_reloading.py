@@ -262,7 +262,7 @@ def test_more_models_than_the_limit_are_not_loaded(tmp_path: Path) -> None:
         (name,) = limit.model_fields_set
         settings = limit.model_copy(update={"grpc_port": 0, "http_port": 0, "model_directories": (tmp_path,)})
         with running(settings) as server:
-            target = Target(tmp_path, server.grpc_port)
+            target = Target(tmp_path, server.grpc_port, server.http_port)
             states = target.states()
             (refused,) = [model for model, state in states.items() if state == "failed"]
             (ready,) = [model for model, state in states.items() if state == "ready"]
