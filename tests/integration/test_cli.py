@@ -302,7 +302,7 @@ def test_models_are_listed(server: FakeServer) -> None:
         (("translate", "busy:1"), "RESOURCE_EXHAUSTED: the queue is full; try again in 0.0 s"),
         (("translate", "wait", "--timeout", "0.1"), "DEADLINE_EXCEEDED: Deadline Exceeded; --timeout gives more time"),
         (("translate", "x", "--server", "127.0.0.1:1"), "`regard serve` starts one"),
-        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: Value out of range"),
+        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: must be in [-2147483648, 2147483647]"),
         (("translate", "\udcff"), "texts[0]: is not valid Unicode"),
         (("caption", "missing.png"), "missing.png: No such file or directory"),
         (("summarize", "missing.txt"), "missing.txt: No such file or directory"),
