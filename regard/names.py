@@ -6,10 +6,22 @@ AlignmentMethod = Literal["plain", "shifted"]
 AttentionKind = Literal["cross", "alignment", "encoder_self", "decoder_self", "rollout"]
 EarlyStopping = Literal["first", "heuristic", "never"]
 FinishReason = Literal["end", "length"]
+Format = Literal["plain", "html", "xml"]
 Granularity = Literal["token", "word"]
 MapEncoding = Literal["float32", "float16", "uint8"]
 ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
 Priority = Literal["interactive", "bulk"]
 Task = Literal["translation", "summarization", "captioning"]
 Truncation = Literal["reject", "truncate", "split_and_join"]
+Unit = Literal["sentence", "passage", "whole"]
+WarningReason = Literal[
+    "output_cut",
+    "output_empty",
+    "repetition",
+    "source_copied",
+    "output_short",
+    "output_long",
+    "source_truncated",
+    "sentence_cut",
+]
 Weighting = Literal["attention", "value_norm"]

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, KeysView, Sequence, ValuesView
 from typing import TypedDict
 
-from regard.names import AlignmentMethod, AttentionKind, EarlyStopping, MapEncoding, Priority, Truncation, Weighting
+from regard.names import (
+    AlignmentMethod,
+    AttentionKind,
+    EarlyStopping,
+    Format,
+    MapEncoding,
+    Priority,
+    Truncation,
+    Unit,
+    Weighting,
+)
 
 Texts = list[str] | tuple[str, ...] | Iterator[str] | KeysView[str] | ValuesView[str]
 """Several texts. Any other iterable works too, such as a column of a table; but its type may not be `Iterable[str]`,
@@ -68,6 +78,16 @@ class TextOptions(CallOptions, total=False):
 
 
 class TranslateOptions(TextOptions, total=False):
-    """Options of translations: also the language of the texts; None leaves it to the model."""
+    """Options of translations: also the language of the texts, and how they are cut into segments.
+
+    Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of a
+    text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and `protected_spans`
+    (index of the text, start, end) are copied verbatim. `source_language` None leaves it to the model.
+    """
 
     source_language: str | None
+    format: Format | None
+    unit: Unit | None
+    raw: bool
+    protected_patterns: Sequence[str] | None
+    protected_spans: Sequence[tuple[int, int, int]] | None

@@ -19,7 +19,8 @@ _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
 _ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
 _REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language"})
-_OTHER_OPTIONS = frozenset({"attention", "words", "timeout"})
+_TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
+_OTHER_OPTIONS = frozenset({"attention", "words", "timeout", "protected_spans"})
 _ALIASES = {"beams": "num_beams"}  # the command line's name
 
 _KINDS_BY_TYPE: dict[int, tuple[Any, str]] = {
@@ -103,7 +104,7 @@ def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> 
 
 def _with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
     """Sets the options' fields. Raises TypeError for an unknown option, as any function does."""
-    known = _GENERATION_OPTIONS | _ATTENTION_OPTIONS | _REQUEST_OPTIONS | _OTHER_OPTIONS
+    known = _GENERATION_OPTIONS | _ATTENTION_OPTIONS | _REQUEST_OPTIONS | _TEXT_OPTIONS | _OTHER_OPTIONS
     options = {_ALIASES.get(name, name): value for name, value in options.items()}
     check_names("option", options, known, TypeError)
     given = {name: value for name, value in options.items() if value is not None}
@@ -114,7 +115,16 @@ def _with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
     target: Any = request
     violations += _set_fields(target.generation, generation, "generation.") if generation else []
     violations += _set_fields(target.attention, attention, "attention.") if attention else []
+    violations += _set_text_options(target, given)
     return _checked(request, violations)
+
+
+def _set_text_options(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
+    """Sets the fields of a TextOptions; a request without options has none."""
+    fields = {name: value for name, value in given.items() if name in _TEXT_OPTIONS and value is not False}
+    for text, start, end in given.get("protected_spans", ()):
+        request.text_options.protected_spans.add(text=text).span.MergeFrom(pb.Span(start=start, end=end))
+    return _set_fields(request.text_options, fields, "text_options.") if fields else []
 
 
 def _attention_fields(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,6 +114,9 @@ def _print(outcome: Outcome, flags: Flags) -> None:
     is_json = flags.json or flags.jsonl
     if isinstance(value, Result):
         output.write_line(value.to_json() if is_json else " ".join(output.escape(value.text).split("\n")))
+        if not is_json:
+            for warning in output.warnings_of(value):
+                click.echo(f"regard: line {outcome.number}: {warning}", err=True)
     elif is_json:
         output.write_line(as_json.dump({"error": error_object(value)}))
     else:

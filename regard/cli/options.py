@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import click
 
-from regard.calls.options import TextOptions
-from regard.names import AttentionKind, EarlyStopping, Truncation
-from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, TRUNCATION
+from regard.calls.options import TextOptions, TranslateOptions
+from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
+from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Flags:
     top_p: float | None
     seed: int | None
     truncation: Truncation | None = None
+    raw: bool = False
+    unit: Unit | None = None
+    format: Format | None = None
+    protect: tuple[str, ...] = ()
 
     @property
     def map_kinds(self) -> tuple[AttentionKind, ...]:
@@ -58,6 +62,16 @@ class Flags:
     def is_by_words(self) -> bool:
         """Whether maps count words: by default for people, but not in JSON."""
         return not (self.json or self.jsonl) if self.words is None else self.words
+
+    def translate_options(self, is_bulk: bool = False) -> TranslateOptions:
+        """The options of the client's translations, without the source language."""
+        options = TranslateOptions()
+        options.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # mypy wants every key of the larger one
+        options["raw"] = self.raw
+        options["unit"] = self.unit
+        options["format"] = self.format
+        options["protected_patterns"] = self.protect
+        return options
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""
@@ -173,6 +187,23 @@ truncation_option = click.option(
     type=click.Choice(list(TRUNCATION.names)),
     help="What to do with a text that is too long for the model.",
 )
+
+
+_SEGMENT_OPTIONS = (
+    click.option("--raw", is_flag=True, help="Translate each text as one sequence, as it stands; no warnings."),
+    click.option("--unit", type=click.Choice(list(UNIT.names)), help="How much of a text the model reads at a time."),
+    click.option("--format", type=click.Choice(list(FORMAT.names)), help="What the text is written in."),
+    click.option(
+        "--protect", multiple=True, metavar="PATTERN", help="Copy what matches (RE2 syntax); may be repeated."
+    ),
+)
+
+
+def segment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the flags of translations."""
+    for option in reversed(_SEGMENT_OPTIONS):
+        command = option(command)
+    return command
 
 
 def shared_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -99,7 +99,16 @@ def _console() -> Console:
 
 
 def _warn(result: Result) -> None:
+    for line in warnings_of(result):
+        click.echo(f"regard: {line}", err=True)
+
+
+def warnings_of(result: Result) -> Iterator[str]:
+    """Yields what may be wrong with a result, each with the segment that it concerns."""
     if result.num_parts > 1:
-        click.echo(f"regard: the source was split into {result.num_parts} parts", err=True)
-    if result.truncated:
-        click.echo(f"regard: the last {result.num_truncated_tokens} tokens of the source were dropped", err=True)
+        yield f"the source was split into {result.num_parts} parts"
+    if result.truncated and not result.segments:
+        yield f"the last {result.num_truncated_tokens} tokens of the source were dropped"
+    for warning in result.warnings:
+        has_place = warning.segment is not None and len(result.segments) > 1
+        yield f"segment {(warning.segment or 0) + 1}: {warning.message}" if has_place else warning.message

@@ -30,6 +30,7 @@ def print_events(events: Iterator[Event], flags: Flags, escape: Callable[[str], 
         console: prints words with their sources, in colours or without.
     """
     words: WordLines | None = None
+    num_printed = 0
     for event in events:
         if flags.json:
             click.echo(as_json.dump(event.to_dict()))
@@ -39,13 +40,14 @@ def print_events(events: Iterator[Event], flags: Flags, escape: Callable[[str], 
             words.add(event)
         elif isinstance(event, TokenMade):
             click.echo(escape(event.text_delta), nl=False)
+            num_printed += len(event.text_delta)
         sys.stdout.flush()
         if isinstance(event, Finished):
             if words is not None:
                 words.end()
                 click.echo(escape(event.result.text))
             elif not flags.json:
-                click.echo()
+                click.echo(escape(event.result.text[num_printed:]))  # a text without tokens is copied
             return event.result
     raise BadResponse("the stream ended without a result")
 
@@ -90,7 +92,8 @@ class WordLines:
         alignment = next((each for each in event.attention if each.kind == "alignment"), None)
         if alignment is None:
             return None
-        row = alignment.values[0]
+        row = np.zeros(alignment.source_offset + alignment.shape[-1], np.float32)
+        row[alignment.source_offset :] = alignment.values[0]
         if alignment.granularity == "token":
             row = np.array([row[word.tokens.start : word.tokens.end].sum() for word in self._source_words], np.float32)
         return np.where([word.special for word in self._source_words], 0, row).astype(np.float32)

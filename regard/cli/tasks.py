@@ -10,10 +10,10 @@ import click
 
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
-from regard.calls.options import CallOptions, TextOptions
+from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
 from regard.cli import output
-from regard.cli.options import Flags, shared_options, truncation_option
+from regard.cli.options import Flags, segment_options, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
@@ -39,20 +39,16 @@ class Translate:
     """The calls of `regard translate`."""
 
     to: str
-    source_language: str | None
-    options: TextOptions
+    options: TranslateOptions
 
     def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
-        def call(texts: list[str]) -> list[Result]:
-            return client.translate(texts, self.to, source_language=self.source_language, **self.options)
-
-        return _together_or_one_by_one(call, inputs)
+        return _together_or_one_by_one(lambda texts: client.translate(texts, self.to, **self.options), inputs)
 
     def stream(self, client: Client, item: str) -> Iterator[Event]:
-        return client.stream_translate(item, self.to, source_language=self.source_language, **self.options)
+        return client.stream_translate(item, self.to, **self.options)
 
     async def run_one(self, client: AsyncClient, item: str) -> Result:
-        return await client.translate(item, self.to, source_language=self.source_language, **self.options)
+        return await client.translate(item, self.to, **self.options)
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,7 @@ class Caption:
 @click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
 @click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
 @truncation_option
+@segment_options
 @shared_options
 def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: str | None) -> None:
     """Translate texts; '-' reads one text per line from standard input.
@@ -102,10 +99,14 @@ def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: st
     regard translate "Where is the library?" --to de --attention
     regard translate - --to de --beams 5 --jsonl < in.jsonl > out.jsonl
 
+    Sentences are translated one by one, and the layout between them stays. Warnings go to standard error.
+
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
-    task = Translate(to, source_language, flags.call_options(is_bulk))
+    options = flags.translate_options(is_bulk)
+    options["source_language"] = source_language
+    task = Translate(to, options)
     if is_bulk:
         _check_bulk(flags)
         _run_bulk(flags, task, "text", is_plain_text=not flags.jsonl)

@@ -175,12 +175,13 @@ def _choose_map(result: Output, kind: AttentionKind | None, index: int) -> tuple
     if not 0 <= index < len(result.hypotheses):
         raise ValueError(f"there is no hypothesis {index}; there are {len(result.hypotheses)}")
     hypothesis = result.hypotheses[index]
-    maps = {each.kind: each for each in (*hypothesis.attention, *result.source_attention)}
+    maps = dict.fromkeys(each.kind for each in (*hypothesis.attention, *result.source_attention))
     chosen = kind if kind is not None else next((each for each in _KINDS_BY_PREFERENCE if each in maps), None)
-    if chosen not in maps:
+    found = None if chosen is None else result.find_map(chosen, index)
+    if found is None:
         has = ", ".join(maps) or "none; the call has to ask for them (attention=True)"
         raise ValueError(f"the result has no map{f' of the kind {kind!r}' if kind else ''}; it has {has}")
-    return hypothesis, maps[chosen]
+    return hypothesis, found
 
 
 def _is_over_picture(result: Output, attention: AttentionMap) -> bool:

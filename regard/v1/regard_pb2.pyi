@@ -73,7 +73,9 @@ class _TruncationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Truncation
     TRUNCATION_SPLIT_AND_JOIN: _Truncation.ValueType  # 3
     """Split the text between sentences into parts that fit, answer each, and join the answers by a space. A sentence that
     is too long itself is cut between words. Of a text that had to be split one hypothesis is returned. Maps cover the
-    whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams.
+    whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams
+    of summaries and of `raw` texts. A translation that is not `raw` is in segments anyway (TextOptions): there it only
+    cuts a segment that is too long, which is then several.
     """
 
 class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
@@ -88,9 +90,67 @@ TRUNCATION_TRUNCATE: Truncation.ValueType  # 2
 TRUNCATION_SPLIT_AND_JOIN: Truncation.ValueType  # 3
 """Split the text between sentences into parts that fit, answer each, and join the answers by a space. A sentence that
 is too long itself is cut between words. Of a text that had to be split one hypothesis is returned. Maps cover the
-whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams.
+whole source and output, with zeros between different parts; the special tokens of each part stay. Not in streams
+of summaries and of `raw` texts. A translation that is not `raw` is in segments anyway (TextOptions): there it only
+cuts a segment that is too long, which is then several.
 """
 Global___Truncation: _TypeAlias = Truncation  # noqa: Y015
+
+class _Format:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FORMAT_UNSPECIFIED: _Format.ValueType  # 0
+    """Plain."""
+    FORMAT_PLAIN: _Format.ValueType  # 1
+    """Plain text."""
+    FORMAT_HTML: _Format.ValueType  # 2
+    """HTML, a page or a fragment: tags are put back where the alignment says that they belong."""
+    FORMAT_XML: _Format.ValueType  # 3
+    """XML: well-formed, or a fragment that would be within an element. Tags are put back as in HTML."""
+
+class Format(_Format, metaclass=_FormatEnumTypeWrapper):
+    """What a text is written in."""
+
+FORMAT_UNSPECIFIED: Format.ValueType  # 0
+"""Plain."""
+FORMAT_PLAIN: Format.ValueType  # 1
+"""Plain text."""
+FORMAT_HTML: Format.ValueType  # 2
+"""HTML, a page or a fragment: tags are put back where the alignment says that they belong."""
+FORMAT_XML: Format.ValueType  # 3
+"""XML: well-formed, or a fragment that would be within an element. Tags are put back as in HTML."""
+Global___Format: _TypeAlias = Format  # noqa: Y015
+
+class _Unit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNIT_UNSPECIFIED: _Unit.ValueType  # 0
+    """The model's `unit`."""
+    UNIT_SENTENCE: _Unit.ValueType  # 1
+    """A sentence."""
+    UNIT_PASSAGE: _Unit.ValueType  # 2
+    """Consecutive sentences of one paragraph, as many as fit into the model's `unit_tokens`."""
+    UNIT_WHOLE: _Unit.ValueType  # 3
+    """The whole text, without a look at its layout."""
+
+class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
+    """How much of a text a model reads at a time."""
+
+UNIT_UNSPECIFIED: Unit.ValueType  # 0
+"""The model's `unit`."""
+UNIT_SENTENCE: Unit.ValueType  # 1
+"""A sentence."""
+UNIT_PASSAGE: Unit.ValueType  # 2
+"""Consecutive sentences of one paragraph, as many as fit into the model's `unit_tokens`."""
+UNIT_WHOLE: Unit.ValueType  # 3
+"""The whole text, without a look at its layout."""
+Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 class _Priority:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -278,6 +338,54 @@ divided by its sum. Needs `value_norms` of the model.
 """
 Global___Weighting: _TypeAlias = Weighting  # noqa: Y015
 
+class _WarningReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WARNING_REASON_UNSPECIFIED: _WarningReason.ValueType  # 0
+    """Does not occur."""
+    WARNING_REASON_OUTPUT_CUT: _WarningReason.ValueType  # 1
+    """The output was cut at `max_new_tokens`."""
+    WARNING_REASON_OUTPUT_EMPTY: _WarningReason.ValueType  # 2
+    """There is no output."""
+    WARNING_REASON_REPETITION: _WarningReason.ValueType  # 3
+    """The output repeats itself."""
+    WARNING_REASON_SOURCE_COPIED: _WarningReason.ValueType  # 4
+    """The output is the source."""
+    WARNING_REASON_OUTPUT_SHORT: _WarningReason.ValueType  # 5
+    """The output is far shorter than this model's outputs for sources of this length."""
+    WARNING_REASON_OUTPUT_LONG: _WarningReason.ValueType  # 6
+    """The output is far longer than this model's outputs for sources of this length."""
+    WARNING_REASON_SOURCE_TRUNCATED: _WarningReason.ValueType  # 7
+    """The source's end was dropped."""
+    WARNING_REASON_SENTENCE_CUT: _WarningReason.ValueType  # 8
+    """A sentence was longer than the model takes, and was cut within."""
+
+class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
+    """What may be wrong with an output."""
+
+WARNING_REASON_UNSPECIFIED: WarningReason.ValueType  # 0
+"""Does not occur."""
+WARNING_REASON_OUTPUT_CUT: WarningReason.ValueType  # 1
+"""The output was cut at `max_new_tokens`."""
+WARNING_REASON_OUTPUT_EMPTY: WarningReason.ValueType  # 2
+"""There is no output."""
+WARNING_REASON_REPETITION: WarningReason.ValueType  # 3
+"""The output repeats itself."""
+WARNING_REASON_SOURCE_COPIED: WarningReason.ValueType  # 4
+"""The output is the source."""
+WARNING_REASON_OUTPUT_SHORT: WarningReason.ValueType  # 5
+"""The output is far shorter than this model's outputs for sources of this length."""
+WARNING_REASON_OUTPUT_LONG: WarningReason.ValueType  # 6
+"""The output is far longer than this model's outputs for sources of this length."""
+WARNING_REASON_SOURCE_TRUNCATED: WarningReason.ValueType  # 7
+"""The source's end was dropped."""
+WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
+"""A sentence was longer than the model takes, and was cut within."""
+Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -380,6 +488,7 @@ class TranslateRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
@@ -399,7 +508,8 @@ class TranslateRequest(_message.Message):
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The texts, each one input. At least 1, at most the server's limit (by default 128).
-        Each holds at least one character that is not white space. How long a text may be: see `truncation`.
+        A text may be a page: see `text_options`. One that is empty or blank comes back as it is. How long a text may be:
+        see `truncation`.
         """
 
     @_builtins.property
@@ -409,6 +519,10 @@ class TranslateRequest(_message.Message):
     @_builtins.property
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
+
+    @_builtins.property
+    def text_options(self) -> Global___TextOptions:
+        """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
     def __init__(
         self,
@@ -421,10 +535,11 @@ class TranslateRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        text_options: Global___TextOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -475,10 +590,11 @@ class StreamTranslateRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
-    """The text. Holds at least one character that is not white space."""
+    """The text, as in TranslateRequest."""
     source_language: _builtins.str
     """Language of the text, as in TranslateRequest."""
     target_language: _builtins.str
@@ -495,6 +611,10 @@ class StreamTranslateRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def text_options(self) -> Global___TextOptions:
+        """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
+
     def __init__(
         self,
         *,
@@ -506,10 +626,11 @@ class StreamTranslateRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        text_options: Global___TextOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -926,7 +1047,10 @@ class GenerationConfig(_message.Message):
     num_beams: _builtins.int
     """Number of beams. [1, 16]; 1 is greedy search, or sampling."""
     max_new_tokens: _builtins.int
-    """Most tokens to make, forced ones and the end token included. [1, the model's `max_new_tokens`]."""
+    """Most tokens to make, forced ones and the end token included. [1, the model's `max_new_tokens`]. For a text of
+    several segments: of each. Unset: the model's default; for a translation by a model whose checkpoint sets none, at
+    most a multiple of the segment's length, so that a loop ends.
+    """
     min_new_tokens: _builtins.int
     """Fewest tokens to make before the end token may come. [0, max_new_tokens]; 0 is no minimum."""
     length_penalty: _builtins.float
@@ -1021,6 +1145,86 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
 Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
+
+@_typing.final
+class TextOptions(_message.Message):
+    """How a text is cut into segments, and what happens around the model.
+
+    A text is cut into blocks (paragraphs, lines, list items, columns) and these into segments: sentences, or passages of
+    several. A model reads each segment by itself; the layout between segments is kept byte for byte. A segment without a
+    letter or digit is copied.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
+    PROTECTED_PATTERNS_FIELD_NUMBER: _builtins.int
+    PROTECTED_SPANS_FIELD_NUMBER: _builtins.int
+    format: Global___Format.ValueType
+    """What the text is written in. Unspecified: plain."""
+    unit: Global___Unit.ValueType
+    """How much of a text the model reads at a time. Unspecified: the model's `unit`."""
+    raw: _builtins.bool
+    """Switches everything off: the text is one sequence as it stands, and `transformers` gives the same output. `format`,
+    `unit` and the protected parts have no effect, `max_new_tokens` does not follow the source's length, and no
+    warnings are given. A blank text gets INVALID_ARGUMENT.
+    """
+    @_builtins.property
+    def protected_patterns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Patterns (RE2 syntax) of what is copied verbatim, beside what the server finds by itself (addresses, codes,
+        placeholders). At most 32, each of 1 to 512 characters.
+        """
+
+    @_builtins.property
+    def protected_spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProtectedSpan]:
+        """Ranges of the texts that are copied verbatim. At most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        format: Global___Format.ValueType = ...,
+        unit: Global___Unit.ValueType = ...,
+        raw: _builtins.bool = ...,
+        protected_patterns: _abc.Iterable[_builtins.str] | None = ...,
+        protected_spans: _abc.Iterable[Global___ProtectedSpan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "protected_patterns", b"protected_patterns", "protected_spans", b"protected_spans", "raw", b"raw", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextOptions: _TypeAlias = TextOptions  # noqa: Y015
+
+@_typing.final
+class ProtectedSpan(_message.Message):
+    """A range of a text that is copied verbatim."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    text: _builtins.int
+    """Index of the text in `texts`. 0 in a stream."""
+    @_builtins.property
+    def span(self) -> Global___Span:
+        """The range, within the text."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.int = ...,
+        span: Global___Span | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["span", b"span", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectedSpan: _TypeAlias = ProtectedSpan  # noqa: Y015
 
 @_typing.final
 class AttentionConfig(_message.Message):
@@ -1159,8 +1363,9 @@ class TokenEvent(_message.Message):
     index: _builtins.int
     """Which token of the output: 0, 1, 2 and so on, without gaps."""
     text_delta: _builtins.str
-    """Text that has become certain with it. Empty where a token adds none yet, as in the middle of a character. All of
-    them joined are the finished text.
+    """Text that has become certain with it. Empty where a token adds none yet, as in the middle of a character. Layout
+    and copied segments come with the token after them, or with the last token. All of them joined are the finished
+    text; a text of which nothing was translated has no tokens, and its text comes with `finished`.
     """
     @_builtins.property
     def token(self) -> Global___TargetToken:
@@ -1230,6 +1435,8 @@ class Result(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     SOURCE_ATTENTION_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether the end of the source was dropped because the model takes no more."""
     num_truncated_tokens: _builtins.int
@@ -1264,6 +1471,16 @@ class Result(_message.Message):
     def source_attention(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionMap]:
         """Maps of the source alone (ATTENTION_KIND_ENCODER_SELF), if asked for."""
 
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
+        """Translations only: which part of the source made which part of the best hypothesis, in order. What is in none, on
+        either side, is layout. Empty with `raw`.
+        """
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
+        """What may be wrong with the best hypothesis. Empty: nothing that the server noticed."""
+
     def __init__(
         self,
         *,
@@ -1278,14 +1495,94 @@ class Result(_message.Message):
         model_version: _builtins.str = ...,
         timings: Global___Timings | None = ...,
         source_attention: _abc.Iterable[Global___AttentionMap] | None = ...,
+        segments: _abc.Iterable[Global___Segment] | None = ...,
+        warnings: _abc.Iterable[Global___Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypotheses", b"hypotheses", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypotheses", b"hypotheses", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Result: _TypeAlias = Result  # noqa: Y015
+
+@_typing.final
+class Segment(_message.Message):
+    """A part of a source that was translated by itself, or copied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
+    TARGET_TOKENS_FIELD_NUMBER: _builtins.int
+    COPIED_FIELD_NUMBER: _builtins.int
+    copied: _builtins.bool
+    """Whether it was copied, and no model read it."""
+    @_builtins.property
+    def source(self) -> Global___Span:
+        """Its place in the source text."""
+
+    @_builtins.property
+    def target(self) -> Global___Span:
+        """Its output's place in the best hypothesis' text."""
+
+    @_builtins.property
+    def source_tokens(self) -> Global___Span:
+        """Its tokens, as a range of `source_tokens`. Empty if it was copied."""
+
+    @_builtins.property
+    def target_tokens(self) -> Global___Span:
+        """Its output's tokens, as a range of the best hypothesis' `tokens`. Empty if it was copied."""
+
+    def __init__(
+        self,
+        *,
+        source: Global___Span | None = ...,
+        target: Global___Span | None = ...,
+        source_tokens: Global___Span | None = ...,
+        target_tokens: Global___Span | None = ...,
+        copied: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "source_tokens", b"source_tokens", "target", b"target", "target_tokens", b"target_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied", b"copied", "source", b"source", "source_tokens", b"source_tokens", "target", b"target", "target_tokens", b"target_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
+class Warning(_message.Message):
+    """Something that may be wrong with an output."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    reason: Global___WarningReason.ValueType
+    """What it is."""
+    message: _builtins.str
+    """The same in words, with the numbers."""
+    segment: _builtins.int
+    """Index of the segment in `segments`. Unset if it concerns the whole text."""
+    def __init__(
+        self,
+        *,
+        reason: Global___WarningReason.ValueType = ...,
+        message: _builtins.str = ...,
+        segment: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_segment", b"_segment", "segment", b"segment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_segment", b"_segment", "message", b"message", "reason", b"reason", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__segment: _TypeAlias = _typing.Literal["segment"]  # noqa: Y015
+    _WhichOneofArgType__segment: _TypeAlias = _typing.Literal["_segment", b"_segment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__segment) -> _WhichOneofReturnType__segment | None: ...
+
+Global___Warning: _TypeAlias = Warning  # noqa: Y015
 
 @_typing.final
 class Hypothesis(_message.Message):
@@ -1328,7 +1625,9 @@ class Hypothesis(_message.Message):
 
     @_builtins.property
     def attention(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionMap]:
-        """The maps asked for, in the order of `kinds`, except those in Result.source_attention."""
+        """The maps asked for, in the order of `kinds`, except those in Result.source_attention. Of several segments: all maps
+        of the first kind, segment by segment, then those of the next kind.
+        """
 
     @_builtins.property
     def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___Link]:
@@ -1575,6 +1874,9 @@ class AttentionMap(_message.Message):
     SCALE_FIELD_NUMBER: _builtins.int
     ALIGNMENT_METHOD_FIELD_NUMBER: _builtins.int
     WEIGHTING_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    SOURCE_OFFSET_FIELD_NUMBER: _builtins.int
+    TARGET_OFFSET_FIELD_NUMBER: _builtins.int
     kind: Global___AttentionKind.ValueType
     """What it shows, which fixes what its axes are."""
     granularity: Global___Granularity.ValueType
@@ -1593,6 +1895,16 @@ class AttentionMap(_message.Message):
     """For the alignment: which decoder step a token is aligned at. Unspecified for the other kinds."""
     weighting: Global___Weighting.ValueType
     """What a weight is."""
+    segment: _builtins.int
+    """Index of the segment that the map belongs to, in Result.segments. A text of several segments has one map of each
+    kind for each segment that was translated: weights between different segments are 0.
+    """
+    source_offset: _builtins.int
+    """Position of the last axis' first unit among the whole text's tokens or words: the source's, but for decoder
+    self-attention. 0 if there is one segment.
+    """
+    target_offset: _builtins.int
+    """Position of the axis before it, likewise: the output's, but for encoder self-attention. 0 if there is one segment."""
     @_builtins.property
     def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The length of each axis when all weights are there, as `kind` lists them. For pictures the source axis is laid out
@@ -1626,10 +1938,13 @@ class AttentionMap(_message.Message):
         scale: _builtins.float = ...,
         alignment_method: Global___AlignmentMethod.ValueType = ...,
         weighting: Global___Weighting.ValueType = ...,
+        segment: _builtins.int = ...,
+        source_offset: _builtins.int = ...,
+        target_offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_method", b"alignment_method", "data", b"data", "encoding", b"encoding", "granularity", b"granularity", "heads", b"heads", "indices", b"indices", "kind", b"kind", "layers", b"layers", "scale", b"scale", "shape", b"shape", "top_k", b"top_k", "weighting", b"weighting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_method", b"alignment_method", "data", b"data", "encoding", b"encoding", "granularity", b"granularity", "heads", b"heads", "indices", b"indices", "kind", b"kind", "layers", b"layers", "scale", b"scale", "segment", b"segment", "shape", b"shape", "source_offset", b"source_offset", "target_offset", b"target_offset", "top_k", b"top_k", "weighting", b"weighting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2010,6 +2325,8 @@ class Model(_message.Message):
     NUM_PARAMETERS_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    UNIT_TOKENS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, by which requests ask for it."""
     version: _builtins.str
@@ -2042,6 +2359,10 @@ class Model(_message.Message):
     """Size of its files, in bytes."""
     num_parameters: _builtins.int
     """Number of its trained parameters. 0 if unknown."""
+    unit: Global___Unit.ValueType
+    """How much of a text it reads at a time where a request does not say. Unspecified for captioning."""
+    unit_tokens: _builtins.int
+    """With UNIT_PASSAGE, most tokens of a passage."""
     @_builtins.property
     def state_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """If it failed: why, every reason. Otherwise empty."""
@@ -2111,10 +2432,12 @@ class Model(_message.Message):
         num_parameters: _builtins.int = ...,
         provenance: Global___Provenance | None = ...,
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        unit: Global___Unit.ValueType = ...,
+        unit_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,7 @@ class AttentionServiceStub:
     A unary call answers one Result an input, in the order of the inputs, or fails as a whole.
 
     Every call may end with one of these; each carries a google.rpc.ErrorInfo with an UPPER_SNAKE reason:
-    - INVALID_ARGUMENT: a field is out of bounds, a text is empty, too long (with TRUNCATION_REJECT) or not valid UTF-8,
+    - INVALID_ARGUMENT: a field is out of bounds, a text to summarize is empty, a text is too long (with TRUNCATION_REJECT) or not valid UTF-8,
     there are no inputs or too many, or the model does not offer what is asked for. Every violation is listed.
     - NOT_FOUND: no model of that name, or none for that task, language or style; the message says what there is.
     - RESOURCE_EXHAUSTED: the queue is full, or the caller's quota is used up; google.rpc.RetryInfo says when to return.
@@ -87,7 +87,7 @@ class AttentionServiceServicer:
     A unary call answers one Result an input, in the order of the inputs, or fails as a whole.
 
     Every call may end with one of these; each carries a google.rpc.ErrorInfo with an UPPER_SNAKE reason:
-    - INVALID_ARGUMENT: a field is out of bounds, a text is empty, too long (with TRUNCATION_REJECT) or not valid UTF-8,
+    - INVALID_ARGUMENT: a field is out of bounds, a text to summarize is empty, a text is too long (with TRUNCATION_REJECT) or not valid UTF-8,
     there are no inputs or too many, or the model does not offer what is asked for. Every violation is listed.
     - NOT_FOUND: no model of that name, or none for that task, language or style; the message says what there is.
     - RESOURCE_EXHAUSTED: the queue is full, or the caller's quota is used up; google.rpc.RetryInfo says when to return.
@@ -193,7 +193,7 @@ class AttentionService:
     A unary call answers one Result an input, in the order of the inputs, or fails as a whole.
 
     Every call may end with one of these; each carries a google.rpc.ErrorInfo with an UPPER_SNAKE reason:
-    - INVALID_ARGUMENT: a field is out of bounds, a text is empty, too long (with TRUNCATION_REJECT) or not valid UTF-8,
+    - INVALID_ARGUMENT: a field is out of bounds, a text to summarize is empty, a text is too long (with TRUNCATION_REJECT) or not valid UTF-8,
     there are no inputs or too many, or the model does not offer what is asked for. Every violation is listed.
     - NOT_FOUND: no model of that name, or none for that task, language or style; the message says what there is.
     - RESOURCE_EXHAUSTED: the queue is full, or the caller's quota is used up; google.rpc.RetryInfo says when to return.

@@ -1,9 +1,11 @@
 """Attention maps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
+
+import numpy as np
 
 from regard.arrays import Float32Array
 from regard.names import AttentionKind, Granularity
@@ -24,6 +26,8 @@ class AttentionMap:
         top_k: how many weights of each row were sent, the others being 0 here; 0 if all were.
         alignment_method: "plain" or "shifted" for the alignment, otherwise "".
         weighting: "attention" or "value_norm".
+        segment: index of the segment of the text that the map belongs to.
+        source_offset, target_offset: positions of its first units among those of the whole text.
     """
 
     kind: AttentionKind
@@ -34,6 +38,9 @@ class AttentionMap:
     top_k: int
     alignment_method: str
     weighting: str
+    segment: int
+    source_offset: int
+    target_offset: int
     message: pb.AttentionMap = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -60,6 +67,9 @@ class AttentionMap:
             top_k=message.top_k,
             alignment_method=enums.ALIGNMENT_METHOD.name_if_known(message.alignment_method),
             weighting=enums.WEIGHTING.name_if_known(message.weighting),
+            segment=message.segment,
+            source_offset=message.source_offset,
+            target_offset=message.target_offset,
             message=message,
         )
 
@@ -73,3 +83,26 @@ def described(maps: Iterable[AttentionMap]) -> str:
 def read_maps(messages: Iterable[pb.AttentionMap]) -> tuple[AttentionMap, ...]:
     """Reads the maps of a hypothesis, a source or a token."""
     return tuple(AttentionMap.from_message(message) for message in messages)
+
+
+def whole_map(maps: Sequence[AttentionMap]) -> AttentionMap | None:
+    """The map of a whole text from those of its segments, all of one kind; None if there are none.
+
+    Weights between different segments are 0.
+    """
+    if len(maps) < 2:
+        return maps[0] if maps else None
+    num_rows = max(each.target_offset + each.shape[-2] for each in maps)
+    num_columns = max(each.source_offset + each.shape[-1] for each in maps)
+    values = np.zeros((*maps[0].shape[:-2], num_rows, num_columns), np.float32)
+    for each in maps:
+        rows = slice(each.target_offset, each.target_offset + each.shape[-2])
+        columns = slice(each.source_offset, each.source_offset + each.shape[-1])
+        values[..., rows, columns] = each.values
+    message = pb.AttentionMap()
+    message.CopyFrom(maps[0].message)
+    del message.shape[:]
+    message.shape.extend(values.shape)
+    message.encoding, message.scale, message.top_k, message.segment = pb.ENCODING_FLOAT32, 0.0, 0, 0
+    message.data, message.indices = encoding.encode(values, pb.ENCODING_FLOAT32, 0, 0.0)
+    return AttentionMap.from_message(message)

@@ -5,8 +5,19 @@ from typing import Any, Self, cast
 
 from regard.names import AttentionKind, FinishReason
 from regard.v1 import regard_pb2 as pb
-from regard.values.maps import AttentionMap, described, read_maps
-from regard.values.units import Link, Token, Word, read_source_tokens, read_target_token, read_words
+from regard.values.maps import AttentionMap, described, read_maps, whole_map
+from regard.values.units import (
+    Link,
+    OutputWarning,
+    Segment,
+    Token,
+    Word,
+    read_segments,
+    read_source_tokens,
+    read_target_token,
+    read_warnings,
+    read_words,
+)
 from regard.wire import as_json, enums, from_json
 from regard.wire.images import ImageLike
 
@@ -23,7 +34,8 @@ class Hypothesis:
         words: the target axis if the call asks for words, otherwise empty.
         score: what hypotheses are ranked by.
         finish_reason: "end", or "length" if the output reached its limit.
-        attention: the maps that the call asks for.
+        attention: the maps that the call asks for; of a text of several segments one for each, and `find_map` joins
+            them.
         links, pharaoh: with the alignment, the pairs of units that belong together; a unit may have several, or none.
         entropy, coverage: with the alignment, one number for each target unit.
         source_coverage: with the alignment, the attention that each source unit received in sum.
@@ -51,8 +63,11 @@ class Hypothesis:
         return self.find_map("alignment")
 
     def find_map(self, kind: AttentionKind) -> AttentionMap | None:
-        """The map of that kind; None if the call did not ask for it."""
-        return next((each for each in self.attention if each.kind == kind), None)
+        """The map of that kind; None if the call did not ask for it.
+
+        Those of several segments are joined to one: weights between different segments are 0.
+        """
+        return whole_map([each for each in self.attention if each.kind == kind])
 
     @classmethod
     def from_message(cls, message: pb.Hypothesis) -> "Hypothesis":
@@ -127,6 +142,8 @@ class Output:
         num_parts: how many parts the source was split into.
         model, model_version: the model that ran.
         picture: of a caption, the picture that the call sent; None for texts and for results that were read from JSON.
+        segments: for translations, which part of the source made which part of the best hypothesis' text.
+        warnings: what may be wrong with the best hypothesis.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -140,6 +157,8 @@ class Output:
     model: str
     model_version: str
     timings: Timings
+    segments: tuple[Segment, ...]
+    warnings: tuple[OutputWarning, ...]
     message: pb.Result = field(repr=False, compare=False)
     picture: ImageLike | None = field(default=None, repr=False, compare=False)
 
@@ -157,6 +176,11 @@ class Output:
     def text(self) -> str:
         """The best hypothesis' text."""
         return self.best.text
+
+    def find_map(self, kind: AttentionKind, hypothesis: int = 0) -> AttentionMap | None:
+        """A hypothesis' map of that kind, or the source's; None if the call did not ask for it."""
+        of_source = [each for each in self.source_attention if each.kind == kind]
+        return self.hypotheses[hypothesis].find_map(kind) or whole_map(of_source)
 
     @property
     def alignment(self) -> AttentionMap | None:
@@ -196,6 +220,8 @@ class Output:
             model=message.model,
             model_version=message.model_version,
             timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
+            segments=read_segments(message.segments),
+            warnings=read_warnings(message.warnings),
             message=message,
             picture=picture,
         )

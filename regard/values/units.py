@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
+from regard.names import WarningReason
 from regard.v1 import regard_pb2 as pb
+from regard.wire import enums
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,56 @@ class Word:
 
     def __repr__(self) -> str:
         return f"<Word {self.text!r}>"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a source that was translated by itself, or copied.
+
+    Attributes:
+        source, target: its characters in the source, and its output's in the best hypothesis' text.
+        source_tokens, target_tokens: ranges of tokens; empty if it was copied.
+        copied: whether no model read it.
+    """
+
+    source: Span
+    target: Span
+    source_tokens: Span
+    target_tokens: Span
+    copied: bool = False
+
+
+@dataclass(frozen=True)
+class OutputWarning:
+    """Something that may be wrong with the best hypothesis.
+
+    Attributes:
+        reason: such as "output_cut" or "repetition"; "" for a reason of a later version of the API.
+        message: the same in words.
+        segment: index of the segment that it concerns; None for the whole text.
+    """
+
+    reason: WarningReason | Literal[""]
+    message: str
+    segment: int | None = None
+
+
+def read_segments(messages: Iterable[pb.Segment]) -> tuple[Segment, ...]:
+    """Reads the segments of a result."""
+    return tuple(
+        Segment(_span(m.source), _span(m.target), _span(m.source_tokens), _span(m.target_tokens), m.copied)
+        for m in messages
+    )
+
+
+def read_warnings(messages: Iterable[pb.Warning]) -> tuple[OutputWarning, ...]:
+    """Reads the warnings of a result."""
+    return tuple(
+        OutputWarning(
+            enums.WARNING_REASON.name_if_known(m.reason), m.message, m.segment if m.HasField("segment") else None
+        )
+        for m in messages
+    )
 
 
 def read_source_tokens(messages: Iterable[pb.SourceToken]) -> tuple[Token, ...]:

@@ -10,12 +10,15 @@ from regard.names import (
     AttentionKind,
     EarlyStopping,
     FinishReason,
+    Format,
     Granularity,
     MapEncoding,
     ModelState,
     Priority,
     Task,
     Truncation,
+    Unit,
+    WarningReason,
     Weighting,
 )
 from regard.v1 import regard_pb2 as pb
@@ -78,6 +81,9 @@ ENCODING: EnumTable[pb.Encoding.ValueType, MapEncoding] = EnumTable(
 FINISH_REASON: EnumTable[pb.FinishReason.ValueType, FinishReason] = EnumTable(
     "FinishReason", {pb.FINISH_REASON_END: "end", pb.FINISH_REASON_LENGTH: "length"}
 )
+FORMAT: EnumTable[pb.Format.ValueType, Format] = EnumTable(
+    "Format", {pb.FORMAT_PLAIN: "plain", pb.FORMAT_HTML: "html", pb.FORMAT_XML: "xml"}
+)
 GRANULARITY: EnumTable[pb.Granularity.ValueType, Granularity] = EnumTable(
     "Granularity", {pb.GRANULARITY_TOKEN: "token", pb.GRANULARITY_WORD: "word"}
 )
@@ -110,6 +116,22 @@ TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(
         pb.TRUNCATION_SPLIT_AND_JOIN: "split_and_join",
     },
 )
+UNIT: EnumTable[pb.Unit.ValueType, Unit] = EnumTable(
+    "Unit", {pb.UNIT_SENTENCE: "sentence", pb.UNIT_PASSAGE: "passage", pb.UNIT_WHOLE: "whole"}
+)
+WARNING_REASON: EnumTable[pb.WarningReason.ValueType, WarningReason] = EnumTable(
+    "WarningReason",
+    {
+        pb.WARNING_REASON_OUTPUT_CUT: "output_cut",
+        pb.WARNING_REASON_OUTPUT_EMPTY: "output_empty",
+        pb.WARNING_REASON_REPETITION: "repetition",
+        pb.WARNING_REASON_SOURCE_COPIED: "source_copied",
+        pb.WARNING_REASON_OUTPUT_SHORT: "output_short",
+        pb.WARNING_REASON_OUTPUT_LONG: "output_long",
+        pb.WARNING_REASON_SOURCE_TRUNCATED: "source_truncated",
+        pb.WARNING_REASON_SENTENCE_CUT: "sentence_cut",
+    },
+)
 WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(
     "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
 )
@@ -121,10 +143,13 @@ TABLES: Mapping[str, EnumTable[Any, Any]] = {
     "EarlyStopping": EARLY_STOPPING,
     "Encoding": ENCODING,
     "FinishReason": FINISH_REASON,
+    "Format": FORMAT,
     "Granularity": GRANULARITY,
     "ModelState": MODEL_STATE,
     "Priority": PRIORITY,
     "Task": TASK,
     "Truncation": TRUNCATION,
+    "Unit": UNIT,
+    "WarningReason": WARNING_REASON,
     "Weighting": WEIGHTING,
 }

@@ -2,7 +2,7 @@
  * Reads a result from protobuf's JSON: units with the text before each, and maps.
  */
 
-import { decodeMap } from "./weights.js";
+import { decodeMap, wholeMap } from "./weights.js";
 
 /**
  * A word or a token.
@@ -94,8 +94,10 @@ function readHypothesis(json) {
 
 /** @param {any[]} messages */
 function readMaps(messages) {
-  const maps = messages.map(decodeMap);
-  return new Map(maps.map((map) => [map.kind, map]));
+  /** @type {Map<string, import("./weights.js").AttentionMap[]>} */
+  const kinds = new Map();
+  for (const map of messages.map(decodeMap)) kinds.set(map.kind, [...(kinds.get(map.kind) ?? []), map]);
+  return new Map([...kinds].map(([kind, maps]) => [kind, wholeMap(maps)]));
 }
 
 /**

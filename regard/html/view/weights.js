@@ -11,6 +11,8 @@
  * @property {boolean} byWords whether the last two axes count words, not tokens
  * @property {number} rows
  * @property {number} columns
+ * @property {number} sourceOffset position of its first column among those of the whole text
+ * @property {number} targetOffset position of its first row among those of the whole output
  * @property {Float32Array} values row-major: [layers, heads, rows, columns], or [rows, columns]
  * @property {boolean} hasHeads
  */
@@ -38,11 +40,65 @@ export function decodeMap(message) {
     byWords: message.granularity === "GRANULARITY_WORD",
     rows,
     columns,
+    sourceOffset: message.source_offset ?? 0,
+    targetOffset: message.target_offset ?? 0,
     get values() {
       return (decoded ??= decodeValues(message, shape));
     },
     hasHeads: shape.length === 4,
   };
+}
+
+/**
+ * The map of a whole text from those of its segments; weights between different segments are 0.
+ * @param {AttentionMap[]} maps of one kind, at least one
+ * @returns {AttentionMap}
+ */
+export function wholeMap(maps) {
+  const [first] = maps;
+  if (maps.length === 1) return first;
+  const rows = Math.max(...maps.map((map) => map.targetOffset + map.rows));
+  const columns = Math.max(...maps.map((map) => map.sourceOffset + map.columns));
+  /** @type {Float32Array | undefined} */
+  let joined;
+  return {
+    get isHere() {
+      return maps.every((map) => map.isHere);
+    },
+    kind: first.kind,
+    layers: first.layers,
+    heads: first.heads,
+    byWords: first.byWords,
+    rows,
+    columns,
+    sourceOffset: 0,
+    targetOffset: 0,
+    get values() {
+      return (joined ??= placed(maps, rows, columns));
+    },
+    hasHeads: first.hasHeads,
+  };
+}
+
+/**
+ * Writes maps at their places.
+ * @param {AttentionMap[]} maps of one kind
+ * @param {number} rows of the whole
+ * @param {number} columns of the whole
+ */
+export function placed(maps, rows, columns) {
+  const matrices = maps[0].hasHeads ? maps[0].layers.length * maps[0].heads.length : 1;
+  const values = new Float32Array(matrices * rows * columns);
+  for (const map of maps) {
+    for (let matrix = 0; matrix < matrices; matrix++) {
+      for (let row = 0; row < map.rows; row++) {
+        const at = (matrix * map.rows + row) * map.columns;
+        const place = (matrix * rows + map.targetOffset + row) * columns + map.sourceOffset;
+        values.set(map.values.subarray(at, at + map.columns), place);
+      }
+    }
+  }
+  return values;
 }
 
 /**

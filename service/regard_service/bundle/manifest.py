@@ -150,6 +150,9 @@ class Manifest(Schema):
     Attributes:
         memory: tensors that leave encode and enter step under the same name.
         default_truncation: the truncation of requests that set none.
+        unit: how much of a text the model reads at a time: a sentence, a passage of `unit_tokens` at most, or the whole
+            text; None in bundles of earlier exporters.
+        unit_tokens: None stands for `max_source_tokens`.
         num_parameters: the number of trained parameters; 0 if unknown.
         files: SHA-256 of every other file, by its name.
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
@@ -169,6 +172,8 @@ class Manifest(Schema):
     max_source_tokens: Size
     max_target_tokens: Size
     default_truncation: Literal["reject", "truncate"] = "reject"
+    unit: Literal["sentence", "passage", "whole"] | None = None
+    unit_tokens: Size | None = None
     num_parameters: int = Field(default=0, ge=0, lt=2**63)
     generation: GenerationDefaults
     attention: AttentionLayout
@@ -185,6 +190,12 @@ class Manifest(Schema):
         """Yields every graph of every variant."""
         for variant in self.variants:
             yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+
+    @property
+    def text_unit(self) -> Literal["sentence", "passage", "whole"]:
+        """The unit; without one, a sentence for translators between named languages, and the whole text for others."""
+        is_translator = self.task == "translation" and bool(self.source_languages or self.target_languages)
+        return self.unit or ("sentence" if is_translator else "whole")
 
     @property
     def is_traced(self) -> bool:

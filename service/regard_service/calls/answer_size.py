@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from regard_service.bundle import Manifest
-from regard_service.calls.inputs import Parts
+from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.offered_maps import num_layers_and_heads
 from regard_service.domain.results import Result
@@ -38,14 +38,18 @@ class AnswerLimits:
 
 
 def check_answer(
-    manifest: Manifest, options: AttentionOptions, generation: Generation, inputs: Sequence[Parts], limits: AnswerLimits
+    manifest: Manifest, options: AttentionOptions, generation: Generation, inputs: Sequence[Input], limits: AnswerLimits
 ) -> None:
     """Refuses a call whose answer is expected to exceed a limit.
 
     Raises:
         AnswerTooLarge: names the limit, and what makes the answer smaller.
     """
-    sizes = [_Shapes.of(manifest, generation, parts) for parts in inputs]
+    # The maps of a text in segments come by segment; those of a text that was split cover it whole.
+    wholes = [
+        parts for read in inputs for parts in ([read.parts] if read.passage is None else [(p,) for p in read.parts])
+    ]
+    sizes = [_Shapes.of(manifest, generation, parts) for parts in wholes]
     num_bytes = sum(_answer_bytes(manifest, options, generation, each) for each in sizes)
     if num_bytes > limits.max_bytes:
         raise too_large(f"the answer would have some {num_bytes} bytes", "max_message_bytes", limits.max_bytes, options)

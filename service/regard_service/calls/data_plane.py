@@ -11,12 +11,16 @@ import numpy as np
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
 from regard_service.calls.inputs import Part, Parts
-from regard_service.calls.plan import CallPlan, sequences
+from regard_service.calls.passage_events import PassageEvents
+from regard_service.calls.passage_results import PassageBuilder
+from regard_service.calls.plan import CallPlan
 from regard_service.calls.planner import CallPlanner
+from regard_service.calls.results import ResultBuilder
+from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
-from regard_service.domain.results import Result, Started, StreamEvent
-from regard_service.engine.core.result import CommittedToken, EngineResult
+from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
+from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
@@ -69,8 +73,8 @@ class DataPlane:
             finished = iter(await permit.run_all(plan.requests))
         results: list[Result] = []
         num_bytes = 0
-        for index, parts in enumerate(plan.inputs):
-            num_sequences = len(sequences(parts, plan.generation))
+        for index, read in enumerate(plan.inputs):
+            parts, num_sequences = read.parts, plan.num_sequences(index)
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
@@ -93,29 +97,49 @@ class DataPlane:
         """Yields the source, each token as the search commits it, and the result."""
         plan = await plan_call()
         with plan.permit:
-            async for event in self._events(plan):
-                yield event
-
-    async def _events(self, plan: CallPlan) -> AsyncIterator[StreamEvent]:
-        request, builder = plan.requests[0], plan.result_builder(0)
-        yield Started(builder.source, plan.model.name, plan.model.manifest.version)
-        arrived: asyncio.Queue[list[CommittedToken] | None] = asyncio.Queue()
-        running = asyncio.ensure_future(plan.permit.run(request, arrived.put_nowait))
-        running.add_done_callback(lambda _: arrived.put_nowait(None))
-        try:
-            events = builder.events(await self._cross_norms(plan))
-            while (tokens := await arrived.get()) is not None:
-                for event in events.add(tokens):
+            builder = plan.result_builder(0)
+            yield Started(builder.source, plan.model.name, plan.model.manifest.version)
+            requests = plan.requests[:: plan.num_sequences(0)]
+            async with SentRequests(plan.permit, requests) as sent:
+                if isinstance(builder, PassageBuilder):
+                    events = self._passage_events(plan, builder, sent)
+                else:
+                    events = self._events(plan, builder, sent)
+                async for event in events:
                     yield event
-            result = await running
-            for event in events.finish(result.hypotheses[0]):
+
+    async def _events(
+        self, plan: CallPlan, builder: ResultBuilder, sent: SentRequests
+    ) -> AsyncIterator[TokenEvent | Result]:
+        events = builder.events(await self._cross_norms(plan, plan.inputs[0].parts[0]))
+        async for tokens in sent.tokens(0):
+            for event in events.add(tokens):
                 yield event
-            traced = await self._traced(plan, plan.inputs[0], [result])
-            with stage("detokenize"):
-                finished = builder.result(traced)
-            yield finished
-        finally:
-            running.cancel()
+        result = await sent.result(0)
+        for event in events.finish(result.hypotheses[0]):
+            yield event
+        traced = await self._traced(plan, plan.inputs[0].parts, [result])
+        with stage("detokenize"):
+            finished = builder.result(traced)
+        yield finished
+
+    async def _passage_events(
+        self, plan: CallPlan, builder: PassageBuilder, sent: SentRequests
+    ) -> AsyncIterator[TokenEvent | Result]:
+        """Yields the events of a text in segments: all of them run, and their tokens come in the text's order."""
+        events, results, parts = PassageEvents(builder), [], plan.inputs[0].parts
+        for index, part in enumerate(parts):
+            own = events.begin(await self._cross_norms(plan, part))
+            async for tokens in sent.tokens(index):
+                for event in events.add(own, tokens):
+                    yield event
+            results.append(await sent.result(index))
+            for event in events.finish(own, results[-1].hypotheses[0]):
+                yield event
+        traced = await self._traced(plan, parts, results)
+        with stage("detokenize"):
+            finished = builder.result(traced)
+        yield finished
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
@@ -128,12 +152,11 @@ class DataPlane:
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
 
-    async def _cross_norms(self, plan: CallPlan) -> Float32Array | None:
-        """Returns the norms by which a stream's maps are weighted; None with the weighting "attention"."""
+    async def _cross_norms(self, plan: CallPlan, part: Part) -> Float32Array | None:
+        """Returns the norms by which a stream's maps of a part are weighted; None with the weighting "attention"."""
         options = plan.call.attention
         if not (options.weighting == "value_norm" and options.kinds):
             return None
-        part = plan.inputs[0][0]
         (trace,) = await self._pool.run([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
 

@@ -1,7 +1,9 @@
 """An input as the model reads it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from regard_service.calls.passages import Passage
 from regard_service.domain.results import Source, Span, Token, Word
 from regard_service.pictures.reader import SourceImage
 from regard_service.text.reading import SourceText
@@ -10,7 +12,29 @@ from regard_service.text.words import group_words
 Part = SourceImage | SourceText
 
 Parts = tuple[Part, ...]
-"""An input: a picture, a text, or the parts of a text that was split."""
+"""What the model reads of an input: a picture, a text, the parts of a text that was split, or the segments that are
+translated."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input as it was read.
+
+    Attributes:
+        passage: the text in segments, of which `parts` are those that the model reads; None for all other inputs.
+    """
+
+    parts: Parts
+    passage: Passage | None = None
+
+    @classmethod
+    def of_passage(cls, passage: Passage) -> "Input":
+        """Returns a text in segments."""
+        return cls(tuple(each.part for each in passage.translated), passage)
+
+    def needs_alignment(self, index: int) -> bool:
+        """Whether a part's output can be finished only with the alignment."""
+        return self.passage is not None and self.passage.translated[index].needs_alignment
 
 
 def source_of(parts: Parts, *, has_words: bool) -> Source:
@@ -34,6 +58,13 @@ def special_units(source: Source) -> list[bool]:
     if grid is None:
         return [unit.is_special for unit in (source.words or source.tokens)]
     return [True] * grid.first_position + [False] * (grid.rows * grid.columns)
+
+
+def moved_word(word: Word, num_characters: int, num_tokens: int) -> Word:
+    """Moves a word behind a number of characters and of tokens."""
+    span = None if word.span is None else Span(word.span.start + num_characters, word.span.end + num_characters)
+    tokens = Span(word.tokens.start + num_tokens, word.tokens.end + num_tokens)
+    return replace(word, span=span, tokens=tokens)
 
 
 def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:

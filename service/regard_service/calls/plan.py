@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from regard_service.auth.caller import current_caller
-from regard_service.calls.inputs import Parts
+from regard_service.calls.inputs import Input, Part
+from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
 from regard_service.engine.core.request import EngineRequest
@@ -12,6 +13,11 @@ from regard_service.engine.driver.permit import Permit
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.repository.loader import LoadedModel
+
+# Most tokens of an output where neither the request nor the checkpoint sets a limit: so many for each token of the
+# source (Marian's --max-length-factor), and some more.
+MAX_LENGTH_FACTOR = 3
+MIN_LENGTH_LIMIT = 16
 
 
 @dataclass(frozen=True)
@@ -25,26 +31,34 @@ class CallPlan:
 
     model: LoadedModel
     generation: Generation
-    inputs: tuple[Parts, ...]
+    inputs: tuple[Input, ...]
     call: Call
     requests: tuple[EngineRequest, ...]
     permit: Permit
 
-    def result_builder(self, index: int) -> ResultBuilder:
+    def result_builder(self, index: int) -> ResultBuilder | PassageBuilder:
         """Returns the builder of an input's result."""
-        return ResultBuilder(self.model, self.inputs[index], self.call.attention, self.generation)
+        read = self.inputs[index]
+        if read.passage is not None:
+            return PassageBuilder(self.model, read.passage, self.call.attention, self.generation)
+        return ResultBuilder(self.model, read.parts, self.call.attention, self.generation)
+
+    def num_sequences(self, index: int) -> int:
+        """Returns the number of requests for each part of an input."""
+        return len(sequences(self.inputs[index], self.generation))
 
 
-def engine_requests(inputs: Sequence[Parts], generation: Generation, call: Call) -> Iterator[EngineRequest]:
+def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call) -> Iterator[EngineRequest]:
     """Yields the engine's requests: for every part of every input, one per sequence."""
     watch, caller = watcher(), current_caller()
-    for parts in inputs:
-        for part in parts:
-            for each in sequences(parts, generation):
+    for read in inputs:
+        decodings = sequences(read, generation)
+        for index, part in enumerate(read.parts):
+            for each in decodings:
                 yield EngineRequest(
                     source=part.array,
-                    generation=each,
-                    attention=bool(call.attention.kinds),
+                    generation=_limited(each, part) if read.passage is not None else each,
+                    attention=bool(call.attention.kinds) or read.needs_alignment(index),
                     deadline=call.deadline,
                     bulk=call.is_bulk,
                     watch=watch,
@@ -52,12 +66,20 @@ def engine_requests(inputs: Sequence[Parts], generation: Generation, call: Call)
                 )
 
 
-def sequences(parts: Parts, generation: Generation) -> list[Generation]:
+def sequences(read: Input, generation: Generation) -> list[Generation]:
     """Returns the decodings of each part: one, or with sampling one per returned sequence, each with its seed."""
     sampling = generation.sampling
-    count = 1 if len(parts) > 1 else generation.num_return_sequences
+    count = 1 if len(read.parts) > 1 and read.passage is None else generation.num_return_sequences
     if sampling is None:
         has_count = generation.num_return_sequences == count
         return [generation if has_count else replace(generation, num_return_sequences=count)]
     seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
     return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
+
+
+def _limited(generation: Generation, part: Part) -> Generation:
+    """Returns a generation whose output is at most a multiple of its source, if its length follows the source."""
+    if not generation.follows_source_length:
+        return generation
+    limit = max(MIN_LENGTH_LIMIT, MAX_LENGTH_FACTOR * part.array.shape[-1], generation.min_new_tokens)
+    return replace(generation, max_new_tokens=limit) if limit < generation.max_new_tokens else generation

@@ -8,16 +8,20 @@ import numpy as np
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
 from regard_service.calls.answer_size import AnswerLimits, check_answer
-from regard_service.calls.inputs import Parts
+from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.preparing import Preparation
+from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
+from regard_service.domain.results import Span
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.languages.matching import match
 from regard_service.observability.tracing.record import stage
+from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
@@ -33,7 +37,7 @@ MAX_CHARACTERS_ON_EVENT_LOOP = 4_000
 # vocabulary lacks has several for each character.
 MAX_TOKENS_PER_CALL = 2**20
 
-Reading = Callable[[], Parts]
+Reading = Callable[[], Input]
 """Reads an input, or raises InvalidInput."""
 
 TakePermit = Callable[[Runner, EngineRequest, int], Permit]
@@ -74,7 +78,10 @@ class CallPlanner:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
         target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
         language = _source_language(call, model)
-        readings = self._texts(model, call.texts, target, call.truncation, language=language)
+        if call.text_options.raw:
+            readings = self._texts(model, call.texts, target, call.truncation, language=language)
+        else:
+            readings = self._passages(model, call, target, language)
         return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
@@ -119,6 +126,29 @@ class CallPlanner:
             for index, text in enumerate(texts)
         ]
 
+    def _passages(self, model: LoadedModel, call: TranslateCall, target: str, language: str) -> Sequence[Reading]:
+        """Args: language: the source language, for models that read its name; else ""."""
+        reader, manifest = model.reader, model.manifest
+        if not isinstance(reader, SourceReader):
+            raise Unsupported(f"model {model.name!r} reads no text")
+        unit = call.text_options.unit or manifest.text_unit
+        sources = manifest.source_languages
+        passages = PassageReader(
+            reader=reader,
+            key=target,
+            preparation=Preparation(
+                call.source_language or (sources[0] if len(sources) == 1 else ""),
+                target,
+                compile_patterns(call.text_options.protected_patterns, "text_options.protected_patterns"),
+            ),
+            language=language,
+            unit=unit,
+            truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
+            max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
+            kept=_by_text(call.text_options.protected_spans),
+        )
+        return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
+
     def _images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, ImageReader):
@@ -142,7 +172,8 @@ class CallPlanner:
                 raise InvalidInput(unreadable)
             check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
             requests = tuple(engine_requests(inputs, generation, call))
-            permit.extend(requests)
+            if requests:
+                permit.extend(requests)
         except BaseException:
             permit.close()
             raise
@@ -150,7 +181,7 @@ class CallPlanner:
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
-    ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
+    ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
         """Reads all inputs; returns the valid inputs, and the violations of the others."""
         meter = _TokenMeter()
         attempts = [partial(_attempt, reading, meter) for reading in readings]
@@ -161,20 +192,28 @@ class CallPlanner:
         return inputs, [violation for each in refused for violation in each.violations]
 
 
+def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]:
+    """Returns ranges by the index of their text; in order."""
+    spans: dict[int, list[Span]] = {}
+    for text, start, end in sorted(protected):
+        spans.setdefault(text, []).append(Span(start, end))
+    return spans
+
+
 def _are_long(texts: Sequence[str]) -> bool:
     return sum(map(len, texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _read_text(
     reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation, language: str
-) -> Parts:
+) -> Input:
     if truncation == "split":
-        return reader.read_parts(text, field=field, key=key, language=language)
-    return (reader.read(text, field=field, key=key, truncation=truncation, language=language),)
+        return Input(reader.read_parts(text, field=field, key=key, language=language))
+    return Input((reader.read(text, field=field, key=key, truncation=truncation, language=language),))
 
 
-def _read_image(reader: ImageReader, image: bytes, field: str) -> Parts:
-    return (reader.read(image, field=field),)
+def _read_passage(reader: PassageReader, text: str, index: int) -> Input:
+    return Input.of_passage(reader.read(text, index))
 
 
 class _TokenMeter:
@@ -186,9 +225,9 @@ class _TokenMeter:
     def __init__(self) -> None:
         self.num_tokens = 0
 
-    def add(self, parts: Parts) -> None:
+    def add(self, read: Input) -> None:
         """Counts an input that was read."""
-        self.num_tokens += sum(part.array.shape[-1] for part in parts if isinstance(part, SourceText))
+        self.num_tokens += sum(part.array.shape[-1] for part in read.parts if isinstance(part, SourceText))
 
     def check(self) -> None:
         """Raises InvalidInput if the inputs read so far have too many."""
@@ -196,14 +235,18 @@ class _TokenMeter:
             raise InvalidInput.of("texts", f"have more than {MAX_TOKENS_PER_CALL} tokens, the limit of a call")
 
 
-def _attempt(reading: Reading, meter: _TokenMeter) -> Parts | InvalidInput:
+def _read_image(reader: ImageReader, image: bytes, field: str) -> Input:
+    return Input((reader.read(image, field=field),))
+
+
+def _attempt(reading: Reading, meter: _TokenMeter) -> Input | InvalidInput:
     try:
         meter.check()
-        parts = reading()
+        read = reading()
     except InvalidInput as error:
         return error
-    meter.add(parts)
-    return parts
+    meter.add(read)
+    return read
 
 
 def _source_language(call: TranslateCall, model: LoadedModel) -> str:

@@ -1,7 +1,7 @@
 """Turns the engine's results into a call's results: text, tokens, words and attention maps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from regard.arrays import Float32Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import Parts, copy_source, source_of, special_units, words_of
 from regard_service.domain.calls import AttentionOptions
-from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Timings, Word
+from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Source, Timings, Word
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
 from regard_service.generation import Generation
@@ -19,26 +19,45 @@ from regard_service.maps.builder import MapBuilder
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 from regard_service.maps.word_maps import map_between_words
 from regard_service.repository.loader import LoadedModel
-from regard_service.text.writing import join_texts
+from regard_service.text.writing import TargetText, join_texts
 
 # Weights of a map. The dense map of a text that was split grows with the square of the text's length.
 MAX_MAP_WEIGHTS = 2**25
 
 
+Finish = Callable[[TargetText, EngineHypothesis], TargetText]
+"""Makes the text that a caller gets of a text that the model wrote."""
+
+
 class ResultBuilder:
-    """Builds the result of one input.
+    """Builds the result of one input, or of one segment of a text.
+
+    Args:
+        source: a segment's, as its text has it; None for what the model reads.
+        finish: a segment's; None where the text stays as the model wrote it.
 
     Attributes:
         source: the input as the model read it.
     """
 
-    def __init__(self, model: LoadedModel, parts: Parts, options: AttentionOptions, generation: Generation) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        parts: Parts,
+        options: AttentionOptions,
+        generation: Generation,
+        *,
+        source: Source | None = None,
+        finish: Finish | None = None,
+    ) -> None:
         self._model = model
         self._parts = parts
         self._length_penalty = generation.length_penalty if generation.num_beams > 1 else 0.0
         self._has_words = options.granularity == "word" and bool(options.kinds)
         self._map_builder = MapBuilder(options, model.manifest.attention)
-        self.source = source_of(parts, has_words=self._has_words)
+        self._has_maps = bool(options.kinds)
+        self._finish = finish
+        self.source = source or source_of(parts, has_words=self._has_words)
 
     def result(self, results: Sequence[EngineResult]) -> Result:
         """Builds the result from one engine result per part. A text that was split takes the best hypothesis of each.
@@ -49,17 +68,13 @@ class ResultBuilder:
         best = [tuple(result.hypotheses[0] for result in results)]
         candidates = best if len(results) > 1 else [(hypothesis,) for hypothesis in results[0].hypotheses]
         return Result(
-            hypotheses=tuple(self._hypothesis(each) for each in candidates),
+            hypotheses=tuple(self.hypothesis(each) for each in candidates),
             source=self.source,
-            timings=Timings(
-                queue_ms=1000 * max(result.queue_s for result in results),
-                encode_ms=1000 * max(result.encode_s for result in results),
-                decode_ms=1000 * max(result.decode_s for result in results),
-            ),
+            timings=timings_of(results),
             model=self._model.name,
             version=self._model.manifest.version,
             num_parts=len(results),
-            maps=self._source_maps(best[0]),
+            maps=self.source_maps(best[0]),
         )
 
     def events(self, cross_norms: Float32Array | None) -> EventBuilder:
@@ -71,16 +86,18 @@ class ResultBuilder:
         """
         return EventBuilder(self._model.writer.stream(copy_source(self._parts[0])), self._map_builder, cross_norms)
 
-    def _hypothesis(self, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
-        """Args: decoded: one hypothesis of each part."""
+    def hypothesis(self, decoded: Sequence[EngineHypothesis]) -> Hypothesis:
+        """Builds a hypothesis. Args: decoded: one hypothesis of each part."""
         written = [
             self._model.writer.write(each.tokens, each.logprobs, copy_source(part))
             for each, part in zip(decoded, self._parts, strict=True)
         ]
         joined = join_texts(written, [part.array.shape[-1] for part in self._parts])
+        if self._finish is not None:
+            joined = self._finish(joined, decoded[0])
         has_ended = all(each.finish_reason == "end" for each in decoded)
         plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
-        return plain if decoded[0].cross_attention is None else self._with_maps(plain, decoded)
+        return self._with_maps(plain, decoded) if self._has_maps else plain
 
     def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
         """Returns the log-probabilities' sum over all parts, divided by the search's length penalty."""
@@ -112,7 +129,8 @@ class ResultBuilder:
             source_coverage=tuple(source_coverage(alignment).tolist()),
         )
 
-    def _source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
+    def source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
+        """Builds the maps of the source alone. Args: decoded: one hypothesis of each part."""
         by_part = zip(*(self._map_builder.of_source(each.trace) for each in decoded), strict=True)
         return tuple(self._by_granularity(_joined(parts), ()) for parts in by_part)
 
@@ -120,6 +138,15 @@ class ResultBuilder:
         if not self._has_words:
             return tokens
         return map_between_words(tokens, words, None if self.source.image_grid is not None else self.source.words)
+
+
+def timings_of(results: Sequence[EngineResult]) -> Timings:
+    """Returns the longest time of any part in each phase."""
+    return Timings(
+        queue_ms=1000 * max((result.queue_s for result in results), default=0.0),
+        encode_ms=1000 * max((result.encode_s for result in results), default=0.0),
+        decode_ms=1000 * max((result.decode_s for result in results), default=0.0),
+    )
 
 
 def _joined(parts: Sequence[AttentionMap]) -> AttentionMap:

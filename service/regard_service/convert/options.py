@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
-from regard_service.domain.calls import AttentionKind, AttentionOptions, GenerationOptions
+from regard_service.domain.calls import AttentionKind, AttentionOptions, GenerationOptions, TextOptions
 
 MAX_INDEXES = 1024
 MAX_KINDS = 16  # more than there are
 MAX_BEAMS = 16
 MAX_TOP_K = 1024
+MAX_PROTECTED_SPANS = 10_000
 
 # Bounds of GenerationConfig as the .proto gives them: [lowest, highest].
 _GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
@@ -92,3 +93,28 @@ def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:
     for position, index in enumerate(indexes):
         checks.at_least(f"{path}[{position}]", index, 0)
     checks.unique(path, indexes)
+
+
+def read_text_options(checks: Checks, options: pb.TextOptions, texts: Sequence[str]) -> TextOptions:
+    """Reads TextOptions. Args: texts: of the request."""
+    spans = options.protected_spans
+    if len(spans) > MAX_PROTECTED_SPANS:
+        checks.add("text_options.protected_spans", f"holds {len(spans)} spans; the limit is {MAX_PROTECTED_SPANS}")
+    for index, each in enumerate(spans):
+        _check_protected_span(checks, f"text_options.protected_spans[{index}]", each, texts)
+    return TextOptions(
+        format=checks.enum("text_options.format", enums.FORMAT, options.format) or "plain",
+        unit=checks.enum("text_options.unit", enums.UNIT, options.unit),
+        raw=options.raw,
+        protected_patterns=tuple(options.protected_patterns),
+        protected_spans=tuple((each.text, each.span.start, each.span.end) for each in spans),
+    )
+
+
+def _check_protected_span(checks: Checks, path: str, protected: pb.ProtectedSpan, texts: Sequence[str]) -> None:
+    if not 0 <= protected.text < len(texts):
+        checks.add(f"{path}.text", f"is {protected.text}; there are {len(texts)} texts")
+        return
+    start, end, length = protected.span.start, protected.span.end, len(texts[protected.text])
+    if not 0 <= start <= end <= length:
+        checks.add(f"{path}.span", f"is [{start}, {end}); the text has {length} characters")

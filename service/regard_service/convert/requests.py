@@ -8,13 +8,14 @@ import time
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
-from regard_service.convert.options import read_attention, read_generation
+from regard_service.convert.options import read_attention, read_generation, read_text_options
 from regard_service.domain.calls import (
     AttentionOptions,
     Call,
     CaptionCall,
     GenerationOptions,
     SummarizeCall,
+    TextOptions,
     TranslateCall,
     Truncation,
 )
@@ -46,12 +47,16 @@ class RequestReader:
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
         """Reads a request to translate."""
         checks = Checks()
+        texts = self._texts(checks, request, may_be_blank=not request.text_options.raw)
         call = TranslateCall(
             **vars(self._call(checks, request, time_remaining)),
-            texts=self._texts(checks, request),
+            texts=texts,
             source_language=checks.name("source_language", request.source_language),
             target_language=checks.name("target_language", request.target_language),
             truncation=_truncation(checks, request),
+            text_options=read_text_options(checks, request.text_options, texts)
+            if request.HasField("text_options")
+            else TextOptions(),
         )
         checks.raise_if_any()
         return call
@@ -89,15 +94,17 @@ class RequestReader:
             deadline=self._deadline(time_remaining),
         )
 
-    def _texts(self, checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+    def _texts(
+        self, checks: Checks, request: _TranslateRequest | _SummarizeRequest, *, may_be_blank: bool = False
+    ) -> tuple[str, ...]:
         limit = self._limits.max_text_characters
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
-            checks.add_if("text", text_fault(request.text, limit))
+            checks.add_if("text", text_fault(request.text, limit, may_be_blank=may_be_blank))
             return (request.text,)
         if not self._is_num_inputs_valid(checks, "texts", len(request.texts)):
             return ()
         for index, text in enumerate(request.texts):
-            checks.add_if(f"texts[{index}]", text_fault(text, limit))
+            checks.add_if(f"texts[{index}]", text_fault(text, limit, may_be_blank=may_be_blank))
         return tuple(request.texts)
 
     def _images(self, checks: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
@@ -147,6 +154,8 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
 
 def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
     truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
-    if truncation == "split" and isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
-        checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams")
+    is_stream = isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest)
+    is_segmented = isinstance(request, pb.StreamTranslateRequest) and not request.text_options.raw
+    if truncation == "split" and is_stream and not is_segmented:
+        checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams of summaries and of raw texts")
     return truncation

@@ -16,7 +16,9 @@ from regard_service.domain.results import (
     Hypothesis,
     ImageGrid,
     Link,
+    OutputWarning,
     Result,
+    Segment,
     Source,
     Started,
     StreamEvent,
@@ -61,6 +63,26 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
     message.timings.decode_ms = result.timings.decode_ms
     for each in result.maps:
         _write_map(message.source_attention.add(), each, options)
+    for segment in result.segments:
+        _write_segment(message.segments.add(), segment)
+    for warning in result.warnings:
+        _write_warning(message.warnings.add(), warning)
+
+
+def _write_segment(message: pb.Segment, segment: Segment) -> None:
+    message.source.start, message.source.end = segment.source
+    message.target.start, message.target.end = segment.target
+    message.source_tokens.start, message.source_tokens.end = segment.source_tokens
+    message.target_tokens.start, message.target_tokens.end = segment.target_tokens
+    if segment.is_copied:
+        message.copied = True
+
+
+def _write_warning(message: pb.Warning, warning: OutputWarning) -> None:
+    message.reason = enums.WARNING_REASON.number(warning.reason)
+    message.message = warning.message
+    if warning.segment is not None:
+        message.segment = warning.segment
 
 
 def _write_started(message: pb.StartedEvent, event: Started) -> None:
@@ -164,3 +186,6 @@ def _write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: A
     if attention_map.method is not None:
         message.alignment_method = enums.ALIGNMENT_METHOD.number(attention_map.method)
     message.weighting = enums.WEIGHTING.number(options.weighting)
+    message.segment = attention_map.segment
+    message.source_offset = attention_map.source_offset
+    message.target_offset = attention_map.target_offset

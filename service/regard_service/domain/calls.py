@@ -9,8 +9,10 @@ from regard_service.generation import EarlyStopping
 AttentionKind = names.AttentionKind
 AlignmentMethod = names.AlignmentMethod
 Granularity = names.Granularity
+Format = names.Format
 MapEncoding = names.MapEncoding
 Truncation = Literal["reject", "truncate", "split"]
+Unit = names.Unit
 Weighting = names.Weighting
 
 
@@ -54,6 +56,24 @@ class AttentionOptions:
 
 
 @dataclass(frozen=True)
+class TextOptions:
+    """How texts are cut into segments, and what happens around the model.
+
+    Attributes:
+        unit: None stands for the model's.
+        raw: a text is one sequence as it stands, and all else of the class has no effect.
+        protected_patterns: in RE2's syntax; what they match is copied.
+        protected_spans: ranges that are copied, by the index of their text.
+    """
+
+    format: Format = "plain"
+    unit: Unit | None = None
+    raw: bool = False
+    protected_patterns: tuple[str, ...] = ()
+    protected_spans: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Call:
     """The fields of every call.
 
@@ -78,6 +98,7 @@ class TranslateCall(Call):
     source_language: str = ""
     target_language: str = ""
     truncation: Truncation | None = None
+    text_options: TextOptions = field(default_factory=TextOptions)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from regard import names
 from regard.arrays import Float32Array
 from regard_service.domain.calls import AlignmentMethod, AttentionKind, Granularity
 from regard_service.generation import FinishReason
+
+WarningReason = names.WarningReason
 
 
 class Span(NamedTuple):
@@ -59,6 +62,8 @@ class AttentionMap:
         layers, heads: the indexes along the first two axes; for an alignment, those averaged.
         granularity: whether the last two axes are tokens or words of the result.
         method: the method of an alignment; None for other kinds.
+        segment: index of the segment that the map belongs to.
+        source_offset, target_offset: positions of the map's first units among the whole text's.
     """
 
     kind: AttentionKind
@@ -67,6 +72,9 @@ class AttentionMap:
     heads: tuple[int, ...] = ()
     granularity: Granularity = "token"
     method: AlignmentMethod | None = None
+    segment: int = 0
+    source_offset: int = 0
+    target_offset: int = 0
 
 
 class Link(NamedTuple):
@@ -140,6 +148,29 @@ class Source:
     image_grid: ImageGrid | None = None
 
 
+class Segment(NamedTuple):
+    """A part of a text that was translated by itself, or copied.
+
+    Attributes:
+        source, target: its places in the source and in the best hypothesis' text.
+        source_tokens, target_tokens: ranges of tokens; empty for a copied segment.
+    """
+
+    source: Span
+    target: Span
+    source_tokens: Span
+    target_tokens: Span
+    is_copied: bool = False
+
+
+class OutputWarning(NamedTuple):
+    """Something that may be wrong with an output. Args: segment: None if it concerns the whole text."""
+
+    reason: WarningReason
+    message: str
+    segment: int | None = None
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of one input; hypotheses are best first. `maps` holds the maps of the source alone."""
@@ -151,6 +182,8 @@ class Result:
     version: str
     num_parts: int = 1
     maps: tuple[AttentionMap, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    warnings: tuple[OutputWarning, ...] = ()
 
     def all_maps(self) -> Iterator[AttentionMap]:
         """Yields the maps of the source and of every hypothesis."""

@@ -14,6 +14,8 @@ from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
 from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
 
+NOTHING_TO_READ = "holds nothing that this model reads"
+
 
 @dataclass(frozen=True)
 class SourceText:
@@ -80,8 +82,19 @@ class SourceReader:
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long and truncation is "reject".
         """
+        part = self.read_if_any(text, field=field, key=key, truncation=truncation, language=language)
+        if part is None:
+            raise InvalidInput.of(field, NOTHING_TO_READ)
+        return part
+
+    def read_if_any(
+        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+    ) -> SourceText | None:
+        """Tokenizes one text as `read` does; returns None if the tokenizer finds nothing in it."""
         affixes = self._affixes(key, language)
-        pieces, room = self._pieces(text, field), self._room(affixes)
+        pieces, room = self._pieces(text), self._room(affixes)
+        if not pieces.tokens:
+            return None
         num_pieces = len(pieces.tokens)
         if num_pieces > room and truncation == "reject":
             raise InvalidInput.of(
@@ -95,15 +108,19 @@ class SourceReader:
         Raises:
             InvalidInput: the tokenizer finds nothing in the text.
         """
-        pieces = self._pieces(text, field)
+        pieces = self._pieces(text)
+        if not pieces.tokens:
+            raise InvalidInput.of(field, NOTHING_TO_READ)
         spans = [token.span for token in pieces.tokens if token.span is not None]  # every piece has one
         affixes = self._affixes(key, language)
         return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
 
-    def _pieces(self, text: str, field: str) -> _Pieces:
+    def num_pieces(self, text: str) -> int:
+        """Returns the number of a text's tokens, without special ones."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _pieces(self, text: str) -> _Pieces:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        if not encoding.ids:
-            raise InvalidInput.of(field, "holds nothing that this model reads")
         tokens, ends = [], _ends_after_accents(text)
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])

@@ -141,13 +141,13 @@ def join_texts(parts: Sequence[TargetText], source_lengths: Sequence[int]) -> Ta
     text, tokens, num_source = "", [], 0
     for part, source_length in zip(parts, source_lengths, strict=True):
         text += " " * bool(text and part.text)
-        tokens += [_moved(token, len(text), num_source) for token in part.tokens]
+        tokens += [moved(token, len(text), num_source) for token in part.tokens]
         text += part.text
         num_source += source_length
     return TargetText(text, tuple(tokens))
 
 
-def _moved(token: Token, num_characters: int, num_source_tokens: int) -> Token:
+def moved(token: Token, num_characters: int, num_source_tokens: int) -> Token:
     """Moves a token behind a number of characters, and the token it copies behind a number of source tokens."""
     span = None if token.span is None else Span(token.span.start + num_characters, token.span.end + num_characters)
     copied_from = None if token.copied_from is None else token.copied_from + num_source_tokens

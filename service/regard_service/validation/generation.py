@@ -31,9 +31,19 @@ def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str,
         repetition_penalty=_first(options.repetition_penalty, defaults.repetition_penalty),
         forced_first_id=manifest.target.forced_first_id(key),
         sampling=sampling,
+        follows_source_length=_follows_source_length(options, manifest),
     )
     _check(generation, manifest, violations)
     return generation
+
+
+def _follows_source_length(options: GenerationOptions, manifest: Manifest) -> bool:
+    """Whether neither the call nor the checkpoint limits an output's length.
+
+    With "never", the search itself reads the limit.
+    """
+    has_limit = options.max_new_tokens is not None or manifest.generation.max_new_tokens < manifest.max_target_tokens
+    return not has_limit and _first(options.early_stopping, manifest.generation.early_stopping) != "never"
 
 
 def _check(generation: Generation, manifest: Manifest, violations: Violations) -> None:

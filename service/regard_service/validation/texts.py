@@ -12,12 +12,13 @@ MAX_NAME_CHARACTERS = 256
 _LOADABLE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
-def text_fault(text: str, max_characters: int) -> str | None:
+def text_fault(text: str, max_characters: int, *, may_be_blank: bool = False) -> str | None:
     """Checks a text to translate or to summarize."""
-    if not text:
-        return EMPTY
-    if text.isspace():
-        return "holds only white space"
+    if not may_be_blank:
+        if not text:
+            return EMPTY
+        if text.isspace():
+            return "holds only white space"
     return _length_fault(text, max_characters)
 
 

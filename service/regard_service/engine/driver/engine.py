@@ -77,8 +77,8 @@ class Engine:
         """See `Permit.extend`."""
         with self._lock:
             incoming = [(self._policy.lane(permit.runner, request), request) for request in requests]
-            num_places = min(num_at_once, len(requests))
             admission = self._policy.admission
+            num_places = admission.num_places(incoming, min(num_at_once, len(requests)), permit.num_places)
             admission.check(incoming, num_places, time.monotonic(), num_reserved=permit.num_places, was_read=True)
             admission.waiting.reserve(permit.caller, num_places - permit.num_places)
             permit.num_places = num_places

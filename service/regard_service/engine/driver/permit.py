@@ -79,17 +79,28 @@ class Permit:
         """
         return await self._issuer.run(self, request, on_tokens)
 
+    def start_all(
+        self, requests: Sequence[EngineRequest], listeners: Sequence[OnTokens] = ()
+    ) -> "list[asyncio.Task[EngineResult]]":
+        """Starts all requests, in order; only so many are in the engine at once as the permit has places.
+
+        Args:
+            listeners: receive the tokens of each request; none for results alone.
+        """
+        places = asyncio.Semaphore(max(1, self.num_places))
+
+        async def run(request: EngineRequest, on_tokens: OnTokens | None) -> EngineResult:
+            async with places:
+                return await self.run(request, on_tokens)
+
+        heard: Sequence[OnTokens | None] = listeners or [None] * len(requests)
+        return [asyncio.ensure_future(run(*each)) for each in zip(requests, heard, strict=True)]
+
     async def run_all(self, requests: Sequence[EngineRequest]) -> list[EngineResult]:
         """The results of all requests, in order; where one fails, the others are cancelled."""
         if len(requests) == 1:  # most calls; a task would only take time
             return [await self.run(requests[0])]
-        places = asyncio.Semaphore(MAX_REQUESTS_AT_ONCE)
-
-        async def run(request: EngineRequest) -> EngineResult:
-            async with places:
-                return await self.run(request)
-
-        tasks = [asyncio.ensure_future(run(request)) for request in requests]
+        tasks = self.start_all(requests)
         try:
             return await asyncio.gather(*tasks)
         except BaseException:

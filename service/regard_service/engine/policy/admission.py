@@ -176,6 +176,32 @@ class Admission:
             slowness = 1.0 if was_read else self._slowness.value
             self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now)
 
+    def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], wanted: int, num_reserved: int) -> int:
+        """Returns how many of a call's requests may wait together: what there is room for, up to the number wanted.
+
+        A call has more requests than inputs if its texts have several segments. It is not refused because the queue has
+        no room for all of them at once: they enter it one after the other.
+
+        Args:
+            num_reserved: places that the call holds already, one for each input; never fewer are returned.
+        """
+        least = min(wanted, num_reserved)
+        caller = incoming[0][1].caller
+        num_places = max(least, min(wanted, self._num_free(caller, num_reserved)))
+        left = self._limits.max_tokens - self.waiting.num_tokens
+        for number, (lane, request) in enumerate(incoming[:num_places]):
+            left -= lane.expected_tokens(request)
+            if left < 0:
+                return max(least, number)
+        return num_places
+
+    def _num_free(self, caller: str, num_reserved: int) -> int:
+        """Returns how many places a caller may take, those that it holds included."""
+        free = self._limits.max_requests - (self.waiting.num_requests - num_reserved)
+        num_shared = int(self._limits.max_requests * SHARED_QUEUE_FRACTION)
+        few = num_shared - (self.waiting.of(caller) - num_reserved)  # a caller of so few may use the shared part too
+        return max(free - num_shared, min(free, few))
+
     def is_in_vain(self, request: RequestState, lane: Lane, now: float) -> bool:
         """Whether a request has waited for so long that it would be late even on an idle engine."""
         asked = request.request

@@ -3,7 +3,7 @@
  */
 
 import { readResult } from "./view/result.js";
-import { decodeMap } from "./view/weights.js";
+import { decodeMap, placed } from "./view/weights.js";
 
 /** @typedef {import("./view/weights.js").AttentionMap} AttentionMap */
 
@@ -34,26 +34,23 @@ export class Partial {
   result() {
     const hypothesis = { text: this.#text, tokens: this.#tokens };
     const result = readResult({ ...this.#started, hypotheses: [hypothesis] });
-    for (const [kind, rows] of this.#rows) result.hypotheses[0].maps.set(kind, stacked(rows));
+    for (const [kind, rows] of this.#rows) {
+      result.hypotheses[0].maps.set(kind, stacked(rows, result.tokens.length));
+    }
     return result;
   }
 }
 
 /**
- * Rows, [..., 1, columns] each, as one map, [..., rows, columns]. The decoder's rows grow; what they lack is 0.
- * @param {AttentionMap[]} rows
+ * Rows, [..., 1, columns] each, as one map, [..., rows, columns]; what they lack is 0.
+ * @param {AttentionMap[]} rows in the order of the tokens
+ * @param {number} numSources units of the whole source; 0 if it has none, as a picture
  * @returns {AttentionMap}
  */
-function stacked(rows) {
-  const columns = Math.max(...rows.map((row) => row.columns));
+function stacked(rows, numSources) {
+  const inOrder = rows.map((row, at) => ({ ...row, values: row.values, targetOffset: at }));
+  const columns = Math.max(numSources, ...inOrder.map((row) => row.sourceOffset + row.columns));
   const last = rows[rows.length - 1];
-  const matrices = last.hasHeads ? last.layers.length * last.heads.length : 1;
-  const values = new Float32Array(matrices * rows.length * columns);
-  rows.forEach((row, at) => {
-    for (let matrix = 0; matrix < matrices; matrix++) {
-      const own = row.values.subarray(matrix * row.columns, (matrix + 1) * row.columns);
-      values.set(own, (matrix * rows.length + at) * columns);
-    }
-  });
-  return { ...last, rows: rows.length, columns, values };
+  const values = placed(inOrder, rows.length, columns);
+  return { ...last, rows: rows.length, columns, sourceOffset: 0, targetOffset: 0, values };
 }

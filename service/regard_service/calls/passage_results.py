@@ -1,0 +1,277 @@
+"""Joins the results of a text's segments to the result of the whole text."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import accumulate
+
+from regard.arrays import Float32Array
+from regard_service.calls.events import EventBuilder
+from regard_service.calls.inputs import moved_word, words_of
+from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
+from regard_service.calls.results import ResultBuilder, timings_of
+from regard_service.domain.calls import AttentionOptions
+from regard_service.domain.results import (
+    AttentionMap,
+    Hypothesis,
+    Link,
+    OutputWarning,
+    Result,
+    Segment,
+    Source,
+    Span,
+)
+from regard_service.engine.core.result import EngineHypothesis, EngineResult
+from regard_service.generation import Generation
+from regard_service.maps.builder import MapBuilder
+from regard_service.passages.aligned import AlignedText
+from regard_service.passages.output_checks import output_faults
+from regard_service.repository.loader import LoadedModel
+from regard_service.text.writing import TargetText, moved
+
+Choice = tuple[int, ...]
+"""For each translated segment, which of its hypotheses."""
+
+
+class PassageBuilder:
+    """Builds the result of a text in segments.
+
+    Attributes:
+        source: the whole text, with the tokens of all segments.
+    """
+
+    def __init__(self, model: LoadedModel, passage: Passage, options: AttentionOptions, generation: Generation) -> None:
+        self._model = model
+        self._passage = passage
+        self._generation = generation
+        self._has_words = options.granularity == "word" and bool(options.kinds)
+        self._alignment = MapBuilder(AttentionOptions(kinds=("alignment",)), model.manifest.attention)
+        self._builders = [self._builder(each, options, generation) for each in passage.translated]
+        sources = [builder.source for builder in self._builders]
+        self._num_source_tokens = _starts(len(source.tokens) for source in sources)
+        self._num_source_words = _starts(len(source.words) for source in sources)
+        self.source = self._joined_source(sources)
+
+    def result(self, results: Sequence[EngineResult]) -> Result:
+        """Builds the result. Args: results: one of each translated segment."""
+        made: dict[tuple[int, int], Hypothesis] = {}
+
+        def hypothesis(segment: int, rank: int) -> Hypothesis:
+            if (segment, rank) not in made:
+                made[segment, rank] = self._builders[segment].hypothesis([results[segment].hypotheses[rank]])
+            return made[segment, rank]
+
+        choices = self._choices(results)
+        parts = [[hypothesis(segment, rank) for segment, rank in enumerate(choice)] for choice in choices]
+        best = [result.hypotheses[0] for result in results]
+        return Result(
+            hypotheses=tuple(self._joined(each) for each in parts),
+            source=self.source,
+            timings=timings_of(results),
+            model=self._model.name,
+            version=self._model.manifest.version,
+            maps=self._source_maps(best),
+            segments=tuple(self._segments(parts[0])),
+            warnings=tuple(self._warnings(parts[0], best)),
+        )
+
+    # For streams.
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """The target's text before each translated segment, and after the last."""
+        return self._passage.leads
+
+    def segment_events(self, segment: int, cross_norms: Float32Array | None) -> EventBuilder:
+        """Returns the builder of a translated segment's events; see `ResultBuilder.events`."""
+        return self._builders[segment].events(cross_norms)
+
+    def segment_hypothesis(self, segment: int, decoded: EngineHypothesis) -> Hypothesis:
+        """Builds a hypothesis of a translated segment, with positions in the segment's own output."""
+        return self._builders[segment].hypothesis([decoded])
+
+    def is_restored(self, segment: int) -> bool:
+        """Whether a translated segment's output is finished only when all of it is known."""
+        return bool(self._passage.translated[segment].restores)
+
+    def source_start(self, segment: int) -> int:
+        """Returns the position of a translated segment's first token among the whole source's."""
+        return self._num_source_tokens[segment]
+
+    def _builder(self, segment: ModelSegment, options: AttentionOptions, generation: Generation) -> ResultBuilder:
+        part = segment.part
+        tokens = segment.source_tokens
+        words = words_of(self._passage.text, tokens) if self._has_words else ()
+        return ResultBuilder(
+            self._model,
+            (part,),
+            options,
+            generation,
+            source=Source(tokens, words, part.num_truncated),
+            finish=partial(self._finish, segment) if segment.restores else None,
+        )
+
+    def _finish(self, segment: ModelSegment, written: TargetText, decoded: EngineHypothesis) -> TargetText:
+        """Undoes the segment's edits in its output."""
+        weights = None
+        if segment.needs_alignment and decoded.cross_attention is not None:
+            weights = next(self._alignment.of_target(decoded.cross_attention, None)).values
+        aligned = AlignedText(
+            segment.edited.text,
+            written.text,
+            tuple(token.span for token in segment.part.tokens),
+            tuple(token.span for token in written.tokens),
+            weights,
+        )
+        restored = segment.restored(aligned)
+        tokens = zip(written.tokens, restored.target_spans, strict=True)
+        return TargetText(restored.target, tuple(token._replace(span=span) for token, span in tokens))
+
+    # The joined result.
+
+    def _choices(self, results: Sequence[EngineResult]) -> list[Choice]:
+        """Returns the best combinations of the segments' hypotheses, best first by the sum of their scores.
+
+        Samples are not combined: the first of each segment with each other, the second, and so on.
+        """
+        count = self._generation.num_return_sequences
+        if len(results) == 1:
+            return [(rank,) for rank in range(len(results[0].hypotheses))]
+        if self._generation.sampling is not None:
+            num_samples = min((len(result.hypotheses) for result in results), default=1)
+            return [(rank,) * len(results) for rank in range(num_samples)]
+        best: list[tuple[float, Choice]] = [(0.0, ())]
+        for result in results:
+            longer = [(s + h.score, (*c, rank)) for s, c in best for rank, h in enumerate(result.hypotheses)]
+            best = heapq.nlargest(count, longer, key=lambda scored: scored[0])
+        return [choice for _, choice in best]
+
+    def _joined(self, parts: Sequence[Hypothesis]) -> Hypothesis:
+        """Args: parts: one hypothesis of each translated segment."""
+        text, places = self._passage.assembled([part.text for part in parts])
+        if len(parts) == 1 and text == parts[0].text:
+            return parts[0]
+        positions = [places[number].start for number in self.segment_numbers]
+        num_tokens = _starts(len(part.tokens) for part in parts)
+        tokens = [
+            moved(token, position, num_source)
+            for part, position, num_source in zip(parts, positions, self._num_source_tokens, strict=False)
+            for token in part.tokens
+        ]
+        words = [
+            moved_word(word, position, first)
+            for part, position, first in zip(parts, positions, num_tokens, strict=False)
+            for word in part.words
+        ]
+        joined = Hypothesis(
+            text,
+            tuple(tokens),
+            sum(part.score for part in parts),
+            "end" if all(part.finish_reason == "end" for part in parts) else "length",
+            tuple(words),
+        )
+        return self._with_maps(joined, parts)
+
+    def _with_maps(self, joined: Hypothesis, parts: Sequence[Hypothesis]) -> Hypothesis:
+        """Adds the segments' maps, with their places in the whole, and the alignment's measures."""
+        if not any(part.maps for part in parts):
+            return joined
+        targets = _starts(len(part.words or part.tokens) for part in parts)
+        sources = self._num_source_words if self._has_words else self._num_source_tokens
+        return replace(
+            joined,
+            maps=self._placed([part.maps for part in parts], targets),
+            links=tuple(
+                Link(link.source + source, link.target + target)
+                for part, source, target in zip(parts, sources, targets, strict=False)
+                for link in part.links
+            ),
+            entropy=tuple(value for part in parts for value in part.entropy),
+            coverage=tuple(value for part in parts for value in part.coverage),
+            source_coverage=tuple(value for part in parts for value in part.source_coverage),
+        )
+
+    def _placed(self, maps: Sequence[Sequence[AttentionMap]], targets: Sequence[int]) -> tuple[AttentionMap, ...]:
+        """Returns all maps, kind by kind. Args: maps: of each translated segment."""
+        sources = self._num_source_words if self._has_words else self._num_source_tokens
+        numbers = self.segment_numbers
+        # The columns of decoder self-attention stand for the output's own units.
+        return tuple(
+            replace(
+                each,
+                segment=number,
+                source_offset=target if each.kind == "decoder_self" else source,
+                target_offset=target,
+            )
+            for of_kind in zip(*maps, strict=True)
+            for each, number, source, target in zip(of_kind, numbers, sources, targets, strict=False)
+        )
+
+    def _source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
+        maps = [builder.source_maps([each]) for builder, each in zip(self._builders, decoded, strict=True)]
+        sources = self._num_source_words if self._has_words else self._num_source_tokens
+        return self._placed(maps, sources)
+
+    def _joined_source(self, sources: Sequence[Source]) -> Source:
+        if len(sources) == 1:
+            return sources[0]
+        words = [
+            moved_word(word, 0, first)
+            for source, first in zip(sources, self._num_source_tokens, strict=False)
+            for word in source.words
+        ]
+        return Source(
+            tuple(token for source in sources for token in source.tokens),
+            tuple(words),
+            sum(source.num_truncated_tokens for source in sources),
+        )
+
+    # Segments and warnings.
+
+    @cached_property
+    def segment_numbers(self) -> list[int]:
+        """The index of each translated segment among all."""
+        return [number for number, each in enumerate(self._passage.segments) if isinstance(each, ModelSegment)]
+
+    def _segments(self, parts: Sequence[Hypothesis]) -> list[Segment]:
+        """Returns the places of all segments. Args: parts: the best hypothesis of each translated segment."""
+        _, places = self._passage.assembled([part.text for part in parts])
+        remaining = iter(parts)
+        segments: list[Segment] = []
+        num_source = num_target = 0
+        for each, target in zip(self._passage.segments, places, strict=True):
+            sources, targets = Span(num_source, num_source), Span(num_target, num_target)
+            if isinstance(each, ModelSegment):
+                sources = Span(num_source, num_source + len(each.source_tokens))
+                targets = Span(num_target, num_target + len(next(remaining).tokens))
+            segments.append(Segment(each.span, target, sources, targets, isinstance(each, CopiedSegment)))
+            num_source, num_target = sources.end, targets.end
+        return segments
+
+    def _warnings(self, parts: Sequence[Hypothesis], decoded: Sequence[EngineHypothesis]) -> list[OutputWarning]:
+        """Returns what may be wrong with the segments' outputs."""
+        found = []
+        translated = self._passage.translated
+        for number, segment, part, each in zip(self.segment_numbers, translated, parts, decoded, strict=True):
+            faults = output_faults(
+                segment.edited.text,
+                part.text,
+                each.tokens,
+                [token.id for token in segment.part.tokens],
+                is_cut=each.finish_reason == "length",
+                ratios=None,
+            )
+            found += [OutputWarning(fault.reason, fault.message, number) for fault in faults]
+            if segment.part.num_truncated:
+                message = f"the last {segment.part.num_truncated} tokens of the segment were dropped"
+                found.append(OutputWarning("source_truncated", message, number))
+            if segment.is_cut:
+                message = "the sentence is longer than the model takes; it was cut"
+                found.append(OutputWarning("sentence_cut", message, number))
+        return found
+
+
+def _starts(lengths: Iterable[int]) -> list[int]:
+    """Returns the position of each of consecutive ranges, and of their end."""
+    return [0, *accumulate(lengths)]

@@ -1,0 +1,90 @@
+"""Prepares a segment for the model: joins its lines, brings it into its normal form, protects what must be copied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from regard_service.calls.passages import Restore
+from regard_service.domain.results import Span
+from regard_service.passages.edits import EditedText, compose
+from regard_service.passages.normalization.normalize import normalize
+from regard_service.passages.protection.options import ProtectionOptions
+from regard_service.passages.protection.patterns import Pattern
+from regard_service.passages.protection.protect import protect
+from regard_service.passages.segments import Segment, is_spaced
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A segment as the model reads it.
+
+    Attributes:
+        edited: from the segment to the model's text.
+        restores: undo the edits in the output, the last edits first.
+        is_all_copied: nothing of it is for a model.
+    """
+
+    edited: EditedText
+    restores: tuple[Restore, ...] = ()
+    needs_alignment: bool = False
+    is_all_copied: bool = False
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happens to the segments of natural language of one call.
+
+    Attributes:
+        source_language, target_language: BCP 47 codes; "" if unknown.
+        patterns: a caller's own, of what is copied.
+    """
+
+    source_language: str
+    target_language: str
+    patterns: tuple[Pattern, ...] = ()
+
+    def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
+        """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
+        own = _within(segment.span, kept)
+        unwrapped = segment.unwrapped(text, is_spaced=self._is_source_spaced)
+        own = [unwrapped.edited.to_text(span) for span in own]
+        normalized = normalize(unwrapped.edited.text, self.source_language, kept=own)
+        own = [normalized.edited.to_text(span) for span in own]
+        protected = protect(normalized.edited.text, self._protection_of(own))
+        edits = (unwrapped.edited, normalized.edited, protected.edited)
+        restores: list[Restore] = []
+        if protected.edited.edits or protected.items:
+            restores.append(protected.restore)
+        if normalized.edited.edits:
+            restores.append(partial(normalized.restore, language=self.target_language))
+        if unwrapped.breaks:
+            restores.append(unwrapped.restore)
+        return Prepared(_composed(edits), tuple(restores), protected.needs_alignment, protected.is_all_copied)
+
+    @cached_property
+    def _is_source_spaced(self) -> bool:
+        return is_spaced(self.source_language)
+
+    @cached_property
+    def _protection(self) -> ProtectionOptions:
+        return ProtectionOptions(self.source_language, self.target_language, self.patterns)
+
+    def _protection_of(self, spans: Sequence[Span]) -> ProtectionOptions:
+        if not spans:
+            return self._protection
+        return ProtectionOptions(self.source_language, self.target_language, self.patterns, tuple(spans))
+
+
+def _composed(edits: Sequence[EditedText]) -> EditedText:
+    changed = [each for each in edits if each.edits] or [edits[0]]
+    first, *others = changed
+    for other in others:
+        first = compose(first, other)
+    return first
+
+
+def _within(segment: Span, spans: Sequence[Span]) -> list[Span]:
+    """Returns the parts of ranges that are in a segment, on the segment's own positions."""
+    start, end = segment
+    clipped = (Span(max(span.start, start) - start, min(span.end, end) - start) for span in spans)
+    return [span for span in clipped if span.start < span.end]

@@ -1,0 +1,113 @@
+"""Reads a text to translate: cuts it into segments and prepares each for the model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
+from regard_service.calls.preparing import Preparation, Prepared
+from regard_service.domain.calls import Truncation, Unit
+from regard_service.domain.results import Span
+from regard_service.passages.edits import EditedText
+from regard_service.passages.segments import Segment, cut_text, has_letters, pack
+from regard_service.text.reading import SourceReader, SourceText
+
+# A segment that is too long is cut; a part of it may still be, as its tokens change at the cut. After so many cuts its
+# end is dropped, with a warning.
+MAX_CUTS = 4
+
+
+@dataclass(frozen=True)
+class PassageReader:
+    """Reads the texts of one call.
+
+    Attributes:
+        key: target language or style.
+        preparation: of segments of natural language.
+        language: the source language, for models that read its name; else "".
+        truncation: of a segment that is longer than the model takes; None cuts it into several.
+        max_passage_tokens: with the unit "passage".
+        kept: the caller's ranges that are copied, by the index of their text.
+    """
+
+    reader: SourceReader
+    key: str
+    preparation: Preparation
+    language: str
+    unit: Unit
+    truncation: Truncation | None
+    max_passage_tokens: int
+    kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
+
+    def read(self, text: str, index: int) -> Passage:
+        """Reads a text.
+
+        Args:
+            index: of the text in its call.
+
+        Raises:
+            InvalidInput: a segment is too long and `truncation` is "reject".
+        """
+        kept = self.kept.get(index, ())
+        reading = _Reading(text, f"texts[{index}]", kept)
+        segments = tuple(planned for each in self._cut(text, kept) for planned in self._planned(reading, each))
+        return Passage(text, segments, self.preparation.source_language, self.preparation.target_language)
+
+    def _cut(self, text: str, kept: Sequence[Span]) -> list[Segment]:
+        if self.unit == "whole":
+            return [Segment(Span(0, len(text)))] if text and not text.isspace() else []
+        sentences = cut_text(text, self.preparation.source_language)
+        if self.unit == "sentence":
+            return sentences
+        sizes = [self.reader.num_pieces(text[slice(*each.span)]) for each in sentences]
+        return pack(sentences, text, sizes, self.max_passage_tokens)
+
+    def _planned(
+        self, reading: "_Reading", segment: Segment, num_cuts: int = 0
+    ) -> Iterator[ModelSegment | CopiedSegment]:
+        """Yields a segment as the model reads it; several if it is too long for the model."""
+        own = reading.text[slice(*segment.span)]
+        prepared = self._prepared(reading, segment, own)
+        part = None if prepared.is_all_copied else self._part(prepared.edited.text, reading.field)
+        if part is None:
+            yield CopiedSegment(segment.span, own)
+        elif part.num_truncated and self.truncation in (None, "split") and num_cuts < MAX_CUTS:
+            cut = list(self._cut_at_tokens(reading, segment, prepared.edited))
+            for number, smaller in enumerate(cut):
+                for planned in self._planned(reading, smaller, num_cuts + 1):
+                    is_last = number == len(cut) - 1
+                    yield planned if is_last or isinstance(planned, CopiedSegment) else replace(planned, is_cut=True)
+        else:
+            yield ModelSegment(segment.span, prepared.edited, part, prepared.restores, prepared.needs_alignment)
+
+    def _prepared(self, reading: "_Reading", segment: Segment, own: str) -> Prepared:
+        if self.unit == "whole":
+            return Prepared(EditedText.unchanged(own))
+        if not has_letters(own):
+            return Prepared(EditedText.unchanged(own), is_all_copied=True)
+        return self.preparation.prepare(reading.text, segment, reading.kept)
+
+    def _part(self, text: str, field: str) -> SourceText | None:
+        """Returns a segment's tokens; None if there are none."""
+        truncation: Literal["reject", "truncate"] = "reject" if self.truncation == "reject" else "truncate"
+        return self.reader.read_if_any(text, field=field, key=self.key, truncation=truncation, language=self.language)
+
+    def _cut_at_tokens(self, reading: "_Reading", segment: Segment, edited: EditedText) -> Iterator[Segment]:
+        """Yields the parts of a segment that is too long."""
+        parts = self.reader.read_parts(edited.text, field=reading.field, key=self.key, language=self.language)
+        offset, start = segment.span.start, segment.span.start
+        firsts = [next(token.span for token in part.tokens if token.span is not None) for part in parts[1:]]
+        for end in [edited.to_original(first).start + offset for first in firsts]:
+            content = reading.text[start:end].rstrip()
+            if content:
+                yield segment.part(Span(start, start + len(content)))
+                start = end
+        yield segment.part(Span(start, segment.span.end))
+
+
+class _Reading(NamedTuple):
+    """A text that is read. Attributes: field: its path in the request; kept: ranges that are copied."""
+
+    text: str
+    field: str
+    kept: Sequence[Span]

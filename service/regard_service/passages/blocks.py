@@ -1,0 +1,142 @@
+"""Finds the running text of a text: paragraphs, lines, list items and columns, and hard-wrapped lines as one.
+
+Whatever lies between two blocks is layout, which nobody translates: breaks, indents, bullets, quote marks.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from regard_service.domain.results import Span
+
+# Lines are wrapped by a program if the next word would not have fit. Shorter lines are a person's: of a poem, a list.
+MIN_WRAP_WIDTH = 40
+# Where the next line begins with a capital, as verses and entries of a list do, only lines of this width are wrapped.
+MIN_CERTAIN_WRAP_WIDTH = 60
+
+# What ends a block within a line: `str.splitlines` knows the breaks.
+_LAYOUT = re.compile(
+    r"[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\s{3}|^\s*+[>*+#\[\-\u2013\u2014\u2022\u2023\u2043\u25aa-\u25e6]"
+)
+_WHITE_SPACE = re.compile(r"\s++")
+_MIN_COLUMN_GAP = 3  # spaces
+# White space, marks of quotation and, if a bullet follows, the bullet. Possessive: the time is linear.
+_LEAD = re.compile(
+    r"\s*+(?:>\s*+)*+"
+    r"(?P<bullet>(?:[-*+\u2013\u2014\u2022\u2023\u2043\u25aa\u25ab\u25e6\u25cf\u25cb]|\#{1,6}+|\(?+\d{1,3}+[.)]|\(?+[A-Za-z]\))\s++)?+"
+    r"(?:\[[ xX]\]\s++)?+"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Running text.
+
+    Attributes:
+        span: without white space around it.
+        breaks: in order, the ranges within `span` at which hard-wrapped lines were broken: white space before the
+            break, the break, and what the next line begins with.
+    """
+
+    span: Span
+    breaks: tuple[Span, ...] = ()
+
+
+class _Line(NamedTuple):
+    """A line's running text, without what it begins with and without white space at its end."""
+
+    text: Span
+    has_bullet: bool
+    has_columns: bool
+
+
+def has_layout(text: str) -> bool:
+    """Whether a text may be more than one line of running text. Fast, and never False by mistake."""
+    return _LAYOUT.search(text) is not None
+
+
+def blocks(text: str) -> list[Block]:
+    """Returns a text's blocks, in order; none overlap. What is blank is in no block."""
+    if not has_layout(text):
+        content = text.strip()
+        start = len(text) - len(text.lstrip())
+        return [Block(Span(start, start + len(content)))] if content else []
+    found: list[Block] = []
+    for paragraph in _paragraphs(text):
+        for lines in _unwrapped(text, paragraph):
+            if len(lines) == 1 and lines[0].has_columns:
+                found += [Block(span) for span in _columns(text, lines[0].text)]
+            else:
+                breaks = tuple(Span(a.text.end, b.text.start) for a, b in pairwise(lines))
+                found.append(Block(Span(lines[0].text.start, lines[-1].text.end), breaks))
+    return found
+
+
+def _paragraphs(text: str) -> Iterator[list[_Line]]:
+    """Yields the runs of lines between blank ones."""
+    is_only_line = len(text.strip().splitlines()) == 1
+    position, paragraph = 0, []
+    for whole in text.splitlines(keepends=True):
+        line = _line(text, position, len(whole), is_only_line=is_only_line)
+        position += len(whole)
+        if line is not None:
+            paragraph.append(line)
+        elif paragraph:
+            yield paragraph
+            paragraph = []
+    if paragraph:
+        yield paragraph
+
+
+def _line(text: str, start: int, length: int, *, is_only_line: bool) -> _Line | None:
+    """Returns a line of a text; None if it is blank or nothing but a bullet."""
+    end = start + len(text[start : start + length].rstrip())
+    lead = _LEAD.match(text, start, end)
+    content = lead.end() if lead else start
+    bullet = lead["bullet"] if lead else None
+    if bullet and is_only_line and any(map(str.isalnum, bullet)):
+        content = lead.start("bullet") if lead else start  # "1. FC Union" alone is no list
+        bullet = None
+    if content >= end:
+        return None
+    return _Line(Span(content, end), bullet is not None, next(_column_gaps(text, content, end), None) is not None)
+
+
+def _unwrapped(text: str, paragraph: Sequence[_Line]) -> Iterator[list[_Line]]:
+    """Yields the lines of each block of a paragraph: one, or several that a program has wrapped."""
+    width = max(line.text.end - line.text.start for line in paragraph)
+    block = [paragraph[0]]
+    for before, line in pairwise(paragraph):
+        if _is_wrapped(text, before, line, width):
+            block.append(line)
+        else:
+            yield block
+            block = [line]
+    yield block
+
+
+def _is_wrapped(text: str, before: _Line, line: _Line, width: int) -> bool:
+    """Whether a program broke the line between two lines, because the next word did not fit."""
+    if width < MIN_WRAP_WIDTH or line.has_bullet or line.has_columns or before.has_columns:
+        return False
+    first = text[line.text.start : line.text.end].split(maxsplit=1)[0]
+    is_full = before.text.end - before.text.start + 1 + len(first) > width
+    return is_full and (width >= MIN_CERTAIN_WRAP_WIDTH or not first[0].isupper())
+
+
+def _columns(text: str, line: Span) -> Iterator[Span]:
+    """Yields the cells of a line that tabs or runs of spaces divide."""
+    start = line.start
+    for gap in _column_gaps(text, line.start, line.end):
+        yield Span(start, gap.start)
+        start = gap.end
+    yield Span(start, line.end)
+
+
+def _column_gaps(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yields the white space that divides columns: with a tab, or wide."""
+    for match in _WHITE_SPACE.finditer(text, start, end):
+        if "\t" in match[0] or len(match[0]) >= _MIN_COLUMN_GAP:
+            yield Span(*match.span())

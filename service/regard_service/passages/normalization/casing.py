@@ -1,0 +1,119 @@
+"""Capitals: which texts are all in capitals, or in the case of a title, and their sentence's case."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from regard_service.domain.results import Span
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_DOTTED = re.compile(r"(?:[^\W\d_]\.){2,}")
+_ACRONYMS = frozenset(
+    "AI AIDS AM API ASAP ATM BBC BMW CD CEO CIA CNN COVID CPU CV DIY DNA DVD EU EUR FAQ FBI FIFA FYI GDP GMT GPS GPU HIV"
+    " HTML HTTP HTTPS HR IBM ID IP IQ ISO IT JPEG JSON LED LGBT MBA MP MTV NASA NATO NBA NGO NHL NYC OECD OK OPEC PC PDF"
+    " PHD PIN PM PNG PR PS PVC RAM RGB RNA ROM RSVP SIM SMS SOS SQL SUV TV UEFA UFO UI UK UN UNESCO UNICEF URL US USA USB"
+    " USD USSR UTC VAT VIP VPN WC WHO WIFI WTO WWF WWII XML ZIP UNO EWG DDR BRD ADAC ARD ZDF SPD CDU CSU FDP ONU OTAN OMS"
+    " SNCF TGV EEUU UE ADN PDG".split()
+)
+_AMBIGUOUS = frozenset("AIDS AM ID IT PIN PM PR PS RAM ROM SIM US WHO UN UE ARD".split())
+"""Acronyms that are words, too: in a text in capitals they are taken for words."""
+_CAPITALIZED = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february april june july august september october"
+    " november december english german french spanish portuguese italian russian chinese japanese american british european"
+    " america europe africa asia germany france spain portugal italy england london paris berlin christmas easter god".split()
+)
+_SMALL = frozenset(
+    "a an and as at but by for from in into is it of on or over per than that the this to up via vs with without your you"
+    " are be can do does how if my not our we what when where which who why will".split()
+)
+_TURKIC = ("tr", "az")
+
+
+def is_capital(text: str, kept: Sequence[Span]) -> bool:
+    """Whether all words of a text are in capitals, and one of them is no acronym.
+
+    Args:
+        kept: ranges that do not count; in order.
+    """
+    words = _words(text, kept)
+    letters = [c for _, word in words for c in word if c.isupper() or c.islower() or c.istitle()]
+    if not letters or not all(c.isupper() for c in letters):
+        return False
+    full = [word for _, word in words if len(word) > 1]
+    return any(not _is_acronym(word, is_alone=len(words) == 1) for word in full)
+
+
+def is_title(text: str, kept: Sequence[Span], language: str) -> bool:
+    """Whether an English text is in the case of a title: "How To Install The Program"."""
+    words = [word for _, word in _words(text, kept)]
+    if language != "en" or len(words) < 3 or text.rstrip()[-1:] in ".!?":
+        return False
+    are_capital = all(word[0].isupper() or word in _SMALL for word in words)
+    capital = [word for word in words if word[0].isupper() and word[1:].islower()]
+    has_common = sum(word.lower() in _SMALL for word in words)
+    return are_capital and len(capital) >= 3 and words[0][0].isupper() and has_common > 0
+
+
+def lower_case(
+    text: str, kept: Sequence[Span], language: str, num_pieces: Callable[[str], int] | None
+) -> list[tuple[Span, str]]:
+    """Returns the words of a text in capitals, or in the case of a title, as a sentence has them.
+
+    The first word begins with a capital. A word stays if it is an acronym, and keeps its first capital if it always
+    has one, or if the model's vocabulary holds it in fewer pieces so.
+    """
+    words = _words(text, kept)
+    changes = []
+    for index, (span, word) in enumerate(words):
+        lowered = _lower(word, language)
+        if word.isupper() and len(word) > 1 and _is_acronym(word, is_alone=False):
+            continue
+        if index == 0 or _has_capital(word, lowered, language, num_pieces):
+            lowered = word[:1] + lowered[1:] if len(lowered) == len(word) else lowered.capitalize()
+        if lowered != word:
+            changes.append((span, lowered))
+    return changes
+
+
+def upper_case(text: str, language: str) -> str:
+    """Returns a text in capitals, as a language writes them."""
+    if _base(language) in _TURKIC:
+        text = text.replace("i", "İ")
+    if _base(language) == "el":
+        bare = (c for c in unicodedata.normalize("NFD", text) if c not in "\u0301\u0342\u0313\u0314\u0300")
+        text = unicodedata.normalize("NFC", "".join(bare))
+    return text.upper()
+
+
+def _lower(word: str, language: str) -> str:
+    if _base(language) in _TURKIC:
+        word = word.replace("I", "ı").replace("İ", "i")
+    return word.replace("İ", "i").lower()
+
+
+def _base(language: str) -> str:
+    return language.lower().replace("_", "-").split("-")[0]
+
+
+def _has_capital(word: str, lowered: str, language: str, num_pieces: Callable[[str], int] | None) -> bool:
+    if _base(language) == "en" and (lowered in _CAPITALIZED or lowered == "i" or lowered.startswith(("i'", "i’"))):
+        return True
+    return num_pieces is not None and num_pieces(word[:1] + lowered[1:]) < num_pieces(lowered)
+
+
+def _is_acronym(word: str, *, is_alone: bool) -> bool:
+    if word in _ACRONYMS:
+        return is_alone or word not in _AMBIGUOUS
+    return 1 < len(word) <= 5 and word.isascii() and not re.search("[AEIOUY]", word)
+
+
+def _words(text: str, kept: Sequence[Span]) -> list[tuple[Span, str]]:
+    """Returns the words outside of the ranges that are kept, and outside of dotted acronyms."""
+    closed = sorted([*kept, *(Span(*match.span()) for match in _DOTTED.finditer(text))])
+    words, at = [], 0
+    for match in _WORD.finditer(text):
+        while at < len(closed) and closed[at].end <= match.start():
+            at += 1
+        if at == len(closed) or closed[at].start >= match.end():
+            words.append((Span(*match.span()), match[0]))
+    return words

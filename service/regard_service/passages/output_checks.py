@@ -1,0 +1,113 @@
+"""What may be wrong with an output: it was cut, is empty, repeats itself, is the source, is too short or too long."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from regard.arrays import Int64Array
+from regard_service.domain.results import WarningReason
+from regard_service.passages.segments import has_letters
+
+# A stretch of tokens that equal those one period before is a loop if it has so many tokens and so many periods.
+MIN_LOOP_TOKENS, MIN_LOOP_PERIODS = 8, 3
+MAX_PERIOD = 32
+
+# Lengths are compared after adding this, so that short texts differ much without a warning.
+_LENGTH_SLACK = 12.0
+# A Chinese character says about as much as three letters.
+_IDEOGRAPH_LETTERS = 2.5
+DEFAULT_LENGTH_RATIOS = (0.4, 2.5)
+
+
+class Fault(NamedTuple):
+    """One thing that may be wrong."""
+
+    reason: WarningReason
+    message: str
+
+
+class LengthRatios(NamedTuple):
+    """The least and the greatest usual ratio of an output's length to its source's, as `length_ratio` computes it."""
+
+    least: float
+    greatest: float
+
+
+def output_faults(
+    source: str,
+    target: str,
+    tokens: Int64Array,
+    source_tokens: Sequence[int],
+    *,
+    is_cut: bool,
+    ratios: LengthRatios | None,
+    may_be_copy: bool = False,
+) -> Iterator[Fault]:
+    """Yields what may be wrong with an output.
+
+    Args:
+        tokens: int64 [target], of the output.
+        source_tokens: the source's ids.
+        is_cut: whether the output ended because it had the most tokens that were allowed.
+        ratios: usual lengths; None checks none.
+        may_be_copy: whether an output that equals its source is as it should be.
+    """
+    if is_cut:
+        yield Fault("output_cut", f"the output was cut after {len(tokens)} tokens (max_new_tokens)")
+    content = target.strip()
+    if not content:
+        if has_letters(source):
+            yield Fault("output_empty", "the output is empty")
+        return
+    loop = longest_loop(tokens)
+    if loop and loop > longest_loop(np.array(source_tokens, np.int64)):
+        yield Fault("repetition", f"the output repeats itself: {loop} of its {len(tokens)} tokens")
+    elif not may_be_copy and content.casefold() == source.strip().casefold():
+        yield Fault("source_copied", "the output is the source")
+    elif ratios is not None:
+        yield from _length_faults(source, content, ratios)
+
+
+def length_ratio(source: str, target: str) -> float:
+    """Returns the ratio of a target's length to its source's, by what scripts' characters say."""
+    return (_letters(target) + _LENGTH_SLACK) / (_letters(source) + _LENGTH_SLACK)
+
+
+def longest_loop(tokens: Int64Array) -> int:
+    """Returns the length of the longest stretch of tokens that repeats itself; 0 if none is a loop.
+
+    Args:
+        tokens: int64 [tokens].
+    """
+    num_tokens = len(tokens)
+    # In a loop of n tokens and period p at most p are different. Most outputs end here.
+    if num_tokens - len(set(tokens.tolist())) < MIN_LOOP_TOKENS * (MIN_LOOP_PERIODS - 1) // MIN_LOOP_PERIODS:
+        return 0
+    longest = 0
+    for period in range(1, min(MAX_PERIOD, num_tokens // MIN_LOOP_PERIODS) + 1):
+        length = _longest_run(tokens[period:] == tokens[:-period]) + period
+        if length >= max(MIN_LOOP_TOKENS, MIN_LOOP_PERIODS * period):
+            longest = max(longest, length)
+    return longest
+
+
+def _longest_run(equal: np.ndarray[tuple[int], np.dtype[np.bool]]) -> int:
+    """Returns the length of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], equal, [False])).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _length_faults(source: str, target: str, ratios: LengthRatios) -> Iterator[Fault]:
+    ratio = length_ratio(source, target)
+    if ratio < ratios.least:
+        yield Fault("output_short", f"the output is far shorter than usual: {len(target)} characters for {len(source)}")
+    elif ratio > ratios.greatest:
+        yield Fault("output_long", f"the output is far longer than usual: {len(target)} characters for {len(source)}")
+
+
+def _letters(text: str) -> float:
+    if text.isascii():
+        return len(text)
+    num_wide = sum("\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3" for character in text)
+    return len(text) + (_IDEOGRAPH_LETTERS - 1) * num_wide

@@ -1,0 +1,140 @@
+"""What of a text is protected, and what a model reads instead of it."""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from regard_service.domain.results import Span
+from regard_service.passages.protection.numerals import marks_of, value
+from regard_service.passages.protection.options import ProtectionOptions
+from regard_service.passages.protection.rules import NUMERIC, Finding, Kind, find
+
+
+class Item(NamedTuple):
+    """A protected range of a text.
+
+    Attributes:
+        span: its place in the text.
+        text: what stands there.
+        stand_in: what the model reads; None: the text itself, "": nothing.
+    """
+
+    span: Span
+    text: str
+    kind: Kind
+    stand_in: str | None
+
+
+def items_of(text: str, options: ProtectionOptions) -> list[Item]:
+    """Returns what of a text is protected; in order, without overlap."""
+    findings = _with_callers(find(text), _callers_spans(text, options))
+    findings = _joined(text, findings)
+    names, numbers = iter(_unused(text, options.stand_ins.names)), iter(_unused(text, options.stand_ins.numbers))
+    years = iter(_unused(text, options.stand_ins.years))
+    items = []
+    for span, kind in findings:
+        part = text[slice(*span)]
+        if kind in NUMERIC:
+            stand_in = _number_stand_in(part, kind, options, numbers, years)
+        elif kind is Kind.MARK:
+            stand_in = ""
+        elif kind is Kind.ENTITY:
+            stand_in = html.unescape(part)
+        elif _is_count(part):
+            stand_in = next(numbers, None) or next(names, None)
+        else:
+            stand_in = next(names, None)
+        items.append(Item(span, part, kind, stand_in))
+    return items
+
+
+def _callers_spans(text: str, options: ProtectionOptions) -> list[Span]:
+    """Returns the ranges of the caller and of the caller's patterns; in order, joined where they overlap."""
+    found = [span for pattern in options.patterns for span in pattern.find(text)]
+    clipped = [Span(max(0, span.start), min(len(text), span.end)) for span in options.spans]
+    joined: list[Span] = []
+    for span in sorted(found + [span for span in clipped if span.start < span.end]):
+        if joined and span.start < joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined
+
+
+def _with_callers(findings: Sequence[Finding], spans: Sequence[Span]) -> list[Finding]:
+    """Adds the caller's ranges; one that overlaps findings absorbs them."""
+    if not spans:
+        return list(findings)
+    merged: list[Finding] = []
+    for finding in sorted(
+        [*findings, *(Finding(span, Kind.NAME) for span in spans)], key=lambda f: (f.span, f.kind is not Kind.NAME)
+    ):
+        if merged and finding.span.start < merged[-1].span.end:
+            last = merged.pop()
+            finding = Finding(Span(last.span.start, max(last.span.end, finding.span.end)), Kind.NAME)
+        merged.append(finding)
+    return merged
+
+
+_GLUE = re.compile(r"[\s,;/|&+=–—:·\-]{0,3}")
+_JOINING = frozenset({Kind.PLACEHOLDER, Kind.CODE, Kind.ADDRESS, Kind.HANDLE, Kind.NAME})
+
+
+def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Joins what has no word between: "%s: %d" is copied as a whole. Marks join only marks, numbers nothing."""
+    joined: list[Finding] = []
+    for finding in findings:
+        if joined and _is_joined(text, joined[-1], finding):
+            last = joined.pop()
+            finding = Finding(Span(last.span.start, finding.span.end), last.kind)
+        joined.append(finding)
+    return joined
+
+
+def _is_joined(text: str, left: Finding, right: Finding) -> bool:
+    kinds = {left.kind, right.kind}
+    if not (kinds <= _JOINING or kinds == {Kind.MARK}):
+        return False
+    gap = text[left.span.end : right.span.start]
+    return _GLUE.fullmatch(gap) is not None
+
+
+def _unused(text: str, candidates: Sequence[str]) -> Iterator[str]:
+    """Yields the candidates that the text does not hold itself."""
+    lowered = text.lower()
+    return (candidate for candidate in candidates if candidate.lower() not in lowered)
+
+
+_COUNT = re.compile(
+    r"%(?:[0-9]+\$)?[-+#0-9.*]*(?:[hlLqjzt]*)[diu]|[$#%]?\{+ ?(?:n|num\w*|count\w*|total\w*|\w*_?count|number\w*) ?\}+"
+)
+
+
+def _is_count(text: str) -> bool:
+    """Whether a placeholder stands for a number."""
+    return _COUNT.fullmatch(text) is not None
+
+
+_YEAR = re.compile("1[1-9][0-9]{2}|20[0-9]{2}")
+
+
+def _number_stand_in(
+    text: str, kind: Kind, options: ProtectionOptions, numbers: Iterator[str], years: Iterator[str]
+) -> str | None:
+    if not options.replaces_numbers:
+        return None
+    if kind is Kind.NUMBER:
+        number = value(text, marks_of(options.source_language))
+        if number is None or number in (0, 1):
+            return None  # zero and one have their own grammar
+        if _YEAR.fullmatch(text):
+            return next(years, None)
+    return next(numbers, None)
+
+
+def is_all_copied(text: str, items: Sequence[Item]) -> bool:
+    """Whether no letter remains beside what is protected."""
+    ends = [Span(0, 0), *(item.span for item in items), Span(len(text), len(text))]
+    return not any(c.isalpha() for left, right in pairwise(ends) for c in text[left.end : right.start])

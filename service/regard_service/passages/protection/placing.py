@@ -1,0 +1,211 @@
+"""Puts what is protected into a model's output: once, verbatim, in its place."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from regard.arrays import Float32Array
+from regard_service.domain.results import Span
+from regard_service.passages.aligned import AlignedText
+from regard_service.passages.edits import EditedText
+from regard_service.passages.protection.items import Item
+from regard_service.passages.protection.matching import Forms, copies
+from regard_service.passages.protection.options import ProtectionOptions
+from regard_service.passages.protection.rules import NUMERIC, Kind
+from regard_service.passages.protection.words import word_map
+
+_MIN_SHARE = 0.4
+"""A word was made of an item if the item has at least this share of its weights."""
+_SOME_SHARE = 0.1
+"""A number of another value was made of a number if that has at least this share."""
+_OPENING, _CLOSING = "([{<\"'«„“‘¿¡", ")]}>\"'»”’.,;:!?…%"
+
+
+class Placed(NamedTuple):
+    """An item, and its range in the model's input; the range of one that the model does not read is empty."""
+
+    item: Item
+    source: Span
+
+
+class _Edit(NamedTuple):
+    span: Span
+    order: int
+    new: str
+
+
+def place(aligned: AlignedText, items: Sequence[Placed], options: ProtectionOptions) -> EditedText:
+    """Returns the edits that put every item into the target.
+
+    In three rounds: stand-ins and copies that the model wrote are replaced, and the surplus ones deleted; what is
+    missing takes the place of the words that the model made of it, by the weights; what no word was made of is inserted
+    where its neighbours are.
+    """
+    placing = _Placing(aligned, items, options)
+    placing.take_written()
+    placing.take_aligned()
+    placing.insert_missing()
+    return EditedText.replacing(aligned.target, placing.edits())
+
+
+class _Placing:
+    def __init__(self, aligned: AlignedText, items: Sequence[Placed], options: ProtectionOptions) -> None:
+        self._source, self._target = aligned.source, aligned.target
+        self._forms = Forms(options)
+        self._items = list(items)
+        self._missing = set(range(len(items)))
+        self._map = word_map(aligned)
+        self._edits: list[_Edit] = []
+        self._taken: list[Span] = []  # in order
+
+    def edits(self) -> list[tuple[Span, str]]:
+        """Returns the replacements, in order."""
+        return [(edit.span, edit.new) for edit in sorted(self._edits)]
+
+    def take_written(self) -> None:
+        """Replaces what the model wrote of the items: their stand-ins, or themselves."""
+        groups: dict[tuple[str, bool], list[int]] = defaultdict(list)
+        for index, (item, _) in enumerate(self._items):
+            if item.stand_in != "":
+                groups[item.stand_in or item.text, item.kind in NUMERIC].append(index)
+        # Long ones first: "1.024" is no place for "24", nor a URL for the "{id}" within it.
+        for (written, is_number), indexes in sorted(groups.items(), key=lambda group: -len(group[0][0])):
+            item = self._items[indexes[0]].item
+            spans = self._forms.numbers(item, self._target) if is_number else copies(written, self._target)
+            self._assign(indexes, [span for span in spans if self._is_free(span)])
+        self._delete_surplus()
+
+    def _assign(self, indexes: list[int], spans: list[Span]) -> None:
+        """Gives ranges of the target to items that are written alike: those that the weights favour, in order."""
+        chosen, rest = self._favoured(indexes, spans)
+        for index, span in zip(self._favoured_items(indexes, chosen), chosen, strict=True):
+            self._put(index, span)
+        item = self._items[indexes[0]].item
+        for span in rest:
+            if item.stand_in and item.kind is not Kind.ENTITY:
+                self._delete(span)
+
+    def _favoured(self, indexes: list[int], spans: list[Span]) -> tuple[list[Span], list[Span]]:
+        if len(spans) <= len(indexes):
+            return spans, []
+        mass = sum((self._mass(index) for index in indexes), np.zeros(len(self._map.words), np.float32))
+        ranked = sorted(range(len(spans)), key=lambda i: -self._share(mass, spans[i]))
+        chosen = set(ranked[: len(indexes)])
+        return [s for i, s in enumerate(spans) if i in chosen], [s for i, s in enumerate(spans) if i not in chosen]
+
+    def _favoured_items(self, indexes: list[int], spans: list[Span]) -> list[int]:
+        if len(spans) == len(indexes):
+            return indexes
+        left, chosen = list(indexes), []
+        for span in spans:
+            best = max(left, key=lambda index: self._share(self._mass(index), span))
+            left.remove(best)
+            chosen.append(best)
+        return chosen
+
+    def _mass(self, index: int) -> Float32Array:
+        return self._map.mass(self._items[index].source)
+
+    def _share(self, mass: Float32Array, span: Span) -> float:
+        """Returns the largest share among the words of a range."""
+        inside = [mass[i] for i, word in enumerate(self._map.words) if word.start < span.end and span.start < word.end]
+        return float(max(inside, default=0.0))
+
+    def _delete_surplus(self) -> None:
+        """Deletes what the model wrote of an item beside its place."""
+        for text in {item.text for item, _ in self._items if item.kind not in NUMERIC}:
+            if text.strip() and text not in self._source:
+                for span in copies(text, self._target):
+                    if self._is_free(span):
+                        self._delete(span)
+
+    def take_aligned(self) -> None:
+        """Puts missing items in the place of the words that the model made of them."""
+        self._take_wrong_numbers()
+        for index in sorted(self._missing):
+            if self._items[index].source.start < self._items[index].source.end and self._map.is_measured:
+                span = self._made_of(index)
+                if span is not None:
+                    self._put(index, span)
+
+    def _take_wrong_numbers(self) -> None:
+        """Puts missing numbers in the place of numbers of another value that the model made of them."""
+        missing = [i for i in sorted(self._missing) if self._items[i].item.kind in NUMERIC]
+        if not missing:
+            return
+        spans = [span for span in self._forms.digits(self._target) if self._is_free(span)]
+        pairs = [(self._share(self._mass(index), span), index, span) for index in missing for span in spans]
+        for share, index, span in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
+            is_sure = share >= _SOME_SHARE or len(spans) <= len(missing)
+            if is_sure and index in self._missing and self._is_free(span):
+                self._put(index, span)
+
+    def _made_of(self, index: int) -> Span | None:
+        """Returns the words around the one with the largest share that were made of an item."""
+        words, mass = self._map.words, self._mass(index)
+        is_free = np.array([self._is_free(word) and self._target[word.start].isalnum() for word in words], bool)
+        if not is_free.any():
+            return None
+        best = int(np.argmax(np.where(is_free, mass, -1.0)))
+        if mass[best] < _MIN_SHARE:
+            return None
+        first = last = best
+        while first > 0 and is_free[first - 1] and mass[first - 1] >= _MIN_SHARE:
+            first -= 1
+        while last + 1 < len(words) and is_free[last + 1] and mass[last + 1] >= _MIN_SHARE:
+            last += 1
+        return Span(words[first].start, words[last].end)
+
+    def insert_missing(self) -> None:
+        """Inserts the items that no word was made of, each between the words made of its neighbours."""
+        for index in sorted(self._missing):
+            position = self._position(index)
+            text = self._forms.placed(self._items[index].item)
+            left, right = self._target[:position][-1:], self._target[position : position + 1]
+            before = " " if left and not left.isspace() and left not in _OPENING else ""
+            after = " " if right and not right.isspace() and right not in _CLOSING else ""
+            self._edits.append(_Edit(Span(position, position), index, before + text + after))
+        self._missing.clear()
+
+    def _position(self, index: int) -> int:
+        """Returns the place between two words that contradicts the weights least."""
+        words, source = self._map.words, self._items[index].source
+        if not words:
+            return len(self._target)
+        before, after = self._map.before(source.start), self._map.after(source.end)
+        wrong = np.concatenate([[0], np.cumsum(after)]) + np.concatenate([np.cumsum(before[::-1])[::-1], [0]])
+        previous, following = self._map.neighbours(source)
+        near = np.concatenate([[0], previous]) + np.concatenate([following, [0]])
+        places = [words[0].start, *(word.end for word in words)]
+        is_open = np.array([self._is_open(place) for place in places], bool)
+        return places[int(np.argmax(np.where(is_open, near - wrong, -np.inf)))]
+
+    def _is_open(self, position: int) -> bool:
+        """Whether a position is not in the middle of an edit."""
+        at = bisect_left(self._taken, position, key=lambda span: span.end)
+        return at == len(self._taken) or not self._taken[at].start < position < self._taken[at].end
+
+    def _is_free(self, span: Span) -> bool:
+        """Whether no edit overlaps a range."""
+        at = bisect_left(self._taken, span.start + 1, key=lambda taken: taken.end)
+        return at == len(self._taken) or self._taken[at].start >= span.end
+
+    def _put(self, index: int, span: Span) -> None:
+        item = self._items[index].item
+        self._take(span, index, self._forms.put(item, self._target[slice(*span)]))
+        self._missing.discard(index)
+
+    def _delete(self, span: Span) -> None:
+        """Deletes a range with the white space before it; or puts a space in its place."""
+        start = span.start
+        if start > 0 and self._target[start - 1].isspace() and self._is_free(Span(start - 1, start)):
+            self._take(Span(start - 1, span.end), -1, "")
+        else:
+            self._take(span, -1, " " if start > 0 and span.end < len(self._target) else "")
+
+    def _take(self, span: Span, order: int, new: str) -> None:
+        self._edits.append(_Edit(span, order, new))
+        self._taken.insert(bisect_left(self._taken, span), span)

@@ -1,0 +1,114 @@
+"""Protects what must be copied: a stand-in goes through the model, and what it stands for takes its place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from regard_service.domain.results import Span
+from regard_service.passages.aligned import AlignedText
+from regard_service.passages.edits import EditedText
+from regard_service.passages.protection.items import Item, is_all_copied, items_of
+from regard_service.passages.protection.options import ProtectionOptions
+from regard_service.passages.protection.placing import Placed, place
+from regard_service.passages.protection.rules import Kind
+
+_Replacement = tuple[Span, str]
+"""A range of the text, and what the model reads there."""
+
+
+def protect(text: str, options: ProtectionOptions | None = None) -> "ProtectedText":
+    """Replaces what must be copied by what a model copies.
+
+    Args:
+        text: one segment.
+    """
+    options = options or ProtectionOptions()
+    items = items_of(text, options)
+    if not items:
+        return ProtectedText(EditedText.unchanged(text), not any(c.isalpha() for c in text), (), options)
+    if is_all_copied(text, items):
+        return ProtectedText(EditedText.unchanged(text), True, (), options)
+    start, end = _core(text, items)
+    inner = tuple(item for item in items if item.span.start >= start and item.span.end <= end)
+    replacements = [_replacement(text, item) for item in inner]
+    cut = [(Span(0, start), ""), *(r for r in replacements if r is not None), (Span(end, len(text)), "")]
+    edited = EditedText.replacing(text, [(span, new) for span, new in cut if span.start < span.end])
+    placed = tuple(_placed(inner, replacements, -start))
+    return ProtectedText(edited, False, placed, options, text[:start], text[end:])
+
+
+def _placed(items: Sequence[Item], replacements: Sequence[_Replacement | None], shift: int) -> Iterator[Placed]:
+    """Yields each item with its range in the model's input."""
+    for item, replacement in zip(items, replacements, strict=True):
+        span, new = replacement or (item.span, item.text)
+        yield Placed(item, Span(span.start + shift, span.start + shift + len(new)))
+        shift += len(new) - (span.end - span.start)
+
+
+def _core(text: str, items: Sequence[Item]) -> tuple[int, int]:
+    """Returns the range of a text without the marks, such as emoji, at its two ends."""
+    start, end = 0, len(text)
+    for item in items:
+        if item.kind is not Kind.MARK or text[start : item.span.start].strip():
+            break
+        start = item.span.end
+    if start:
+        start += len(text[start:]) - len(text[start:].lstrip())
+    for item in reversed(items):
+        if item.kind is not Kind.MARK or text[item.span.end : end].strip() or item.span.start < start:
+            break
+        end = item.span.start
+    if end < len(text):
+        end = max(start, len(text[:end].rstrip()))
+    return start, end
+
+
+def _replacement(text: str, item: Item) -> _Replacement | None:
+    """Returns an item's range and its stand-in; with an empty one, one of two spaces around it goes too."""
+    start, end = item.span
+    if item.stand_in is None:
+        return None
+    if not item.stand_in and (start == 0 or text[start - 1].isspace()) and text[end : end + 1].isspace():
+        end += 1
+    return Span(start, end), item.stand_in
+
+
+@dataclass(frozen=True)
+class ProtectedText:
+    """A text of which parts are protected.
+
+    Attributes:
+        edited: from the text to the model's input.
+        is_all_copied: there is nothing for a model: the text is its own translation.
+        items: what is protected within the model's input.
+        before, after: marks at the two ends, which the model does not read.
+    """
+
+    edited: EditedText
+    is_all_copied: bool
+    items: tuple[Placed, ...]
+    options: ProtectionOptions
+    before: str = ""
+    after: str = ""
+
+    @property
+    def needs_alignment(self) -> bool:
+        """Whether `restore` is better with weights."""
+        return bool(self.items)
+
+    def restore(self, aligned: AlignedText) -> AlignedText:
+        """Puts what is protected into a model's output, each part once, verbatim, in its place.
+
+        Args:
+            aligned: of the model's input, `edited.text`; without weights, places are relative positions.
+
+        Returns:
+            the same tokens on the protected text and on its translation.
+        """
+        original = self.edited.original
+        sources = tuple(None if span is None else self.edited.to_original(span) for span in aligned.source_spans)
+        edited = place(aligned, self.items, self.options)
+        if self.before or self.after:
+            end = len(edited.text)
+            edited = edited.then([(Span(0, 0), self.before), (Span(end, end), self.after)])
+        targets = tuple(None if span is None else edited.to_text(span) for span in aligned.target_spans)
+        return AlignedText(original, edited.text, sources, targets, aligned.weights)
