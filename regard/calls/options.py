@@ -80,9 +80,9 @@ class TextOptions(CallOptions, total=False):
 class TranslateOptions(TextOptions, total=False):
     """Options of translations: also the language of the texts, and how they are cut into segments.
 
-    Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of a
-    text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and `protected_spans`
-    (index of the text, start, end) are copied verbatim. `source_language` None leaves it to the model.
+    Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of
+    a text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and
+    `protected_spans` (index of the text, start, end) are copied verbatim. `source_language` None leaves it to the model.
     """
 
     source_language: str | None

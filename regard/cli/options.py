@@ -63,15 +63,17 @@ class Flags:
         """Whether maps count words: by default for people, but not in JSON."""
         return not (self.json or self.jsonl) if self.words is None else self.words
 
-    def translate_options(self, is_bulk: bool = False) -> TranslateOptions:
-        """The options of the client's translations, without the source language."""
-        options = TranslateOptions()
-        options.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # mypy wants every key of the larger one
-        options["raw"] = self.raw
-        options["unit"] = self.unit
-        options["format"] = self.format
-        options["protected_patterns"] = self.protect
-        return options
+    def translate_options(self, source_language: str | None, is_bulk: bool = False) -> TranslateOptions:
+        """The options of the client's translations."""
+        own = TranslateOptions(
+            source_language=source_language,
+            raw=self.raw,
+            unit=self.unit,
+            format=self.format,
+            protected_patterns=self.protect,
+        )
+        own.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # all its keys are among these
+        return own
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""

@@ -104,9 +104,7 @@ def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: st
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
-    options = flags.translate_options(is_bulk)
-    options["source_language"] = source_language
-    task = Translate(to, options)
+    task = Translate(to, flags.translate_options(source_language, is_bulk))
     if is_bulk:
         _check_bulk(flags)
         _run_bulk(flags, task, "text", is_plain_text=not flags.jsonl)

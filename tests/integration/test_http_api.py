@@ -153,7 +153,7 @@ async def test_errors_are_problems_with_grpcs_code_and_reason(
 
 async def test_violations_of_json_and_of_bounds_are_listed() -> None:
     async with running() as server:
-        bounds = await call(server, "POST", "/v1/translate", {"texts": [""], "generation": {"num_beams": 99}})
+        bounds = await call(server, "POST", "/v1/summarize", {"texts": [""], "generation": {"num_beams": 99}})
         shapes = await call(
             server,
             "POST",

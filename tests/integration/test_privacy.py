@@ -61,7 +61,7 @@ def make_all_kinds_of_calls(server: Server) -> list[str]:
         for refused in (
             lambda: client.translate(TEXT, to=PRIVATE),
             lambda: client.translate(TEXT, to="de", model=PRIVATE),
-            lambda: client.translate(TEXT * 200, to="de", truncation="reject"),
+            lambda: client.translate(TEXT * 200, to="de", truncation="reject", raw=True),
             lambda: client.summarize(TEXT, style=PRIVATE),
             lambda: client.caption(PRIVATE.encode()),
         ):

@@ -242,6 +242,7 @@ async def test_an_internal_error_reveals_nothing(caplog: pytest.LogCaptureFixtur
 
 async def test_every_violation_is_listed() -> None:
     request = pb.TranslateRequest(texts=["", "ok", "x" * 21])
+    request.text_options.raw = True
     request.generation.num_beams = 99
     request.generation.top_p = 0
     request.attention.kinds.append(pb.ATTENTION_KIND_UNSPECIFIED)
@@ -259,7 +260,7 @@ async def test_every_violation_is_listed() -> None:
 
 async def test_more_violations_than_trailers_hold_are_counted() -> None:
     async with running() as server:
-        caught = await failure(server.attention.Translate(pb.TranslateRequest(texts=[" "] * 128)))
+        caught = await failure(server.attention.Summarize(pb.SummarizeRequest(texts=[" "] * 128)))
     found = violations(caught)
     assert caught.code() == StatusCode.INVALID_ARGUMENT
     assert found["request"] == f"and {128 - len(found) + 1} more violations"

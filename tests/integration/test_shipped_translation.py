@@ -130,17 +130,22 @@ def test_sampling_repeats_with_its_seed(client: regard.Client) -> None:
     ids=["special tokens", "scripts", "control characters", "one long word", "joined emoji"],
 )
 def test_odd_text_is_translated_like_any_other(client: regard.Client, text: str) -> None:
-    result = client.translate(text, to="de", max_new_tokens=10, truncation="truncate", attention=True)
+    result = client.translate(text, to="de", max_new_tokens=10, truncation="truncate", attention=True, raw=True)
     assert [t.special for t in result.source_tokens].count(True) == 2
     assert result.truncated == (result.num_truncated_tokens > 0)
     assert result.alignment is not None
 
 
 BAD = [
-    ({"texts": ""}, "InvalidArgument", r"texts\[0\].*empty"),
-    ({"texts": " \n\t"}, "InvalidArgument", r"texts\[0\].*white space"),
-    ({"texts": ["fine", ""]}, "InvalidArgument", r"texts\[1\]"),
-    ({"texts": "word " * 600}, "InvalidArgument", r"texts\[0\].*takes at most"),
+    ({"texts": "", "raw": True}, "InvalidArgument", r"texts\[0\].*empty"),
+    ({"texts": " \n\t", "raw": True}, "InvalidArgument", r"texts\[0\].*white space"),
+    ({"texts": ["fine", ""], "raw": True}, "InvalidArgument", r"texts\[1\]"),
+    ({"texts": []}, "InvalidArgument", r"texts.*at least 1"),
+    ({"texts": "word " * 600, "raw": True}, "InvalidArgument", r"texts\[0\].*takes at most"),
+    ({"texts": "Hi. " + "word " * 600, "truncation": "reject"}, "InvalidArgument", r"texts\[0\].*takes at most"),
+    ({"texts": "hi", "protected_patterns": ["ok", "("]}, "InvalidArgument", r"text_options.protected_patterns\[1\]"),
+    ({"texts": "hi", "protected_spans": [(0, 1, 3)]}, "InvalidArgument", r"protected_spans\[0\].span.*2 characters"),
+    ({"texts": "hi", "protected_spans": [(1, 0, 0)]}, "InvalidArgument", r"protected_spans\[0\].text.*1 texts"),
     ({"texts": "a" * 30_000}, "InvalidArgument", r"30000 characters.*limit is 20000"),
     ({"texts": ["hi"] * 200}, "InvalidArgument", r"texts.*200.*128|texts.*128.*200"),
     ({"texts": "hi", "to": "xx"}, "NotFound", "xx.*everyday"),
@@ -168,7 +173,7 @@ def test_bad_input_gets_a_clear_error(
 
 def test_every_violation_is_listed(client: regard.Client) -> None:
     with pytest.raises(regard.InvalidArgument) as raised:
-        client.translate(["", "fine"], to="de", num_beams=99, top_p=7.0)
+        client.translate(["x" * 20_001, "fine"], to="de", num_beams=99, top_p=7.0)
     fields = {violation.field for violation in raised.value.violations}
     assert {"texts[0]", "generation.num_beams", "generation.top_p"} <= fields
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import accumulate
 
-from regard.arrays import Float32Array
+from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import moved_word, words_of
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
@@ -28,6 +28,7 @@ from regard_service.maps.builder import MapBuilder
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.output_checks import output_faults
 from regard_service.repository.loader import LoadedModel
+from regard_service.text.reading import SourceText
 from regard_service.text.writing import TargetText, moved
 
 Choice = tuple[int, ...]
@@ -44,10 +45,10 @@ class PassageBuilder:
     def __init__(self, model: LoadedModel, passage: Passage, options: AttentionOptions, generation: Generation) -> None:
         self._model = model
         self._passage = passage
+        self._options = options
         self._generation = generation
         self._has_words = options.granularity == "word" and bool(options.kinds)
-        self._alignment = MapBuilder(AttentionOptions(kinds=("alignment",)), model.manifest.attention)
-        self._builders = [self._builder(each, options, generation) for each in passage.translated]
+        self._builders = [self._builder(each) for each in passage.translated]
         sources = [builder.source for builder in self._builders]
         self._num_source_tokens = _starts(len(source.tokens) for source in sources)
         self._num_source_words = _starts(len(source.words) for source in sources)
@@ -55,16 +56,13 @@ class PassageBuilder:
 
     def result(self, results: Sequence[EngineResult]) -> Result:
         """Builds the result. Args: results: one of each translated segment."""
-        made: dict[tuple[int, int], Hypothesis] = {}
-
-        def hypothesis(segment: int, rank: int) -> Hypothesis:
-            if (segment, rank) not in made:
-                made[segment, rank] = self._builders[segment].hypothesis([results[segment].hypotheses[rank]])
-            return made[segment, rank]
-
-        choices = self._choices(results)
-        parts = [[hypothesis(segment, rank) for segment, rank in enumerate(choice)] for choice in choices]
         best = [result.hypotheses[0] for result in results]
+        if self._passage.is_one:
+            whole = self._builders[0].result(results)
+            segments = self._segments(whole.hypotheses[:1], [Span(0, len(whole.hypotheses[0].text))])
+            return replace(whole, segments=segments, warnings=self._warnings(whole.hypotheses[:1], best))
+        parts = self._combined(results)
+        _, places = self._passage.assembled([part.text for part in parts[0]])
         return Result(
             hypotheses=tuple(self._joined(each) for each in parts),
             source=self.source,
@@ -72,8 +70,8 @@ class PassageBuilder:
             model=self._model.name,
             version=self._model.manifest.version,
             maps=self._source_maps(best),
-            segments=tuple(self._segments(parts[0])),
-            warnings=tuple(self._warnings(parts[0], best)),
+            segments=self._segments(parts[0], places),
+            warnings=self._warnings(parts[0], best),
         )
 
     # For streams.
@@ -99,15 +97,15 @@ class PassageBuilder:
         """Returns the position of a translated segment's first token among the whole source's."""
         return self._num_source_tokens[segment]
 
-    def _builder(self, segment: ModelSegment, options: AttentionOptions, generation: Generation) -> ResultBuilder:
+    def _builder(self, segment: ModelSegment) -> ResultBuilder:
         part = segment.part
         tokens = segment.source_tokens
         words = words_of(self._passage.text, tokens) if self._has_words else ()
         return ResultBuilder(
             self._model,
             (part,),
-            options,
-            generation,
+            self._options,
+            self._generation,
             source=Source(tokens, words, part.num_truncated),
             finish=partial(self._finish, segment) if segment.restores else None,
         )
@@ -116,7 +114,8 @@ class PassageBuilder:
         """Undoes the segment's edits in its output."""
         weights = None
         if segment.needs_alignment and decoded.cross_attention is not None:
-            weights = next(self._alignment.of_target(decoded.cross_attention, None)).values
+            maps = MapBuilder(AttentionOptions(kinds=("alignment",)), self._model.manifest.attention)
+            weights = next(maps.of_target(decoded.cross_attention, None)).values
         aligned = AlignedText(
             segment.edited.text,
             written.text,
@@ -129,6 +128,17 @@ class PassageBuilder:
         return TargetText(restored.target, tuple(token._replace(span=span) for token, span in tokens))
 
     # The joined result.
+
+    def _combined(self, results: Sequence[EngineResult]) -> list[list[Hypothesis]]:
+        """Returns the hypotheses of the segments that form each hypothesis of the whole, best first."""
+        made: dict[tuple[int, int], Hypothesis] = {}
+
+        def hypothesis(segment: int, rank: int) -> Hypothesis:
+            if (segment, rank) not in made:
+                made[segment, rank] = self._builders[segment].hypothesis([results[segment].hypotheses[rank]])
+            return made[segment, rank]
+
+        return [[hypothesis(*each) for each in enumerate(choice)] for choice in self._choices(results)]
 
     def _choices(self, results: Sequence[EngineResult]) -> list[Choice]:
         """Returns the best combinations of the segments' hypotheses, best first by the sum of their scores.
@@ -150,8 +160,6 @@ class PassageBuilder:
     def _joined(self, parts: Sequence[Hypothesis]) -> Hypothesis:
         """Args: parts: one hypothesis of each translated segment."""
         text, places = self._passage.assembled([part.text for part in parts])
-        if len(parts) == 1 and text == parts[0].text:
-            return parts[0]
         positions = [places[number].start for number in self.segment_numbers]
         num_tokens = _starts(len(part.tokens) for part in parts)
         tokens = [
@@ -234,31 +242,36 @@ class PassageBuilder:
         """The index of each translated segment among all."""
         return [number for number, each in enumerate(self._passage.segments) if isinstance(each, ModelSegment)]
 
-    def _segments(self, parts: Sequence[Hypothesis]) -> list[Segment]:
-        """Returns the places of all segments. Args: parts: the best hypothesis of each translated segment."""
-        _, places = self._passage.assembled([part.text for part in parts])
+    def _segments(self, parts: Sequence[Hypothesis], places: Sequence[Span]) -> tuple[Segment, ...]:
+        """Returns the places of all segments.
+
+        Args:
+            parts: the best hypothesis of each translated segment.
+            places: of all segments in the whole target.
+        """
         remaining = iter(parts)
         segments: list[Segment] = []
-        num_source = num_target = 0
+        num_source = num_target = number = 0
         for each, target in zip(self._passage.segments, places, strict=True):
             sources, targets = Span(num_source, num_source), Span(num_target, num_target)
             if isinstance(each, ModelSegment):
-                sources = Span(num_source, num_source + len(each.source_tokens))
+                number += 1
+                sources = Span(num_source, self._num_source_tokens[number])
                 targets = Span(num_target, num_target + len(next(remaining).tokens))
             segments.append(Segment(each.span, target, sources, targets, isinstance(each, CopiedSegment)))
             num_source, num_target = sources.end, targets.end
-        return segments
+        return tuple(segments)
 
-    def _warnings(self, parts: Sequence[Hypothesis], decoded: Sequence[EngineHypothesis]) -> list[OutputWarning]:
+    def _warnings(self, parts: Sequence[Hypothesis], decoded: Sequence[EngineHypothesis]) -> tuple[OutputWarning, ...]:
         """Returns what may be wrong with the segments' outputs."""
-        found = []
+        found: list[OutputWarning] = []
         translated = self._passage.translated
         for number, segment, part, each in zip(self.segment_numbers, translated, parts, decoded, strict=True):
             faults = output_faults(
                 segment.edited.text,
                 part.text,
                 each.tokens,
-                [token.id for token in segment.part.tokens],
+                partial(_ids, segment.part),
                 is_cut=each.finish_reason == "length",
                 ratios=None,
             )
@@ -269,7 +282,11 @@ class PassageBuilder:
             if segment.is_cut:
                 message = "the sentence is longer than the model takes; it was cut"
                 found.append(OutputWarning("sentence_cut", message, number))
-        return found
+        return tuple(found)
+
+
+def _ids(part: SourceText) -> Int64Array:
+    return part.ids
 
 
 def _starts(lengths: Iterable[int]) -> list[int]:

@@ -42,7 +42,7 @@ class ModelSegment:
     needs_alignment: bool = False
     is_cut: bool = False
 
-    @cached_property
+    @property
     def source_tokens(self) -> tuple[Token, ...]:
         """The tokens that the model reads, with spans on the whole text."""
         start, edited = self.span.start, self.edited
@@ -70,6 +70,12 @@ class Passage:
     segments: tuple[ModelSegment | CopiedSegment, ...]
     source_language: str = ""
     target_language: str = ""
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the whole text is one segment that the model reads."""
+        first = self.segments[0] if len(self.segments) == 1 else None
+        return isinstance(first, ModelSegment) and first.span == (0, len(self.text))
 
     @cached_property
     def translated(self) -> tuple[ModelSegment, ...]:

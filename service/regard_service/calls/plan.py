@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from regard_service.auth.caller import current_caller
-from regard_service.calls.inputs import Input, Part
+from regard_service.calls.inputs import Input
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
@@ -54,10 +55,11 @@ def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call)
     for read in inputs:
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
+            source = part.array
             for each in decodings:
                 yield EngineRequest(
-                    source=part.array,
-                    generation=_limited(each, part) if read.passage is not None else each,
+                    source=source,
+                    generation=each if read.passage is None else _limited(each, source.shape[-1]),
                     attention=bool(call.attention.kinds) or read.needs_alignment(index),
                     deadline=call.deadline,
                     bulk=call.is_bulk,
@@ -77,9 +79,10 @@ def sequences(read: Input, generation: Generation) -> list[Generation]:
     return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
 
 
-def _limited(generation: Generation, part: Part) -> Generation:
+@lru_cache(1024)
+def _limited(generation: Generation, num_source_tokens: int) -> Generation:
     """Returns a generation whose output is at most a multiple of its source, if its length follows the source."""
     if not generation.follows_source_length:
         return generation
-    limit = max(MIN_LENGTH_LIMIT, MAX_LENGTH_FACTOR * part.array.shape[-1], generation.min_new_tokens)
+    limit = max(MIN_LENGTH_LIMIT, MAX_LENGTH_FACTOR * num_source_tokens, generation.min_new_tokens)
     return replace(generation, max_new_tokens=limit) if limit < generation.max_new_tokens else generation

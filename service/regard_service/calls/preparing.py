@@ -1,5 +1,6 @@
-"""Prepares a segment for the model: joins its lines, brings it into its normal form, protects what must be copied."""
+"""Prepares a segment for the model: joins lines, brings it into its normal form, protects what must be copied."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,6 +13,12 @@ from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.patterns import Pattern
 from regard_service.passages.protection.protect import protect
 from regard_service.passages.segments import Segment, is_spaced
+
+
+# A sentence of plain words, as most are: there is nothing to normalize and nothing to protect, and to find that out
+# word by word would take longer than all else that happens to it. At most the first letters of words are capitals.
+_WORD = r"(?:[A-Z\u00c0-\u00d6\u00d8-\u00de]?+[a-z\u00df-\u00f6\u00f8-\u00ff']++|I|A)"
+_PLAIN = re.compile(rf"{_WORD}(?:,?+ {_WORD})*+[.!?]")
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,12 @@ class Preparation:
 
     def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
         """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
+        if not (segment.breaks or kept or self.patterns) and _PLAIN.fullmatch(text, *segment.span):
+            return Prepared(EditedText.unchanged(text[slice(*segment.span)]))
         own = _within(segment.span, kept)
-        unwrapped = segment.unwrapped(text, is_spaced=self._is_source_spaced)
+        unwrapped = segment.unwrapped(
+            text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
+        )
         own = [unwrapped.edited.to_text(span) for span in own]
         normalized = normalize(unwrapped.edited.text, self.source_language, kept=own)
         own = [normalized.edited.to_text(span) for span in own]
@@ -60,10 +71,6 @@ class Preparation:
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
         return Prepared(_composed(edits), tuple(restores), protected.needs_alignment, protected.is_all_copied)
-
-    @cached_property
-    def _is_source_spaced(self) -> bool:
-        return is_spaced(self.source_language)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:

@@ -13,7 +13,8 @@ from regard_service.domain.results import Span
 
 # Lines are wrapped by a program if the next word would not have fit. Shorter lines are a person's: of a poem, a list.
 MIN_WRAP_WIDTH = 40
-# Where the next line begins with a capital, as verses and entries of a list do, only lines of this width are wrapped.
+# Where the next line begins with a capital, as verses and entries of a list do, only lines of this width are wrapped,
+# and only if several are full.
 MIN_CERTAIN_WRAP_WIDTH = 60
 
 # What ends a block within a line: `str.splitlines` knows the breaks.
@@ -107,9 +108,11 @@ def _line(text: str, start: int, length: int, *, is_only_line: bool) -> _Line | 
 def _unwrapped(text: str, paragraph: Sequence[_Line]) -> Iterator[list[_Line]]:
     """Yields the lines of each block of a paragraph: one, or several that a program has wrapped."""
     width = max(line.text.end - line.text.start for line in paragraph)
+    full = [_is_full(text, before, line, width) for before, line in pairwise(paragraph)]
+    is_certain = width >= MIN_CERTAIN_WRAP_WIDTH and sum(full) > 1
     block = [paragraph[0]]
-    for before, line in pairwise(paragraph):
-        if _is_wrapped(text, before, line, width):
+    for is_full, line in zip(full, paragraph[1:], strict=True):
+        if is_full and (is_certain or not text[line.text.start].isupper()):
             block.append(line)
         else:
             yield block
@@ -117,13 +120,12 @@ def _unwrapped(text: str, paragraph: Sequence[_Line]) -> Iterator[list[_Line]]:
     yield block
 
 
-def _is_wrapped(text: str, before: _Line, line: _Line, width: int) -> bool:
-    """Whether a program broke the line between two lines, because the next word did not fit."""
+def _is_full(text: str, before: _Line, line: _Line, width: int) -> bool:
+    """Whether the first word of a line would not have fit on the line before it."""
     if width < MIN_WRAP_WIDTH or line.has_bullet or line.has_columns or before.has_columns:
         return False
-    first = text[line.text.start : line.text.end].split(maxsplit=1)[0]
-    is_full = before.text.end - before.text.start + 1 + len(first) > width
-    return is_full and (width >= MIN_CERTAIN_WRAP_WIDTH or not first[0].isupper())
+    first = text[line.text.start : line.text.start + width].split(maxsplit=1)[0]
+    return before.text.end - before.text.start + 1 + len(first) > width
 
 
 def _columns(text: str, line: Span) -> Iterator[Span]:

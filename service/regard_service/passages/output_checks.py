@@ -1,6 +1,6 @@
 """What may be wrong with an output: it was cut, is empty, repeats itself, is the source, is too short or too long."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ def output_faults(
     source: str,
     target: str,
     tokens: Int64Array,
-    source_tokens: Sequence[int],
+    source_tokens: Callable[[], Int64Array],
     *,
     is_cut: bool,
     ratios: LengthRatios | None,
@@ -48,7 +48,7 @@ def output_faults(
 
     Args:
         tokens: int64 [target], of the output.
-        source_tokens: the source's ids.
+        source_tokens: returns those of the source, int64 [source].
         is_cut: whether the output ended because it had the most tokens that were allowed.
         ratios: usual lengths; None checks none.
         may_be_copy: whether an output that equals its source is as it should be.
@@ -61,7 +61,7 @@ def output_faults(
             yield Fault("output_empty", "the output is empty")
         return
     loop = longest_loop(tokens)
-    if loop and loop > longest_loop(np.array(source_tokens, np.int64)):
+    if loop and loop > longest_loop(source_tokens()):
         yield Fault("repetition", f"the output repeats itself: {loop} of its {len(tokens)} tokens")
     elif not may_be_copy and content.casefold() == source.strip().casefold():
         yield Fault("source_copied", "the output is the source")
@@ -81,6 +81,8 @@ def longest_loop(tokens: Int64Array) -> int:
         tokens: int64 [tokens].
     """
     num_tokens = len(tokens)
+    if num_tokens < MIN_LOOP_TOKENS:
+        return 0
     # In a loop of n tokens and period p at most p are different. Most outputs end here.
     if num_tokens - len(set(tokens.tolist())) < MIN_LOOP_TOKENS * (MIN_LOOP_PERIODS - 1) // MIN_LOOP_PERIODS:
         return 0

@@ -24,11 +24,11 @@ class Segment:
     span: Span
     breaks: tuple[Span, ...] = ()
 
-    def unwrapped(self, text: str, *, is_spaced: bool) -> UnwrappedText:
-        """Returns the segment of a text with its lines joined."""
+    def unwrapped(self, text: str, *, is_spaced: bool, is_target_spaced: bool = True) -> UnwrappedText:
+        """Returns the segment of a text with its lines joined; arguments as of `unwrap`."""
         start = self.span.start
         breaks = [Span(each.start - start, each.end - start) for each in self.breaks]
-        return unwrap(text[slice(*self.span)], breaks, is_spaced=is_spaced)
+        return unwrap(text[slice(*self.span)], breaks, is_spaced=is_spaced, is_target_spaced=is_target_spaced)
 
     def part(self, span: Span) -> "Segment":
         """Returns a part of the segment. Args: span: on the whole text."""

@@ -14,10 +14,12 @@ class UnwrappedText:
 
     Attributes:
         edited: the segment, and the text with a space in place of each break.
+        is_target_spaced: whether the target's language has spaces between words; others are broken anywhere.
     """
 
     edited: EditedText
     breaks: tuple[Span, ...]
+    is_target_spaced: bool = True
 
     def restore(self, aligned: AlignedText) -> AlignedText:
         """Puts every break back into the target, at the space nearest to its place in the source.
@@ -27,7 +29,7 @@ class UnwrappedText:
         if not self.breaks:
             return aligned
         original = self.edited.original
-        edited = EditedText.replacing(aligned.target, _replacements(original, self.breaks, aligned.target))
+        edited = EditedText.replacing(aligned.target, self._replacements(aligned.target))
         return AlignedText(
             original,
             edited.text,
@@ -36,33 +38,35 @@ class UnwrappedText:
             aligned.weights,
         )
 
+    def _replacements(self, target: str) -> list[tuple[Span, str]]:
+        """Returns, for each break, the place of the target that it replaces."""
+        spaces = [Span(i, i + 1) for i, character in enumerate(target) if character == " "]
+        if not self.is_target_spaced:
+            spaces = [Span(i, i) for i in range(1, len(target))]
+        original = self.edited.original
+        places: list[tuple[Span, str]] = []
+        first = 0
+        for number, span in enumerate(self.breaks):
+            num_after = len(self.breaks) - number - 1
+            wanted = span.start / len(original) * len(target)
+            candidates = range(first, max(first, len(spaces) - num_after))
+            if not candidates:
+                places.append((Span(len(target), len(target)), original[slice(*span)]))
+                continue
+            best = min(candidates, key=lambda index: abs(spaces[index].start - wanted))
+            places.append((spaces[best], original[slice(*span)]))
+            first = best + 1
+        return places
 
-def unwrap(segment: str, breaks: Sequence[Span], *, is_spaced: bool) -> UnwrappedText:
+
+def unwrap(segment: str, breaks: Sequence[Span], *, is_spaced: bool, is_target_spaced: bool = True) -> UnwrappedText:
     """Joins the lines of a segment.
 
     Args:
         breaks: ranges of the segment, in order.
-        is_spaced: whether the language has spaces between words.
+        is_spaced, is_target_spaced: whether source's and target's language have spaces between words.
     """
     joint = " " if is_spaced else ""
-    return UnwrappedText(EditedText.replacing(segment, [(span, joint) for span in breaks]), tuple(breaks))
-
-
-def _replacements(original: str, breaks: Sequence[Span], target: str) -> list[tuple[Span, str]]:
-    """Returns, for each break, the place of the target that it replaces."""
-    spaces = [Span(i, i + 1) for i, character in enumerate(target) if character == " "]
-    if not spaces:  # a script without spaces is broken anywhere
-        spaces = [Span(i, i) for i in range(1, len(target))]
-    places: list[tuple[Span, str]] = []
-    first = 0
-    for number, span in enumerate(breaks):
-        num_after = len(breaks) - number - 1
-        wanted = span.start / len(original) * len(target)
-        candidates = range(first, max(first, len(spaces) - num_after))
-        if not candidates:
-            places.append((Span(len(target), len(target)), original[slice(*span)]))
-            continue
-        best = min(candidates, key=lambda index: abs(spaces[index].start - wanted))
-        places.append((spaces[best], original[slice(*span)]))
-        first = best + 1
-    return places
+    return UnwrappedText(
+        EditedText.replacing(segment, [(span, joint) for span in breaks]), tuple(breaks), is_target_spaced
+    )

@@ -13,6 +13,7 @@ _INVISIBLE = re.compile(
     "[\ufeff\u200b\u2060-\u2064\u00ad\u034f\u061c\u180e\u200e\u200f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb"
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]+"
 )
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _JOINER = re.compile("[\u200c\u200d]+")
 _SPACES = re.compile(r"[\s\u0085]+")
 _COMPATIBLE = re.compile(
@@ -36,26 +37,22 @@ def replacements(text: str, knows: Callable[[str], bool]) -> Iterator[Replacemen
     Args:
         knows: whether the model has a piece for a character.
     """
-    for match in _INVISIBLE.finditer(text):
-        yield Span(*match.span()), ""
-    for match in _JOINER.finditer(text):
-        if not _joins(text, match.start(), match.end()):
-            yield Span(*match.span()), ""
+    yield from _spaces(text)
+    if text.isascii() and not _CONTROL.search(text):
+        return
+    yield from ((Span(*match.span()), "") for match in _INVISIBLE.finditer(text))
+    yield from ((Span(*m.span()), "") for m in _JOINER.finditer(text) if not _joins(text, m.start(), m.end()))
+    wide = [_COMPATIBLE] if _EAST_ASIAN.search(text) else [_COMPATIBLE, _WIDE_MARKS]
+    for pattern in wide:
+        yield from ((Span(*m.span()), unicodedata.normalize("NFKC", m[0])) for m in pattern.finditer(text))
+    yield from ((Span(*m.span()), unicodedata.normalize("NFC", m[0])) for m in _COMBINED.finditer(text))
+    yield from ((Span(*m.span()), _TYPOGRAPHIC[m[0]]) for m in _VARIANT.finditer(text) if not knows(m[0]))
+
+
+def _spaces(text: str) -> Iterator[Replacement]:
     for match in _SPACES.finditer(text):
         if match[0] != " " and not _is_in_number(text, match.start(), match.end()):
             yield Span(*match.span()), " "
-    for match in _COMPATIBLE.finditer(text):
-        yield Span(*match.span()), unicodedata.normalize("NFKC", match[0])
-    if not _EAST_ASIAN.search(text):
-        for match in _WIDE_MARKS.finditer(text):
-            yield Span(*match.span()), unicodedata.normalize("NFKC", match[0])
-    for match in _COMBINED.finditer(text):
-        composed = unicodedata.normalize("NFC", match[0])
-        if composed != match[0]:
-            yield Span(*match.span()), composed
-    for match in _VARIANT.finditer(text):
-        if not knows(match[0]):
-            yield Span(*match.span()), _TYPOGRAPHIC[match[0]]
 
 
 def _joins(text: str, start: int, end: int) -> bool:

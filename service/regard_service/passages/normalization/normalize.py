@@ -10,7 +10,8 @@ from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
 from regard_service.passages.normalization.casing import is_capital, is_title, lower_case, upper_case
 from regard_service.passages.normalization.characters import Replacement, replacements
-from regard_service.passages.protection.rules import NUMERIC, Kind, find
+from regard_service.passages.protection.rules.finding import find
+from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 
 _BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)")
 _STOPS = {
@@ -84,7 +85,8 @@ def _plain(text: str, kept: Sequence[Span], vocabulary: Vocabulary | None) -> Ed
     chosen: list[Replacement] = []
     for span, new in found:
         is_open = not any(span.start < other.end and other.start < span.end for other in closed)
-        if is_open and (not chosen or chosen[-1][0].end <= span.start):
+        is_change = text[slice(*span)] != new
+        if is_change and is_open and (not chosen or chosen[-1][0].end <= span.start):
             chosen.append((span, new))
     return EditedText.replacing(text, chosen)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from regard_service.domain.results import Span
 from regard_service.passages.protection.numerals import marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
-from regard_service.passages.protection.rules import NUMERIC, Finding, Kind, find
+from regard_service.passages.protection.rules.finding import find
+from regard_service.passages.protection.rules.kinds import NUMERIC, Finding, Kind
 
 
 class Item(NamedTuple):

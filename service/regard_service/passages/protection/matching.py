@@ -8,7 +8,7 @@ from regard_service.domain.results import Span
 from regard_service.passages.protection.items import Item
 from regard_service.passages.protection.numerals import clocks, localized, localized_time, marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
-from regard_service.passages.protection.rules import NUMERIC, Kind
+from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 
 _SPACES = " \u00a0\u202f"
 _DIGITS = re.compile(

@@ -14,7 +14,8 @@ from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.items import Item
 from regard_service.passages.protection.matching import Forms, copies
 from regard_service.passages.protection.options import ProtectionOptions
-from regard_service.passages.protection.rules import NUMERIC, Kind
+from regard_service.passages.protection.rules.finding import find
+from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 from regard_service.passages.protection.words import word_map
 
 _MIN_SHARE = 0.4
@@ -116,7 +117,9 @@ class _Placing:
 
     def _delete_surplus(self) -> None:
         """Deletes what the model wrote of an item beside its place."""
-        for text in {item.text for item, _ in self._items if item.kind not in NUMERIC}:
+        verbatim = {item.text for item, _ in self._items if item.kind not in NUMERIC}
+        verbatim |= {text[slice(*finding.span)] for text in verbatim for finding in find(text)}
+        for text in sorted(verbatim, key=len, reverse=True):
             if text.strip() and text not in self._source:
                 for span in copies(text, self._target):
                     if self._is_free(span):
@@ -178,7 +181,9 @@ class _Placing:
         before, after = self._map.before(source.start), self._map.after(source.end)
         wrong = np.concatenate([[0], np.cumsum(after)]) + np.concatenate([np.cumsum(before[::-1])[::-1], [0]])
         previous, following = self._map.neighbours(source)
-        near = np.concatenate([[0], previous]) + np.concatenate([following, [0]])
+        if self._source[: source.start].rstrip()[-1:].isalnum():
+            previous = previous * [self._target[word.start].isalnum() for word in words]
+        near = 2.1 * np.concatenate([[0], previous]) + 2 * np.concatenate([following, [0]])
         places = [words[0].start, *(word.end for word in words)]
         is_open = np.array([self._is_open(place) for place in places], bool)
         return places[int(np.argmax(np.where(is_open, near - wrong, -np.inf)))]
@@ -200,11 +205,14 @@ class _Placing:
 
     def _delete(self, span: Span) -> None:
         """Deletes a range with the white space before it; or puts a space in its place."""
-        start = span.start
-        if start > 0 and self._target[start - 1].isspace() and self._is_free(Span(start - 1, start)):
-            self._take(Span(start - 1, span.end), -1, "")
-        else:
-            self._take(span, -1, " " if start > 0 and span.end < len(self._target) else "")
+        start, end = span
+        is_first, is_last = start == 0, end == len(self._target)
+        if not is_first and self._target[start - 1].isspace() and self._is_free(Span(start - 1, start)):
+            start -= 1
+        elif not is_last and self._target[end].isspace() and self._is_free(Span(end, end + 1)):
+            end += 1
+        is_joining = not (is_first or is_last) and (start, end) == span
+        self._take(Span(start, end), -1, " " if is_joining else "")
 
     def _take(self, span: Span, order: int, new: str) -> None:
         self._edits.append(_Edit(span, order, new))

@@ -9,7 +9,7 @@ from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.items import Item, is_all_copied, items_of
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.placing import Placed, place
-from regard_service.passages.protection.rules import Kind
+from regard_service.passages.protection.rules.kinds import Kind
 
 _Replacement = tuple[Span, str]
 """A range of the text, and what the model reads there."""

@@ -112,7 +112,7 @@ def test_every_violation_of_a_request_is_listed_at_once() -> None:
     )
     assert found.keys() == {
         *(f"generation.{name}" for name in BAD_GENERATION),
-        *("texts[0]", "texts[2]", "texts[3]", "model", "truncation", "priority"),
+        *("texts[3]", "model", "truncation", "priority"),
         *("attention.kinds[0]", "attention.kinds[3]", "attention.kinds"),
         *("attention.layers[1]", "attention.heads", "attention.top_k"),
         *("attention.encoding", "attention.granularity", "attention.weighting"),

@@ -25,6 +25,7 @@ from regard_service.validation.texts import (
 )
 from tests.integration.fake_backend import MANIFEST
 
+RAW = pb.TextOptions(raw=True)
 INVALID = b"\xff\xfe"
 
 
@@ -50,8 +51,8 @@ def test_a_text_has_characters_up_to_the_limit(text: str, fault: str | None) -> 
 def test_requests_of_every_task_and_kind_use_the_check(text: str) -> None:
     reader = RequestReader(CallLimits(max_text_characters=5))
     requests: tuple[tuple[Callable[[Any, None], object], object], ...] = (
-        (reader.translate, pb.TranslateRequest(texts=[text])),
-        (reader.translate, pb.StreamTranslateRequest(text=text)),
+        (reader.translate, pb.TranslateRequest(texts=[text], text_options=RAW)),
+        (reader.translate, pb.StreamTranslateRequest(text=text, text_options=RAW)),
         (reader.summarize, pb.SummarizeRequest(texts=[text])),
         (reader.summarize, pb.StreamSummarizeRequest(text=text)),
     )
@@ -59,6 +60,13 @@ def test_requests_of_every_task_and_kind_use_the_check(text: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             read(request, None)
         assert descriptions(refused.value) == [text_fault(text, 5)]
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_text_to_translate_may_be_blank(text: str) -> None:
+    reader = RequestReader(CallLimits(max_text_characters=5))
+    assert reader.translate(pb.TranslateRequest(texts=[text]), None).texts == (text,)
+    assert reader.translate(pb.StreamTranslateRequest(text=text), None).texts == (text,)
 
 
 def test_text_that_is_not_utf8_has_one_wording() -> None:

@@ -1,6 +1,7 @@
 """Permits: places that a call holds from before its inputs are read until its requests have entered the queue."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -34,9 +35,10 @@ def request(*, timeout: float | None = None, caller: str = "") -> EngineRequest:
 def make_engine() -> Iterator[Make]:
     opened: list[Engine] = []
 
-    def make(max_queue: int = 512) -> Engine:
+    def make(max_queue: int = 512, max_queue_tokens: float = math.inf) -> Engine:
         """One slot, so that the second request waits."""
-        opened.append(Engine(EngineConfig(num_workers=1, max_slots=1, max_queue=max_queue)))
+        config = EngineConfig(num_workers=1, max_slots=1, max_queue=max_queue, max_queue_tokens=max_queue_tokens)
+        opened.append(Engine(config))
         return opened[-1]
 
     yield make
@@ -91,16 +93,34 @@ async def test_a_permit_is_given_back_when_reading_fails(make_engine: Make) -> N
     assert waiting(engine) == Waiting()
 
 
-async def test_a_text_of_more_parts_needs_room_for_them(make_engine: Make) -> None:
+async def test_a_text_of_many_parts_takes_the_places_that_are_free(make_engine: Make) -> None:
     engine, runner = make_engine(max_queue=16), FakeRunner()
     async with held(engine, runner, 4):
         with engine.permit(runner, request(), 1) as permit:
-            with pytest.raises(Overloaded, match="4 requests wait and 13 came"):
-                permit.extend([request()] * 13)
-            assert waiting(engine).num_requests == 5, "it keeps the place that it has"
+            permit.extend([request()] * 300)
+            assert waiting(engine).num_requests == 14, "an eighth of the queue stays free for callers of few"
             permit.extend([request()] * 8)
             assert waiting(engine).num_requests == 12
         assert waiting(engine).num_requests == 4
+
+
+async def test_a_text_of_many_parts_keeps_its_place_in_a_full_queue(make_engine: Make) -> None:
+    engine, runner = make_engine(max_queue=4), FakeRunner()
+    requests = [request() for _ in range(300)]
+    with engine.permit(runner, requests[0], 1) as permit:
+        with engine.permit(runner, requests[0], 3):
+            permit.extend(requests)
+            assert permit.num_places == 1
+        results = await permit.run_all(requests)
+    assert [result.hypotheses[0].tokens.tolist() for result in results] == [[*range(5, 14), 1]] * 300
+    await until(lambda: waiting(engine) == Waiting())
+
+
+async def test_tokens_bound_the_places_of_a_text_of_many_parts(make_engine: Make) -> None:
+    engine, runner = make_engine(max_queue_tokens=60), FakeRunner()
+    with engine.permit(runner, request(), 1) as permit:
+        permit.extend([request()] * 300)
+        assert 1 <= permit.num_places < 10
 
 
 async def test_a_call_runs_all_its_requests_in_its_places(make_engine: Make) -> None:

@@ -1,0 +1,1 @@
+"""Texts as people have them, through a server: what is copied, what is lost."""

@@ -1,0 +1,59 @@
+"""Finds what a translation copies."""
+
+import re
+from collections.abc import Iterator
+
+from regard_service.domain.results import Span
+from regard_service.passages.protection.rules import addresses, codes, marks, numbers, placeholders
+from regard_service.passages.protection.rules.kinds import Finding, Kind
+
+# In order: where two rules match at one place, the first wins.
+_RULES = (
+    *placeholders.CODE_RULES,
+    *addresses.RULES,
+    *placeholders.RULES,
+    *marks.SHORT_RULES,
+    *addresses.FILE_RULES,
+    *marks.RULES,
+    *numbers.RULES,
+    *codes.RULES,
+    *numbers.PLAIN_RULES,
+)
+_PATTERN = re.compile("|".join(f"({rule})" for rule, _ in _RULES))
+# Every finding holds one of these: most sentences hold none, and are done at once.
+_SIGNS = re.compile(
+    r"[0-9@#$%&{}\[\]\\/`<>_:;=*+~^|¯\u00a9\u00ae\u203c-\u2049\u2100-\u303f\U0001f000-\U0001faff]|[^\w\s]\w{2}|[a-z][A-Z]|--|\(\)"
+    r"|(?<!\w)[xX8]\S"
+)
+_SENTENCE_MARKS = ".,;:!?…'\"’”»*_"
+_PAIRS = {")": "(", "]": "["}
+
+
+def find(text: str) -> list[Finding]:
+    """Returns what a translation copies; in order, without overlap."""
+    return list(_found(text)) if _SIGNS.search(text) else []
+
+
+def _found(text: str) -> Iterator[Finding]:
+    position = 0
+    while (match := _PATTERN.search(text, position)) is not None:
+        kind = _RULES[(match.lastindex or 1) - 1][1]
+        end = _trimmed_end(text, match.start(), match.end()) if kind in (Kind.ADDRESS, Kind.HANDLE) else match.end()
+        if end > match.start():
+            yield Finding(Span(match.start(), end), kind)
+        position = max(end, match.start() + 1)
+
+
+def _trimmed_end(text: str, start: int, end: int) -> int:
+    """Leaves punctuation after an address to the sentence; closing brackets stay if they were opened."""
+    surplus = {
+        close: text.count(close, start, end) - text.count(opening, start, end) for close, opening in _PAIRS.items()
+    }
+    while end > start:
+        last = text[end - 1]
+        if surplus.get(last, 0) > 0:
+            surplus[last] -= 1
+        elif last in _PAIRS or last not in _SENTENCE_MARKS:
+            return end
+        end -= 1
+    return end

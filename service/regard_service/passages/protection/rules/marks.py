@@ -1,0 +1,33 @@
+"""Emoji, emoticons, symbols, marks of references, names in brackets, @names and #tags."""
+
+from regard_service.passages.protection.rules.kinds import Kind, Rule, either
+
+# Emoji of Unicode Technical Standard 51, and symbols that no language translates: arrows, stars, trade marks.
+_BASE = (
+    "[\u00a9\u00ae\u203c\u2049\u2100-\u214f\u2190-\u21ff\u2300-\u23ff\u2460-\u249b\u24b6-\u24e9\u25a0-\u27bf"
+    "\u2900-\u297f\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+)
+_MODIFIER = "[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+_ONE = either(
+    "[\U0001f1e6-\U0001f1ff]{1,2}+",  # flags
+    "[0-9#*]\ufe0f?+\u20e3",  # keycaps
+    rf"{_BASE}{_MODIFIER}{{0,12}}+",
+)
+_EMOJI = rf"{_ONE}(?:\u200d?+{_ONE})*+\u200d?+"
+_EMOTICON = either(
+    r"(?<![^\s(])[:;=8]['’]?+[-o^]?+[()\[\]DPpOo|/\\*3](?![^\s.,!?)])",
+    r"(?<![^\s(])(?:<3|[xX]D|\^\^|¯\\_\(ツ\)_/¯)(?![^\s.,!?)])",
+)
+_SHORT_CODE = r"(?<![\w:]):(?:[+-]1|[a-z][a-z0-9_+-]{1,48}+):(?!\w)"
+_REFERENCE = either(r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]", r"(?<=\w)\[[a-z]\]")
+
+_CAPITALIZED = r"(?:[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}+|[a-z]{1,3}+)"
+_BRACKETED = either(rf"\[{_CAPITALIZED}(?: {_CAPITALIZED}){{0,6}}+\]", r"\[\w{1,40}+\]")
+_HANDLE = either(
+    r"(?<![\w@.])@\w[\w.-]{0,60}+(?:@[\w.-]{1,100}+|/[\w.-]{1,60}+)?+",
+    r"(?<![\w&#/])#\w[\w-]{0,80}+(?!\w)",
+    r"(?<![\w/])[ur]/\w{2,40}+(?!\w)",
+)
+
+SHORT_RULES: tuple[Rule, ...] = ((_SHORT_CODE, Kind.MARK), (_REFERENCE, Kind.MARK), (_BRACKETED, Kind.NAME))
+RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_EMOJI, Kind.MARK))

@@ -1,0 +1,45 @@
+"""Numbers, amounts, times, dates, and other digits."""
+
+from regard_service.passages.protection.rules.kinds import Kind, Rule, either
+
+_CURRENCY = either(
+    "(?:US|CA|AU|NZ|HK|R|A|C)?[$]",
+    "[€£¥₹₽₩₺₪฿₴₦₫₡]",
+    "(?<![A-Za-z])(?:USD|EUR|GBP|CHF|JPY|CNY|BRL|CAD|AUD|INR|SEK|NOK|DKK|PLN)(?![A-Za-z])",
+)
+_SPACE = "[ \u00a0\u202f]"
+_SIGN = r"(?:(?<![\w\])])[-+−±~≈])?+"
+_ALONE = r"(?<![\w.,])"
+_PLAIN = r"[0-9]{1,30}+(?:[.,’'\u00a0\u202f][0-9]{1,30}+){0,10}+"
+_AMOUNT = either(
+    rf"{_SIGN}{_CURRENCY}{_SPACE}?+{_PLAIN}",
+    rf"{_SIGN}{_ALONE}{_PLAIN}{_SPACE}?+(?:{_CURRENCY}|[%‰](?![A-Za-z%])|°{_SPACE}?[CF]\b|°)",
+)
+_NUMBER = either(rf"{_SIGN}{_ALONE}{_PLAIN}(?!\w|[.,][0-9])", rf"{_ALONE}\.[0-9]{{1,12}}+(?!\w)")
+
+_HALF = rf"{_SPACE}?+(?:[aApP]\.[mM](?:\.(?!\s{{0,4}}$))?+|[aApP][mM](?!\w))"
+_TIME = either(
+    rf"(?<![\w.,:])[0-9]{{1,2}}(?::[0-5][0-9]){{1,2}}(?![0-9:])(?:{_HALF})?+", rf"(?<![\w.,:])[0-9]{{1,2}}{_HALF}"
+)
+
+_DATE = either(*(rf"[0-9]{{1,4}}+{mark}[0-9]{{1,2}}+{mark}[0-9]{{1,4}}+" for mark in ("-", r"\.", "/")))
+_PIECE = r"[0-9]{1,9}+(?:[.,][0-9]{1,6}+)?+"
+_DIGITS = either(
+    rf"{_ALONE}\+[0-9]{{1,3}}+(?:[ .\u00a0-]?(?:\([0-9]{{1,5}}\)|[0-9]{{1,5}}+)){{2,6}}",  # +49 30 1234567
+    rf"{_ALONE}(?:\([0-9]{{3}}\) ?|[0-9]{{3}}-)[0-9]{{3,4}}(?:-[0-9]{{4}})?+(?![\w-])",  # 555-1234
+    rf"{_ALONE}{_DATE}(?:T[0-9:.]{{4,15}}+Z?+)?+(?!\w)",
+    rf"{_ALONE}{_PIECE}(?:[-–/:x×]{_PIECE}){{1,6}}+(?!\w)",  # 10-20, 3:2, 1/2
+)
+_UNIT = (
+    "(?:kg|km|cm|mm|nm|µm|μm|mg|µg|ml|cl|dl|kB|KB|MB|GB|TB|PB|KiB|MiB|GiB|TiB|kbps|Mbps|Gbps|Hz|kHz|MHz|GHz|kW|kWh|MW"
+    "|mAh|mW|mV|kV|px|pt|em|rem|dpi|fps|ms|ns|m|g|l)"
+)
+_MEASURE = rf"{_ALONE}[0-9]{{1,12}}+(?:[.,][0-9]{{1,6}}+)?+{_UNIT}(?![\w'’])"
+
+RULES: tuple[Rule, ...] = (
+    (_TIME, Kind.TIME),
+    (_AMOUNT, Kind.AMOUNT),
+    (_DIGITS, Kind.DIGITS),
+    (_MEASURE, Kind.CODE),
+)
+PLAIN_RULES: tuple[Rule, ...] = ((_NUMBER, Kind.NUMBER),)

@@ -1,0 +1,156 @@
+"""What the rules find, what they leave alone, and that hostile texts cost linear time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regard_service.passages.protection.rules.finding import find
+from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
+
+ADDRESSES = [
+    "https://www.example.org/page?id=7&x=y",
+    "http://localhost:8080/a_(b)",
+    "ftp://files.example.net/pub/x.tar.gz",
+    "www.example.com/a",
+    "example.org",
+    "docs.example.io/en/latest",
+    "mailto:anna@example.com",
+    "anna@example.com",
+    "first.last+tag@mail.example.co.uk",
+    "report_2024.pdf",
+    "archive.tar.gz",
+    "README.md",
+    "*.txt",
+    ".oxt",
+    ".bashrc",
+    "src/main.c",
+    "/etc/hosts",
+    "~/docs/a.txt",
+    "./configure",
+    "../img",
+    r"C:\Users\tom\file.txt",
+    r"\\server\share\dir",
+]
+PLACEHOLDERS = [
+    "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d", "%1$d", "%2$s",
+    "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
+    "{count, plural, one{# file} other{# files}}",
+]  # fmt: skip
+CODES = [
+    "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F", "5kg",
+    "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice", "--verbose",
+    "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1", "<b>",
+]  # fmt: skip
+HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
+MARKS = ["😀", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "❤️", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", ":smile:", ":+1:", "[1]", "[3, 4]", "→", "★", ":-)", "<3"]
+NUMBERS = {
+    "1,024": Kind.NUMBER,
+    "3.5": Kind.NUMBER,
+    "-5": Kind.NUMBER,
+    "$3.50": Kind.AMOUNT,
+    "20 €": Kind.AMOUNT,
+    "USD 20": Kind.AMOUNT,
+    "50%": Kind.AMOUNT,
+    "-5 °C": Kind.AMOUNT,
+    "5:30 pm": Kind.TIME,
+    "10:45": Kind.TIME,
+    "2024-05-13": Kind.DIGITS,
+    "12/05/2024": Kind.DIGITS,
+    "10-20": Kind.DIGITS,
+    "3:2": Kind.DIGITS,
+    "+49 30 1234567": Kind.DIGITS,
+    "555-1234": Kind.DIGITS,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        *((Kind.ADDRESS, part) for part in ADDRESSES),
+        *((Kind.PLACEHOLDER, part) for part in PLACEHOLDERS),
+        *((Kind.CODE, part) for part in CODES),
+        *((Kind.HANDLE, part) for part in HANDLES),
+        *((Kind.MARK, part) for part in MARKS),
+        *((Kind.ENTITY, part) for part in ("&amp;", "&#233;", "&#x1F600;")),
+        *((Kind.NAME, part) for part in ("[Amber Hill]", "[first_name]", "[Bank of America]")),
+        *((kind, part) for part, kind in NUMBERS.items()),
+    ],
+)
+def test_what_is_copied_is_found_wherever_it_stands(kind: Kind, part: str) -> None:
+    for before, after in (
+        ("", ""),
+        ("", " is here."),
+        ("Look at ", " now."),
+        ("It is ", "."),
+        ("(", ")"),
+        ("See ", ", please"),
+    ):
+        text = before + part + after
+        assert [(text[slice(*f.span)], f.kind) for f in find(text)] == [(part, kind)], text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Good morning!",
+        "I came.I saw.I won.",
+        "He said: no; she didn't.",
+        "Mr. Smith's dog, e.g. this one, i.e. that one.",
+        "She works and/or studies, he/she said.",
+        "Well-known mother-in-law's twenty-one.",
+        "It is 'fine', \"really\" … yes — no.",
+        "[see below]",
+        "NATO and the USA",
+        "Was ist das? Übermäßig schön.",
+        "Я тебя люблю. 我爱你。",
+    ],
+)
+def test_running_text_is_left_alone(text: str) -> None:
+    assert find(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["She is in the 1st class.", "the 21st century", "in the 1990s", "100% sure", "5% of it"]
+)
+def test_ordinals_decades_and_percents_are_no_placeholders(text: str) -> None:
+    assert all(finding.kind in NUMERIC for finding in find(text))
+
+
+def test_the_last_point_of_a_sentence_is_no_part_of_a_time() -> None:
+    for text, expected in {"at 7 a.m. sharp": "7 a.m.", "It is 7 a.m.": "7 a.m"}.items():
+        assert [text[slice(*f.span)] for f in find(text)] == [expected]
+
+
+def test_an_address_leaves_the_sentence_its_punctuation() -> None:
+    for text, expected in {
+        "See https://example.org/a.": "https://example.org/a",
+        "(see https://example.org/a)": "https://example.org/a",
+        "Is it https://example.org/a_(b)?": "https://example.org/a_(b)",
+        "“https://example.org”": "https://example.org",
+        "请访问https://example.org/a。谢谢": "https://example.org/a",
+        "Ask @anna.": "@anna",
+    }.items():
+        assert [text[slice(*f.span)] for f in find(text)] == [expected]
+
+
+@given(st.text())
+def test_findings_are_in_order_and_hold_something(text: str) -> None:
+    end = 0
+    for finding in find(text):
+        assert end <= finding.span.start < finding.span.end <= len(text)
+        end = finding.span.end
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "{", "{{", "{a,b,{", "{a{", "a@", "a", "[A ", "%", "%1$", "a.", "a_", "1,", "1-", "/a", "`", "`a", "😀\u200d", "&a", "<a ",
+        "http://", "http://a", ")", "(", "A-1-", ":a", "1", "a-", "a1-", "aB", r"\\a", "+1 1", "1.1.", "$", "@a", "1 ", "#", "\\",
+        "a/b.", "--a=", "[1,", "=A(", "x", "0x", "1:2", "A1_",
+    ],
+)  # fmt: skip
+def test_a_hostile_text_ends(unit: str) -> None:
+    # A rule of quadratic time would take minutes for each.
+    for text in (unit * (30_000 // len(unit)), "http://" + unit * 5_000, "x " + unit * 5_000 + "!"):
+        for finding in find(text):
+            assert finding.span.start < finding.span.end
