@@ -11,6 +11,8 @@ from regard_service.documents.markdown import open_markdown
 from regard_service.documents.plain_text import open_plain_text
 from regard_service.documents.subtitles import open_ass, open_srt, open_vtt
 from regard_service.documents.unit import Document, DocumentOptions
+from regard_service.documents.word import open_word
+from regard_service.documents.xliff import open_xliff
 from regard_service.errors import InvalidInput
 
 
@@ -29,6 +31,8 @@ class DocumentFormat(NamedTuple):
     open: Callable[[bytes, DocumentOptions], Document]
 
 
+_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
 FORMATS = (
     DocumentFormat("text/plain", ("text", "txt"), (".txt", ".text"), open_plain_text),
     DocumentFormat("text/markdown", ("markdown", "md", "text/x-markdown"), (".md", ".markdown"), open_markdown),
@@ -40,6 +44,8 @@ FORMATS = (
         "text/x-gettext-translation", ("po", "text/x-po", "application/x-gettext"), (".po", ".pot"), open_gettext
     ),
     DocumentFormat("application/json", ("json", "text/json"), (".json", ".arb"), open_json),
+    DocumentFormat("application/xliff+xml", ("xliff", "xlf"), (".xlf", ".xliff"), open_xliff),
+    DocumentFormat(_WORD, ("docx",), (".docx",), open_word),
 )
 
 

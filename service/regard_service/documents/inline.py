@@ -59,7 +59,13 @@ Translated = str | Tag
 
 
 class BrokenTags(ValueError):
-    """A translation's tags are not those of its source."""
+    """A translation's tags are not those of its source, or the document cannot have it.
+
+    Attributes:
+        unit: index of the unit among those of its place.
+    """
+
+    unit = 0
 
 
 class Trimmed(NamedTuple):
@@ -67,11 +73,14 @@ class Trimmed(NamedTuple):
 
     Attributes:
         start, end: its place in the source.
+        first, last: the range of pieces that it is of.
     """
 
     pieces: tuple[Piece, ...]
     start: int
     end: int
+    first: int = 0
+    last: int = 0
 
 
 Part = tuple[str, bool] | None
@@ -131,7 +140,7 @@ def trimmed(pieces: Sequence[Piece]) -> Trimmed:
         last -= 1
     start = sum(len(piece.source) for piece in pieces[:first])
     end = start + sum(len(piece.source) for piece in pieces[first:last])
-    return _without_edges(list(pieces[first:last]), start, end)
+    return _without_edges(list(pieces[first:last]), start, end)._replace(first=first, last=last)
 
 
 def _without_edges(pieces: list[Piece], start: int, end: int) -> Trimmed:

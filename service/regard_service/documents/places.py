@@ -14,21 +14,29 @@ Render = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Place:
-    """A unit in its document.
+    """Units that are written together, and where.
 
     Attributes:
-        spans: where it stands, in code points of the document's text: one range, or several that share it.
-        render: makes of a translation the text of each range.
+        units: one, or several that share their ranges, such as the parts of a line.
+        spans: where they stand, in code points of the document's text: one range, or several that share the units.
+        render: makes the text of each range from the units' translations; None stands for a unit that stays.
+        stays_if_equal: whether translations that equal their units change nothing.
     """
 
-    unit: Unit
+    units: tuple[Unit, ...]
     spans: tuple[Span, ...]
-    render: Callable[[str], Sequence[str]]
+    render: Callable[[Sequence[str | None]], Sequence[str]]
+    stays_if_equal: bool = True
+
+    def is_changed(self, translations: Sequence[str | None]) -> bool:
+        """Whether translations change the document."""
+        given = [(text, unit) for text, unit in zip(translations, self.units, strict=True) if text is not None]
+        return any(not self.stays_if_equal or text != unit.text for text, unit in given)
 
 
 def place(unit: Unit, span: Span, render: Render = str) -> Place:
     """Returns the place of a unit that stands in one range."""
-    return Place(unit, (span,), lambda translation: (render(translation),))
+    return Place((unit,), (span,), lambda translations: [render(each) for each in translations if each is not None])
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class TextDocument:
     @property
     def units(self) -> Sequence[Unit]:
         """The texts to translate."""
-        return [each.unit for each in self.places]
+        return units_of(self.places)
 
     def write(self, translations: Sequence[str | None]) -> Written:
         """Returns the document with the translations."""
@@ -62,21 +70,39 @@ class TextDocument:
         return Written(data, (*faults, *widened))
 
 
+def units_of(places: Iterable[Place]) -> list[Unit]:
+    """Returns the units of places, in order."""
+    return [unit for each in places for unit in each.units]
+
+
 def rendered(places: Iterable[Place], translations: Sequence[str | None]) -> tuple[list[tuple[Span, str]], list[Fault]]:
     """Returns what the translations replace, in order, and the translations that could not be taken over.
 
-    A translation that equals its unit replaces nothing: the document keeps its own way to write the text.
+    A place whose translations equal its units is not replaced: the document keeps its own way to write the text. A
+    place without units, such as a header, is replaced if there is any translation.
     """
     replacements: list[tuple[Span, str]] = []
-    faults = []
-    for index, (each, translation) in enumerate(zip(places, translations, strict=True)):
-        if translation is None or translation == each.unit.text:
-            continue
-        try:
-            replacements += zip(each.spans, each.render(translation), strict=True)
-        except BrokenTags as error:
-            faults.append(Fault(f"the source stays: {error}", index))
+    faults: list[Fault] = []
+    start, has_any = 0, any(each is not None for each in translations)
+    for each in places:
+        given = list(translations[start : start + len(each.units)])
+        texts = _rendered(each, given, start, faults) if each.units else has_any and each.render(())
+        replacements += zip(each.spans, texts, strict=True) if texts else ()
+        start += len(each.units)
+    if start != len(translations):
+        raise ValueError(f"{len(translations)} translations of {start} units")
     return sorted(replacements), faults
+
+
+def _rendered(each: Place, given: list[str | None], start: int, faults: list[Fault]) -> Sequence[str] | None:
+    """Renders a place. A unit whose translation is broken stays, and is reported."""
+    while each.is_changed(given):
+        try:
+            return each.render(given)
+        except BrokenTags as error:
+            faults.append(Fault(f"the source stays: {error}", start + error.unit))
+            given[error.unit] = None
+    return None
 
 
 def spliced(text: str, replacements: Iterable[tuple[Span, str]]) -> str:

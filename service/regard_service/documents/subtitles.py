@@ -22,7 +22,7 @@ from regard_service.documents.inline import (
     unit_text,
 )
 from regard_service.documents.lines import Word, balanced, split_wide, width_of, words_of
-from regard_service.documents.places import Place, TextDocument, check_units
+from regard_service.documents.places import Place, TextDocument, check_units, units_of
 from regard_service.documents.subtitle_cues import Cue, ass_cues, srt_cues, vtt_cues
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit
 from regard_service.domain.results import Span
@@ -96,7 +96,7 @@ def _opened(data: bytes, options: DocumentOptions, syntax: _Syntax) -> Document:
     paragraphs = [p for cue in cues if cue.span not in names for p in _paragraphs(decoded.text, cue, syntax)]
     width = max([MIN_WIDTH, *_line_widths(decoded.text, cues, syntax)])
     places = [_place(group, width, syntax) for group in _sentences(paragraphs)]
-    check_units([each.unit for each in places], options)
+    check_units(units_of(places), options)
     notes = tuple(Fault(f"{cue.name} is a drawing or karaoke and stays as it is") for cue in kept)
     return TextDocument(decoded, places, notes=notes)
 
@@ -172,12 +172,13 @@ def _place(group: list[_Paragraph], width: int, syntax: _Syntax) -> Place:
         text, form = " ".join(each.text for each in group), "plain"
     pieces = first.pieces if len(group) == 1 else ()
 
-    def render(translation: str) -> list[str]:
+    def render(translations: Sequence[str | None]) -> list[str]:
+        translation = translations[0] or ""
         words = list(split_wide(words_of(read_translation(translation, pieces), syntax.escape)))
         shares = shared(words, [width_of(each.text) for each in group])
         return [each.line_break.join(balanced(share, width)) for each, share in zip(group, shares, strict=True)]
 
-    return Place(Unit(text, form, id=first.cue.name), tuple(each.span for each in group), render)
+    return Place((Unit(text, form, id=first.cue.name),), tuple(each.span for each in group), render)
 
 
 def shared(words: Sequence[Word], shares: Sequence[int]) -> list[Sequence[Word]]:

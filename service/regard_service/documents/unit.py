@@ -63,7 +63,7 @@ class DocumentOptions:
     replaces_existing: bool = False
     max_unit_characters: int = 20_000
     max_units: int = 200_000
-    max_expanded_bytes: int = 256 * 2**20
+    max_expanded_bytes: int = 128 * 2**20
 
 
 class Document(Protocol):
