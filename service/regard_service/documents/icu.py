@@ -119,7 +119,7 @@ class _Reader:
             pieces.append(Text(self._text[start:end], self._text[start:end]))
 
     def _leaf(self, start: int, pieces: list[Piece], branch: str, number: str) -> None:
-        inner, first, last = trimmed(merged(pieces))
+        inner, first, last, *_ = trimmed(merged(pieces))
         if inner:
             self.leaves.append(Leaf(Span(start + first, start + last), inner, branch, number))
 

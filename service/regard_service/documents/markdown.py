@@ -80,7 +80,7 @@ class _Reader:
         offset = 0
         for part in _split_at_breaks(_without_label(pieces)):
             length = sum(len(piece.source) for piece in part)
-            inner, start, end = trimmed(part)
+            inner, start, end, *_ = trimmed(part)
             if is_worded(inner):
                 text, form = unit_text(inner)
                 unit = Unit(text, form, f"line {region.line + 1}")

@@ -117,7 +117,7 @@ def _paragraphs(source: str, cue: Cue, syntax: _Syntax) -> Iterator[_Paragraph]:
     for span in lines if has_speakers else [Span(0, len(text))]:
         raw = _pieces(text[span.start : span.end], syntax)
         pieces = paired(raw, [syntax.part_of(each.source) if isinstance(each, Tag) else None for each in raw])
-        inner, start, end = trimmed(pieces)
+        inner, start, end, *_ = trimmed(pieces)
         if is_worded(inner):
             offset = cue.span.start + span.start
             yield _Paragraph(cue, Span(offset + start, offset + end), inner, line_break)
