@@ -26,6 +26,7 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
+from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.events import Started, TokenMade
 from regard.values.maps import AttentionMap
 from regard.values.model import Model
@@ -41,6 +42,9 @@ __all__ = [
     "Cancelled",
     "Client",
     "DeadlineExceeded",
+    "DocumentProgress",
+    "DocumentStarted",
+    "DocumentWarning",
     "Event",
     "FailedPrecondition",
     "FieldViolation",
@@ -61,6 +65,7 @@ __all__ = [
     "Timings",
     "Token",
     "TokenMade",
+    "TranslatedDocument",
     "Unavailable",
     "Unimplemented",
     "Word",

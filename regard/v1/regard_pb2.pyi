@@ -2591,7 +2591,7 @@ class TranslateDocumentRequest(_message.Message):
 
     @_builtins.property
     def text_options(self) -> Global___TextOptions:
-        """How texts are cut, as in TranslateRequest. `format` and `protected_spans` are not allowed: the document tells them."""
+        """How texts are cut, as in TranslateRequest. `format`, `protected_spans` and `raw` are not allowed."""
 
     def __init__(
         self,

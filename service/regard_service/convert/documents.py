@@ -67,13 +67,14 @@ def _media_type(checks: Checks, request: pb.TranslateDocumentRequest) -> str:
 def _text_options(checks: Checks, request: pb.TranslateDocumentRequest) -> TextOptions:
     if not request.HasField("text_options"):
         return TextOptions()
-    for name in ("format", "protected_spans"):
+    for name in ("format", "protected_spans", "raw"):
         if getattr(request.text_options, name):
             checks.add(f"text_options.{name}", "is not for documents, which tell it themselves")
     given = pb.TextOptions()
     given.CopyFrom(request.text_options)
     given.ClearField("format")
     given.ClearField("protected_spans")
+    given.ClearField("raw")
     return read_text_options(checks, given, ())
 
 
