@@ -29,6 +29,7 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
+from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.events import Started, TokenMade
 from regard.values.maps import AttentionMap
 from regard.values.model import Model
@@ -44,6 +45,9 @@ __all__ = [
     "Cancelled",
     "Client",
     "DeadlineExceeded",
+    "DocumentProgress",
+    "DocumentStarted",
+    "DocumentWarning",
     "Event",
     "FailedPrecondition",
     "FieldViolation",
@@ -65,6 +69,7 @@ __all__ = [
     "Timings",
     "Token",
     "TokenMade",
+    "TranslatedDocument",
     "Unavailable",
     "Unimplemented",
     "Word",

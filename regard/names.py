@@ -23,5 +23,6 @@ WarningReason = Literal[
     "output_long",
     "source_truncated",
     "sentence_cut",
+    "document",
 ]
 Weighting = Literal["attention", "value_norm"]

@@ -1,5 +1,6 @@
 """The blocking client; `regard.calls.aio` has the one for asyncio."""
 
+import math
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
@@ -9,11 +10,14 @@ from google.protobuf.message import Message
 
 from regard.calls import requests
 from regard.calls.channel import Metadata, channel_options, deadline
-from regard.calls.options import CallOptions, TextOptions, Texts, TranslateOptions
+from regard.calls.documents import DocumentLike, OnProgress, translate_document
+from regard.calls.options import CallOptions, DocumentOptions, TextOptions, Texts, TranslateOptions
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
+from regard.errors import BadResponse
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2_grpc as stubs
+from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
 from regard.values.model import Model
 from regard.wire.images import ImageLike, read_image
 
@@ -97,6 +101,48 @@ class Client:
         """
         request = requests.stream_translate(text, to, options)
         return self._stream(self._attention.StreamTranslate, request, options.get("timeout"))
+
+    def translate_document(
+        self,
+        document: DocumentLike,
+        to: str = "",
+        *,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[DocumentOptions],
+    ) -> TranslatedDocument:
+        """Translates a file: text, Markdown, HTML, subtitles, PO, XLIFF, JSON or DOCX.
+
+        Args:
+            document: a path, or the file's bytes.
+            to: target language.
+            on_progress: called with how many texts are translated, and how many there are.
+            options: format, model, source language, search, priority and timeout.
+        """
+        for event in self.stream_translate_document(document, to, **options):
+            if isinstance(event, TranslatedDocument):
+                return event
+            if isinstance(event, DocumentProgress) and on_progress is not None:
+                on_progress(event.num_done, event.num_units)
+        raise BadResponse("the server ended the document's translation without the document")
+
+    def stream_translate_document(
+        self, document: DocumentLike, to: str = "", **options: Unpack[DocumentOptions]
+    ) -> Iterator[DocumentEvent]:
+        """Translates a file and yields events: DocumentStarted, DocumentProgress several times, TranslatedDocument.
+
+        Arguments are those of `translate_document`. Closing the iterator cancels the call.
+        """
+        request = translate_document(document, to, options)
+        with translated_errors():
+            timeout = deadline(options.get("timeout"), math.inf)
+            call = self._attention.TranslateDocument(request, timeout=timeout, metadata=self._metadata)
+            try:
+                for message in call:
+                    event = read_document_event(message)
+                    if event is not None:
+                        yield event
+            finally:
+                call.cancel()
 
     @overload
     def summarize(self, texts: str, style: str | None = None, **options: Unpack[TextOptions]) -> Result: ...

@@ -91,3 +91,23 @@ class TranslateOptions(TextOptions, total=False):
     raw: bool
     protected_patterns: Sequence[str] | None
     protected_spans: Sequence[tuple[int, int, int]] | None
+
+
+class DocumentOptions(GenerationOptions, total=False):
+    """Options of a file's translation: those of a translation that make sense for it, and its format.
+
+    `media_type` is the format ("text/markdown", or short "markdown"); None takes it from the ending of `file_name`,
+    which is the path's if a path was given. `replaces_existing` translates again what has a translation (PO, XLIFF).
+    `priority` is "bulk" by default. `timeout` None sets no limit: the server's own applies.
+    """
+
+    model: str | None
+    source_language: str | None
+    media_type: str | None
+    file_name: str | None
+    replaces_existing: bool
+    unit: Unit | None
+    protected_patterns: Sequence[str] | None
+    truncation: Truncation | None
+    priority: Priority | None
+    timeout: float | None

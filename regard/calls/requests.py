@@ -38,32 +38,32 @@ RequestT = TypeVar("RequestT", bound=Message)
 
 def translate(texts: Sequence[str], to: str, options: TranslateOptions) -> pb.TranslateRequest:
     """The request of Translate."""
-    return _set_checked(_with_options(pb.TranslateRequest(), options), texts=texts, target_language=to)
+    return _set_checked(with_options(pb.TranslateRequest(), options), texts=texts, target_language=to)
 
 
 def stream_translate(text: str, to: str, options: TranslateOptions) -> pb.StreamTranslateRequest:
     """The request of StreamTranslate."""
-    return _set_checked(_with_options(pb.StreamTranslateRequest(), options), text=text, target_language=to)
+    return _set_checked(with_options(pb.StreamTranslateRequest(), options), text=text, target_language=to)
 
 
 def summarize(texts: Sequence[str], style: str | None, options: TextOptions) -> pb.SummarizeRequest:
     """The request of Summarize."""
-    return _set_checked(_with_options(pb.SummarizeRequest(), options), texts=texts, style=style)
+    return _set_checked(with_options(pb.SummarizeRequest(), options), texts=texts, style=style)
 
 
 def stream_summarize(text: str, style: str | None, options: TextOptions) -> pb.StreamSummarizeRequest:
     """The request of StreamSummarize."""
-    return _set_checked(_with_options(pb.StreamSummarizeRequest(), options), text=text, style=style)
+    return _set_checked(with_options(pb.StreamSummarizeRequest(), options), text=text, style=style)
 
 
 def caption(images: Sequence[bytes], options: CallOptions) -> pb.CaptionRequest:
     """The request of Caption."""
-    return _set_checked(_with_options(pb.CaptionRequest(), options), images=images)
+    return _set_checked(with_options(pb.CaptionRequest(), options), images=images)
 
 
 def stream_caption(image: bytes, options: CallOptions) -> pb.StreamCaptionRequest:
     """The request of StreamCaption."""
-    return _set_checked(_with_options(pb.StreamCaptionRequest(), options), image=image)
+    return _set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
 
 
 def list_models(task: Task | None) -> pb.ListModelsRequest:
@@ -102,7 +102,7 @@ def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> 
     return True, [read_image(images)]
 
 
-def _with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
+def with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
     """Sets the options' fields. Raises TypeError for an unknown option, as any function does."""
     known = _GENERATION_OPTIONS | _ATTENTION_OPTIONS | _REQUEST_OPTIONS | _TEXT_OPTIONS | _OTHER_OPTIONS
     options = {_ALIASES.get(name, name): value for name, value in options.items()}

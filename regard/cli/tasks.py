@@ -13,6 +13,8 @@ from regard.calls.client import Client
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
 from regard.cli import output
+from regard.cli.documents import are_files, document_options
+from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, segment_options, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
@@ -86,30 +88,68 @@ class Caption:
 
 
 @click.command()
-@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE...")
 @click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
 @click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
+@click.option("-o", "--output", metavar="PATH", help="Files: the folder for the translations, or the one file.")
+@click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
+@click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")
+@click.option("--media-type", metavar="TYPE", help='Files: their format, such as "markdown"; by default by the ending.')
+@click.option("--text", "is_text", is_flag=True, help="Take every argument as a text, even if a file has that name.")
 @truncation_option
 @segment_options
 @shared_options
-def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: str | None) -> None:
-    """Translate texts; '-' reads one text per line from standard input.
+def translate(
+    flags: Flags,
+    texts: tuple[str, ...],
+    to: str,
+    source_language: str | None,
+    output: str | None,
+    is_text: bool,
+    **file_options: Any,
+) -> None:
+    """Translate texts or files; '-' reads one text per line from standard input.
 
     \b
     regard translate "Where is the library?" --to de --attention
+    regard translate page.html notes.md film.srt strings.po --to pt -o out/
     regard translate - --to de --beams 5 --jsonl < in.jsonl > out.jsonl
+
+    An argument that is the path of a file is translated as a file: text, Markdown, HTML, subtitles (SRT, VTT, ASS), PO,
+    XLIFF, JSON, DOCX. A file that fails is named on standard error, and the others are translated.
 
     Sentences are translated one by one, and the layout between them stays. Warnings go to standard error.
 
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
+    if not is_bulk and not is_text and (output is not None or are_files(texts)):
+        _translate_files(flags, texts, to, source_language, output, **file_options)
+        return
     task = Translate(to, flags.translate_options(source_language, is_bulk))
     if is_bulk:
         _check_bulk(flags)
         _run_bulk(flags, task, "text", is_plain_text=not flags.jsonl)
     else:
         _run(flags, task, list(texts))
+
+
+def _translate_files(
+    flags: Flags,
+    files: tuple[str, ...],
+    to: str,
+    source_language: str | None,
+    output: str | None,
+    *,
+    overwrite: bool,
+    replace_existing: bool,
+    media_type: str | None,
+) -> None:
+    options = document_options(flags, source_language)
+    options["media_type"] = media_type
+    options["replaces_existing"] = replace_existing
+    if run_documents(flags, files, to, options, output, overwrite):
+        click.get_current_context().exit(1)
 
 
 @click.command()

@@ -362,6 +362,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The source's end was dropped."""
     WARNING_REASON_SENTENCE_CUT: _WarningReason.ValueType  # 8
     """A sentence was longer than the model takes, and was cut within."""
+    WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
+    """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """What may be wrong with an output."""
@@ -384,6 +386,8 @@ WARNING_REASON_SOURCE_TRUNCATED: WarningReason.ValueType  # 7
 """The source's end was dropped."""
 WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
 """A sentence was longer than the model takes, and was cut within."""
+WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
+"""In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 class _FinishReason:
@@ -2542,3 +2546,251 @@ class Provenance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
+
+@_typing.final
+class TranslateDocumentRequest(_message.Message):
+    """A file to translate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    REPLACES_EXISTING_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as in TranslateRequest."""
+    document: _builtins.bytes
+    """The file's bytes. At least 1, at most the server's limit (by default 16 MiB)."""
+    source_language: _builtins.str
+    """Language of the file, as in TranslateRequest."""
+    target_language: _builtins.str
+    """Language to translate into, as in TranslateRequest."""
+    media_type: _builtins.str
+    """The format: text/plain, text/markdown, text/html, application/x-subrip (SRT), text/vtt, text/x-ssa (ASS),
+    text/x-gettext-translation (PO), application/xliff+xml, application/json,
+    application/vnd.openxmlformats-officedocument.wordprocessingml.document (DOCX), or a short name such as "markdown".
+    A parameter `charset` names the encoding; else it is the one of a byte-order mark, or that the file declares, or
+    UTF-8. Empty: by the ending of `file_name`.
+    """
+    file_name: _builtins.str
+    """The file's name, with or without folders. Only its ending is looked at, if `media_type` is empty."""
+    replaces_existing: _builtins.bool
+    """Whether texts that have a translation already are translated too (PO, XLIFF)."""
+    truncation: Global___Truncation.ValueType
+    """What to do with a text longer than the model takes, as in TranslateRequest."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: bulk."""
+    @_builtins.property
+    def generation(self) -> Global___GenerationConfig:
+        """How each output is searched for. Unset: the model's defaults."""
+
+    @_builtins.property
+    def text_options(self) -> Global___TextOptions:
+        """How texts are cut, as in TranslateRequest. `format`, `protected_spans` and `raw` are not allowed."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        document: _builtins.bytes = ...,
+        source_language: _builtins.str | None = ...,
+        target_language: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        replaces_existing: _builtins.bool = ...,
+        generation: Global___GenerationConfig | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        priority: Global___Priority.ValueType = ...,
+        text_options: Global___TextOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "document", b"document", "file_name", b"file_name", "generation", b"generation", "media_type", b"media_type", "model", b"model", "priority", b"priority", "replaces_existing", b"replaces_existing", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__source_language: _TypeAlias = _typing.Literal["source_language"]  # noqa: Y015
+    _WhichOneofArgType__source_language: _TypeAlias = _typing.Literal["_source_language", b"_source_language"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_language) -> _WhichOneofReturnType__source_language | None: ...
+
+Global___TranslateDocumentRequest: _TypeAlias = TranslateDocumentRequest  # noqa: Y015
+
+@_typing.final
+class TranslateDocumentResponse(_message.Message):
+    """One event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___DocumentStarted:
+        """First, and once: the file has been read."""
+
+    @_builtins.property
+    def progress(self) -> Global___DocumentProgress:
+        """More of its texts are translated."""
+
+    @_builtins.property
+    def finished(self) -> Global___DocumentFinished:
+        """Last, and once: the document."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___DocumentStarted | None = ...,
+        progress: Global___DocumentProgress | None = ...,
+        finished: Global___DocumentFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "progress", "finished"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TranslateDocumentResponse: _TypeAlias = TranslateDocumentResponse  # noqa: Y015
+
+@_typing.final
+class DocumentStarted(_message.Message):
+    """The first event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_UNITS_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    num_units: _builtins.int
+    """How many texts there are to translate. A text that occurs several times counts each time."""
+    media_type: _builtins.str
+    """The format's media type."""
+    def __init__(
+        self,
+        *,
+        num_units: _builtins.int = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "num_units", b"num_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentStarted: _TypeAlias = DocumentStarted  # noqa: Y015
+
+@_typing.final
+class DocumentProgress(_message.Message):
+    """How far the translation of a document is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_DONE_FIELD_NUMBER: _builtins.int
+    NUM_UNITS_FIELD_NUMBER: _builtins.int
+    num_done: _builtins.int
+    """How many texts are translated. Grows with each event."""
+    num_units: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        num_done: _builtins.int = ...,
+        num_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_done", b"num_done", "num_units", b"num_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentProgress: _TypeAlias = DocumentProgress  # noqa: Y015
+
+@_typing.final
+class DocumentFinished(_message.Message):
+    """The last event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """The translated file, of the same format."""
+    media_type: _builtins.str
+    """Its media type."""
+    model: _builtins.str
+    """Model that answered. Empty if there was nothing to translate."""
+    model_version: _builtins.str
+    """Its version."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DocumentWarning]:
+        """What may be wrong. Empty: nothing that the server noticed."""
+
+    def __init__(
+        self,
+        *,
+        document: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___DocumentWarning] | None = ...,
+        model: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "media_type", b"media_type", "model", b"model", "model_version", b"model_version", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentFinished: _TypeAlias = DocumentFinished  # noqa: Y015
+
+@_typing.final
+class DocumentWarning(_message.Message):
+    """Something that may be wrong with a translated document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    reason: Global___WarningReason.ValueType
+    """What it is."""
+    message: _builtins.str
+    """The same in words."""
+    unit: _builtins.int
+    """Index of the text that it concerns, in the order of the document. Unset if it concerns the whole document."""
+    place: _builtins.str
+    """Where that text stands, in words, such as "line 7" or the key of a message."""
+    text: _builtins.str
+    """How the text begins, up to 80 characters."""
+    def __init__(
+        self,
+        *,
+        reason: Global___WarningReason.ValueType = ...,
+        message: _builtins.str = ...,
+        unit: _builtins.int | None = ...,
+        place: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_unit", b"_unit", "unit", b"unit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unit", b"_unit", "message", b"message", "place", b"place", "reason", b"reason", "text", b"text", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__unit: _TypeAlias = _typing.Literal["unit"]  # noqa: Y015
+    _WhichOneofArgType__unit: _TypeAlias = _typing.Literal["_unit", b"_unit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unit) -> _WhichOneofReturnType__unit | None: ...
+
+Global___DocumentWarning: _TypeAlias = DocumentWarning  # noqa: Y015

@@ -127,6 +127,7 @@ class Settings(BaseModel):
 
     max_inputs_per_call: int = Field(default=128, ge=1, description="most texts or pictures of a call")
     max_text_characters: int = Field(default=20_000, ge=1, description="most characters of a text, truncated or not")
+    max_document_bytes: int = Field(default=16 * 2**20, ge=1, description="largest file to translate")
     max_image_bytes: int = Field(default=10 * 2**20, ge=1, description="largest file of a picture")
     max_image_pixels: int = Field(
         default=40_000_000, ge=1, le=89_000_000, description="largest picture, width times height"

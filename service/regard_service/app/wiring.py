@@ -110,6 +110,7 @@ def call_limits(settings: Settings) -> CallLimits:
         max_inputs_per_call=settings.max_inputs_per_call,
         max_text_characters=settings.max_text_characters,
         max_image_bytes=settings.max_image_bytes,
+        max_document_bytes=settings.max_document_bytes,
         default_deadline_s=settings.default_deadline_s,
         max_deadline_s=settings.max_deadline_s,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
+from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
@@ -19,6 +20,7 @@ from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
+from regard_service.domain.documents import DocumentCall, DocumentEvent
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
@@ -50,6 +52,10 @@ class DataPlane:
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
         """Translates one text and yields its events."""
         return self._stream(partial(self._planner.translation, call))
+
+    def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:
+        """Translates a file and yields its events."""
+        return translate_document(call, self.translate, self._pool)
 
     async def summarize(self, call: SummarizeCall) -> list[Result]:
         """Summarizes texts; one result per text."""

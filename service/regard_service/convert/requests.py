@@ -34,15 +34,18 @@ class RequestReader:
 
     A stream's request gives the same call, with one input. Every method takes `time_remaining`, the seconds until the
     call's deadline (None: no deadline), and raises InvalidInput with every violation, or DeadlinePassed.
+
+    Attributes:
+        limits: of the server.
     """
 
     def __init__(self, limits: CallLimits) -> None:
-        self._limits = limits
+        self.limits = limits
 
     @property
     def max_inputs(self) -> int:
         """The most inputs of a call."""
-        return self._limits.max_inputs_per_call
+        return self.limits.max_inputs_per_call
 
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
         """Reads a request to translate."""
@@ -91,13 +94,13 @@ class RequestReader:
             if request.HasField("attention")
             else AttentionOptions(),
             is_bulk=checks.enum("priority", enums.PRIORITY, request.priority) == "bulk",
-            deadline=self._deadline(time_remaining),
+            deadline=self.deadline(time_remaining),
         )
 
     def _texts(
         self, checks: Checks, request: _TranslateRequest | _SummarizeRequest, *, may_be_blank: bool = False
     ) -> tuple[str, ...]:
-        limit = self._limits.max_text_characters
+        limit = self.limits.max_text_characters
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
             checks.add_if("text", text_fault(request.text, limit, may_be_blank=may_be_blank))
             return (request.text,)
@@ -119,7 +122,7 @@ class RequestReader:
 
     def _is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
         """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""
-        limit = self._limits.max_inputs_per_call
+        limit = self.limits.max_inputs_per_call
         if num_inputs == 0:
             checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
@@ -127,16 +130,16 @@ class RequestReader:
         return 0 < num_inputs <= limit
 
     def _check_image(self, checks: Checks, path: str, image: bytes) -> None:
-        limit = self._limits.max_image_bytes
+        limit = self.limits.max_image_bytes
         if not image:
             checks.add(path, "is empty; it must be a JPEG, PNG or WebP file")
         elif len(image) > limit:
             checks.add(path, f"has {len(image)} bytes; the limit is {limit}")
 
-    def _deadline(self, time_remaining: float | None) -> float:
+    def deadline(self, time_remaining: float | None) -> float:
         """Returns the deadline on the clock of `time.monotonic()`: the caller's or the default, up to the maximum."""
-        limit = self._limits.max_deadline_s
-        remaining = self._limits.default_deadline_s if time_remaining is None else time_remaining
+        limit = self.limits.max_deadline_s
+        remaining = self.limits.default_deadline_s if time_remaining is None else time_remaining
         if remaining is None:
             return time.monotonic() + limit
         if remaining <= 0:

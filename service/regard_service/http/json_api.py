@@ -60,6 +60,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/translate", "AttentionService", "Translate"),
     Endpoint("POST", "/v1/translate/stream", "AttentionService", "StreamTranslate"),
     Endpoint("GET", "/v1/translate/stream", "AttentionService", "StreamTranslate"),
+    Endpoint("POST", "/v1/translate/document", "AttentionService", "TranslateDocument"),
     Endpoint("POST", "/v1/summarize", "AttentionService", "Summarize"),
     Endpoint("POST", "/v1/summarize/stream", "AttentionService", "StreamSummarize"),
     Endpoint("GET", "/v1/summarize/stream", "AttentionService", "StreamSummarize"),
