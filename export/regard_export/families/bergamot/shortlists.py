@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from regard.arrays import Int64Array
 from regard_export.errors import ExportError
+from regard_export.families.bergamot.contents import read_content
 
 MAGIC = 0xF11A48D5013417F5
 MAX_FILE_BYTES = 2**28
@@ -50,10 +51,7 @@ def read_shortlist(path: Path, num_source: int, num_target: int) -> Shortlist:
     Raises:
         ExportError: the file is damaged, or does not suit the vocabularies; the message names file and cause.
     """
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise ExportError(f"{path} has {size} bytes; at most {MAX_FILE_BYTES} are read")
-    content = path.read_bytes()
+    content = read_content(path, MAX_FILE_BYTES)
     if len(content) < _HEADER.size:
         raise _fault(path, "it ends within the header")
     magic, checksum, num_first, _, num_offsets, num_ids = _HEADER.unpack_from(content)

@@ -20,6 +20,12 @@ def _content(offsets: tuple[int, ...] = OFFSETS, ids: tuple[int, ...] = IDS, num
     return struct.pack("<QQ", MAGIC, seed) + body
 
 
+def shortlist_content(num_pieces: int) -> bytes:
+    """A shortlist that allows each piece itself and the next one."""
+    ids = tuple(i for piece in range(num_pieces) for i in (piece, (piece + 1) % num_pieces))
+    return _content(tuple(range(0, 2 * num_pieces + 1, 2)), ids)
+
+
 def _read(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "lex.s2t.bin"
     path.write_bytes(content)

@@ -227,11 +227,15 @@ def _other_vocabulary(folder: Path) -> None:
     ("damage", "cause"),
     [
         (_other_vocabulary, r"vocab\.enpt\.spm has \d+ pieces, and the model's table \d+ rows"),
-        (lambda folder: (folder / "vocab.enpt.spm").unlink(), r"lacks a vocabulary: vocab\*\.spm or"),
+        (lambda folder: (folder / "vocab.enpt.spm").unlink(), r"a vocabulary is missing: vocab\*\.spm \(or srcvocab"),
         (lambda folder: (folder / "vocab.enpt.spm").write_bytes(b"spm"), r"vocab\.enpt\.spm is damaged"),
         (lambda folder: (folder / "lex.s2t.bin").write_bytes(b"lex"), r"lex\.s2t\.bin is damaged"),
-        (lambda folder: (folder / "model.two.bin").write_bytes(b""), "several: model"),
-        (lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.gz"), "unpack model.enpt.bin.gz"),
+        (lambda folder: (folder / "model.two.bin").write_bytes(b""), "a model several times: model"),
+        (
+            lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.gz"),
+            r"bin\.gz is damaged or no gzip",
+        ),
+        (lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.zst"), "unpack it first"),
         (lambda folder: (folder / "config.yml").write_text("beam-size: ["), r"config\.yml is no YAML"),
         (lambda folder: (folder / "config.yml").write_text("beam-size: 99"), "beam-size 99"),
         (lambda folder: (folder / "model_info.json").write_text("{"), r"model_info\.json is no JSON"),
