@@ -4,6 +4,7 @@ import importlib.util
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -57,7 +58,7 @@ def test_the_student_is_exported_for_as_long_as_it_is_served(
 
 
 def test_the_progress_bar_counts_the_stages(demo: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    student, advances = write_student(tmp_path / "enpt"), []
+    student, advances = write_student(tmp_path / "enpt"), list[Any]()
     monkeypatch.setattr(demo, "find_student", lambda: student)
     update = demo.Progress.update
 
