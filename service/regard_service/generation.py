@@ -26,7 +26,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """The settings of one decoding, with the meaning that `transformers` generate gives them."""
+    """The settings of one decoding, with the meaning that `transformers` generate gives them.
+
+    Attributes:
+        whole_vocabulary: whether every step chooses among all words, although the model has a shortlist.
+    """
 
     max_new_tokens: int
     num_beams: int = 1
@@ -38,3 +42,4 @@ class Generation:
     repetition_penalty: float = 1.0
     forced_first_id: int | None = None
     sampling: Sampling | None = None
+    whole_vocabulary: bool = False

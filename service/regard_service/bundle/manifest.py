@@ -151,6 +151,8 @@ class Manifest(Schema):
         memory: tensors that leave encode and enter step under the same name.
         default_truncation: the truncation of requests that set none.
         num_parameters: the number of trained parameters; 0 if unknown.
+        shortlist: the file that says which target pieces each source piece may become; variants with a `listed_step`
+            choose among these, unless a request decodes over the whole vocabulary.
         files: SHA-256 of every other file, by its name.
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
     """
@@ -175,6 +177,7 @@ class Manifest(Schema):
     memory: tuple[TensorSpec, ...] = Field(min_length=1)
     state: tuple[StateSpec, ...]
     variants: tuple[Variant, ...] = Field(min_length=1)
+    shortlist: str | None = None
     provenance: Provenance
     scores: dict[str, float] = Field(default_factory=dict)
     verification: dict[str, Any] = Field(default_factory=dict)
@@ -184,7 +187,7 @@ class Manifest(Schema):
     def graphs(self) -> Iterator[GraphSpec]:
         """Yields every graph of every variant."""
         for variant in self.variants:
-            yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+            yield from variant.graphs()
 
     @property
     def is_traced(self) -> bool:
@@ -196,6 +199,12 @@ class Manifest(Schema):
         """Whether every variant's trace graph outputs the decoder's self-attention."""
         graphs = (variant.trace for variant in self.variants)
         return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
+
+    @model_validator(mode="after")
+    def _listed_steps_have_a_shortlist(self) -> "Manifest":
+        if self.shortlist is None and any(variant.listed_step is not None for variant in self.variants):
+            raise ValueError("a variant has a listed_step, and the bundle no shortlist")
+        return self
 
     def of(self, variant: Variant) -> "Manifest":
         """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""
@@ -210,4 +219,4 @@ class Manifest(Schema):
             {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
         )
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
-        return tokenizers | graphs
+        return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

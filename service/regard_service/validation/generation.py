@@ -31,6 +31,7 @@ def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str,
         repetition_penalty=_first(options.repetition_penalty, defaults.repetition_penalty),
         forced_first_id=manifest.target.forced_first_id(key),
         sampling=sampling,
+        whole_vocabulary=bool(options.whole_vocabulary),
     )
     _check(generation, manifest, violations)
     return generation

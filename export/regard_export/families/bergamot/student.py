@@ -41,8 +41,6 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     source, target = (
         _pieces(file, content, size) for file, content, size in zip(files.vocabularies, contents, sizes, strict=True)
     )
-    if files.shortlist is not None:
-        read_shortlist(files.shortlist, *sizes)
     banned_ids = (target.unk_id(),)  # as Marian without `allow-unk`
     described = _target(target)
     net = MarianNet(options, {name: item.weight for name, item in model.items.items()})
@@ -66,6 +64,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         summary=_summary(files, options),
         alignment_heads=((options.alignment_layer, 0),),
         alignment_method="the head that guided alignment trains: the first of a layer",
+        shortlist=read_shortlist(files.shortlist, *sizes) if files.shortlist is not None else b"",
     )
 
 

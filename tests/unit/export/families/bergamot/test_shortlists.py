@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regard_export.errors import ExportError
-from regard_export.families.bergamot.shortlists import MAGIC, read_shortlist
+from regard_export.families.bergamot.shortlists import read_shortlist
+from regard_service.bundle import parse_shortlist
+from regard_service.bundle.shortlists import MAGIC
 
 OFFSETS, IDS = (0, 2, 2, 5), (4, 5, 1, 2, 9)
 
@@ -30,7 +32,7 @@ def _read(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "lex.s2t.bin"
     path.write_bytes(content)
     try:
-        shortlist = read_shortlist(path, num_source=3, num_target=10)
+        shortlist = parse_shortlist(read_shortlist(path, num_source=3, num_target=10), 3, 10)
     except ExportError as error:
         return str(error)
     assert shortlist.offsets[-1] == len(shortlist.ids)
@@ -40,7 +42,7 @@ def _read(tmp_path: Path, content: bytes) -> str:
 def test_reads_what_each_piece_allows(tmp_path: Path) -> None:
     path = tmp_path / "lex.s2t.bin"
     path.write_bytes(_content())
-    shortlist = read_shortlist(path, num_source=3, num_target=10)
+    shortlist = parse_shortlist(read_shortlist(path, num_source=3, num_target=10), 3, 10)
     assert shortlist.num_first == 2
     assert shortlist.offsets.tolist() == list(OFFSETS)
     assert shortlist.ids.tolist() == list(IDS)
