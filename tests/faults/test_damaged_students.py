@@ -14,7 +14,6 @@ from regard_export.exporting.export import export
 from regard_export.exporting.options import ExportOptions
 from regard_export.families.loading import load_source_model
 from regard_service.bundle import Bundle
-from tests.unit.export.families.bergamot.test_shortlists import shortlist_content
 from tests.unit.export.student_checkpoints import write_student
 
 CONFIG = "models: [model.enpt.bin]\nvocabs: [vocab.enpt.spm, vocab.enpt.spm]\nbeam-size: 2\nnormalize: 0.6\n"
@@ -24,11 +23,9 @@ MAX_BYTES = 2**26  # what loading may allocate; the folder has some 200 KB
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_student(tmp_path_factory.mktemp("student") / "enpt")
+    folder = write_student(tmp_path_factory.mktemp("student") / "enpt", shortlist=True)
     (folder / "config.yml").write_text(CONFIG)
     (folder / "model_info.json").write_text(INFO)
-    num_pieces = load_source_model(folder).target.vocab_size
-    (folder / "lex.enpt.s2t.bin").write_bytes(shortlist_content(num_pieces))
     load_source_model(folder)
     return folder
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from regard.arrays import Array, Float32Array
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_export.decoding.low_memory_runner import LowMemoryRunner
 from regard_export.errors import ExportError
 from regard_export.references.copying import with_equal_copy_ids
@@ -52,6 +52,10 @@ class VariantEngine:
             raise ExportError(str(error)) from error
         self.manifest = self._runner.manifest
         self.has_shortlist = self._runner.has_shortlist
+
+    def allowed_words(self, source: Source) -> Int64Array:
+        """The words that the shortlist allows for a source, int64 [words]."""
+        return self._runner.allowed_words(as_array(source))
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
         """The memory by name, [requests, ...], padded to the longest source."""

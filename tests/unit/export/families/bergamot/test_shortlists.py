@@ -1,4 +1,3 @@
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +8,13 @@ from hypothesis import strategies as st
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.shortlists import read_shortlist
 from regard_service.bundle import parse_shortlist
-from regard_service.bundle.shortlists import MAGIC
+from tests.unit.export.student_checkpoints import shortlist_bytes
 
 OFFSETS, IDS = (0, 2, 2, 5), (4, 5, 1, 2, 9)
 
 
 def _content(offsets: tuple[int, ...] = OFFSETS, ids: tuple[int, ...] = IDS, num_first: int = 2) -> bytes:
-    body = struct.pack(f"<4Q{len(offsets)}Q{len(ids)}I", num_first, 3, len(offsets), len(ids), *offsets, *ids)
-    seed = 0
-    for number in np.frombuffer(body[: len(body) // 8 * 8], np.uint64).tolist():
-        seed ^= (number + 0x9E3779B9 + (seed << 6) + (seed >> 2)) % 2**64
-    return struct.pack("<QQ", MAGIC, seed) + body
-
-
-def shortlist_content(num_pieces: int) -> bytes:
-    """A shortlist that allows each piece itself and the next one."""
-    ids = tuple(i for piece in range(num_pieces) for i in (piece, (piece + 1) % num_pieces))
-    return _content(tuple(range(0, 2 * num_pieces + 1, 2)), ids)
+    return shortlist_bytes(offsets, ids, num_first)
 
 
 def _read(tmp_path: Path, content: bytes) -> str:

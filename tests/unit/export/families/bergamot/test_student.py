@@ -18,9 +18,10 @@ from regard_export.families.bergamot.marian_files import read_model
 from regard_export.families.bergamot.student_options import student_options
 from regard_export.families.loading import load_options_of, load_source_model
 from regard_export.references.marian_numpy import DecoderState, MarianNet
-from regard_service.bundle import Bundle, TextSource
+from regard_service.bundle import Bundle, Precision, TextSource
 from regard_service.domain.offered_maps import offered_kinds
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 from tests.unit.export.student_checkpoints import (
     HEADS,
     PRE,
@@ -126,6 +127,37 @@ def test_int8_graphs_hold_the_numbers_of_the_checkpoint(folder: Path, tmp_path: 
     np.testing.assert_array_equal(constants[WIDTH, 3 * WIDTH], np.concatenate(first, axis=1))
     variants = {variant.precision: variant for variant in bundle.manifest.variants}
     assert not variants["int8"].narrow_weights
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_outputs_have_only_words_of_the_shortlist(
+    tmp_path: Path, precision: Precision, separate: bool, num_beams: int
+) -> None:
+    source = write_student(tmp_path / "enpt", shortlist=True, separate=separate, **(PRE if separate else {}))
+    bundle = _exported(load_source_model(source), tmp_path / "out")
+    checks = bundle.manifest.verification["checks"][precision]
+    assert checks["shortlist: outputs that differ, alone and in a batch"]["value"] == 0
+    assert checks["shortlist: largest difference of log-probabilities from all logits"]["value"] < 1e-4
+    assert bundle.manifest.shortlist == "shortlist.bin"
+    engine, rng = VariantEngine(bundle, precision), np.random.default_rng(3)
+    sources = [[*rng.integers(2, 90, rng.integers(1, 30)).tolist(), 0] for _ in range(40)]
+    generation = Generation(12, num_beams=num_beams)
+    together = list(engine.search(sources, generation, is_listed=True))
+    for ids, output in zip(sources, together, strict=True):
+        assert set(output.tokens.tolist()) <= set(engine.allowed_words(ids).tolist())
+        alone = next(engine.search([ids], generation, is_listed=True))
+        assert alone.tokens.tolist() == output.tokens.tolist()
+        np.testing.assert_allclose(alone.logprobs, output.logprobs, atol=1e-4)
+    whole = list(engine.search(sources, generation))
+    assert any(x.tokens.tolist() != y.tokens.tolist() for x, y in zip(whole, together, strict=True))
+
+
+def test_without_a_shortlist_steps_have_the_whole_vocabulary(folder: Path, tmp_path: Path) -> None:
+    bundle = _exported(load_source_model(folder), tmp_path / "out")
+    assert bundle.manifest.shortlist is None
+    assert not VariantEngine(bundle, "int8").has_shortlist
 
 
 def _traced(source: Path, out: Path) -> tuple[Bundle, Any]:
