@@ -35,6 +35,7 @@ class GenerationOptions(TypedDict, total=False):
     num_return_sequences: int | None
     no_repeat_ngram_size: int | None
     repetition_penalty: float | None
+    whole_vocabulary: bool | None
     temperature: float | None
     top_k: int | None
     top_p: float | None

@@ -20,16 +20,34 @@ def rank_candidates(
         num_candidates: int64 [1].
         is_grouped: see `LayerBuilders.is_ranking_grouped`; the result is the same.
     """
-    # log-sum-exp = logit - log-softmax, of any token: ten times as fast as ReduceLogSumExp.
-    first, log_softmax = graph.constant(np.array(0)), graph.node("LogSoftmax", logits, axis=-1)
-    columns = [graph.node("Gather", values, first, axis=1) for values in (logits, log_softmax)]
-    graph.node("Sub", *columns, output="log_normalizer")
+    _normalize(graph, logits)
     group_size = next((size for size in GROUP_SIZES if vocab_size % size == 0), None)
     if group_size is None or not is_grouped:
         graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
     else:
         _rank_groups(graph, logits, num_candidates, vocab_size // group_size, group_size)
     output_candidates(graph)
+
+
+def rank_listed(graph: GraphBuilder, logits: str, num_candidates: str, ids: str) -> None:
+    """As `rank_candidates`, among the words of a list.
+
+    Args:
+        logits: float32 [slots, words]; those of the first word are finite.
+        ids: int64 [words], the words' ids in the vocabulary.
+    """
+    _normalize(graph, logits)
+    positions = graph.name_value("positions")
+    graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", positions], axis=-1)
+    graph.node("Gather", ids, positions, axis=0, output="candidate_ids")
+    output_candidates(graph)
+
+
+def _normalize(graph: GraphBuilder, logits: str) -> None:
+    """Outputs the log-sum-exp: logit - log-softmax of the first word, ten times as fast as ReduceLogSumExp."""
+    first, log_softmax = graph.constant(np.array(0)), graph.node("LogSoftmax", logits, axis=-1)
+    columns = [graph.node("Gather", values, first, axis=1) for values in (logits, log_softmax)]
+    graph.node("Sub", *columns, output="log_normalizer")
 
 
 def _rank_groups(graph: GraphBuilder, logits: str, num_candidates: str, num_groups: int, group_size: int) -> None:

@@ -164,12 +164,15 @@ class StepGraph(TransformerStack):
 
         A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.
         """
-        head = self.description.head
-        if self.config.tie_embeddings:
-            head = Linear(head.name, self.table, head.bias)
         if self._is_last_normalized:
             norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
-        return head, norms
+        return self.projection, norms
+
+    @property
+    def projection(self) -> Linear:
+        """The projection to the vocabulary; if it is tied, the embedding's scaled table."""
+        head = self.description.head
+        return Linear(head.name, self.table, head.bias) if self.config.tie_embeddings else head
 
     @property
     def _state_scale(self) -> float:
@@ -190,5 +193,9 @@ class StepGraph(TransformerStack):
             x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
         elif not self._is_last_normalized and self._state_scale != 1:
             x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
-        logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
-        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)
+        self.rank(x, head)
+
+    def rank(self, x: str, head: Linear) -> None:
+        """Computes and ranks the logits of all words; x: [slots, width]."""
+        logits, is_grouped = self.builders.head(self.graph, x, head), self.builders.is_ranking_grouped
+        rank_candidates(self.graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)

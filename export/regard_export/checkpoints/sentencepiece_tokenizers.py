@@ -20,13 +20,14 @@ UNKNOWN = "<unk>"
 SPECIAL_PIECE = re.compile("<.+>|>>.+<<")  # never text, even if a user types it
 
 
-def source_tokenizer(model_file: Path, ids: Mapping[str, int]) -> str:
+def source_tokenizer(model_file: Path, ids: Mapping[str, int], content: bytes | None = None) -> str:
     """The tokenizer that reads text, as JSON. It never produces a special token from text.
 
     Args:
         ids: every piece's id; they run from 0.
+        content: the file's, if it has been read.
     """
-    proto = _read(model_file)
+    proto = _read(model_file, model_file.read_bytes() if content is None else content)
     tokenizer = Tokenizer(_model(proto, ids))
     tokenizer.normalizer = _normalizer(proto.normalizer_spec)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
@@ -43,10 +44,10 @@ def target_tokenizer(ids: Mapping[str, int]) -> str:
     return str(tokenizer.to_str())
 
 
-def _read(file: Path) -> Any:
+def _read(file: Path, content: bytes) -> Any:
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     try:
-        proto.ParseFromString(file.read_bytes())
+        proto.ParseFromString(content)
     except Exception as error:  # protobuf's errors differ between versions
         raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
     return proto

@@ -34,6 +34,7 @@ class SourceModel:
             takes all heads of the last layer.
         alignment_method: how the heads were chosen, in words, for the manifest.
         scores: the metrics that the checkpoint's card states.
+        shortlist: which words each source piece may become, in Marian's format; b"" without one.
     """
 
     family: str
@@ -54,3 +55,4 @@ class SourceModel:
     alignment_heads: tuple[tuple[int, int], ...] = ()
     alignment_method: str = "mean of chosen heads"
     scores: Mapping[str, float] = field(default_factory=dict)
+    shortlist: bytes = b""

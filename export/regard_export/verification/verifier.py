@@ -173,6 +173,8 @@ class Verifier:
         yield from graph_checks.check_soundness(engine, sources[: len(targets)], forced)
         few = [target[:MAX_CROWD_STEPS] for target in targets[:MAX_CROWD_SOURCES]]
         yield from graph_checks.check_row_independence(engine, sources[: len(few)], few)
+        if engine.has_shortlist:
+            yield from graph_checks.check_shortlist(engine, sources, MAX_CROWD_STEPS)
 
     def _dev_scores(self, precision: Precision, engine: VariantEngine) -> dict[str, float]:
         """The task's metric on dev examples, by target language or style."""

@@ -15,12 +15,19 @@ from regard_export.tuning.alignment_heads import AlignmentChoice
 from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
 
 FLOAT32_BYTES = 4
+SHORTLIST_FILE = "shortlist.bin"
 
 
 def write_tokenizers(folder: Path, model: SourceModel) -> None:
     """Writes the files that the manifest's source and target name."""
     for file, content in model.tokenizers.items():
         (folder / file).write_text(content, encoding="utf-8")
+
+
+def write_shortlist(folder: Path, model: SourceModel) -> None:
+    """Writes the shortlist, if the model has one."""
+    if model.shortlist:
+        (folder / SHORTLIST_FILE).write_bytes(model.shortlist)
 
 
 def write_manifest(
@@ -78,6 +85,7 @@ def _manifest(
         attention=_attention(model, alignment),
         memory=model.architecture.memory,
         state=model.architecture.state,
+        shortlist=SHORTLIST_FILE if model.shortlist else None,
         variants=tuple(variants),
         provenance=_exported_now(model.provenance),
         scores=dict(model.scores),

@@ -11,6 +11,7 @@
     schema      scalar types and the base class of every part of a manifest
     graphs      tensors, graphs and variants
     manifest    the Manifest
+    shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
     versions    the order of versions
     zoo         the folder of the shipped bundles
@@ -28,15 +29,18 @@ from regard_service.bundle.manifest import (
     TextSource,
 )
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task
+from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
 
 __all__ = [
     "MANIFEST",
+    "MAX_SHORTLIST_BYTES",
     "NAME",
     "PROVIDER_NAMES",
     "ZOO_PACKAGE",
     "AttentionLayout",
+    "BadShortlist",
     "Bundle",
     "BundleError",
     "Dtype",
@@ -47,6 +51,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "Shortlist",
     "StateSpec",
     "Target",
     "Task",
@@ -54,6 +59,7 @@ __all__ = [
     "TextSource",
     "Variant",
     "manifest_checksum",
+    "parse_shortlist",
     "sha256",
     "version_key",
     "zoo_folder",

@@ -154,6 +154,8 @@ class Manifest(Schema):
             text; None in bundles of earlier exporters.
         unit_tokens: None stands for `max_source_tokens`.
         num_parameters: the number of trained parameters; 0 if unknown.
+        shortlist: the file that says which target pieces each source piece may become; variants with a `listed_step`
+            choose among these, unless a request decodes over the whole vocabulary.
         files: SHA-256 of every other file, by its name.
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
     """
@@ -180,6 +182,7 @@ class Manifest(Schema):
     memory: tuple[TensorSpec, ...] = Field(min_length=1)
     state: tuple[StateSpec, ...]
     variants: tuple[Variant, ...] = Field(min_length=1)
+    shortlist: str | None = None
     provenance: Provenance
     scores: dict[str, float] = Field(default_factory=dict)
     verification: dict[str, Any] = Field(default_factory=dict)
@@ -189,7 +192,7 @@ class Manifest(Schema):
     def graphs(self) -> Iterator[GraphSpec]:
         """Yields every graph of every variant."""
         for variant in self.variants:
-            yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+            yield from variant.graphs()
 
     @property
     def text_unit(self) -> Literal["sentence", "passage", "whole"]:
@@ -208,6 +211,12 @@ class Manifest(Schema):
         graphs = (variant.trace for variant in self.variants)
         return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
 
+    @model_validator(mode="after")
+    def _listed_steps_have_a_shortlist(self) -> "Manifest":
+        if self.shortlist is None and any(variant.listed_step is not None for variant in self.variants):
+            raise ValueError("a variant has a listed_step, and the bundle no shortlist")
+        return self
+
     def of(self, variant: Variant) -> "Manifest":
         """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""
         specs = {spec.name: spec for spec in variant.step.inputs}
@@ -221,4 +230,4 @@ class Manifest(Schema):
             {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
         )
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
-        return tokenizers | graphs
+        return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

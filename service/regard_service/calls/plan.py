@@ -11,6 +11,7 @@ from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
+from regard_service.engine.search.constraints import is_constrained
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.repository.loader import LoadedModel
@@ -49,7 +50,18 @@ class CallPlan:
         return len(sequences(self.inputs[index], self.generation))
 
 
-def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call) -> Iterator[EngineRequest]:
+def chooses_from_shortlist(model: LoadedModel, generation: Generation) -> bool:
+    """Whether a decoding's steps choose among the words of the model's shortlist.
+
+    Sampling draws from the model's whole distribution, and constraints may force or ban any word.
+    """
+    is_plain = generation.sampling is None and not is_constrained(generation)
+    return is_plain and not generation.whole_vocabulary and model.runner.has_shortlist
+
+
+def engine_requests(
+    inputs: Sequence[Input], generation: Generation, call: Call, *, is_listed: bool
+) -> Iterator[EngineRequest]:
     """Yields the engine's requests: for every part of every input, one per sequence."""
     watch, caller = watcher(), current_caller()
     for read in inputs:
@@ -65,6 +77,7 @@ def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call)
                     bulk=call.is_bulk,
                     watch=watch,
                     caller=caller,
+                    is_listed=is_listed,
                 )
 
 

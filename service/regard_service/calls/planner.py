@@ -9,7 +9,7 @@ from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
 from regard_service.calls.answer_size import AnswerLimits, check_answer
 from regard_service.calls.inputs import Input
-from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.plan import CallPlan, chooses_from_shortlist, engine_requests
 from regard_service.calls.preparing import Preparation
 from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -164,14 +164,22 @@ class CallPlanner:
         if violations.found:
             _, unreadable = await self._read(readings, is_threaded=is_threaded)
             raise InvalidInput([*violations.found, *unreadable])
-        outline = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.is_bulk, caller=current_caller())
+        is_listed = chooses_from_shortlist(model, generation)
+        outline = EngineRequest(
+            UNREAD,
+            generation,
+            deadline=call.deadline,
+            bulk=call.is_bulk,
+            caller=current_caller(),
+            is_listed=is_listed,
+        )
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
             inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
             check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
-            requests = tuple(engine_requests(inputs, generation, call))
+            requests = tuple(engine_requests(inputs, generation, call, is_listed=is_listed))
             if requests:
                 permit.extend(requests)
         except BaseException:

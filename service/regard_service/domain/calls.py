@@ -32,6 +32,7 @@ class GenerationOptions:
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None
+    whole_vocabulary: bool | None = None
 
 
 @dataclass(frozen=True)
