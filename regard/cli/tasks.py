@@ -13,7 +13,7 @@ from regard.calls.client import Client
 from regard.calls.options import CallOptions, TextOptions
 from regard.calls.results import Event, Result
 from regard.cli import output
-from regard.cli.options import Flags, shared_options, truncation_option
+from regard.cli.options import Flags, control_token_option, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
@@ -94,6 +94,7 @@ class Caption:
 @click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
 @click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
 @truncation_option
+@control_token_option
 @shared_options
 def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: str | None) -> None:
     """Translate texts; '-' reads one text per line from standard input.
@@ -117,6 +118,7 @@ def translate(flags: Flags, texts: tuple[str, ...], to: str, source_language: st
 @click.argument("file", default=STDIN, metavar="[FILE|-]")
 @click.option("--style", metavar="NAME", help='Kind of summary, such as "headline" or "subject".')
 @truncation_option
+@control_token_option
 @shared_options
 def summarize(flags: Flags, file: str, style: str | None) -> None:
     """Summarize the text in a file; '-', the default, is standard input.

@@ -39,6 +39,18 @@ def _languages(context: click.Context, parameter: click.Parameter, value: str | 
     return cast(tuple[tuple[str, str], ...], tuple(pairs))
 
 
+def _prefixes(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    pairs = tuple((target.strip(), text) for target, _, text in (given.partition("=") for given in value))
+    if not all("=" in given for given in value):
+        raise click.BadParameter("a prefix looks like de='translate English to German: ', or ='summarize: '")
+    targets = [target for target, _ in pairs]
+    if len(set(targets)) < len(targets):
+        raise click.BadParameter("a target has one prefix")
+    return pairs
+
+
 @click.command("export", short_help="Export a trained model as a bundle.")
 @click.argument("source")
 @click.option("-o", "--output", required=True, type=FOLDER_TYPE, help="Folder of the bundle; new or empty.")
@@ -47,6 +59,19 @@ def _languages(context: click.Context, parameter: click.Parameter, value: str | 
     "--languages",
     callback=_languages,
     help="Comma-separated pairs, source-target, by the checkpoint's own codes: en-de,en-fr.",
+)
+@click.option(
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    callback=_prefixes,
+    metavar="TARGET=TEXT",
+    help='What precedes every text: de="translate English to German: ", or ="summarize: " for any; may be repeated.',
+)
+@click.option(
+    "--max-source-tokens",
+    type=click.IntRange(8, 2**20),
+    help="The longest source, for models with relative positions (T5), which set no limit themselves.",
 )
 @click.option("--revision", help="Branch, tag or commit of a repository on the hub.")
 @click.option("--name", help="The model's name in the API; the output folder's, unless given.")
@@ -68,6 +93,8 @@ def export_command(
     output: Path,
     task: Task | None,
     languages: tuple[tuple[str, str], ...],
+    prefixes: tuple[tuple[str, str], ...],
+    max_source_tokens: int | None,
     revision: str | None,
     name: str | None,
     version: str,
@@ -92,7 +119,7 @@ def export_command(
         from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
 
         refuse_occupied(output)
-        model = _load(source, revision, LoadOptions(task, languages, trust_pickle))
+        model = _load(source, revision, LoadOptions(task, languages, trust_pickle, prefixes, max_source_tokens))
         dev = read_dev_set(data, model) if data else {}
         options = ExportOptions(name or output.resolve().name, version, precisions, dev, allow_mismatch)
         if dry_run:

@@ -20,6 +20,7 @@ from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.manifest import (
     AttentionLayout,
+    ControlToken,
     GenerationDefaults,
     ImageSource,
     Manifest,
@@ -39,6 +40,7 @@ __all__ = [
     "AttentionLayout",
     "Bundle",
     "BundleError",
+    "ControlToken",
     "Dtype",
     "GenerationDefaults",
     "GraphSpec",

@@ -12,7 +12,7 @@ from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
-from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import ControlTokenizers, load_tokenizer, unknown_id, without_leading_space
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,17 @@ class SourceReader:
         self._is_copying = bundle.manifest.target.copies
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
+        self._control = ControlTokenizers(self._tokenizer, source.control_tokens)
 
     def read(
-        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+        self,
+        text: str,
+        *,
+        field: str,
+        key: str,
+        truncation: Literal["reject", "truncate"],
+        language: str = "",
+        control_tokens: frozenset[str] = frozenset(),
     ) -> SourceText:
         """Tokenizes one text.
 
@@ -76,12 +84,13 @@ class SourceReader:
             field: the text's path in the request, for errors.
             key: target language or style.
             language: the source language, for models that read its name.
+            control_tokens: those of the manifest's that are read as such in this text.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long and truncation is "reject".
         """
         affixes = self._affixes(key, language)
-        pieces, room = self._pieces(text, field), self._room(affixes)
+        pieces, room = self._pieces(text, field, control_tokens), self._room(affixes)
         num_pieces = len(pieces.tokens)
         if num_pieces > room and truncation == "reject":
             raise InvalidInput.of(
@@ -89,19 +98,29 @@ class SourceReader:
             )
         return self._part(text, affixes, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
 
-    def read_parts(self, text: str, *, field: str, key: str, language: str = "") -> tuple[SourceText, ...]:
+    def read_parts(
+        self,
+        text: str,
+        *,
+        field: str,
+        key: str,
+        language: str = "",
+        control_tokens: frozenset[str] = frozenset(),
+    ) -> tuple[SourceText, ...]:
         """Tokenizes one text and cuts it, between sentences where possible, into parts that fit the model.
+
+        The arguments are those of `read`.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text.
         """
-        pieces = self._pieces(text, field)
+        pieces = self._pieces(text, field, control_tokens)
         spans = [token.span for token in pieces.tokens if token.span is not None]  # every piece has one
         affixes = self._affixes(key, language)
         return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
 
-    def _pieces(self, text: str, field: str) -> _Pieces:
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+    def _pieces(self, text: str, field: str, control_tokens: frozenset[str]) -> _Pieces:
+        encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
         if not encoding.ids:
             raise InvalidInput.of(field, "holds nothing that this model reads")
         tokens, ends = [], _ends_after_accents(text)
