@@ -101,15 +101,16 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
     refuse_single_words(tokenizer)
+    chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
     net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
-    description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, load_options))
+    description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
     languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):
         languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
     languages = with_prefixes(languages, dict(load_options.prefixes), tokenizer)
     source = _source(tokenizer, languages, family, load_options.prefixes)
     target = _target(tokenizer, languages, settings, description)
-    limit = _limit(tokenizer, description, load_options)
+    limit = _limit(tokenizer, description, chosen_limit)
     return SourceModel(
         family=family.name,
         task=task,
@@ -118,7 +119,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         source=source,
         target=target,
         tokenizers=_tokenizers(folder, tokenizer),
-        max_source_tokens=load_options.max_source_tokens or limit,
+        max_source_tokens=chosen_limit or limit,
         max_target_tokens=limit,
         generation=generation_defaults(settings, limit),
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
@@ -189,17 +190,17 @@ def _tokenizer_limit(tokenizer: Any) -> int | None:
     return limit if limit < MAX_TOKENIZER_LIMIT else None
 
 
-def _max_positions(tokenizer: Any, load_options: LoadOptions) -> int | None:
+def _max_positions(tokenizer: Any, chosen_limit: int | None) -> int | None:
     """The longest source or target, if there is a limit beside the config's."""
     limit = _tokenizer_limit(tokenizer)
-    if load_options.max_source_tokens is None:
+    if chosen_limit is None:
         return limit
-    return max(load_options.max_source_tokens, limit or t5.DEFAULT_MAX_POSITIONS)
+    return max(chosen_limit, limit or t5.DEFAULT_MAX_POSITIONS)
 
 
-def _limit(tokenizer: Any, description: TransformerDescription, load_options: LoadOptions) -> int:
+def _limit(tokenizer: Any, description: TransformerDescription, chosen_limit: int | None) -> int:
     """Tokens of the longest text by the checkpoint itself."""
-    if load_options.max_source_tokens is None:
+    if chosen_limit is None:
         return description.config.max_positions
     return _tokenizer_limit(tokenizer) or t5.DEFAULT_MAX_POSITIONS
 

@@ -40,7 +40,7 @@ def _load(folder: Path, task: Any = "translation", **options: Any) -> SourceMode
 
 @pytest.mark.parametrize("name", ["mt5", "marian", "bart"])
 def test_targets_that_nothing_tells_apart_are_refused(checkpoints, name: str) -> None:
-    with pytest.raises(ExportError, match="nothing tells the target languages de and fr apart.*--prefix fr=TEXT"):
+    with pytest.raises(ExportError, match=r"nothing tells the target languages de and fr apart.*--prefix fr=TEXT"):
         _load(checkpoints(name), languages=PAIRS)
     with pytest.raises(ExportError, match="de and fr apart"):
         _load(checkpoints(name), languages=PAIRS, prefixes=(("", "translate: "),) if name != "bart" else ())
@@ -95,7 +95,7 @@ def test_the_option(checkpoints, tmp_path: Path, given: str, message: str) -> No
 def test_lengths_of_relative_positions_are_chosen(checkpoints, tmp_path: Path) -> None:
     model = _load(checkpoints("mt5"), languages=(("en", "de"),), max_source_tokens=3000)
     assert (model.max_source_tokens, model.max_target_tokens) == (3000, 1024)
-    with pytest.raises(ExportError, match="--max-source-tokens has no meaning for models of family bart.*256 tokens"):
+    with pytest.raises(ExportError, match=r"--max-source-tokens has no meaning for models of family bart.*256 tokens"):
         _load(checkpoints("bart"), "summarization", max_source_tokens=3000)
 
 
