@@ -94,9 +94,7 @@ async def test_messages_of_strangers_are_not_buffered(guarded: Served) -> None:
 
 CROSS = pb.ATTENTION_KIND_CROSS
 INVALID_TEXT = b"\x12\x02\xc3\x28"
-KINDS = pb.TranslateRequest(
-    attention=pb.AttentionConfig(kinds=[CROSS] * 4_000_000)
-).SerializeToString()
+KINDS = pb.TranslateRequest(attention=pb.AttentionConfig(kinds=[CROSS] * 4_000_000)).SerializeToString()
 LAYERS = pb.TranslateRequest(texts=["a"], attention=pb.AttentionConfig(layers=[7] * 4_000_000)).SerializeToString()
 LONG_TEXT = pb.TranslateRequest(texts=["a" * 15_000_000]).SerializeToString()
 INFER = "/inference.GRPCInferenceService/ModelInfer"

@@ -191,4 +191,5 @@ class StepGraph(TransformerStack):
         elif not self._is_last_normalized and self._state_scale != 1:
             x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
         logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
-        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)
+        banned = self.description.banned_ids
+        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped, banned_ids=banned)

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
@@ -31,9 +32,13 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
     """
     try:
         model = _load(path, load_options)
-    except (ExportError, OSError):
-        raise
     except Exception as error:  # a checkpoint may hold anything
+        pointers = lfs_pointers(path)  # only now: a file that nothing reads may be one
+        if pointers:
+            names = ", ".join(file.name for file in pointers)
+            raise ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}") from error
+        if isinstance(error, ExportError | OSError):
+            raise
         cause = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise ExportError(f"{path} is not what its config says, or is damaged: {cause}") from error
     if load_options.task not in (None, model.task):

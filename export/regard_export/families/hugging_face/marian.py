@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     net = load_net(MarianMTModel, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     languages = _languages(vocabulary, tokenizer_settings, load_options.languages)
     languages = with_prefixes(languages, dict(load_options.prefixes), tokenizer)
-    # Marian models start with the padding token and never generate it.
-    description = bart.describe(net, tuple(sorted({settings["pad_token_id"], *banned_ids(settings)})))
+    description = _describe(net, settings)
     target = _target(settings, target_vocabulary, tokenizer)
     source = TextSource(
         tokenizer=SOURCE_TOKENIZER,
@@ -116,6 +116,14 @@ class MarianReference(HuggingFaceReference):
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
         return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
+
+
+def _describe(net: MarianMTModel, settings: Mapping[str, Any]) -> TransformerDescription:
+    """Maps the net. Marian models start with the padding token, and never generate it even if no setting says so."""
+    banned = banned_ids(settings)
+    if settings["pad_token_id"] in banned:
+        return replace(bart.describe(net, banned), is_renormalized=bool(settings.get("renormalize_logits")))
+    return bart.describe(net, tuple(sorted({settings["pad_token_id"], *banned})))
 
 
 def _open_tokenizer(folder: Path) -> Any:

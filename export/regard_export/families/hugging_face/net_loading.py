@@ -117,5 +117,10 @@ def _read_pickled_weights(folder: Path, *, is_trusted: bool) -> dict[str, Tensor
         content = read_pickle(file, is_trusted=is_trusted)
         if not isinstance(content, dict):
             raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
-        weights |= content
+        weights |= {name: _as_float32(value) for name, value in content.items()}
     return weights
+
+
+def _as_float32(value: Any) -> Any:
+    """A saved state may be in half precision, which `from_pretrained` would keep."""
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

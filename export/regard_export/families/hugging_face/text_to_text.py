@@ -1,7 +1,7 @@
 """Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from regard_export.families.hugging_face.generation_settings import (
     refuse_unsupported,
 )
 from regard_export.families.hugging_face.language_tokens import (
+    language_ids,
     language_tokens,
     prompt_ids,
     prompted_languages,
@@ -95,15 +96,16 @@ FAMILIES = {
 def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
     settings = read_settings(folder)
-    family = FAMILIES[settings["model_type"]]
-    task = _task(family, settings, load_options)
-    settings |= _task_settings(settings, task)
-    refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
     refuse_single_words(tokenizer)
+    family = _family(settings["model_type"], tokenizer)
+    task = _task(family, load_options)
+    settings |= _task_settings(settings, task)
+    refuse_unsupported(settings)
     chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
     net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
+    description = replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
     languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):
         languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
@@ -168,12 +170,25 @@ class TextToTextReference(HuggingFaceReference):
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
 
 
-def _task(family: Family, settings: Mapping[str, Any], load_options: LoadOptions) -> Task:
+def _family(name: str, tokenizer: Any) -> Family:
+    """The family, which has language tokens only if its tokenizer has: BARThez puts another one before mBART's net."""
+    family = FAMILIES[name]
+    if not family.has_language_tokens or (
+        hasattr(tokenizer, "set_src_lang_special_tokens") and language_ids(tokenizer)
+    ):
+        return family
+    # Without languages, an mBART is most often a summarizer.
+    return replace(family, has_language_tokens=False, tasks=tuple(reversed(family.tasks)))
+
+
+def _task(family: Family, load_options: LoadOptions) -> Task:
     """The caller's task, or the family's default; T5 has none, since its task depends on its prompt."""
     if load_options.task is not None and load_options.task not in family.tasks:
         raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}, not {load_options.task}")
     if load_options.task is None and family.describe is t5.describe:
         raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}; say which: --task")
+    if load_options.languages and load_options.task is None and "translation" in family.tasks:
+        return "translation"
     return load_options.task or family.tasks[0]
 
 

@@ -4,6 +4,7 @@ Their options are an `argparse.Namespace`, which is read as plain data, without 
 """
 
 import argparse
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +18,21 @@ from regard_export.families.toolkits import fairseq, opennmt
 
 SUFFIXES = (".pt", ".pth")
 OPTION_KEYS = {"opt", "args", "cfg"}
+TOOLKIT_CLASS = re.compile(r"GLOBAL ((?:fairseq|onmt)\.[\w.]+)")  # in PyTorch's refusal of a pickle
 FAMILIES = (opennmt.TRANSFORMER, opennmt.RECURRENT, fairseq.FAMILY)
 
 
 class PlainNamespace(SimpleNamespace):
     """Replaces `argparse.Namespace` when a file is read."""
+
+
+class Unread(dict[Any, Any]):
+    """Replaces an object of a toolkit's class that the export does not read, and drops what it holds."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: object) -> None: ...
 
 
 def find_file(path: Path) -> Path | None:
@@ -44,8 +55,7 @@ def load(file: Path, load_options: LoadOptions) -> SourceModel:
     Raises:
         ExportError: the file is of neither toolkit, or has unsupported options.
     """
-    with torch.serialization.safe_globals([(PlainNamespace, "argparse.Namespace")]):
-        content = read_pickle(file, is_trusted=load_options.is_pickle_trusted)
+    content = _read(file, is_trusted=load_options.is_pickle_trusted)
     if not isinstance(content, dict):
         raise ExportError(f"{file} holds a {type(content).__name__}, not a checkpoint")
     content |= {name: _plain(content[name]) for name in OPTION_KEYS & content.keys()}
@@ -55,6 +65,27 @@ def load(file: Path, load_options: LoadOptions) -> SourceModel:
         return fairseq.load(file, content, load_options)
     keys = ", ".join(sorted(map(str, content))[:8])
     raise ExportError(f"{file} is no checkpoint of OpenNMT-py 3 or fairseq: it holds {keys}")
+
+
+def _read(file: Path, *, is_trusted: bool) -> Any:
+    """Reads a file, in which objects of the toolkits' own classes, such as fairseq's meters, become placeholders.
+
+    No code of theirs runs, so that such a file needs no trust.
+    """
+    placeholders: dict[str, type] = {"argparse.Namespace": PlainNamespace}
+    while True:
+        safe = [(placeholder, name) for name, placeholder in placeholders.items()]
+        try:
+            with torch.serialization.safe_globals(safe):
+                return read_pickle(file, is_trusted=False)
+        except ExportError as error:
+            unread = TOOLKIT_CLASS.search(str(error.__cause__))
+            if unread is not None and unread[1] not in placeholders:
+                placeholders[unread[1]] = Unread
+            elif is_trusted:
+                return read_pickle(file, is_trusted=True)
+            else:
+                raise
 
 
 def _plain(options: Any) -> Any:
