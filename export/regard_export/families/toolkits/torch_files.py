@@ -5,6 +5,7 @@ Their options are an `argparse.Namespace`, which is read as plain data, without 
 
 import argparse
 import re
+from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from regard_export.families.toolkits import fairseq, opennmt
 
 SUFFIXES = (".pt", ".pth")
 OPTION_KEYS = {"opt", "args", "cfg"}
+TRAINING_STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state.*|training_args)\..*")  # of the Trainer; no model
 TOOLKIT_CLASS = re.compile(r"GLOBAL ((?:fairseq|onmt)\.[\w.]+)")  # in PyTorch's refusal of a pickle
 FAMILIES = (opennmt.TRANSFORMER, opennmt.RECURRENT, fairseq.FAMILY)
 
@@ -26,13 +28,12 @@ class PlainNamespace(SimpleNamespace):
     """Replaces `argparse.Namespace` when a file is read."""
 
 
-class Unread(dict[Any, Any]):
-    """Replaces an object of a toolkit's class that the export does not read, and drops what it holds."""
+class Unread:
+    """Replaces a toolkit's class whose objects the export does not read: each becomes a dict."""
 
-    def __init__(self, *_: object, **__: object) -> None:
-        super().__init__()
-
-    def __setstate__(self, state: object) -> None: ...
+    def __new__(cls, *_: object, **__: object) -> OrderedDict[Any, Any]:  # type: ignore[misc]  # no object of it is made
+        """A dict."""
+        return OrderedDict()
 
 
 def find_file(path: Path) -> Path | None:
@@ -43,7 +44,8 @@ def find_file(path: Path) -> Path | None:
     """
     if path.is_file():
         return path
-    files = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
+    found = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
+    files = [file for file in found if not TRAINING_STATE.fullmatch(file.name)]
     if len(files) > 1:
         raise ExportError(f"{path} holds several checkpoints; name one: {', '.join(file.name for file in files)}")
     return files[0] if files else None
@@ -74,7 +76,7 @@ def _read(file: Path, *, is_trusted: bool) -> Any:
     """
     placeholders: dict[str, type] = {"argparse.Namespace": PlainNamespace}
     while True:
-        safe = [(placeholder, name) for name, placeholder in placeholders.items()]
+        safe: list[Any] = [(placeholder, name) for name, placeholder in placeholders.items()]
         try:
             with torch.serialization.safe_globals(safe):
                 return read_pickle(file, is_trusted=False)
