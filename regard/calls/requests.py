@@ -18,7 +18,7 @@ from regard.wire.images import ImageLike, read_image
 _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
 _ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
-_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language"})
+_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language", "control_tokens"})
 _TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
 _OTHER_OPTIONS = frozenset({"attention", "words", "timeout", "protected_spans"})
 _ALIASES = {"beams": "num_beams"}  # the command line's name

@@ -50,6 +50,7 @@ class Flags:
     unit: Unit | None = None
     format: Format | None = None
     protect: tuple[str, ...] = ()
+    control_tokens: tuple[str, ...] = ()
 
     @property
     def map_kinds(self) -> tuple[AttentionKind, ...]:
@@ -100,6 +101,8 @@ class Flags:
         )
         if self.truncation is not None:
             options["truncation"] = self.truncation
+        if self.control_tokens:
+            options["control_tokens"] = self.control_tokens
         return options
 
 
@@ -191,6 +194,14 @@ truncation_option = click.option(
     "--truncation",
     type=click.Choice(list(TRUNCATION.names)),
     help="What to do with a text that is too long for the model.",
+)
+
+control_token_option = click.option(
+    "--control-token",
+    "control_tokens",
+    multiple=True,
+    metavar="TOKEN",
+    help='Special token of the model, such as "<hl>", to read as such in the texts; may be repeated.',
 )
 
 

@@ -15,7 +15,7 @@ from regard.calls.results import Event, Result
 from regard.cli import output
 from regard.cli.documents import are_files, document_options
 from regard.cli.documents import run as run_documents
-from regard.cli.options import Flags, segment_options, shared_options, truncation_option
+from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
@@ -98,6 +98,7 @@ class Caption:
 @click.option("--text", "is_text", is_flag=True, help="Take every argument as a text, even if a file has that name.")
 @truncation_option
 @segment_options
+@control_token_option
 @shared_options
 def translate(
     flags: Flags,
@@ -156,6 +157,7 @@ def _translate_files(
 @click.argument("file", default=STDIN, metavar="[FILE|-]")
 @click.option("--style", metavar="NAME", help='Kind of summary, such as "headline" or "subject".')
 @truncation_option
+@control_token_option
 @shared_options
 def summarize(flags: Flags, file: str, style: str | None) -> None:
     """Summarize the text in a file; '-', the default, is standard input.

@@ -493,6 +493,7 @@ class TranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
@@ -528,6 +529,12 @@ class TranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such wherever they stand in the texts: "a <hl> b" then gives
+        the model its token <hl>, which otherwise is text like any other. At most 256, each at most once.
+        """
+
     def __init__(
         self,
         *,
@@ -540,10 +547,11 @@ class TranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -595,6 +603,7 @@ class StreamTranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
@@ -619,6 +628,10 @@ class StreamTranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -631,10 +644,11 @@ class StreamTranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -698,6 +712,7 @@ class SummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for summaries.
@@ -722,6 +737,10 @@ class SummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the texts, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -732,10 +751,11 @@ class SummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -785,6 +805,7 @@ class StreamSummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in SummarizeRequest."""
     text: _builtins.str
@@ -803,6 +824,10 @@ class StreamSummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -813,10 +838,11 @@ class StreamSummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -2325,6 +2351,7 @@ class Model(_message.Message):
     TARGET_LANGUAGES_FIELD_NUMBER: _builtins.int
     STYLES_FIELD_NUMBER: _builtins.int
     DEFAULT_STYLE_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     DEFAULT_TRUNCATION_FIELD_NUMBER: _builtins.int
@@ -2395,6 +2422,10 @@ class Model(_message.Message):
         """Kinds of summary it writes. Empty if it has but one."""
 
     @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Special tokens that requests may name in `control_tokens`. Empty if it has none."""
+
+    @_builtins.property
     def generation_defaults(self) -> Global___GenerationConfig:
         """What unset fields of a request's GenerationConfig are for it. A field unset here is off."""
 
@@ -2432,6 +2463,7 @@ class Model(_message.Message):
         target_languages: _abc.Iterable[_builtins.str] | None = ...,
         styles: _abc.Iterable[_builtins.str] | None = ...,
         default_style: _builtins.str = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
         max_source_tokens: _builtins.int = ...,
         max_new_tokens: _builtins.int = ...,
         default_truncation: Global___Truncation.ValueType = ...,
@@ -2452,7 +2484,7 @@ class Model(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

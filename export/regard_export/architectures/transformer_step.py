@@ -197,5 +197,6 @@ class StepGraph(TransformerStack):
 
     def rank(self, x: str, head: Linear) -> None:
         """Computes and ranks the logits of all words; x: [slots, width]."""
-        logits, is_grouped = self.builders.head(self.graph, x, head), self.builders.is_ranking_grouped
-        rank_candidates(self.graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)
+        graph, banned = self.graph, self.description.banned_ids
+        logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
+        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped, banned_ids=banned)

@@ -7,12 +7,25 @@ from typing import Any
 
 from regard_export.errors import ExportError
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
 
 def require_files(folder: Path, *names: str) -> None:
     """Raises ExportError with every file that a checkpoint lacks."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ExportError(f"{folder} lacks {', '.join(missing)}")
+
+
+def lfs_pointers(folder: Path) -> list[Path]:
+    """The files in a folder, or the file itself, in whose place git-lfs left a pointer to the content."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    found = []
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as stream:
+                found += [file] if stream.read(len(LFS_POINTER)) == LFS_POINTER else []
+    return found
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -49,6 +62,11 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
         raise ExportError(
             f"{file} is a pickle of more than tensors, which may run any code when it is read; "
             "if you trust its author: --trust-pickle"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{file} holds objects of the Python package {error.name}, which is not installed; install it, or save the "
+            "weights and options alone"
         ) from error
     except Exception as error:  # torch raises many kinds
         raise ExportError(f"{file} is no file that PyTorch saved, or damaged: {error!r}") from error

@@ -18,11 +18,13 @@ class TransformerWeights(ABC):
         weights: float32, by the parameter names of `regard_models.nets.transformer.Transformer`; a tied "head.weight"
             is left out.
         banned_ids: tokens that are never generated, such as the padding of models that start with it.
+        is_renormalized: whether the probabilities of the other tokens sum to 1; else those of all tokens do.
     """
 
     config: TransformerConfig
     weights: Weights
     banned_ids: tuple[int, ...] = ()
+    is_renormalized: bool = True
 
     @abstractmethod
     def positions(self, side: Side) -> Float32Array | None:
@@ -63,10 +65,10 @@ class TransformerWeights(ABC):
 
     @property
     def head(self) -> Linear:
-        """The projection to the vocabulary; banned tokens have a bias of minus infinity."""
+        """The projection to the vocabulary; banned tokens that no probability counts have a bias of minus infinity."""
         name = "embedding" if self.config.tie_embeddings else "head"
         bias = self.weights.get("head.bias")
-        if self.banned_ids:
+        if self.banned_ids and self.is_renormalized:
             bias = np.zeros(self.config.vocab_size, np.float32) if bias is None else bias.copy()
             bias[list(self.banned_ids)] = -np.inf
         return Linear(name, self.weights[f"{name}.weight"], bias)

@@ -5,10 +5,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
-from regard_service.bundle import Manifest
+from regard_service.bundle import Manifest, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
 TORCH_MODULES = ("torch", "transformers")
@@ -31,13 +32,26 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
     """
     try:
         model = _load(path, load_options)
-    except (ExportError, OSError):
-        raise
     except Exception as error:  # a checkpoint may hold anything
+        pointers = lfs_pointers(path)  # only now: a file that nothing reads may be one
+        if pointers:
+            names = ", ".join(file.name for file in pointers)
+            raise ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}") from error
+        if isinstance(error, ExportError | OSError):
+            raise
         cause = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise ExportError(f"{path} is not what its config says, or is damaged: {cause}") from error
     if load_options.task not in (None, model.task):
         raise ExportError(f"{path} does {model.task}, not {load_options.task}")
+    prefix_texts = model.source.prefix_texts if isinstance(model.source, TextSource) else {}
+    if prefix_texts != dict(load_options.prefixes):
+        raise ExportError(f"--prefix has no meaning for models of family {model.family}")
+    if load_options.max_source_tokens not in (None, model.max_source_tokens):
+        raise ExportError(
+            f"--max-source-tokens has no meaning for models of family {model.family}: they read up to "
+            f"{model.max_source_tokens} tokens"
+        )
+    _refuse_equal_targets(model)
     return model
 
 
@@ -65,10 +79,31 @@ def _torch_families(title: str) -> Any:
         ) from error
 
 
+def _refuse_equal_targets(model: SourceModel) -> None:
+    """Raises ExportError if two target languages give the model the same input, so that their outputs are the same."""
+    first: dict[tuple[object, ...], str] = {}
+    prefixes = model.source.prefix_ids if isinstance(model.source, TextSource) else {}
+    for target in model.target_languages:
+        prefix = prefixes.get(target, prefixes.get("", ()))
+        told = (prefix, model.target.forced_first_id(target))
+        if told in first:
+            raise ExportError(
+                f"nothing tells the target languages {first[told]} and {target} apart: give the text that precedes an "
+                f"input of each, --prefix {target}=TEXT, or one of them alone: --languages SOURCE-{target}"
+            )
+        first[told] = target
+
+
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
     pairs = tuple(product(manifest.source_languages, manifest.target_languages))
     has_languages = manifest.family == student.FAMILY or (
         manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
     )
-    return LoadOptions(manifest.task, pairs if has_languages else ())
+    source = manifest.source
+    return LoadOptions(
+        manifest.task,
+        pairs if has_languages else (),
+        prefixes=tuple(source.prefix_texts.items()) if isinstance(source, TextSource) else (),
+        max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
+    )

@@ -1,12 +1,13 @@
 """The families whose checkpoints PyTorch wrote: their loaders, and the nets that verify them, need it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face import blip, marian, text_to_text, vision_encoder_decoder
+from regard_export.families.hugging_face import adapters, blip, marian, text_to_text, vision_encoder_decoder
 from regard_export.families.regard_checkpoints import (
     captioner,
     encoder_decoder,
@@ -44,6 +45,10 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
         ExportError: there is no checkpoint, or its family is unknown.
     """
     config_file = path / "config.json"
+    if path.is_dir() and adapters.has_adapter(path):
+        return _load_adapted(path, load_options)
+    if load_options.base is not None:
+        raise ExportError(f"--base has no meaning for {path}, which holds no adapter ({adapters.CONFIG_FILE})")
     if config_file.is_file():
         return _load_by_config(config_file, load_options)
     if (path / joeynmt.CONFIG_FILE).is_file():
@@ -52,6 +57,13 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
     if file is None:
         raise ExportError(f"{path} holds no checkpoint: there is no config.json")
     return torch_files.load(file, load_options)
+
+
+def _load_adapted(folder: Path, load_options: LoadOptions) -> SourceModel:
+    with adapters.merged(folder, load_options.base, is_pickle_trusted=load_options.is_pickle_trusted) as (merged, base):
+        model = _load_by_config(merged / "config.json", load_options)
+    source = f"{base} with the adapter {folder.name}"
+    return replace(model, provenance=model.provenance.model_copy(update={"source": source}))
 
 
 def _load_by_config(config_file: Path, load_options: LoadOptions) -> SourceModel:

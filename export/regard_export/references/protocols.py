@@ -91,6 +91,14 @@ class TextReference(Reference, Protocol):
 
 
 @runtime_checkable
+class ControlTokenReference(TextReference, Protocol):
+    """An original model of texts that may hold control tokens."""
+
+    def read_control_tokens(self, text: str, key: str) -> list[int]:
+        """As `tokenize`, but every special token in the text is read as such."""
+
+
+@runtime_checkable
 class PictureReference(Reference, Protocol):
     """An original model of pictures with an image processor and a tokenizer of its own."""
 

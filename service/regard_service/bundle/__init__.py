@@ -21,6 +21,7 @@ from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.manifest import (
     AttentionLayout,
+    ControlToken,
     GenerationDefaults,
     ImageSource,
     Manifest,
@@ -43,6 +44,7 @@ __all__ = [
     "BadShortlist",
     "Bundle",
     "BundleError",
+    "ControlToken",
     "Dtype",
     "GenerationDefaults",
     "GraphSpec",

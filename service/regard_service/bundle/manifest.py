@@ -11,6 +11,24 @@ from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenI
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
 
 
+class ControlToken(Schema):
+    """A special token that stands in a text for itself where the request names it, and is text everywhere else.
+
+    Attributes:
+        content: how it is spelled in a text.
+        lstrip, rstrip: whether it takes the white space before or behind it.
+        single_word: whether it is no part of a longer word.
+        normalized: whether it is found in the normalized text rather than in the text as it is sent.
+    """
+
+    content: str = Field(min_length=1)
+    id: TokenId
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool = False
+
+
 class TextSource(Schema):
     """How text becomes the encoder's ids: prefix of the target language, pieces, suffix.
 
@@ -20,6 +38,8 @@ class TextSource(Schema):
         suffix_ids: ids after the pieces, customarily the end token.
         language_prefix_ids, language_suffix_ids: ids outside of prefix and suffix, by source language, for models
             that read the name of their source language.
+        control_tokens: special tokens that a request may name.
+        prefix_texts: the texts of `prefix_ids` that the exporter was given, by target language or style.
     """
 
     tokenizer: str
@@ -27,6 +47,8 @@ class TextSource(Schema):
     suffix_ids: tuple[TokenId, ...] = ()
     language_prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
     language_suffix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    control_tokens: tuple[ControlToken, ...] = ()
+    prefix_texts: dict[str, str] = Field(default_factory=dict)
 
     @property
     def needs_source_language(self) -> bool:

@@ -32,6 +32,7 @@ from regard_service.validation.violations import Violations
 
 # Tokenizing this many characters takes about a millisecond. Less does not repay a thread.
 MAX_CHARACTERS_ON_EVENT_LOOP = 4_000
+MAX_LISTED_CONTROL_TOKENS = 16  # in an error
 
 # Tokens of all texts of a call. 128 texts of 20,000 characters of most languages have fewer; a text of symbols that the
 # vocabulary lacks has several for each character.
@@ -79,10 +80,10 @@ class CallPlanner:
         target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
         language = _source_language(call, model)
         if call.text_options.raw:
-            readings = self._texts(model, call.texts, target, call.truncation, language=language)
+            readings = self._texts(model, call, target, language=language)
         else:
             readings = self._passages(model, call, target, language)
-        return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
+        return await self._plan(call, model, target, readings, is_threaded=_are_slow(call))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
@@ -91,8 +92,8 @@ class CallPlanner:
         if call.style and call.style not in styles:
             raise _not_offered("style", call.style, model, styles)
         style = call.style or (styles[0] if styles else "")
-        readings = self._texts(model, call.texts, style, call.truncation)
-        return await self._plan(call, model, style, readings, is_threaded=_are_long(call.texts))
+        readings = self._texts(model, call, style)
+        return await self._plan(call, model, style, readings, is_threaded=_are_slow(call))
 
     async def caption(self, call: CaptionCall) -> CallPlan:
         """Plans a caption. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
@@ -109,22 +110,20 @@ class CallPlanner:
         )
 
     def _texts(
-        self,
-        model: LoadedModel,
-        texts: Sequence[str],
-        key: str,
-        truncation: Truncation | None,
-        *,
-        language: str = "",
+        self, model: LoadedModel, call: TranslateCall | SummarizeCall, key: str, *, language: str = ""
     ) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, SourceReader):
             raise Unsupported(f"model {model.name!r} reads no text")
-        chosen = truncation or model.manifest.default_truncation
-        return [
-            partial(_read_text, reader, text, field=f"texts[{index}]", key=key, truncation=chosen, language=language)
-            for index, text in enumerate(texts)
-        ]
+        read = partial(
+            _read_text,
+            reader,
+            key=key,
+            truncation=call.truncation or model.manifest.default_truncation,
+            language=language,
+            control_tokens=_control_tokens(call, model),
+        )
+        return [partial(read, text, field=f"texts[{index}]") for index, text in enumerate(call.texts)]
 
     def _passages(self, model: LoadedModel, call: TranslateCall, target: str, language: str) -> Sequence[Reading]:
         """Args: language: the source language, for models that read its name; else ""."""
@@ -146,6 +145,7 @@ class CallPlanner:
             truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
             kept=_by_text(call.text_options.protected_spans),
+            control_tokens=_control_tokens(call, model),
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
 
@@ -208,16 +208,25 @@ def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]
     return spans
 
 
-def _are_long(texts: Sequence[str]) -> bool:
-    return sum(map(len, texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
+def _are_slow(call: TranslateCall | SummarizeCall) -> bool:
+    """Whether reading the texts may hold up the event loop; control tokens may need a tokenizer of their own."""
+    return bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _read_text(
-    reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation, language: str
+    reader: SourceReader,
+    text: str,
+    *,
+    field: str,
+    key: str,
+    truncation: Truncation,
+    language: str,
+    control_tokens: frozenset[str],
 ) -> Input:
+    options = {"field": field, "key": key, "language": language}
     if truncation == "split":
-        return Input(reader.read_parts(text, field=field, key=key, language=language))
-    return Input((reader.read(text, field=field, key=key, truncation=truncation, language=language),))
+        return Input(reader.read_parts(text, **options, control_tokens=control_tokens))
+    return Input((reader.read(text, **options, truncation=truncation, control_tokens=control_tokens),))
 
 
 def _read_passage(reader: PassageReader, text: str, index: int) -> Input:
@@ -255,6 +264,23 @@ def _attempt(reading: Reading, meter: _TokenMeter) -> Input | InvalidInput:
         return error
     meter.add(read)
     return read
+
+
+def _control_tokens(call: TranslateCall | SummarizeCall, model: LoadedModel) -> frozenset[str]:
+    """Returns the call's control tokens. Raises InvalidInput with every token that the model does not have."""
+    if not call.control_tokens:
+        return frozenset()
+    source = model.manifest.source
+    offered = [token.content for token in source.control_tokens] if isinstance(source, TextSource) else []
+    unknown = [(index, token) for index, token in enumerate(call.control_tokens) if token not in offered]
+    if unknown:
+        known = ", ".join(offered[:MAX_LISTED_CONTROL_TOKENS]) or "none"
+        known += ", ..." * (len(offered) > MAX_LISTED_CONTROL_TOKENS)
+        fault = f"is no control token of model {model.name!r}, which has {known}"
+        raise InvalidInput(
+            [FieldViolation(f"control_tokens[{index}]", f"{token!r} {fault}") for index, token in unknown]
+        )
+    return frozenset(call.control_tokens)
 
 
 def _source_language(call: TranslateCall, model: LoadedModel) -> str:

@@ -28,6 +28,8 @@ _SummarizeRequest = pb.SummarizeRequest | pb.StreamSummarizeRequest
 _CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
 _AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
 
+MAX_CONTROL_TOKENS = 256  # of a request
+
 
 class RequestReader:
     """Reads requests under a server's limits.
@@ -60,6 +62,7 @@ class RequestReader:
             text_options=read_text_options(checks, request.text_options, texts)
             if request.HasField("text_options")
             else TextOptions(),
+            control_tokens=_control_tokens(checks, request),
         )
         checks.raise_if_any()
         return call
@@ -72,6 +75,7 @@ class RequestReader:
             texts=self._texts(checks, request),
             style=checks.name("style", request.style),
             truncation=_truncation(checks, request),
+            control_tokens=_control_tokens(checks, request),
         )
         checks.raise_if_any()
         return call
@@ -162,3 +166,16 @@ def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) 
     if truncation == "split" and is_stream and not is_segmented:
         checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams of summaries and of raw texts")
     return truncation
+
+
+def _control_tokens(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+    """Whether the model has them is checked later."""
+    tokens = tuple(request.control_tokens)
+    if len(tokens) > MAX_CONTROL_TOKENS:
+        checks.add("control_tokens", f"names {len(tokens)} tokens; the limit is {MAX_CONTROL_TOKENS}")
+    repeated = (
+        dict.fromkeys(token for token in tokens if tokens.count(token) > 1) if len(set(tokens)) < len(tokens) else ()
+    )
+    for token in repeated:
+        checks.add("control_tokens", f"names {token!r} more than once")
+    return tokens

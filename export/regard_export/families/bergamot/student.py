@@ -83,7 +83,7 @@ def _pieces(file: Path, content: bytes, size: int) -> Pieces:
 
 def _source_tokenizer(file: Path, ids: dict[str, int], content: bytes) -> str:
     try:
-        return source_tokenizer(file, ids, content)
+        return source_tokenizer(file, ids, content=content)
     except ExportError:
         raise
     except Exception as error:  # the tokenizers' errors have no class of their own
