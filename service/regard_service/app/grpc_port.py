@@ -15,8 +15,8 @@ MAX_CALLS_PER_CONNECTION = 1024  # at a time; clients queue further calls
 KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer to a ping
 MIN_PING_INTERVAL_MS = 10_000  # of clients
 
-# The part of a request that may be in flight. A large photograph arrives at up to 10 MB/s over a round trip of 100 ms.
-LOOKAHEAD_BYTES = 1 << 20
+# The part of a request that may arrive before its call is admitted. Once the message is read, all of it may.
+LOOKAHEAD_BYTES = 1 << 18
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:

@@ -47,6 +47,8 @@ from regard_service.rpc.layers.metrics import MetricsLayer
 from regard_service.rpc.layers.peer import PeerLayer
 from regard_service.rpc.layers.request_log import RequestLogLayer
 from regard_service.rpc.layers.tracing import TracingLayer
+from regard_service.rpc.memory_pressure import MemoryPressure
+from regard_service.rpc.messages import MessageLimits
 from regard_service.rpc.routes import Routes
 from regard_service.rpc.servicers.attention import AttentionServicer
 from regard_service.rpc.servicers.model import ModelServicer
@@ -93,6 +95,7 @@ class Server:
         self._probes: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
         self._is_draining = False
+        self._pressure = MemoryPressure(settings.max_buffered_bytes)
         self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_port = 0
@@ -132,6 +135,7 @@ class Server:
             if server is not None:
                 await server.start()
         self._refresh_health()
+        self._pressure.begin()
         watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._health.set_live)
         self._watching = asyncio.get_running_loop().create_task(watchdog.run())
 
@@ -168,7 +172,7 @@ class Server:
         routes = Routes(
             *self._layers(),
             inner_layers=(self._gate,),
-            message_timeout_s=self._settings.client_timeout_s,
+            message_limits=self._message_limits(),
             max_answer_bytes=self._settings.max_message_bytes,
         )
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
@@ -205,9 +209,13 @@ class Server:
 
     def _probe_routes(self) -> Routes:
         errors = ErrorStatusLayer(self._metrics.refusals.count)
-        probes = Routes(errors, message_timeout_s=self._settings.client_timeout_s)
+        probes = Routes(errors, message_limits=self._message_limits())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, cast(grpc.aio.Server, probes))
         return probes
+
+    def _message_limits(self) -> MessageLimits:
+        settings = self._settings
+        return MessageLimits(settings.client_timeout_s, settings.max_deadline_s, self._pressure)
 
     def _refresh_health(self) -> None:
         if self._backend is not None:

@@ -139,9 +139,14 @@ class Settings(BaseModel):
         description="largest request, and largest answer, of gRPC and HTTP",
     )
     max_answer_memory_bytes: int = Field(
-        default=384 * 2**20,
+        default=256 * 2**20,
         ge=1024,
-        description="most memory for the attention of a call's answer, foretold from its inputs and options",
+        description="most memory for the attention of all answers in the making, foretold from inputs and options",
+    )
+    max_buffered_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1024,
+        description="memory that calls may add to that of the start before slow messages and unread answers give way",
     )
     default_deadline_s: float | None = Field(
         default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from regard_service.auth.caller import current_caller
+from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Parts
 from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
@@ -14,13 +15,28 @@ from regard_service.observability.tracing.record import watcher
 from regard_service.repository.loader import LoadedModel
 
 
+class Memory:
+    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded."""
+
+    def __init__(self, making: MakingMemory, num_bytes: int) -> None:
+        making.take(num_bytes)
+        self._making = making
+        self._num_bytes = num_bytes
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._making.give_back(self._num_bytes)
+        self._num_bytes = 0
+
+
 @dataclass(frozen=True)
 class CallPlan:
     """A call whose model is chosen and whose inputs are read. None of its requests has been submitted.
 
     Attributes:
         requests: the engine's requests: for every part of every input, one per sequence.
-        permit: the call's places in the queue, which whoever runs the plan closes.
+        permit: the call's places in the queue.
+        memory: of the answer's making.
     """
 
     model: LoadedModel
@@ -29,6 +45,12 @@ class CallPlan:
     call: Call
     requests: tuple[EngineRequest, ...]
     permit: Permit
+    memory: Memory
+
+    def close(self) -> None:
+        """Gives back what the call holds. Whoever runs the plan closes it."""
+        self.permit.close()
+        self.memory.close()
 
     def result_builder(self, index: int) -> ResultBuilder:
         """Returns the builder of an input's result."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
-from regard_service.calls.answer_size import AnswerLimits, check_answer
+from regard_service.calls.answer_size import AnswerLimits, MakingMemory, check_answer
 from regard_service.calls.inputs import Parts
-from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.plan import CallPlan, Memory, engine_requests
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
 from regard_service.engine.core.request import EngineRequest
@@ -59,6 +59,7 @@ class CallPlanner:
         answer_limits: AnswerLimits | None = None,
     ) -> None:
         self._answer_limits = answer_limits or AnswerLimits()
+        self._making = MakingMemory(self._answer_limits.max_making_bytes)
         self._repository = repository
         self._take_permit = take_permit
         self._pool = pool
@@ -140,13 +141,14 @@ class CallPlanner:
             inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
-            check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
+            num_bytes = check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
             requests = tuple(engine_requests(inputs, generation, call))
             permit.extend(requests)
+            memory = Memory(self._making, num_bytes)
         except BaseException:
             permit.close()
             raise
-        return CallPlan(model, generation, inputs, call, requests, permit)
+        return CallPlan(model, generation, inputs, call, requests, permit, memory)
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
