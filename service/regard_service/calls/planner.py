@@ -1,5 +1,7 @@
 """Plans a call: chooses the model, resolves the options, reads the inputs."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -15,7 +17,7 @@ from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, Transl
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
+from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.observability.tracing.record import stage
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
@@ -138,7 +140,7 @@ class CallPlanner:
         outline = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.is_bulk, caller=current_caller())
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
-            inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
+            inputs, unreadable = await self._read_in_time(readings, call.deadline, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
             num_bytes = check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
@@ -149,6 +151,18 @@ class CallPlanner:
             permit.close()
             raise
         return CallPlan(model, generation, inputs, call, requests, permit, memory)
+
+    async def _read_in_time(
+        self, readings: Sequence[Reading], deadline: float | None, *, is_threaded: bool
+    ) -> tuple[tuple[Parts, ...], list[FieldViolation]]:
+        """As `_read`; stops at the call's deadline, if threads read."""
+        if not is_threaded or deadline is None:
+            return await self._read(readings, is_threaded=is_threaded)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._read(readings, is_threaded=True)
+        except TimeoutError:
+            raise DeadlinePassed("the call's deadline passed while its inputs were read") from None
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
