@@ -7,6 +7,10 @@ import asyncio
 import gzip
 import http.client
 import json
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -325,3 +329,54 @@ def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:
             return hasty.metric("regard_live_slots") == 0 and not deaf.is_open
 
         wait_until(has_no_slots)
+
+
+@pytest.mark.parametrize("value", [b"Bearer secret\xff\xfe", b"secret\x80", b"Bearer sec\xc3\x28ret"])
+def test_no_bytes_of_a_token_are_logged(guarded: Served, value: bytes) -> None:
+    connection = RawConnection(guarded.grpc_port)
+    with closing(connection):
+        stream = connection.call(TRANSLATE.encode(), (b"authorization", value))
+        connection.send(stream, message(b""), is_last=True)
+
+        def is_ended() -> bool:
+            connection.receive()
+            return stream in connection.ended or not connection.is_open
+
+        wait_until(is_ended)
+    wait_until(lambda: "UNAUTHENTICATED" in guarded.log() or not connection.is_open)
+    assert "secret" not in guarded.log()
+    assert r"sec\xc3" not in guarded.log()
+
+
+def test_a_full_pipe_of_the_log_stops_nobody() -> None:
+    """Standard error is a pipe that takes 64 kB and is never read. The server answers on, and ends on SIGTERM."""
+    with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = free.getsockname()[1], other.getsockname()[1]
+    flags = [f"--grpc-port={ports[0]}", f"--http-port={ports[1]}", "--models=everyday", "--num-workers=1"]
+    process = subprocess.Popen([sys.executable, "-m", "regard", "serve", *flags], stderr=subprocess.PIPE)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as channel:
+            stub = stubs.AttentionServiceStub(channel)
+            request = pb.TranslateRequest(texts=[""], model="x" * 200)
+            stub.Translate(
+                pb.TranslateRequest(texts=["a"], target_language="de"), wait_for_ready=True, timeout=PATIENCE_S
+            )
+            for _ in range(1500):  # lines of some 200 bytes
+                with pytest.raises(grpc.RpcError):
+                    stub.Translate(request, timeout=PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_process_ends_whatever_its_threads_do() -> None:
+    """A thread that never ends, as a graph without end or a decoder: the process would wait for it."""
+    script = (
+        "import threading, time\\n"
+        "from regard_service.app.main import _end_process_after\\n"
+        "threading.Thread(target=lambda: [time.sleep(1) for _ in iter(int, 1)]).start()\\n"
+        "_end_process_after(0.1)\\n"
+    ).replace("\\n", "\n")
+    assert subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_S, check=False).returncode == 1

@@ -28,10 +28,12 @@ from regard_service.app.wiring import (
     open_server_tracing,
 )
 from regard_service.auth.access_control import AccessControl
+from regard_service.auth.address import networks
 from regard_service.auth.tokens import Scope
 from regard_service.convert.requests import RequestReader
 from regard_service.domain.models import unready_reasons
 from regard_service.http.application import create_app
+from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
 from regard_service.http.server import HttpServer
 from regard_service.observability import logs
@@ -160,7 +162,11 @@ class Server:
         )
         tls = None if certificates is None else certificates.https_context()
         try:
-            self._http = HttpServer(app, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s)
+            hosts = settings.allowed_hosts or default_hosts(settings.host)
+            checked = HostCheck(app, hosts)
+            self._http = HttpServer(
+                checked, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s
+            )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
@@ -202,7 +208,7 @@ class Server:
         yield MetricsLayer(self._metrics.grpc)
         yield ErrorStatusLayer(self._metrics.refusals.count)
         if self._access_control is None:
-            yield PeerLayer()
+            yield PeerLayer(networks(self._settings.trusted_proxies))
         else:
             yield AuthLayer(self._access_control, _scopes(self._services))
         yield MessageBounds(call_limits(self._settings))

@@ -97,6 +97,16 @@ def _plain(value: object) -> str:
     return text if text.isprintable() and _UNQUOTED.fullmatch(text) else json.dumps(text)
 
 
+class HeaderFilter(logging.Filter):
+    """Leaves the bytes of headers out of gRPC's own lines: of a header that is not UTF-8, it logs them all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redacts a line; keeps every line."""
+        if record.name.startswith("grpc") and str(record.msg).startswith("Invalid encoding"):
+            record.msg, record.args, record.exc_info = "a header is not UTF-8", (), None
+        return True
+
+
 class BatchingHandler(logging.StreamHandler[TextIO]):
     """Writes the lines of an event loop in batches; writes warnings, and lines of other threads, at once.
 
@@ -161,6 +171,7 @@ def configure(level: str, form: Literal["text", "json"], stream: TextIO | None =
     _writer = target if isinstance(target, LogWriter) else None
     handler = BatchingHandler(cast(TextIO, target))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.addFilter(HeaderFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
