@@ -7,6 +7,10 @@ import asyncio
 import gzip
 import http.client
 import json
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,14 +22,16 @@ from google.protobuf import json_format
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
+import regard
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard_service.auth.tokens import hash_token
 from regard_service.errors import MAX_VIOLATIONS
 from regard_service.open_inference import open_inference_pb2 as v2
-from tests.faults.process_use import MIB, cpu_s, peak_bytes
+from tests.faults.http2 import RawConnection, message
+from tests.faults.process_use import MIB, cpu_s, peak_bytes, resident_bytes
 from tests.system.served import Served, served
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 TRANSLATE = "/regard.v1.AttentionService/Translate"
 EMPTY_TEXTS = pb.TranslateRequest(texts=[""]).SerializeToString() * 8_000_000
@@ -47,12 +53,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-def call(server: Served, path: str, message: bytes, **options: Any) -> grpc.RpcError:
+def call(server: Served, path: str, raw: bytes, **options: Any) -> grpc.RpcError:
     """Sends a message, which must be refused; returns the error."""
     with grpc.insecure_channel(server.target) as channel:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
         with pytest.raises(grpc.RpcError) as refused:
-            method(message, timeout=PATIENCE_S, **options)
+            method(raw, timeout=PATIENCE_S, **options)
         return refused.value
 
 
@@ -123,15 +129,15 @@ EXPENSIVE = {
 }
 
 
-@pytest.mark.parametrize(("path", "message", "field"), EXPENSIVE.values(), ids=EXPENSIVE.keys())
+@pytest.mark.parametrize(("path", "raw", "field"), EXPENSIVE.values(), ids=EXPENSIVE.keys())
 def test_a_message_of_too_much_is_refused_before_it_is_parsed(
-    server: Served, path: str, message: bytes, field: str
+    server: Served, path: str, raw: bytes, field: str
 ) -> None:
     pid = server.process.pid
-    call(server, path, message[:1])  # the first refusal imports and caches
+    call(server, path, raw[:1])  # the first refusal imports and caches
     cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
     for _ in range(3):
-        error: Any = call(server, path, message)
+        error: Any = call(server, path, raw)
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert error.details().startswith(f"{field}: ")
     assert cpu_s(pid) - cpu_before_s < 1.5
@@ -235,3 +241,142 @@ def test_texts_of_very_many_tokens_are_not_all_tokenized(server: Served) -> None
     error: Any = call(server, TRANSLATE, request.SerializeToString())
     assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
     assert peak_bytes(pid) - peak_before < 700 * MIB
+
+
+HALF_BYTES = 15_000_000
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Served]:
+    """A server whose calls may add 64 MiB."""
+    flags = (f"--max-buffered-bytes={64 * MIB}", f"--client-timeout-s={PATIENCE_S * 2}")
+    with served("--models=everyday", "--num-workers=1", *flags) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Served]:
+    """A server whose clients have a second to read an answer."""
+    with served("--models=everyday", "--num-workers=1", "--max-deadline-s=1", "--client-timeout-s=1") as server:
+        yield server
+
+
+def translate(server: Served) -> str:
+    with regard.Client(server.target, timeout=PATIENCE_S) as client:
+        return client.translate(SENTENCE, to="de").text
+
+
+def test_unfinished_messages_give_way_where_memory_is_short(small: Served) -> None:
+    """40 calls on four connections, each with half of 30 MB: 600 MB that never become a call.
+
+    The time to finish them is a minute. Only the lack of memory can end them before.
+    """
+    expected, pid = translate(small), small.process.pid
+    before = resident_bytes(pid)
+    opened = [RawConnection(small.grpc_port) for _ in range(4)]
+    half, streams = message(bytes(HALF_BYTES), 2 * HALF_BYTES), []
+    try:
+        for each in opened:
+            streams += [(each, each.call(TRANSLATE.encode())) for _ in range(10)]
+        sent = dict.fromkeys(range(len(streams)), 0)
+
+        def has_ended_one() -> bool:
+            for number, (connection, stream) in enumerate(streams):
+                part = half[sent[number] : sent[number] + MIB]
+                sent[number] += connection.send(stream, part)
+            return sum(len(each.ended) for each in opened) >= 20
+
+        wait_until(has_ended_one)
+        assert translate(small) == expected
+    finally:
+        for each in opened:
+            each.close()
+    wait_until(lambda: resident_bytes(pid) < before + 64 * MIB)
+
+
+@pytest.mark.parametrize("reason", ["time", "memory"])
+def test_answers_that_nobody_reads_lose_their_connection(reason: str, request: pytest.FixtureRequest) -> None:
+    """30 calls with maps over a window that stays closed. Their answers would stay in memory for ever."""
+    server: Served = request.getfixturevalue("hasty" if reason == "time" else "small")
+    expected, pid = translate(server), server.process.pid
+    before = resident_bytes(pid)
+    asked = pb.TranslateRequest(texts=[SENTENCE * 3] * 4, target_language="de", attention=ALL_MAPS)
+    deaf = RawConnection(server.grpc_port, own_window=0)
+    try:
+        for _ in range(30):
+            deaf.send(deaf.call(TRANSLATE.encode()), message(asked.SerializeToString()), is_last=True)
+
+        def is_closed() -> bool:
+            deaf.receive()
+            return not deaf.is_open
+
+        wait_until(is_closed)
+    finally:
+        deaf.close()
+    assert translate(server) == expected
+    wait_until(lambda: resident_bytes(pid) < before + 64 * MIB)
+
+
+def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:
+    request = pb.StreamTranslateRequest(text=SENTENCE * 3, target_language="de", attention=ALL_MAPS)
+    deaf = RawConnection(hasty.grpc_port, own_window=0)
+    with closing(deaf):
+        path = b"/regard.v1.AttentionService/StreamTranslate"
+        deaf.send(deaf.call(path), message(request.SerializeToString()), is_last=True)
+
+        def has_no_slots() -> bool:
+            deaf.receive()
+            return hasty.metric("regard_live_slots") == 0 and not deaf.is_open
+
+        wait_until(has_no_slots)
+
+
+@pytest.mark.parametrize("value", [b"Bearer secret\xff\xfe", b"secret\x80", b"Bearer sec\xc3\x28ret"])
+def test_no_bytes_of_a_token_are_logged(guarded: Served, value: bytes) -> None:
+    connection = RawConnection(guarded.grpc_port)
+    with closing(connection):
+        stream = connection.call(TRANSLATE.encode(), (b"authorization", value))
+        connection.send(stream, message(b""), is_last=True)
+
+        def is_ended() -> bool:
+            connection.receive()
+            return stream in connection.ended or not connection.is_open
+
+        wait_until(is_ended)
+    wait_until(lambda: "UNAUTHENTICATED" in guarded.log() or not connection.is_open)
+    assert "secret" not in guarded.log()
+    assert r"sec\xc3" not in guarded.log()
+
+
+def test_a_full_pipe_of_the_log_stops_nobody() -> None:
+    """Standard error is a pipe that takes 64 kB and is never read. The server answers on, and ends on SIGTERM."""
+    with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = free.getsockname()[1], other.getsockname()[1]
+    flags = [f"--grpc-port={ports[0]}", f"--http-port={ports[1]}", "--models=everyday", "--num-workers=1"]
+    process = subprocess.Popen([sys.executable, "-m", "regard", "serve", *flags], stderr=subprocess.PIPE)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{ports[0]}") as channel:
+            stub = stubs.AttentionServiceStub(channel)
+            request = pb.TranslateRequest(texts=[""], model="x" * 200)
+            stub.Translate(
+                pb.TranslateRequest(texts=["a"], target_language="de"), wait_for_ready=True, timeout=PATIENCE_S
+            )
+            for _ in range(1500):  # lines of some 200 bytes
+                with pytest.raises(grpc.RpcError):
+                    stub.Translate(request, timeout=PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_process_ends_whatever_its_threads_do() -> None:
+    """A thread that never ends, as a graph without end or a decoder: the process would wait for it."""
+    script = (
+        "import threading, time\\n"
+        "from regard_service.app.main import _end_process_after\\n"
+        "threading.Thread(target=lambda: [time.sleep(1) for _ in iter(int, 1)]).start()\\n"
+        "_end_process_after(0.1)\\n"
+    ).replace("\\n", "\n")
+    assert subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_S, check=False).returncode == 1

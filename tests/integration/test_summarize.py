@@ -184,7 +184,10 @@ def test_long_texts_are_truncated_or_refused(client: regard.Client) -> None:
     [
         ("", r"texts\[0\].*empty"),
         (" \n\t ", r"texts\[0\].*white space"),
-        ("a bit of text. " * 70_000, r"texts\[0\]: has 1050000 bytes, more than any text of 20000 characters, the limit"),
+        (
+            "a bit of text. " * 70_000,
+            r"texts\[0\]: has 1050000 bytes, more than any text of 20000 characters, the limit",
+        ),
     ],
     ids=["empty", "blank", "a megabyte"],
 )

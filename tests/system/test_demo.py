@@ -4,7 +4,6 @@ import importlib.util
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from rich.console import Console

@@ -7,6 +7,7 @@ from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates, TlsError
 from regard_service.auth.access_control import AccessControl
+from regard_service.auth.renewal import TokenRenewal
 from regard_service.auth.tokens import TokenFile, TokensError
 from regard_service.calls.answer_size import AnswerLimits
 from regard_service.calls.data_plane import DataPlane
@@ -121,7 +122,8 @@ def open_access_control(settings: Settings) -> AccessControl | None:
     if settings.tokens_file is None:
         return None
     try:
-        return AccessControl(TokenFile.load(settings.tokens_file))
+        renewal = TokenRenewal(settings.tokens_file)
+        return AccessControl(TokenFile.load(settings.tokens_file), renewal.renewed)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
 

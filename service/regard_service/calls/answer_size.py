@@ -8,7 +8,7 @@ from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.offered_maps import num_layers_and_heads
 from regard_service.domain.results import Result
-from regard_service.errors import AnswerTooLarge
+from regard_service.errors import AnswerTooLarge, Overloaded
 from regard_service.generation import Generation
 from regard_service.maps.builder import needs_trace
 
@@ -34,13 +34,42 @@ class AnswerLimits:
     """
 
     max_bytes: int = 32 * 2**20
-    max_making_bytes: int = 384 * 2**20
+    max_making_bytes: int = 256 * 2**20
+
+
+class MakingMemory:
+    """The memory of all answers in the making, on one event loop.
+
+    Args:
+        max_bytes: the limit, which `AnswerLimits` gives.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+
+    def take(self, num_bytes: int) -> None:
+        """Takes memory for a call. Raises Overloaded if there is too little beside the other calls'."""
+        if self._num_bytes and self._num_bytes + num_bytes > self._max_bytes:
+            raise Overloaded(
+                f"the answers in the making take {self._num_bytes} bytes and this one {num_bytes} more; "
+                f"the limit is max_answer_memory_bytes, {self._max_bytes}",
+                retry_after_s=1.0,
+            )
+        self._num_bytes += num_bytes
+
+    def give_back(self, num_bytes: int) -> None:
+        """Frees the memory of a call that has ended."""
+        self._num_bytes -= num_bytes
 
 
 def check_answer(
     manifest: Manifest, options: AttentionOptions, generation: Generation, inputs: Sequence[Input], limits: AnswerLimits
-) -> None:
+) -> int:
     """Refuses a call whose answer is expected to exceed a limit.
+
+    Returns:
+        the bytes that its making takes.
 
     Raises:
         AnswerTooLarge: names the limit, and what makes the answer smaller.
@@ -57,6 +86,7 @@ def check_answer(
     if num_kept > limits.max_making_bytes:
         found = f"making the answer would take some {num_kept} bytes of memory"
         raise too_large(found, "max_answer_memory_bytes", limits.max_making_bytes, options)
+    return num_kept
 
 
 def result_bytes(result: Result, options: AttentionOptions) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -75,6 +76,10 @@ class DataPlane:
 
     async def _results(self, plan: CallPlan) -> list[Result]:
         """Runs all requests of a call side by side, and builds the result of each input."""
+        with closing(plan):
+            return await self._results_of(plan)
+
+    async def _results_of(self, plan: CallPlan) -> list[Result]:
         with plan.permit as permit:
             finished = iter(await permit.run_all(plan.requests))
         results: list[Result] = []
@@ -102,7 +107,7 @@ class DataPlane:
     async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncIterator[StreamEvent]:
         """Yields the source, each token as the search commits it, and the result."""
         plan = await plan_call()
-        with plan.permit:
+        with closing(plan):
             builder = plan.result_builder(0)
             yield Started(builder.source, plan.model.name, plan.model.manifest.version)
             requests = plan.requests[:: plan.num_sequences(0)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from regard_service.auth.caller import current_caller
+from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
@@ -22,13 +23,28 @@ MAX_LENGTH_FACTOR = 3
 MIN_LENGTH_LIMIT = 16
 
 
+class Memory:
+    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded."""
+
+    def __init__(self, making: MakingMemory, num_bytes: int) -> None:
+        making.take(num_bytes)
+        self._making = making
+        self._num_bytes = num_bytes
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._making.give_back(self._num_bytes)
+        self._num_bytes = 0
+
+
 @dataclass(frozen=True)
 class CallPlan:
     """A call whose model is chosen and whose inputs are read. None of its requests has been submitted.
 
     Attributes:
         requests: the engine's requests: for every part of every input, one per sequence.
-        permit: the call's places in the queue, which whoever runs the plan closes.
+        permit: the call's places in the queue.
+        memory: of the answer's making.
     """
 
     model: LoadedModel
@@ -37,6 +53,12 @@ class CallPlan:
     call: Call
     requests: tuple[EngineRequest, ...]
     permit: Permit
+    memory: Memory
+
+    def close(self) -> None:
+        """Gives back what the call holds. Whoever runs the plan closes it."""
+        self.permit.close()
+        self.memory.close()
 
     def result_builder(self, index: int) -> ResultBuilder | PassageBuilder:
         """Returns the builder of an input's result."""

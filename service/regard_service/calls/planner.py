@@ -1,5 +1,7 @@
 """Plans a call: chooses the model, resolves the options, reads the inputs."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -7,9 +9,9 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import Task, TextSource
-from regard_service.calls.answer_size import AnswerLimits, check_answer
+from regard_service.calls.answer_size import AnswerLimits, MakingMemory, check_answer
 from regard_service.calls.inputs import Input
-from regard_service.calls.plan import CallPlan, chooses_from_shortlist, engine_requests
+from regard_service.calls.plan import CallPlan, Memory, chooses_from_shortlist, engine_requests
 from regard_service.calls.preparing import Preparation
 from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -18,7 +20,7 @@ from regard_service.domain.results import Span
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
+from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.languages.matching import match
 from regard_service.observability.tracing.record import stage
 from regard_service.passages.protection.patterns import compile_patterns
@@ -65,6 +67,7 @@ class CallPlanner:
         answer_limits: AnswerLimits | None = None,
     ) -> None:
         self._answer_limits = answer_limits or AnswerLimits()
+        self._making = MakingMemory(self._answer_limits.max_making_bytes)
         self._repository = repository
         self._take_permit = take_permit
         self._pool = pool
@@ -175,17 +178,30 @@ class CallPlanner:
         )
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
-            inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
+            inputs, unreadable = await self._read_in_time(readings, call.deadline, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
-            check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
+            num_bytes = check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
             requests = tuple(engine_requests(inputs, generation, call, is_listed=is_listed))
             if requests:
                 permit.extend(requests)
+            memory = Memory(self._making, num_bytes)
         except BaseException:
             permit.close()
             raise
-        return CallPlan(model, generation, inputs, call, requests, permit)
+        return CallPlan(model, generation, inputs, call, requests, permit, memory)
+
+    async def _read_in_time(
+        self, readings: Sequence[Reading], deadline: float | None, *, is_threaded: bool
+    ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
+        """As `_read`; stops at the call's deadline, if threads read."""
+        if not is_threaded or deadline is None:
+            return await self._read(readings, is_threaded=is_threaded)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._read(readings, is_threaded=True)
+        except TimeoutError:
+            raise DeadlinePassed("the call's deadline passed while its inputs were read") from None
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool

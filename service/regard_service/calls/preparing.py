@@ -14,7 +14,6 @@ from regard_service.passages.protection.patterns import Pattern
 from regard_service.passages.protection.protect import protect
 from regard_service.passages.segments import Segment, is_spaced
 
-
 # A sentence of plain words, as most are: there is nothing to normalize and nothing to protect, and to find that out
 # word by word would take longer than all else that happens to it. At most the first letters of words are capitals.
 _WORD = r"(?:[A-Z\u00c0-\u00d6\u00d8-\u00de]?+[a-z\u00df-\u00f6\u00f8-\u00ff']++|I|A)"

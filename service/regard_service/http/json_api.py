@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.errors import BodyTooLarge, InvalidInput, NotReady
+from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
 from regard_service.http.body_bounds import counting
 from regard_service.http.context import HttpContext
 from regard_service.http.json_requests import read_body, read_query
@@ -100,8 +100,9 @@ class JsonApi:
             if handler is None:
                 raise LookupError(f"gRPC does not answer {endpoint.grpc_path}")
             try:
+                _check_site(request)
                 context = _context(request)
-            except InvalidInput as error:
+            except (InvalidInput, Forbidden) as error:
                 return Problem.of_error(error).response()
             message = _UnreadMessage(request, partial(self._read, request, endpoint))
             try:
@@ -182,6 +183,16 @@ class _UnreadMessage:
 def as_json(message: Message) -> dict[str, Any]:
     """Returns a message in protobuf's JSON, with the field names of the .proto."""
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _check_site(request: Request) -> None:
+    """Refuses a GET that a page of another site makes a browser send: unlike JSON, it needs nobody's permission.
+
+    Raises:
+        Forbidden: names the header by which browsers tell (https://www.w3.org/TR/fetch-metadata).
+    """
+    if request.method == "GET" and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Forbidden("a page of another site made this request, as sec-fetch-site tells")
 
 
 def _context(request: Request) -> HttpContext:

@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from regard_service.convert.status import DETAILS_KEY, OUT_OF_MEMORY
 from regard_service.errors import AnswerTooLarge
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
-from regard_service.rpc.messages import MessageReader
+from regard_service.rpc.layers.request_log import PROBE_SERVICES
+from regard_service.rpc.messages import MessageLimits, Messages
 
 
 class Routes(grpc.GenericRpcHandler):
@@ -20,7 +21,7 @@ class Routes(grpc.GenericRpcHandler):
     Args:
         layers: outermost first. They see a call before its message is read; its request is an `Unread`.
         inner_layers: those that see the message.
-        message_timeout_s: the limit of the time until a call's message.
+        message_limits: of messages on their way.
         max_answer_bytes: the limit of a message that answers; None: no limit.
     """
 
@@ -28,7 +29,7 @@ class Routes(grpc.GenericRpcHandler):
         self,
         *layers: Layer,
         inner_layers: Sequence[Layer] = (),
-        message_timeout_s: float,
+        message_limits: MessageLimits,
         max_answer_bytes: int | None = None,
     ) -> None:
         self._max_answer_bytes = max_answer_bytes
@@ -36,7 +37,7 @@ class Routes(grpc.GenericRpcHandler):
         self._inner_layers = tuple(inner_layers)
         self._handlers: dict[str, Handler] = {}
         self._grpc_handlers: dict[str, Handler] = {}
-        self._reader = MessageReader(message_timeout_s)
+        self._messages = Messages(message_limits)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Returns gRPC's handler of a path; None makes gRPC answer UNIMPLEMENTED."""
@@ -56,7 +57,7 @@ class Routes(grpc.GenericRpcHandler):
             method = Method.of(service_name, name, handler)
             self._handlers[path] = self._wrapped(handler, method)
             serializing = self._wrapped(handler, method, returns_bytes=True)
-            self._grpc_handlers[path] = self._reader.grpc_handler(serializing, self._deserializer(handler, method))
+            self._grpc_handlers[path] = self._messages.grpc_handler(serializing, self._deserializer(handler, method))
 
     def _deserializer(self, handler: Handler, method: Method) -> Codec:
         deserialize: Codec = handler.request_deserializer or _identity
@@ -75,7 +76,11 @@ class Routes(grpc.GenericRpcHandler):
         serialize: Codec = handler.response_serializer or _identity
         for layer in reversed((*self._outer_layers, *self._inner_layers)):
             serialize = layer.serializer(method, serialize)
-        behavior: Behavior = _writing(own, self._max_answer_bytes) if handler.response_streaming else own
+        behavior: Behavior = own
+        if handler.response_streaming:
+            behavior = _writing(own, self._max_answer_bytes)
+            if not method.service.startswith(PROBE_SERVICES):
+                behavior = self._messages.within_call_time(behavior)
         if returns_bytes and not handler.response_streaming:
             behavior, serialize = _serializing(behavior, serialize, self._max_answer_bytes), _identity
         elif not handler.response_streaming:
@@ -83,7 +88,7 @@ class Routes(grpc.GenericRpcHandler):
         for layer in reversed(self._inner_layers):
             behavior = layer.around(method, behavior)
         if not handler.request_streaming:
-            behavior = self._reader.reading(behavior)
+            behavior = self._messages.reading(behavior)
         for layer in reversed(self._outer_layers):
             behavior = layer.around(method, behavior)
         behavior = _out_of_memory_guarded(behavior)

@@ -7,7 +7,6 @@ from markdown_it import MarkdownIt
 
 from regard_service.documents.markdown import open_markdown
 from regard_service.documents.unit import DocumentOptions, Written
-
 from tests.unit.service.documents.translators import copied, shouted, texts, written
 
 PAGE = """\
@@ -150,9 +149,66 @@ def test_markup_is_tags_and_code_is_shown_but_kept() -> None:
 
 FRAGMENTS = st.sampled_from(
     [
-        *("a", "b c", "é", "語", "1.", "-", "*", "**", "_", "`", "``", "[", "]", "(", ")", "](u)", "![", "<b>", "</b>", "<", ">"),
-        *("&amp;", "&", "\\", "\\*", "\n", "\n\n", "  \n", "\\\n", "# ", "> ", "- ", "1. ", "    ", "\t", "|", "\n|-|-|\n", "~~"),
-        *("```\n", "---\n", "===\n", "[^1]", "[^1]: ", "[a]: u\n", "[a]", "$", "$$", ": ", "<div>", "</div>", "<!--", "-->", "\r\n", "\r"),
+        *(
+            "a",
+            "b c",
+            "é",
+            "語",
+            "1.",
+            "-",
+            "*",
+            "**",
+            "_",
+            "`",
+            "``",
+            "[",
+            "]",
+            "(",
+            ")",
+            "](u)",
+            "![",
+            "<b>",
+            "</b>",
+            "<",
+            ">",
+        ),
+        *(
+            "&amp;",
+            "&",
+            "\\",
+            "\\*",
+            "\n",
+            "\n\n",
+            "  \n",
+            "\\\n",
+            "# ",
+            "> ",
+            "- ",
+            "1. ",
+            "    ",
+            "\t",
+            "|",
+            "\n|-|-|\n",
+            "~~",
+        ),
+        *(
+            "```\n",
+            "---\n",
+            "===\n",
+            "[^1]",
+            "[^1]: ",
+            "[a]: u\n",
+            "[a]",
+            "$",
+            "$$",
+            ": ",
+            "<div>",
+            "</div>",
+            "<!--",
+            "-->",
+            "\r\n",
+            "\r",
+        ),
     ]
 )
 
@@ -217,7 +273,7 @@ def test_a_translation_with_other_tags_leaves_the_source_and_says_so(translation
 
 
 def test_the_case_of_the_shared_list() -> None:
-    source = "# My garden\n\nIt has *two* trees and [a pond](https://example.com).\n\n```python\nprint(\"hello\")\n```\n"
+    source = '# My garden\n\nIt has *two* trees and [a pond](https://example.com).\n\n```python\nprint("hello")\n```\n'
     document = open_markdown(source.encode(), DocumentOptions())
     assert written(document, ["Mein Garten", 'Er hat <g id="2">zwei</g> Bäume und <g id="6">einen Teich</g>.']) == (
         "# Mein Garten\n\nEr hat *zwei* Bäume und [einen Teich](https://example.com).\n\n"
@@ -225,7 +281,9 @@ def test_the_case_of_the_shared_list() -> None:
     )
 
 
-@pytest.mark.parametrize("hostile", ["[" * 20_000, "*a **b " * 5_000, "`" * 20_000, "<a " * 10_000, "> " * 2_000 + "a", "![" * 9_000])
+@pytest.mark.parametrize(
+    "hostile", ["[" * 20_000, "*a **b " * 5_000, "`" * 20_000, "<a " * 10_000, "> " * 2_000 + "a", "![" * 9_000]
+)
 def test_hostile_files_are_read_in_bounded_time(hostile: str) -> None:
     document = open_markdown(hostile.encode(), DocumentOptions(max_unit_characters=10**6))
     assert document.write(copied(document)).data == hostile.encode()

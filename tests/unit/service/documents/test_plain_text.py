@@ -8,7 +8,6 @@ from regard_service.documents.formats import open_document
 from regard_service.documents.plain_text import open_plain_text
 from regard_service.documents.unit import DocumentOptions
 from regard_service.errors import InvalidInput
-
 from tests.unit.service.documents.translators import copied, shouted, texts
 
 TEXT = st.text(st.sampled_from("ab é語 \t\n\r.\u2028\x85"), max_size=60)
@@ -35,7 +34,9 @@ def test_paragraphs() -> None:
         ("  Three.", "line 5"),
         ("Four", "line 9"),
     ]
-    assert document.write(["Eins.\nZwei.", "  Drei.", None]).data == b"Eins.\nZwei.\n \r\n\n  Drei.\r\n\r\n---\n\nFour\n"
+    assert (
+        document.write(["Eins.\nZwei.", "  Drei.", None]).data == b"Eins.\nZwei.\n \r\n\n  Drei.\r\n\r\n---\n\nFour\n"
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
