@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regard_models.recipes.word_links import Links
+
 IGNORED_LABEL = -100
 
 # Equal spelling in English, German, French and Spanish, so that a pair with a replaced name is still a translation.
@@ -25,11 +27,17 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Pair:
-    """A sentence and its translation; `language` is the target's code."""
+    """A sentence and its translation.
+
+    Attributes:
+        language: the target's code.
+        links: positions of words that translate each other, see `word_links.py`; empty if unknown.
+    """
 
     source: str
     target: str
     language: str
+    links: Links = ()
 
 
 def read_pairs(folder: Path, split: str, language: str, *, source_language: str = "en") -> list[Pair]:
@@ -54,7 +62,7 @@ def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
     if not in_source or len(in_source) != len(in_target) or rng.random() < keep:
         return pair
     name = rng.choice(NAMES)
-    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language)
+    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language, pair.links)
 
 
 def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list[Pair]:
