@@ -10,7 +10,6 @@ it extends.
 
 import argparse
 import random
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from regard_models.checkpoint import Checkpoint
@@ -171,7 +170,7 @@ class _Recipe:
         self._help = {code: read_help(options.data / "libreoffice_help", "dev", code)[:60] for code in LANGUAGES}
 
     def loss_of(self, model: Transformer) -> Any:
-        """Label smoothing 0.1 (Vaswani et al. 2017, section 5.4) and the negative log of the attention on linked tokens."""
+        """Label smoothing 0.1 (Vaswani et al. 2017, section 5.4) and guided alignment."""
         layer, head = ALIGNMENT_HEAD
 
         def loss(batch: GuidedBatch) -> tuple[Tensor, dict[str, float]]:
@@ -184,9 +183,8 @@ class _Recipe:
 
         return loss
 
-    def validate(self, model: nn.Module, step: int) -> Log:
+    def validate(self, model: Transformer, step: int) -> Log:
         """Greedy BLEU on a part of the dev sets; writes the checkpoint."""
-        assert isinstance(model, Transformer)
         scores: Log = {}
         for code in LANGUAGES:
             for name, pairs in (("tatoeba", self._dev[code]), ("help", self._help[code])):

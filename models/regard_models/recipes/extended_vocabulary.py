@@ -7,6 +7,7 @@ merged piece starts with the mean of its parts' embeddings, so that a trained mo
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from tokenizers import Tokenizer
@@ -16,7 +17,7 @@ Merge = tuple[str, str]
 
 
 def more_merges(tokenizer: Tokenizer, texts: Iterable[str], number: int) -> list[Merge]:
-    """The merges that byte-pair encoding (Sennrich et al. 2016) would learn next from the texts, most frequent first."""
+    """The merges that byte-pair encoding (Sennrich et al. 2016) would learn next, most frequent first."""
     words: Counter[tuple[str, ...]] = Counter()
     for encoding in tokenizer.encode_batch(list(texts)):
         words.update(_mergeable(encoding.tokens))
@@ -46,7 +47,7 @@ def _learn(words: Counter[tuple[str, ...]], number: int) -> list[Merge]:
     pairs: Counter[Merge] = Counter()
     where: dict[Merge, set[int]] = {}
     for at, word in enumerate(table):
-        for pair in zip(word, word[1:], strict=False):
+        for pair in pairwise(word):
             pairs[pair] += counts[at]
             where.setdefault(pair, set()).add(at)
     merges: list[Merge] = []
@@ -55,10 +56,10 @@ def _learn(words: Counter[tuple[str, ...]], number: int) -> list[Merge]:
         merges.append(best)
         for at in where.pop(best):
             word = table[at]
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 pairs[pair] -= counts[at]
             table[at] = _merged(word, best)
-            for pair in zip(table[at], table[at][1:], strict=False):
+            for pair in pairwise(table[at]):
                 pairs[pair] += counts[at]
                 where.setdefault(pair, set()).add(at)
         del pairs[best]

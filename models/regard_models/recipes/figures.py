@@ -49,12 +49,8 @@ def amount(figure: Figure, currency: str) -> Figure:
 
 def time_of_day(hour: int, minute: int, *, half_days: tuple[str, str] | None = None) -> Figure:
     """A time; English may count two times twelve hours, with the names of its halves, the others count 24."""
-    if half_days:
-        english = f"{(hour - 1) % 12 + 1}:{minute:02} {half_days[hour >= 12]}"
-    else:
-        english = f"{hour}:{minute:02}"
     return {
-        "en": english,
+        "en": f"{(hour - 1) % 12 + 1}:{minute:02} {half_days[hour >= 12]}" if half_days else f"{hour}:{minute:02}",
         "de": f"{hour}:{minute:02} Uhr",
         "fr": f"{hour} h {minute:02}" if minute else f"{hour} h",
         "es": f"{hour}:{minute:02}",

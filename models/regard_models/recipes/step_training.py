@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from regard_models.recipes.training import Batch, gains_by_bfloat16
 
+Net = TypeVar("Net", bound=nn.Module)
 Weights = dict[str, Tensor]
 Log = dict[str, Any]
 
@@ -62,7 +63,7 @@ class _Progress:
     seconds: float = 0.0
 
 
-class StepTraining:
+class StepTraining(Generic[Net, Batch]):
     """A training in a folder, which later calls continue.
 
     Args:
@@ -76,10 +77,10 @@ class StepTraining:
     def __init__(
         self,
         folder: Path,
-        model: nn.Module,
+        model: Net,
         batches: Callable[[int], Iterator[Batch]],
         loss_of: Callable[[Batch], tuple[Tensor, dict[str, float]]],
-        validate: Callable[[nn.Module, int], Log],
+        validate: Callable[[Net, int], Log],
         *,
         device: str,
         clock: Callable[[], float] = time.monotonic,
@@ -129,7 +130,7 @@ class StepTraining:
             share = batch.num_tokens / total
             with torch.autocast(self._device, torch.bfloat16, enabled=gains_by_bfloat16(self._device)):
                 loss, parts = self._loss_of(batch.to(self._device))
-            (loss * share).backward()  # type: ignore[no-untyped-call]
+            (loss * share).backward()
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + share * value
         nn.utils.clip_grad_norm_(self._model.parameters(), plan.max_gradient_norm)

@@ -82,7 +82,9 @@ class _Cells:
                 grids.append((np.full(at.shape[1], number, np.int32), at[1], at[0], at[1] + rows[0], at[0] + rows[1]))
                 types.append(((source[None] << 32) + target[:, None]).ravel())
                 rows = [rows[0] + len(source), rows[1] + len(target)]
-        pair, source_at, target_at, source_row, target_row = (np.concatenate(column) for column in zip(*grids))
+        pair, source_at, target_at, source_row, target_row = (
+            np.concatenate(column) for column in zip(*grids, strict=True)
+        )
         combined, kind = np.unique(np.concatenate(types), return_inverse=True)
         lengths = np.bincount(source_row).size, np.bincount(target_row).size
         prior = _diagonal(source_at, target_at, source_row, target_row, lengths)
