@@ -207,6 +207,7 @@ class _Recipe:
             "recipe": "models/regard_models/recipes/everyday.py",
             "training": {"steps": step, "seed": self._options.seed, "device": self._options.device},
             "alignment_heads": [list(ALIGNMENT_HEAD)],
+            "alignment_method": "the head that guided alignment trains on links of IBM models",
             "alignment_shifted": True,
         }
 

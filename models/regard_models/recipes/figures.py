@@ -210,7 +210,7 @@ def sentence(language: str, rng: random.Random) -> Pair:
         texts[1] = _ONE_O_CLOCK.sub(lambda match: f"{'es ' if match[1] else ''}la 1:", texts[1])
     links: list[tuple[int, int]] = []
     for place in figures:
-        links += _links(*(_positions(side, place) for side in sides))
+        links += _links(*(_words_at(side, place) for side in sides))
     ends = [split_words(text) for text in texts]
     if ends[0][-1] == ends[1][-1] and ends[0][-1] in ".!?":
         links.append((len(ends[0]) - 1, len(ends[1]) - 1))
@@ -229,19 +229,31 @@ def _filled(frame: str, figures: dict[str, Figure], code: str) -> list[tuple[str
     return [*parts, (frame[end:], "")]
 
 
-def _positions(side: list[tuple[str, str]], place: str) -> list[int]:
-    """Positions of the words of a place."""
+def _words_at(side: list[tuple[str, str]], place: str) -> dict[int, str]:
+    """Position -> word, of a place."""
     at = 0
     for text, name in side:
-        count = len(split_words(text))
+        words = split_words(text)
         if name == place:
-            return list(range(at, at + count))
-        at += count
-    return []
+            return dict(enumerate(words, at))
+        at += len(words)
+    return {}
 
 
-def _links(source: list[int], target: list[int]) -> list[tuple[int, int]]:
-    """Word by word where both sides have as many, else each with each."""
-    if len(source) == len(target):
-        return list(zip(source, target, strict=True))
-    return [(i, j) for i in source for j in target]
+def _links(source: dict[int, str], target: dict[int, str]) -> list[tuple[int, int]]:
+    """Equal words with each other, but for separators; the rest in order where as many are left, else each with each.
+
+    Args:
+        source, target: position -> word.
+    """
+    links, left, free = [], [], dict(target)
+    for i, word in source.items():
+        match = next((j for j, other in free.items() if other == word and word not in ".,"), None)
+        if match is None:
+            left.append(i)
+        else:
+            links.append((i, match))
+            del free[match]
+    if len(left) == len(free):
+        return links + list(zip(left, free, strict=True))
+    return links + [(i, j) for i in left for j in free]

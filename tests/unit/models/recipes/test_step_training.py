@@ -1,0 +1,136 @@
+"""Training that ends by steps: pace, interruptions and the split into batches do not change what it learns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from regard_models.recipes import step_training
+from regard_models.recipes.step_training import Log, StepPlan, StepTraining
+
+SLOPE = 3.0
+PLAN = StepPlan(
+    60, peak_rate=0.3, warmup_steps=5, decay_steps=20, average=3, average_every=7, validate_every=20, save_every_s=0.0
+)
+
+
+@dataclass(frozen=True)
+class Points:
+    """A batch: x, and y = SLOPE * x."""
+
+    x: Tensor
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.x)
+
+    def to(self, device: str) -> "Points":
+        return self
+
+
+class Stopped(Exception):
+    """An interruption."""
+
+
+def points(number: int) -> Points:
+    return Points(torch.randn(4 + number % 3, 1, generator=torch.Generator().manual_seed(number)))
+
+
+def batches(first: int) -> Iterator[Points]:
+    return (points(number) for number in count(first))
+
+
+def clock(s_per_reading: float) -> Callable[[], float]:
+    readings = count()
+    return lambda: next(readings) * s_per_reading
+
+
+def train(
+    folder: Path,
+    plan: StepPlan = PLAN,
+    *,
+    s_per_reading: float = 0.01,
+    stop_before: int | None = None,
+    source: Callable[[int], Iterator[Points]] = batches,
+) -> tuple[float, list[Log]]:
+    """The slope that training ends at, and the scores that validation logged."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Dropout(0.2))
+    validated: list[Log] = []
+    steps = count()
+
+    def loss_of(batch: Points) -> tuple[Tensor, dict[str, float]]:
+        if next(steps) == stop_before:
+            raise Stopped
+        loss: Tensor = (model(batch.x) - SLOPE * batch.x).square().mean()
+        return loss, {"loss": loss.item()}
+
+    def validate(model: nn.Sequential, step: int) -> Log:
+        validated.append({"step": step, "slope": model[0].weight.item()})
+        return {"slope": model[0].weight.item()}
+
+    training = StepTraining(folder, model, source, loss_of, validate, device="cpu", clock=clock(s_per_reading))
+    training.run(plan)
+    return model[0].weight.item(), validated
+
+
+def test_a_slow_and_a_fast_machine_end_at_the_same_weights(tmp_path: Path) -> None:
+    fast, slow = train(tmp_path / "fast", s_per_reading=1e-6), train(tmp_path / "slow", s_per_reading=1000.0)
+    assert fast == slow
+    assert fast[0] == pytest.approx(0.8 * SLOPE, abs=0.2)  # with dropout, (1 - p) of the slope has the least loss
+    assert [line["step"] for line in fast[1]] == [20, 40, 60]
+
+
+@pytest.mark.parametrize("stop_before", [1, 19, 20, 33, 59])
+def test_an_interrupted_training_ends_at_the_weights_of_an_uninterrupted_one(tmp_path: Path, stop_before: int) -> None:
+    whole, _ = train(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(tmp_path / "parts", stop_before=stop_before)
+    torch.manual_seed(99)  # the state holds the generator of dropout
+    assert train(tmp_path / "parts")[0] == whole
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    assert len(logs[0]) == len(logs[1]) == 3
+
+
+def test_a_state_saved_at_some_steps_only_goes_on_from_there(tmp_path: Path) -> None:
+    """Snapshots and log lines after the saved step belong to steps that the later call makes again."""
+    plan = StepPlan(**{**vars(PLAN), "save_every_s": 0.25})
+    whole, _ = train(tmp_path / "whole", plan)
+    with pytest.raises(Stopped):
+        train(tmp_path / "parts", plan, stop_before=47)
+    assert train(tmp_path / "parts", plan)[0] == whole
+
+
+def test_gradients_of_several_batches_are_those_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean is over labels, not over batches, which differ in size."""
+    monkeypatch.setattr(step_training, "gains_by_bfloat16", lambda device: False)  # rounding would hide the difference
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
+
+    def joined(first: int) -> Iterator[Points]:
+        return (Points(torch.cat([points(2 * number).x, points(2 * number + 1).x])) for number in count(first))
+
+    parts = train(tmp_path / "parts", StepPlan(**{**vars(PLAN), "accumulate": 2}))
+    whole = train(tmp_path / "whole", source=joined)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-5)
+
+
+def test_the_result_is_the_mean_of_the_last_snapshots(tmp_path: Path) -> None:
+    slope, validated = train(tmp_path)
+    files = sorted(tmp_path.glob("snapshot-*.pt"))
+    assert [file.stem for file in files] == ["snapshot-00000049", "snapshot-00000056", "snapshot-00000060"]
+    every = [torch.load(file, weights_only=True)["0.weight"].item() for file in files]
+    assert slope == pytest.approx(sum(every) / 3, rel=1e-6)
+    assert validated[-1]["slope"] == slope
+
+
+def test_the_rate_rises_holds_and_falls_over_the_last_steps() -> None:
+    plan = StepPlan(100, peak_rate=2.0, warmup_steps=4, decay_steps=50)
+    rates = [plan.rate(step) for step in range(101)]
+    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
+    assert set(rates[4:51]) == {2.0}
+    assert rates[75] == pytest.approx(1.0)
+    assert rates[100] == 0.0
