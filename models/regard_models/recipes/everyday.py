@@ -27,8 +27,8 @@ from regard_models.recipes.everyday_data import LANGUAGES, Mixture, Stream, read
 from regard_models.recipes.extended_vocabulary import extend_embedding, extend_tokenizer, more_merges
 from regard_models.recipes.figures import MASKS
 from regard_models.recipes.guided_batches import GuidedBatch
-from regard_models.recipes.step_training import Log, StepPlan, StepTraining
 from regard_models.recipes.tokenizer import train_tokenizer
+from regard_models.recipes.training import Log, Loss, TrainingLoop, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, greedy_bleu, write_checkpoint
 from regard_models.recipes.word_links import link_words
 
@@ -42,6 +42,7 @@ CONFIG = TransformerConfig(
 
 ALIGNMENT_HEAD = (1, 1)  # layer and head that guided alignment trains
 ALIGNMENT_WEIGHT = 0.15
+AVERAGE = 4  # snapshots
 
 
 def main() -> None:
@@ -56,13 +57,13 @@ def main() -> None:
     tokenizer, model = _beginning(options.out, options.start, tatoeba, help_texts, random.Random(options.seed))
     pairs = _linked(tatoeba + help_texts, options.out / "links.npz")
     mixture = Mixture(pairs[: len(tatoeba)], pairs[len(tatoeba) :], options.seed)
-    plan = StepPlan(
+    plan = TrainingPlan(
         options.steps, options.peak_rate, warmup_steps=options.warmup_steps, decay_steps=options.decay_steps,
-        accumulate=options.accumulate, validate_every=options.validate_every,
+        accumulate=options.accumulate, average=AVERAGE, validate_every=options.validate_every,
     )  # fmt: skip
     recipe = _Recipe(options, Vocabulary(tokenizer))
     stream = Stream(mixture, tokenizer, options.max_tokens)
-    training = StepTraining(
+    training = TrainingLoop(
         options.out, model.to(options.device), stream, recipe.loss_of(model), recipe.validate, device=options.device
     )
     print(training.run(plan))
@@ -173,7 +174,7 @@ class _Recipe:
         """Label smoothing 0.1 (Vaswani et al. 2017, section 5.4) and guided alignment."""
         layer, head = ALIGNMENT_HEAD
 
-        def loss(batch: GuidedBatch) -> tuple[Tensor, dict[str, float]]:
+        def loss(batch: GuidedBatch) -> Loss:
             output = model(batch.source, batch.source_mask, batch.target, need_weights=True)
             written = functional.cross_entropy(
                 output.logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED_LABEL, label_smoothing=0.1
