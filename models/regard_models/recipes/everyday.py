@@ -2,6 +2,9 @@
 
     python -m regard_models.recipes.everyday --data DATA --out OUT --steps 20000 [--start CHECKPOINT] [--device cuda]
 
+Several GPUs: `torchrun --nproc-per-node GPUS -m regard_models.recipes.everyday --accumulate GPUS ...`. On CPUs that do
+other work too, set OMP_WAIT_POLICY=passive: threads that wait for each other then burn no time.
+
 One model translates into three languages: a token before the source names the target language. DATA has the folders
 `tatoeba` and `libreoffice_help`. A call with an OUT of before continues there, and ends at the same weights as one call
 that was never interrupted. With `--start`, training begins from the weights of an earlier checkpoint, whose vocabulary
@@ -27,6 +30,7 @@ from regard_models.recipes.everyday_data import LANGUAGES, Mixture, Stream, read
 from regard_models.recipes.extended_vocabulary import extend_embedding, extend_tokenizer, more_merges
 from regard_models.recipes.figures import MASKS
 from regard_models.recipes.guided_batches import GuidedBatch
+from regard_models.recipes.processes import Processes
 from regard_models.recipes.tokenizer import train_tokenizer
 from regard_models.recipes.training import Log, Loss, TrainingLoop, TrainingPlan
 from regard_models.recipes.translation import Vocabulary, greedy_bleu, write_checkpoint
@@ -64,7 +68,13 @@ def main() -> None:
     recipe = _Recipe(options, Vocabulary(tokenizer))
     stream = Stream(mixture, tokenizer, options.max_tokens)
     training = TrainingLoop(
-        options.out, model.to(options.device), stream, recipe.loss_of(model), recipe.validate, device=options.device
+        options.out,
+        model.to(options.device),
+        stream,
+        recipe.loss_of(model),
+        recipe.validate,
+        device=options.device,
+        processes=Processes.join(options.device),
     )
     print(training.run(plan))
 

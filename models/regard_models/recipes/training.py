@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from regard_models.recipes.processes import Processes
+
 Weights = dict[str, Tensor]
 Log = dict[str, Any]
 
@@ -31,6 +33,7 @@ class TrainingBatch(Protocol):
         """The same on a device."""
 
 
+ALONE = Processes()
 Net = TypeVar("Net", bound=nn.Module)
 Batch = TypeVar("Batch", bound=TrainingBatch)
 Loss = tuple[Tensor, dict[str, float]]
@@ -98,6 +101,7 @@ class TrainingLoop(Generic[Net, Batch]):
         folder: for the state, the snapshots, and `log.jsonl`.
         batches: the endless batches from a number on.
         validate: scores of the averaged weights, for the log; called with the model that holds them, and with the step.
+        processes: share the batches of each step; `plan.accumulate` is at least their number.
         clock: seconds, for the pace in the log and for when to save.
     """
 
@@ -110,8 +114,10 @@ class TrainingLoop(Generic[Net, Batch]):
         validate: Callable[[Net, int], Log] = lambda model, step: {},
         *,
         device: str,
+        processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._processes = processes
         self._folder, self._model, self._batches = folder, model, batches
         self._loss_of, self._validate, self._device, self._clock = loss_of, validate, device, clock
 
@@ -119,11 +125,13 @@ class TrainingLoop(Generic[Net, Batch]):
         """Trains until the plan's steps are made, and leaves the averaged weights in the model.
 
         Returns:
-            the log's last line.
+            the log's last line, as the first process wrote it.
 
         Raises:
-            ValueError: the batches ended before the plan's steps were made.
+            ValueError: the batches ended before the plan's steps were made, or a process would have none of a step's.
         """
+        if plan.accumulate < self._processes.size:
+            raise ValueError(f"{plan.accumulate} batches of a step are too few for {self._processes.size} processes")
         self._folder.mkdir(parents=True, exist_ok=True)
         optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
@@ -142,12 +150,15 @@ class TrainingLoop(Generic[Net, Batch]):
                 meter.count(losses, sum(batch.num_tokens for batch in group))
                 bar.update()
                 bar.set_postfix_str(meter.text, refresh=False)
-                self._after_step(plan, progress, meter)
-                if self._clock() - saved > plan.save_every_s or progress.step == plan.steps:
-                    self._save(optimizer, progress, meter)
-                    saved = self._clock()
+                if self._processes.is_first:
+                    keeps_snapshot = self._keep_snapshot(plan, progress.step)
+                    self._validate_if_due(plan, progress.step, meter)
+                    if keeps_snapshot or self._clock() - saved > plan.save_every_s or progress.step == plan.steps:
+                        self._save(optimizer, progress, meter)
+                        saved = self._clock()
+                        self._prune(plan, progress.step)
         self._model.load_state_dict(self._average(plan, progress.step))
-        return self._lines()[-1]
+        return self._lines()[-1] if self._lines() else {}
 
     def _step(
         self, optimizer: torch.optim.Optimizer, group: list[Batch], plan: TrainingPlan, step: int
@@ -158,34 +169,43 @@ class TrainingLoop(Generic[Net, Batch]):
             parameters["lr"] = plan.rate(step)
         total = sum(batch.num_tokens for batch in group)
         sums: dict[str, float] = {}
-        for batch in group:
+        for batch in self._processes.share(group):
             share = batch.num_tokens / total
             with torch.autocast(self._device, torch.bfloat16, enabled=gains_by_bfloat16(self._device)):
                 loss, parts = self._loss_of(batch.to(self._device))
             (loss * share).backward()
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + share * value
+        self._processes.sum_gradients(self._model)
         nn.utils.clip_grad_norm_(self._model.parameters(), plan.max_gradient_norm)
         optimizer.step()
         optimizer.zero_grad()
         return sums
 
-    def _after_step(self, plan: TrainingPlan, progress: _Progress, meter: "_Meter") -> None:
-        """Keeps a snapshot, and validates, where the plan says so."""
-        step = progress.step
-        if plan.average > 1 and (step % plan.average_every == 0 or step == plan.steps):
+    def _keep_snapshot(self, plan: TrainingPlan, step: int) -> bool:
+        """Writes a snapshot where the plan says so."""
+        is_due = plan.average > 1 and (step % plan.average_every == 0 or step == plan.steps)
+        if is_due:
             torch.save(self._model.state_dict(), self._snapshot(step))
-            for old in self._snapshots(step)[: -plan.average]:
-                old.unlink()
-        if step % plan.validate_every == 0 or step == plan.steps:
-            weights = {name: value.clone() for name, value in self._model.state_dict().items()}
-            self._model.load_state_dict(self._average(plan, step))
-            self._model.eval()
-            scores = self._validate(self._model, step)
-            self._model.load_state_dict(weights)
-            lines = [line for line in self._lines() if line["step"] < step]  # a crash may have followed its line
-            lines.append({"step": step, "rate": plan.rate(step - 1), **meter.figures(), **scores})
-            (self._folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        return is_due
+
+    def _prune(self, plan: TrainingPlan, step: int) -> None:
+        """Deletes snapshots that are no longer averaged, once the state is beyond them."""
+        for old in self._snapshots(step)[: -plan.average]:
+            old.unlink()
+
+    def _validate_if_due(self, plan: TrainingPlan, step: int, meter: "_Meter") -> None:
+        """Scores the averaged weights where the plan says so, and writes a line of the log."""
+        if step % plan.validate_every and step != plan.steps:
+            return
+        weights = {name: value.clone() for name, value in self._model.state_dict().items()}
+        self._model.load_state_dict(self._average(plan, step))
+        self._model.eval()
+        scores = self._validate(self._model, step)
+        self._model.load_state_dict(weights)
+        lines = [line for line in self._lines() if line["step"] < step]  # a crash may have followed its line
+        lines.append({"step": step, "rate": plan.rate(step - 1), **meter.figures(), **scores})
+        (self._folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
     def _average(self, plan: TrainingPlan, step: int) -> Weights:
         """The mean of the last snapshots up to a step."""

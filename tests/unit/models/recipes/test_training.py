@@ -1,7 +1,7 @@
 """Training that ends by steps: pace, interruptions and the split into batches do not change what it learns."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from regard_models.recipes import training as training_module
-from regard_models.recipes.training import Log, TrainingLoop, TrainingPlan, endless
+from regard_models.recipes.processes import Processes
+from regard_models.recipes.training import ALONE, Log, TrainingLoop, TrainingPlan, endless
 
 SLOPE = 3.0
 PLAN = TrainingPlan(
     60, peak_rate=0.3, warmup_steps=5, decay_steps=20, average=3, average_every=7, validate_every=20, save_every_s=0.0
 )
+TWO_BATCHES = replace(PLAN, accumulate=2)
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,13 @@ def train(
     s_per_reading: float = 0.01,
     stop_before: int | None = None,
     source: Callable[[int], Iterator[Points]] = batches,
+    processes: Processes = ALONE,
+    dropout: float = 0.2,
 ) -> tuple[float, list[Log]]:
     """The slope that training ends at, and the scores that validation logged."""
     torch.manual_seed(0)
     linear = nn.Linear(1, 1, bias=False)
-    model = nn.Sequential(linear, nn.Dropout(0.2))
+    model = nn.Sequential(linear, nn.Dropout(dropout))
     validated: list[Log] = []
     steps = count()
 
@@ -74,7 +78,9 @@ def train(
         validated.append({"step": step, "slope": linear.weight.item()})
         return {"slope": linear.weight.item()}
 
-    training = TrainingLoop(folder, model, source, loss_of, validate, device="cpu", clock=clock(s_per_reading))
+    training = TrainingLoop(
+        folder, model, source, loss_of, validate, device="cpu", processes=processes, clock=clock(s_per_reading)
+    )
     training.run(plan)
     return linear.weight.item(), validated
 
@@ -99,7 +105,7 @@ def test_an_interrupted_training_ends_at_the_weights_of_an_uninterrupted_one(tmp
 
 def test_a_state_saved_at_some_steps_only_goes_on_from_there(tmp_path: Path) -> None:
     """Snapshots and log lines after the saved step belong to steps that the later call makes again."""
-    plan = TrainingPlan(**{**vars(PLAN), "save_every_s": 0.25})
+    plan = replace(PLAN, save_every_s=0.25)
     whole, _ = train(tmp_path / "whole", plan)
     with pytest.raises(Stopped):
         train(tmp_path / "parts", plan, stop_before=47)
@@ -111,13 +117,12 @@ def test_gradients_of_several_batches_are_those_of_one(tmp_path: Path, monkeypat
     monkeypatch.setattr(
         training_module, "gains_by_bfloat16", lambda device: False
     )  # rounding would hide the difference
-    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
 
     def joined(first: int) -> Iterator[Points]:
         return (Points(torch.cat([points(2 * number).x, points(2 * number + 1).x])) for number in count(first))
 
-    parts = train(tmp_path / "parts", TrainingPlan(**{**vars(PLAN), "accumulate": 2}))
-    whole = train(tmp_path / "whole", source=joined)
+    parts = train(tmp_path / "parts", TWO_BATCHES, dropout=0.0)
+    whole = train(tmp_path / "whole", source=joined, dropout=0.0)
     assert parts[0] == pytest.approx(whole[0], rel=1e-5)
 
 
@@ -151,3 +156,25 @@ def test_batches_of_epochs_go_on_from_a_number() -> None:
 def test_batches_that_end_too_early_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the batches ended before step 4 of 60"):
         train(tmp_path, source=lambda first: iter([points(number) for number in range(3)]))
+
+
+def _train_one_of_two(rank: int, meeting: str, folder: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    slope, _ = train(Path(folder), TWO_BATCHES, processes=Processes(rank, 2), dropout=0.0)
+    (Path(folder) / f"slope-{rank}").write_text(repr(slope))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_the_batches_of_each_step(tmp_path: Path) -> None:
+    """They end at the weights of one process that reads all batches itself; only the first one writes files."""
+    arguments = (str(tmp_path / "meeting"), str(tmp_path / "both"))
+    (tmp_path / "both").mkdir()
+    torch.multiprocessing.spawn(_train_one_of_two, arguments, nprocs=2)
+    alone, _ = train(tmp_path / "alone", TWO_BATCHES, dropout=0.0)
+    slopes = [float((tmp_path / "both" / f"slope-{rank}").read_text()) for rank in range(2)]
+    assert slopes == pytest.approx([alone, alone], rel=1e-2)  # bfloat16 rounds
+
+
+def test_more_processes_than_batches_of_a_step_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="1 batches of a step are too few for 2 processes"):
+        train(tmp_path, processes=Processes(0, 2))
