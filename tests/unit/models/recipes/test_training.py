@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 from regard_models.recipes import training as training_module
 from regard_models.recipes.processes import Processes
@@ -169,7 +170,7 @@ def test_two_processes_share_the_batches_of_each_step(tmp_path: Path) -> None:
     """They end at the weights of one process that reads all batches itself; only the first one writes files."""
     arguments = (str(tmp_path / "meeting"), str(tmp_path / "both"))
     (tmp_path / "both").mkdir()
-    torch.multiprocessing.spawn(_train_one_of_two, arguments, nprocs=2)
+    spawn(_train_one_of_two, arguments, nprocs=2)
     alone, _ = train(tmp_path / "alone", TWO_BATCHES, dropout=0.0)
     slopes = [float((tmp_path / "both" / f"slope-{rank}").read_text()) for rank in range(2)]
     assert slopes == pytest.approx([alone, alone], rel=1e-2)  # bfloat16 rounds
