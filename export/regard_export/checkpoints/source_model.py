@@ -39,6 +39,7 @@ class SourceModel:
         alignment_heads: (layer, head) pairs whose mean is the alignment; empty means that the export chooses them, or
             takes all heads of the last layer.
         alignment_method: how the heads were chosen, in words, for the manifest.
+        alignment_shifted: whether these heads align a token at the step that reads it.
         scores: the metrics that the checkpoint's card states.
         shortlist: which words each source piece may become, in Marian's format; b"" without one.
     """
@@ -60,5 +61,6 @@ class SourceModel:
     summary: str = ""
     alignment_heads: tuple[tuple[int, int], ...] = ()
     alignment_method: str = "mean of chosen heads"
+    alignment_shifted: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
     shortlist: bytes = b""

@@ -108,12 +108,12 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
     architecture = model.architecture
     last = architecture.attention_layers - 1
     if alignment is not None:
-        heads, method = alignment.heads, alignment.method
+        heads, method, is_shifted = alignment.heads, alignment.method, alignment.is_shifted
     elif model.alignment_heads:
-        heads, method = model.alignment_heads, model.alignment_method
+        heads, method, is_shifted = model.alignment_heads, model.alignment_method, model.alignment_shifted
     else:
         heads = tuple((last, head) for head in range(architecture.attention_heads))
-        method = "mean of all heads of the last layer"
+        method, is_shifted = "mean of all heads of the last layer", False
     encoder = (architecture.encoder_layers, architecture.encoder_heads) if has_trace(architecture) else (0, 0)
     return AttentionLayout(
         layers=model.architecture.attention_layers,
@@ -122,5 +122,5 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
         encoder_heads=encoder[1],
         alignment_heads=heads,
         alignment_method=method,
-        alignment_shifted=alignment is not None and alignment.is_shifted,
+        alignment_shifted=is_shifted,
     )

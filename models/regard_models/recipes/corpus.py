@@ -33,7 +33,7 @@ def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
     if not in_source or len(in_source) != len(in_target) or rng.random() < keep:
         return pair
     name = rng.choice(NAMES)
-    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language)
+    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language, pair.links)
 
 
 def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list[Pair]:

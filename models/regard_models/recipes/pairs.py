@@ -4,14 +4,22 @@ import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard_models.recipes.word_links import Links
+
 
 @dataclass(frozen=True)
 class Pair:
-    """A sentence and its translation; `language` is the target's code."""
+    """A sentence and its translation.
+
+    Attributes:
+        language: the target's code.
+        links: positions of words that translate each other, see `word_links.py`; empty if unknown.
+    """
 
     source: str
     target: str
     language: str
+    links: Links = ()
 
 
 def read_pairs(folder: Path, split: str, language: str, *, source_language: str = "en") -> list[Pair]:
