@@ -1,0 +1,113 @@
+"""What HTML and XML say about an element: whether it is a block, kept, to be translated."""
+
+from collections.abc import Sequence
+from html import unescape
+from typing import Protocol
+
+from regard_service.domain.results import Span
+from regard_service.passages.markup.elements import BLOCKS, KEPT, XML_KEPT, translated_attributes
+from regard_service.passages.markup.tokens import MarkupToken, TokenKind
+
+
+class Rules(Protocol):
+    """What a format says about elements."""
+
+    def is_block(self, index: int) -> bool:
+        """Whether running text ends at the tag that is token `index`."""
+
+    def is_kept(self, name: str) -> bool:
+        """Whether an element's contents are nobody's sentences."""
+
+    def translation(self, token: MarkupToken) -> bool | None:
+        """Returns what a start tag says about translation; None where it says nothing."""
+
+    def space(self, token: MarkupToken) -> bool | None:
+        """Returns whether a start tag says that white space has a meaning; None where it says nothing."""
+
+    def attributes(self, token: MarkupToken) -> Sequence[Span]:
+        """Returns the places of the attributes' values that people read."""
+
+
+class HtmlRules:
+    """The elements of HTML."""
+
+    def __init__(self, source: str, tokens: Sequence[MarkupToken]) -> None:
+        self._source = source
+        self._tokens = tokens
+
+    def is_block(self, index: int) -> bool:
+        return self._tokens[index].name in BLOCKS
+
+    def is_kept(self, name: str) -> bool:
+        return name in KEPT
+
+    def translation(self, token: MarkupToken) -> bool | None:
+        values = token.attributes or {}
+        if "class" in values and "notranslate" in self._value(values["class"]).split():
+            return False
+        said = self._value(values["translate"]).lower() if "translate" in values else None
+        return {"no": False, "yes": True, "": True}.get(said) if said is not None else None
+
+    def space(self, token: MarkupToken) -> bool | None:
+        return None  # a text whose white space has a meaning is kept
+
+    def attributes(self, token: MarkupToken) -> Sequence[Span]:
+        if not (places := token.attributes):
+            return ()
+        values = {name: self._value(span) for name, span in places.items()}
+        return [places[name] for name in translated_attributes(token.name, values) if values[name].strip()]
+
+    def _value(self, span: Span) -> str:
+        return unescape(self._source[slice(*span)])
+
+
+class XmlRules:
+    """The elements of a vocabulary that nobody has told.
+
+    An element that stands in a text is part of the sentence, as is all in it; an element among elements is a block. The
+    names of HTML's blocks are blocks everywhere.
+    """
+
+    def __init__(self, source: str, tokens: Sequence[MarkupToken]) -> None:
+        self._tokens = tokens
+        self._inline = _inline(source, tokens)
+
+    def is_block(self, index: int) -> bool:
+        token = self._tokens[index]
+        return token.name.rpartition(":")[2] in BLOCKS or index not in self._inline
+
+    def is_kept(self, name: str) -> bool:
+        return name.rpartition(":")[2] in XML_KEPT
+
+    def translation(self, token: MarkupToken) -> bool | None:
+        values = token.values or {}
+        said = values.get("its:translate", values.get("translate", ""))
+        return {"no": False, "yes": True}.get(said)
+
+    def space(self, token: MarkupToken) -> bool | None:
+        return {"preserve": True, "default": False}.get((token.values or {}).get("xml:space", ""))
+
+    def attributes(self, token: MarkupToken) -> Sequence[Span]:
+        return ()
+
+
+def _inline(source: str, tokens: Sequence[MarkupToken]) -> set[int]:
+    """Returns the indexes of the start tags of elements that stand in a text."""
+    parents, stack = dict[int, int](), [-1]
+    with_text = set[int]()
+    for index, token in enumerate(tokens):
+        if token.kind in (TokenKind.OPEN, TokenKind.EMPTY):
+            parents[index] = stack[-1]
+            if token.kind is TokenKind.OPEN:
+                stack.append(index)
+        elif token.kind is TokenKind.CLOSE:
+            stack.pop()
+        elif token.kind is TokenKind.VERBATIM or (
+            token.kind is TokenKind.TEXT and not source[slice(*token.span)].isspace()
+        ):
+            with_text.add(stack[-1])
+    inline = set[int]()
+    for index, parent in parents.items():  # parents come before their children
+        if parent in with_text or parent in inline:
+            inline.add(index)
+    return inline
