@@ -88,7 +88,8 @@ class TranslateOptions(TextOptions, total=False):
 
     Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of
     a text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and
-    `protected_spans` (index of the text, start, end) are copied verbatim. `source_language` None leaves it to the model.
+    `protected_spans` (index of the text, start, end) are copied verbatim. `source_language`
+    None leaves it to the model, and "auto" has the server detect it.
     """
 
     source_language: str | None

@@ -90,7 +90,7 @@ class Caption:
 @click.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE...")
 @click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
-@click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
+@click.option("--from", "source_language", metavar="LANGUAGE", help='Language of the texts; "auto" detects it.')
 @click.option("-o", "--output", metavar="PATH", help="Files: the folder for the translations, or the one file.")
 @click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
 @click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")

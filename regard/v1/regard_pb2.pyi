@@ -362,6 +362,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The source's end was dropped."""
     WARNING_REASON_SENTENCE_CUT: _WarningReason.ValueType  # 8
     """A sentence was longer than the model takes, and was cut within."""
+    WARNING_REASON_LANGUAGE_UNKNOWN: _WarningReason.ValueType  # 9
+    """The source language was to be detected, and is unknown, or none that a model reads."""
     WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
     """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 
@@ -386,6 +388,8 @@ WARNING_REASON_SOURCE_TRUNCATED: WarningReason.ValueType  # 7
 """The source's end was dropped."""
 WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
 """A sentence was longer than the model takes, and was cut within."""
+WARNING_REASON_LANGUAGE_UNKNOWN: WarningReason.ValueType  # 9
+"""The source language was to be detected, and is unknown, or none that a model reads."""
 WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
 """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
@@ -499,8 +503,10 @@ class TranslateRequest(_message.Message):
     Unset or empty: the default model for the languages.
     """
     source_language: _builtins.str
-    """Language of the texts, as BCP 47 code ("en", "pt-BR"). Unset or empty: the model's only source language, or, for
-    a model of several, whatever it takes the text for.
+    """Language of the texts, as BCP 47 code ("en", "pt-BR") without regard to case, and to the region where it makes no
+    difference. "auto": the language of each text is detected, among those that the model reads, or that models read
+    which write `target_language`; the results say which it is. Unset or empty: the model's only source language, or,
+    for a model of several, whatever it takes the text for.
     """
     target_language: _builtins.str
     """Language to translate into, as BCP 47 code. Empty: the model's only target language; INVALID_ARGUMENT if it has
@@ -1478,6 +1484,8 @@ class Result(_message.Message):
     SOURCE_ATTENTION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    DETECTED_LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether the end of the source was dropped because the model takes no more."""
     num_truncated_tokens: _builtins.int
@@ -1488,6 +1496,10 @@ class Result(_message.Message):
     """Name of the model that answered."""
     model_version: _builtins.str
     """Version of the model."""
+    detected_language: _builtins.str
+    """With the source language "auto": the text's language, by the model's code. Empty: unknown."""
+    language_confidence: _builtins.float
+    """With the source language "auto": how sure that is. (0, 1]; 0 if the language is unknown."""
     @_builtins.property
     def hypotheses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hypothesis]:
         """The hypotheses, best first. At least one."""
@@ -1538,10 +1550,12 @@ class Result(_message.Message):
         source_attention: _abc.Iterable[Global___AttentionMap] | None = ...,
         segments: _abc.Iterable[Global___Segment] | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
+        detected_language: _builtins.str = ...,
+        language_confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypotheses", b"hypotheses", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_language", b"detected_language", "hypotheses", b"hypotheses", "image_grid", b"image_grid", "language_confidence", b"language_confidence", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

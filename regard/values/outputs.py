@@ -144,6 +144,8 @@ class Output:
         picture: of a caption, the picture that the call sent; None for texts and for results that were read from JSON.
         segments: for translations, which part of the source made which part of the best hypothesis' text.
         warnings: what may be wrong with the best hypothesis.
+        detected_language, language_confidence: with source_language="auto", the text's language and how sure that is,
+            in (0, 1]; "" and 0 if it is unknown.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -159,6 +161,8 @@ class Output:
     timings: Timings
     segments: tuple[Segment, ...]
     warnings: tuple[OutputWarning, ...]
+    detected_language: str
+    language_confidence: float
     message: pb.Result = field(repr=False, compare=False)
     picture: ImageLike | None = field(default=None, repr=False, compare=False)
 
@@ -222,6 +226,8 @@ class Output:
             timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
             segments=read_segments(message.segments),
             warnings=read_warnings(message.warnings),
+            detected_language=message.detected_language,
+            language_confidence=message.language_confidence,
             message=message,
             picture=picture,
         )

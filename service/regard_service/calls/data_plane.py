@@ -1,8 +1,8 @@
 """The data plane: runs translate, summarize and caption calls, unary and streaming, for every transport."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -11,6 +11,7 @@ import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
+from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
 from regard_service.calls.passage_events import PassageEvents
@@ -44,15 +45,26 @@ class DataPlane:
     ) -> None:
         self._pool = pool
         self._answer_limits = answer_limits or AnswerLimits()
+        self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
+        if call.source_language == AUTO:
+            return await self._router.translate(call, self.translate)
         return await self._results(await self._planner.translation(call))
 
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
         """Translates one text and yields its events."""
+        if call.source_language == AUTO:
+            return self._stream_of_detected(call)
         return self._stream(partial(self._planner.translation, call))
+
+    async def _stream_of_detected(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
+        chosen, describe = await self._router.of_stream(call)
+        async with aclosing(self._stream(partial(self._planner.translation, chosen))) as events:
+            async for event in events:
+                yield describe(event)
 
     def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:
         """Translates a file and yields its events."""
@@ -104,7 +116,7 @@ class DataPlane:
             found = f"the maps of the answer have more than {num_bytes} bytes"
             raise too_large(found, "max_message_bytes", limit, plan.call.attention)
 
-    async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncIterator[StreamEvent]:
+    async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncGenerator[StreamEvent, None]:
         """Yields the source, each token as the search commits it, and the result."""
         plan = await plan_call()
         with closing(plan):
