@@ -49,7 +49,8 @@ def test_options_reach_the_request(server: FakeServer) -> None:
         "--to fr --from en --beams 5 --max-new-tokens 30 --min-new-tokens 2 --length-penalty 0 --early-stopping first"
     )
     more = "--no-repeat-ngram-size 3 --repetition-penalty 1.5 --seed 7 --model everyday@2 --truncation truncate"
-    assert regard("translate", "x", *options.split(), *more.split()).exit_code == 0
+    texts = "--raw --unit whole --format xml --protect a+ --protect b"
+    assert regard("translate", "x", *options.split(), *more.split(), *texts.split()).exit_code == 0
     [request] = server.fake.requests
     assert request == pb.TranslateRequest(
         texts=["x"],
@@ -67,6 +68,7 @@ def test_options_reach_the_request(server: FakeServer) -> None:
             repetition_penalty=1.5,
             seed=7,
         ),
+        text_options=pb.TextOptions(raw=True, unit=pb.UNIT_WHOLE, format=pb.FORMAT_XML, protected_patterns=["a+", "b"]),
     )
 
 

@@ -67,6 +67,11 @@ def test_options_become_the_requests_fields(server: FakeServer, client: regard.C
         attention_top_k=3,
         truncation="split_and_join",
         priority="bulk",
+        format="html",
+        unit="passage",
+        raw=True,
+        protected_patterns=["a+"],
+        protected_spans=[(0, 0, 1)],
     )
     expected = pb.TranslateRequest(
         model="everyday@2",
@@ -85,6 +90,13 @@ def test_options_become_the_requests_fields(server: FakeServer, client: regard.C
         ),
         truncation=pb.TRUNCATION_SPLIT_AND_JOIN,
         priority=pb.PRIORITY_BULK,
+        text_options=pb.TextOptions(
+            format=pb.FORMAT_HTML,
+            unit=pb.UNIT_PASSAGE,
+            raw=True,
+            protected_patterns=["a+"],
+            protected_spans=[pb.ProtectedSpan(text=0, span=pb.Span(start=0, end=1))],
+        ),
     )
     assert server.fake.requests == [expected]
 

@@ -13,12 +13,13 @@ from rich.console import Console
 from regard_export.cli.progress import Progress
 from regard_export.cli.tables import bundle_table, plan_table, report_table, variant_line
 from regard_export.errors import ExportError
-from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task
+from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task, Unit
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
+UNITS: tuple[Unit, ...] = ("sentence", "passage", "whole")
 TASKS = ("translation", "summarization", "captioning")
 FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER_TYPE = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -49,6 +50,15 @@ def _prefixes(
     if len(set(targets)) < len(targets):
         raise click.BadParameter("a target has one prefix")
     return pairs
+
+
+def _unit(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Unit | None, int | None]:
+    if value is None:
+        return None, None
+    unit, _, tokens = value.partition(":")
+    if unit not in UNITS or (tokens and (unit != "passage" or not tokens.isdecimal())):
+        raise click.BadParameter(f"{value!r}; known are sentence, passage, passage:TOKENS and whole")
+    return unit, int(tokens) if tokens else None
 
 
 @click.command("export", short_help="Export a trained model as a bundle.")
@@ -86,6 +96,12 @@ def _prefixes(
     help="Comma-separated; a server takes the first that it can run. int8, int4, float16, float32.",
 )
 @click.option("--data", type=EXISTING_FOLDER_TYPE, help="Folder with dev examples, for the quality gate.")
+@click.option(
+    "--unit",
+    callback=_unit,
+    metavar="UNIT",
+    help="How much of a text the model reads at a time: sentence, passage, passage:TOKENS or whole.",
+)
 @click.option("--allow-mismatch", is_flag=True, help="Write the bundle even if verification fails, and mark it.")
 @click.option("--trust-pickle", is_flag=True, help="Read weights from a file that may run any code when it is read.")
 @click.option("--dry-run", is_flag=True, help="Only read the checkpoint, and print what would be written.")
@@ -102,6 +118,7 @@ def export_command(
     version: str,
     precisions: list[Precision],
     data: Path | None,
+    unit: tuple[Unit | None, int | None],
     allow_mismatch: bool,
     trust_pickle: bool,
     dry_run: bool,
@@ -123,7 +140,7 @@ def export_command(
         refuse_occupied(output)
         model = _load(source, revision, LoadOptions(task, languages, trust_pickle, prefixes, max_source_tokens, base))
         dev = read_dev_set(data, model) if data else {}
-        options = ExportOptions(name or output.resolve().name, version, precisions, dev, allow_mismatch)
+        options = ExportOptions(name or output.resolve().name, version, precisions, dev, *unit, allow_mismatch)
         if dry_run:
             refuse_unwritable(model, output, options)
         else:

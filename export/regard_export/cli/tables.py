@@ -78,6 +78,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
         f"target up to {manifest.max_target_tokens}",
     )
+    if manifest.task != "captioning":
+        yield "reads", manifest.text_unit + (f" of {manifest.unit_tokens} tokens" if manifest.unit_tokens else "")
     yield "generation", _settings(manifest.generation.model_dump())
     layout = manifest.attention
     yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"

@@ -17,6 +17,7 @@ from regard_export.verification.check_report import CheckReport, VerificationFai
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
 from regard_export.writing.staging import staging_folder
+from regard_export.writing.text_use import text_use_of
 from regard_export.writing.variants import write_variant
 from regard_service.bundle import Bundle, Precision, Variant
 
@@ -52,6 +53,7 @@ class _Export:
         self._folder = folder
         self._options = options
         self._on_stage = on_stage
+        self._text_use = text_use_of(model, options.unit, options.unit_tokens, options.dev)
         self._precisions: list[Precision] = list(dict.fromkeys(options.precisions))
 
     def run(self) -> None:
@@ -115,4 +117,5 @@ class _Export:
             version=self._options.version,
             verification={} if report is None else report.to_json(),
             alignment=alignment,
+            text_use=self._text_use,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import DevSet
-from regard_service.bundle import NAME, Precision
+from regard_service.bundle import NAME, Precision, Unit
 
 MAX_VERSION_LENGTH = 64  # characters, of `Manifest`
 
@@ -17,6 +17,8 @@ class ExportOptions:
     Attributes:
         precisions: in the order of preference; the server takes the first that it can run.
         dev: examples for calibration, alignment and the quality gate.
+        unit: how much of a text the model reads at a time; None takes the default of its task.
+        unit_tokens: with the unit "passage", most tokens of a passage; None takes all that the model reads.
         is_mismatch_allowed: whether to write the bundle even if verification fails; the manifest says so.
 
     Raises:
@@ -27,6 +29,8 @@ class ExportOptions:
     version: str
     precisions: Sequence[Precision]
     dev: DevSet
+    unit: Unit | None = None
+    unit_tokens: int | None = None
     is_mismatch_allowed: bool = False
 
     def __post_init__(self) -> None:

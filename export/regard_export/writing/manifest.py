@@ -12,6 +12,7 @@ from regard_export.architectures.architecture import has_trace
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.tuning.alignment_heads import AlignmentChoice
+from regard_export.writing.text_use import TextUse
 from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
 
 FLOAT32_BYTES = 4
@@ -39,18 +40,20 @@ def write_manifest(
     version: str,
     verification: Mapping[str, Any],
     alignment: AlignmentChoice | None = None,
+    text_use: TextUse | None = None,
 ) -> Bundle:
     """Writes the manifest, with checksums of the files in the folder, and loads the bundle.
 
     Args:
         verification: the report, or {}.
         alignment: the chosen heads; None keeps the heads that the model states.
+        text_use: None for a manifest that only the export reads.
 
     Raises:
         ExportError: the checkpoint states a value that no manifest may hold.
     """
     try:
-        manifest = _manifest(model, variants, name, version, verification, alignment)
+        manifest = _manifest(model, variants, name, version, verification, alignment, text_use or TextUse())
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
         raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
@@ -64,6 +67,7 @@ def _manifest(
     version: str,
     verification: Mapping[str, Any],
     alignment: AlignmentChoice | None,
+    text_use: TextUse,
 ) -> Manifest:
     return Manifest(
         name=name,
@@ -80,6 +84,9 @@ def _manifest(
         max_target_tokens=model.max_target_tokens,
         # The beginning of a document summarizes it; a translation must cover every sentence.
         default_truncation="truncate" if model.task == "summarization" else "reject",
+        unit=text_use.unit,
+        unit_tokens=text_use.unit_tokens,
+        length_ratios=dict(text_use.length_ratios),
         num_parameters=model.architecture.nbytes // FLOAT32_BYTES,
         generation=model.generation,
         attention=_attention(model, alignment),

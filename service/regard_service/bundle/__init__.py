@@ -13,12 +13,19 @@
     manifest    the Manifest
     shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
+    length_ratios   how long outputs are for their sources
     versions    the order of versions
     zoo         the folder of the shipped bundles
 """
 
 from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, sha256
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
+from regard_service.bundle.length_ratios import (
+    DEFAULT_LENGTH_RATIOS,
+    LengthRatios,
+    length_ratio,
+    usual_length_ratios,
+)
 from regard_service.bundle.manifest import (
     AttentionLayout,
     ControlToken,
@@ -29,12 +36,13 @@ from regard_service.bundle.manifest import (
     Target,
     TextSource,
 )
-from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task
+from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
 
 __all__ = [
+    "DEFAULT_LENGTH_RATIOS",
     "MANIFEST",
     "MAX_SHORTLIST_BYTES",
     "NAME",
@@ -49,6 +57,7 @@ __all__ = [
     "GenerationDefaults",
     "GraphSpec",
     "ImageSource",
+    "LengthRatios",
     "Manifest",
     "Precision",
     "Provenance",
@@ -59,10 +68,13 @@ __all__ = [
     "Task",
     "TensorSpec",
     "TextSource",
+    "Unit",
     "Variant",
+    "length_ratio",
     "manifest_checksum",
     "parse_shortlist",
     "sha256",
+    "usual_length_ratios",
     "version_key",
     "zoo_folder",
 ]

@@ -6,8 +6,10 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
-from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId
+from regard_service.bundle.length_ratios import LengthRatios
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit
 
+UNCHOSEN_HEADS = "mean of all heads of the last layer"
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
 
 
@@ -142,8 +144,13 @@ class AttentionLayout(Schema):
     encoder_layers: Count = 0
     encoder_heads: Count = 0
     alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
-    alignment_method: str = "mean of all heads of the last layer"
+    alignment_method: str = UNCHOSEN_HEADS
     alignment_shifted: bool = False
+
+    @property
+    def is_alignment_usable(self) -> bool:
+        """Whether the alignment says which words stand for one another: its heads were chosen, or there is only one."""
+        return self.alignment_method != UNCHOSEN_HEADS or self.heads == 1
 
     @model_validator(mode="after")
     def _heads_exist(self) -> "AttentionLayout":
@@ -175,6 +182,7 @@ class Manifest(Schema):
         unit: how much of a text the model reads at a time: a sentence, a passage of `unit_tokens` at most, or the whole
             text; None in bundles of earlier exporters.
         unit_tokens: None stands for `max_source_tokens`.
+        length_ratios: how long outputs usually are, by target language.
         num_parameters: the number of trained parameters; 0 if unknown.
         shortlist: the file that says which target pieces each source piece may become; variants with a `listed_step`
             choose among these, unless a request decodes over the whole vocabulary.
@@ -196,8 +204,9 @@ class Manifest(Schema):
     max_source_tokens: Size
     max_target_tokens: Size
     default_truncation: Literal["reject", "truncate"] = "reject"
-    unit: Literal["sentence", "passage", "whole"] | None = None
+    unit: Unit | None = None
     unit_tokens: Size | None = None
+    length_ratios: dict[str, LengthRatios] = Field(default_factory=dict)
     num_parameters: int = Field(default=0, ge=0, lt=2**63)
     generation: GenerationDefaults
     attention: AttentionLayout
@@ -217,7 +226,7 @@ class Manifest(Schema):
             yield from variant.graphs()
 
     @property
-    def text_unit(self) -> Literal["sentence", "passage", "whole"]:
+    def text_unit(self) -> Unit:
         """The unit; without one, a sentence for translators between named languages, and the whole text for others."""
         is_translator = self.task == "translation" and bool(self.source_languages or self.target_languages)
         return self.unit or ("sentence" if is_translator else "whole")

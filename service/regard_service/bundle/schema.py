@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from regard import names
 
 Task = names.Task
+Unit = names.Unit
 Precision = Literal["float32", "float16", "int8", "int4"]
 Provider = Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
 Dtype = Literal["float32", "float16", "int64", "int32", "uint8", "bool"]

@@ -151,6 +151,7 @@ class DataPlane:
     ) -> AsyncIterator[TokenEvent | Result]:
         """Yields the events of a text in segments: all of them run, and their tokens come in the text's order."""
         events, results, parts = PassageEvents(builder), [], plan.inputs[0].parts
+        held: list[TokenEvent] = []
         for index, part in enumerate(parts):
             own = events.begin(await self._cross_norms(plan, part))
             async for tokens in sent.tokens(index):
@@ -158,10 +159,15 @@ class DataPlane:
                     yield event
             results.append(await sent.result(index))
             for event in events.finish(own, results[-1].hypotheses[0]):
-                yield event
+                if builder.is_marked:
+                    held.append(event)
+                else:
+                    yield event
         traced = await self._traced(plan, parts, results)
         with stage("detokenize"):
             finished = builder.result(traced)
+        for event in events.of_marked(held, finished) if held else ():
+            yield event
         yield finished
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:

@@ -1,12 +1,12 @@
 """Turns the tokens of a text's segments into the events of one stream."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from regard.arrays import Float32Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.passage_results import PassageBuilder
-from regard_service.domain.results import Hypothesis, TokenEvent
+from regard_service.domain.results import Hypothesis, Result, TokenEvent
 from regard_service.engine.core.result import CommittedToken, EngineHypothesis
 from regard_service.text.writing import moved
 
@@ -49,6 +49,13 @@ class PassageEvents:
             yield from self._placed(own.finish(best))
         if self._segment == len(self._leads) - 2 and self._held is not None:
             yield replace(self._held, text_delta=self._held.text_delta + self._leads[-1])
+
+    def of_marked(self, events: Sequence[TokenEvent], finished: Result) -> Iterator[TokenEvent]:
+        """Yields the events of a text with markup, which is known only as a whole: its text comes with the last."""
+        best = finished.hypotheses[0]
+        for event, token in zip(events, best.tokens, strict=True):
+            is_last = event.index == len(best.tokens) - 1
+            yield replace(event, token=token, text_delta=best.text if is_last else "")
 
     def _placed(self, events: Iterable[TokenEvent]) -> Iterator[TokenEvent]:
         """Yields a segment's events as those of the whole text."""

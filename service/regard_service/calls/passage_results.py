@@ -1,14 +1,16 @@
 """Joins the results of a text's segments to the result of the whole text."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import accumulate
+from typing import NamedTuple
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import moved_word, words_of
+from regard_service.calls.marked_passages import MarkedPassage
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.results import ResultBuilder, timings_of
 from regard_service.domain.calls import AttentionOptions
@@ -21,6 +23,8 @@ from regard_service.domain.results import (
     Segment,
     Source,
     Span,
+    Token,
+    Word,
 )
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.generation import Generation
@@ -29,10 +33,35 @@ from regard_service.passages.aligned import AlignedText
 from regard_service.passages.output_checks import output_faults
 from regard_service.repository.loader import LoadedModel
 from regard_service.text.reading import SourceText
-from regard_service.text.writing import TargetText, moved
+from regard_service.text.writing import TargetText
 
 Choice = tuple[int, ...]
 """For each translated segment, which of its hypotheses."""
+
+
+Move = Callable[[Span], Span]
+"""From the output of a segment to the whole target."""
+
+
+class _Part(NamedTuple):
+    """One hypothesis of a translated segment, as its caller gets it and as the engine made it."""
+
+    hypothesis: Hypothesis
+    decoded: EngineHypothesis
+
+
+class _Whole(NamedTuple):
+    """The outputs of all segments, joined.
+
+    Attributes:
+        places, sources: of all segments in the whole target and in the source.
+        moves: of each translated segment.
+    """
+
+    text: str
+    places: Sequence[Span]
+    moves: Sequence[Move]
+    sources: Sequence[Span]
 
 
 class PassageBuilder:
@@ -59,19 +88,20 @@ class PassageBuilder:
         best = [result.hypotheses[0] for result in results]
         if self._passage.is_one:
             whole = self._builders[0].result(results)
-            segments = self._segments(whole.hypotheses[:1], [Span(0, len(whole.hypotheses[0].text))])
+            places = [Span(0, len(whole.hypotheses[0].text))]
+            segments = self._segments(whole.hypotheses[:1], places, [self._passage.segments[0].span])
             return replace(whole, segments=segments, warnings=self._warnings(whole.hypotheses[:1], best))
         parts = self._combined(results)
-        _, places = self._passage.assembled([part.text for part in parts[0]])
+        wholes = [self._whole(each) for each in parts]
         return Result(
-            hypotheses=tuple(self._joined(each) for each in parts),
+            hypotheses=tuple(self._joined(*each) for each in zip(wholes, parts, strict=True)),
             source=self.source,
             timings=timings_of(results),
             model=self._model.name,
             version=self._model.manifest.version,
             maps=self._source_maps(best),
-            segments=self._segments(parts[0], places),
-            warnings=self._warnings(parts[0], best),
+            segments=self._segments([part.hypothesis for part in parts[0]], wholes[0].places, wholes[0].sources),
+            warnings=self._warnings([part.hypothesis for part in parts[0]], best),
         )
 
     # For streams.
@@ -89,9 +119,14 @@ class PassageBuilder:
         """Builds a hypothesis of a translated segment, with positions in the segment's own output."""
         return self._builders[segment].hypothesis([decoded])
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the text has markup, and is written only when all segments are known."""
+        return isinstance(self._passage, MarkedPassage)
+
     def is_restored(self, segment: int) -> bool:
         """Whether a translated segment's output is finished only when all of it is known."""
-        return bool(self._passage.translated[segment].restores)
+        return self.is_marked or bool(self._passage.translated[segment].restores)
 
     def source_start(self, segment: int) -> int:
         """Returns the position of a translated segment's first token among the whole source's."""
@@ -112,10 +147,7 @@ class PassageBuilder:
 
     def _finish(self, segment: ModelSegment, written: TargetText, decoded: EngineHypothesis) -> TargetText:
         """Undoes the segment's edits in its output."""
-        weights = None
-        if segment.needs_alignment and decoded.cross_attention is not None:
-            maps = MapBuilder(AttentionOptions(kinds=("alignment",)), self._model.manifest.attention)
-            weights = next(maps.of_target(decoded.cross_attention, None)).values
+        weights = self._weights(decoded) if segment.needs_alignment else None
         aligned = AlignedText(
             segment.edited.text,
             written.text,
@@ -129,16 +161,43 @@ class PassageBuilder:
 
     # The joined result.
 
-    def _combined(self, results: Sequence[EngineResult]) -> list[list[Hypothesis]]:
+    def _combined(self, results: Sequence[EngineResult]) -> list[list[_Part]]:
         """Returns the hypotheses of the segments that form each hypothesis of the whole, best first."""
-        made: dict[tuple[int, int], Hypothesis] = {}
+        made: dict[tuple[int, int], _Part] = {}
 
-        def hypothesis(segment: int, rank: int) -> Hypothesis:
+        def part(segment: int, rank: int) -> _Part:
             if (segment, rank) not in made:
-                made[segment, rank] = self._builders[segment].hypothesis([results[segment].hypotheses[rank]])
+                decoded = results[segment].hypotheses[rank]
+                made[segment, rank] = _Part(self._builders[segment].hypothesis([decoded]), decoded)
             return made[segment, rank]
 
-        return [[hypothesis(*each) for each in enumerate(choice)] for choice in self._choices(results)]
+        return [[part(*each) for each in enumerate(choice)] for choice in self._choices(results)]
+
+    def _whole(self, parts: Sequence[_Part]) -> _Whole:
+        """Assembles the outputs of the segments."""
+        outputs = [part.hypothesis.text for part in parts]
+        if not isinstance(self._passage, MarkedPassage):
+            text, places = self._passage.assembled(outputs)
+            moves = [_shift(places[number].start) for number in self.segment_numbers]
+            return _Whole(text, places, moves, [each.span for each in self._passage.segments])
+        aligned = [self._aligned(*each) for each in zip(self._passage.translated, parts, strict=True)]
+        written = self._passage.written(aligned)
+        moves = [written.segments[number].to_output for number in self.segment_numbers]
+        places = [segment.target for segment in written.segments]
+        return _Whole(written.text, places, moves, [segment.source for segment in written.segments])
+
+    def _aligned(self, segment: ModelSegment, part: _Part) -> AlignedText:
+        """Returns a segment with its finished output."""
+        target = part.hypothesis
+        spans = tuple(token.span for token in target.tokens)
+        return AlignedText(segment.edited.original, target.text, segment.own_spans, spans, self._weights(part.decoded))
+
+    def _weights(self, decoded: EngineHypothesis) -> Float32Array | None:
+        """Returns the alignment, float32 [target, source], if it was kept."""
+        if decoded.cross_attention is None:
+            return None
+        maps = MapBuilder(AttentionOptions(kinds=("alignment",)), self._model.manifest.attention)
+        return next(maps.of_target(decoded.cross_attention, None)).values
 
     def _choices(self, results: Sequence[EngineResult]) -> list[Choice]:
         """Returns the best combinations of the segments' hypotheses, best first by the sum of their scores.
@@ -157,23 +216,22 @@ class PassageBuilder:
             best = heapq.nlargest(count, longer, key=lambda scored: scored[0])
         return [choice for _, choice in best]
 
-    def _joined(self, parts: Sequence[Hypothesis]) -> Hypothesis:
-        """Args: parts: one hypothesis of each translated segment."""
-        text, places = self._passage.assembled([part.text for part in parts])
-        positions = [places[number].start for number in self.segment_numbers]
+    def _joined(self, whole: _Whole, joined_parts: Sequence[_Part]) -> Hypothesis:
+        """Joins one hypothesis of each translated segment."""
+        parts = [part.hypothesis for part in joined_parts]
         num_tokens = _starts(len(part.tokens) for part in parts)
         tokens = [
-            moved(token, position, num_source)
-            for part, position, num_source in zip(parts, positions, self._num_source_tokens, strict=False)
+            _placed(token, move, num_source)
+            for part, move, num_source in zip(parts, whole.moves, self._num_source_tokens, strict=False)
             for token in part.tokens
         ]
         words = [
-            moved_word(word, position, first)
-            for part, position, first in zip(parts, positions, num_tokens, strict=False)
+            _placed_word(word, move, first)
+            for part, move, first in zip(parts, whole.moves, num_tokens, strict=False)
             for word in part.words
         ]
         joined = Hypothesis(
-            text,
+            whole.text,
             tuple(tokens),
             sum(part.score for part in parts),
             "end" if all(part.finish_reason == "end" for part in parts) else "length",
@@ -242,24 +300,26 @@ class PassageBuilder:
         """The index of each translated segment among all."""
         return [number for number, each in enumerate(self._passage.segments) if isinstance(each, ModelSegment)]
 
-    def _segments(self, parts: Sequence[Hypothesis], places: Sequence[Span]) -> tuple[Segment, ...]:
+    def _segments(
+        self, parts: Sequence[Hypothesis], targets: Sequence[Span], sources: Sequence[Span]
+    ) -> tuple[Segment, ...]:
         """Returns the places of all segments.
 
         Args:
             parts: the best hypothesis of each translated segment.
-            places: of all segments in the whole target.
+            targets, sources: of all segments in the whole target and source.
         """
         remaining = iter(parts)
         segments: list[Segment] = []
         num_source = num_target = number = 0
-        for each, target in zip(self._passage.segments, places, strict=True):
-            sources, targets = Span(num_source, num_source), Span(num_target, num_target)
+        for each, source, target in zip(self._passage.segments, sources, targets, strict=True):
+            own, made = Span(num_source, num_source), Span(num_target, num_target)
             if isinstance(each, ModelSegment):
                 number += 1
-                sources = Span(num_source, self._num_source_tokens[number])
-                targets = Span(num_target, num_target + len(next(remaining).tokens))
-            segments.append(Segment(each.span, target, sources, targets, isinstance(each, CopiedSegment)))
-            num_source, num_target = sources.end, targets.end
+                own = Span(num_source, self._num_source_tokens[number])
+                made = Span(num_target, num_target + len(next(remaining).tokens))
+            segments.append(Segment(source, target, own, made, isinstance(each, CopiedSegment)))
+            num_source, num_target = own.end, made.end
         return tuple(segments)
 
     def _warnings(self, parts: Sequence[Hypothesis], decoded: Sequence[EngineHypothesis]) -> tuple[OutputWarning, ...]:
@@ -273,7 +333,8 @@ class PassageBuilder:
                 each.tokens,
                 partial(_ids, segment.part),
                 is_cut=each.finish_reason == "length",
-                ratios=None,
+                ratios=self._passage.ratios,
+                may_be_copy=self._passage.may_be_copy,
             )
             found += [OutputWarning(fault.reason, fault.message, number) for fault in faults]
             if segment.part.num_truncated:
@@ -283,6 +344,21 @@ class PassageBuilder:
                 message = "the sentence is longer than the model takes; it was cut"
                 found.append(OutputWarning("sentence_cut", message, number))
         return tuple(found)
+
+
+def _shift(start: int) -> Move:
+    return lambda span: Span(span.start + start, span.end + start)
+
+
+def _placed(token: Token, move: Move, num_source_tokens: int) -> Token:
+    span = None if token.span is None else move(token.span)
+    copied_from = None if token.copied_from is None else token.copied_from + num_source_tokens
+    return token._replace(span=span, copied_from=copied_from)
+
+
+def _placed_word(word: Word, move: Move, num_tokens: int) -> Word:
+    span = None if word.span is None else move(word.span)
+    return replace(word, span=span, tokens=Span(word.tokens.start + num_tokens, word.tokens.end + num_tokens))
 
 
 def _ids(part: SourceText) -> Int64Array:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from regard_service.bundle import LengthRatios
 from regard_service.domain.results import Span, Token
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
@@ -30,6 +31,7 @@ class ModelSegment:
         span: its place in the whole text.
         edited: from the segment, as the source has it, to the text that the model reads.
         part: what the model reads.
+        to_whole: the place in the whole text of a range of the segment; None: `span.start` further.
         restores: undo the edits in the output; the first undoes the last edits.
         needs_alignment: whether a restore reads the alignment.
         is_cut: whether it ends within a sentence, which was too long for the model.
@@ -39,6 +41,7 @@ class ModelSegment:
     edited: EditedText
     part: SourceText
     restores: tuple[Restore, ...] = ()
+    to_whole: Callable[[Span], Span] | None = None
     needs_alignment: bool = False
     is_cut: bool = False
 
@@ -46,9 +49,17 @@ class ModelSegment:
     def source_tokens(self) -> tuple[Token, ...]:
         """The tokens that the model reads, with spans on the whole text."""
         start, edited = self.span.start, self.edited
+        if self.to_whole is not None:
+            tokens = zip(self.part.tokens, self.own_spans, strict=True)
+            return tuple(t if span is None else t._replace(span=self.to_whole(span)) for t, span in tokens)
         if not start and not edited.edits:
             return self.part.tokens
         return tuple(_placed(token, start, edited) for token in self.part.tokens)
+
+    @property
+    def own_spans(self) -> tuple[Span | None, ...]:
+        """The place of each token in the segment."""
+        return tuple(None if t.span is None else self.edited.to_original(t.span) for t in self.part.tokens)
 
     def restored(self, aligned: AlignedText) -> AlignedText:
         """Undoes all edits in an output."""
@@ -64,12 +75,19 @@ class Passage:
     Attributes:
         segments: in order.
         source_language, target_language: "" if unknown.
+        ratios: how long outputs usually are; None for texts of no natural language.
     """
 
     text: str
     segments: tuple[ModelSegment | CopiedSegment, ...]
     source_language: str = ""
     target_language: str = ""
+    ratios: LengthRatios | None = None
+
+    @property
+    def may_be_copy(self) -> bool:
+        """Whether an output may be its source."""
+        return self.ratios is None or self.source_language in ("", self.target_language)
 
     @property
     def is_one(self) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from regard_service.auth.caller import current_caller
-from regard_service.bundle import Task, TextSource
+from regard_service.bundle import DEFAULT_LENGTH_RATIOS, Task, TextSource
 from regard_service.calls.answer_size import AnswerLimits, MakingMemory, check_answer
 from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, Memory, chooses_from_shortlist, engine_requests
@@ -23,6 +23,7 @@ from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput, ModelNotFound, Unsupported
 from regard_service.languages.matching import match
 from regard_service.observability.tracing.record import stage
+from regard_service.passages.markup.entities import MarkupFormat
 from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
@@ -142,11 +143,14 @@ class CallPlanner:
                 call.source_language or (sources[0] if len(sources) == 1 else ""),
                 target,
                 compile_patterns(call.text_options.protected_patterns, "text_options.protected_patterns"),
+                reader.rank,
             ),
             language=language,
             unit=unit,
             truncation=call.truncation or (manifest.default_truncation if unit == "whole" else None),
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
+            ratios=manifest.length_ratios.get(target, DEFAULT_LENGTH_RATIOS),
+            markup=_markup(call, model),
             kept=_by_text(call.text_options.protected_spans),
             control_tokens=_control_tokens(call, model),
         )
@@ -214,6 +218,21 @@ class CallPlanner:
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
         inputs = tuple(outcome for outcome in outcomes if not isinstance(outcome, InvalidInput))
         return inputs, [violation for each in refused for violation in each.violations]
+
+
+def _markup(call: TranslateCall, model: LoadedModel) -> MarkupFormat | None:
+    """Returns the format of texts with tags, None for plain ones.
+
+    Raises:
+        InvalidInput: the model has no alignment by which tags could be placed.
+    """
+    markup = call.text_options.format
+    if markup == "plain":
+        return None
+    if not model.manifest.attention.is_alignment_usable:
+        reason = f"model {model.name!r} has no alignment heads that were chosen by data, so tags cannot be placed"
+        raise InvalidInput.of("text_options.format", reason)
+    return markup
 
 
 def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]:

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from regard_service.calls.passages import Restore
 from regard_service.domain.results import Span
 from regard_service.passages.edits import EditedText, compose
-from regard_service.passages.normalization.normalize import normalize
+from regard_service.passages.normalization.normalize import Rank, normalize
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.patterns import Pattern
 from regard_service.passages.protection.protect import protect
@@ -43,22 +43,29 @@ class Preparation:
     Attributes:
         source_language, target_language: BCP 47 codes; "" if unknown.
         patterns: a caller's own, of what is copied.
+        rank: how rare a word is in the model's vocabulary.
     """
 
     source_language: str
     target_language: str
     patterns: tuple[Pattern, ...] = ()
+    rank: Rank | None = None
+
+    def is_plain(self, text: str) -> bool:
+        """Whether a text is one sentence of plain words, which the model reads as it stands."""
+        return not self.patterns and _PLAIN.fullmatch(text) is not None
 
     def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
         """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
-        if not (segment.breaks or kept or self.patterns) and _PLAIN.fullmatch(text, *segment.span):
-            return Prepared(EditedText.unchanged(text[slice(*segment.span)]))
+        whole = text[slice(*segment.span)]
+        if not (segment.breaks or kept) and self.is_plain(whole):
+            return Prepared(EditedText.unchanged(whole))
         own = _within(segment.span, kept)
         unwrapped = segment.unwrapped(
             text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
         )
         own = [unwrapped.edited.to_text(span) for span in own]
-        normalized = normalize(unwrapped.edited.text, self.source_language, kept=own)
+        normalized = normalize(unwrapped.edited.text, self.source_language, kept=own, rank=self.rank)
         own = [normalized.edited.to_text(span) for span in own]
         protected = protect(normalized.edited.text, self._protection_of(own))
         edits = (unwrapped.edited, normalized.edited, protected.edited)
@@ -69,7 +76,8 @@ class Preparation:
             restores.append(partial(normalized.restore, language=self.target_language))
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
-        return Prepared(_composed(edits), tuple(restores), protected.needs_alignment, protected.is_all_copied)
+        needs_alignment = normalized.needs_alignment or protected.needs_alignment
+        return Prepared(_composed(edits), tuple(restores), needs_alignment, protected.is_all_copied)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:

@@ -4,11 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from regard_service.bundle import LengthRatios
+from regard_service.calls.marked_passages import Frame, MarkedPassage
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.preparing import Preparation, Prepared
 from regard_service.domain.calls import Truncation, Unit
 from regard_service.domain.results import Span
+from regard_service.errors import InvalidInput
 from regard_service.passages.edits import EditedText
+from regard_service.passages.markup.entities import MarkupFormat
+from regard_service.passages.markup.parse import parse
+from regard_service.passages.markup.tokens import MarkupError
 from regard_service.passages.segments import Segment, cut_text, has_letters, pack
 from regard_service.text.reading import SourceReader, SourceText
 
@@ -27,6 +33,8 @@ class PassageReader:
         language: the source language, for models that read its name; else "".
         truncation: of a segment that is longer than the model takes; None cuts it into several.
         max_passage_tokens: with the unit "passage".
+        ratios: how long outputs usually are.
+        markup: the format of texts with tags; None for plain ones.
         kept: the caller's ranges that are copied, by the index of their text.
         control_tokens: those of the model's that are read as such.
     """
@@ -38,8 +46,10 @@ class PassageReader:
     unit: Unit
     truncation: Truncation | None
     max_passage_tokens: int
+    ratios: LengthRatios
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
     control_tokens: frozenset[str] = frozenset()
+    markup: MarkupFormat | None = None
 
     def read(self, text: str, index: int) -> Passage:
         """Reads a text.
@@ -50,12 +60,44 @@ class PassageReader:
         Raises:
             InvalidInput: a segment is too long and `truncation` is "reject".
         """
-        kept = self.kept.get(index, ())
-        reading = _Reading(text, f"texts[{index}]", kept)
-        segments = tuple(planned for each in self._cut(text, kept) for planned in self._planned(reading, each))
-        return Passage(text, segments, self.preparation.source_language, self.preparation.target_language)
+        field = f"texts[{index}]"
+        preparation = self.preparation
+        if self.markup is not None:
+            return self._marked(text, index, self.markup)
+        if not self.kept and preparation.is_plain(text):
+            part = self._part(text, field)
+            if part is not None and not part.num_truncated:
+                segments: tuple[ModelSegment | CopiedSegment, ...] = (
+                    ModelSegment(Span(0, len(text)), EditedText.unchanged(text), part),
+                )
+                return self._passage(text, segments)
+        reading = _Reading(text, field, self.kept.get(index, ()))
+        segments = tuple(planned for each in self._cut(text) for planned in self._planned(reading, each))
+        return self._passage(text, segments)
 
-    def _cut(self, text: str, kept: Sequence[Span]) -> list[Segment]:
+    def _passage(self, text: str, segments: tuple[ModelSegment | CopiedSegment, ...]) -> Passage:
+        languages = self.preparation.source_language, self.preparation.target_language
+        return Passage(text, segments, *languages, None if self.unit == "whole" else self.ratios)
+
+    def _marked(self, text: str, index: int, markup: MarkupFormat) -> Passage:
+        """Reads a text with tags. Raises InvalidInput also where it is not well-formed."""
+        try:
+            marked = parse(text, markup)
+        except MarkupError as fault:
+            raise InvalidInput.of(f"texts[{index}]", str(fault)) from fault
+        segments: list[ModelSegment | CopiedSegment] = []
+        places: list[tuple[int, Span]] = []
+        for number, unit in enumerate(marked.units):
+            frame = Frame(unit, text)
+            own = [found for span in self.kept.get(index, ()) if (found := frame.to_unit(span)) is not None]
+            reading = _Reading(unit.text, f"texts[{index}]", sorted([*own, *unit.protected]))
+            for planned in [each for cut in self._cut(unit.text) for each in self._planned(reading, cut)]:
+                places.append((number, planned.span))
+                segments.append(_in_frame(planned, frame))
+        languages = self.preparation.source_language, self.preparation.target_language
+        return MarkedPassage(text, tuple(segments), *languages, self.ratios, marked, tuple(places))
+
+    def _cut(self, text: str) -> list[Segment]:
         if self.unit == "whole":
             return [Segment(Span(0, len(text)))] if text and not text.isspace() else []
         sentences = cut_text(text, self.preparation.source_language)
@@ -80,7 +122,9 @@ class PassageReader:
                     is_last = number == len(cut) - 1
                     yield planned if is_last or isinstance(planned, CopiedSegment) else replace(planned, is_cut=True)
         else:
-            yield ModelSegment(segment.span, prepared.edited, part, prepared.restores, prepared.needs_alignment)
+            yield ModelSegment(
+                segment.span, prepared.edited, part, prepared.restores, needs_alignment=prepared.needs_alignment
+            )
 
     def _prepared(self, reading: "_Reading", segment: Segment, own: str) -> Prepared:
         if self.unit == "whole" or self.control_tokens:  # to which the rules of natural language do not apply
@@ -118,6 +162,20 @@ class PassageReader:
                 yield segment.part(Span(start, start + len(content)))
                 start = end
         yield segment.part(Span(start, segment.span.end))
+
+
+def _in_frame(segment: ModelSegment | CopiedSegment, frame: Frame) -> ModelSegment | CopiedSegment:
+    """Returns a segment of a unit's text as one of the whole text."""
+    whole = frame.to_whole(segment.span)
+    if isinstance(segment, CopiedSegment):
+        return CopiedSegment(whole, segment.text)
+    start = segment.span.start
+
+    def to_whole(span: Span) -> Span:
+        return frame.to_whole(Span(span.start + start, span.end + start))
+
+    needs_alignment = segment.needs_alignment or frame.has_tags
+    return replace(segment, span=whole, to_whole=to_whole, needs_alignment=needs_alignment)
 
 
 class _Reading(NamedTuple):

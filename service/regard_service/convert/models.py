@@ -44,6 +44,8 @@ def _described(manifest: Manifest) -> pb.Model:
         default_truncation=(
             enums.TRUNCATION.number(manifest.default_truncation) if is_text else pb.TRUNCATION_UNSPECIFIED
         ),
+        unit=enums.UNIT.number(manifest.text_unit) if is_text else pb.UNIT_UNSPECIFIED,
+        unit_tokens=(manifest.unit_tokens or manifest.max_source_tokens) if manifest.text_unit == "passage" else 0,
         generation_defaults=_generation_defaults(manifest.generation),
         generation_options=_GENERATION_OPTIONS,
         attention_kinds=_attention_kinds(manifest),

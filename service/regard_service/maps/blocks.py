@@ -1,10 +1,11 @@
-"""Joins the maps of consecutive parts, which were decoded separately, to one map."""
+"""Joins the maps of parts or segments, which were decoded separately, to one map."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from regard.arrays import Float32Array
+from regard_service.domain.results import AttentionMap
 
 
 def block_diagonal(blocks: Sequence[Float32Array]) -> Float32Array:
@@ -25,3 +26,22 @@ def block_diagonal(blocks: Sequence[Float32Array]) -> Float32Array:
         joined[..., target : target + block.shape[-2], source : source + block.shape[-1]] = block
         target, source = target + block.shape[-2], source + block.shape[-1]
     return joined
+
+
+def whole_map(
+    maps: Sequence[AttentionMap], num_targets: int, num_sources: int, matrices: tuple[int, ...]
+) -> Float32Array:
+    """Places the maps of a text's segments, all of one kind, in the map of the whole text.
+
+    Args:
+        matrices: the axes before the last two.
+
+    Returns:
+        float32 [*matrices, num_targets, num_sources]; 0 between different segments.
+    """
+    values = np.zeros((*matrices, num_targets, num_sources), np.float32)
+    for each in maps:
+        rows = slice(each.target_offset, each.target_offset + each.values.shape[-2])
+        columns = slice(each.source_offset, each.source_offset + each.values.shape[-1])
+        values[..., rows, columns] = each.values
+    return values

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from regard.arrays import Int64Array
+from regard_service.bundle import LengthRatios, length_ratio
 from regard_service.domain.results import WarningReason
 from regard_service.passages.segments import has_letters
 
@@ -13,25 +14,12 @@ from regard_service.passages.segments import has_letters
 MIN_LOOP_TOKENS, MIN_LOOP_PERIODS = 8, 3
 MAX_PERIOD = 32
 
-# Lengths are compared after adding this, so that short texts differ much without a warning.
-_LENGTH_SLACK = 12.0
-# A Chinese character says about as much as three letters.
-_IDEOGRAPH_LETTERS = 2.5
-DEFAULT_LENGTH_RATIOS = (0.4, 2.5)
-
 
 class Fault(NamedTuple):
     """One thing that may be wrong."""
 
     reason: WarningReason
     message: str
-
-
-class LengthRatios(NamedTuple):
-    """The least and the greatest usual ratio of an output's length to its source's, as `length_ratio` computes it."""
-
-    least: float
-    greatest: float
 
 
 def output_faults(
@@ -69,11 +57,6 @@ def output_faults(
         yield from _length_faults(source, content, ratios)
 
 
-def length_ratio(source: str, target: str) -> float:
-    """Returns the ratio of a target's length to its source's, by what scripts' characters say."""
-    return (_letters(target) + _LENGTH_SLACK) / (_letters(source) + _LENGTH_SLACK)
-
-
 def longest_loop(tokens: Int64Array) -> int:
     """Returns the length of the longest stretch of tokens that repeats itself; 0 if none is a loop.
 
@@ -106,10 +89,3 @@ def _length_faults(source: str, target: str, ratios: LengthRatios) -> Iterator[F
         yield Fault("output_short", f"the output is far shorter than usual: {len(target)} characters for {len(source)}")
     elif ratio > ratios.greatest:
         yield Fault("output_long", f"the output is far longer than usual: {len(target)} characters for {len(source)}")
-
-
-def _letters(text: str) -> float:
-    if text.isascii():
-        return len(text)
-    num_wide = sum("\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3" for character in text)
-    return len(text) + (_IDEOGRAPH_LETTERS - 1) * num_wide

@@ -13,6 +13,18 @@ _ENUMERATOR = re.compile(r"\(?+(?:\d{1,3}+|[A-Za-z]|[ivxIVX]{1,4}+)[.)]")
 _ABBREVIATIONS = {
     "fr": frozenset({"M.", "MM."}),
 }
+# Words that end sentences and that sentencex takes for abbreviations ("me" for Maine), by language: those that end at
+# least three sentences of Tatoeba.
+_WORDS = {
+    "de": "Art|Bart|mag|mich",
+    "en": "ID|May|OK|art|ill|may|me|miss|no|sec",
+    "es": "auto|bien|contra|entre|extra|mar|mono|no|sobre",
+    "fr": "art|sec|vol",
+}
+_MORE_ENDS = {
+    language: re.compile(rf"(?<![\w.-])(?:{words})\.\s++(?=[\"'\u201c\u201e\u00ab\u00bf\u00a1(]?+[A-Z\u00c0-\u00de])")
+    for language, words in _WORDS.items()
+}
 _MAX_NAME = 80  # characters that are looked at around a boundary
 _FINAL_MARKS = ".!?\u2026"
 
@@ -24,20 +36,24 @@ def sentences(text: str, language: str) -> list[Span]:
         language: BCP 47 code; "" and unknown ones take the rules of most languages.
     """
     pieces = sentencex.segment(language.replace("_", "-").split("-")[0], text)
-    if len(pieces) == 1:
-        return list(_stripped(text, [len(text)]))
-    return list(_stripped(text, list(_ends(text, pieces, _ABBREVIATIONS.get(language[:2], frozenset())))))
+    ends = [len(text)] if len(pieces) == 1 else _ends(text, pieces, _ABBREVIATIONS.get(language[:2], frozenset()))
+    more = _MORE_ENDS.get(language[:2])
+    if more is not None and ". " in text:
+        ends = sorted({*ends, *(match.end() for match in more.finditer(text))})
+    return list(_stripped(text, ends))
 
 
-def _ends(text: str, pieces: list[str], abbreviations: frozenset[str]) -> Iterator[int]:
-    """Yields the ends of the sentences: those of the pieces that are sentences, the last one always."""
+def _ends(text: str, pieces: list[str], abbreviations: frozenset[str]) -> list[int]:
+    """Returns the ends of the sentences: those of the pieces that are sentences, the last one always."""
+    ends: list[int] = []
     start = end = 0
     for index, piece in enumerate(pieces):
         end += len(piece)
         is_last = index == len(pieces) - 1
         if is_last or not _is_within_sentence(text, start, end, abbreviations):
-            yield end
+            ends.append(end)
             start = end
+    return ends
 
 
 def _is_within_sentence(text: str, start: int, end: int, abbreviations: frozenset[str]) -> bool:

@@ -147,6 +147,11 @@ class SourceReader:
         """Returns the number of a text's tokens, without special ones."""
         return len(self._control.reading(control_tokens, text).encode(text, add_special_tokens=False).ids)
 
+    def rank(self, word: str) -> tuple[int, ...]:
+        """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
+        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+        return len(ids), max(ids, default=0)
+
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
         encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
         tokens, ends = [], _ends_after_accents(text)

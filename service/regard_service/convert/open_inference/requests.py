@@ -22,8 +22,10 @@ OWN_REQUESTS: dict[str, type[OwnRequest]] = {
     "summarization": pb.SummarizeRequest,
     "captioning": pb.CaptionRequest,
 }
-# Parameters: fields of the request, and fields of its GenerationConfig. An enum's value is the end of its name.
+# Parameters: fields of the request, of its TextOptions and of its GenerationConfig. An enum's value is the end of its
+# name.
 CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority")
+TEXT_PARAMETERS = ("format", "unit", "raw")
 GENERATION_PARAMETERS = tuple(
     name
     for name, field in pb.GenerationConfig.DESCRIPTOR.fields_by_name.items()
@@ -96,7 +98,8 @@ def as_open_inference_error(error: InvalidInput) -> InvalidInput:
         for own, path in paths.items():
             if field.startswith(own):
                 return path + field.removeprefix(own)
-        return f"parameters.{field}" if field in CALL_PARAMETERS else field
+        name = field.removeprefix("text_options.")
+        return f"parameters.{name}" if name in (*CALL_PARAMETERS, *TEXT_PARAMETERS) else field
 
     return error.renamed(renamed)
 
@@ -145,11 +148,11 @@ def read_bytes_tensor(raw: bytes, max_elements: float = math.inf) -> list[bytes]
 def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violations: Violations) -> None:
     choice = value.WhichOneof("parameter_choice")
     given = getattr(value, choice) if choice else None
-    is_of_generation = name in GENERATION_PARAMETERS
-    target: Any = own.generation if is_of_generation else own
-    field = target.DESCRIPTOR.fields_by_name.get(name) if is_of_generation or name in CALL_PARAMETERS else None
+    target = _holder(own, name)
+    field = None if target is None else target.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
         known = [p for p in CALL_PARAMETERS if p in own.DESCRIPTOR.fields_by_name]
+        known += TEXT_PARAMETERS if isinstance(own, pb.TranslateRequest) else ()
         violations.add(f"parameters.{name}", f"is not known; there are {', '.join((*known, *GENERATION_PARAMETERS))}")
         return
     try:
@@ -158,10 +161,19 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
         violations.add(f"parameters.{name}", f"cannot be {given!r}")
 
 
+def _holder(own: OwnRequest, name: str) -> Any:
+    """Returns the message that a parameter is a field of; None for an unknown one."""
+    if name in GENERATION_PARAMETERS:
+        return own.generation
+    if name in TEXT_PARAMETERS:
+        return own.text_options if isinstance(own, pb.TranslateRequest) else None
+    return own if name in CALL_PARAMETERS else None
+
+
 def _field_value(field: FieldDescriptor, given: object) -> object:
     """Returns a parameter as the field's type; an enum's value by the end of its name, in small letters ("reject")."""
-    if isinstance(given, bool):
-        raise TypeError("no parameter is a boolean")
+    if isinstance(given, bool) != (field.type == FieldDescriptor.TYPE_BOOL):
+        raise TypeError("a boolean, or none")
     if field.enum_type is not None:
         by_name = {_short(value.name, field.enum_type.name): value.number for value in field.enum_type.values}
         return by_name[str(given)]

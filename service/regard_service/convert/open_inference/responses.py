@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard_service.convert.open_inference.tensors import Tensor
-from regard_service.domain.results import Result, Token
+from regard_service.domain.results import AttentionMap, Result, Token
 from regard_service.errors import AnswerTooLarge
+from regard_service.maps.blocks import whole_map
 from regard_service.open_inference import open_inference_pb2 as v2
 
 MAP_KINDS = {"alignment": "alignment", "cross_attention": "cross"}
@@ -78,9 +79,22 @@ def _source_tokens(results: Sequence[Result]) -> NDArray[Any]:
 
 def _map(kind: str) -> Callable[[Sequence[Result]], NDArray[Any]]:
     def values(results: Sequence[Result]) -> NDArray[Any]:
-        return _padded([next(m.values for m in r.hypotheses[0].maps if m.kind == kind) for r in results])
+        found = [[m for m in r.hypotheses[0].maps if m.kind == kind] for r in results]
+        # A text of which nothing is translated has no map; its rows and columns are none.
+        known = next((maps for maps in found if maps), None)
+        if known is None:
+            return np.zeros((len(results), *[0] * _NUM_AXES[kind]), np.float32)
+        return _padded([_whole(maps or known, r) for maps, r in zip(found, results, strict=True)])
 
     return values
+
+
+def _whole(maps: Sequence[AttentionMap], result: Result) -> NDArray[Any]:
+    """Returns the map of a whole text from those of its segments; pictures have one map."""
+    if len(maps) == 1 and maps[0].values.shape[-2] == len(result.hypotheses[0].tokens):
+        return maps[0].values
+    num_targets, num_sources = len(result.hypotheses[0].tokens), len(result.source.tokens)
+    return whole_map(maps if num_targets else (), num_targets, num_sources, maps[0].values.shape[:-2])
 
 
 def _pieces(tokens: Sequence[Token]) -> NDArray[Any]:
@@ -96,6 +110,7 @@ def _padded(rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return stacked
 
 
+_NUM_AXES = {"alignment": 2, "cross": 4}
 _VALUES: Mapping[str, Callable[[Sequence[Result]], NDArray[Any]]] = {
     "text": _text,
     "score": _score,

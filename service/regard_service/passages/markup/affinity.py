@@ -1,10 +1,10 @@
 """How much each word of a target stands for each word of the source: attention, and what else speaks for it.
 
 Attention tells for each word of the target where the model looked. It is one-sided and, of a small model, weak; so it
-is one of four pieces of evidence, whose logarithms are added: attention against what a word of the source gets from all;
-how alike the words are spelled (names, numbers and loans are the same in both languages); whether both are written with
-a capital within a sentence; how far apart they stand. Marks of punctuation stand for the same marks only. The sums are
-normalized over the source and over the target, and multiplied: what is best for both sides counts most.
+is one of four pieces of evidence, whose logarithms are added: attention against what a word of the source gets from
+all; how alike the words are spelled (names, numbers and loans are the same in both languages); whether both are written
+with a capital within a sentence; how far apart they stand. Marks of punctuation stand for the same marks only. The sums
+are normalized over the source and over the target, and multiplied: what is best for both sides counts most.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
@@ -46,22 +47,41 @@ class _Part(NamedTuple):
         return Span(self.atoms[0].source.start, self.atoms[-1].source.end)
 
 
-def write_unit(output: Output, unit: Unit, segments: Sequence[TranslatedSegment]) -> list[tuple[Span, Span]]:
+class WrittenSegment(NamedTuple):
+    """Where a segment stands in the source, and its translation in the output, tags included.
+
+    Attributes:
+        characters: the place in the output of each character of the translation.
+    """
+
+    source: Span
+    target: Span
+    characters: Sequence[Span]
+
+    def to_output(self, span: Span) -> Span:
+        """Returns the place in the output of a range of the translation, with the tags in it."""
+        start = self.characters[span.start].start if span.start < len(self.characters) else self.target.end
+        return Span(start, max(start, self.characters[span.end - 1].end) if span.start < span.end else start)
+
+    def moved(self, offset: int) -> "WrittenSegment":
+        """Returns the segment in an output that has this one at an offset."""
+        target, *characters = (Span(start + offset, end + offset) for start, end in (self.target, *self.characters))
+        return WrittenSegment(self.source, target, characters)
+
+
+def write_unit(output: Output, unit: Unit, segments: Sequence[TranslatedSegment]) -> list[WrittenSegment]:
     """Writes a unit.
 
     Args:
-        segments: in order, without overlap.
-
-    Returns:
-        where each segment stands in the source and in the output.
+        segments: in order, without overlap, none of them empty.
     """
-    written, position = [], unit.span.start
+    written, position = list[WrittenSegment](), unit.span.start
     for part in _parts(unit, segments):
         output.copy(Span(position, part.source.start))
         start = output.length
-        _write_segment(output, unit, part)
+        characters = _write_segment(output, unit, part)
         position = part.source.end
-        written.append((part.source, Span(start, output.length)))
+        written.append(WrittenSegment(part.source, Span(start, output.length), characters))
     output.copy(Span(position, unit.span.end))
     return written
 
@@ -91,27 +111,27 @@ def _is_in(atom: _Atom, span: Span) -> bool:
 
 
 def _atoms(unit: Unit, edges: Sequence[int]) -> Iterator[_Atom]:
-    """Yields the pieces of a unit; plain text is cut at the edges of the segments."""
+    """Yields the pieces of a unit, cut at the edges of the segments.
+
+    Where a segment cuts what is not written letter by letter, its first part stands for all in the source.
+    """
     following = 0
     for index, (piece, start) in enumerate(zip(unit.pieces, unit.starts, strict=True)):
         end = start + len(piece.text)
-        position = start
         while following < len(edges) and edges[following] <= start:
             following += 1
-        while piece.kind is PieceKind.TEXT and following < len(edges) and edges[following] < end:
-            edge = edges[following]
-            if edge > position:
-                yield _text_atom(piece.span.start - start, position, edge, index)
-                position = edge
+        cuts = [start]
+        while following < len(edges) and edges[following] < end:
+            if edges[following] > cuts[-1]:
+                cuts.append(edges[following])
             following += 1
-        if piece.kind is PieceKind.TEXT:
-            yield _text_atom(piece.span.start - start, position, end, index)
-        else:
-            yield _Atom(piece.kind, Span(start, end), piece.span, index, piece.partner)
-
-
-def _text_atom(offset: int, start: int, end: int, index: int) -> _Atom:
-    return _Atom(PieceKind.TEXT, Span(start, end), Span(start + offset, end + offset), index, None)
+        offset = piece.span.start - start
+        for first, last in pairwise([*cuts, end]):
+            if piece.kind is PieceKind.TEXT:
+                source = Span(first + offset, last + offset)
+            else:
+                source = piece.span if first == start else Span(piece.span.end, piece.span.end)
+            yield _Atom(piece.kind, Span(first, last), source, index, piece.partner)
 
 
 def _with_pairs(atoms: Sequence[_Atom], first: int, last: int) -> tuple[int, int]:
@@ -136,18 +156,33 @@ def _with_pairs(atoms: Sequence[_Atom], first: int, last: int) -> tuple[int, int
 # From the atoms of a segment to the output.
 
 
-def _write_segment(output: Output, unit: Unit, part: _Part) -> None:
+def _write_segment(output: Output, unit: Unit, part: _Part) -> Sequence[Span]:
+    """Writes a segment; returns the place of each character of its translation."""
     aligned = part.segment.aligned
     if aligned.target == aligned.source:
-        output.copy(part.source)
-        return
+        return _copy_segment(output, part)
     if quotes := unit.quote == "":
         output.write('"')
     root = tree(_tags(part), len(aligned.source))
     speller = Speller(aligned.target, _spellings(output.source, unit, part), unit.markup, unit.quote or '"' * quotes)
-    _Writer(output, aligned, speller, place(root, aligned)).write(root)
+    writer = _Writer(output, aligned, speller, place(root, aligned))
+    writer.write(root)
     if quotes:
         output.write('"')
+    return writer.characters
+
+
+def _copy_segment(output: Output, part: _Part) -> Sequence[Span]:
+    characters: list[Span] = []
+    for atom in part.atoms:
+        start = output.length
+        output.copy(atom.source)
+        length = atom.text.end - atom.text.start
+        if atom.kind is PieceKind.TEXT:
+            characters += [Span(start + at, start + at + 1) for at in range(length)]
+        else:
+            characters += [Span(start, output.length)] * length
+    return characters
 
 
 def _tags(part: _Part) -> list[Tag]:
@@ -191,7 +226,12 @@ class _Writer:
         self._speller = speller
         self._places = placement.places
         self._removed = sorted(placement.removed)
-        self._position = 0
+        self.characters: list[Span] = []
+
+    @property
+    def _position(self) -> int:
+        """How much of the translation is written."""
+        return len(self.characters)
 
     def write(self, root: Node) -> None:
         """Writes all; a tag that would stand in a word or a pair that is over is written at once."""
@@ -226,16 +266,25 @@ class _Writer:
         is_lost = place.start == place.end
         if is_lost and self._output.last.isalnum():
             self._output.write(" ")
+        start = self._output.length
         self._tag(node.opening)
-        self._position = max(self._position, min(place.end, outer_end))
+        self._pass(min(place.end, outer_end), start)
         if is_lost and self._target[self._position : self._position + 1].isalnum():
             self._output.write(" ")
 
     def _text_up_to(self, end: int) -> None:
         for removed in self._removed:
             if self._position < removed.end and removed.start < end:
-                self._output.write(self._speller.written(self._position, max(self._position, removed.start)))
-                self._position = max(self._position, removed.end)
-        if self._position < end:
-            self._output.write(self._speller.written(self._position, end))
-            self._position = end
+                self._text(removed.start)
+                self._pass(removed.end, self._output.length)
+        self._text(end)
+
+    def _text(self, end: int) -> None:
+        for written in self._speller.written(self._position, end):
+            start = self._output.length
+            self._output.write(written)
+            self.characters.append(Span(start, self._output.length))
+
+    def _pass(self, end: int, start: int) -> None:
+        """Counts characters as written, by what was written from a start."""
+        self.characters += [Span(start, self._output.length)] * (end - self._position)

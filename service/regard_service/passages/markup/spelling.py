@@ -50,12 +50,12 @@ class Speller:
     def _escaped(self, character: str) -> str:
         return _ESCAPES[character] if character in self._special else character
 
-    def written(self, start: int, end: int) -> str:
-        """Returns a range of the translation as it is written."""
-        return "".join(
+    def written(self, start: int, end: int) -> list[str]:
+        """Returns how each character of a range of the translation is written."""
+        return [
             self._spellings.get(index) or self._allowed(character)
             for index, character in enumerate(self._target[start:end], start)
-        )
+        ]
 
     def _allowed(self, character: str) -> str:
         """Returns a character, or U+FFFD for one that XML has not."""

@@ -1,6 +1,7 @@
 """Running texts with their tags."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -9,6 +10,9 @@ from typing import NamedTuple
 from regard_service.domain.results import Span
 from regard_service.passages.edits import EditedText
 from regard_service.passages.markup.entities import MarkupFormat
+
+# Starts at the start of a word only, so that a long word is read once.
+_WITH_SYMBOL = re.compile(r"(?<!\w)\w*+[<>&][\w<>&]*+")
 
 
 class PieceKind(Enum):
@@ -74,12 +78,17 @@ class Unit:
 
     @property
     def protected(self) -> tuple[Span, ...]:
-        """The ranges of `text` that stay as they are, such as code."""
-        return tuple(
+        """The ranges of `text` that stay as they are: code, and what holds a character that is written as an entity.
+
+        Few models know "<" and "&" from their training; "5 < 6" and "R&D" are no words in any language.
+        """
+        kept = [
             Span(start, start + len(piece.text))
             for start, piece in zip(self.starts, self.pieces, strict=True)
             if piece.kind is PieceKind.PROTECTED and piece.text
-        )
+        ]
+        symbols = [Span(*match.span()) for match in _WITH_SYMBOL.finditer(self.text)]
+        return tuple(_merged(sorted(kept + symbols)))
 
     def edited(self, source: str) -> EditedText:
         """Returns `text` as a text made from its place in the whole source, whose positions it can tell."""
@@ -90,6 +99,20 @@ class Unit:
             if piece.kind is not PieceKind.TEXT
         ]
         return EditedText.replacing(source[offset : self.span.end], edits)
+
+
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yields ranges that do not overlap. Args: spans: in order."""
+    last: Span | None = None
+    for span in spans:
+        if last is not None and span.start < last.end:
+            last = Span(last.start, max(last.end, span.end))
+            continue
+        if last is not None:
+            yield last
+        last = span
+    if last is not None:
+        yield last
 
 
 @dataclass(frozen=True)

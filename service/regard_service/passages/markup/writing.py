@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regard_service.domain.results import Span
 from regard_service.passages.markup.output import Output, Replacement
-from regard_service.passages.markup.segments import TranslatedSegment, write_unit
+from regard_service.passages.markup.segments import TranslatedSegment, WrittenSegment, write_unit
 from regard_service.passages.markup.units import MarkedText
 
 
@@ -14,12 +14,11 @@ class WrittenText:
     """The whole output.
 
     Attributes:
-        segments: of each unit, in the order of `MarkedText.units`: where a segment stands in the source, and where its
-            translation stands in the output, tags included.
+        segments: of each unit, in the order of `MarkedText.units`.
     """
 
     text: str
-    segments: tuple[tuple[tuple[Span, Span], ...], ...]
+    segments: tuple[tuple[WrittenSegment, ...], ...]
 
 
 def write(marked: MarkedText, translations: Sequence[Sequence[TranslatedSegment]]) -> WrittenText:
@@ -28,7 +27,7 @@ def write(marked: MarkedText, translations: Sequence[Sequence[TranslatedSegment]
     Args:
         translations: of each unit its segments, in order, without overlap; a unit without any is copied.
     """
-    found: dict[int, list[tuple[Span, Span]]] = {}
+    found: dict[int, list[WrittenSegment]] = {}
     values: dict[int, Replacement] = {}
     for index, unit in enumerate(marked.units):
         if unit.quote is not None:
@@ -43,9 +42,5 @@ def write(marked: MarkedText, translations: Sequence[Sequence[TranslatedSegment]
             position = unit.span.end
     output.copy(Span(position, len(marked.source)))
     for index, value in values.items():
-        found[index] = [(source, _moved(target, value.target_start)) for source, target in found[index]]
+        found[index] = [segment.moved(value.target_start) for segment in found[index]]
     return WrittenText(output.text, tuple(tuple(found[index]) for index in range(len(marked.units))))
-
-
-def _moved(span: Span, offset: int) -> Span:
-    return Span(span.start + offset, span.end + offset)

@@ -1,19 +1,25 @@
 """Brings a segment into the form that models of natural language were trained on, and its translation into its own."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+
+import numpy as np
 
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
-from regard_service.passages.normalization.casing import is_capital, is_title, lower_case, upper_case
-from regard_service.passages.normalization.characters import Replacement, replacements
+from regard_service.passages.normalization import characters, typography
+from regard_service.passages.normalization.casing import capital_runs, is_capital, is_title, lower_case, upper_case
+from regard_service.passages.normalization.characters import Replacement
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
+from regard_service.passages.protection.words import word_map
 
-_BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)")
+_Step = Callable[[str], Iterable[Replacement]]
+_BULLET = re.compile(r"\s*(?:(?:[-*•‣⁃▪▫●○◦∙·■□►▶➢✓✔–—→»]|\(?[0-9]{1,3}[.)]|\(?[a-zA-Z]\))\s+)+")
 _STOPS = {
     "zh": "。",
     "ja": "。",
@@ -26,26 +32,16 @@ _STOPS = {
     "my": "။",
     "am": "።",
 }
-_STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'”’»)\]]*\s*)$")
+_STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'“”‘’»«)\]]*\s*)$")
+_ENDS = frozenset(".!?")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """What normalization asks about a model's tokenizer.
-
-    Attributes:
-        num_pieces: the pieces of a word within a sentence.
-        knows: whether a character has a piece, so that it is neither unknown nor spelled in bytes.
-    """
-
-    num_pieces: Callable[[str], int]
-    knows: Callable[[str], bool]
+Rank = Callable[[str], tuple[int, ...]]
+"""How rare a word is in a model's vocabulary: the number of its pieces, and the largest id of them."""
 
 
-def normalize(
-    text: str, language: str, *, kept: Sequence[Span] = (), vocabulary: Vocabulary | None = None
-) -> "NormalizedText":
+def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank | None = None) -> "NormalizedText":
     """Brings a segment into the form that models were trained on.
 
     Invisible marks go, full-width letters become plain, white space becomes one space, a bullet is cut off. A text in
@@ -55,10 +51,10 @@ def normalize(
         text: one segment of a natural language.
         language: BCP 47, such as "de"; "" if unknown.
         kept: ranges whose characters and case are meaning, besides those that protection finds.
-        vocabulary: of the model; without it, typographic characters count as known.
+        rank: of the model's vocabulary, which decides about words in capitals: the more common spelling is taken.
     """
     base = language.lower().replace("_", "-").split("-")[0]
-    edited = _plain(text, kept, vocabulary)
+    edited = _plain(text, kept)
     bullet = _BULLET.match(edited.text)
     start = bullet.end() if bullet and edited.text[bullet.end() :].strip() else 0
     if start:
@@ -69,26 +65,50 @@ def normalize(
         return NormalizedText.unchanged(text)
     is_upper, is_heading = is_capital(bare, closed), is_title(bare, closed, base)
     changes: list[Replacement] = []
-    if is_upper or is_heading:
-        changes = lower_case(bare, closed, base, vocabulary.num_pieces if vocabulary else None)
+    runs = [] if is_upper or is_heading else capital_runs(bare, closed, rank)
+    if is_upper or is_heading or runs:
+        changes = lower_case(bare, closed, base, rank, runs or None)
     stop_at = _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
+    if not (changes or stop or edited.edits):
+        return NormalizedText.unchanged(text)
     head = text[: edited.to_original(Span(0, len(bare))).start] if start else ""
     parts = tuple(bare[slice(*span)] for span in closed)
-    return NormalizedText(edited.then([*changes, *stop]), edited.then(stop), head, is_upper, bool(stop), parts)
+    return NormalizedText(
+        edited=edited.then([*changes, *stop]),
+        positions=edited.then(stop),
+        head=head,
+        is_upper=is_upper,
+        runs=tuple(runs),
+        is_stopped=bool(stop),
+        marks=typography.marks_of(text),
+        kept=parts,
+    )
 
 
-def _plain(text: str, kept: Sequence[Span], vocabulary: Vocabulary | None) -> EditedText:
-    """Returns a text in plain characters, without white space at its ends."""
-    closed = list(kept)
-    found = sorted(replacements(text, vocabulary.knows if vocabulary else lambda _: True))
+def _plain(text: str, kept: Sequence[Span]) -> EditedText:
+    """Returns a text in plain characters. Each step reads what the one before it left."""
+    edited = EditedText.unchanged(text)
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return edited  # most texts
+    steps: list[_Step] = [characters.invisible, characters.odd_spaces]
+    if not text.isascii():
+        steps[1:1] = [characters.joiners]
+        steps += [characters.wide, characters.combined, typography.plain]
+    for step in steps:
+        changes = _chosen(edited.text, step(edited.text), [edited.to_text(span) for span in kept])
+        edited = edited.then(changes) if changes else edited
+    return edited
+
+
+def _chosen(text: str, found: Iterable[Replacement], kept: Sequence[Span]) -> list[Replacement]:
+    """Returns the replacements that change something outside of the ranges that are kept; the first of two."""
     chosen: list[Replacement] = []
-    for span, new in found:
-        is_open = not any(span.start < other.end and other.start < span.end for other in closed)
-        is_change = text[slice(*span)] != new
-        if is_change and is_open and (not chosen or chosen[-1][0].end <= span.start):
+    for span, new in sorted(found):
+        is_open = not any(span.start < other.end and other.start < span.end for other in kept)
+        if text[slice(*span)] != new and is_open and (not chosen or chosen[-1][0].end <= span.start):
             chosen.append((span, new))
-    return EditedText.replacing(text, chosen)
+    return chosen
 
 
 def _closed(text: str, kept: Iterable[Span]) -> list[Span]:
@@ -114,13 +134,16 @@ def _outside(text: str, closed: Sequence[Span]) -> str:
 def _unstopped_end(text: str, language: str) -> int | None:
     """Returns where a full stop is missing: after the last word, before emoji; None if none is."""
     end = len(text.rstrip())
+    if text[:end][-1:] in _ENDS:
+        return None
     for finding in reversed(find(text)):
         if finding.kind is not Kind.MARK or text[finding.span.end : end].strip():
             break
         end = len(text[: finding.span.start].rstrip())
     if end == 0 or language in _UNSTOPPED_LANGUAGES:
         return None
-    return end if text[end - 1].isalnum() or text[end - 1] in ")]}%`" else None
+    is_end = unicodedata.category(text[end - 1])[0] in "LMN" or text[end - 1] in ")]}%`"
+    return end if is_end else None
 
 
 @dataclass(frozen=True)
@@ -132,7 +155,9 @@ class NormalizedText:
         positions: the same edits without those of the case, which leave positions as they are.
         head: the bullet, as it stood before the text.
         is_upper: the segment is in capitals, and its translation shall be.
+        runs: ranges of `edited.text` that are in capitals in the segment, which has small letters elsewhere.
         is_stopped: a full stop was added.
+        marks: plain forms of the typographic characters that the segment holds.
         kept: what keeps its case in the translation.
     """
 
@@ -140,13 +165,20 @@ class NormalizedText:
     positions: EditedText
     head: str = ""
     is_upper: bool = False
+    runs: tuple[Span, ...] = ()
     is_stopped: bool = False
+    marks: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
 
     @classmethod
     def unchanged(cls, text: str) -> "NormalizedText":
         """Returns a segment that is in its normal form."""
         return cls(EditedText.unchanged(text), EditedText.unchanged(text))
+
+    @property
+    def needs_alignment(self) -> bool:
+        """Whether `restore` is better with weights."""
+        return bool(self.runs)
 
     def restore(self, aligned: AlignedText, language: str = "") -> AlignedText:
         """Brings a translation into the form of the segment.
@@ -161,25 +193,43 @@ class NormalizedText:
         edited = EditedText.unchanged(aligned.target)
         if self.is_stopped:
             edited = edited.then(_without_stop(edited.text))
+        if self.marks:
+            closed = _closed(edited.text, self._kept_in(edited.text))
+            edited = edited.then(typography.typographic(edited.text, self.marks, language, closed))
         if self.head:
             edited = edited.then([(Span(0, 0), self.head)])
         sources = tuple(None if span is None else self.positions.to_original(span) for span in aligned.source_spans)
         targets = tuple(None if span is None else edited.to_text(span) for span in aligned.target_spans)
         target = edited.text
-        if self.is_upper:
-            characters = self._capitals(edited.text, language)
-            starts = [0, *accumulate(len(character) for character in characters)]
+        ranges = self._capital_ranges(aligned, edited)
+        if ranges:
+            capitals = self._capitals(target, language, ranges)
+            starts = [0, *accumulate(len(capital) for capital in capitals)]
             targets = tuple(None if span is None else Span(starts[span.start], starts[span.end]) for span in targets)
-            target = "".join(characters)
+            target = "".join(capitals)
         return AlignedText(self.edited.original, target, sources, targets, aligned.weights)
 
-    def _capitals(self, text: str, language: str) -> list[str]:
-        """Returns the capital of each character, outside of what keeps its case."""
-        characters = [upper_case(character, language) for character in text]
-        kept = (Span(*m.span()) for part in self.kept if part for m in re.finditer(re.escape(part), text))
-        for span in _closed(text, kept):
-            characters[slice(*span)] = text[slice(*span)]
-        return characters
+    def _capital_ranges(self, aligned: AlignedText, edited: EditedText) -> list[Span]:
+        """Returns the ranges of the restored target that are in capitals: all, or words made of those in capitals."""
+        if self.is_upper:
+            return [Span(0, len(edited.text))]
+        if not self.runs or aligned.weights is None:
+            return []
+        map_ = word_map(aligned)
+        mass = sum((map_.mass(run) for run in self.runs), np.zeros(len(map_.words), np.float32))
+        return [edited.to_text(word) for word, share in zip(map_.words, mass, strict=True) if share > 0.5]
+
+    def _capitals(self, text: str, language: str, ranges: Sequence[Span]) -> list[str]:
+        """Returns the characters of a text, those in some ranges as capitals, but what keeps its case."""
+        capitals = list(text)
+        for span in ranges:
+            capitals[slice(*span)] = [upper_case(character, language) for character in text[slice(*span)]]
+        for span in _closed(text, self._kept_in(text)):
+            capitals[slice(*span)] = text[slice(*span)]
+        return capitals
+
+    def _kept_in(self, text: str) -> Iterator[Span]:
+        return (Span(*m.span()) for part in self.kept if part for m in re.finditer(re.escape(part), text))
 
 
 def _without_stop(text: str) -> list[Replacement]:

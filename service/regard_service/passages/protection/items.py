@@ -31,24 +31,45 @@ class Item(NamedTuple):
 def items_of(text: str, options: ProtectionOptions) -> list[Item]:
     """Returns what of a text is protected; in order, without overlap."""
     findings = _with_callers(find(text), _callers_spans(text, options))
-    findings = _joined(text, findings)
-    names, numbers = iter(_unused(text, options.stand_ins.names)), iter(_unused(text, options.stand_ins.numbers))
-    years = iter(_unused(text, options.stand_ins.years))
-    items = []
-    for span, kind in findings:
-        part = text[slice(*span)]
+    choice = _StandInChoice(text, options)
+    return [
+        Item(span, text[slice(*span)], kind, choice.of(text[slice(*span)], kind))
+        for span, kind in _joined(text, findings)
+    ]
+
+
+class _StandInChoice:
+    """Chooses the stand-ins of one text: words that the text does not hold, each once."""
+
+    def __init__(self, text: str, options: ProtectionOptions) -> None:
+        self._options = options
+        self._names = _unused(text, options.stand_ins.names)
+        self._numbers = _unused(text, options.stand_ins.numbers)
+        self._years = _unused(text, options.stand_ins.years)
+
+    def of(self, part: str, kind: Kind) -> str | None:
+        """Returns what the model reads instead of a part; None: the part itself, "": nothing."""
+        if self._options.carry != "stand_in":
+            return "" if self._options.carry == "nothing" else None
         if kind in NUMERIC:
-            stand_in = _number_stand_in(part, kind, options, numbers, years)
-        elif kind is Kind.MARK:
-            stand_in = ""
-        elif kind is Kind.ENTITY:
-            stand_in = html.unescape(part)
-        elif _is_count(part):
-            stand_in = next(numbers, None) or next(names, None)
-        else:
-            stand_in = next(names, None)
-        items.append(Item(span, part, kind, stand_in))
-    return items
+            return self._of_number(part, kind)
+        if kind is Kind.MARK:
+            return ""
+        if kind is Kind.ENTITY:
+            return html.unescape(part)
+        if _is_count(part):
+            return next(self._numbers, None) or next(self._names, None)
+        return next(self._names, None)
+
+    def _of_number(self, part: str, kind: Kind) -> str | None:
+        if not self._options.replaces_numbers or _has_plurals(self._options.target_language):
+            return None
+        if kind is Kind.NUMBER:
+            if value(part, marks_of(self._options.source_language)) in (None, 0, 1):
+                return None  # zero and one have their own grammar
+            if _YEAR.fullmatch(part):
+                return next(self._years, None)
+        return next(self._numbers, None)
 
 
 def _callers_spans(text: str, options: ProtectionOptions) -> list[Span]:
@@ -118,21 +139,15 @@ def _is_count(text: str) -> bool:
     return _COUNT.fullmatch(text) is not None
 
 
+_SEVERAL_PLURALS = frozenset("ar be bs cs cy ga gd he hr lt lv mk mt pl ro ru sk sl sr uk".split())
+"""Languages with more than one plural: the words after a stand-in would not suit the number."""
+
+
+def _has_plurals(language: str) -> bool:
+    return language.lower().replace("_", "-").split("-")[0] in _SEVERAL_PLURALS
+
+
 _YEAR = re.compile("1[1-9][0-9]{2}|20[0-9]{2}")
-
-
-def _number_stand_in(
-    text: str, kind: Kind, options: ProtectionOptions, numbers: Iterator[str], years: Iterator[str]
-) -> str | None:
-    if not options.replaces_numbers:
-        return None
-    if kind is Kind.NUMBER:
-        number = value(text, marks_of(options.source_language))
-        if number is None or number in (0, 1):
-            return None  # zero and one have their own grammar
-        if _YEAR.fullmatch(text):
-            return next(years, None)
-    return next(numbers, None)
 
 
 def is_all_copied(text: str, items: Sequence[Item]) -> bool:

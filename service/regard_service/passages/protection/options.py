@@ -1,9 +1,12 @@
 """What to protect in a text, and how a model copies best."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from regard_service.domain.results import Span
 from regard_service.passages.protection.patterns import Pattern
+
+Carry = Literal["stand_in", "itself", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,11 @@ class StandIns:
         years: stand for numbers that look like a year.
     """
 
-    names: tuple[str, ...] = ("Boston", "Robert", "David", "Peter", "Tom")
-    numbers: tuple[str, ...] = ("30", "20", "50", "40", "12", "10", "13")
-    years: tuple[str, ...] = ("2013", "2012", "2010")
+    names: tuple[str, ...] = (
+        "Hugo", "Alex", "Carlos", "Robert", "Simon", "Chris", "David", "Daniel", "Max", "Oscar", "Martin", "Boston",
+    )  # fmt: skip
+    numbers: tuple[str, ...] = ("45", "25", "15", "50", "14", "28", "35", "60", "39", "48")
+    years: tuple[str, ...] = ("2015", "2005", "1990", "1950", "2019", "2008", "1995")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class ProtectionOptions:
         patterns: a caller's own patterns.
         spans: a caller's own ranges of the text; those that overlap are joined.
         stand_ins: what the model reads instead.
+        carry: what the model reads instead of a part: a stand-in, the part itself, or nothing.
         replaces_numbers: whether numbers are replaced before the model, too, not only checked afterwards.
     """
 
@@ -41,4 +47,5 @@ class ProtectionOptions:
     patterns: tuple[Pattern, ...] = ()
     spans: tuple[Span, ...] = ()
     stand_ins: StandIns = field(default_factory=StandIns)
+    carry: Carry = "stand_in"
     replaces_numbers: bool = True

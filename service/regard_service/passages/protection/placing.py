@@ -38,15 +38,20 @@ class _Edit(NamedTuple):
     new: str
 
 
-def place(aligned: AlignedText, items: Sequence[Placed], options: ProtectionOptions) -> EditedText:
+def place(
+    aligned: AlignedText, items: Sequence[Placed], options: ProtectionOptions, elsewhere: Sequence[str] = ()
+) -> EditedText:
     """Returns the edits that put every item into the target.
 
     In three rounds: stand-ins and copies that the model wrote are replaced, and the surplus ones deleted; what is
     missing takes the place of the words that the model made of it, by the weights; what no word was made of is inserted
     where its neighbours are.
+
+    Args:
+        elsewhere: what stands beside the target, and not in it.
     """
     placing = _Placing(aligned, items, options)
-    placing.take_written()
+    placing.take_written(elsewhere)
     placing.take_aligned()
     placing.insert_missing()
     return EditedText.replacing(aligned.target, placing.edits())
@@ -66,7 +71,7 @@ class _Placing:
         """Returns the replacements, in order."""
         return [(edit.span, edit.new) for edit in sorted(self._edits)]
 
-    def take_written(self) -> None:
+    def take_written(self, elsewhere: Sequence[str] = ()) -> None:
         """Replaces what the model wrote of the items: their stand-ins, or themselves."""
         groups: dict[tuple[str, bool], list[int]] = defaultdict(list)
         for index, (item, _) in enumerate(self._items):
@@ -77,17 +82,23 @@ class _Placing:
             item = self._items[indexes[0]].item
             spans = self._forms.numbers(item, self._target) if is_number else copies(written, self._target)
             self._assign(indexes, [span for span in spans if self._is_free(span)])
-        self._delete_surplus()
+        self._delete_surplus(elsewhere)
 
     def _assign(self, indexes: list[int], spans: list[Span]) -> None:
         """Gives ranges of the target to items that are written alike: those that the weights favour, in order."""
         chosen, rest = self._favoured(indexes, spans)
         for index, span in zip(self._favoured_items(indexes, chosen), chosen, strict=True):
             self._put(index, span)
-        item = self._items[indexes[0]].item
-        for span in rest:
-            if item.stand_in and item.kind is not Kind.ENTITY:
+        if self._is_surplus_certain(indexes):
+            for span in rest:
                 self._delete(span)
+
+    def _is_surplus_certain(self, indexes: list[int]) -> bool:
+        """Whether more copies than items are the model's fault: the source holds no others."""
+        item = self._items[indexes[0]].item
+        if item.stand_in:
+            return item.kind is not Kind.ENTITY
+        return item.kind not in NUMERIC and item.text not in self._source_beside_items()
 
     def _favoured(self, indexes: list[int], spans: list[Span]) -> tuple[list[Span], list[Span]]:
         if len(spans) <= len(indexes):
@@ -115,15 +126,24 @@ class _Placing:
         inside = [mass[i] for i, word in enumerate(self._map.words) if word.start < span.end and span.start < word.end]
         return float(max(inside, default=0.0))
 
-    def _delete_surplus(self) -> None:
+    def _delete_surplus(self, elsewhere: Sequence[str]) -> None:
         """Deletes what the model wrote of an item beside its place."""
-        verbatim = {item.text for item, _ in self._items if item.kind not in NUMERIC}
+        verbatim = {item.text for item, _ in self._items if item.kind not in NUMERIC} | set(elsewhere)
         verbatim |= {text[slice(*finding.span)] for text in verbatim for finding in find(text)}
+        beside = self._source_beside_items()
         for text in sorted(verbatim, key=len, reverse=True):
-            if text.strip() and text not in self._source:
+            if text.strip() and text not in beside:
                 for span in copies(text, self._target):
                     if self._is_free(span):
                         self._delete(span)
+
+    def _source_beside_items(self) -> str:
+        """Returns what the model reads between the items; each item is a line break."""
+        pieces, end = [], 0
+        for _, span in self._items:
+            pieces.append(self._source[end : span.start])
+            end = span.end
+        return "\n".join([*pieces, self._source[end:]])
 
     def take_aligned(self) -> None:
         """Puts missing items in the place of the words that the model made of them."""

@@ -29,11 +29,12 @@ def protect(text: str, options: ProtectionOptions | None = None) -> "ProtectedTe
         return ProtectedText(EditedText.unchanged(text), True, (), options)
     start, end = _core(text, items)
     inner = tuple(item for item in items if item.span.start >= start and item.span.end <= end)
-    replacements = [_replacement(text, item) for item in inner]
+    replacements = [_replacement(text[:end], item) for item in inner]
     cut = [(Span(0, start), ""), *(r for r in replacements if r is not None), (Span(end, len(text)), "")]
     edited = EditedText.replacing(text, [(span, new) for span, new in cut if span.start < span.end])
     placed = tuple(_placed(inner, replacements, -start))
-    return ProtectedText(edited, False, placed, options, text[:start], text[end:])
+    ends = tuple(item.text for item in items if item not in inner)
+    return ProtectedText(edited, False, placed, options, text[:start], text[end:], ends)
 
 
 def _placed(items: Sequence[Item], replacements: Sequence[_Replacement | None], shift: int) -> Iterator[Placed]:
@@ -81,6 +82,7 @@ class ProtectedText:
         is_all_copied: there is nothing for a model: the text is its own translation.
         items: what is protected within the model's input.
         before, after: marks at the two ends, which the model does not read.
+        ends: each of these marks.
     """
 
     edited: EditedText
@@ -89,6 +91,7 @@ class ProtectedText:
     options: ProtectionOptions
     before: str = ""
     after: str = ""
+    ends: tuple[str, ...] = ()
 
     @property
     def needs_alignment(self) -> bool:
@@ -106,7 +109,7 @@ class ProtectedText:
         """
         original = self.edited.original
         sources = tuple(None if span is None else self.edited.to_original(span) for span in aligned.source_spans)
-        edited = place(aligned, self.items, self.options)
+        edited = place(aligned, self.items, self.options, self.ends)
         if self.before or self.after:
             end = len(edited.text)
             edited = edited.then([(Span(0, 0), self.before), (Span(end, end), self.after)])

@@ -31,22 +31,24 @@ class WordMap:
 
     def mass(self, source: Span) -> Float32Array:
         """Returns the share that each word has of a range of the source, float32 [words]."""
-        inside = [i for i, part in enumerate(self.parts) if part.start < source.end and source.start < part.end]
-        return self.shares[:, inside].sum(1, dtype=np.float32)
+        return self._sum([i for i, p in enumerate(self.parts) if p.start < source.end and source.start < p.end])
 
     def before(self, position: int) -> Float32Array:
         """Returns the share that each word has of what ends before a position of the source, float32 [words]."""
-        return self.shares[:, [i for i, part in enumerate(self.parts) if part.end <= position]].sum(1, dtype=np.float32)
+        return self._sum([i for i, part in enumerate(self.parts) if part.end <= position])
 
     def after(self, position: int) -> Float32Array:
         """Returns the share that each word has of what starts after a position of the source, float32 [words]."""
-        return self.shares[:, [i for i, p in enumerate(self.parts) if p.start >= position]].sum(1, dtype=np.float32)
+        return self._sum([i for i, part in enumerate(self.parts) if part.start >= position])
 
     def neighbours(self, source: Span) -> tuple[Float32Array, Float32Array]:
         """Returns the shares of the part before a range of the source and of the part after it, float32 [words]."""
         before = [i for i, part in enumerate(self.parts) if part.end <= source.start][-1:]
         after = [i for i, part in enumerate(self.parts) if part.start >= source.end][:1]
-        return self.shares[:, before].sum(1, dtype=np.float32), self.shares[:, after].sum(1, dtype=np.float32)
+        return self._sum(before), self._sum(after)
+
+    def _sum(self, parts: list[int]) -> Float32Array:
+        return np.asarray(self.shares[:, parts].sum(1), np.float32)
 
 
 def word_map(aligned: AlignedText) -> WordMap:
@@ -97,4 +99,4 @@ def _diagonal(aligned: AlignedText, words: Sequence[Span], parts: Sequence[Span]
 
 def _normalized(shares: Float32Array) -> Float32Array:
     sums = shares.sum(1, keepdims=True, dtype=np.float32)
-    return np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+    return np.asarray(np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0), np.float32)

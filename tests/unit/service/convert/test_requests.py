@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert.requests import RequestReader, as_stream_error
-from regard_service.domain.calls import AttentionOptions, Call, GenerationOptions, SummarizeCall, TranslateCall
+from regard_service.domain.calls import (
+    AttentionOptions,
+    Call,
+    GenerationOptions,
+    SummarizeCall,
+    TextOptions,
+    TranslateCall,
+)
 from regard_service.errors import DeadlinePassed, InvalidInput
 from regard_service.validation.limits import CallLimits
 
@@ -203,3 +210,34 @@ def test_deadlines_are_the_callers_the_default_or_the_limit() -> None:
     assert before + 60 <= unset <= time.monotonic() + 60
     with pytest.raises(DeadlinePassed):
         reader.translate(request, 0.0)
+
+
+def test_text_options_are_read() -> None:
+    options = pb.TextOptions(format=pb.FORMAT_HTML, unit=pb.UNIT_PASSAGE, protected_patterns=["a+"])
+    options.protected_spans.add(text=1).span.MergeFrom(pb.Span(start=1, end=3))
+    call = READER.translate(pb.TranslateRequest(texts=["a", "bcd"], text_options=options), None)
+    assert call.text_options == TextOptions("html", "passage", False, ("a+",), ((1, 1, 3),))
+    assert READER.translate(pb.TranslateRequest(texts=["a"]), None).text_options == TextOptions()
+
+
+def test_ranges_outside_of_their_texts_are_refused() -> None:
+    options: Any = {"format": 9, "unit": 9}
+    message = pb.TextOptions(**options)
+    for text, start, end in ((0, 0, 2), (0, 1, 0), (-1, 0, 0), (1, 0, 0)):
+        message.protected_spans.add(text=text).span.MergeFrom(pb.Span(start=start, end=end))
+    found = violations(texts=["a"], text_options=message)
+    spans = [f"text_options.protected_spans[{index}]" for index in range(4)]
+    assert found.keys() == {
+        *("text_options.format", "text_options.unit", f"{spans[0]}.span", f"{spans[1]}.span"),
+        *(f"{spans[2]}.text", f"{spans[3]}.text"),
+    }
+
+
+def test_streams_of_translations_may_split_but_not_those_of_raw_texts_and_summaries() -> None:
+    split = pb.TRUNCATION_SPLIT_AND_JOIN
+    assert READER.translate(pb.StreamTranslateRequest(text="a", truncation=split), None).truncation == "split"
+    raw = pb.StreamTranslateRequest(text="a", truncation=split, text_options=pb.TextOptions(raw=True))
+    with pytest.raises(InvalidInput, match="not offered in streams"):
+        READER.translate(raw, None)
+    with pytest.raises(InvalidInput, match="not offered in streams"):
+        READER.summarize(pb.StreamSummarizeRequest(text="a", truncation=split), None)

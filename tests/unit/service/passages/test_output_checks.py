@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard_service.passages.output_checks import LengthRatios, length_ratio, longest_loop, output_faults
+from regard_service.bundle import LengthRatios, length_ratio
+from regard_service.passages.output_checks import longest_loop, output_faults
 
-RATIOS = LengthRatios(0.4, 2.5)
+RATIOS = LengthRatios(least=0.4, greatest=2.5)
 SOURCE = "The children play in the garden of the old house."
 
 

@@ -16,6 +16,7 @@ _HOST = rf"(?:[a-z0-9][a-z0-9-]{{0,61}}+\.){{1,8}}(?<=\.){_TOP_LEVEL}(?![\w-]|\.
 _URL = either(
     rf"{_SCHEME}{_CHARACTER}++",
     rf"(?<![\w@.-])www\.{_CHARACTER}++",
+    rf"(?<![\w@.-])localhost(?=[:/])(?::[0-9]{{1,5}}+)?+(?:/{_CHARACTER}*+)?+",
     rf"(?<![\w@.-]){_HOST}(?::[0-9]{{1,5}}+)?+(?:/{_CHARACTER}*+)?+",
 )
 

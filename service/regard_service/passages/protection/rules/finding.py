@@ -12,6 +12,7 @@ _RULES = (
     *placeholders.CODE_RULES,
     *addresses.RULES,
     *placeholders.RULES,
+    *codes.NETWORK_RULES,
     *marks.SHORT_RULES,
     *addresses.FILE_RULES,
     *marks.RULES,

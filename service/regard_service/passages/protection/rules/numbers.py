@@ -27,12 +27,17 @@ _PIECE = r"[0-9]{1,9}+(?:[.,][0-9]{1,6}+)?+"
 _DIGITS = either(
     rf"{_ALONE}\+[0-9]{{1,3}}+(?:[ .\u00a0-]?(?:\([0-9]{{1,5}}\)|[0-9]{{1,5}}+)){{2,6}}",  # +49 30 1234567
     rf"{_ALONE}(?:\([0-9]{{3}}\) ?|[0-9]{{3}}-)[0-9]{{3,4}}(?:-[0-9]{{4}})?+(?![\w-])",  # 555-1234
-    rf"{_ALONE}{_DATE}(?:T[0-9:.]{{4,15}}+Z?+)?+(?!\w)",
+    rf"{_ALONE}{_DATE}(?:T[0-9:.]{{4,15}}+Z?+)?+(?!\w|[./-][0-9])",
     rf"{_ALONE}{_PIECE}(?:[-–/:x×]{_PIECE}){{1,6}}+(?!\w)",  # 10-20, 3:2, 1/2
 )
 _UNIT = (
     "(?:kg|km|cm|mm|nm|µm|μm|mg|µg|ml|cl|dl|kB|KB|MB|GB|TB|PB|KiB|MiB|GiB|TiB|kbps|Mbps|Gbps|Hz|kHz|MHz|GHz|kW|kWh|MW"
     "|mAh|mW|mV|kV|px|pt|em|rem|dpi|fps|ms|ns|m|g|l)"
+)
+# 100k, 1080p, 2x4; not ordinals and decades: 1st, 2e, 1990s, 90er
+_SUFFIXED = (
+    rf"{_ALONE}[0-9]{{1,12}}+(?:[.,][0-9]{{1,6}}+)?+(?!(?:st|nd|rd|th|s|er|ers|e|te|ten|em|o|a|os|as)(?!\w))"
+    r"[A-Za-z]{1,4}+[0-9]{0,6}+(?![\w'’])"
 )
 _MEASURE = rf"{_ALONE}[0-9]{{1,12}}+(?:[.,][0-9]{{1,6}}+)?+{_UNIT}(?![\w'’])"
 
@@ -41,5 +46,6 @@ RULES: tuple[Rule, ...] = (
     (_AMOUNT, Kind.AMOUNT),
     (_DIGITS, Kind.DIGITS),
     (_MEASURE, Kind.CODE),
+    (_SUFFIXED, Kind.CODE),
 )
 PLAIN_RULES: tuple[Rule, ...] = ((_NUMBER, Kind.NUMBER),)

@@ -3,8 +3,9 @@
 from regard_service.passages.protection.rules.kinds import Kind, Rule, either
 
 _CODE_SPAN = either(r"```[^`]{1,1000}+```", r"``(?:[^`\n]|`(?!`)){1,300}+``", r"`[^`\n]{1,300}+`(?!`)")
-_TAG = r"</?[A-Za-z][A-Za-z0-9_:-]{0,40}+(?:\s[^<>\n]{0,300}+)?+/?>"
+_TAG = r"</?[0-9]{1,3}+/?>|</?[A-Za-z][A-Za-z0-9_:-]{0,40}+(?:\s[^<>\n]{0,300}+)?+/?>"
 _BRACES = either(
+    r"\{\{\{[^{}\n]{0,120}+\}\}\}",
     r"\{\{[^{}\n]{0,120}+\}\}",  # {{ name }}
     r"[$#%@]?\{[^{}\s]{0,80}+\}",  # {name}, {0:.2f}, ${name}
     # The messages of ICU: {count, plural, one{# file} other{# files}}
@@ -14,7 +15,7 @@ _BRACES = either(
 )
 _PRINTF = either(
     # %(name)s, %1$d
-    r"%(?:\([\w.]{1,60}+\)|[0-9]{1,2}+\$)[-+#0]{0,3}+[0-9*]{0,3}+(?:\.[0-9*]{0,3}+)?+(?:hh|ll|[hlLqjzt])?+[@a-zA-Z]",
+    r"%(?:\([\w.]{1,60}+\)|<\w{1,60}+>|[0-9]{1,2}+\$)[-+#0]{0,3}+[0-9*]{0,3}+(?:\.[0-9*]{0,3}+)?+(?:hh|ll|[hlLqjzt])?+[@a-zA-Z]",
     # %s, %-5.2f; "100% sure" has none
     r"%[-+#0]{0,3}+[0-9*]{0,3}+(?:\.[0-9*]{1,3}+)?+(?:hh?+|ll?+|[Lqjzt])?+[diouxXeEfFgGcsSaprP@](?![a-zA-Z])",
     r"%[dsi@](?=px|pt|s\b|ms\b|th\b)",
@@ -23,6 +24,7 @@ _PRINTF = either(
 )
 _VARIABLE = either(
     r"(?<![\w$])\$\$?+[A-Za-z_]\w{0,60}+",  # $HOME
+    r"\$\([^()\n]{1,80}+\)",  # $(pwd)
     r"\[\[[^\[\]\n]{1,80}+\]\]",
     r"(?<!\w)@@\w{1,40}+@@",
     r"\\[nrtv0\"'](?![a-z])",

@@ -74,7 +74,7 @@ def test_an_attribute_is_translated_and_quoted():
     assert 'alt="ein Auto &gt; Bus"' in written.text
     assert "title='l&#39;un \"rouge\"'" in written.text
     for found, expected in zip(written.segments, ["Hier", '"ein Auto', "l&#39;un"], strict=True):
-        assert expected in written.text[slice(*found[0][1])]
+        assert expected in written.text[slice(*found[0].target)]
 
 
 WORDS = st.sampled_from("red car the a. b, (c) it's x-y".split())
@@ -115,3 +115,22 @@ def test_output_is_well_formed_and_has_each_tag_once(source, data):
     ElementTree.fromstring(f"<r>{written}</r>".replace("&nbsp;", " "))
     pattern = r"</?[a-z]+/?>|<!--c-->"
     assert Counter(re.findall(pattern, written)) == Counter(re.findall(pattern, source))
+
+
+def test_the_place_of_each_part_of_a_translation_is_known():
+    marked = parse("<p>The <b>red</b> car &lt; <code>a b</code></p>", "html")
+    pair = aligned("The red car < a b", "La voiture rouge < a b", "0-0 1-2 2-1 3-3 4-4 5-5")
+    written = write(marked, [[TranslatedSegment(Span(0, 17), pair)]])
+    (segment,) = written.segments[0]
+    parts = [written.text[slice(*segment.to_output(span))] for span in pair.target_spans if span is not None]
+    assert parts == ["La", "voiture", "rouge", "&lt;", "<code>a b</code>", "<code>a b</code>"]
+    assert segment.target == (3, len(written.text) - 4)
+
+
+def test_a_protected_text_that_segments_cut_is_written_once():
+    marked = parse("Run <code>a. B c</code> now", "html")
+    segments = [
+        TranslatedSegment(Span(0, 6), aligned("Run a.", "Nun a.", "")),
+        TranslatedSegment(Span(7, 14), aligned("B c now", "B c jetzt", "")),
+    ]
+    assert write(marked, [segments]).text == "Nun <code>a. B c</code> jetzt"

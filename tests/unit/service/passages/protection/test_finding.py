@@ -13,6 +13,9 @@ ADDRESSES = [
     "ftp://files.example.net/pub/x.tar.gz",
     "www.example.com/a",
     "example.org",
+    "localhost:8080",
+    "http://user:pass@host:8080/p?q=1#x",
+    "s3://bucket/key",
     "docs.example.io/en/latest",
     "mailto:anna@example.com",
     "anna@example.com",
@@ -32,13 +35,19 @@ ADDRESSES = [
     r"\\server\share\dir",
 ]
 PLACEHOLDERS = [
-    "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d", "%1$d", "%2$s",
+    "{{{raw}}}", "%<name>s", "$(pwd)", "{user_name!r}", "%lu", "%05.2f", "{{ name|upper }}",
+    "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d",
+    "%1$d", "%2$s",
     "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
     "{count, plural, one{# file} other{# files}}",
 ]  # fmt: skip
 CODES = [
-    "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F", "5kg",
-    "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice", "--verbose",
+    "127.0.0.1:80", "10.0.0.0/8", "AA:BB:CC:00:11:22", "2001:db8::1", "SKU#4471", "1Z999AA10123456784", "ab-12-cd",
+    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30", "<0>", "</1>",
+    "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F",
+    "5kg",
+    "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
+    "--verbose",
     "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1", "<b>",
 ]  # fmt: skip
 HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
@@ -46,6 +55,8 @@ MARKS = ["😀", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "❤️", 
 NUMBERS = {
     "1,024": Kind.NUMBER,
     "3.5": Kind.NUMBER,
+    "83.9": Kind.NUMBER,
+    "83": Kind.NUMBER,
     "-5": Kind.NUMBER,
     "$3.50": Kind.AMOUNT,
     "20 €": Kind.AMOUNT,
@@ -60,6 +71,7 @@ NUMBERS = {
     "3:2": Kind.DIGITS,
     "+49 30 1234567": Kind.DIGITS,
     "555-1234": Kind.DIGITS,
+    "978-3-16-148410-0": Kind.DIGITS,
 }
 
 
@@ -144,8 +156,10 @@ def test_findings_are_in_order_and_hold_something(text: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     [
-        "{", "{{", "{a,b,{", "{a{", "a@", "a", "[A ", "%", "%1$", "a.", "a_", "1,", "1-", "/a", "`", "`a", "😀\u200d", "&a", "<a ",
-        "http://", "http://a", ")", "(", "A-1-", ":a", "1", "a-", "a1-", "aB", r"\\a", "+1 1", "1.1.", "$", "@a", "1 ", "#", "\\",
+        "{", "{{", "{a,b,{", "{a{", "a@", "a", "[A ", "%", "%1$", "a.", "a_", "1,", "1-", "/a", "`", "`a", "😀\u200d",
+        "&a", "<a ",
+        "http://", "http://a", ")", "(", "A-1-", ":a", "1", "a-", "a1-", "aB", r"\\a", "+1 1", "1.1.", "$", "@a",
+        "1 ", "#", "\\",
         "a/b.", "--a=", "[1,", "=A(", "x", "0x", "1:2", "A1_",
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Protected parts come out once, verbatim, in their place: with weights, without, and whatever the model wrote."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from regard.arrays import Float32Array
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
-from regard_service.passages.protection.options import ProtectionOptions, StandIns
+from regard_service.passages.protection.options import Carry, ProtectionOptions, StandIns
 from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.passages.protection.protect import ProtectedText, protect
 
@@ -51,26 +52,26 @@ def diagonal(text: str) -> list[tuple[int, int]]:
 
 def test_the_model_reads_a_stand_in() -> None:
     protected = protect("Write to anna@example.com today.", GERMAN)
-    assert protected.edited.text == "Write to Boston today."
+    assert protected.edited.text == "Write to Hugo today."
     assert protected.needs_alignment
     assert not protected.is_all_copied
-    assert protected.edited.to_original(Span(9, 15)) == Span(9, 25)
+    assert protected.edited.to_original(Span(9, 13)) == Span(9, 25)
 
 
 def test_a_stand_in_gives_its_place_to_what_it_stands_for() -> None:
-    assert restored("Write to anna@example.com.", "Schreiben Sie an Boston.") == "Schreiben Sie an anna@example.com."
-    assert restored("Write to anna@example.com.", "Schreiben Sie an BOSTON.") == "Schreiben Sie an anna@example.com."
-    assert restored("It is {name} bag.", "Das ist Bostons Tasche.") == "Das ist {name} Tasche."
+    assert restored("Write to anna@example.com.", "Schreiben Sie an Hugo.") == "Schreiben Sie an anna@example.com."
+    assert restored("Write to anna@example.com.", "Schreiben Sie an HUGO.") == "Schreiben Sie an anna@example.com."
+    assert restored("It is {name} bag.", "Das ist Hugos Tasche.") == "Das ist {name} Tasche."
 
 
 def test_a_word_of_the_text_is_no_stand_in() -> None:
-    protected = protect("Boston and Robert like {name}.", GERMAN)
-    assert protected.edited.text == "Boston and Robert like David."
+    protected = protect("Hugo and Alex like {name}.", GERMAN)
+    assert protected.edited.text == "Hugo and Alex like Carlos."
 
 
 def test_the_tokens_of_both_sides_have_their_places() -> None:
     protected = protect("Write to anna@example.com today.", GERMAN)
-    result = protected.restore(aligned(protected.edited.text, "Schreib heute an Boston .", [(0, 0), (1, 3), (3, 2)]))
+    result = protected.restore(aligned(protected.edited.text, "Schreib heute an Hugo .", [(0, 0), (1, 3), (3, 2)]))
     assert result.source == "Write to anna@example.com today."
     assert [result.source[slice(*span)] for span in result.source_spans if span] == [
         "Write",
@@ -89,14 +90,14 @@ def test_the_tokens_of_both_sides_have_their_places() -> None:
 
 def test_a_stand_in_that_was_written_twice_stays_where_the_weights_are() -> None:
     text = "Run {tool} first."
-    assert restored(text, "Boston zuerst an Boston", [(0, 0), (1, 2), (2, 2), (3, 1)]) == "zuerst an {tool}"
+    assert restored(text, "Hugo zuerst an Hugo", [(0, 0), (1, 2), (2, 2), (3, 1)]) == "zuerst an {tool}"
 
 
 def test_what_is_missing_takes_the_place_of_the_words_made_of_it() -> None:
     text = "Open report.pdf and read"
-    assert protect(text, GERMAN).edited.text == "Open Boston and read"
+    assert protect(text, GERMAN).edited.text == "Open Hugo and read"
     assert (
-        restored(text, "Öffne Bosnien Herz und lies", [(0, 0), (1, 1), (2, 1), (3, 2), (4, 3)])
+        restored(text, "Öffne Hugenotten Herz und lies", [(0, 0), (1, 1), (2, 1), (3, 2), (4, 3)])
         == "Öffne report.pdf und lies"
     )
 
@@ -114,6 +115,14 @@ def test_without_weights_the_place_is_relative() -> None:
     assert (
         restored("Please open report.pdf now and read", "Bitte gleich öffnen und lesen")
         == "Bitte gleich report.pdf öffnen und lesen"
+    )
+
+
+def test_a_copy_that_was_written_twice_stays_once() -> None:
+    options = ProtectionOptions("en", "pt", carry="itself")
+    assert (
+        restored("Files (*.oxt files) here", "Arquivos (*.oxt (arquivos*.oxt) aqui", options=options).count("*.oxt")
+        == 1
     )
 
 
@@ -158,18 +167,18 @@ def test_what_holds_no_word_needs_no_model(text: str) -> None:
 
 
 def test_what_has_no_word_between_is_one() -> None:
-    assert protect("See {a}: {b}, %s here", GERMAN).edited.text == "See Boston here"
-    assert restored("See {a}: {b} here", "Siehe hier Boston") == "Siehe hier {a}: {b}"
+    assert protect("See {a}: {b}, %s here", GERMAN).edited.text == "See Hugo here"
+    assert restored("See {a}: {b} here", "Siehe hier Hugo") == "Siehe hier {a}: {b}"
 
 
 @pytest.mark.parametrize(
     ("text", "target", "expected"),
     [
-        ("It costs $3.50.", "Es kostet 30 Dollar.", "Es kostet $3,50 Dollar."),
-        ("There are 1,024 files.", "Es gibt 30 Dateien.", "Es gibt 1.024 Dateien."),
-        ("We meet at 5:30 pm.", "Wir treffen uns um 30.", "Wir treffen uns um 17:30."),
-        ("It is of 2024-05-13.", "Es ist vom 30.", "Es ist vom 2024-05-13."),
-        ("In 1998 we left.", "2013 gingen wir.", "1998 gingen wir."),
+        ("It costs $3.50.", "Es kostet 45 Dollar.", "Es kostet $3,50 Dollar."),
+        ("There are 1,024 files.", "Es gibt 45 Dateien.", "Es gibt 1.024 Dateien."),
+        ("We meet at 5:30 pm.", "Wir treffen uns um 45.", "Wir treffen uns um 17:30."),
+        ("It is of 2024-05-13.", "Es ist vom 45.", "Es ist vom 2024-05-13."),
+        ("In 1998 we left.", "2015 gingen wir.", "1998 gingen wir."),
     ],
 )
 def test_numbers_keep_their_value_in_the_form_of_the_target(text: str, target: str, expected: str) -> None:
@@ -196,8 +205,8 @@ def test_callers_patterns_and_ranges_are_protected() -> None:
     options = ProtectionOptions("en", "de", patterns=compile_patterns([r"Acme \w+"]), spans=(Span(20, 24),))
     text = "I like Acme Rocket, Moon and 😀 more."
     protected = protect(text, options)
-    assert protected.edited.text == "I like Boston and more."
-    assert "Acme Rocket, Moon" in protected.restore(aligned(protected.edited.text, "Ich mag Boston und mehr.")).target
+    assert protected.edited.text == "I like Hugo and more."
+    assert "Acme Rocket, Moon" in protected.restore(aligned(protected.edited.text, "Ich mag Hugo und mehr.")).target
 
 
 def test_ranges_outside_of_the_text_are_clipped() -> None:
@@ -233,7 +242,7 @@ def sources(draw: st.DrawFn) -> tuple[str, list[str]]:
 def outputs(draw: st.DrawFn, protected: ProtectedText) -> AlignedText:
     """Draws what a bad model could write: words, stand-ins, copies, too many and too few, with weights or none."""
     known = [placed.item.stand_in or placed.item.text for placed in protected.items]
-    words = st.sampled_from(["eins", "zwo", "drei", "vier", "Boston", "30", "99", "Bostons", *PARTS, *known])
+    words = st.sampled_from(["eins", "zwo", "drei", "vier", "Hugo", "45", "99", "Hugos", *PARTS, *known])
     target = " ".join(draw(st.lists(words, max_size=12)))
     source = protected.edited.text
     rows, columns = len(target.split(" ")), len(source.split(" "))
@@ -241,10 +250,12 @@ def outputs(draw: st.DrawFn, protected: ProtectedText) -> AlignedText:
     return aligned(source, target, draw(st.none() | st.lists(links)))
 
 
-@given(sources(), st.data())
-def test_the_multiset_of_protected_parts_is_kept(source: tuple[str, list[str]], data: st.DataObject) -> None:
+@given(sources(), st.sampled_from(["stand_in", "itself", "nothing"]), st.data())
+def test_the_multiset_of_protected_parts_is_kept(
+    source: tuple[str, list[str]], carry: Carry, data: st.DataObject
+) -> None:
     text, parts = source
-    protected = protect(text, GERMAN)
+    protected = protect(text, replace(GERMAN, carry=carry))
     if not protected.is_all_copied:
         result = protected.restore(data.draw(outputs(protected)))
         for part in parts:
@@ -295,7 +306,7 @@ def test_no_text_is_too_odd(text: str, target: str, is_measured: bool) -> None:
 
 @given(
     st.text(st.sampled_from("ab {}%s1@x.😀`:-[]"), max_size=40),
-    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]Boston30"), max_size=40),
+    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]Hugo45"), max_size=40),
 )
 def test_every_part_is_in_the_target(text: str, target: str) -> None:
     protected = protect(text, ProtectionOptions("en", "en"))
