@@ -60,11 +60,11 @@ def test_an_attribute_is_translated_in_its_quotes(client):
 
 
 def test_a_token_of_the_output_stands_where_its_span_says(client):
-    result = client.translate("<p>My &amp; <b>house</b> is big.</p>", "de", format="html")
+    result = client.translate("<p>I like R&amp;D <b>very</b> much.</p>", "de", format="html")
     spans = [(token.span.start, token.span.end) for token in result.best.tokens if token.span is not None]
     parts = [result.text[start:end] for start, end in spans]
     assert spans == sorted(spans)
-    assert "&amp;" in parts
+    assert "R&amp;D" in parts
     assert not any("<" in part for part in parts)
 
 
