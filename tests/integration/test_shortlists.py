@@ -63,7 +63,8 @@ def test_answers_are_those_of_the_engine_with_and_without_the_shortlist(
         for result, is_listed in ((listed, True), (whole, False)):
             expected = next(engine.search([source], generation, is_listed=is_listed))
             assert _tokens(result) == expected.tokens.tolist()
-            np.testing.assert_allclose([t.logprob for t in result.best.tokens], expected.logprobs, atol=1e-4)
+            logprobs = np.array([token.logprob for token in result.best.tokens], np.float32)
+            np.testing.assert_allclose(logprobs, expected.logprobs, atol=1e-4)
         assert set(_tokens(listed)) <= set(engine.allowed_words(source).tolist())
         num_other += _tokens(listed) != _tokens(whole)
     assert num_other
