@@ -121,6 +121,7 @@ EVERY = (
     _texts("t5", T5, "t5"),
     _texts("t5 v1.1", T5, "t5"),
     _texts("mt5", "mT5", "mt5"),
+    _texts("byt5", "ByT5", "t5"),
     _vision("vit", "gpt2", VIT),
     _vision("vit", "bert", VIT, encoder_hidden_size=32),
     _vision("vit", "trocr", VIT),
