@@ -47,7 +47,7 @@ def write_ctranslate2(
     rng, source = np.random.default_rng(0), pieces()
     target = [*SPECIAL, *reversed(source[3:-7])] if separate else source
     is_rms = options.get("rms_norm", False)
-    _fill(spec, rng, len(source), len(target), has_bias=not is_rms)
+    _fill(spec, rng, len(source), len(target), has_bias=not is_rms, spread=0.12 if is_rms else 0.25)
     if options.get("relative_attention_bias"):
         _share_distances(spec)
     if not separate:
@@ -65,7 +65,7 @@ def write_ctranslate2(
     return folder
 
 
-def _fill(spec: Any, rng: np.random.Generator, source: int, target: int, *, has_bias: bool) -> None:
+def _fill(spec: Any, rng: np.random.Generator, source: int, target: int, *, has_bias: bool, spread: float) -> None:
     """Draws every weight that a spec requires, and biases and position tables."""
 
     def draw(part: Any, name: str, value: Any) -> None:
@@ -79,7 +79,7 @@ def _fill(spec: Any, rng: np.random.Generator, source: int, target: int, *, has_
         size = (source if place[0] == "encoder" else target) if is_table else _rows(place)
         columns = INNER if "ffn" in place and place[-2] == "linear_1" else WIDTH
         shapes = {"gamma": (WIDTH,), "beta": (WIDTH,), "bias": (size,), "relative_attention_bias": (8, HEADS)}
-        drawn = rng.normal(float(kind == "gamma"), 0.25, shapes.get(kind, (size, columns)))
+        drawn = rng.normal(float(kind == "gamma"), spread, shapes.get(kind, (size, columns)))
         setattr(part, kind, drawn.astype(np.float32))
 
     model_spec.visit_spec(spec, draw)

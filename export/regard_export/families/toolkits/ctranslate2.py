@@ -289,8 +289,10 @@ def _side(theirs: TrackedWeights, side: Side, config: TransformerConfig) -> dict
         ours |= _linear(theirs, f"{place}/ffn/linear_1", (f"{name}.feed_forward.outer",))
         ours |= _norm(theirs, f"{place}/ffn/layer_norm", f"{name}.feed_forward_sublayer.norm")
         table = theirs.get(f"{place}/self_attention/relative_attention_bias")
-        if table is not None and layer == 0:
-            ours[f"{side}_distances.table.weight"] = table
+        if table is not None:
+            first = ours.setdefault(f"{side}_distances.table.weight", table)
+            if not np.array_equal(first, table):
+                raise ExportError("this CTranslate2 model has unsupported options: relative_attention_bias by layer")
     return ours
 
 

@@ -49,7 +49,7 @@ class SpecFile:
         found: dict[str, Float32Array] = {}
         for name, array in self.arrays.items():
             scale = self.arrays.get(f"{name}_scale")
-            if not name.endswith("_scale"):
+            if name.removesuffix("_scale") not in self.arrays or not name.endswith("_scale"):
                 found[name] = array.astype(np.float32) if scale is None else _divided(name, array, scale)
         return found
 
@@ -89,9 +89,11 @@ def read_spec(file: Path) -> SpecFile:
         arrays[variable] = reader.array(variable, version)
     for _ in range(reader.count("aliases")):
         alias, original = reader.string("alias"), reader.string("alias's variable")
-        if original not in arrays or alias in arrays:
+        if original not in arrays or (alias in arrays and not alias.endswith("_scale")):
             raise ExportError(f"{file}: {alias} stands for {original}, which it does not hold")
         arrays[alias] = arrays[original]
+        if f"{original}_scale" in arrays:
+            arrays.setdefault(f"{alias}_scale", arrays[f"{original}_scale"])
     reader.end()
     return SpecFile(name, version, arrays)
 

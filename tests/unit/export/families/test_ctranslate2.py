@@ -6,6 +6,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,9 @@ def test_heads_that_the_model_names_are_its_alignment(written) -> None:
 
 def test_a_package_the_whole_way(written, tmp_path: Path) -> None:
     package = write_package(tmp_path / "translate-en_de-1_0.argosmodel", written("pre", "int8"))
-    result = CliRunner().invoke(export_command, [str(package), "-o", str(tmp_path / "bundles" / "argos")])
+    result = CliRunner().invoke(
+        export_command, [str(package), "-o", str(tmp_path / "bundles" / "argos"), "--precision", "float32"]
+    )
     assert result.exit_code == 0, result.output
     with serving(tmp_path / "bundles") as client:
         text = client.translate(TEXTS[0], "de", source_language="en", max_new_tokens=12).text
@@ -203,10 +206,8 @@ def test_damaged_files_are_refused_or_read(written, tmp_path_factory, data: st.D
         if not content:
             break
     file.write_bytes(content)
-    try:
+    with suppress(ExportError):  # any other error fails the test
         read_spec(file).weights()
-    except ExportError as error:
-        assert str(error)
 
 
 def _entry(archive: zipfile.ZipFile, name: str, content: bytes = b"x", mode: int = 0) -> None:

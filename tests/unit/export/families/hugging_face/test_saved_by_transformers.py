@@ -180,7 +180,7 @@ def test_banned_words_lower_other_words_only_if_the_settings_say_so(copy, tmp_pa
     plain = {"num_beams": 4, "no_repeat_ngram_size": 0, "min_length": 0, "renormalize_logits": is_renormalized}
     plain["forced_bos_token_id"] = None
     change_json(folder / "generation_config.json", bad_words_ids=[[i] for i in (0, *ids)], max_length=8, **plain)
-    options = ("--task", "summarization", "--precision", "float32")
+    options = ("--task", "summarization", "--precision", "float32,float16")
     result = CliRunner().invoke(export_command, [str(folder), "-o", str(tmp_path / "bundles" / "bart"), *options])
     assert result.exit_code == 0, result.output
     net = BartForConditionalGeneration.from_pretrained(folder).eval()
