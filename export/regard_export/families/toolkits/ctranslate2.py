@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,9 @@ MAX_POSITIONS = 1024
 DEFAULT_POSITIONS = 500  # of CTranslate2's own sinusoids, whose first position is 1
 NUM_BEAMS, MAX_NEW_TOKENS = 2, 256  # CTranslate2's own defaults
 NORM_EPSILON = {"layer": 1e-5, "rms": 1e-6}
+RELATIVE_BIAS = "encoder/layer_0/self_attention/relative_attention_bias"
+RELATIVE_DISTANCE = "encoder/layer_0/self_attention/relative_attention_max_distance"
+OUTPUT_TABLES = ("embedding.weight", "head.weight", "head.bias")
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
 IGNORED_WEIGHTS = re.compile(
@@ -159,61 +162,67 @@ def describe(theirs: TrackedWeights, settings: Mapping[str, Any]) -> Transformer
     table, source_table = theirs["decoder/embeddings/weight"], theirs["encoder/embeddings_0/weight"]
     head, bias = theirs["decoder/projection/weight"], theirs.get("decoder/projection/bias")
     is_zero_start = bool(_number(theirs, "decoder/start_from_zero_embedding", 0))
-    is_shared, is_tied = np.array_equal(table, source_table), np.array_equal(table, head)
-    layers = {side: _num_layers(theirs, side) for side in ("encoder", "decoder")}
-    is_relative = "encoder/layer_0/self_attention/relative_attention_bias" in theirs
-    is_rms = "encoder/layer_0/self_attention/layer_norm/beta" not in theirs
-    positions = {} if is_relative else {side: _positions(theirs, side, table.shape[1]) for side in layers}
-    limit = min([MAX_POSITIONS, *(len(table) for table in positions.values())])
-    norm_kind: Literal["layer", "rms"] = "rms" if is_rms else "layer"
-    scale = _same(theirs, "scale_embeddings", lambda side: _scale(theirs, side, table.shape[1]))
-    config = TransformerConfig(
-        vocab_size=len(table) + is_zero_start,
-        source_vocab_size=None if is_shared else len(source_table),
-        width=table.shape[1],
-        num_heads=int(_number(theirs, "decoder/num_heads", _number(theirs, "num_heads", 8))),
-        encoder_heads=int(_number(theirs, "encoder/num_heads", _number(theirs, "num_heads", 8))),
-        head_width=_head_width(theirs, is_relative),
-        encoder_layers=layers["encoder"],
-        decoder_layers=layers["decoder"],
-        feed_forward_width=len(theirs["decoder/layer_0/ffn/linear_0/weight"]),
-        encoder_feed_forward_width=len(theirs["encoder/layer_0/ffn/linear_0/weight"]),
-        norm="pre" if _same(theirs, "pre_norm", lambda side: bool(_number(theirs, f"{side}/pre_norm", 1))) else "post",
-        activation=_activation(theirs, "decoder"),
-        gated="decoder/layer_0/ffn/linear_0_noact/weight" in theirs,
-        positions="relative" if is_relative else "learned",
-        relative_buckets=_buckets(theirs),
-        relative_max_distance=int(
-            _number(theirs, "encoder/layer_0/self_attention/relative_attention_max_distance", 128)
-        ),
-        max_positions=limit,
-        scale_embeddings=scale,
-        scale_attention=_number(theirs, "decoder/layer_0/self_attention/queries_scale", 0) != 1,
-        embedding_norm=_same(theirs, "layernorm_embedding", lambda s: f"{s}/layernorm_embedding/gamma" in theirs),
-        final_norm=_same(theirs, "layer_norm", lambda side: f"{side}/layer_norm/gamma" in theirs),
-        norm_kind=norm_kind,
-        norm_epsilon=settings.get("layer_norm_epsilon") or NORM_EPSILON[norm_kind],
-        bias="decoder/layer_0/self_attention/linear_0/bias" in theirs,
-        tie_embeddings=is_tied,
-        output_bias=bias is not None or is_zero_start,
-        head_scale=_head_scale(theirs, table.shape[1]),
-    )
-    ours = {
-        "embedding.weight": table,
-        **{f"{side}_positions.weight": found[:limit] for side, found in positions.items()},
-    }
-    ours |= {} if is_shared else {"source_embedding.weight": source_table}
-    ours |= {} if is_tied else {"head.weight": head}
     if is_zero_start and bias is None:
         bias = np.zeros(len(table), np.float32)
+    sides: tuple[Side, ...] = ("encoder", "decoder")
+    positions = {} if RELATIVE_BIAS in theirs else {side: _positions(theirs, side, table.shape[1]) for side in sides}
+    config = TransformerConfig(
+        vocab_size=len(table) + is_zero_start,
+        source_vocab_size=None if np.array_equal(table, source_table) else len(source_table),
+        width=table.shape[1],
+        max_positions=min([MAX_POSITIONS, *map(len, positions.values())]),
+        tie_embeddings=np.array_equal(table, head),
+        output_bias=bias is not None,
+        **_layer_options(theirs),
+        **_other_options(theirs, settings, table.shape[1]),
+    )
+    ours = {"embedding.weight": table}
+    ours |= {f"{side}_positions.weight": found[: config.max_positions] for side, found in positions.items()}
+    ours |= {} if config.source_vocab_size is None else {"source_embedding.weight": source_table}
+    ours |= {} if config.tie_embeddings else {"head.weight": head}
     ours |= {} if bias is None else {"head.bias": bias}
-    for side in layers:
-        ours |= _side(theirs, "encoder" if side == "encoder" else "decoder", config)
+    for side in sides:
+        ours |= _side(theirs, side, config)
     if is_zero_start:
-        ours |= {
-            name: _with_zeros(ours[name]) for name in ("embedding.weight", "head.weight", "head.bias") if name in ours
-        }
+        ours |= {name: _with_zeros(ours[name]) for name in OUTPUT_TABLES if name in ours}
     return TransformerDescription(config, ours, (len(table),) if is_zero_start else ())
+
+
+def _layer_options(theirs: TrackedWeights) -> dict[str, Any]:
+    """Sizes and kinds of layers, as `TransformerConfig` names them."""
+    heads = int(_number(theirs, "decoder/num_heads", _number(theirs, "num_heads", 8)))
+    is_relative = RELATIVE_BIAS in theirs
+    return {
+        "num_heads": heads,
+        "encoder_heads": int(_number(theirs, "encoder/num_heads", heads)),
+        "head_width": len(theirs["decoder/layer_0/attention/linear_0/weight"]) // heads if is_relative else None,
+        "encoder_layers": _num_layers(theirs, "encoder"),
+        "decoder_layers": _num_layers(theirs, "decoder"),
+        "feed_forward_width": len(theirs["decoder/layer_0/ffn/linear_0/weight"]),
+        "encoder_feed_forward_width": len(theirs["encoder/layer_0/ffn/linear_0/weight"]),
+        "activation": _activation(theirs, "decoder"),
+        "gated": "decoder/layer_0/ffn/linear_0_noact/weight" in theirs,
+        "positions": "relative" if is_relative else "learned",
+        "relative_buckets": len(theirs[RELATIVE_BIAS]) if is_relative else 32,
+        "relative_max_distance": int(_number(theirs, RELATIVE_DISTANCE, 128)),
+        "bias": "decoder/layer_0/self_attention/linear_0/bias" in theirs,
+    }
+
+
+def _other_options(theirs: TrackedWeights, settings: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """Scales and normalizations, as `TransformerConfig` names them."""
+    norm_kind = "layer" if "encoder/layer_0/self_attention/layer_norm/beta" in theirs else "rms"
+    is_pre = _same(theirs, "pre_norm", lambda side: bool(_number(theirs, f"{side}/pre_norm", 1)))
+    return {
+        "norm": "pre" if is_pre else "post",
+        "norm_kind": norm_kind,
+        "norm_epsilon": settings.get("layer_norm_epsilon") or NORM_EPSILON[norm_kind],
+        "embedding_norm": _same(theirs, "layernorm_embedding", lambda s: f"{s}/layernorm_embedding/gamma" in theirs),
+        "final_norm": _same(theirs, "layer_norm", lambda side: f"{side}/layer_norm/gamma" in theirs),
+        "scale_embeddings": _same(theirs, "scale_embeddings", lambda side: _scale(theirs, side, width)),
+        "scale_attention": _number(theirs, "decoder/layer_0/self_attention/queries_scale", 0) != 1,
+        "head_scale": _head_scale(theirs, width),
+    }
 
 
 def _with_zeros(table: Float32Array) -> Float32Array:
@@ -252,18 +261,6 @@ def _num_layers(theirs: TrackedWeights, side: str) -> int:
             f"the {side}'s layers are not numbered from 0: {', '.join(map(str, sorted(numbers))) or 'none'}"
         )
     return len(numbers)
-
-
-def _head_width(theirs: TrackedWeights, is_relative: bool) -> int | None:
-    if not is_relative:
-        return None
-    heads = int(_number(theirs, "decoder/num_heads", _number(theirs, "num_heads", 8)))
-    return int(theirs["decoder/layer_0/attention/linear_0/weight"].shape[0] // heads)
-
-
-def _buckets(theirs: TrackedWeights) -> int:
-    table = theirs.get("encoder/layer_0/self_attention/relative_attention_bias")
-    return 32 if table is None else len(table)
 
 
 def _positions(theirs: TrackedWeights, side: str, width: int) -> Float32Array:

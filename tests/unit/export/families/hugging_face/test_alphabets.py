@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def checkpoint(tmp_path: Path) -> Path:
     names: Mapping[str, str] = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     PreTrainedTokenizerFast(tokenizer_object=made, **names).save_pretrained(tmp_path / "checkpoint")
     torch.manual_seed(0)
-    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    ids: dict[str, Any] = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
     net = BartForConditionalGeneration(BartConfig(**{**SIZES, **ids, "vocab_size": 32, "forced_eos_token_id": None}))
     draw(net)
     net.save_pretrained(tmp_path / "checkpoint")
