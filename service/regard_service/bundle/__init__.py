@@ -13,11 +13,12 @@
     manifest    the Manifest
     shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
+    external_data   the files from which a graph takes its weights
     versions    the order of versions
     zoo         the folder of the shipped bundles
 """
 
-from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, sha256
+from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, read_manifest, sha256
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.manifest import (
     AttentionLayout,
@@ -29,7 +30,7 @@ from regard_service.bundle.manifest import (
     Target,
     TextSource,
 )
-from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task
+from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, is_version
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
@@ -60,8 +61,10 @@ __all__ = [
     "TensorSpec",
     "TextSource",
     "Variant",
+    "is_version",
     "manifest_checksum",
     "parse_shortlist",
+    "read_manifest",
     "sha256",
     "version_key",
     "zoo_folder",

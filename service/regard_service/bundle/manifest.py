@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
-from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Version
 
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
 
@@ -184,7 +184,7 @@ class Manifest(Schema):
 
     schema_version: Literal[1] = 1
     name: Name
-    version: str = Field(min_length=1, max_length=64)
+    version: Version
     task: Task
     family: str
     description: str = ""

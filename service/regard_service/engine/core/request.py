@@ -54,6 +54,7 @@ class RequestState:
         work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
         num_steps: steps that it has had.
         num_committed: tokens that its stream has had.
+        is_alone: it shares its batch with nobody, because a batch that it was in has failed.
         step_times: number and end of the first step and of every `STEPS_BETWEEN_TIMES`-th, if a trace asks for them.
     """
 
@@ -68,6 +69,13 @@ class RequestState:
     num_steps: int = 0
     num_committed: int = 0
     step_times: list[tuple[int, float]] | None = None
+    is_alone: bool = False
+
+    def run_again_alone(self) -> None:
+        """Goes back to the queue, for a batch of its own. Its stream goes on behind the tokens that it has had."""
+        self.is_alone = True
+        self.admitted = self.encode_s = 0.0
+        self.num_steps = 0
 
     def __post_init__(self) -> None:
         if self.request.watch is not None:

@@ -94,22 +94,22 @@ class BatchingPolicy:
         self.lanes: deque[Lane] = deque()
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
-        # By model, beams, source positions, and whether requests choose among a shortlist's words.
-        self._lane_of: dict[tuple[Runner, int, int, bool], Lane] = {}
+        # By model, beams, source positions, whether requests choose among a shortlist's words, whether they run alone.
+        self._lane_of: dict[tuple[Runner, int, int, bool, bool], Lane] = {}
         self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
 
     # Requests come and go.
 
-    def lane(self, runner: Runner, request: EngineRequest) -> Lane:
-        """The lane of a request, a new one if there is none."""
+    def lane(self, runner: Runner, request: EngineRequest, *, is_alone: bool = False) -> Lane:
+        """The lane of a request, a new one if there is none. Args: is_alone: one whose batches hold one request."""
         num_beams = request.generation.num_beams
         length = runner.source_length(request.source)
         source = length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length)
-        key = runner, num_beams, source, request.is_listed
+        key = runner, num_beams, source, request.is_listed, is_alone
         lane = self._lane_of.get(key)
         if lane is None:
             shape = SlotsShape(
-                max_requests=max(1, self.config.max_slots // num_beams),
+                max_requests=1 if is_alone else max(1, self.config.max_slots // num_beams),
                 num_beams=num_beams,
                 source=source,
                 capacity=runner.manifest.max_target_tokens,
