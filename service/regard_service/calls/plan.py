@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from regard_service.auth.caller import current_caller
+from regard_service.auth.caller import current_caller, current_weight
 from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input
 from regard_service.calls.passage_results import PassageBuilder
@@ -85,7 +85,7 @@ def engine_requests(
     inputs: Sequence[Input], generation: Generation, call: Call, *, is_listed: bool
 ) -> Iterator[EngineRequest]:
     """Yields the engine's requests: for every part of every input, one per sequence."""
-    watch, caller = watcher(), current_caller()
+    watch, caller, weight = watcher(), current_caller(), current_weight()
     for read in inputs:
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
@@ -100,6 +100,7 @@ def engine_requests(
                     watch=watch,
                     caller=caller,
                     is_listed=is_listed,
+                    weight=weight,
                 )
 
 

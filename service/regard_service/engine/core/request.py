@@ -25,7 +25,8 @@ class EngineRequest:
         deadline: `time.monotonic()` after which nobody reads the result; None means never.
         bulk: interactive requests go before it.
         watch: receives the request's state when it enters the engine; traces read their times from it.
-        caller: who sent it; callers take turns in the queue.
+        caller: who sent it; callers take turns, in the queue and at the workers.
+        weight: of the caller's turns.
         is_listed: whether it chooses among the words that the model's shortlist allows; requests of a batch agree.
     """
 
@@ -37,6 +38,7 @@ class EngineRequest:
     watch: "Callable[[RequestState], None] | None" = None
     caller: str = ""
     is_listed: bool = False
+    weight: float = 1.0
 
 
 @dataclass(eq=False)

@@ -121,7 +121,8 @@ def weights_elsewhere(folder: Path, location: str) -> None:
     graph = folder / "int8" / "step.onnx"
     content = graph.read_bytes()
     old, new = b"\x0a\x08location\x12\x0bweights.bin", location.encode()
-    assert old in content and len(new) == len(b"weights.bin")
+    assert old in content
+    assert len(new) == len(b"weights.bin")
     graph.write_bytes(content.replace(old, b"\x0a\x08location\x12\x0b" + new))
 
 
