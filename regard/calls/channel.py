@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
-# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats calls
-# that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a call is
-# repeated once only: it must not go through all replicas, nor add to an overload. For the same reason the budget is
-# small: where half of the last calls failed, none is repeated. A server's CANCELLED is repeated too: gRPC answers with it
-# when a call arrives while the server closes its connections. Calls that the caller cancels are not repeated.
+# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats
+# calls that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a
+# call is repeated once only: it must not go through all replicas, nor add to an overload. For the same reason the
+# budget is small: where half of the last calls failed, none is repeated. A server's CANCELLED is repeated too: gRPC
+# answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are not
+# repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [

@@ -23,13 +23,13 @@ from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
 import regard
+from benchmarks.hostile.http2 import RawConnection, message
+from benchmarks.hostile.process_use import MIB, cpu_s, peak_bytes, resident_bytes
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard_service.auth.tokens import hash_token
 from regard_service.errors import MAX_VIOLATIONS
 from regard_service.open_inference import open_inference_pb2 as v2
-from tests.faults.http2 import RawConnection, message
-from tests.faults.process_use import MIB, cpu_s, peak_bytes, resident_bytes
 from tests.system.served import Served, served
 from tests.waiting import PATIENCE_S, wait_until
 
