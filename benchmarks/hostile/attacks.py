@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -143,7 +142,6 @@ def attacks() -> Mapping[str, Attack]:
     large = pb.TranslateRequest(texts=[SENTENCE * 4] * 128, target_language="de", attention=ALL_MAPS)
     kinds = pb.TranslateRequest(attention=pb.AttentionConfig(kinds=[pb.ATTENTION_KIND_CROSS] * 4_000_000))
     invalid = b"\x12\x02\xc3\x28" * 4_000_000
-    assert len(zlib.compress(invalid)) < 64_000
     return {
         "4 million invalid texts, gzip": _call(invalid, compression=grpc.Compression.Gzip),
         "8 million empty texts": _call(b"\x12\x00" * 8_000_000),

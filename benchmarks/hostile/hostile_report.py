@@ -1,6 +1,7 @@
 """The results of hostile callers as JSON and as a table."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +42,7 @@ class HostileReport(Measurement):
         drain_timeout_s: the setting.
     """
 
+    benchmark: Literal["hostile"] = "hostile"
     alone: AttackRow
     rows: list[AttackRow]
     exit_s: float
