@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import grpc
 
@@ -47,14 +47,12 @@ class MessageLimits:
     pressure: MemoryPressure | None = None
 
 
-@dataclass(frozen=True)
-class _Arriving:
+class _Arriving(NamedTuple):
     since: float
     caller: str
 
 
-@dataclass(frozen=True)
-class _Leaving:
+class _Leaving(NamedTuple):
     since: float
     until: float
     peer: str
@@ -168,7 +166,7 @@ class Messages:
         if self._arriving or self._leaving:
             self._poll_later()
         elif pressure is not None:
-            pressure.relax()
+            asyncio.get_running_loop().run_in_executor(None, pressure.relax)
 
     def _has_slow(self, now: float) -> bool:
         """Whether a message has been on its way for long; both are sorted by their beginning."""
