@@ -159,7 +159,7 @@ def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(server: Served
     cpu_before_s, peak_before = cpu_s(pid), peak_bytes(pid)
     for _ in range(2):
         status, problem = post(server, "/v1/translate", body)
-        assert status == 400
+        assert status == 400, problem
         assert problem["violations"]
     assert cpu_s(pid) - cpu_before_s < 2
     assert peak_bytes(pid) - peak_before < 200 * MIB
@@ -182,7 +182,7 @@ def test_at_most_some_violations_are_told(server: Served) -> None:
     with grpc.insecure_channel(server.target) as channel:
         stub = stubs.AttentionServiceStub(channel)
         with pytest.raises(grpc.RpcError) as refused:
-            stub.Translate(pb.TranslateRequest(texts=[""] * 128), timeout=PATIENCE_S)
+            stub.Summarize(pb.SummarizeRequest(texts=[""] * 128), timeout=PATIENCE_S)
     error: Any = refused.value
     assert error.details().endswith("and 96 more violations") or error.details().endswith("...")
     raw = dict(error.trailing_metadata())["grpc-status-details-bin"]
