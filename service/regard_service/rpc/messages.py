@@ -186,8 +186,8 @@ class Messages:
         self._close({each.peer for each in self._leaving.values() if now > each.until})
 
     def _make_room(self, now: float) -> None:
-        """Ends slow messages, and closes connections with unread answers, beyond the number that may take as much memory
-        as there is for them: first those of the caller who has most. Fewer are not what memory is short of.
+        """Ends slow messages, and closes connections with unread answers, beyond the number for which there is memory:
+        first those of the caller who has most. Fewer are not what memory is short of.
         """
         slow = [(task, each) for task, each in self._arriving.items() if now - each.since > SLOW_AFTER_S]
         num_of = Counter(each.caller for _, each in slow)
