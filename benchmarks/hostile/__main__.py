@@ -5,7 +5,7 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import grpc
 from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import serve
 from benchmarks.harness.tables import show
-from benchmarks.hostile.attacks import SENTENCE, Attack, Target, attacks
+from benchmarks.hostile.attacker import attacking
+from benchmarks.hostile.attacks import SENTENCE, Target, attacks
 from benchmarks.hostile.hostile_report import AttackRow, HostileReport
 from benchmarks.hostile.process_use import MIB, peak_bytes
 from regard.v1 import regard_pb2 as pb
@@ -44,9 +45,10 @@ def main(context: click.Context, seconds: float, json_file: Path | None) -> None
     with serve(flags=flags) as server:
         server.wait_until_healthy()
         target, pid = Target(server.port, http_port), server.process.pid
-        alone = _measured("(alone)", target, pid, seconds, lambda _: time.sleep(0.1))
-        rows = [_measured(name, target, pid, seconds, attack) for name, attack in attacks().items()]
-        with _repeated(list(attacks().values()), target):
+        names = list(attacks())
+        alone = _measured("(alone)", (), target, pid, seconds)
+        rows = [_measured(name, (name,), target, pid, seconds) for name in names]
+        with attacking(names, target):
             time.sleep(seconds / 2)
             began = time.monotonic()
             server.process.terminate()
@@ -59,20 +61,20 @@ def main(context: click.Context, seconds: float, json_file: Path | None) -> None
     context.exit(0 if all(verdict.is_met for verdict in report.verdicts()) else 1)
 
 
-def _measured(name: str, target: Target, pid: int, seconds: float, attack: Attack) -> AttackRow:
+def _measured(title: str, names: Sequence[str], target: Target, pid: int, seconds: float) -> AttackRow:
     """Repeats an attack beside an honest caller and a probe."""
     times: list[float] = []
     lost: list[str] = []
     waits: list[float] = []
     with (
-        _repeated([attack], target),
+        attacking(names, target),
         _thread(lambda stopped: _honest(target, stopped, times, lost)),
         _thread(lambda stopped: _probe(target, stopped, waits)),
     ):
         time.sleep(seconds)
     ordered = sorted(times) or [seconds]
     return AttackRow(
-        attack=name,
+        attack=title,
         honest_p50_ms=round(1000 * statistics.median(ordered), 2),
         honest_p95_ms=round(1000 * ordered[int(0.95 * (len(ordered) - 1))], 2),
         stall_ms=round(1000 * max(waits, default=seconds), 1),
@@ -107,30 +109,6 @@ def _probe(target: Target, stopped: threading.Event, waits: list[float]) -> None
         waits.append(time.perf_counter() - began)
         time.sleep(PROBE_INTERVAL_S)
     connection.close()
-
-
-@contextmanager
-def _repeated(kinds: list[Attack], target: Target) -> Iterator[None]:
-    """Repeats each attack in a thread of its own."""
-
-    def repeat(attack: Attack) -> Callable[[threading.Event], None]:
-        def run(stopped: threading.Event) -> None:
-            while not stopped.is_set():
-                with suppress(OSError):
-                    attack(target)
-
-        return run
-
-    stopped = threading.Event()
-    threads = [threading.Thread(target=repeat(kind), args=(stopped,), daemon=True) for kind in kinds]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join(60)
 
 
 @contextmanager

@@ -24,17 +24,21 @@ MIN_LENGTH_LIMIT = 16
 
 
 class Memory:
-    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded."""
+    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded.
+
+    Attributes:
+        num_bytes: what is expected; 0 once it is given back.
+    """
 
     def __init__(self, making: MakingMemory, num_bytes: int) -> None:
         making.take(num_bytes)
         self._making = making
-        self._num_bytes = num_bytes
+        self.num_bytes = num_bytes
 
     def close(self) -> None:
         """Gives the memory back."""
-        self._making.give_back(self._num_bytes)
-        self._num_bytes = 0
+        self._making.give_back(self.num_bytes)
+        self.num_bytes = 0
 
 
 @dataclass(frozen=True)
