@@ -1,8 +1,8 @@
 """Plain inputs: what a stranger types first, 200 sentences of this project in forty paragraphs of five.
 
-Each is translated as it is, without its final mark, in capitals, and among the others of its paragraph; and all of that
-again with `raw`, where the service neither cuts texts into sentences nor normalizes them. A model that does plain things
-right scores nearly the same in all. Needs no data set.
+Each is translated as it is, without its final mark, in capitals, and among the others of its paragraph; and all of it
+again with `raw`, where the service neither cuts texts into sentences nor normalizes them. A model that does plain
+things right scores nearly the same in all. Needs no data set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
