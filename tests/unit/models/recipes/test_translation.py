@@ -11,8 +11,16 @@ TEXTS = ["a b c", "c", "b b b b a a c c", "a a", "c b a b c a b"]
 def test_texts_of_all_lengths_get_the_translations_that_they_get_alone() -> None:
     torch.manual_seed(0)
     vocabulary = Vocabulary(train_tokenizer(TEXTS, vocab_size=290, language_tokens=["<de>"]))
-    sizes = {"width": 16, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1, "feed_forward_width": 16}
-    model = Transformer(TransformerConfig(vocabulary.tokenizer.get_vocab_size(), tie_embeddings=False, **sizes))
+    config = TransformerConfig(
+        vocabulary.tokenizer.get_vocab_size(),
+        width=16,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        feed_forward_width=16,
+        tie_embeddings=False,
+    )
+    model = Transformer(config)
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter)
