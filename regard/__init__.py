@@ -4,11 +4,14 @@ with regard.Client("localhost:50051") as client:
     result = client.translate("Where is the library?", to="de", attention=True)
     print(result.text)
     print(result.alignment.values)  # [target, source], each row sums to 1
+
+`regard.local()` is such a client with a server of its own, inside this process.
 """
 
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
 from regard.calls.results import Event, Finished, Result
+from regard.embedded.client import LocalClient, local
 from regard.errors import (
     AccessDenied,
     BadResponse,
@@ -26,6 +29,7 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
+from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.events import Started, TokenMade
 from regard.values.maps import AttentionMap
 from regard.values.model import Model
@@ -41,6 +45,9 @@ __all__ = [
     "Cancelled",
     "Client",
     "DeadlineExceeded",
+    "DocumentProgress",
+    "DocumentStarted",
+    "DocumentWarning",
     "Event",
     "FailedPrecondition",
     "FieldViolation",
@@ -49,6 +56,7 @@ __all__ = [
     "ImageGrid",
     "InvalidArgument",
     "Link",
+    "LocalClient",
     "MissingExtra",
     "Model",
     "NotFound",
@@ -61,7 +69,9 @@ __all__ = [
     "Timings",
     "Token",
     "TokenMade",
+    "TranslatedDocument",
     "Unavailable",
     "Unimplemented",
     "Word",
+    "local",
 ]

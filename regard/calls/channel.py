@@ -2,6 +2,7 @@
 
 import json
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -31,11 +32,21 @@ SERVICE_CONFIG: dict[str, Any] = {
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
 MAX_RESPONSE_BYTES = 512 * 2**20
 
+DEFAULT_TARGET = "localhost:50051"
+
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "ipv4:127.0.0.1", "ipv6:[::1]")
 
 
 def channel_options(target: str) -> list[tuple[str, str | int]]:
-    """The gRPC options of a channel to that target."""
+    """The gRPC options of a channel to that target.
+
+    Raises:
+        ValueError: the target is a URL.
+    """
+    if target.startswith(("http://", "https://")):
+        raise ValueError(
+            f"target must be HOST:PORT of the gRPC API, such as {DEFAULT_TARGET!r}; it is the URL {target!r}"
+        )
     options: list[tuple[str, str | int]] = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
@@ -55,4 +66,6 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
 def deadline(timeout: float | None, default: float) -> float | None:
     """A call's timeout in seconds as gRPC expects it: `default` for None, and None for infinity, which is no limit."""
     chosen = default if timeout is None else timeout
+    if not isinstance(chosen, numbers.Real) or math.isnan(chosen):
+        raise TypeError(f"timeout must be a number of seconds; it is {chosen!r}")
     return None if math.isinf(chosen) else chosen

@@ -362,6 +362,10 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The source's end was dropped."""
     WARNING_REASON_SENTENCE_CUT: _WarningReason.ValueType  # 8
     """A sentence was longer than the model takes, and was cut within."""
+    WARNING_REASON_LANGUAGE_UNKNOWN: _WarningReason.ValueType  # 9
+    """The source language was to be detected, and is unknown, or none that a model reads."""
+    WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
+    """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """What may be wrong with an output."""
@@ -384,6 +388,10 @@ WARNING_REASON_SOURCE_TRUNCATED: WarningReason.ValueType  # 7
 """The source's end was dropped."""
 WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
 """A sentence was longer than the model takes, and was cut within."""
+WARNING_REASON_LANGUAGE_UNKNOWN: WarningReason.ValueType  # 9
+"""The source language was to be detected, and is unknown, or none that a model reads."""
+WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
+"""In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 class _FinishReason:
@@ -489,13 +497,16 @@ class TranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
     """
     source_language: _builtins.str
-    """Language of the texts, as BCP 47 code ("en", "pt-BR"). Unset or empty: the model's only source language, or, for
-    a model of several, whatever it takes the text for.
+    """Language of the texts, as BCP 47 code ("en", "pt-BR") without regard to case, and to the region where it makes no
+    difference. "auto": the language of each text is detected, among those that the model reads, or that models read
+    which write `target_language`; the results say which it is. Unset or empty: the model's only source language, or,
+    for a model of several, whatever it takes the text for.
     """
     target_language: _builtins.str
     """Language to translate into, as BCP 47 code. Empty: the model's only target language; INVALID_ARGUMENT if it has
@@ -524,6 +535,12 @@ class TranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such wherever they stand in the texts: "a <hl> b" then gives
+        the model its token <hl>, which otherwise is text like any other. At most 256, each at most once.
+        """
+
     def __init__(
         self,
         *,
@@ -536,10 +553,11 @@ class TranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -591,6 +609,7 @@ class StreamTranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
@@ -615,6 +634,10 @@ class StreamTranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -627,10 +650,11 @@ class StreamTranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -694,6 +718,7 @@ class SummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for summaries.
@@ -718,6 +743,10 @@ class SummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the texts, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -728,10 +757,11 @@ class SummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -781,6 +811,7 @@ class StreamSummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in SummarizeRequest."""
     text: _builtins.str
@@ -799,6 +830,10 @@ class StreamSummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -809,10 +844,11 @@ class StreamSummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1044,6 +1080,7 @@ class GenerationConfig(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    WHOLE_VOCABULARY_FIELD_NUMBER: _builtins.int
     num_beams: _builtins.int
     """Number of beams. [1, 16]; 1 is greedy search, or sampling."""
     max_new_tokens: _builtins.int
@@ -1079,6 +1116,11 @@ class GenerationConfig(_message.Message):
     """Makes sampling repeatable: the same request with the same seed to the same model version and precision gets the
     same answer. At least 0. Unset: a fresh seed a call. No effect without sampling.
     """
+    whole_vocabulary: _builtins.bool
+    """Whether every step chooses among the model's whole vocabulary, although the model has a shortlist: the words that
+    its source's words may become. Log-probabilities and scores are then those of the model itself. Slower. Unset, or
+    false: the shortlist, in greedy and beam search without constraints. No effect without a shortlist.
+    """
     def __init__(
         self,
         *,
@@ -1094,10 +1136,11 @@ class GenerationConfig(_message.Message):
         top_k: _builtins.int | None = ...,
         top_p: _builtins.float | None = ...,
         seed: _builtins.int | None = ...,
+        whole_vocabulary: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_whole_vocabulary", b"_whole_vocabulary", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "whole_vocabulary", b"whole_vocabulary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "early_stopping", b"early_stopping", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_whole_vocabulary", b"_whole_vocabulary", "early_stopping", b"early_stopping", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "whole_vocabulary", b"whole_vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__length_penalty: _TypeAlias = _typing.Literal["length_penalty"]  # noqa: Y015
     _WhichOneofArgType__length_penalty: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty"]  # noqa: Y015
@@ -1121,6 +1164,8 @@ class GenerationConfig(_message.Message):
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    _WhichOneofReturnType__whole_vocabulary: _TypeAlias = _typing.Literal["whole_vocabulary"]  # noqa: Y015
+    _WhichOneofArgType__whole_vocabulary: _TypeAlias = _typing.Literal["_whole_vocabulary", b"_whole_vocabulary"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__length_penalty) -> _WhichOneofReturnType__length_penalty | None: ...
     @_typing.overload
@@ -1143,6 +1188,8 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__whole_vocabulary) -> _WhichOneofReturnType__whole_vocabulary | None: ...
 
 Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
 
@@ -1437,6 +1484,8 @@ class Result(_message.Message):
     SOURCE_ATTENTION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    DETECTED_LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether the end of the source was dropped because the model takes no more."""
     num_truncated_tokens: _builtins.int
@@ -1447,6 +1496,10 @@ class Result(_message.Message):
     """Name of the model that answered."""
     model_version: _builtins.str
     """Version of the model."""
+    detected_language: _builtins.str
+    """With the source language "auto": the text's language, by the model's code. Empty: unknown."""
+    language_confidence: _builtins.float
+    """With the source language "auto": how sure that is. (0, 1]; 0 if the language is unknown."""
     @_builtins.property
     def hypotheses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hypothesis]:
         """The hypotheses, best first. At least one."""
@@ -1497,10 +1550,12 @@ class Result(_message.Message):
         source_attention: _abc.Iterable[Global___AttentionMap] | None = ...,
         segments: _abc.Iterable[Global___Segment] | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
+        detected_language: _builtins.str = ...,
+        language_confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypotheses", b"hypotheses", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_language", b"detected_language", "hypotheses", b"hypotheses", "image_grid", b"image_grid", "language_confidence", b"language_confidence", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1631,8 +1686,10 @@ class Hypothesis(_message.Message):
 
     @_builtins.property
     def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___Link]:
-        """With the alignment: the strongest source unit of each target unit, special tokens left out on both sides.
-        Units are tokens or words, as asked for. Ordered by target.
+        """With the alignment: hard links between source and target units, special tokens left out on both sides. Of a
+        translation: the links on which both directions of the alignment agree, and those that grow from them (grow-diag,
+        Koehn et al. 2003); a unit may have several links, or none. Of a summary or a caption: the strongest source unit
+        of each target unit. Units are tokens or words, as asked for. Ordered by target, then by source.
         """
 
     @_builtins.property
@@ -2308,6 +2365,7 @@ class Model(_message.Message):
     TARGET_LANGUAGES_FIELD_NUMBER: _builtins.int
     STYLES_FIELD_NUMBER: _builtins.int
     DEFAULT_STYLE_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     DEFAULT_TRUNCATION_FIELD_NUMBER: _builtins.int
@@ -2378,6 +2436,10 @@ class Model(_message.Message):
         """Kinds of summary it writes. Empty if it has but one."""
 
     @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Special tokens that requests may name in `control_tokens`. Empty if it has none."""
+
+    @_builtins.property
     def generation_defaults(self) -> Global___GenerationConfig:
         """What unset fields of a request's GenerationConfig are for it. A field unset here is off."""
 
@@ -2415,6 +2477,7 @@ class Model(_message.Message):
         target_languages: _abc.Iterable[_builtins.str] | None = ...,
         styles: _abc.Iterable[_builtins.str] | None = ...,
         default_style: _builtins.str = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
         max_source_tokens: _builtins.int = ...,
         max_new_tokens: _builtins.int = ...,
         default_truncation: Global___Truncation.ValueType = ...,
@@ -2435,7 +2498,7 @@ class Model(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2540,3 +2603,251 @@ class Provenance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
+
+@_typing.final
+class TranslateDocumentRequest(_message.Message):
+    """A file to translate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    REPLACES_EXISTING_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as in TranslateRequest."""
+    document: _builtins.bytes
+    """The file's bytes. At least 1, at most the server's limit (by default 16 MiB)."""
+    source_language: _builtins.str
+    """Language of the file, as in TranslateRequest."""
+    target_language: _builtins.str
+    """Language to translate into, as in TranslateRequest."""
+    media_type: _builtins.str
+    """The format: text/plain, text/markdown, text/html, application/x-subrip (SRT), text/vtt, text/x-ssa (ASS),
+    text/x-gettext-translation (PO), application/xliff+xml, application/json,
+    application/vnd.openxmlformats-officedocument.wordprocessingml.document (DOCX), or a short name such as "markdown".
+    A parameter `charset` names the encoding; else it is the one of a byte-order mark, or that the file declares, or
+    UTF-8. Empty: by the ending of `file_name`.
+    """
+    file_name: _builtins.str
+    """The file's name, with or without folders. Only its ending is looked at, if `media_type` is empty."""
+    replaces_existing: _builtins.bool
+    """Whether texts that have a translation already are translated too (PO, XLIFF)."""
+    truncation: Global___Truncation.ValueType
+    """What to do with a text longer than the model takes, as in TranslateRequest."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: bulk."""
+    @_builtins.property
+    def generation(self) -> Global___GenerationConfig:
+        """How each output is searched for. Unset: the model's defaults."""
+
+    @_builtins.property
+    def text_options(self) -> Global___TextOptions:
+        """How texts are cut, as in TranslateRequest. `format`, `protected_spans` and `raw` are not allowed."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        document: _builtins.bytes = ...,
+        source_language: _builtins.str | None = ...,
+        target_language: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+        replaces_existing: _builtins.bool = ...,
+        generation: Global___GenerationConfig | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        priority: Global___Priority.ValueType = ...,
+        text_options: Global___TextOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "document", b"document", "file_name", b"file_name", "generation", b"generation", "media_type", b"media_type", "model", b"model", "priority", b"priority", "replaces_existing", b"replaces_existing", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__source_language: _TypeAlias = _typing.Literal["source_language"]  # noqa: Y015
+    _WhichOneofArgType__source_language: _TypeAlias = _typing.Literal["_source_language", b"_source_language"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_language) -> _WhichOneofReturnType__source_language | None: ...
+
+Global___TranslateDocumentRequest: _TypeAlias = TranslateDocumentRequest  # noqa: Y015
+
+@_typing.final
+class TranslateDocumentResponse(_message.Message):
+    """One event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___DocumentStarted:
+        """First, and once: the file has been read."""
+
+    @_builtins.property
+    def progress(self) -> Global___DocumentProgress:
+        """More of its texts are translated."""
+
+    @_builtins.property
+    def finished(self) -> Global___DocumentFinished:
+        """Last, and once: the document."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___DocumentStarted | None = ...,
+        progress: Global___DocumentProgress | None = ...,
+        finished: Global___DocumentFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finished", b"finished", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "progress", "finished"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TranslateDocumentResponse: _TypeAlias = TranslateDocumentResponse  # noqa: Y015
+
+@_typing.final
+class DocumentStarted(_message.Message):
+    """The first event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_UNITS_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    num_units: _builtins.int
+    """How many texts there are to translate. A text that occurs several times counts each time."""
+    media_type: _builtins.str
+    """The format's media type."""
+    def __init__(
+        self,
+        *,
+        num_units: _builtins.int = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "num_units", b"num_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentStarted: _TypeAlias = DocumentStarted  # noqa: Y015
+
+@_typing.final
+class DocumentProgress(_message.Message):
+    """How far the translation of a document is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_DONE_FIELD_NUMBER: _builtins.int
+    NUM_UNITS_FIELD_NUMBER: _builtins.int
+    num_done: _builtins.int
+    """How many texts are translated. Grows with each event."""
+    num_units: _builtins.int
+    """How many there are."""
+    def __init__(
+        self,
+        *,
+        num_done: _builtins.int = ...,
+        num_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_done", b"num_done", "num_units", b"num_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentProgress: _TypeAlias = DocumentProgress  # noqa: Y015
+
+@_typing.final
+class DocumentFinished(_message.Message):
+    """The last event of a document's translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """The translated file, of the same format."""
+    media_type: _builtins.str
+    """Its media type."""
+    model: _builtins.str
+    """Model that answered. Empty if there was nothing to translate."""
+    model_version: _builtins.str
+    """Its version."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DocumentWarning]:
+        """What may be wrong. Empty: nothing that the server noticed."""
+
+    def __init__(
+        self,
+        *,
+        document: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+        warnings: _abc.Iterable[Global___DocumentWarning] | None = ...,
+        model: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "media_type", b"media_type", "model", b"model", "model_version", b"model_version", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentFinished: _TypeAlias = DocumentFinished  # noqa: Y015
+
+@_typing.final
+class DocumentWarning(_message.Message):
+    """Something that may be wrong with a translated document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    reason: Global___WarningReason.ValueType
+    """What it is."""
+    message: _builtins.str
+    """The same in words."""
+    unit: _builtins.int
+    """Index of the text that it concerns, in the order of the document. Unset if it concerns the whole document."""
+    place: _builtins.str
+    """Where that text stands, in words, such as "line 7" or the key of a message."""
+    text: _builtins.str
+    """How the text begins, up to 80 characters."""
+    def __init__(
+        self,
+        *,
+        reason: Global___WarningReason.ValueType = ...,
+        message: _builtins.str = ...,
+        unit: _builtins.int | None = ...,
+        place: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_unit", b"_unit", "unit", b"unit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unit", b"_unit", "message", b"message", "place", b"place", "reason", b"reason", "text", b"text", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__unit: _TypeAlias = _typing.Literal["unit"]  # noqa: Y015
+    _WhichOneofArgType__unit: _TypeAlias = _typing.Literal["_unit", b"_unit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unit) -> _WhichOneofReturnType__unit | None: ...
+
+Global___DocumentWarning: _TypeAlias = DocumentWarning  # noqa: Y015

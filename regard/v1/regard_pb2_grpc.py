@@ -59,6 +59,11 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.StreamTranslateRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.StreamTranslateResponse.FromString,
                 _registered_method=True)
+        self.TranslateDocument = channel.unary_stream(
+                '/regard.v1.AttentionService/TranslateDocument',
+                request_serializer=regard_dot_v1_dot_regard__pb2.TranslateDocumentRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.TranslateDocumentResponse.FromString,
+                _registered_method=True)
         self.Summarize = channel.unary_unary(
                 '/regard.v1.AttentionService/Summarize',
                 request_serializer=regard_dot_v1_dot_regard__pb2.SummarizeRequest.SerializeToString,
@@ -114,6 +119,16 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranslateDocument(self, request, context):
+        """Translates a file, and reports how far it is. The stream is one `started`, any number of `progress`, then one
+        `finished`.
+        INVALID_ARGUMENT also if the file is not of its format, is larger than the server allows, or holds a text that is
+        too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Summarize(self, request, context):
         """Summarizes texts.
         """
@@ -158,6 +173,11 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.StreamTranslate,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.StreamTranslateRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.StreamTranslateResponse.SerializeToString,
+            ),
+            'TranslateDocument': grpc.unary_stream_rpc_method_handler(
+                    servicer.TranslateDocument,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.TranslateDocumentRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.TranslateDocumentResponse.SerializeToString,
             ),
             'Summarize': grpc.unary_unary_rpc_method_handler(
                     servicer.Summarize,
@@ -249,6 +269,33 @@ class AttentionService:
             '/regard.v1.AttentionService/StreamTranslate',
             regard_dot_v1_dot_regard__pb2.StreamTranslateRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.StreamTranslateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/regard.v1.AttentionService/TranslateDocument',
+            regard_dot_v1_dot_regard__pb2.TranslateDocumentRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.TranslateDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,12 @@ class AttentionServiceStub:
     """Translates one text and reports each output token as soon as it is certain.
     The stream is one `started`, any number of `token`, then one `finished`.
     """
+    TranslateDocument: _grpc.UnaryStreamMultiCallable[_regard_pb2.TranslateDocumentRequest, _regard_pb2.TranslateDocumentResponse]
+    """Translates a file, and reports how far it is. The stream is one `started`, any number of `progress`, then one
+    `finished`.
+    INVALID_ARGUMENT also if the file is not of its format, is larger than the server allows, or holds a text that is
+    too long.
+    """
     Summarize: _grpc.UnaryUnaryMultiCallable[_regard_pb2.SummarizeRequest, _regard_pb2.SummarizeResponse]
     """Summarizes texts."""
     StreamSummarize: _grpc.UnaryStreamMultiCallable[_regard_pb2.StreamSummarizeRequest, _regard_pb2.StreamSummarizeResponse]
@@ -105,6 +111,12 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     StreamTranslate: _aio.UnaryStreamMultiCallable[_regard_pb2.StreamTranslateRequest, _regard_pb2.StreamTranslateResponse]  # type: ignore[assignment]
     """Translates one text and reports each output token as soon as it is certain.
     The stream is one `started`, any number of `token`, then one `finished`.
+    """
+    TranslateDocument: _aio.UnaryStreamMultiCallable[_regard_pb2.TranslateDocumentRequest, _regard_pb2.TranslateDocumentResponse]  # type: ignore[assignment]
+    """Translates a file, and reports how far it is. The stream is one `started`, any number of `progress`, then one
+    `finished`.
+    INVALID_ARGUMENT also if the file is not of its format, is larger than the server allows, or holds a text that is
+    too long.
     """
     Summarize: _aio.UnaryUnaryMultiCallable[_regard_pb2.SummarizeRequest, _regard_pb2.SummarizeResponse]  # type: ignore[assignment]
     """Summarizes texts."""
@@ -156,6 +168,18 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_regard_pb2.StreamTranslateResponse], _abc.AsyncIterator[_regard_pb2.StreamTranslateResponse]]:
         """Translates one text and reports each output token as soon as it is certain.
         The stream is one `started`, any number of `token`, then one `finished`.
+        """
+
+    @_abc_1.abstractmethod
+    def TranslateDocument(
+        self,
+        request: _regard_pb2.TranslateDocumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_regard_pb2.TranslateDocumentResponse], _abc.AsyncIterator[_regard_pb2.TranslateDocumentResponse]]:
+        """Translates a file, and reports how far it is. The stream is one `started`, any number of `progress`, then one
+        `finished`.
+        INVALID_ARGUMENT also if the file is not of its format, is larger than the server allows, or holds a text that is
+        too long.
         """
 
     @_abc_1.abstractmethod

@@ -17,11 +17,11 @@ from regard_export.decoding.variant_engine import VariantEngine, attention_of
 from regard_export.exporting.export import export
 from regard_export.exporting.options import ExportOptions
 from regard_export.families.bergamot.marian_files import read_model
-from regard_export.families.bergamot.shortlists import Shortlist, read_shortlist
+from regard_export.families.bergamot.shortlists import read_shortlist
 from regard_export.families.bergamot.student_options import student_options
 from regard_export.families.loading import load_source_model
 from regard_export.references.marian_numpy import DecoderState, MarianNet
-from regard_service.bundle import Bundle
+from regard_service.bundle import Bundle, Shortlist, parse_shortlist
 from regard_service.engine.core.result import EngineHypothesis
 from regard_service.generation import Generation
 from regard_service.text.reading import SourceReader
@@ -103,7 +103,7 @@ def test_at_least_97_percent_of_the_texts_are_the_same(
     assert len(differing) <= 0.03 * len(sentences)
     student = read_model(folder / "model.enpt.intgemm.alphas.bin")
     net = MarianNet(student_options(student), {name: item.weight for name, item in student.items.items()})
-    shortlist = read_shortlist(folder / "lex.50.50.enpt.s2t.bin", 32_000, 32_000)
+    shortlist = parse_shortlist(read_shortlist(folder / "lex.50.50.enpt.s2t.bin", 32_000, 32_000), 32_000, 32_000)
     writer = TargetWriter(bundle)
     unexplained = 0
     for i, source in zip(differing, _ids(bundle, [sentences[i] for i in differing]), strict=True):

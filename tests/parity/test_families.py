@@ -13,7 +13,7 @@ import pytest
 import regard
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import VariantEngine
-from regard_export.families import loading
+from regard_export.families import loading, torch_families
 from regard_export.families.bergamot import student
 from regard_export.families.toolkits import joeynmt, torch_files
 from regard_export.resources.threads import half_of_torch_threads
@@ -199,7 +199,11 @@ def test_self_attention_that_is_not_there_is_refused(exports: Exports, family: F
 
 
 def test_no_family_is_left_out() -> None:
-    assert {family.family for family in EVERY} == {*loading.FAMILIES, *loading.FAMILIES_WITH_OPTIONS, *TOOLKITS}
+    assert {family.family for family in EVERY} == {
+        *torch_families.FAMILIES,
+        *torch_families.FAMILIES_WITH_OPTIONS,
+        *TOOLKITS,
+    }
 
 
 def _cells() -> set[tuple[str, str]]:

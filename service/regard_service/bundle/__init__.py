@@ -11,6 +11,7 @@
     schema      scalar types and the base class of every part of a manifest
     graphs      tensors, graphs and variants
     manifest    the Manifest
+    shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
     length_ratios   how long outputs are for their sources
     versions    the order of versions
@@ -27,6 +28,7 @@ from regard_service.bundle.length_ratios import (
 )
 from regard_service.bundle.manifest import (
     AttentionLayout,
+    ControlToken,
     GenerationDefaults,
     ImageSource,
     Manifest,
@@ -35,18 +37,22 @@ from regard_service.bundle.manifest import (
     TextSource,
 )
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit
+from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
 
 __all__ = [
     "DEFAULT_LENGTH_RATIOS",
     "MANIFEST",
+    "MAX_SHORTLIST_BYTES",
     "NAME",
     "PROVIDER_NAMES",
     "ZOO_PACKAGE",
     "AttentionLayout",
+    "BadShortlist",
     "Bundle",
     "BundleError",
+    "ControlToken",
     "Dtype",
     "GenerationDefaults",
     "GraphSpec",
@@ -56,6 +62,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "Shortlist",
     "StateSpec",
     "Target",
     "Task",
@@ -65,6 +72,7 @@ __all__ = [
     "Variant",
     "length_ratio",
     "manifest_checksum",
+    "parse_shortlist",
     "sha256",
     "usual_length_ratios",
     "version_key",

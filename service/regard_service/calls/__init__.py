@@ -8,5 +8,6 @@ The modules:
     inputs        an input as the model reads it
     results       the engine's results become a call's results
     events        the engine's tokens become a stream's events
+    documents     translates files, a window of their texts at a time
     thread_pool   threads for slow work, with a bound
 """

@@ -26,6 +26,7 @@ class EngineRequest:
         bulk: interactive requests go before it.
         watch: receives the request's state when it enters the engine; traces read their times from it.
         caller: who sent it; callers take turns in the queue.
+        is_listed: whether it chooses among the words that the model's shortlist allows; requests of a batch agree.
     """
 
     source: Int64Array | Float32Array
@@ -35,6 +36,7 @@ class EngineRequest:
     bulk: bool = False
     watch: "Callable[[RequestState], None] | None" = None
     caller: str = ""
+    is_listed: bool = False
 
 
 @dataclass(eq=False)

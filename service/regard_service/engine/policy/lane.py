@@ -38,7 +38,9 @@ class BatchState:
 
 @dataclass(eq=False)
 class Lane:
-    """One model, one source-length bucket, one beam width: its queue, and its batches, longest untouched first.
+    """One model, one source-length bucket, one beam width, with a shortlist or without: its queue and its batches.
+
+    Batches are in the order in which they were touched, the longest untouched first.
 
     Attributes:
         num_encoding: workers that encode for a batch that another one steps.

@@ -94,7 +94,8 @@ class BatchingPolicy:
         self.lanes: deque[Lane] = deque()
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
-        self._lane_of: dict[tuple[Runner, int, int], Lane] = {}  # by model, beams and source positions
+        # By model, beams, source positions, and whether requests choose among a shortlist's words.
+        self._lane_of: dict[tuple[Runner, int, int, bool], Lane] = {}
         self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
 
     # Requests come and go.
@@ -104,16 +105,18 @@ class BatchingPolicy:
         num_beams = request.generation.num_beams
         length = runner.source_length(request.source)
         source = length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length)
-        lane = self._lane_of.get((runner, num_beams, source))
+        key = runner, num_beams, source, request.is_listed
+        lane = self._lane_of.get(key)
         if lane is None:
             shape = SlotsShape(
                 max_requests=max(1, self.config.max_slots // num_beams),
                 num_beams=num_beams,
                 source=source,
                 capacity=runner.manifest.max_target_tokens,
+                is_listed=request.is_listed,
             )
             like = next((other.pace for other in self.lanes if other.runner is runner and other.pace.is_known), None)
-            lane = self._lane_of[runner, num_beams, source] = Lane(runner, shape, Pace(like))
+            lane = self._lane_of[key] = Lane(runner, shape, Pace(like))
             self.lanes.append(lane)
         return lane
 

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,13 +24,6 @@ _INDEX = re.compile(r"(\[\d+\])+$")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Malformed:
-    """Replaces a request that could not be read, until the error layer raises its error."""
-
-    error: ServiceError
-
-
 class ErrorStatusLayer(Layer):
     """Turns errors into statuses. Of errors that are no ServiceError, only the log gets the message.
 
@@ -47,8 +39,6 @@ class ErrorStatusLayer(Layer):
 
         async def guarded(request: Any, context: Context) -> Any:
             try:
-                if isinstance(request, Malformed):
-                    raise request.error
                 return await behavior(request, context)
             except grpc.aio.BaseError:  # gRPC's own: the call was aborted, or its client has left
                 raise
@@ -69,8 +59,8 @@ class ErrorStatusLayer(Layer):
                 return deserialize(raw)
             except (DecodeError, MemoryError) as error:
                 if is_out_of_memory(error):  # protobuf raises DecodeError for a lack of memory too
-                    return Malformed(OutOfMemory())
-                return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
+                    raise OutOfMemory from error
+                raise describe_malformed(f"{method.service}.{method.name}", raw) from error
 
         return read if method.kind in ("unary", "server_stream") else deserialize
 

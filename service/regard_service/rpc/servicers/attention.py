@@ -9,9 +9,11 @@ import grpc
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.calls.data_plane import DataPlane
+from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, write_event, write_response
 from regard_service.domain.calls import Call
+from regard_service.domain.documents import DocumentFinished, DocumentStarted
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
 from regard_service.observability import logs
@@ -42,6 +44,23 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         async with self._stream(self._data_plane.stream_translate, call, pb.StreamTranslateResponse) as events:
             async for event in events:
                 yield event
+
+    async def TranslateDocument(  # noqa: N802
+        self, request: pb.TranslateDocumentRequest, context: Context
+    ) -> AsyncIterator[pb.TranslateDocumentResponse]:
+        """Translates a file."""
+        call = read_document(request, self._reader, context.time_remaining())
+        events = self._data_plane.translate_document(call)
+        try:
+            async for event in events:
+                if isinstance(event, DocumentStarted):
+                    logs.note(num_inputs=event.num_units, media_type=event.media_type)
+                elif isinstance(event, DocumentFinished):
+                    logs.note(model=f"{event.model}@{event.version}", num_warnings=len(event.warnings))
+                yield write_document_event(event)
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
 
     async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
         """Summarizes texts; one result per input, in order."""

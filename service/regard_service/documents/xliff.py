@@ -1,0 +1,199 @@
+"""XLIFF 1.2 and 2: translation units, with their inline codes.
+
+After the OASIS standards XLIFF 1.2 and 2.1. A unit that has a translation keeps it; a new one is marked as a machine's
+("needs-review-translation", "leveraged-mt") or as "translated". Codes that carry native code are never text.
+"""
+
+from collections.abc import Iterator, Sequence
+from xml.sax.saxutils import escape
+
+from regard_service.documents.encoding import decode, has_mark
+from regard_service.documents.inline import (
+    BrokenTags,
+    Part,
+    Piece,
+    Tag,
+    Text,
+    Trimmed,
+    is_worded,
+    merged,
+    paired,
+    read_translation,
+    trimmed,
+    unit_text,
+)
+from regard_service.documents.places import Place, TextDocument, check_units, units_of
+from regard_service.documents.unit import Document, DocumentOptions, Unit, refused
+from regard_service.documents.xml_source import Element, declared_encoding, parsed, text_between, with_attribute
+from regard_service.domain.results import Span
+
+_PAIRS = frozenset({"g", "mrk", "pc"})
+_OPENING = {"bpt": ("bpt", "rid"), "bx": ("bx", "rid"), "sc": ("sc", "id")}
+_CLOSING = {"ept": ("bpt", "rid"), "ex": ("bx", "rid"), "ec": ("sc", "startRef")}
+_UNFINISHED = frozenset({"new", "needs-translation", "initial"})
+
+
+def open_xliff(data: bytes, options: DocumentOptions) -> Document:
+    """Reads an XLIFF file. Raises InvalidInput."""
+    decoded = decode(data, options.charset or ("" if has_mark(data) else declared_encoding(data)))
+    root = parsed(decoded.text)
+    if root.name != "xliff":
+        raise refused(f"is no XLIFF: its root is <{root.name}>")
+    is_second = root.attributes.get("version", "").startswith("2")
+    reader = _Reader(decoded.text, options, is_second=is_second)
+    places = [*reader.places(root)]
+    check_units(units_of(places), options)
+    return TextDocument(decoded, sorted(places, key=lambda each: each.spans[0]), errors="xmlcharrefreplace")
+
+
+class _Reader:
+    """Finds the units of a file."""
+
+    def __init__(self, text: str, options: DocumentOptions, *, is_second: bool) -> None:
+        self._text = text
+        self._options = options
+        self._is_second = is_second
+
+    def places(self, root: Element) -> Iterator[Place]:
+        """Yields the places of the units that are to be translated."""
+        waiting: list[tuple[Element, str]] = [(root, "")]
+        while waiting:
+            element, name = waiting.pop()
+            if element.attributes.get("translate") == "no":
+                continue
+            if element.name in ("trans-unit", "unit"):
+                name = element.attributes.get("id", "")
+            if element.name == ("segment" if self._is_second else "trans-unit"):
+                yield from self._unit(element, name)
+                continue
+            yield from self._language(element)
+            waiting += [(child, name) for child in reversed(element.children) if child.name != "alt-trans"]
+
+    def _language(self, element: Element) -> Iterator[Place]:
+        """Yields the place of the target language, if the file does not name it."""
+        name = "trgLang" if self._is_second else "target-language"
+        if element.name != ("xliff" if self._is_second else "file") or not self._options.target_language:
+            return
+        found = element.attributes.get(name, "")
+        wanted = self._options.target_language
+        if found and found.lower().partition("-")[0] != wanted.lower().partition("-")[0]:
+            raise refused(f"is to be translated into {found!r}; the call asks for {wanted!r}")
+        if not found:
+            tag = with_attribute(self._source(element.start), name, wanted)
+            yield Place((), (element.start,), lambda _: [tag])
+
+    def _unit(self, element: Element, name: str) -> Iterator[Place]:
+        """Yields the place of a unit's or segment's target."""
+        source, target = element.child("source"), element.child("target")
+        if source is None or not self._is_open(element, target):
+            return
+        segmented = element.child("seg-source")
+        segments = [each for each in (segmented or source).all() if each.attributes.get("mtype") == "seg"]
+        parts = [(each.inner, self._trimmed(each)) for each in segments or [source]]
+        worded = [(inner, found) for inner, found in parts if is_worded(found.pieces)]
+        if worded:
+            units = tuple(Unit(*unit_text(found.pieces), name, self._note(element)) for _, found in worded)
+            inner = (segmented if segments and segmented else source).inner
+            yield self._place(element, source, target, units, _Target(self._text, inner, worded))
+
+    def _is_open(self, element: Element, target: Element | None) -> bool:
+        """Whether there is no translation yet, or a new one is wanted."""
+        if element.attributes.get("approved") == "yes" and not self._options.replaces_existing:
+            return False
+        if target is None or self._options.replaces_existing or not self._source(target.inner).strip():
+            return True
+        return (element if self._is_second else target).attributes.get("state") in _UNFINISHED
+
+    def _note(self, element: Element) -> str:
+        note = element.child("note")
+        return "" if note is None else text_between(self._text, *note.inner) or ""
+
+    def _place(
+        self, element: Element, source: Element, target: Element | None, units: tuple[Unit, ...], written: "_Target"
+    ) -> Place:
+        tag = self._source(source.start).replace("source", "target", 1)
+        if not self._is_second:
+            tag = with_attribute(
+                with_attribute(tag, "state", "needs-review-translation"), "state-qualifier", "leveraged-mt"
+            )
+        end_tag = self._source(source.end).replace("source", "target", 1)
+        last = element.child("seg-source") or source
+        lead = self._text[element.start.end : source.start.start] if target is None else ""
+        span = Span(last.end.end, last.end.end) if target is None else target.span
+        spans: tuple[Span, ...] = (span,)
+        texts: list[str] = []
+        if self._is_second:
+            texts, spans = [with_attribute(self._source(element.start), "state", "translated")], (element.start, span)
+
+        def render(translations: Sequence[str | None]) -> list[str]:
+            return [*texts, f"{lead if not lead.strip() else ''}{tag}{written.content(translations)}{end_tag}"]
+
+        return Place(units, spans, render, stays_if_equal=False)
+
+    def _source(self, span: Span) -> str:
+        return self._text[span.start : span.end]
+
+    def _trimmed(self, element: Element) -> Trimmed:
+        found = list(self._pieces(element))
+        return trimmed(merged(paired([piece for piece, _ in found], [part for _, part in found])))
+
+    def _pieces(self, element: Element) -> Iterator[tuple[Piece, Part]]:
+        position = element.inner.start
+        for child in element.children:
+            yield from self._between(position, child.start.start)
+            yield from self._code(child)
+            position = child.end.end
+        yield from self._between(position, element.inner.end)
+
+    def _between(self, start: int, end: int) -> Iterator[tuple[Piece, Part]]:
+        if start < end:
+            text, source = text_between(self._text, start, end), self._text[start:end]
+            yield (Tag("alone", 0, source) if text is None else Text(text, source)), None
+
+    def _code(self, element: Element) -> Iterator[tuple[Piece, Part]]:
+        attributes = element.attributes
+        is_kept = attributes.get("mtype") == "protected" or attributes.get("translate") == "no"
+        if element.name in _PAIRS and not is_kept and element.inner.start < element.inner.end:
+            name = f"{element.name} at {element.start.start}"
+            yield Tag("alone", 0, self._source(element.start)), (name, True)
+            yield from self._pieces(element)
+            yield Tag("alone", 0, self._source(element.end)), (name, False)
+            return
+        shown = text_between(self._text, *element.inner) if is_kept else ""
+        yield Tag("alone", 0, self._source(element.span), shown or ""), _part(element)
+
+
+def _part(element: Element) -> Part:
+    for table, is_open in ((_OPENING, True), (_CLOSING, False)):
+        if element.name in table:
+            kind, key = table[element.name]
+            return f"{kind} {element.attributes.get(key) or element.attributes.get('id', '')}", is_open
+    return None
+
+
+class _Target:
+    """The contents of a target: those of the source, with translations in the place of its parts."""
+
+    def __init__(self, text: str, inner: Span, parts: Sequence[tuple[Span, Trimmed]]) -> None:
+        self._text = text
+        self._inner = inner
+        self._parts = parts
+
+    def content(self, translations: Sequence[str | None]) -> str:
+        """Returns the contents. Raises BrokenTags."""
+        pieces, position = [], self._inner.start
+        for index, ((span, found), translation) in enumerate(zip(self._parts, translations, strict=True)):
+            start, end = span.start + found.start, span.start + found.end
+            kept = self._text[start:end]
+            pieces += [self._text[position:start], kept if translation is None else _written(found, translation, index)]
+            position = end
+        return "".join([*pieces, self._text[position : self._inner.end]])
+
+
+def _written(found: Trimmed, translation: str, index: int) -> str:
+    try:
+        pieces = read_translation(translation, found.pieces)
+    except BrokenTags as error:
+        error.unit = index
+        raise
+    return "".join(escape(piece) if isinstance(piece, str) else piece.target for piece in pieces)
