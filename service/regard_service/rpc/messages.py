@@ -58,7 +58,13 @@ class _Arriving(NamedTuple):
 class _Leaving(NamedTuple):
     since: float
     until: float
-    peer: str
+    context: Context
+
+    @property
+    def peer(self) -> str:
+        """The connection; gRPC takes microseconds to name it, which hardly any call needs."""
+        peer: str = self.context.peer()
+        return peer
 
 
 class Messages:
@@ -133,7 +139,7 @@ class Messages:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         now = asyncio.get_running_loop().time()
         until = max(begin + self._limits.max_call_s, now + self._limits.timeout_s)
-        self._leaving[task] = _Leaving(now, until, context.peer())
+        self._leaving[task] = _Leaving(now, until, context)
         task.add_done_callback(self._left)
         self._poll_later()
 
