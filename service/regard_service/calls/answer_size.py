@@ -17,6 +17,8 @@ INDEX_BYTES = 2  # of each weight of a sparse map
 KEPT_BYTES = 4  # of each weight that the engine keeps, float32
 SOURCE_TOKEN_BYTES, TARGET_TOKEN_BYTES = 24, 32  # in a message: number, piece, span, score
 
+FEW_TOKENS = 4096  # of a call; their answer has no more than a few megabytes
+
 # Expected target positions for each source position, and of a caption. An answer that turns out larger is refused when
 # it is known.
 TARGET_PER_SOURCE = {"translation": 1.0, "summarization": 0.25}
@@ -74,6 +76,10 @@ def check_answer(
     Raises:
         AnswerTooLarge: names the limit, and what makes the answer smaller.
     """
+    if not options.kinds:
+        num_tokens = sum(part.array.shape[-1] for read in inputs for part in read.parts)
+        if num_tokens <= FEW_TOKENS:  # nearly all calls are so small that nothing needs to be computed
+            return num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
     # The maps of a text in segments come by segment; those of a text that was split cover it whole.
     wholes = [
         parts for read in inputs for parts in ([read.parts] if read.passage is None else [(p,) for p in read.parts])

@@ -32,7 +32,8 @@ from regard_service.maps.builder import needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
 
-# Results that are expected to take more, with the attention that they are made of, are built in a thread.
+# Results of more parts, or that are expected to take more with the attention that they are made of, are built in a thread.
+MAX_PARTS_ON_EVENT_LOOP = 4
 MAX_BYTES_ON_EVENT_LOOP = 1 << 18
 
 
@@ -105,8 +106,8 @@ class DataPlane:
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
-                # The maps of a text that was split are large; small results take less time than a thread costs.
-                is_large = len(parts) > 1 or num_expected > MAX_BYTES_ON_EVENT_LOOP
+                # Small results take less time than a thread costs.
+                is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
                 results.append(await asyncio.to_thread(build) if is_large else build())
             if plan.call.attention.kinds:
                 num_bytes += result_bytes(results[-1], plan.call.attention)

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -38,9 +39,9 @@ class SourceText:
         """int64 [source]."""
         return np.array([token.id for token in self.tokens], np.int64)
 
-    @property
+    @cached_property
     def array(self) -> Int64Array:
-        """The engine's input: int64 [source], or [2, source] with the words."""
+        """The engine's input: int64 [source], or [2, source] with the words. Built once: several parts of a call ask."""
         return self.ids if self.words is None else np.stack([self.ids, self.words])
 
 
