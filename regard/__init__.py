@@ -4,11 +4,14 @@ with regard.Client("localhost:50051") as client:
     result = client.translate("Where is the library?", to="de", attention=True)
     print(result.text)
     print(result.alignment.values)  # [target, source], each row sums to 1
+
+`regard.local()` is such a client with a server of its own, inside this process.
 """
 
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
 from regard.calls.results import Event, Finished, Result
+from regard.embedded.client import LocalClient, local
 from regard.errors import (
     AccessDenied,
     BadResponse,
@@ -53,6 +56,7 @@ __all__ = [
     "ImageGrid",
     "InvalidArgument",
     "Link",
+    "LocalClient",
     "MissingExtra",
     "Model",
     "NotFound",
@@ -69,4 +73,5 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Word",
+    "local",
 ]

@@ -23,6 +23,7 @@ WarningReason = Literal[
     "output_long",
     "source_truncated",
     "sentence_cut",
+    "language_unknown",
     "document",
 ]
 Weighting = Literal["attention", "value_norm"]

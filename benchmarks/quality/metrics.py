@@ -15,6 +15,13 @@ METRICS = {
     "bleu_lowercased": "BLEU lower-cased",
     "bleu_tokenized_lowercased": "BLEU tokenized lower-cased",
     "chrf": "chrF",
+    "chrf_no_mark": "chrF, no final mark",
+    "chrf_capitals": "chrF, capitals",
+    "chrf_paragraph": "chrF, paragraph",
+    "worst_variant": "worst / as is",
+    "worst_variant_raw": "the same, raw",
+    "right": "right, %",
+    "aer": "AER",
     "rouge1": "ROUGE-1",
     "rouge2": "ROUGE-2",
     "rougeL": "ROUGE-L",
@@ -23,6 +30,7 @@ METRICS = {
     "bleu3": "BLEU-3",
     "bleu4": "BLEU-4",
 }
+SHARES = frozenset({"worst_variant", "worst_variant_raw", "aer"})  # the others are percentages
 ROUGE = ("rouge1", "rouge2", "rougeL")
 
 # Removed from captions; hyphens and apostrophes are parts of words.

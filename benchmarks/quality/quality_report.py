@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.served_model import ServedModel
 from benchmarks.harness.tables import Table
-from benchmarks.quality.metrics import METRICS
+from benchmarks.quality.metrics import METRICS, SHARES
 
 
 class Score(BaseModel):
@@ -57,6 +57,11 @@ class QualityReport(Measurement):
         return [f"Left out: {reason}." for reason in self.left_out]
 
 
+def _written(name: str, figure: float) -> str:
+    """Shares of one have a decimal more than percentages."""
+    return f"{figure:.3f}" if name in SHARES else f"{figure:.1f}"
+
+
 def _table(scores: list[Score]) -> Table:
     names = [name for name in METRICS if any(name in score.metrics for score in scores)]
     header = ["model", "set", "variant", "beams", "inputs", *(METRICS[name] for name in names)]
@@ -67,7 +72,7 @@ def _table(scores: list[Score]) -> Table:
             score.variant,
             str(score.num_beams),
             f"{score.num_inputs:,}",
-            *(f"{score.metrics[name]:.1f}" if name in score.metrics else "" for name in names),
+            *(_written(name, score.metrics[name]) if name in score.metrics else "" for name in names),
         ]
         for score in scores
     ]

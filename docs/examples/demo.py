@@ -1,14 +1,16 @@
-"""`make demo`: starts a server, translates, captions and summarizes over gRPC, shows the attention, stops.
+"""`make demo`: exports a translator, starts a server, translates, captions and summarizes, shows attention, stops.
 
 Also an example of a program that starts a server of its own, calls it and reads its metrics.
 """
 
+import importlib.util
 import os
 import textwrap
 import urllib.request
 from pathlib import Path
 
 from own_server import server
+from real_translator import exported_student, show_paragraph
 from rich.console import Console
 
 import regard
@@ -16,6 +18,14 @@ from regard.terminal import print_alignment, print_regions
 
 HERE = Path(__file__).parent
 
+EVERYDAY_LIMITS = (
+    "trained for less than two hours on two cores: it translates short sentences of everyday life; longer ones, news, "
+    "law, medicine and idioms become fluent nonsense"
+)
+CAPTION_LIMITS = (
+    "trained for 35 minutes on 6,000 photographs of people and dogs out of doors: whatever else a picture shows, it "
+    "writes a fluent sentence about those, and never says that it does not know"
+)
 # None of these sentences is in the training data.
 EVERYDAY = {
     "de": ("Could you tell me where the library is?", "My neighbour bought a new bicycle last week."),
@@ -96,6 +106,7 @@ def show_metrics(console: Console, port: int) -> None:
 
 def translate(console: Console, client: regard.Client) -> None:
     console.rule("everyday sentences (model everyday)")
+    console.print(EVERYDAY_LIMITS, style="dim", highlight=False)
     for language, texts in EVERYDAY.items():
         for text in texts:
             show_translation(console, client, text, language, "everyday")
@@ -107,6 +118,7 @@ def translate(console: Console, client: regard.Client) -> None:
 def caption(console: Console, client: regard.Client) -> None:
     """Captions every photograph, and translates the caption of the first one."""
     console.rule("photographs in words, and where each word looked")
+    console.print(CAPTION_LIMITS, style="dim", highlight=False)
     captions = [show_caption(console, client, path) for path in sorted((HERE / "photos").glob("*.jpg"))]
     console.rule("a caption, translated")
     show_translation(console, client, captions[0], "de", "multi30k")
@@ -118,10 +130,25 @@ def summarize(console: Console, client: regard.Client) -> None:
         show_summary(console, client, (HERE / "texts" / file).read_text(encoding="utf-8"), style)
 
 
+def _model_directories(student: Path | None) -> list[str]:
+    """The server's arguments: the shipped models, which it serves without any, and the student."""
+    if student is None:
+        return []
+    zoo = importlib.util.find_spec("regard_zoo")
+    folders = [*(zoo.submodule_search_locations or () if zoo else ()), str(student)]
+    return [f"--model-directories={','.join(folders)}"]
+
+
 def main() -> None:
     columns = None if os.isatty(1) else 110
     console = Console(width=columns)
-    with server() as ports, regard.Client(f"127.0.0.1:{ports.grpc}") as client:
+    with (
+        exported_student(console) as student,
+        server(_model_directories(student)) as ports,
+        regard.Client(f"127.0.0.1:{ports.grpc}") as client,
+    ):
+        if student is not None:
+            show_paragraph(console, client)
         translate(console, client)
         caption(console, client)
         summarize(console, client)

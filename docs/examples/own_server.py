@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,9 +15,22 @@ class Ports:
 
 
 @contextmanager
-def server() -> Iterator[Ports]:
-    """Runs `regard serve` on free loopback ports, and stops it with SIGTERM, as an operator would."""
-    command = [sys.executable, "-m", "regard", "serve", "--grpc-port=0", "--http-port=0", "--log-format=json"]
+def server(arguments: Sequence[str] = ()) -> Iterator[Ports]:
+    """Runs `regard serve` on free loopback ports, and stops it with SIGTERM, as an operator would.
+
+    Args:
+        arguments: further ones of the command.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "regard",
+        "serve",
+        "--grpc-port=0",
+        "--http-port=0",
+        "--log-format=json",
+        *arguments,
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield _ports(process)

@@ -2,22 +2,25 @@
 
 import json
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
-# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats calls
-# that no server has accepted (gRPC A6); more attempts would add to an overload. A server's CANCELLED is repeated too:
-# gRPC answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are
-# not repeated.
+# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats
+# calls that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a
+# call is repeated once only: it must not go through all replicas, nor add to an overload. For the same reason the
+# budget is small: where half of the last calls failed, none is repeated. A server's CANCELLED is repeated too: gRPC
+# answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are not
+# repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{"service": "regard.v1.AttentionService"}, {"service": "regard.v1.ModelService"}],
             "retryPolicy": {
-                "maxAttempts": 4,
+                "maxAttempts": 2,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 3,
@@ -25,17 +28,27 @@ SERVICE_CONFIG: dict[str, Any] = {
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
 }
 
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
 MAX_RESPONSE_BYTES = 512 * 2**20
 
+DEFAULT_TARGET = "localhost:50051"
+
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "ipv4:127.0.0.1", "ipv6:[::1]")
 
 
 def channel_options(target: str) -> list[tuple[str, str | int]]:
-    """The gRPC options of a channel to that target."""
+    """The gRPC options of a channel to that target.
+
+    Raises:
+        ValueError: the target is a URL.
+    """
+    if target.startswith(("http://", "https://")):
+        raise ValueError(
+            f"target must be HOST:PORT of the gRPC API, such as {DEFAULT_TARGET!r}; it is the URL {target!r}"
+        )
     options: list[tuple[str, str | int]] = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
@@ -55,4 +68,6 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
 def deadline(timeout: float | None, default: float) -> float | None:
     """A call's timeout in seconds as gRPC expects it: `default` for None, and None for infinity, which is no limit."""
     chosen = default if timeout is None else timeout
+    if not isinstance(chosen, numbers.Real) or math.isnan(chosen):
+        raise TypeError(f"timeout must be a number of seconds; it is {chosen!r}")
     return None if math.isinf(chosen) else chosen

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from regard.calls import requests
 from regard.calls.channel import Metadata, channel_options, deadline
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
-from regard.calls.options import CallOptions, DocumentOptions, TextOptions, TranslateOptions
+from regard.calls.options import CallOptions, DocumentOptions, TextOptions, Texts, TranslateOptions
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
 from regard.errors import BadResponse
 from regard.errors.statuses import translated_errors
@@ -80,16 +80,12 @@ class Client:
     @overload
     def translate(self, texts: str, to: str = "", **options: Unpack[TranslateOptions]) -> Result: ...
     @overload
-    def translate(
-        self, texts: list[str] | tuple[str, ...], to: str = "", **options: Unpack[TranslateOptions]
-    ) -> list[Result]: ...
-    def translate(
-        self, texts: str | list[str] | tuple[str, ...], to: str = "", **options: Unpack[TranslateOptions]
-    ) -> Result | list[Result]:
+    def translate(self, texts: Texts, to: str = "", **options: Unpack[TranslateOptions]) -> list[Result]: ...
+    def translate(self, texts: str | Texts, to: str = "", **options: Unpack[TranslateOptions]) -> Result | list[Result]:
         """Translates one text, or several.
 
         Args:
-            texts: one text, or a list of them.
+            texts: one text, or several: a list, a generator, a column of a table.
             to: target language, such as "de"; "" if the model has only one.
             options: model, source language, search, attention maps, truncation, priority and timeout.
         """
@@ -151,16 +147,14 @@ class Client:
     @overload
     def summarize(self, texts: str, style: str | None = None, **options: Unpack[TextOptions]) -> Result: ...
     @overload
+    def summarize(self, texts: Texts, style: str | None = None, **options: Unpack[TextOptions]) -> list[Result]: ...
     def summarize(
-        self, texts: list[str] | tuple[str, ...], style: str | None = None, **options: Unpack[TextOptions]
-    ) -> list[Result]: ...
-    def summarize(
-        self, texts: str | list[str] | tuple[str, ...], style: str | None = None, **options: Unpack[TextOptions]
+        self, texts: str | Texts, style: str | None = None, **options: Unpack[TextOptions]
     ) -> Result | list[Result]:
         """Summarizes one text, or several.
 
         Args:
-            texts: one text, or a list of them.
+            texts: one text, or several: a list, a generator, a column of a table.
             style: kind of summary, such as "headline"; None is the model's default.
             options: model, search, attention maps, truncation, priority and timeout.
         """
@@ -186,18 +180,20 @@ class Client:
         """Describes one picture, or several.
 
         Args:
-            images: a path, the bytes of a JPEG, PNG or WebP file, or a Pillow image; or a list of these.
+            images: a path, the bytes of a JPEG, PNG or WebP file, a Pillow image, or an array of pixels (uint8
+                [height, width, 3], or [height, width] for grey); or a list of these.
             options: model, search, attention maps, priority and timeout.
         """
         is_single, files = requests.read_images(images)
         request = requests.caption(files, options)
         response = self._call(self._attention.Caption, request, options.get("timeout"))
-        return read_results(response.results, is_single)
+        return read_results(response.results, is_single, files)
 
     def stream_caption(self, image: ImageLike, **options: Unpack[CallOptions]) -> Iterator[Event]:
         """Describes a picture and yields events as `stream_translate` does."""
-        request = requests.stream_caption(read_image(image), options)
-        return self._stream(self._attention.StreamCaption, request, options.get("timeout"))
+        file = read_image(image)
+        request = requests.stream_caption(file, options)
+        return self._stream(self._attention.StreamCaption, request, options.get("timeout"), file)
 
     def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
         """The server's models for one task, or all of them, including models that failed to load."""
@@ -215,6 +211,26 @@ class Client:
         request = requests.get_model(name, version)
         return Model.from_message(self._call(self._models.GetModel, request, timeout).model)
 
+    def load_model(self, name: str, version: str | None = None, timeout: float | None = None) -> Model:
+        """Loads a model from the server's directories, or another version of it, and returns it once it serves.
+
+        Where the server has tokens, it needs the scope "admin". Another version serves until this one is ready,
+        and goes on if it cannot be loaded: no call fails meanwhile.
+
+        Args:
+            version: None is the newest that there is.
+        """
+        request = requests.load_model(name, version)
+        return Model.from_message((self._call(self._models.LoadModel, request, timeout)).model)
+
+    def unload_model(self, name: str, version: str | None = None, timeout: float | None = None) -> None:
+        """Unloads a model: it takes no new calls, finishes those it has, and frees its memory.
+
+        Args:
+            version: None is every version that is loaded.
+        """
+        self._call(self._models.UnloadModel, requests.unload_model(name, version), timeout)
+
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, timeout: float | None
     ) -> ResponseT:
@@ -222,13 +238,17 @@ class Client:
             return method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
 
     def _stream(
-        self, method: "grpc.UnaryStreamMultiCallable[RequestT, EventT]", request: RequestT, timeout: float | None
+        self,
+        method: "grpc.UnaryStreamMultiCallable[RequestT, EventT]",
+        request: RequestT,
+        timeout: float | None,
+        picture: bytes | None = None,
     ) -> Iterator[Event]:
         with translated_errors():
             call = method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
             try:
                 for message in call:
-                    event = read_event(message)
+                    event = read_event(message, picture)
                     if event is not None:
                         yield event
             finally:

@@ -1,6 +1,6 @@
 """Options of calls; the names of options that change the search or the maps are those of the proto."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, KeysView, Sequence, ValuesView
 from typing import TypedDict
 
 from regard.names import (
@@ -14,6 +14,11 @@ from regard.names import (
     Unit,
     Weighting,
 )
+
+Texts = list[str] | tuple[str, ...] | Iterator[str] | KeysView[str] | ValuesView[str]
+"""Several texts. Any other iterable works too, such as a column of a table; but its type may not be `Iterable[str]`,
+which a single text has as well.
+"""
 
 
 class GenerationOptions(TypedDict, total=False):
@@ -30,6 +35,7 @@ class GenerationOptions(TypedDict, total=False):
     num_return_sequences: int | None
     no_repeat_ngram_size: int | None
     repetition_penalty: float | None
+    whole_vocabulary: bool | None
     temperature: float | None
     top_k: int | None
     top_p: float | None
@@ -67,9 +73,14 @@ class CallOptions(GenerationOptions, AttentionOptions, total=False):
 
 
 class TextOptions(CallOptions, total=False):
-    """Options of calls with texts: also what to do with a text that is too long."""
+    """Options of calls with texts: also what to do with a text that is too long.
+
+    `control_tokens` names special tokens of the model (`Model.control_tokens`) that are read as such where they stand
+    in the texts; otherwise they are text.
+    """
 
     truncation: Truncation | None
+    control_tokens: Sequence[str] | None
 
 
 class TranslateOptions(TextOptions, total=False):
@@ -77,8 +88,8 @@ class TranslateOptions(TextOptions, total=False):
 
     Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of
     a text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and
-    `protected_spans` (index of the text, start, end) are copied verbatim. `source_language` None leaves the choice to
-    the model.
+    `protected_spans` (index of the text, start, end) are copied verbatim. `source_language`
+    None leaves it to the model, and "auto" has the server detect it.
     """
 
     source_language: str | None

@@ -1,12 +1,15 @@
 """Requests from Python arguments, for both clients."""
 
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from regard.calls.options import CallOptions, GenerationOptions, TextOptions, TranslateOptions
 from regard.errors import FieldViolation, InvalidArgument
+from regard.errors.names import check_names
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.wire.enums import TABLES
@@ -15,11 +18,21 @@ from regard.wire.images import ImageLike, read_image
 _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
 _ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
-_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language"})
+_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language", "control_tokens"})
 _TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
 _OTHER_OPTIONS = frozenset({"attention", "words", "timeout", "protected_spans"})
+_ALIASES = {"beams": "num_beams"}  # the command line's name
 
-T = TypeVar("T")
+_KINDS_BY_TYPE: dict[int, tuple[Any, str]] = {
+    FieldDescriptor.TYPE_STRING: (str, "a text"),
+    FieldDescriptor.TYPE_BYTES: (bytes, "bytes"),
+    FieldDescriptor.TYPE_BOOL: (bool, "True or False"),
+    FieldDescriptor.TYPE_INT32: (numbers.Integral, "a whole number"),
+    FieldDescriptor.TYPE_INT64: (numbers.Integral, "a whole number"),
+    FieldDescriptor.TYPE_FLOAT: (numbers.Real, "a number"),
+}
+_BITS_BY_TYPE = {FieldDescriptor.TYPE_INT32: 31, FieldDescriptor.TYPE_INT64: 63}
+
 RequestT = TypeVar("RequestT", bound=Message)
 
 
@@ -63,11 +76,23 @@ def get_model(name: str, version: str | None) -> pb.GetModelRequest:
     return _set_checked(pb.GetModelRequest(), name=name, version=version)
 
 
-def as_list(inputs: T | list[T] | tuple[T, ...]) -> tuple[bool, list[T]]:
-    """Whether the caller passed a single input, and the inputs as a list."""
-    if isinstance(inputs, list | tuple):
-        return False, list(inputs)
-    return True, [inputs]
+def load_model(name: str, version: str | None) -> pb.LoadModelRequest:
+    """The request of LoadModel."""
+    return _set_checked(pb.LoadModelRequest(), name=name, version=version)
+
+
+def unload_model(name: str, version: str | None) -> pb.UnloadModelRequest:
+    """The request of UnloadModel."""
+    return _set_checked(pb.UnloadModelRequest(), name=name, version=version)
+
+
+def as_list(texts: object) -> tuple[bool, list[Any]]:
+    """Whether the caller passed a single text, and the texts as a list."""
+    if isinstance(texts, str):
+        return True, [texts]
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a text or several; they are of type {type(texts).__name__}")
+    return False, list(texts)
 
 
 def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> tuple[bool, list[bytes]]:
@@ -80,9 +105,8 @@ def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> 
 def with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
     """Sets the options' fields. Raises TypeError for an unknown option, as any function does."""
     known = _GENERATION_OPTIONS | _ATTENTION_OPTIONS | _REQUEST_OPTIONS | _TEXT_OPTIONS | _OTHER_OPTIONS
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise TypeError(f"unknown option {', '.join(unknown)}")
+    options = {_ALIASES.get(name, name): value for name, value in options.items()}
+    check_names("option", options, known, TypeError)
     given = {name: value for name, value in options.items() if value is not None}
     generation = {name: value for name, value in given.items() if name in _GENERATION_OPTIONS}
     attention = _attention_fields(given)
@@ -129,28 +153,49 @@ def _set_fields(message: Message, fields: Mapping[str, Any], prefix: str = "") -
     for name, value in fields.items():
         if value is None:
             continue
-        is_repeated = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-        paths = [f"{prefix}{name}[{i}]" for i in range(len(value))] if is_repeated else [prefix + name]
-        for path, each in zip(paths, value if is_repeated else [value], strict=True):
+        field = message.DESCRIPTOR.fields_by_name[name]
+        is_several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        if field.is_repeated and not is_several:
+            description = f"must be several; it is of type {type(value).__name__}"
+            violations.append(FieldViolation(prefix + name, description))
+            continue
+        values = list(value) if field.is_repeated else [value]
+        for index, each in enumerate(values):
             try:
-                wire = _to_wire(message, name, each)
-                getattr(message, name).append(wire) if is_repeated else setattr(message, name, wire)
+                wire = _to_wire(field, each)
+                getattr(message, name).append(wire) if field.is_repeated else setattr(message, name, wire)
             except ValueError as error:
+                path = f"{prefix}{name}[{index}]" if field.is_repeated else prefix + name
                 violations.append(FieldViolation(path, str(error)))
     return violations
 
 
-def _to_wire(message: Message, name: str, value: Any) -> Any:
-    """The value for the field: an enum's number for its short name; text only if it can be encoded as UTF-8."""
-    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
-    if enum is not None:
-        table = TABLES[enum.name]
+def _to_wire(field: Any, value: Any) -> Any:
+    """The value for the field: an enum's number for its short name; text only if it can be encoded as UTF-8.
+
+    Raises:
+        ValueError: the value is of another type than the field, or beyond what it holds.
+    """
+    if field.enum_type is not None:
+        table = TABLES[field.enum_type.name]
         if value not in table.names:
             raise ValueError(f"{value!r} is none of {', '.join(table.names)}")
         return table.number(value)
-    if isinstance(value, str):
+    kind, description = _KINDS_BY_TYPE[field.type]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"must be {description}; it is of type {type(value).__name__}")
+    if field.type == FieldDescriptor.TYPE_STRING:
         _check_text(value)
-    return value
+    if field.type == FieldDescriptor.TYPE_FLOAT:
+        return float(value)
+    return _whole_number(field, value) if field.type in _BITS_BY_TYPE else value
+
+
+def _whole_number(field: Any, value: Any) -> int:
+    limit = 2 ** _BITS_BY_TYPE[field.type]
+    if not -limit <= value < limit:
+        raise ValueError(f"must be in [{-limit}, {limit - 1}]; it is {value}")
+    return int(value)
 
 
 def _check_text(text: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from regard.plots import PlotOptions, Style, ThemeName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Output's, which is short
 class Result(Output):
     """What a model made of one input, with methods that draw it. Attributes as in `Output`."""
 
@@ -32,7 +32,7 @@ class Result(Output):
     ) -> None:
         """Writes a map as a PNG, SVG or PDF, or as an animated GIF or WebP, by the file's ending.
 
-        Needs the extra 'plot'. A caption is drawn over `picture`, which a result does not contain.
+        Needs the extra 'plot'. A caption is drawn over `picture`; None is the picture that the call sent.
         """
         from regard.plots import save_plot
 
@@ -73,15 +73,22 @@ Event = Started | TokenMade | Finished
 StreamResponse = pb.StreamTranslateResponse | pb.StreamSummarizeResponse | pb.StreamCaptionResponse
 
 
-def read_results(messages: Sequence[pb.Result], is_single: bool) -> Result | list[Result]:
-    """The results of a call; not in a list if the caller passed a single input."""
-    results = [Result.from_message(message) for message in messages]
+def read_results(
+    messages: Sequence[pb.Result], is_single: bool, pictures: Sequence[bytes] = ()
+) -> Result | list[Result]:
+    """The results of a call; not in a list if the caller passed a single input.
+
+    Args:
+        pictures: those that were captioned, in order; of texts none.
+    """
+    sent = [*pictures, *[None] * len(messages)]
+    results = [Result.from_message(message, picture) for message, picture in zip(messages, sent, strict=False)]
     if is_single and len(results) != 1:
         raise BadResponse(f"the server answered {len(results)} results to one input")
     return results[0] if is_single else results
 
 
-def read_event(message: StreamResponse) -> Event | None:
+def read_event(message: StreamResponse, picture: bytes | None = None) -> Event | None:
     """The event in a stream's message; None for an event of a later version of the API."""
     match message.WhichOneof("event"):
         case "started":
@@ -89,5 +96,5 @@ def read_event(message: StreamResponse) -> Event | None:
         case "token":
             return TokenMade.from_message(message.token)
         case "finished":
-            return Finished(Result.from_message(message.finished.result))
+            return Finished(Result.from_message(message.finished.result, picture))
     return None

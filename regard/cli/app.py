@@ -70,12 +70,14 @@ class Group(click.Group):
             _discard_output()
             ctx.exit(141)
         except OSError as error:
-            _print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            _print_error(describe(error))
             ctx.exit(1)
 
 
-def describe(error: RegardError) -> str:
+def describe(error: RegardError | OSError) -> str:
     """An error in one line: what is wrong, every violation, and what the user can do."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if not isinstance(error, CallError):
         return " ".join(str(error).split())
     violations = "; ".join(f"{v.field}: {v.description}" for v in error.violations)

@@ -18,9 +18,10 @@ from regard.calls.results import Result
 from regard.cli import output
 from regard.cli.app import describe
 from regard.cli.options import Flags
+from regard.cli.outcomes import error_object
 from regard.cli.progress import Progress
 from regard.cli.servers import Address
-from regard.errors import CallError, InvalidArgument, Overloaded, RegardError
+from regard.errors import InvalidArgument, Overloaded, RegardError
 from regard.wire import as_json
 
 T = TypeVar("T")
@@ -117,16 +118,10 @@ def _print(outcome: Outcome, flags: Flags) -> None:
             for warning in output.warnings_of(value):
                 click.echo(f"regard: line {outcome.number}: {warning}", err=True)
     elif is_json:
-        output.write_line(as_json.dump({"error": _error_object(value)}))
+        output.write_line(as_json.dump({"error": error_object(value)}))
     else:
         output.write_line("")
         click.echo(f"regard: line {outcome.number}: {describe(value)}", err=True)
-
-
-def _error_object(error: RegardError) -> dict[str, object]:
-    if isinstance(error, CallError):
-        return error.to_dict()
-    return {"code": "INTERNAL", "reason": type(error).__name__, "message": str(error), "violations": []}
 
 
 def read_text(line: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from regard.cli.extras import load, requires_extra
+from regard.embedded.extras import load, requires_extra
 
 
 def _delegate(name: str, target: str, purpose: str) -> click.Command:

@@ -40,6 +40,7 @@ class Flags:
     early_stopping: EarlyStopping | None
     no_repeat_ngram_size: int | None
     repetition_penalty: float | None
+    whole_vocabulary: bool
     temperature: float | None
     top_k: int | None
     top_p: float | None
@@ -49,6 +50,7 @@ class Flags:
     unit: Unit | None = None
     format: Format | None = None
     protect: tuple[str, ...] = ()
+    control_tokens: tuple[str, ...] = ()
 
     @property
     def map_kinds(self) -> tuple[AttentionKind, ...]:
@@ -90,6 +92,7 @@ class Flags:
             early_stopping=self.early_stopping,
             no_repeat_ngram_size=self.no_repeat_ngram_size,
             repetition_penalty=self.repetition_penalty,
+            whole_vocabulary=self.whole_vocabulary or None,
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,
@@ -98,6 +101,8 @@ class Flags:
         )
         if self.truncation is not None:
             options["truncation"] = self.truncation
+        if self.control_tokens:
+            options["control_tokens"] = self.control_tokens
         return options
 
 
@@ -178,6 +183,7 @@ _SEARCH_OPTIONS = (
         "--no-repeat-ngram-size", "no_repeat_ngram_size", int, "No sequence of this many tokens occurs twice."
     ),
     _number_option("--repetition-penalty", "repetition_penalty", float, "Above 1 avoids repetition."),
+    click.option("--whole-vocabulary", is_flag=True, help="Ignore the model's shortlist: slower, exact scores."),
     _number_option("--temperature", "temperature", float, "Sample; 1 keeps the model's distribution."),
     _number_option("--top-k", "top_k", int, "Sample among this many likeliest tokens."),
     _number_option("--top-p", "top_p", float, "Sample among the likeliest tokens of this total probability."),
@@ -188,6 +194,14 @@ truncation_option = click.option(
     "--truncation",
     type=click.Choice(list(TRUNCATION.names)),
     help="What to do with a text that is too long for the model.",
+)
+
+control_token_option = click.option(
+    "--control-token",
+    "control_tokens",
+    multiple=True,
+    metavar="TOKEN",
+    help='Special token of the model, such as "<hl>", to read as such in the texts; may be repeated.',
 )
 
 

@@ -9,19 +9,29 @@ import click
 from rich.console import Console
 
 from regard.calls.results import Event, Result
+from regard.cli.app import describe
 from regard.cli.options import Flags
+from regard.cli.outcomes import Outcome, error_object, results_of
 from regard.cli.streaming import print_events
 from regard.values.labels import printable
 from regard.wire import as_json
 
 
-def print_results(results: Sequence[Result], flags: Flags) -> None:
-    """Prints the results of the command's inputs; as JSON, one is an object and several are an array."""
+def print_outcomes(outcomes: Sequence[Outcome], names: Sequence[str], flags: Flags) -> None:
+    """Prints what the command's inputs became; as JSON, one is an object and several are an array.
+
+    An error is printed on standard error, with the name of its input, and as an object of JSON.
+    """
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, OSError):  # names its file
+            click.echo(f"regard: {describe(outcome)}", err=True)
+        elif not isinstance(outcome, Result):
+            click.echo(f"regard: {name}: {describe(outcome)}", err=True)
     if flags.json:
-        objects = [result.to_dict() for result in results]
+        objects = [each.to_dict() if isinstance(each, Result) else {"error": error_object(each)} for each in outcomes]
         click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
         return
-    for number, result in enumerate(results):
+    for number, result in enumerate(results_of(outcomes)):
         if number and flags.attention:
             click.echo()
         print_text(result, flags)

@@ -2,7 +2,7 @@
 
 import click
 
-from regard.cli.extras import load, requires_extra
+from regard.embedded.extras import load, requires_extra
 
 
 @click.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

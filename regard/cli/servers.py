@@ -68,9 +68,9 @@ def open_server(
             click.echo(f"regard: asking {target}", err=True)
         yield Address(target, tls_ca, os.environ.get(TOKEN_VARIABLE) if named else None)
         return
-    from regard.cli.embedded_server import EmbeddedServer
+    from regard.embedded.server import EmbeddedServer, ModelChoice
 
-    with EmbeddedServer(model, is_verbose) as target:
+    with EmbeddedServer(ModelChoice([model.partition("@")[0]] if model else ()), is_verbose) as target:
         if is_verbose:
             click.echo(f"regard: no healthy server on {DEFAULT_SERVER}; asking an embedded one, {target}", err=True)
         yield Address(target)

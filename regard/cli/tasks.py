@@ -15,8 +15,10 @@ from regard.calls.results import Event, Result
 from regard.cli import output
 from regard.cli.documents import are_files, document_options
 from regard.cli.documents import run as run_documents
-from regard.cli.options import Flags, segment_options, shared_options, truncation_option
+from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
+from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
+from regard.errors import InvalidArgument
 
 STDIN = "-"
 
@@ -24,8 +26,8 @@ STDIN = "-"
 class Task(Protocol):
     """The calls of a command, with its options; an input is a text, or a picture's path or bytes."""
 
-    def run(self, client: Client, inputs: list[Any]) -> list[Result]:
-        """The results of all inputs, in order."""
+    def run(self, client: Client, inputs: list[Any]) -> list[Outcome]:
+        """What all inputs become, in order. Raises the error if none has a result."""
 
     def stream(self, client: Client, item: Any) -> Iterator[Event]:
         """The events of one input's stream."""
@@ -41,8 +43,8 @@ class Translate:
     to: str
     options: TranslateOptions
 
-    def run(self, client: Client, inputs: list[str]) -> list[Result]:
-        return client.translate(inputs, self.to, **self.options)
+    def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
+        return _together_or_one_by_one(lambda texts: client.translate(texts, self.to, **self.options), inputs)
 
     def stream(self, client: Client, item: str) -> Iterator[Event]:
         return client.stream_translate(item, self.to, **self.options)
@@ -58,8 +60,8 @@ class Summarize:
     style: str | None
     options: TextOptions
 
-    def run(self, client: Client, inputs: list[str]) -> list[Result]:
-        return client.summarize(inputs, self.style, **self.options)
+    def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
+        return _together_or_one_by_one(lambda texts: client.summarize(texts, self.style, **self.options), inputs)
 
     def stream(self, client: Client, item: str) -> Iterator[Event]:
         return client.stream_summarize(item, self.style, **self.options)
@@ -74,9 +76,9 @@ class Caption:
 
     options: CallOptions
 
-    def run(self, client: Client, inputs: list[str | bytes]) -> list[Result]:
+    def run(self, client: Client, inputs: list[str | bytes]) -> list[Outcome]:
         # One call for each picture: together they may exceed the limit of a message.
-        return [client.caption(image, **self.options) for image in inputs]
+        return attempt_all(lambda image: client.caption(image, **self.options), inputs)
 
     def stream(self, client: Client, item: str | bytes) -> Iterator[Event]:
         return client.stream_caption(item, **self.options)
@@ -88,7 +90,7 @@ class Caption:
 @click.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE...")
 @click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
-@click.option("--from", "source_language", metavar="LANGUAGE", help="Language of the texts.")
+@click.option("--from", "source_language", metavar="LANGUAGE", help='Language of the texts; "auto" detects it.')
 @click.option("-o", "--output", metavar="PATH", help="Files: the folder for the translations, or the one file.")
 @click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
 @click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")
@@ -96,6 +98,7 @@ class Caption:
 @click.option("--text", "is_text", is_flag=True, help="Take every argument as a text, even if a file has that name.")
 @truncation_option
 @segment_options
+@control_token_option
 @shared_options
 def translate(
     flags: Flags,
@@ -154,6 +157,7 @@ def _translate_files(
 @click.argument("file", default=STDIN, metavar="[FILE|-]")
 @click.option("--style", metavar="NAME", help='Kind of summary, such as "headline" or "subject".')
 @truncation_option
+@control_token_option
 @shared_options
 def summarize(flags: Flags, file: str, style: str | None) -> None:
     """Summarize the text in a file; '-', the default, is standard input.
@@ -199,11 +203,29 @@ def _run(flags: Flags, task: Task, inputs: list[Any]) -> None:
         address.client() as client,
     ):
         if flags.stream:
-            results = [output.print_stream(task.stream(client, inputs[0]), flags)]
+            outcomes: list[Outcome] = [output.print_stream(task.stream(client, inputs[0]), flags)]
         else:
-            results = task.run(client, inputs)
-            output.print_results(results, flags)
+            outcomes = task.run(client, inputs)
+            output.print_outcomes(outcomes, _names(task, inputs), flags)
+    results = list(results_of(outcomes))
     output.write_files(results[0], flags, inputs[0] if isinstance(task, Caption) else None)
+    if len(results) < len(outcomes):
+        click.get_current_context().exit(1)
+
+
+def _together_or_one_by_one(call: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Outcome]:
+    """Runs all texts in one call; if the server refuses one of them, each in a call of its own."""
+    try:
+        return list(call(texts))
+    except InvalidArgument:
+        return attempt_all(lambda text: call([text])[0], texts)
+
+
+def _names(task: Task, inputs: list[Any]) -> list[str]:
+    """Returns what errors call the inputs: a picture by its file, a text by its number."""
+    if isinstance(task, Caption):
+        return ["standard input" if isinstance(each, bytes) else str(each) for each in inputs]
+    return [f"text {number}" for number in range(1, len(inputs) + 1)]
 
 
 def _run_bulk(flags: Flags, task: Task, key: str, is_plain_text: bool) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from regard.cli.extras import load
+from regard.embedded.extras import load
 
 
 @click.command()

@@ -25,6 +25,7 @@ _FOLDERS = {
     "gpu": ("./service", "./models/zoo"),
     "otel": ("./service",),
     "export": ("./export", "./models", "./service"),
+    "export-torch": ("./export", "./models", "./service"),
     "train": ("./models",),
 }
 

@@ -26,6 +26,9 @@ from regard.errors import (
 # gRPC's convention: the trailing metadata key whose value is a serialized google.rpc.Status.
 _DETAILS_KEY = "grpc-status-details-bin"
 
+_NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server", "Received http2 header with status")
+"""Parts of gRPC's messages about a server of another protocol, such as the HTTP port."""
+
 _ERROR_BY_CODE: dict[str, type[CallError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "OUT_OF_RANGE": InvalidArgument,
@@ -58,7 +61,10 @@ def from_rpc_error(error: grpc.RpcError) -> CallError:
     metadata = call.trailing_metadata() or ()
     packed = next((value for key, value in metadata if key == _DETAILS_KEY), b"")
     details = _read_details(packed if isinstance(packed, bytes) else b"")
-    return _ERROR_BY_CODE.get(code, ServerFault)(code, call.details() or "", *details)
+    message = call.details() or ""
+    if any(sign in message for sign in _NOT_GRPC):
+        message = f"{message} (something answers there, but not with gRPC: the gRPC port is by default 50051)"
+    return _ERROR_BY_CODE.get(code, ServerFault)(code, message, *details)
 
 
 def _read_details(packed: bytes) -> tuple[str, tuple[FieldViolation, ...], float | None]:

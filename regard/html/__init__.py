@@ -48,7 +48,7 @@ def document(
 
     Args:
         result: the result to show.
-        picture: the one that was captioned, which a result does not contain; its file is embedded unchanged.
+        picture: the one that was captioned; its file is embedded unchanged. None is the one that the call sent.
         title: the page's title; None is "Attention".
         theme: "light" or "dark"; None follows the reader's system. The page has a switch.
 
@@ -58,7 +58,8 @@ def document(
     if theme not in (None, "light", "dark"):
         raise ValueError(f"theme must be 'light', 'dark' or None; it is {theme!r}")
     style, script = read_asset("view.css"), _SCRIPT.format(joined_script())
-    data = split_data(result, None if picture is None else _data_url(read_image(picture)))
+    shown = result.picture if picture is None else picture
+    data = split_data(result, None if shown is None else _data_url(read_image(shown)))
     return _PAGE.format(
         theme=f' data-theme="{theme}"' if theme else "",
         policy=_policy(style, script),

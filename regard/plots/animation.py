@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from regard.arrays import Float32Array
-from regard.plots.caption import draw_overlay, on_grid, read_pixels
+from regard.plots.caption import draw_overlay, on_grid, read_pixels, shown_size
 from regard.plots.inputs import as_labels
 from regard.plots.text import Ruler, is_right_to_left
 from regard.plots.theme import Theme, ThemeName, theme_named
@@ -23,6 +23,7 @@ FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 
 _SAVE_OPTIONS: dict[str, dict[str, int]] = {".gif": {"optimize": 0}, ".webp": {"quality": 82, "method": 4}}
 _DPI = 110
+_MAX_PIXELS = 2**28  # of all frames
 _FRAME_MS = 550
 _LAST_FRAME_MS = 1800
 _FONT_SIZE = 12.0  # points
@@ -55,7 +56,8 @@ def save_animation(
         picture: the one that was captioned; needed with `grid`.
 
     Raises:
-        ValueError: the path has another ending, or the weights' shape does not match the words or the grid.
+        ValueError: the path has another ending, the weights' shape does not match the words or the grid, or the text
+            is too long for an animation.
     """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
@@ -79,13 +81,15 @@ def save_animation(
 def _picture_frames(
     maps: Float32Array, labels: Sequence[Label], pixels: NDArray[np.uint8], grid: ImageGrid, colours: Theme
 ) -> Iterator[Image.Image]:
-    height = _PICTURE_WIDTH * grid.image_height / grid.image_width
+    width, height = shown_size(grid, _PICTURE_WIDTH, 2 * _PICTURE_WIDTH)
     page = _Page(labels, colours, width=_PICTURE_WIDTH + 2 * _MARGIN)
     lines = page.wrapped(labels)
     total = height + 2 * _MARGIN + (len(lines) + 0.5) * _LINE_HEIGHT
+    _check_size(len(maps), page.width, total)
     for current, values in enumerate(maps):
         figure = page.figure(total)
-        box = (_MARGIN / page.width, 1 - (_MARGIN + height) / total, _PICTURE_WIDTH / page.width, height / total)
+        left = (page.width - width) / 2
+        box = (left / page.width, 1 - (_MARGIN + height) / total, width / page.width, height / total)
         draw_overlay(figure.add_axes(box), pixels, values, grid, is_smooth=True)
         top = total - _MARGIN - height - 0.5 * _LINE_HEIGHT
         page.write(figure, lines, labels, top, _written_tints(len(labels), current))
@@ -102,11 +106,19 @@ def _text_frames(
     above, below = page.wrapped(sources), page.wrapped(targets)
     total = 2 * _MARGIN + (len(above) + len(below) + 1) * _LINE_HEIGHT
     top_of_targets = total - _MARGIN - (len(above) + 1) * _LINE_HEIGHT
+    _check_size(len(weights), page.width, total)
     for current, row in enumerate(weights):
         figure = page.figure(total)
         page.write(figure, above, sources, total - _MARGIN, row / max(float(row.max()), 1e-9))
         page.write(figure, below, targets, top_of_targets, _written_tints(len(targets), current))
         yield _frame(figure)
+
+
+def _check_size(num_frames: int, width: float, height: float) -> None:
+    """Raises ValueError if the frames, all of which are in memory before the first is written, have too many pixels."""
+    num_pixels = int(num_frames * width * height * _DPI**2)
+    if num_pixels > _MAX_PIXELS:
+        raise ValueError(f"an animation of {num_frames} words has {num_pixels} pixels; the limit is {_MAX_PIXELS}")
 
 
 def _written_tints(length: int, current: int) -> Float32Array:

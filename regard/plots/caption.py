@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps
 
 from regard.arrays import Float32Array
+from regard.plots.figure import ShownFigure
 from regard.plots.fonts import families_for
 from regard.plots.inputs import as_labels
 from regard.plots.text import write_title
@@ -22,7 +23,9 @@ from regard.values.outputs import ImageGrid
 from regard.wire.images import ImageLike, read_image
 
 # Sizes in inches.
-_PICTURE_WIDTH = 1.9
+_PICTURE_WIDTH = 1.9  # the largest
+_PICTURE_HEIGHT = 3.8  # the largest
+_MIN_SIDE = 0.1  # of a picture of which one side is a fraction of the other
 _WORD_HEIGHT = 0.3  # of the line above a picture
 _GAP = 0.12  # between pictures
 _MARGIN = 0.2
@@ -63,8 +66,9 @@ def plot_caption(
     labels = as_labels(words)
     maps = on_grid(weights, len(labels), grid)
     pixels = read_pixels(picture, grid)
-    sheet = _Sheet(len(labels), columns, grid.image_height / grid.image_width, _TITLE_HEIGHT if title else 0.0)
-    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
+    size = shown_size(grid, _PICTURE_WIDTH, _PICTURE_HEIGHT)
+    sheet = _Sheet(len(labels), columns, *size, _TITLE_HEIGHT if title else 0.0)
+    figure = ShownFigure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     families = families_for(label.text for label in labels)
     for index, (label, values) in enumerate(zip(labels, maps, strict=True)):
         draw_overlay(figure.add_axes(sheet.picture_box(index)), pixels, values, grid, is_smooth=smooth)
@@ -80,13 +84,14 @@ class _Sheet:
     """The layout, row by row below the title: sizes in inches, positions as fractions of the figure.
 
     Attributes:
-        aspect: a picture's height divided by its width.
+        picture_width, picture_height: of each picture, in the middle of a cell that is as wide as the widest picture.
         title_height: 0 without a title.
     """
 
     num_pictures: int
     max_columns: int
-    aspect: float
+    picture_width: float
+    picture_height: float
     title_height: float
 
     @property
@@ -100,20 +105,26 @@ class _Sheet:
     @property
     def height(self) -> float:
         rows = math.ceil(self.num_pictures / self.columns)
-        return 2 * _MARGIN + self.title_height + rows * (_PICTURE_WIDTH * self.aspect + _WORD_HEIGHT + _GAP) - _GAP
+        return 2 * _MARGIN + self.title_height + rows * (self.picture_height + _WORD_HEIGHT + _GAP) - _GAP
 
     def picture_box(self, index: int) -> tuple[float, float, float, float]:
         """A picture's left, bottom, width and height."""
         row, column = divmod(index, self.columns)
-        height = _PICTURE_WIDTH * self.aspect
-        left = _MARGIN + column * (_PICTURE_WIDTH + _GAP)
+        width, height = self.picture_width, self.picture_height
+        left = _MARGIN + column * (_PICTURE_WIDTH + _GAP) + (_PICTURE_WIDTH - width) / 2
         bottom = self.height - _MARGIN - self.title_height - (row + 1) * (height + _WORD_HEIGHT) - row * _GAP
-        return left / self.width, bottom / self.height, _PICTURE_WIDTH / self.width, height / self.height
+        return left / self.width, bottom / self.height, width / self.width, height / self.height
 
     def word_position(self, index: int) -> tuple[float, float]:
         """The middle of the baseline of a picture's word, above the picture."""
         left, bottom, width, height = self.picture_box(index)
         return left + width / 2, bottom + height + 0.08 / self.height
+
+
+def shown_size(grid: ImageGrid, max_width: float, max_height: float) -> tuple[float, float]:
+    """Returns the width and height of a picture, in inches, so that it fits; a picture of 1 x 3000 pixels too."""
+    scale = min(max_width / grid.image_width, max_height / grid.image_height)
+    return max(_MIN_SIDE, grid.image_width * scale), max(_MIN_SIDE, grid.image_height * scale)
 
 
 def draw_overlay(

@@ -11,6 +11,7 @@ from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
 from regard.arrays import Float32Array
+from regard.plots.figure import ShownFigure
 from regard.plots.inputs import as_labels, as_weights
 from regard.plots.text import Ruler, is_right_to_left, write_title
 from regard.plots.theme import Theme, ThemeName, theme_named
@@ -65,7 +66,7 @@ def plot_attention_flow(
     panel_height = _CURVE_HEIGHT + 2 * _LINE_HEIGHT
     title_height = 0.0 if title is None else _TITLE_HEIGHT
     height = 2 * _MARGIN + title_height + len(panels) * (panel_height + _PANEL_GAP) - _PANEL_GAP
-    figure = Figure(figsize=(width, height), facecolor=colours.paper)
+    figure = ShownFigure(figsize=(width, height), facecolor=colours.paper)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), facecolor=colours.paper)
     axes.axis("off")
     write_title(figure, title, _MARGIN, colours)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from regard.plots.figure import ShownFigure
 from regard.plots.text import write_title
 from regard.plots.theme import Theme, ThemeName, theme_named
 
@@ -45,7 +46,7 @@ def plot_heads(
     if not np.isfinite(values).all():
         raise ValueError("weights must be finite")
     sheet = _Sheet.layout(values.shape, title)
-    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
+    figure = ShownFigure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     for row, column in np.ndindex(sheet.num_layers, sheet.num_heads):
         axes = figure.add_axes(sheet.map_box(row, column))
         axes.imshow(values[row, column], cmap=colours.colormap, vmin=0, vmax=1, aspect="auto", interpolation="nearest")

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator
 from numpy.typing import ArrayLike
 
 from regard.arrays import Float32Array
+from regard.plots.figure import ShownFigure
 from regard.plots.inputs import as_labels, as_weights
 from regard.plots.text import Ruler, write_title
 from regard.plots.theme import Theme, ThemeName, theme_named
@@ -58,7 +59,7 @@ def plot_attention_weights(
     if window < 1:
         raise ValueError(f"window must be at least 1; it is {window}")
     sheet = _Sheet.layout(sources, targets, window, title)
-    figure = Figure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
+    figure = ShownFigure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     vmax = largest if largest is not None else float(values.max()) or 1.0
     axes = None
     for panel in sheet.panels():

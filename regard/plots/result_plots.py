@@ -1,17 +1,21 @@
 """Plots of a result: chooses the map, its labels and the style."""
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack, get_args
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regard.arrays import Float32Array
+from regard.errors.names import check_names
 from regard.names import AttentionKind
 from regard.plots import animation
 from regard.plots.caption import plot_caption
+from regard.plots.figure import draw_into
 from regard.plots.flow import plot_attention_flow
 from regard.plots.heads import plot_heads
 from regard.plots.heatmap import plot_attention_weights
@@ -27,12 +31,17 @@ Style = Literal["heatmap", "flow", "heads", "picture"]
 _KINDS_BY_PREFERENCE: tuple[AttentionKind, ...] = ("alignment", "cross", "rollout", "decoder_self", "encoder_self")
 
 
+_DPI = 144.0
+_MAX_PIXELS = 2**25  # of a PNG: the plot of a long text gets fewer pixels an inch
+
+
 class PlotOptions(TypedDict, total=False):
     """What to draw of a result.
 
     `kind` is the map's kind, by default the alignment if the result has it; `hypothesis` the index of the hypothesis,
     the best being 0. `layer` and `head` choose one layer and head by their numbers; by default all are averaged.
-    `picture` is the one that was captioned, which a result does not contain.
+    `picture` is the one that was captioned; by default the one that the call sent. `ax` are axes of a figure of your
+    own, into which the plot is drawn.
     """
 
     kind: AttentionKind | None
@@ -42,6 +51,7 @@ class PlotOptions(TypedDict, total=False):
     picture: ImageLike | None
     theme: Theme | ThemeName
     title: str | None
+    ax: Axes | None
 
 
 def plot_result(result: Output, style: Style | None = None, **options: Unpack[PlotOptions]) -> Figure:
@@ -52,9 +62,22 @@ def plot_result(result: Output, style: Style | None = None, **options: Unpack[Pl
         options: see `PlotOptions`.
 
     Raises:
-        ValueError: the result has no such map, layer, head or hypothesis, or the picture is missing.
+        TypeError: there is no such option.
+        ValueError: there is no such style, the result has no such map, layer, head or hypothesis, or the picture is
+            missing.
     """
-    theme, title, picture = options.get("theme", "light"), options.get("title"), options.get("picture")
+    check_names("option", options, PlotOptions.__annotations__, TypeError)
+    check_names("style", [style] if style is not None else [], get_args(Style), ValueError)
+    figure = _plot(result, style, options)
+    axes = options.get("ax")
+    return figure if axes is None else draw_into(axes, figure)
+
+
+def _plot(result: Output, style: Style | None, options: PlotOptions) -> Figure:
+    theme, title = options.get("theme", "light"), options.get("title")
+    picture = options.get("picture")
+    if picture is None:
+        picture = result.picture
     chosen, attention = _choose_map(result, options.get("kind"), options.get("hypothesis", 0))
     if style is None:
         style = "picture" if _is_over_picture(result, attention) else "heatmap"
@@ -88,6 +111,7 @@ def animate_result(
     rows, columns = axes_of(result, chosen, attention)
     kept = [index for index, label in enumerate(rows) if not label.special]
     weights = averaged_weights(attention, None, None)[kept]
+    picture = result.picture if picture is None else picture
     grid = result.image_grid if _is_over_picture(result, attention) else None
     labels = [rows[index] for index in kept]
     animation.save_animation(path, weights, columns, labels, picture=picture, grid=grid, theme=theme)
@@ -113,7 +137,9 @@ def save_plot(
     if Path(path).suffix.lower() in animation.FORMATS:
         animate_result(result, path, picture=picture, theme=theme)
     else:
-        plot_result(result, picture=picture, theme=theme).savefig(path, dpi=144)
+        figure = plot_result(result, picture=picture, theme=theme)
+        area = float(np.prod(figure.get_size_inches()))
+        figure.savefig(path, dpi=min(_DPI, math.sqrt(_MAX_PIXELS / area)))
 
 
 def averaged_weights(attention: AttentionMap, layer: int | None, head: int | None) -> Float32Array:

@@ -362,6 +362,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The source's end was dropped."""
     WARNING_REASON_SENTENCE_CUT: _WarningReason.ValueType  # 8
     """A sentence was longer than the model takes, and was cut within."""
+    WARNING_REASON_LANGUAGE_UNKNOWN: _WarningReason.ValueType  # 9
+    """The source language was to be detected, and is unknown, or none that a model reads."""
     WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
     """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 
@@ -386,6 +388,8 @@ WARNING_REASON_SOURCE_TRUNCATED: WarningReason.ValueType  # 7
 """The source's end was dropped."""
 WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
 """A sentence was longer than the model takes, and was cut within."""
+WARNING_REASON_LANGUAGE_UNKNOWN: WarningReason.ValueType  # 9
+"""The source language was to be detected, and is unknown, or none that a model reads."""
 WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
 """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
@@ -493,13 +497,16 @@ class TranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
     """
     source_language: _builtins.str
-    """Language of the texts, as BCP 47 code ("en", "pt-BR"). Unset or empty: the model's only source language, or, for
-    a model of several, whatever it takes the text for.
+    """Language of the texts, as BCP 47 code ("en", "pt-BR") without regard to case, and to the region where it makes no
+    difference. "auto": the language of each text is detected, among those that the model reads, or that models read
+    which write `target_language`; the results say which it is. Unset or empty: the model's only source language, or,
+    for a model of several, whatever it takes the text for.
     """
     target_language: _builtins.str
     """Language to translate into, as BCP 47 code. Empty: the model's only target language; INVALID_ARGUMENT if it has
@@ -528,6 +535,12 @@ class TranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such wherever they stand in the texts: "a <hl> b" then gives
+        the model its token <hl>, which otherwise is text like any other. At most 256, each at most once.
+        """
+
     def __init__(
         self,
         *,
@@ -540,10 +553,11 @@ class TranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -595,6 +609,7 @@ class StreamTranslateRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
@@ -619,6 +634,10 @@ class StreamTranslateRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How the text is cut, and what happens around the model. Unset: the defaults of its fields."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -631,10 +650,11 @@ class StreamTranslateRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -698,6 +718,7 @@ class SummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version that version.
     Unset or empty: the default model for summaries.
@@ -722,6 +743,10 @@ class SummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the texts, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -732,10 +757,11 @@ class SummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -785,6 +811,7 @@ class StreamSummarizeRequest(_message.Message):
     ATTENTION_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in SummarizeRequest."""
     text: _builtins.str
@@ -803,6 +830,10 @@ class StreamSummarizeRequest(_message.Message):
     def attention(self) -> Global___AttentionConfig:
         """Which attention maps to return. Unset: none."""
 
+    @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+
     def __init__(
         self,
         *,
@@ -813,10 +844,11 @@ class StreamSummarizeRequest(_message.Message):
         attention: Global___AttentionConfig | None = ...,
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "style", b"style"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_style", b"_style", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "style", b"style", "text", b"text", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1048,6 +1080,7 @@ class GenerationConfig(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    WHOLE_VOCABULARY_FIELD_NUMBER: _builtins.int
     num_beams: _builtins.int
     """Number of beams. [1, 16]; 1 is greedy search, or sampling."""
     max_new_tokens: _builtins.int
@@ -1083,6 +1116,11 @@ class GenerationConfig(_message.Message):
     """Makes sampling repeatable: the same request with the same seed to the same model version and precision gets the
     same answer. At least 0. Unset: a fresh seed a call. No effect without sampling.
     """
+    whole_vocabulary: _builtins.bool
+    """Whether every step chooses among the model's whole vocabulary, although the model has a shortlist: the words that
+    its source's words may become. Log-probabilities and scores are then those of the model itself. Slower. Unset, or
+    false: the shortlist, in greedy and beam search without constraints. No effect without a shortlist.
+    """
     def __init__(
         self,
         *,
@@ -1098,10 +1136,11 @@ class GenerationConfig(_message.Message):
         top_k: _builtins.int | None = ...,
         top_p: _builtins.float | None = ...,
         seed: _builtins.int | None = ...,
+        whole_vocabulary: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_whole_vocabulary", b"_whole_vocabulary", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "whole_vocabulary", b"whole_vocabulary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "early_stopping", b"early_stopping", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty", "_max_new_tokens", b"_max_new_tokens", "_min_new_tokens", b"_min_new_tokens", "_no_repeat_ngram_size", b"_no_repeat_ngram_size", "_num_beams", b"_num_beams", "_num_return_sequences", b"_num_return_sequences", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "_whole_vocabulary", b"_whole_vocabulary", "early_stopping", b"early_stopping", "length_penalty", b"length_penalty", "max_new_tokens", b"max_new_tokens", "min_new_tokens", b"min_new_tokens", "no_repeat_ngram_size", b"no_repeat_ngram_size", "num_beams", b"num_beams", "num_return_sequences", b"num_return_sequences", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p", "whole_vocabulary", b"whole_vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__length_penalty: _TypeAlias = _typing.Literal["length_penalty"]  # noqa: Y015
     _WhichOneofArgType__length_penalty: _TypeAlias = _typing.Literal["_length_penalty", b"_length_penalty"]  # noqa: Y015
@@ -1125,6 +1164,8 @@ class GenerationConfig(_message.Message):
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    _WhichOneofReturnType__whole_vocabulary: _TypeAlias = _typing.Literal["whole_vocabulary"]  # noqa: Y015
+    _WhichOneofArgType__whole_vocabulary: _TypeAlias = _typing.Literal["_whole_vocabulary", b"_whole_vocabulary"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__length_penalty) -> _WhichOneofReturnType__length_penalty | None: ...
     @_typing.overload
@@ -1147,6 +1188,8 @@ class GenerationConfig(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__whole_vocabulary) -> _WhichOneofReturnType__whole_vocabulary | None: ...
 
 Global___GenerationConfig: _TypeAlias = GenerationConfig  # noqa: Y015
 
@@ -1441,6 +1484,8 @@ class Result(_message.Message):
     SOURCE_ATTENTION_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    DETECTED_LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether the end of the source was dropped because the model takes no more."""
     num_truncated_tokens: _builtins.int
@@ -1451,6 +1496,10 @@ class Result(_message.Message):
     """Name of the model that answered."""
     model_version: _builtins.str
     """Version of the model."""
+    detected_language: _builtins.str
+    """With the source language "auto": the text's language, by the model's code. Empty: unknown."""
+    language_confidence: _builtins.float
+    """With the source language "auto": how sure that is. (0, 1]; 0 if the language is unknown."""
     @_builtins.property
     def hypotheses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hypothesis]:
         """The hypotheses, best first. At least one."""
@@ -1501,10 +1550,12 @@ class Result(_message.Message):
         source_attention: _abc.Iterable[Global___AttentionMap] | None = ...,
         segments: _abc.Iterable[Global___Segment] | None = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
+        detected_language: _builtins.str = ...,
+        language_confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypotheses", b"hypotheses", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_language", b"detected_language", "hypotheses", b"hypotheses", "image_grid", b"image_grid", "language_confidence", b"language_confidence", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1635,8 +1686,10 @@ class Hypothesis(_message.Message):
 
     @_builtins.property
     def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___Link]:
-        """With the alignment: the strongest source unit of each target unit, special tokens left out on both sides.
-        Units are tokens or words, as asked for. Ordered by target.
+        """With the alignment: hard links between source and target units, special tokens left out on both sides. Of a
+        translation: the links on which both directions of the alignment agree, and those that grow from them (grow-diag,
+        Koehn et al. 2003); a unit may have several links, or none. Of a summary or a caption: the strongest source unit
+        of each target unit. Units are tokens or words, as asked for. Ordered by target, then by source.
         """
 
     @_builtins.property
@@ -2312,6 +2365,7 @@ class Model(_message.Message):
     TARGET_LANGUAGES_FIELD_NUMBER: _builtins.int
     STYLES_FIELD_NUMBER: _builtins.int
     DEFAULT_STYLE_FIELD_NUMBER: _builtins.int
+    CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_NEW_TOKENS_FIELD_NUMBER: _builtins.int
     DEFAULT_TRUNCATION_FIELD_NUMBER: _builtins.int
@@ -2382,6 +2436,10 @@ class Model(_message.Message):
         """Kinds of summary it writes. Empty if it has but one."""
 
     @_builtins.property
+    def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Special tokens that requests may name in `control_tokens`. Empty if it has none."""
+
+    @_builtins.property
     def generation_defaults(self) -> Global___GenerationConfig:
         """What unset fields of a request's GenerationConfig are for it. A field unset here is off."""
 
@@ -2419,6 +2477,7 @@ class Model(_message.Message):
         target_languages: _abc.Iterable[_builtins.str] | None = ...,
         styles: _abc.Iterable[_builtins.str] | None = ...,
         default_style: _builtins.str = ...,
+        control_tokens: _abc.Iterable[_builtins.str] | None = ...,
         max_source_tokens: _builtins.int = ...,
         max_new_tokens: _builtins.int = ...,
         default_truncation: Global___Truncation.ValueType = ...,
@@ -2439,7 +2498,7 @@ class Model(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

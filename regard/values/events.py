@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regard.v1 import regard_pb2 as pb
-from regard.values.maps import AttentionMap, read_maps
+from regard.values.maps import AttentionMap, described, read_maps
 from regard.values.outputs import ImageGrid
 from regard.values.units import Token, Word, read_source_tokens, read_target_token, read_words
 from regard.wire import as_json
@@ -22,6 +22,9 @@ class Started:
     truncated: bool
     num_truncated_tokens: int
     message: pb.StartedEvent = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Started {self.model}@{self.model_version}, {len(self.source_tokens)} source tokens>"
 
     def to_dict(self) -> dict[str, Any]:
         """The event as a JSON object: {"started": ...}."""
@@ -58,6 +61,9 @@ class TokenMade:
     text_delta: str
     attention: tuple[AttentionMap, ...]
     message: pb.TokenEvent = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<TokenMade {self.index} {self.text_delta!r}{described(self.attention)}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The event as a JSON object: {"token": ...}."""

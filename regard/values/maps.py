@@ -43,6 +43,9 @@ class AttentionMap:
     target_offset: int
     message: pb.AttentionMap = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<AttentionMap {self.kind} {list(self.shape)} of {self.granularity}s>"
+
     @cached_property
     def values(self) -> Float32Array:
         """The weights: float32 of this map's shape, read-only, decoded at the first access."""
@@ -69,6 +72,12 @@ class AttentionMap:
             target_offset=message.target_offset,
             message=message,
         )
+
+
+def described(maps: Iterable[AttentionMap]) -> str:
+    """The kinds and shapes of maps, for a repr; "" without maps."""
+    listed = ", ".join(f"{each.kind} {list(each.shape)}" for each in maps)
+    return f" with {listed}" if listed else ""
 
 
 def read_maps(messages: Iterable[pb.AttentionMap]) -> tuple[AttentionMap, ...]:

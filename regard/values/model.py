@@ -22,6 +22,7 @@ class Model:
     source_languages: tuple[str, ...]
     target_languages: tuple[str, ...]
     styles: tuple[str, ...]
+    control_tokens: tuple[str, ...]
     provider: str
     precision: str
     attention_kinds: tuple[AttentionKind, ...]
@@ -46,6 +47,7 @@ class Model:
             source_languages=tuple(message.source_languages),
             target_languages=tuple(message.target_languages),
             styles=tuple(message.styles),
+            control_tokens=tuple(message.control_tokens),
             provider=message.provider,
             precision=message.precision,
             attention_kinds=cast(tuple[AttentionKind, ...], tuple(kinds)),

@@ -5,7 +5,7 @@ from typing import Any, Self, cast
 
 from regard.names import AttentionKind, FinishReason
 from regard.v1 import regard_pb2 as pb
-from regard.values.maps import AttentionMap, read_maps, whole_map
+from regard.values.maps import AttentionMap, described, read_maps, whole_map
 from regard.values.units import (
     Link,
     OutputWarning,
@@ -19,6 +19,9 @@ from regard.values.units import (
     read_words,
 )
 from regard.wire import as_json, enums, from_json
+from regard.wire.images import ImageLike
+
+_MAX_SHOWN = 80  # characters of a text in a repr
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Hypothesis:
         finish_reason: "end", or "length" if the output reached its limit.
         attention: the maps that the call asks for; of a text of several segments one for each, and `find_map` joins
             them.
-        links, pharaoh: with the alignment, the strongest source unit of each target unit.
+        links, pharaoh: with the alignment, the pairs of units that belong together; a unit may have several, or none.
         entropy, coverage: with the alignment, one number for each target unit.
         source_coverage: with the alignment, the attention that each source unit received in sum.
     """
@@ -50,6 +53,9 @@ class Hypothesis:
     coverage: tuple[float, ...]
     source_coverage: tuple[float, ...]
     message: pb.Hypothesis = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Hypothesis {shortened(self.text)!r} score {self.score:.3f}{described(self.attention)}>"
 
     @property
     def alignment(self) -> AttentionMap | None:
@@ -135,8 +141,11 @@ class Output:
         truncated, num_truncated_tokens: whether the end of the source was cut off, and how many tokens.
         num_parts: how many parts the source was split into.
         model, model_version: the model that ran.
+        picture: of a caption, the picture that the call sent; None for texts and for results that were read from JSON.
         segments: for translations, which part of the source made which part of the best hypothesis' text.
         warnings: what may be wrong with the best hypothesis.
+        detected_language, language_confidence: with source_language="auto", the text's language and how sure that is,
+            in (0, 1]; "" and 0 if it is unknown.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -152,7 +161,15 @@ class Output:
     timings: Timings
     segments: tuple[Segment, ...]
     warnings: tuple[OutputWarning, ...]
+    detected_language: str
+    language_confidence: float
     message: pb.Result = field(repr=False, compare=False)
+    picture: ImageLike | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        others = f" and {len(self.hypotheses) - 1} more" if len(self.hypotheses) > 1 else ""
+        maps = described((*self.best.attention, *self.source_attention))
+        return f"<{type(self).__name__} {shortened(self.text)!r}{others} by {self.model}@{self.model_version}{maps}>"
 
     @property
     def best(self) -> Hypothesis:
@@ -192,8 +209,8 @@ class Output:
         return cls.from_message(from_json.read_result(saved))
 
     @classmethod
-    def from_message(cls, message: pb.Result) -> Self:
-        """Reads a Result of the API."""
+    def from_message(cls, message: pb.Result, picture: ImageLike | None = None) -> Self:
+        """Reads a Result of the API; `picture` is the one that was captioned."""
         times = message.timings
         return cls(
             hypotheses=tuple(Hypothesis.from_message(each) for each in message.hypotheses),
@@ -209,5 +226,13 @@ class Output:
             timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
             segments=read_segments(message.segments),
             warnings=read_warnings(message.warnings),
+            detected_language=message.detected_language,
+            language_confidence=message.language_confidence,
             message=message,
+            picture=picture,
         )
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text, for a repr."""
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"

@@ -47,6 +47,9 @@ class Token:
     copied: bool = False
     copied_from: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Token {self.piece!r} {self.id}>"
+
 
 @dataclass(frozen=True)
 class Word:
@@ -63,6 +66,9 @@ class Word:
     span: Span | None
     tokens: Span
     special: bool
+
+    def __repr__(self) -> str:
+        return f"<Word {self.text!r}>"
 
 
 @dataclass(frozen=True)

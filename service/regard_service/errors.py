@@ -2,6 +2,8 @@
 
 ServiceError
 ├── InvalidInput        bad fields, each with its limit
+│   └── AnswerTooLarge  the answer would exceed the limit of a message or of memory
+├── BodyTooLarge        the body of an HTTP request exceeds the limit of a message
 ├── ModelNotFound       no such model, language or style
 ├── Unsupported         the model or this version cannot do what the call asks
 ├── Overloaded          the queue is full; retry later
@@ -17,7 +19,9 @@ ServiceError
 └── DeadlinePassed      the call's deadline has passed
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 
 class ServiceError(Exception):
@@ -43,19 +47,49 @@ class FieldViolation:
     description: str
 
 
+MAX_VIOLATIONS = 32
+
+
 class InvalidInput(ServiceError):
-    """One or more bad fields; every violation is listed."""
+    """One or more bad fields.
+
+    Args:
+        violations: every one that was found.
+        num_more: violations besides these.
+
+    Attributes:
+        violations: the first `MAX_VIOLATIONS`.
+        num_more: how many there are besides.
+    """
 
     reason = "INVALID_INPUT"
 
-    def __init__(self, violations: list[FieldViolation]) -> None:
-        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
-        self.violations = violations
+    def __init__(self, violations: list[FieldViolation], num_more: int = 0) -> None:
+        self.violations = violations[:MAX_VIOLATIONS]
+        self.num_more = num_more + len(violations) - len(self.violations)
+        listed = [f"{v.field}: {v.description}" for v in self.violations]
+        super().__init__("; ".join(listed + [f"and {self.num_more} more violations"] * bool(self.num_more)))
+
+    def renamed(self, rename: Callable[[str], str]) -> Self:
+        """Returns the same violations with other paths of their fields."""
+        return type(self)([FieldViolation(rename(v.field), v.description) for v in self.violations], self.num_more)
 
     @classmethod
-    def of(cls, field: str, description: str) -> "InvalidInput":
+    def of(cls, field: str, description: str) -> Self:
         """Returns the error of one bad field."""
         return cls([FieldViolation(field, description)])
+
+
+class AnswerTooLarge(InvalidInput):
+    """The answer exceeds a limit: it is expected to, before the work starts, or it does."""
+
+    reason = "ANSWER_TOO_LARGE"
+
+
+class BodyTooLarge(ServiceError):
+    """The body of an HTTP request exceeds the limit of a message, which gRPC itself enforces."""
+
+    reason = "BODY_TOO_LARGE"
 
 
 class ModelNotFound(ServiceError):

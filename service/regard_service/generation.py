@@ -30,6 +30,7 @@ class Generation:
 
     Attributes:
         follows_source_length: nobody set `max_new_tokens`: a multiple of the source's length is enough.
+        whole_vocabulary: whether every step chooses among all words, although the model has a shortlist.
     """
 
     max_new_tokens: int
@@ -43,3 +44,4 @@ class Generation:
     forced_first_id: int | None = None
     sampling: Sampling | None = None
     follows_source_length: bool = False
+    whole_vocabulary: bool = False

@@ -265,6 +265,24 @@ def test_caption_takes_paths(server: FakeServer, tmp_path: Path) -> None:
     assert bulk.exit_code == 1
 
 
+def test_an_input_that_fails_costs_the_others_nothing(server: FakeServer, tmp_path: Path) -> None:
+    path, missing = tmp_path / "dot.png", str(tmp_path / "none.png")
+    Image.new("RGB", (2, 2)).save(path)
+    captioned = regard("caption", str(path), missing, str(path))
+    text = f"BYTES {path.stat().st_size} OF PICTURE"
+    assert (captioned.exit_code, captioned.stdout) == (1, f"{text}\n{text}\n")
+    assert captioned.stderr == f"regard: {missing}: No such file or directory\n"
+
+    translated = regard("translate", "a b", "fail:INVALID_ARGUMENT", "c d")
+    assert (translated.exit_code, translated.stdout) == (1, "B A\nD C\n")
+    assert translated.stderr.startswith("regard: text 2: INVALID_ARGUMENT: ")
+    objects = json.loads(regard("translate", "a b", "fail:INVALID_ARGUMENT", "c d", "--json").stdout)
+    assert ["error" in each for each in objects] == [False, True, False]
+
+    refused = regard("translate", "fail:INVALID_ARGUMENT", "fail:INVALID_ARGUMENT", "--json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+
+
 def test_models_are_listed(server: FakeServer) -> None:
     result = regard("models")
     assert result.stdout.splitlines()[1].split() == "everyday* 2 translation ready en de,fr cpu int8".split()
@@ -286,7 +304,7 @@ def test_models_are_listed(server: FakeServer) -> None:
         (("translate", "busy:1"), "RESOURCE_EXHAUSTED: the queue is full; try again in 0.0 s"),
         (("translate", "wait", "--timeout", "0.1"), "DEADLINE_EXCEEDED: Deadline Exceeded; --timeout gives more time"),
         (("translate", "x", "--server", "127.0.0.1:1"), "`regard serve` starts one"),
-        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: Value out of range"),
+        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: must be in [-2147483648, 2147483647]"),
         (("translate", "\udcff"), "texts[0]: is not valid Unicode"),
         (("caption", "missing.png"), "missing.png: No such file or directory"),
         (("summarize", "missing.txt"), "missing.txt: No such file or directory"),

@@ -3,18 +3,22 @@
 import asyncio
 import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from click.testing import CliRunner, Result
 from google.rpc.error_details_pb2 import PreconditionFailure
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 import regard
+from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.app.settings import Settings
@@ -41,8 +45,9 @@ def edit_manifest(folder: Path, **fields: object) -> None:
 class Target:
     """A server, the folder that it serves, and stubs."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, http_port: int) -> None:
         self.folder = folder
+        self.http_port = http_port
         self.address = f"127.0.0.1:{port}"
         self.channel = grpc.insecure_channel(self.address)
         self.client = regard.Client(self.address)
@@ -70,7 +75,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
     folder = tmp_path / "models"
     write_version(folder / NAME, "1")
     with running(Settings(grpc_port=0, http_port=0, model_directories=(folder,))) as server:
-        target = Target(folder, server.grpc_port)
+        target = Target(folder, server.grpc_port, server.http_port)
         try:
             yield target
         finally:
@@ -257,7 +262,7 @@ def test_more_models_than_the_limit_are_not_loaded(tmp_path: Path) -> None:
         (name,) = limit.model_fields_set
         settings = limit.model_copy(update={"grpc_port": 0, "http_port": 0, "model_directories": (tmp_path,)})
         with running(settings) as server:
-            target = Target(tmp_path, server.grpc_port)
+            target = Target(tmp_path, server.grpc_port, server.http_port)
             states = target.states()
             (refused,) = [model for model, state in states.items() if state == "failed"]
             (ready,) = [model for model, state in states.items() if state == "ready"]
@@ -271,3 +276,45 @@ def test_more_models_than_the_limit_are_not_loaded(tmp_path: Path) -> None:
             assert target.states()[refused] == "ready"
             target.client.close()
             target.channel.close()
+
+
+def test_models_are_loaded_rolled_back_and_unloaded_from_the_command_line(target: Target) -> None:
+    def models(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["models", *arguments, "--server", target.address])
+
+    write_version(target.folder / "another folder", "2")
+    assert models("load", NAME).stdout == f"{NAME}@2 serves (cpu, float32)\n"
+    assert target.serving_version() == "2"
+    assert models("rollback", NAME).stdout == f"{NAME}@1 serves (cpu, float32)\n"
+    assert target.serving_version() == "1"
+    again = models("rollback", NAME)
+    assert (again.exit_code, again.stderr) == (1, f"Error: there is no version of '{NAME}' before '1'\n")
+    assert models("load", f"{NAME}@2").exit_code == 0
+    assert models("load", f"{NAME}@7").exit_code == 1
+    assert target.serving_version() == "2"
+    assert models("unload", NAME).stdout == f"{NAME} is unloaded\n"
+    assert set(target.states().values()) == {"unloaded"}
+    assert models("rollback", NAME).exit_code == 1
+
+
+def test_models_are_loaded_and_unloaded_over_http(target: Target) -> None:
+    def post(action: str, **body: str) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{target.http_port}/v1/models/{NAME}/{action}",
+            json.dumps(body).encode(),
+            {"content-type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    write_version(target.folder / "another folder", "2")
+    status, answer = post("load")
+    assert (status, answer["model"]["version"]) == (200, "2")
+    assert post("load", version="1")[1]["model"]["version"] == "1"
+    assert target.serving_version() == "1"
+    assert post("load", version="7")[0] == 404
+    assert post("unload")[0] == 200
+    assert target.states()[NAME, "1"] == "unloaded"

@@ -184,7 +184,10 @@ def test_long_texts_are_truncated_or_refused(client: regard.Client) -> None:
     [
         ("", r"texts\[0\].*empty"),
         (" \n\t ", r"texts\[0\].*white space"),
-        ("a bit of text. " * 70_000, r"texts\[0\].*1050000 characters; the limit is 20000"),
+        (
+            "a bit of text. " * 70_000,
+            r"texts\[0\]: has 1050000 bytes, more than any text of 20000 characters, the limit",
+        ),
     ],
     ids=["empty", "blank", "a megabyte"],
 )
@@ -203,7 +206,7 @@ def test_a_document_of_the_maximum_length(client: regard.Client) -> None:
     assert result.num_parts > 500
     assert len(result.best.tokens) == 4 * result.num_parts
     # The map of the whole document would be mostly zeros.
-    with pytest.raises(regard.InvalidArgument, match=r"cross: .* weights; the limit"):
+    with pytest.raises(regard.InvalidArgument, match=r"attention.kinds: .* the limit is max_message_bytes"):
         client.summarize("a of. " * 3333, truncation="split_and_join", attention=["cross"])
     assert client.summarize(TEXT).text == "the Zebra of"
 

@@ -247,3 +247,83 @@ async def test_a_server_with_broken_files_does_not_start(folder: Path, tmp_path:
     options = {"tls_certificate": folder / "cert.pem", "tls_key": folder / "key.pem", broken: tmp_path / "broken"}
     with pytest.raises(StartError, match="broken"):
         await Server(Settings(grpc_port=0, http_port=0, **options)).start()
+
+
+def test_each_port_sees_a_renewal_and_a_withdrawn_authority(tmp_path: Path) -> None:
+    """First HTTPS notices, then gRPC: one must not hide the change from the other. Clients of the old authority are
+    refused on both.
+    """
+    old, new = trustme.CA(), trustme.CA()
+    old.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    _issue(old, tmp_path)
+    settings = Settings(
+        grpc_port=0,
+        http_port=0,
+        models=("everyday",),
+        tls_certificate=tmp_path / "cert.pem",
+        tls_key=tmp_path / "key.pem",
+        tls_client_ca=tmp_path / "ca.pem",
+    )
+    with running(settings) as server:
+        client = {authority: _identity(authority, tmp_path, name) for authority, name in ((old, "old"), (new, "new"))}
+        assert _https_status(server, old, client[old]) == 200
+        assert _health(server, old, client[old]) is None
+        new.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        _issue(new, tmp_path)
+        assert _https_status(server, new, client[new]) == 200
+        assert _health(server, new, client[new]) is None
+        with pytest.raises((ssl.SSLError, OSError)):
+            _https_status(server, new, client[old])
+        assert _health(server, new, client[old]) is grpc.StatusCode.UNAVAILABLE
+
+
+def _identity(authority: trustme.CA, folder: Path, name: str) -> Path:
+    """Writes a client's certificate and key."""
+    file = folder / f"{name}-client.pem"
+    authority.issue_cert("client.test").private_key_and_cert_chain_pem.write_to_path(str(file))
+    return file
+
+
+def _https_status(server: Server, authority: trustme.CA, identity: Path) -> int:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.load_cert_chain(identity)
+    connection = http.client.HTTPSConnection("localhost", server.http_port, context=context, timeout=PATIENCE_S)
+    with closing(connection):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status
+
+
+def _health(server: Server, authority: trustme.CA, identity: Path) -> grpc.StatusCode | None:
+    """Returns the code of a failed health check; None if it succeeds."""
+    pem = identity.read_bytes()
+    credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes(), pem, pem)
+    with grpc.secure_channel(f"localhost:{server.grpc_port}", credentials) as channel:
+        try:
+            health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        except grpc.RpcError as error:
+            return error.code()
+    return None
+
+
+def test_half_of_a_tls_greeting_ends_in_seconds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On both ports; with half a second here in place of ten."""
+    monkeypatch.setattr("regard_service.http.server.MAX_HANDSHAKE_S", 0.5)
+    monkeypatch.setattr("regard_service.app.grpc_port.MAX_HANDSHAKE_S", 0.5)
+    settings = Settings(
+        grpc_port=0,
+        http_port=0,
+        models=("everyday",),
+        tls_certificate=folder / "cert.pem",
+        tls_key=folder / "key.pem",
+        client_timeout_s=10 * PATIENCE_S,
+    )
+    with running(settings) as server:
+        for port in (server.grpc_port, server.http_port):
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as half:
+                half.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(20))
+                try:
+                    while half.recv(4096):
+                        pass
+                except ConnectionResetError:
+                    pass

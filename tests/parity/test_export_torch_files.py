@@ -2,8 +2,11 @@
 
 import argparse
 import shutil
+import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -127,3 +130,47 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     torch.save({"opt": Path("/"), "vocab": {}}, tmp_path / "model.pt")
     with pytest.raises(ExportError, match="--trust-pickle"):
         load_source_model(tmp_path)
+
+
+def _meters() -> tuple[ModuleType, dict[str, Any]]:
+    """What fairseq's trainer saves beside the weights: objects of its own classes, some of them dicts."""
+    module: Any = ModuleType("fairseq.meters")
+    module.AverageMeter = type("AverageMeter", (), {"__module__": module.__name__})
+    module.MetersDict = type("MetersDict", (OrderedDict,), {"__module__": module.__name__})
+    meter, meters = module.AverageMeter(), module.MetersDict()
+    meter.sum, meter.count = torch.ones(1), 3
+    meters["loss"] = meter
+    return module, {"train_meters": meters, "best": meter}
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_meters_of_fairseq_are_skipped_without_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_zip: bool, is_trusted: bool
+) -> None:
+    file = Path(shutil.copytree(DATA / "fairseq", tmp_path / "fairseq")) / "pre-norm.pt"
+    (file.parent / "post-norm.pt").unlink()
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        content = torch.load(file)
+    module, content["extra_state"] = _meters()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "fairseq", ModuleType("fairseq"))
+        patch.setitem(sys.modules, "fairseq.meters", module)
+        torch.save(content, file, _use_new_zipfile_serialization=is_zip)
+    model = load_source_model(file, LoadOptions(is_pickle_trusted=is_trusted))
+    original = load_source_model(DATA / "fairseq" / "pre-norm.pt")
+    assert model.architecture.nbytes == original.architecture.nbytes
+
+
+def test_objects_of_other_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("elsewhere")
+    kind = type("Thing", (), {"__module__": "elsewhere"})
+    module.__dict__["Thing"] = kind
+    file = tmp_path / "model.pt"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "elsewhere", module)
+        torch.save({"model": {}, "args": None, "thing": kind()}, file)
+    with pytest.raises(ExportError, match="--trust-pickle"):
+        load_source_model(file)
+    with pytest.raises(ExportError, match="objects of the Python package elsewhere, which is not installed"):
+        load_source_model(file, LoadOptions(is_pickle_trusted=True))

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.metrics import metric
 
@@ -19,6 +19,11 @@ class Served:
     grpc_port: int
     http_port: int
     health_port: int | None = None
+    lines: list[str] = field(default_factory=list)  # of the log
+
+    def log(self) -> str:
+        """Returns what the server has logged since it serves."""
+        return "".join(self.lines)
 
     @property
     def target(self) -> str:
@@ -52,9 +57,9 @@ def served(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
             for line in process.stderr:
                 entry = json.loads(line)
                 if "grpc_port" in entry:
-                    # A pipe that nobody empties would stop the server once it is full.
-                    threading.Thread(target=process.stderr.read, daemon=True).start()
-                    yield Served(process, entry["grpc_port"], entry["http_port"], entry.get("health_port"))
+                    server = Served(process, entry["grpc_port"], entry["http_port"], entry.get("health_port"))
+                    threading.Thread(target=server.lines.extend, args=(process.stderr,), daemon=True).start()
+                    yield server
                     break
             else:
                 raise AssertionError(f"the server ended with status {process.wait()}")

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer
 
 import regard
 from regard_models.nets.transformer import Transformer, TransformerConfig
-from regard_models.recipes.corpus import Pair
+from regard_models.recipes.pairs import Pair
 from regard_models.recipes.tokenizer import train_tokenizer
-from regard_models.recipes.training import Steps, TrainingPlan
+from regard_models.recipes.training import TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit, write_checkpoint
 from tests.system.served import Served, served
 
@@ -53,8 +53,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_positions=64,
     )
     model, vocabulary = Transformer(config), Vocabulary(tokenizer)
-    plan = TrainingPlan(Steps(500), peak_rate=3e-3, warmup_steps=50)
-    fit(model, vocabulary, epochs(rng), plan, folder, device="cpu", max_tokens=1500)
+    plan = TrainingPlan(500, peak_rate=3e-3, warmup_steps=50, decay_steps=350)
+    fit(model, vocabulary, lambda: epochs(random.Random(0)), plan, folder, device="cpu", max_tokens=1500)
     card = {
         "task": "translation",
         "source_languages": ["en"],

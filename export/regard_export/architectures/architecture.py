@@ -61,6 +61,17 @@ def has_trace(architecture: Architecture) -> TypeGuard[Traceable]:
 
 
 @runtime_checkable
+class Listable(Protocol):
+    """An architecture whose steps can choose among a list of words, a shortlist, instead of the whole vocabulary."""
+
+    def select(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds select.onnx, which looks up the weights of a list of words."""
+
+    def listed_step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds listed_step.onnx, which reads these weights."""
+
+
+@runtime_checkable
 class Int8Checkpoint(Protocol):
     """An architecture whose checkpoint may hold its weights as 8-bit numbers, up to 127, which int8 graphs take."""
 

@@ -14,7 +14,7 @@ from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
 from regard_models.nets.captioner_transformer import TransformerCaptionerConfig
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 
 TRANSFORMER_PREFIX = "transformer."
 

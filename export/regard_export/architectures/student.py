@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regard_export.architectures.student_step import StudentStepGraph, student_state
+from regard_export.architectures.student_step import ListedStepGraph, StudentStepGraph, student_state
 from regard_export.architectures.student_trace import build_student_trace
 from regard_export.architectures.transformer_encode import TextEncoder, build_encode
 from regard_export.architectures.transformer_tensors import TransformerDecoderTensors
@@ -12,7 +12,7 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.checkpoint_int8 import checkpoint_int8_builders
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 from regard_service.bundle import StateSpec
 
 
@@ -44,6 +44,14 @@ class StudentArchitecture(TransformerDecoderTensors):
     def step(self, builders: LayerBuilders) -> BuiltGraph:
         """Builds step.onnx."""
         return StudentStepGraph(self.description, builders).build()
+
+    def listed_step(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds listed_step.onnx."""
+        return ListedStepGraph(self.description, builders).build()
+
+    def select(self, builders: LayerBuilders) -> BuiltGraph:
+        """Builds select.onnx."""
+        return ListedStepGraph(self.description, builders).build_select()
 
     @property
     def encoder_layers(self) -> int:

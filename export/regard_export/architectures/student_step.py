@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 
 from regard.arrays import Float32Array
+from regard_export.architectures.candidate_ranking import rank_listed
 from regard_export.architectures.transformer_step import StepGraph
 from regard_export.architectures.transformer_tensors import state_specs
-from regard_export.descriptions.layers import Linear, Norm
+from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
+from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
-from regard_models.nets.transformer import Side
+from regard_export.precision.listed_heads import LIST_BIAS, LIST_IDS
+from regard_models.nets.transformer_config import Side
 from regard_service.bundle import StateSpec, TensorSpec
 
 
@@ -43,13 +46,40 @@ class StudentStepGraph(StepGraph):
         change = graph.node("Mul", forget, graph.node("Sub", state.input.name, candidate))
         return graph.node("Relu", graph.node("Add", candidate, change, output=state.output))
 
-    def head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
+    @property
+    def projection(self) -> Linear:
         """As a transformer's, with the checkpoint's 8-bit numbers."""
-        head, norms = super().head(norms)
         int8 = self.student.head.int8
         if int8 is not None and self.config.tie_embeddings:  # the table contains the scale
             int8 = int8.scaled(self.embedding_scale)
-        return replace(head, int8=int8), norms
+        return replace(super().projection, int8=int8)
+
+
+class ListedStepGraph(StudentStepGraph):
+    """The same step, which chooses among a list of words; the select graph computes the list's weights.
+
+    Args:
+        builders: with a projection to a list.
+    """
+
+    def __init__(self, description: StudentDescription, builders: LayerBuilders) -> None:
+        if builders.listed is None:
+            raise ValueError("this precision has no projection to a list of words")
+        self.listed = builders.listed
+        super().__init__(description, builders)
+
+    def rank(self, x: str, head: Linear) -> None:
+        """Computes and ranks the logits of the list's words; a bias of minus infinity masks those of other slots."""
+        graph = self.graph
+        product = self.listed.project(graph, x, self.config.width)
+        logits = graph.node("Add", product, graph.input(LIST_BIAS))
+        rank_listed(graph, logits, self.num_candidates, graph.input(LIST_IDS))
+
+    def build_select(self) -> BuiltGraph:
+        """Builds select.onnx: from ids to what the list's projection reads."""
+        graph = GraphBuilder("select")
+        self.listed.select(graph, self.projection, graph.input(LIST_IDS))
+        return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
 
 def student_state(description: StudentDescription) -> tuple[StateSpec, ...]:

@@ -12,7 +12,7 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
-from regard_models.nets.transformer import Side
+from regard_models.nets.transformer_config import Side
 from regard_service.bundle import TensorSpec
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.descriptions.layers import Linear
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import MASKED_SCORE
 from regard_export.precision.layer_builders import LayerBuilders
-from regard_models.nets.transformer import Side, TransformerConfig
+from regard_models.nets.transformer_config import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
 
 
@@ -23,7 +23,7 @@ class TracedLayers(TransformerStack):
     """One side's layers; values are [length, width]."""
 
     def __init__(
-        self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders, side: Side
+        self, graph: GraphBuilder, description: TransformerWeights, builders: LayerBuilders, side: Side
     ) -> None:
         super().__init__(graph, description, builders)
         self.side = side

@@ -9,7 +9,7 @@ from regard_export.architectures.transformer_trace import build_trace
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 
 
 @dataclass(frozen=True)

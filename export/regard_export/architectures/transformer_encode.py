@@ -7,14 +7,14 @@ import numpy as np
 from regard_export.architectures.traced_layers import TracedLayers
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import EncoderOutput
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import LayerBuilders
 from regard_service.bundle import TensorSpec
 
 
-def build_encode(description: TransformerDescription, builders: LayerBuilders) -> BuiltGraph:
+def build_encode(description: TransformerWeights, builders: LayerBuilders) -> BuiltGraph:
     """Builds the encoder, and the keys and values of every decoder layer's cross-attention."""
     graph = GraphBuilder("encode")
     encoder = _EncodeGraph(graph, description, builders)
@@ -27,7 +27,7 @@ def build_encode(description: TransformerDescription, builders: LayerBuilders) -
 class TextEncoder:
     """An encoder of texts, see `Encoder`."""
 
-    description: TransformerDescription
+    description: TransformerWeights
 
     @property
     def max_positions(self) -> int:
@@ -66,7 +66,7 @@ class TextEncoder:
 class _EncodeGraph(TransformerStack):
     """The residual stream is packed, [tokens, width]; attention pads it to [requests, source, width]."""
 
-    def __init__(self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders) -> None:
+    def __init__(self, graph: GraphBuilder, description: TransformerWeights, builders: LayerBuilders) -> None:
         super().__init__(graph, description, builders)
         declare = self.graph.input
         self.ids = declare(TensorSpec(name="source_ids", dtype="int64", shape=("tokens",)))

@@ -14,10 +14,10 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer_tensors import memory_specs
 from regard_export.descriptions.layers import Linear, Norm
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
-from regard_models.nets.transformer import Side
+from regard_models.nets.transformer_config import Side
 
 Sublayer = Callable[[str], str]
 """Adds a sublayer: from the name of its input to the name of its update."""
@@ -45,7 +45,7 @@ class TransformerStack:
         form: add linear layers and embeddings in the graph's precision.
     """
 
-    def __init__(self, graph: GraphBuilder, description: TransformerDescription, builders: LayerBuilders) -> None:
+    def __init__(self, graph: GraphBuilder, description: TransformerWeights, builders: LayerBuilders) -> None:
         self.graph = graph
         self.description = description
         self.config = description.config

@@ -8,7 +8,7 @@ from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import memory_specs, state_specs
 from regard_export.descriptions.layers import Linear, Norm
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import (
     LENGTHS,
@@ -24,7 +24,7 @@ from regard_service.bundle import StateSpec, TensorSpec
 
 
 def build_step(
-    description: TransformerDescription, builders: LayerBuilders, *, max_source_positions: int | None = None
+    description: TransformerWeights, builders: LayerBuilders, *, max_source_positions: int | None = None
 ) -> BuiltGraph:
     """Builds one position of the decoder, from the last tokens to the candidates for the next ones.
 
@@ -37,7 +37,7 @@ def build_step(
 class StepGraph(TransformerStack):
     """The residual stream is [slots, 1, width], as GroupQueryAttention requires."""
 
-    def __init__(self, description: TransformerDescription, builders: LayerBuilders, max_source_positions: int) -> None:
+    def __init__(self, description: TransformerWeights, builders: LayerBuilders, max_source_positions: int) -> None:
         super().__init__(GraphBuilder("step"), description, builders)
         self.max_source_positions = max_source_positions
         declare = self.graph.input
@@ -164,12 +164,15 @@ class StepGraph(TransformerStack):
 
         A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.
         """
-        head = self.description.head
-        if self.config.tie_embeddings:
-            head = Linear(head.name, self.table, head.bias)
         if self._is_last_normalized:
             norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
-        return head, norms
+        return self.projection, norms
+
+    @property
+    def projection(self) -> Linear:
+        """The projection to the vocabulary; if it is tied, the embedding's scaled table."""
+        head = self.description.head
+        return Linear(head.name, self.table, head.bias) if self.config.tie_embeddings else head
 
     @property
     def _state_scale(self) -> float:
@@ -190,5 +193,18 @@ class StepGraph(TransformerStack):
             x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
         elif not self._is_last_normalized and self._state_scale != 1:
             x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
+        self.rank(x, head)
+
+    def rank(self, x: str, head: Linear) -> None:
+        """Computes and ranks the logits of all words; x: [slots, width]."""
+        graph = self.graph
         logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
-        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped)
+        rank_candidates(
+            graph,
+            logits,
+            self.num_candidates,
+            len(head.weight),
+            is_grouped=is_grouped,
+            banned_ids=self.description.banned_ids,
+            is_renormalized=self.description.is_renormalized,
+        )

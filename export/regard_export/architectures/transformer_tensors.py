@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 from regard_service.bundle import StateSpec, TensorSpec
 
 

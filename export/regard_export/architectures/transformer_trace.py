@@ -8,14 +8,14 @@ import numpy as np
 
 from regard_export.architectures.encoder import TracedEncoder
 from regard_export.architectures.traced_layers import TracedLayers
-from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
 from regard_export.precision.layer_builders import PrecisionBuilders
 from regard_service.bundle import TensorSpec
 
 
-def build_trace(encoder: TracedEncoder, decoder: TransformerDescription, builders: PrecisionBuilders) -> BuiltGraph:
+def build_trace(encoder: TracedEncoder, decoder: TransformerWeights, builders: PrecisionBuilders) -> BuiltGraph:
     """Builds encoder and decoder over whole sequences, one source and one target."""
     graph = GraphBuilder("trace")
     states = encoder.add_traced_to(graph, builders.encode)

@@ -5,9 +5,9 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from regard_export.errors import ExportError
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def require_files(folder: Path, *names: str) -> None:
@@ -15,6 +15,17 @@ def require_files(folder: Path, *names: str) -> None:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ExportError(f"{folder} lacks {', '.join(missing)}")
+
+
+def lfs_pointers(folder: Path) -> list[Path]:
+    """The files in a folder, or the file itself, in whose place git-lfs left a pointer to the content."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    found = []
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as stream:
+                found += [file] if stream.read(len(LFS_POINTER)) == LFS_POINTER else []
+    return found
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -43,12 +54,19 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     Raises:
         ExportError: the file holds more than tensors and is not trusted, or cannot be read.
     """
+    import torch  # other files are read without it
+
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:
         raise ExportError(
             f"{file} is a pickle of more than tensors, which may run any code when it is read; "
             "if you trust its author: --trust-pickle"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{file} holds objects of the Python package {error.name}, which is not installed; install it, or save the "
+            "weights and options alone"
         ) from error
     except Exception as error:  # torch raises many kinds
         raise ExportError(f"{file} is no file that PyTorch saved, or damaged: {error!r}") from error

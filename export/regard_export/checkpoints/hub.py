@@ -26,7 +26,7 @@ from regard_export.errors import ExportError
 # Config, tokenizers and card; never code, nor the same weights for other libraries.
 TEXT_PATTERNS = ("*.json", "*.model", "*.spm", "*.txt", "README.md")
 SAFETENSORS_PATTERNS = ("*.safetensors",)
-PICKLE_PATTERNS = ("pytorch_model*.bin",)
+PICKLE_PATTERNS = ("pytorch_model*.bin", "adapter_model.bin")
 IGNORED_PATTERNS = ("*/*",)  # folders hold copies for other uses
 
 LICENSE_LINE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)

@@ -5,12 +5,12 @@ model may share it, and each may hold only some of its pieces.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from regard_export.errors import ExportError
 
@@ -20,19 +20,26 @@ UNKNOWN = "<unk>"
 SPECIAL_PIECE = re.compile("<.+>|>>.+<<")  # never text, even if a user types it
 
 
-def source_tokenizer(model_file: Path, ids: Mapping[str, int]) -> str:
+def source_tokenizer(
+    model_file: Path, ids: Mapping[str, int], added: Sequence[Any] = (), content: bytes | None = None
+) -> str:
     """The tokenizer that reads text, as JSON. It never produces a special token from text.
 
     Args:
-        ids: every piece's id; they run from 0.
+        ids: every piece's id, those of `added` too; they run from 0.
+        added: tokens (`AddedToken`) that are read wherever they stand in a text, before the model sees the rest.
+        content: the file's, if it has been read.
     """
-    proto = _read(model_file)
-    tokenizer = Tokenizer(_model(proto, ids))
+    proto = read_sentencepiece_model(model_file, content)
+    tokenizer = Tokenizer(_model(proto, ids, {token.content for token in added}))
     tokenizer.normalizer = _normalizer(proto.normalizer_spec)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
         prepend_scheme="always" if proto.normalizer_spec.add_dummy_prefix else "never"
     )
     tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_tokens(
+        [AddedToken(t.content, lstrip=t.lstrip, rstrip=t.rstrip, normalized=False, special=False) for t in added]
+    )
     return str(tokenizer.to_str())
 
 
@@ -43,25 +50,38 @@ def target_tokenizer(ids: Mapping[str, int]) -> str:
     return str(tokenizer.to_str())
 
 
-def _read(file: Path) -> Any:
+def alphabet_tokenizer(characters: Mapping[int, str]) -> str:
+    """A tokenizer that writes each id as its character, as JSON; ids between them are unused."""
+    names = {i: characters.get(i, f"<unused {i}>") for i in range(max(characters) + 1)}
+    tokenizer = Tokenizer(models.WordLevel({name: i for i, name in names.items()}, unk_token=UNKNOWN))
+    tokenizer.decoder = decoders.Fuse()
+    return str(tokenizer.to_str())
+
+
+def read_sentencepiece_model(file: Path, content: bytes | None = None) -> Any:
+    """Reads a model as a protobuf message; `content` is the file's, if it has been read.
+
+    Raises:
+        ExportError: the file holds no model.
+    """
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     try:
-        proto.ParseFromString(file.read_bytes())
+        proto.ParseFromString(file.read_bytes() if content is None else content)
     except Exception as error:  # protobuf's errors differ between versions
         raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
     return proto
 
 
-def _model(proto: Any, ids: Mapping[str, int]) -> models.Model:
+def _model(proto: Any, ids: Mapping[str, int], added: Set[str]) -> models.Model:
     scores = {piece.piece: piece.score for piece in proto.pieces if piece.type in (NORMAL, USER_DEFINED, BYTE)}
     byte_fallback = proto.trainer_spec.byte_fallback
     match proto.trainer_spec.model_type:
         case 1:
-            return models.Unigram(_unigram_vocabulary(scores, ids), ids[UNKNOWN], byte_fallback)
+            return models.Unigram(_unigram_vocabulary(scores, ids, added), ids[UNKNOWN], byte_fallback)
         case 2:
             return models.BPE(
                 vocab=dict(ids),
-                merges=_merges(scores, ids),
+                merges=_merges(scores, {piece: i for piece, i in ids.items() if piece not in added or piece in scores}),
                 unk_token=UNKNOWN,
                 fuse_unk=True,
                 byte_fallback=byte_fallback,
@@ -81,9 +101,15 @@ def _foreign(scores: Mapping[str, float], ids: Mapping[str, int]) -> set[str]:
     }
 
 
-def _unigram_vocabulary(scores: Mapping[str, float], ids: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Pieces with their scores, by id. A piece that text must not become gets a space in its name."""
-    min_score, possible = min(scores.values()), scores.keys() | _foreign(scores, ids)
+def _unigram_vocabulary(
+    scores: Mapping[str, float], ids: Mapping[str, int], added: Set[str]
+) -> list[tuple[str, float]]:
+    """Pieces with their scores, by id. A piece that text must not become gets a space in its name.
+
+    Added tokens keep their names, by which the library finds their ids; text is searched for them before the model.
+    """
+    own = {piece: i for piece, i in ids.items() if piece not in added}
+    min_score, possible = min(scores.values()), scores.keys() | _foreign(scores, own) | added
     return [
         (piece if piece in possible else f"{piece} ", scores.get(piece, min_score))
         for piece in sorted(ids, key=ids.__getitem__)

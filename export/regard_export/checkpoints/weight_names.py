@@ -6,7 +6,7 @@ import numpy as np
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Weights
-from regard_models.nets.transformer import Activation
+from regard_models.nets.transformer_config import Activation
 
 WEIGHT_AND_BIAS = ("weight", "bias")
 

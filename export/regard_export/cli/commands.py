@@ -40,6 +40,18 @@ def _languages(context: click.Context, parameter: click.Parameter, value: str | 
     return cast(tuple[tuple[str, str], ...], tuple(pairs))
 
 
+def _prefixes(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    pairs = tuple((target.strip(), text) for target, _, text in (given.partition("=") for given in value))
+    if not all("=" in given for given in value):
+        raise click.BadParameter("a prefix looks like de='translate English to German: ', or ='summarize: '")
+    targets = [target for target, _ in pairs]
+    if len(set(targets)) < len(targets):
+        raise click.BadParameter("a target has one prefix")
+    return pairs
+
+
 def _unit(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Unit | None, int | None]:
     if value is None:
         return None, None
@@ -58,6 +70,20 @@ def _unit(context: click.Context, parameter: click.Parameter, value: str | None)
     callback=_languages,
     help="Comma-separated pairs, source-target, by the checkpoint's own codes: en-de,en-fr.",
 )
+@click.option(
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    callback=_prefixes,
+    metavar="TARGET=TEXT",
+    help='What precedes every text: de="translate English to German: ", or ="summarize: " for any; may be repeated.',
+)
+@click.option(
+    "--max-source-tokens",
+    type=click.IntRange(8, 2**20),
+    help="The longest source, for models with relative positions (T5), which set no limit themselves.",
+)
+@click.option("--base", help="Of an adapter (LoRA): the folder of its base model, or its name on the hub.")
 @click.option("--revision", help="Branch, tag or commit of a repository on the hub.")
 @click.option("--name", help="The model's name in the API; the output folder's, unless given.")
 @click.option("--version", default="1", show_default=True, help="The model's version.")
@@ -84,6 +110,9 @@ def export_command(
     output: Path,
     task: Task | None,
     languages: tuple[tuple[str, str], ...],
+    prefixes: tuple[tuple[str, str], ...],
+    max_source_tokens: int | None,
+    base: str | None,
     revision: str | None,
     name: str | None,
     version: str,
@@ -109,7 +138,7 @@ def export_command(
         from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
 
         refuse_occupied(output)
-        model = _load(source, revision, LoadOptions(task, languages, trust_pickle))
+        model = _load(source, revision, LoadOptions(task, languages, trust_pickle, prefixes, max_source_tokens, base))
         dev = read_dev_set(data, model) if data else {}
         options = ExportOptions(name or output.resolve().name, version, precisions, dev, *unit, allow_mismatch)
         if dry_run:
@@ -141,12 +170,12 @@ def _load(source: str, revision: str | None, load_options: "LoadOptions") -> "So
     return replace(model, provenance=provenance)
 
 
-def _load_original(source: str, revision: str | None, manifest: Manifest) -> "SourceModel":
+def _load_original(source: str, revision: str | None, base: str | None, manifest: Manifest) -> "SourceModel":
     """Loads the checkpoint that a bundle was exported from, with the options of its export."""
     from regard_export.families.loading import load_options_of
 
     try:
-        return _load(source, revision, load_options_of(manifest))
+        return _load(source, revision, replace(load_options_of(manifest), base=base))
     except ExportError as error:
         raise ExportError(
             f"{source} is not the checkpoint that {manifest.name!r} was exported from, "
@@ -158,13 +187,16 @@ def _load_original(source: str, revision: str | None, manifest: Manifest) -> "So
 @click.argument("bundle_folder", metavar="BUNDLE", type=EXISTING_FOLDER_TYPE)
 @click.option("--source", help="The checkpoint's folder or name on the hub, to compare with the original too.")
 @click.option("--revision", help="Branch, tag or commit of a repository on the hub.")
+@click.option("--base", help="Of an adapter: the folder of its base model, or its name on the hub; needs --source.")
 @click.option("--data", type=EXISTING_FOLDER_TYPE, help="Folder with dev sentences, to measure BLEU; needs --source.")
-def verify_command(bundle_folder: Path, source: str | None, revision: str | None, data: Path | None) -> None:
+def verify_command(
+    bundle_folder: Path, source: str | None, revision: str | None, base: str | None, data: Path | None
+) -> None:
     """Checks the checksums and the graphs of BUNDLE and, with --source, that they compute what the original does."""
     if data and not source:
         raise click.UsageError("--data needs --source")
-    if revision and not source:
-        raise click.UsageError("--revision needs --source")
+    if (revision or base) and not source:
+        raise click.UsageError(f"{'--revision' if revision else '--base'} needs --source")
     progress = Progress()
     with progress.running():
         progress.stage("checksums")
@@ -173,7 +205,7 @@ def verify_command(bundle_folder: Path, source: str | None, revision: str | None
         from regard_export.verification.bundle_verification import verify_bundle
         from regard_export.verification.check_report import VerificationFailed
 
-        model = _load_original(source, revision, bundle.manifest) if source else None
+        model = _load_original(source, revision, base, bundle.manifest) if source else None
         dev = read_dev_set(data, model) if data and model else {}
         report = verify_bundle(bundle, model, dev, progress.stage)
         if report.failures:

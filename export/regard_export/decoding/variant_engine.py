@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from regard.arrays import Array, Float32Array
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_export.decoding.low_memory_runner import LowMemoryRunner
 from regard_export.errors import ExportError
 from regard_export.references.copying import with_equal_copy_ids
@@ -51,27 +51,40 @@ class VariantEngine:
         except Exception as error:  # a graph that cannot be loaded, or contradicts the manifest
             raise ExportError(str(error)) from error
         self.manifest = self._runner.manifest
+        self.has_shortlist = self._runner.has_shortlist
+
+    def allowed_words(self, source: Source) -> Int64Array:
+        """The words that the shortlist allows for a source, int64 [words]."""
+        return self._runner.allowed_words(as_array(source))
 
     def encode(self, sources: Sequence[Source]) -> dict[str, Array]:
         """The memory by name, [requests, ...], padded to the longest source."""
         return self._runner.encode([as_array(source) for source in sources])
 
     def search(
-        self, sources: Sequence[Source], generation: Generation, *, attention: bool = True
+        self, sources: Sequence[Source], generation: Generation, *, attention: bool = True, is_listed: bool = False
     ) -> Iterator[EngineHypothesis]:
         """Decodes freely in the engine's core; yields the best hypotheses in the order of the sources.
 
         Args:
             attention: whether the hypotheses have their cross-attention.
+            is_listed: whether steps choose among the words of the shortlist.
         """
-        return self.search_each(sources, [generation] * len(sources), attention=attention)
+        return self.search_each(sources, [generation] * len(sources), attention=attention, is_listed=is_listed)
 
     def search_each(
-        self, sources: Sequence[Source], generations: Sequence[Generation], *, attention: bool = True
+        self,
+        sources: Sequence[Source],
+        generations: Sequence[Generation],
+        *,
+        attention: bool = True,
+        is_listed: bool = False,
     ) -> Iterator[EngineHypothesis]:
         """As `search`, with settings for each source; all have the same number of beams."""
         pairs = zip(sources, generations, strict=True)
-        requests = [EngineRequest(as_array(source), generation, attention) for source, generation in pairs]
+        requests = [
+            EngineRequest(as_array(source), generation, attention, is_listed=is_listed) for source, generation in pairs
+        ]
         return (result.hypotheses[0] for result in decode(self._runner, requests))
 
     def teacher_force(

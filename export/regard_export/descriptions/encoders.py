@@ -7,7 +7,7 @@ from regard_export.descriptions.transformer import TransformerDescription
 from regard_models.nets.bert import BertConfig, BertEncoder
 from regard_models.nets.cross_modal import CrossModalConfig, CrossModalFusion
 from regard_models.nets.swin import Swin, SwinConfig
-from regard_models.nets.transformer import Side
+from regard_models.nets.transformer_config import Side
 from regard_models.nets.vision_transformer import VisionTransformer, VisionTransformerConfig
 
 

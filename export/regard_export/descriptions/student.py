@@ -10,12 +10,12 @@ from regard.arrays import Float32Array
 from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.marian_positions import signal
-from regard_export.descriptions.transformer import TransformerDescription
-from regard_models.nets.transformer import Side
+from regard_export.descriptions.transformer_weights import TransformerWeights
+from regard_models.nets.transformer_config import Side
 
 
 @dataclass(frozen=True)
-class StudentDescription(TransformerDescription):
+class StudentDescription(TransformerWeights):
     """A description in the terms of `Transformer`, but for these differences.
 
     - The decoder reads a vector of zeros in place of its first token's embedding.
@@ -30,10 +30,6 @@ class StudentDescription(TransformerDescription):
 
     int8: Mapping[str, Int8Weight] = field(default_factory=dict)
     cell: Literal["ssru", "self-attention"] = "ssru"
-
-    def _weight_faults(self) -> list[str]:
-        """None: the family compares the checkpoint's items with its options."""
-        return []
 
     def linear(self, name: str) -> Linear:
         """The linear layer of this name, with the checkpoint's 8-bit numbers."""
@@ -59,3 +55,7 @@ class StudentDescription(TransformerDescription):
     def positions(self, side: Side) -> Float32Array:
         """The position codes, the same for both sides: float32 [max_positions, width]."""
         return signal(np.arange(self.config.max_positions), self.config.width)
+
+    def distance_bias(self, side: Side) -> Float32Array:
+        """Raises TypeError: Marian's positions are absolute."""
+        raise TypeError(f"the {side} of a student has no relative positions")

@@ -1,4 +1,4 @@
-"""The project's description of a transformer: families map checkpoints to it, and graphs are built from it."""
+"""A transformer of this project in PyTorch: families map checkpoints to it, and graphs are built from it."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,35 +8,21 @@ import torch
 from torch import nn
 
 from regard.arrays import Float32Array
-from regard_export.descriptions.layers import Linear, Norm, Weights
+from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.errors import WeightsDoNotFit
-from regard_models.nets.transformer import (
-    Side,
-    Transformer,
-    TransformerConfig,
-    TransformerDecoder,
-    distances,
-    sinusoids,
-)
+from regard_models.nets.transformer import Transformer, TransformerDecoder, distances, sinusoids
+from regard_models.nets.transformer_config import Side
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class TransformerDescription:
-    """An encoder-decoder transformer's config and weights.
-
-    Attributes:
-        weights: float32, by the parameter names of `Transformer`; a tied "head.weight" is left out.
-        banned_ids: tokens that are never generated, such as the padding of models that start with it.
+class TransformerDescription(TransformerWeights):
+    """An encoder-decoder transformer of `Transformer`, with which its weights are compared.
 
     Raises:
         WeightsDoNotFit: names every missing, unexpected, misshapen or non-finite weight.
     """
-
-    config: TransformerConfig
-    weights: Weights
-    banned_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         faults = self._weight_faults()
@@ -61,42 +47,8 @@ class TransformerDescription:
                 faults.append(f"{name} is not finite")
         return sorted(faults)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of the weights in float32."""
-        return sum(weight.nbytes for weight in self.weights.values())
-
-    def linear(self, name: str) -> Linear:
-        """The linear layer of this name."""
-        return Linear.of(self.weights, name)
-
-    def norm(self, name: str) -> Norm:
-        """The normalization of this name."""
-        bias = self.weights.get(f"{name}.bias")
-        return Norm(name, self.weights[f"{name}.weight"], bias, self.config.norm_epsilon)
-
-    @property
-    def embedding(self) -> Float32Array:
-        """The decoder's embedding table, float32 [vocabulary, width], unscaled."""
-        return self.weights["embedding.weight"]
-
-    @property
-    def source_embedding(self) -> Float32Array:
-        """The encoder's embedding table; the decoder's unless their vocabularies differ."""
-        return self.weights.get("source_embedding.weight", self.embedding)
-
-    @property
-    def head(self) -> Linear:
-        """The projection to the vocabulary; banned tokens have a bias of minus infinity."""
-        name = "embedding" if self.config.tie_embeddings else "head"
-        bias = self.weights.get("head.bias")
-        if self.banned_ids:
-            bias = np.zeros(self.config.vocab_size, np.float32) if bias is None else bias.copy()
-            bias[list(self.banned_ids)] = -np.inf
-        return Linear(name, self.weights[f"{name}.weight"], bias)
-
     def positions(self, side: Side) -> Float32Array | None:
-        """The position table of a side, float32 [max_positions, width]; None where positions are relative."""
+        """See `TransformerWeights`."""
         match self.config.positions:
             case "learned":
                 return self.weights[f"{side}_positions.weight"]
@@ -108,12 +60,7 @@ class TransformerDescription:
 
     @torch.inference_mode()
     def distance_bias(self, side: Side) -> Float32Array:
-        """Each head's bias by the key's distance behind the query (decoder) or ahead of it (encoder).
-
-        Returns:
-            decoder: float32 [heads, max_distance + 1], from distance 0 on;
-            encoder: float32 [heads, 2 * max_distance + 1], from distance -max_distance on.
-        """
+        """See `TransformerWeights`."""
         config, max_distance = self.config, self.config.relative_max_distance
         is_encoder = side == "encoder"
         bias = distances(config.of_encoder if is_encoder else config, bidirectional=is_encoder)

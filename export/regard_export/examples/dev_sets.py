@@ -7,9 +7,7 @@ from pathlib import Path
 
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
-from regard_models.recipes.captioner_data import read_captions, read_files
-from regard_models.recipes.corpus import read_pairs
-from regard_models.recipes.summaries import STYLES, read_documents
+from regard_models.recipes.pairs import read_pairs
 
 DEV_SPLITS = ("dev", "val", "valid")
 
@@ -62,6 +60,8 @@ def _translations(folder: Path, model: SourceModel) -> DevSet:
 
 def _captions(folder: Path) -> DevSet:
     """Reads `SPLIT.tar` and `SPLIT.jsonl.gz`, SPLIT being dev, val or valid; pictures have equally many captions."""
+    from regard_models.recipes.captioner_data import read_captions, read_files  # imports PyTorch
+
     for split in DEV_SPLITS:
         if (folder / f"{split}.tar").is_file() and (folder / f"{split}.jsonl.gz").is_file():
             pairs = zip(read_files(folder, split), read_captions(folder, split), strict=True)
@@ -71,6 +71,8 @@ def _captions(folder: Path) -> DevSet:
 
 def _summaries(folder: Path, model: SourceModel) -> DevSet:
     """Reads the collections of `models/regard_models/recipes/summaries.py`, each from its own subfolder."""
+    from regard_models.recipes.summaries import STYLES, read_documents  # imports PyTorch
+
     examples = {}
     for style in model.styles:
         if style in STYLES and (folder / STYLES[style].folder / "dev.jsonl.gz").is_file():

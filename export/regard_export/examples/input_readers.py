@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from regard_export.examples.pictures import example_pictures
-from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_export.examples.vocabulary_texts import readable_texts
 from regard_export.references.protocols import Source
 from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.pictures.reader import ImageReader
 from regard_service.text.reading import SourceReader, SourceText
+from regard_service.text.tokenizer import load_tokenizer
 
 
 class InputReader(Protocol):
@@ -33,10 +34,12 @@ def open_input_reader(bundle: Bundle) -> InputReader:
 class TextInputReader:
     """Reads texts with the bundle's tokenizer."""
 
-    examples: Sequence[str | bytes] = EXAMPLE_SENTENCES
-
     def __init__(self, bundle: Bundle) -> None:
         self._reader = SourceReader(bundle)
+        source = bundle.manifest.source
+        self.examples: Sequence[str | bytes] = (
+            readable_texts(load_tokenizer(bundle, source.tokenizer)) if isinstance(source, TextSource) else ()
+        )
         self._language = next(iter(bundle.manifest.source_languages), "")
 
     def read(self, raw: str | bytes, key: str) -> Source:

@@ -15,7 +15,7 @@ from regard_export.tuning.alignment_heads import AlignmentChoice, choose_alignme
 from regard_export.tuning.calibration import calibrate
 from regard_export.verification.check_report import CheckReport, VerificationFailed
 from regard_export.verification.verifier import StageCallback, Verifier
-from regard_export.writing.manifest import write_manifest, write_tokenizers
+from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
 from regard_export.writing.staging import staging_folder
 from regard_export.writing.text_use import text_use_of
 from regard_export.writing.variants import write_variant
@@ -59,6 +59,7 @@ class _Export:
     def run(self) -> None:
         """Builds, verifies and writes the bundle."""
         write_tokenizers(self._folder, self._model)
+        write_shortlist(self._folder, self._model)
         variants = self._build_variants()
         candidate = self._write_manifest(variants)
         alignment = self._choose_alignment(candidate)

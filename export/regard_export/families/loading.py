@@ -1,41 +1,21 @@
 """Loads a checkpoint of any family: weights, config and tokenizer in, a `SourceModel` out."""
 
-from collections.abc import Callable
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from regard_export.checkpoints.files import read_json
+from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
-from regard_export.families.hugging_face import blip, marian, text_to_text, vision_encoder_decoder
-from regard_export.families.regard_checkpoints import (
-    captioner,
-    encoder_decoder,
-    pointer_generator,
-    recurrent,
-    transformer,
+from regard_service.bundle import Manifest, TextSource
+
+TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
+TORCH_MODULES = ("torch", "transformers")
+INSTALL_TORCH = (
+    "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
 )
-from regard_export.families.toolkits import joeynmt, torch_files
-from regard_service.bundle import Manifest
-
-# Loaders by "family" (this project's checkpoints) or "model_type" (those of `transformers`) in config.json.
-FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
-    transformer.FAMILY: transformer.load,
-    recurrent.FAMILY: recurrent.load,
-    pointer_generator.FAMILY: pointer_generator.load,
-    **dict.fromkeys(captioner.FAMILIES, captioner.load),
-    **dict.fromkeys(encoder_decoder.FAMILIES, encoder_decoder.load),
-}
-
-# Loaders of families whose checkpoints do not state everything, see `LoadOptions`.
-FAMILIES_WITH_OPTIONS: dict[str, Callable[[Path, LoadOptions], SourceModel]] = {
-    marian.FAMILY: marian.load,
-    joeynmt.TRANSFORMER: joeynmt.load,
-    **dict.fromkeys(text_to_text.FAMILIES, text_to_text.load),
-    vision_encoder_decoder.FAMILY: vision_encoder_decoder.load,
-    blip.FAMILY: blip.load,
-}
 
 DEFAULT_OPTIONS = LoadOptions()
 
@@ -47,57 +27,93 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
         path: the checkpoint's folder, or its only file.
 
     Raises:
-        ExportError: there is no checkpoint, its family is unknown, it does not fit its config, or it does not do what
-            the caller chose.
+        ExportError: there is no checkpoint, its family is unknown or needs PyTorch, which is not installed; or it does
+            not fit its config, or does not do what the caller chose.
     """
     try:
-        return _load(path, load_options)
-    except (ExportError, OSError):
-        raise
+        model = _load(path, load_options)
     except Exception as error:  # a checkpoint may hold anything
+        pointers = lfs_pointers(path)  # only now: a file that nothing reads may be one
+        if pointers:
+            names = ", ".join(file.name for file in pointers)
+            raise ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}") from error
+        if isinstance(error, ExportError | OSError):
+            raise
         cause = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise ExportError(f"{path} is not what its config says, or is damaged: {cause}") from error
+    if load_options.task not in (None, model.task):
+        raise ExportError(f"{path} does {model.task}, not {load_options.task}")
+    prefix_texts = model.source.prefix_texts if isinstance(model.source, TextSource) else {}
+    if prefix_texts != dict(load_options.prefixes):
+        raise ExportError(f"--prefix has no meaning for models of family {model.family}")
+    if load_options.max_source_tokens not in (None, model.max_source_tokens):
+        raise ExportError(
+            f"--max-source-tokens has no meaning for models of family {model.family}: they read up to "
+            f"{model.max_source_tokens} tokens"
+        )
+    _refuse_equal_targets(model)
+    return model
 
 
 def _load(path: Path, load_options: LoadOptions) -> SourceModel:
-    config_file = path / "config.json"
-    if not config_file.is_file() and (path / joeynmt.CONFIG_FILE).is_file():
-        return joeynmt.load(path, load_options)
-    if not config_file.is_file() and student_files.is_student(path):
-        return _with_chosen_task(student.load(path, load_options), path, load_options)
-    if not config_file.is_file():
-        return _load_torch_file(path, load_options)
-    config = read_json(config_file)
-    family = str(config.get("family") or config.get("model_type") or "")
-    if family in FAMILIES_WITH_OPTIONS:
-        model = FAMILIES_WITH_OPTIONS[family](path, load_options)
-    elif family in FAMILIES:
-        model = FAMILIES[family](path)
-        if load_options.languages:
-            raise ExportError(f"models of family {family} name their languages themselves; omit --languages")
-    else:
-        known = ", ".join(sorted(FAMILIES.keys() | FAMILIES_WITH_OPTIONS.keys()))
-        fault = f"{config_file}: unknown architecture {family!r}" if family else f"{config_file} names no architecture"
-        raise ExportError(f"{fault}; known are {known}")
-    return _with_chosen_task(model, path, load_options)
-
-
-def _load_torch_file(path: Path, load_options: LoadOptions) -> SourceModel:
-    file = torch_files.find_file(path)
-    if file is None:
-        raise ExportError(f"{path} holds no checkpoint: there is no config.json")
-    return _with_chosen_task(torch_files.load(file, load_options), path, load_options)
-
-
-def _with_chosen_task(model: SourceModel, path: Path, load_options: LoadOptions) -> SourceModel:
-    """Returns the model, or raises ExportError if it does not do the caller's task."""
-    if load_options.task not in (None, model.task):
-        raise ExportError(f"{path} does {model.task}, not {load_options.task}")
+    has_other = (path / "config.json").is_file() or is_ctranslate2(path)
+    if not has_other and student_files.is_student(path):
+        return student.load(path, load_options)
+    model: SourceModel = _torch_families(str(path)).load(path, load_options)
     return model
+
+
+def is_ctranslate2(path: Path) -> bool:
+    """Whether a folder holds a model of CTranslate2, whose file has the name that a student's may have, too."""
+    file = path / "model.bin"
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return b"Spec\0" in stream.read(64)
+
+
+def _torch_families(title: str) -> Any:
+    """The module of the families whose checkpoints PyTorch wrote.
+
+    Raises:
+        ExportError: PyTorch or `transformers` is not installed; the message names the extra that installs them.
+    """
+    try:
+        return import_module(TORCH_FAMILIES)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in TORCH_MODULES:
+            raise
+        raise ExportError(
+            f"{title} holds no student in the format of Marian, and what PyTorch wrote is read with it (there is no "
+            f"module {error.name}): {INSTALL_TORCH}"
+        ) from error
+
+
+def _refuse_equal_targets(model: SourceModel) -> None:
+    """Raises ExportError if two target languages give the model the same input, so that their outputs are the same."""
+    first: dict[tuple[object, ...], str] = {}
+    prefixes = model.source.prefix_ids if isinstance(model.source, TextSource) else {}
+    for target in model.target_languages:
+        prefix = prefixes.get(target, prefixes.get("", ()))
+        told = (prefix, model.target.forced_first_id(target))
+        if told in first:
+            raise ExportError(
+                f"nothing tells the target languages {first[told]} and {target} apart: give the text that precedes an "
+                f"input of each, --prefix {target}=TEXT, or one of them alone: --languages SOURCE-{target}"
+            )
+        first[told] = target
 
 
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
-    pairs = product(manifest.source_languages, manifest.target_languages)
-    families_with_languages = (*FAMILIES_WITH_OPTIONS, joeynmt.RECURRENT, student.FAMILY, *torch_files.FAMILIES)
-    return LoadOptions(manifest.task, tuple(pairs) if manifest.family in families_with_languages else ())
+    pairs = tuple(product(manifest.source_languages, manifest.target_languages))
+    has_languages = manifest.family == student.FAMILY or (
+        manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
+    )
+    source = manifest.source
+    return LoadOptions(
+        manifest.task,
+        pairs if has_languages else (),
+        prefixes=tuple(source.prefix_texts.items()) if isinstance(source, TextSource) else (),
+        max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
+    )

@@ -1,6 +1,7 @@
 """int8 layers of checkpoints whose weights are 8-bit numbers already."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ from regard.arrays import Float32Array
 from regard_export.descriptions.int8_weights import Int8Weight
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders, PrecisionBuilders
+from regard_export.precision.listed_heads import Int8List
 from regard_export.precision.quantized_layers import dynamic_head, dynamic_linear, quantized_embed
 
 
@@ -27,7 +29,7 @@ def checkpoint_int8_builders(tables: Sequence[Int8Weight]) -> PrecisionBuilders:
         return quantized_embed(graph, table, ids) if found is None else _int8_embed(graph, table, ids, found)
 
     builders = LayerBuilders(dynamic_linear, dynamic_head, embed)
-    return PrecisionBuilders(builders, builders)
+    return PrecisionBuilders(builders, replace(builders, listed=Int8List()))
 
 
 def _is_same_table(int8: Int8Weight, table: Float32Array) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Linear
@@ -9,6 +10,16 @@ from regard_export.onnx_graph.builder import GraphBuilder
 
 LinearBuilder = Callable[[GraphBuilder, str, Linear], str]
 """Adds a linear layer to a graph: (graph, input's name, layer) -> output's name."""
+
+
+class ListedHead(Protocol):
+    """Adds the projection to a list of words, whose weights the step graph reads as inputs."""
+
+    def select(self, graph: GraphBuilder, layer: Linear, ids: str) -> None:
+        """Adds the outputs of the select graph: the weights of the words with these ids, int64 [words]."""
+
+    def project(self, graph: GraphBuilder, x: str, width: int) -> str:
+        """Adds x W^T, float32 [slots, words], for x [slots, width] and the list's rows of W; without the bias."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +33,14 @@ class LayerBuilders:
         embed: adds a lookup: (graph, table float32 [vocabulary, ..., width], ids) -> [ids, ..., width].
         is_ranking_grouped: whether candidates are ranked in groups, which is faster on CPUs. GPUs sort in parallel,
             and may lack operators that the groups need.
+        listed: the projection to a list of words, with the same logits as `head`; None where there is none.
     """
 
     linear: LinearBuilder
     head: LinearBuilder
     embed: Callable[[GraphBuilder, Float32Array, str], str]
     is_ranking_grouped: bool = True
+    listed: ListedHead | None = None
 
 
 @dataclass(frozen=True)

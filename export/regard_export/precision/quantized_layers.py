@@ -25,6 +25,9 @@ MIN_SHARED_TABLE_SIZE = 2**23
 INT8_ACTIVATIONS = 4  # MatMulNBits' accuracy_level: activations are quantized too, a scale per row and block
 
 
+ROW_ZERO = np.uint8(128)  # the zero point of activations that have a scale per row
+
+
 def block_linear_8bit(graph: GraphBuilder, x: str, layer: Linear) -> str:
     """8-bit weights with a scale per block; the kernel quantizes activations with a scale per row and block."""
     quantized, scales = quantize_blocks_8bit(layer.weight)
@@ -69,26 +72,32 @@ def dynamic_linear(graph: GraphBuilder, x: str, layer: Linear) -> str:
 
     More operators than `block_linear_8bit`, but a faster product: for many rows or many outputs.
     """
-    quantized, scales = _per_output(layer)
+    quantized, scales = per_output(layer)
     return _dynamic_product(graph, x, layer, graph.constant(quantized, f"{layer.name}.outputs"), scales)
 
 
 def _dynamic_product(graph: GraphBuilder, x: str, layer: Linear, weight: str, scales: Float32Array) -> str:
     """The product of x, quantized by rows, with int8 [in, out] and its scales, float32 [out]."""
-    largest = graph.node("ReduceMax", graph.node("Abs", x), graph.constant(np.array([-1])), keepdims=1)
-    largest = graph.node("Max", largest, graph.constant(np.float32(np.finfo(np.float32).tiny)))
-    unit, zero = graph.constant(np.float32(1 / 127)), graph.constant(np.uint8(128))
-    rows = graph.node("QuantizeLinear", graph.node("Div", x, largest), unit, zero)
+    rows, unit, largest = quantized_rows(graph, x)
     y = graph.node(
         "com.microsoft.MatMulIntegerToFloat",
         rows,
         weight,
         unit,
         graph.constant(scales, f"{layer.name}.outputs.scales"),
-        zero,
+        graph.constant(ROW_ZERO),
     )
     y = graph.node("Mul", y, largest)
     return y if layer.bias is None else graph.node("Add", y, graph.constant(layer.bias, f"{layer.name}.bias"))
+
+
+def quantized_rows(graph: GraphBuilder, x: str) -> tuple[str, str, str]:
+    """x as uint8 with the zero point `ROW_ZERO`, the scale of these numbers, and what each row was divided by."""
+    largest = graph.node("ReduceMax", graph.node("Abs", x), graph.constant(np.array([-1])), keepdims=1)
+    largest = graph.node("Max", largest, graph.constant(np.float32(np.finfo(np.float32).tiny)))
+    unit = graph.constant(np.float32(1 / 127))
+    rows = graph.node("QuantizeLinear", graph.node("Div", x, largest), unit, graph.constant(ROW_ZERO))
+    return rows, unit, largest
 
 
 def static_linear(graph: GraphBuilder, x: str, layer: Linear, activation_range: ActivationRange) -> str:
@@ -96,7 +105,7 @@ def static_linear(graph: GraphBuilder, x: str, layer: Linear, activation_range: 
 
     The fewest operators and the fastest product, for one row and for many; clips activations to their range.
     """
-    quantized, scales = _per_output(layer)
+    quantized, scales = per_output(layer)
     weight = graph.constant(quantized, f"{layer.name}.outputs")
     return _static_product(graph, x, layer, activation_range, weight, scales)
 
@@ -128,7 +137,7 @@ def static_head(graph: GraphBuilder, x: str, layer: Linear, activation_range: Ac
     return _static_product(graph, x, layer, activation_range, *_head_weight(graph, layer))
 
 
-def _per_output(layer: Linear) -> tuple[NDArray[np.int8], Float32Array]:
+def per_output(layer: Linear) -> tuple[NDArray[np.int8], Float32Array]:
     """The weight as `quantize_per_output` returns it; the checkpoint's own 8-bit numbers if it has them."""
     if layer.int8 is None:
         return quantize_per_output(layer.weight)
@@ -136,7 +145,7 @@ def _per_output(layer: Linear) -> tuple[NDArray[np.int8], Float32Array]:
 
 
 def _head_weight(graph: GraphBuilder, layer: Linear) -> tuple[str, Float32Array]:
-    quantized, scales = _per_output(layer)
+    quantized, scales = per_output(layer)
     if layer.weight.size < MIN_SHARED_TABLE_SIZE and layer.int8 is None:
         return graph.constant(quantized, f"{layer.name}.outputs"), scales
     stored = graph.constant(quantized.T, f"{layer.name}.outputs")

@@ -1,5 +1,7 @@
 """Builders that write a graph's weights to a file as they add them, so that a graph need not fit into memory."""
 
+from dataclasses import replace
+
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Linear
 from regard_export.onnx_graph.builder import GraphBuilder
@@ -22,4 +24,4 @@ def with_weights_file(builders: LayerBuilders, weights: WeightsFile) -> LayerBui
         graph.store = weights
         return builders.embed(graph, table, ids)
 
-    return LayerBuilders(linear, head, embed)
+    return replace(builders, linear=linear, head=head, embed=embed)

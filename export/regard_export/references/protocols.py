@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from regard.arrays import Array, Float32Array
 from regard_service.generation import Generation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Source = Sequence[int] | NDArray[np.int64] | Float32Array
 """An encoder's input: the ids of a text (for a model that copies int64 [2, source], ids and words), or a picture's
@@ -37,9 +38,9 @@ class TeacherForced:
     cross_attention: Float32Array
 
     @classmethod
-    def from_tensors(cls, logits: Tensor, cross_attention: Tensor) -> Self:
+    def from_tensors(cls, logits: "Tensor", cross_attention: "Tensor") -> Self:
         """Computes the log-normalizer; shapes as above."""
-        return cls(logits.numpy(), torch.logsumexp(logits, dim=-1).numpy(), cross_attention.numpy())
+        return cls(logits.numpy(), logits.logsumexp(dim=-1).numpy(), cross_attention.numpy())
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class TextReference(Reference, Protocol):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of the decoder's ids, without special tokens."""
+
+
+@runtime_checkable
+class ControlTokenReference(TextReference, Protocol):
+    """An original model of texts that may hold control tokens."""
+
+    def read_control_tokens(self, text: str, key: str) -> list[int]:
+        """As `tokenize`, but every special token in the text is read as such."""
 
 
 @runtime_checkable

@@ -16,12 +16,18 @@ EARLY_STOPPING: dict[EarlyStopping, bool | str] = {"heuristic": False, "first": 
 
 
 def generation_config(
-    target: Target, generation: Generation, *, banned_ids: Sequence[int] = (), use_cache: bool = True
+    target: Target,
+    generation: Generation,
+    *,
+    banned_ids: Sequence[int] = (),
+    is_renormalized: bool = True,
+    use_cache: bool = True,
 ) -> GenerationConfig:
     """The engine's settings as `transformers` names them, without any of the model's own.
 
     Args:
-        banned_ids: tokens that are never generated; the other tokens' probabilities sum to 1.
+        banned_ids: tokens that are never generated.
+        is_renormalized: whether the other tokens' probabilities sum to 1; else those of all tokens do.
         use_cache: whether the model has a KV cache.
     """
     beam_options: dict[str, Any] = {}
@@ -42,7 +48,7 @@ def generation_config(
         eos_token_id=list(target.end_ids),
         pad_token_id=target.pad_id,
         bad_words_ids=[[banned] for banned in banned_ids] or None,
-        renormalize_logits=bool(banned_ids),
+        renormalize_logits=bool(banned_ids) and is_renormalized,
         use_cache=use_cache,
         do_sample=False,
         return_dict_in_generate=True,

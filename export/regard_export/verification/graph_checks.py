@@ -5,12 +5,13 @@ from itertools import cycle
 
 import numpy as np
 
-from regard.arrays import Float32Array
+from regard.arrays import Float32Array, Int64Array
 from regard_export.decoding.variant_engine import Ids, VariantEngine, attention_of
 from regard_export.references.protocols import Generated, Reference, Source, TeacherForced
 from regard_export.verification.check_report import Check
 from regard_export.verification.differences import larger, max_difference, spread
 from regard_service.engine.core.result import EngineHypothesis
+from regard_service.generation import Generation
 
 # Of float32 against the original, which sums in another order; of memory and logits in units of their `spread`.
 MEMORY_TOLERANCE = 1e-3
@@ -149,6 +150,36 @@ def check_row_independence(engine: VariantEngine, sources: Sequence[Source], tar
         num_other += int((among.logits.argmax(-1) != alone.logits.argmax(-1)).sum())
     yield Check("rows: largest difference of logits, alone and in a crowd", difference, INDEPENDENCE_TOLERANCE)
     yield Check("rows: best tokens that differ, alone and in a crowd", num_other, 0)
+
+
+def check_shortlist(engine: VariantEngine, sources: Sequence[Source], max_new_tokens: int) -> Iterator[Check]:
+    """Checks greedy search among the shortlist's words: against all logits, and of a source alone and in a batch.
+
+    How many outputs differ from those over the whole vocabulary is informative only.
+    """
+    generation, start_id = Generation(max_new_tokens), engine.manifest.target.start_id
+    together = list(engine.search(sources, generation, is_listed=True))
+    whole = list(engine.search(sources, generation))
+    num_other, difference = 0, 0.0
+    for source, output in zip(sources, together, strict=True):
+        alone = next(engine.search([source], generation, is_listed=True))
+        num_other += alone.tokens.tolist() != output.tokens.tolist()
+        forced = engine.teacher_force([source], [[start_id, *output.tokens[:-1].tolist()]])[0]
+        expected = _logprobs_among(forced.logits, engine.allowed_words(source), output.tokens)
+        difference = larger(difference, max_difference(output.logprobs, expected))
+    num_changed = sum(x.tokens.tolist() != y.tokens.tolist() for x, y in zip(together, whole, strict=True))
+    yield Check("shortlist: outputs that differ, alone and in a batch", num_other, 0)
+    yield Check("shortlist: largest difference of log-probabilities from all logits", difference, LOGITS_TOLERANCE)
+    yield Check("shortlist: outputs that differ from those over the whole vocabulary", num_changed)
+
+
+def _logprobs_among(logits: Float32Array, words: Int64Array, tokens: Int64Array) -> Float32Array:
+    """The log-probabilities of tokens among a list of words, float32 [target]; logits: [target, vocabulary]."""
+    listed = logits[:, words].astype(np.float64)
+    largest = listed.max(-1)
+    normalizer = largest + np.log(np.exp(listed - largest[:, None]).sum(-1))
+    chosen: Float32Array = (logits[np.arange(len(tokens)), tokens] - normalizer).astype(np.float32)
+    return chosen
 
 
 def compare_precisions(

@@ -3,21 +3,24 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 
 import numpy as np
 
 from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture, example_pictures
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
-from regard_export.references.protocols import PictureReference, Reference, TextReference
+from regard_export.references.protocols import ControlTokenReference, PictureReference, Reference, TextReference
 from regard_export.verification.check_report import Check
 from regard_export.verification.differences import max_difference
-from regard_service.bundle import Bundle, ImageSource
+from regard_service.bundle import Bundle, ImageSource, TextSource
 from regard_service.pictures.reader import ImageReader
 from regard_service.text.reading import SourceReader
+from regard_service.text.tokenizer import load_tokenizer
 from regard_service.text.writing import TargetWriter
 
 PIXELS_TOLERANCE = 1e-5  # of normalized pixels, which are about 1
+MAX_ADDED_TOKENS = 16  # of each kind, that verification types
 RESIZING_TOLERANCE = 2.0  # of 255: the server averages large pictures before it filters them
 
 
@@ -31,8 +34,47 @@ def check_inputs(bundle: Bundle, reference: Reference) -> Iterator[Check]:
     manifest = bundle.manifest
     keys = manifest.styles or manifest.target_languages or ("",)
     language = next(iter(manifest.source_languages), "")
-    texts = TRICKY_TEXTS + EXAMPLE_SENTENCES
-    return compare_texts(reference, SourceReader(bundle), TargetWriter(bundle), texts, keys, language)
+    reader, typed = SourceReader(bundle), added_tokens(bundle)
+    control = [token.content for token in source.control_tokens][:MAX_ADDED_TOKENS]
+    texts = (*TRICKY_TEXTS, *EXAMPLE_SENTENCES, *texts_with(typed), *texts_with(control))
+    checks = compare_texts(reference, reader, TargetWriter(bundle), texts, keys, language)
+    if control and isinstance(reference, ControlTokenReference):
+        return chain(checks, compare_control_tokens(reference, reader, control, keys, language))
+    return checks
+
+
+def added_tokens(bundle: Bundle) -> list[str]:
+    """The first ordinary tokens that were added to the source's tokenizer, and that typed texts may hold."""
+    source = bundle.manifest.source
+    if not isinstance(source, TextSource):
+        return []
+    tokens = load_tokenizer(bundle, source.tokenizer).get_added_tokens_decoder().values()
+    return [token.content for token in tokens if not token.special][:MAX_ADDED_TOKENS]
+
+
+def texts_with(tokens: Sequence[str]) -> Iterator[str]:
+    """Texts in which each token stands alone, between spaces, at the ends, and within words and punctuation."""
+    for token in tokens:
+        yield f"The {token} Covid {token} dog."
+        yield f"{token} Where is({token}), a{token}b {token}{token}  {token}"
+    if len(tokens) > 1:
+        yield "Yes, " + " ".join(tokens) + "."
+
+
+def compare_control_tokens(
+    reference: ControlTokenReference,
+    reader: SourceReader,
+    tokens: Sequence[str],
+    keys: Sequence[str],
+    language: str = "",
+) -> Iterator[Check]:
+    """Compares the ids of texts whose request names control tokens with the original's, which always reads them."""
+    num_wrong = 0
+    for text, key in product(texts_with(tokens), keys):
+        named = frozenset(tokens)
+        read = reader.read(text, field="text", key=key, truncation="truncate", language=language, control_tokens=named)
+        num_wrong += not read.num_truncated and read.ids.tolist() != reference.read_control_tokens(text, key)
+    yield Check("inputs with control tokens tokenized differently", num_wrong, 0)
 
 
 @dataclass

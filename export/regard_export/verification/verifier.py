@@ -4,9 +4,12 @@ The graphs run in the server's own code (`decoding/variant_engine.py`), on real 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+import numpy as np
 
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.decoding.variant_engine import Ids, VariantEngine
@@ -16,7 +19,7 @@ from regard_export.resources.memory import release_memory
 from regard_export.resources.threads import half_of_torch_threads
 from regard_export.verification import graph_checks
 from regard_export.verification.check_report import Check, CheckReport
-from regard_export.verification.dev_quality import dev_scores
+from regard_export.verification.dev_quality import Texts, dev_scores, dev_texts, metric_drop
 from regard_export.verification.input_checks import check_inputs
 from regard_export.verification.reference_outputs import ReferenceOutputs, run_reference
 from regard_export.verification.task_metrics import TASK_METRICS
@@ -26,6 +29,7 @@ from regard_service.engine.core.result import EngineHypothesis
 
 TIMED_BATCH_SIZES = (1, 32)
 MAX_CROWD_SOURCES, MAX_CROWD_STEPS = 4, 24  # that are compared alone and in a batch
+MAX_LISTED_SOURCES = 8  # that are decoded with a shortlist
 LIBRARIES = ("onnx", "onnxruntime", "torch", "transformers", "tokenizers", "sacrebleu")
 
 StageCallback = Callable[[str], None]
@@ -62,7 +66,7 @@ class Verifier:
         self._sections: dict[str, list[Check]] = {}
         self._facts: dict[str, Any] = {
             "num_sentences": len(self._workload.sources),
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": dict(_versions()),
             "step_ms": {},
         }
         self._reference_outputs: ReferenceOutputs | None = None
@@ -104,11 +108,11 @@ class Verifier:
         self._on_stage(f"{precision}: soundness, independence of rows")
         forced = engine.teacher_force(self._workload.sources[: len(targets)], targets)
         section += self._check_alone(engine, targets, forced)
-        scores = self._dev_scores(precision, engine) if self._dev else {}
+        texts = self._dev_texts(precision, engine) if self._dev else {}
         if self._baseline is None:
-            self._baseline = _Baseline(precision, targets, forced, scores)
+            self._baseline = _Baseline(precision, targets, forced, texts)
         elif self._baseline.precision == "float32":
-            section += self._compare_with_float32(self._baseline, forced, scores)
+            section += self._compare_with_float32(precision, self._baseline, forced, texts)
 
     def _compare_with_original(
         self, engine: VariantEngine, reference: Reference, section: list[Check]
@@ -172,21 +176,30 @@ class Verifier:
         yield from graph_checks.check_soundness(engine, sources[: len(targets)], forced)
         few = [target[:MAX_CROWD_STEPS] for target in targets[:MAX_CROWD_SOURCES]]
         yield from graph_checks.check_row_independence(engine, sources[: len(few)], few)
+        if engine.has_shortlist:
+            yield from graph_checks.check_shortlist(engine, sources[:MAX_LISTED_SOURCES], MAX_CROWD_STEPS)
 
-    def _dev_scores(self, precision: Precision, engine: VariantEngine) -> dict[str, float]:
-        """The task's metric on dev examples, by target language or style."""
+    def _dev_texts(self, precision: Precision, engine: VariantEngine) -> Texts:
+        """The outputs for the dev examples; their metric becomes a fact."""
         self._on_stage(f"{precision}: quality on dev examples")
-        scores = dev_scores(engine, self._bundle, self._dev, self._metric)
-        self._facts["dev"][f"{precision}_{self._metric.name}"] = scores
-        return scores
+        texts = dev_texts(engine, self._bundle, self._dev)
+        self._facts["dev"][f"{precision}_{self._metric.name}"] = dev_scores(texts, self._dev, self._metric)
+        return texts
 
     def _compare_with_float32(
-        self, float32: "_Baseline", forced: Sequence[TeacherForced], scores: Mapping[str, float]
+        self, precision: Precision, float32: "_Baseline", forced: Sequence[TeacherForced], texts: Texts
     ) -> Iterator[Check]:
         yield from graph_checks.compare_precisions(float32.forced, forced, float32.targets)
-        if scores:
+        if texts:
+            drop = metric_drop(float32.texts, texts, self._dev, self._metric)
             title = f"drop in dev {self._metric.name} against float32"
-            yield Check(title, _mean(float32.scores) - _mean(scores), self._metric.max_drop)
+            yield Check(title, drop.value)
+            # Few examples make a wide interval: then only a drop that is no accident fails.
+            yield Check(f"{title}: lower end of its 95 % interval", drop.least, self._metric.max_drop)
+            self._facts["dev"][f"{precision}_{self._metric.name}_drop"] = {
+                "value": round(drop.value, 3),
+                "plus_or_minus": round(drop.half_width, 3) if np.isfinite(drop.half_width) else None,
+            }
 
 
 @dataclass(frozen=True)
@@ -196,8 +209,11 @@ class _Baseline:
     precision: Precision
     targets: Sequence[Ids]
     forced: Sequence[TeacherForced]
-    scores: Mapping[str, float]
+    texts: Texts
 
 
-def _mean(scores: Mapping[str, float]) -> float:
-    return sum(scores.values()) / len(scores)
+def _versions() -> Iterator[tuple[str, str]]:
+    """The installed libraries; models that PyTorch did not write need no torch."""
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

@@ -16,12 +16,19 @@ from regard_export.writing.text_use import TextUse
 from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
 
 FLOAT32_BYTES = 4
+SHORTLIST_FILE = "shortlist.bin"
 
 
 def write_tokenizers(folder: Path, model: SourceModel) -> None:
     """Writes the files that the manifest's source and target name."""
     for file, content in model.tokenizers.items():
         (folder / file).write_text(content, encoding="utf-8")
+
+
+def write_shortlist(folder: Path, model: SourceModel) -> None:
+    """Writes the shortlist, if the model has one."""
+    if model.shortlist:
+        (folder / SHORTLIST_FILE).write_bytes(model.shortlist)
 
 
 def write_manifest(
@@ -85,6 +92,7 @@ def _manifest(
         attention=_attention(model, alignment),
         memory=model.architecture.memory,
         state=model.architecture.state,
+        shortlist=SHORTLIST_FILE if model.shortlist else None,
         variants=tuple(variants),
         provenance=_exported_now(model.provenance),
         scores=dict(model.scores),
@@ -107,12 +115,12 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
     architecture = model.architecture
     last = architecture.attention_layers - 1
     if alignment is not None:
-        heads, method = alignment.heads, alignment.method
+        heads, method, is_shifted = alignment.heads, alignment.method, alignment.is_shifted
     elif model.alignment_heads:
-        heads, method = model.alignment_heads, model.alignment_method
+        heads, method, is_shifted = model.alignment_heads, model.alignment_method, model.alignment_shifted
     else:
         heads = tuple((last, head) for head in range(architecture.attention_heads))
-        method = "mean of all heads of the last layer"
+        method, is_shifted = "mean of all heads of the last layer", False
     encoder = (architecture.encoder_layers, architecture.encoder_heads) if has_trace(architecture) else (0, 0)
     return AttentionLayout(
         layers=model.architecture.attention_layers,
@@ -121,5 +129,5 @@ def _attention(model: SourceModel, alignment: AlignmentChoice | None) -> Attenti
         encoder_heads=encoder[1],
         alignment_heads=heads,
         alignment_method=method,
-        alignment_shifted=alignment is not None and alignment.is_shifted,
+        alignment_shifted=is_shifted,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onnx import save_model
 
-from regard_export.architectures.architecture import Architecture, has_int8_weights, has_trace
+from regard_export.architectures.architecture import Architecture, Listable, has_int8_weights, has_trace
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.contract import BuiltGraph
@@ -50,6 +50,13 @@ def write_variant(
         if has_trace(architecture):
             release_memory()
             trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(builders), weights)
+        select = listed_step = None
+        if model.shortlist and isinstance(architecture, Listable) and builders.step.listed is not None:
+            release_memory()
+            select = _save(folder, f"{precision}/select.onnx", architecture.select(builders.step), weights)
+            listed_step = _save(
+                folder, f"{precision}/listed_step.onnx", architecture.listed_step(builders.step), weights
+            )
     release_memory()
     return Variant(
         precision=precision,
@@ -57,6 +64,8 @@ def write_variant(
         encode=encode,
         step=step,
         trace=trace,
+        select=select,
+        listed_step=listed_step,
         narrow_weights=precision in ("int8", "int4") and not has_int8_weights(architecture),
     )
 

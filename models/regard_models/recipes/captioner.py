@@ -1,17 +1,18 @@
 """Recipe of `flickr8k`: captions for photographs (Hodosh et al. 2013), over the frozen EfficientNet-Lite0.
 
-    python -m regard_models.recipes.captioner --data DATA/flickr8k --out OUT [--minutes 35] [--reinforced-minutes 0]
+    python -m regard_models.recipes.captioner --data DATA/flickr8k --out OUT [--steps 2200] [--reinforced-steps 0]
 
 The recipe computes the features of the images once and stores them in OUT/features (1.6 GB). Training changes only the
-layers that read the features: first on human captions, then for --reinforced-minutes on the CIDEr-D of drawn captions,
+layers that read the features: first on human captions, then for --reinforced-steps on the CIDEr-D of drawn captions,
 which the shipped model skipped. It keeps the epoch with the best BLEU-4 of greedy captions on dev.
 """
 
 import argparse
 import json
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from regard_models.recipes.captioner_reward import CiderD, self_critical_loss
 from regard_models.recipes.captioner_scores import bleu
 from regard_models.recipes.captioner_search import caption
 from regard_models.recipes.tokenizer import train_tokenizer
-from regard_models.recipes.training import Minutes, TrainingPlan, train
+from regard_models.recipes.training import TrainingLoop, TrainingPlan, endless, named
 
 VOCAB_SIZE = 3072
 IMAGES_PER_BATCH = 32  # with five captions each
@@ -73,8 +74,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with train.tar and train.jsonl.gz, and dev")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--decoder", choices=CONFIGS, default="transformer")
-    parser.add_argument("--minutes", type=float, default=35, help="training on human captions, in total over all calls")
-    parser.add_argument("--reinforced-minutes", type=float, default=0, help="then on CIDEr-D, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2200, help="on human captions, in total over all calls")
+    parser.add_argument("--reinforced-steps", type=int, default=0, help="then on CIDEr-D, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--feature-dropout", type=float, default=0.2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -87,13 +88,22 @@ def main() -> None:
     model = build(config, dropout=options.dropout, feature_dropout=options.feature_dropout)
     model.encoder.load_state_dict(corpus.encoder.state_dict())
     training = Training(model.to(options.device), config, corpus, options.out, options.device)
-    plan = TrainingPlan(Minutes(options.minutes), peak_rate=1e-3, warmup_steps=200, hold=0.2)
+    plan = _plan(corpus, options.steps, peak_rate=1e-3, warmup_steps=200, decay_share=0.8)
     training.run(plan, lambda batch: caption_loss(model, batch), "written")
-    if options.reinforced_minutes:
+    if options.reinforced_steps:
         cider = CiderD(corpus.views[0].captions)
-        plan = TrainingPlan(Minutes(options.reinforced_minutes), peak_rate=1e-4, warmup_steps=20, hold=0.5)
+        plan = _plan(corpus, options.reinforced_steps, peak_rate=1e-4, warmup_steps=20, decay_share=0.5)
         training.run(plan, lambda batch: self_critical_loss(model, corpus.vocabulary, cider, batch), "reinforced")
     training.finish()
+
+
+def _plan(corpus: "Corpus", steps: int, *, peak_rate: float, warmup_steps: int, decay_share: float) -> TrainingPlan:
+    """Validates at the end of each epoch."""
+    num_batches = math.ceil(len(corpus.views[0].captions) / IMAGES_PER_BATCH)
+    decay_steps = round(decay_share * steps)
+    return TrainingPlan(
+        steps, peak_rate, warmup_steps=warmup_steps, decay_steps=decay_steps, validate_every=num_batches
+    )
 
 
 @dataclass(frozen=True)
@@ -152,19 +162,26 @@ class Training:
         self._phases: dict[str, Any] = {}
 
     def run(self, plan: TrainingPlan, loss_of: Callable[[CaptionBatch], Tensor], phase: str) -> None:
-        """Spends the plan's budget, continuing where an earlier call stopped; takes the best epoch, or the mean of
-        it and the last one (Wortsman et al. 2022, "Model soups"), whichever scores higher.
+        """Makes the plan's steps, continuing where an earlier call stopped; takes the best epoch, or the mean of it
+        and the last one (Wortsman et al. 2022, "Model soups"), whichever scores higher.
         """
-        state, best = self._out / f"{phase}.pt", self._out / phase
+        state, best = self._out / f"{phase}-training", self._out / phase
         if not best.exists():
             self._keep_better(best)  # the start of a phase counts too
-        steps = train(self._model, loss_of, self._epochs(best), plan, state, device=self._device)
+        TrainingLoop(
+            state,
+            self._model,
+            endless(self._epochs),
+            lambda batch: named(loss_of(batch)),
+            lambda model, step: self._keep_better(best),
+            device=self._device,
+        ).run(plan)
         last = {name: weight.cpu() for name, weight in stored_weights(self._model).items()}
         self._keep_better(best)
         load_weights(self._model, mean_weights(Checkpoint.load(best).weights, last))
         self._keep_better(best)
         load_weights(self._model, Checkpoint.load(best).weights)
-        self._phases[phase] = {**asdict(plan.budget), "steps": steps, "device": self._device}
+        self._phases[phase] = {"steps": plan.steps, "device": self._device}
 
     def finish(self) -> None:
         """Writes the checkpoint with its dev scores by beam search."""
@@ -184,20 +201,19 @@ class Training:
         }
         self._save(self._out, card)
 
-    def _epochs(self, best: Path) -> Iterator[Iterator[CaptionBatch]]:
+    def _epochs(self) -> Iterator[Iterator[CaptionBatch]]:
         rng = random.Random(1)
         while True:
             yield epoch(self._corpus.views, self._corpus.vocabulary, num_images=IMAGES_PER_BATCH, rng=rng)
-            self._keep_better(best)
-            self._model.train()
 
-    def _keep_better(self, folder: Path) -> None:
-        """Saves the current model unless the folder's model scores higher on dev."""
+    def _keep_better(self, folder: Path) -> dict[str, float]:
+        """Saves the current model unless the folder's model scores higher on dev; returns its scores."""
         scores = self._scores(num_beams=1)
         print(f"\n{folder.name}: {scores}", flush=True)
         card = folder / "card.json"
         if not card.exists() or scores["bleu4"] > json.loads(card.read_text())["scores"]["bleu4"]:
             self._save(folder, {"scores": scores})
+        return scores
 
     def _scores(self, *, num_beams: int) -> dict[str, float]:
         outputs = caption(

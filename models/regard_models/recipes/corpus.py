@@ -1,15 +1,15 @@
 """Parallel text for the translation recipes: reading, augmenting, batching."""
 
-import gzip
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from regard_models.recipes.pairs import Pair
 
 IGNORED_LABEL = -100
 
@@ -23,27 +23,6 @@ NAMES = (
 ).split()
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A sentence and its translation; `language` is the target's code."""
-
-    source: str
-    target: str
-    language: str
-
-
-def read_pairs(folder: Path, split: str, language: str, *, source_language: str = "en") -> list[Pair]:
-    """Reads the pairs of lines in `SPLIT.en.gz` and `SPLIT.LANGUAGE.gz` of a folder; collapses white space."""
-    sides = []
-    for code in (source_language, language):
-        with gzip.open(folder / f"{split}.{code}.gz", "rt", encoding="utf-8") as lines:
-            sides.append([" ".join(line.split()) for line in lines])
-    if len(sides[0]) != len(sides[1]):
-        counts = f"{len(sides[0])} {source_language} and {len(sides[1])} {language} lines"
-        raise ValueError(f"{folder}: {split} has {counts}")
-    return [Pair(source, target, language) for source, target in zip(*sides, strict=True)]
-
-
 def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
     """Replaces "Tom", a name in a fifth of Tatoeba, by other names, so that a model does not favour it.
 
@@ -54,7 +33,7 @@ def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
     if not in_source or len(in_source) != len(in_target) or rng.random() < keep:
         return pair
     name = rng.choice(NAMES)
-    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language)
+    return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language, pair.links)
 
 
 def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list[Pair]:

@@ -1,6 +1,6 @@
 """Recipe of `multi30k-bahdanau` and `multi30k-luong`: English to German, descriptions of photographs.
 
-    python -m regard_models.recipes.recurrent --data DATA/multi30k --style bahdanau --out OUT [--minutes 45]
+    python -m regard_models.recipes.recurrent --data DATA/multi30k --style bahdanau --out OUT [--steps 2400]
 
 Trains the two recurrent translators of 2015 on the same sentences (Elliott et al. 2016) as the transformer of
 `multi30k.py`, but without another corpus before.
@@ -17,9 +17,10 @@ from tokenizers import Tokenizer
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, Style
-from regard_models.recipes.corpus import Pair, pad_batch, read_pairs
+from regard_models.recipes.corpus import pad_batch
+from regard_models.recipes.pairs import Pair, read_pairs
 from regard_models.recipes.tokenizer import END, PAD, START, train_tokenizer
-from regard_models.recipes.training import Minutes, TrainingPlan
+from regard_models.recipes.training import TrainingPlan
 from regard_models.recipes.translation import Vocabulary, fit
 
 LANGUAGE = "de"
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with train.en.gz and train.de.gz")
     parser.add_argument("--style", choices=CONFIGS, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=45, help="training time, in total over all calls")
+    parser.add_argument("--steps", type=int, default=2400, help="optimizer steps, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
@@ -56,8 +57,8 @@ def main() -> None:
     vocabulary = Vocabulary(tokenizer_of(pairs))
     config = CONFIGS[options.style]
     net = RecurrentTranslator(config, dropout=options.dropout).to(options.device)
-    plan = TrainingPlan(Minutes(options.minutes), peak_rate=2e-3, warmup_steps=200)
-    steps = fit(net, vocabulary, repeat(pairs), plan, options.out, device=options.device, max_tokens=2048)
+    plan = TrainingPlan(options.steps, peak_rate=2e-3, warmup_steps=200, decay_steps=7 * options.steps // 10)
+    fit(net, vocabulary, lambda: repeat(pairs), plan, options.out, device=options.device, max_tokens=2048)
     scores = {
         f"{split}_{LANGUAGE}_greedy_bleu": greedy_bleu(
             net, vocabulary, read_pairs(options.data, split, LANGUAGE), device=options.device
@@ -75,8 +76,7 @@ def main() -> None:
         "license": "research and non-commercial use (Multi30k states no licence)",
         "recipe": "models/regard_models/recipes/recurrent.py",
         "training": {
-            "minutes": options.minutes,
-            "steps": steps,
+            "steps": options.steps,
             "device": options.device,
             "dropout": options.dropout,
         },

@@ -1,6 +1,6 @@
 """Recipe of `headlines`: one pointer-generator network for subjects of e-mails and headlines of news stories.
 
-    python -m regard_models.recipes.summarizer --data DATA --out OUT [--minutes 58] [--device cuda]
+    python -m regard_models.recipes.summarizer --data DATA --out OUT [--steps 6300] [--device cuda]
 
 A token before the source names the style. A short second training adds the coverage loss after the main training, as
 in See et al. 2017, section 5.
@@ -10,6 +10,7 @@ import argparse
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ from regard_models.recipes.summaries import (
     without_unknowable,
 )
 from regard_models.recipes.tokenizer import END, UNKNOWN
-from regard_models.recipes.training import Minutes, TrainingPlan, train
+from regard_models.recipes.training import TrainingLoop, TrainingPlan, endless, named
 from regard_models.recipes.word_vocabulary import SPACE, WordUse, build_tokenizer, choose_words, words
 
 FAMILY = "regard-pointer-generator"
@@ -42,7 +43,7 @@ MAX_SOURCE = 120  # words of the source in training, with 96 % of all copyable w
 MAX_TARGET = 24
 MAX_SOURCE_SERVED = 400  # more than in training: later words change ROUGE-L on dev by only 0.2 points
 GENERATION = {"num_beams": 4, "length_penalty": 1.0, "no_repeat_ngram_size": 2, "max_new_tokens": MAX_TARGET}
-COVERAGE_SHARE = 0.15  # of the training time
+COVERAGE_SHARE = 0.15  # of the steps
 CARD = {
     "name": "headlines",
     "task": "summarization",
@@ -70,7 +71,7 @@ class Stage:
     """
 
     name: str
-    minutes: float
+    steps: int
     peak_rate: float
     coverage_weight: float = 0.0
     email_share: int = 1
@@ -183,17 +184,22 @@ def main() -> None:
         for part in (emails, list(map(without_unknowable, stories)))
     )
     model = PointerGeneratorNetwork(config, dropout=options.dropout).to(options.device)
-    steps = 0
     scores: dict[str, float] = {}
-    for stage in _stages(options.minutes):
+    for stage in _stages(options.steps):
         loss_of = loss_function(model, stage.coverage_weight)
-        passes = epochs(coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
-        plan = TrainingPlan(Minutes(stage.minutes), peak_rate=stage.peak_rate, warmup_steps=300)
-        steps += train(model, loss_of, passes, plan, options.out / f"{stage.name}.pt", device=options.device)
+        passes = partial(epochs, coded_emails, coded_stories, vocabulary, email_share=stage.email_share)
+        plan = TrainingPlan(stage.steps, peak_rate=stage.peak_rate, warmup_steps=300, decay_steps=7 * stage.steps // 10)
+        TrainingLoop(
+            options.out / stage.name,
+            model,
+            endless(passes),
+            lambda batch, loss_of=loss_of: named(loss_of(batch)),  # type: ignore[misc]
+            device=options.device,
+        ).run(plan)
         for documents in dev.values():
             scores |= dev_scores(model, vocabulary, documents, device=options.device)
         print(stage.name, scores, flush=True)
-    training = {"minutes": options.minutes, "steps": steps, "device": options.device}
+    training = {"steps": options.steps, "device": options.device}
     weights = {name: x for name, x in model.state_dict().items() if name != "head.weight"}
     card = {**CARD, "training": training, "scores": scores}
     Checkpoint({"family": FAMILY, **config.to_json()}, weights, tokenizer, card).save(options.out)
@@ -203,7 +209,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with aeslc and reuters21578_headlines")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=58, help="training time, in total over all calls")
+    parser.add_argument("--steps", type=int, default=6300, help="optimizer steps, in total over all calls")
     parser.add_argument("--dropout", type=float, default=0.3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
@@ -218,11 +224,11 @@ def _tokenizer(file: Path, emails: Sequence[Document], stories: Sequence[Documen
     return tokenizer
 
 
-def _stages(minutes: float) -> tuple[Stage, Stage]:
-    coverage_minutes = COVERAGE_SHARE * minutes
+def _stages(steps: int) -> tuple[Stage, Stage]:
+    coverage_steps = round(COVERAGE_SHARE * steps)
     return (
-        Stage("main", minutes - coverage_minutes, peak_rate=1e-3),
-        Stage("coverage", coverage_minutes, peak_rate=2e-4, coverage_weight=1.0, email_share=2),
+        Stage("main", steps - coverage_steps, peak_rate=1e-3),
+        Stage("coverage", coverage_steps, peak_rate=2e-4, coverage_weight=1.0, email_share=2),
     )
 
 

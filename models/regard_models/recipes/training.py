@@ -1,14 +1,25 @@
-"""The training loop of the recipes: a budget of steps or of minutes, resumable, with a progress bar."""
+"""The training loop of the recipes, which ends by steps: the same result on a slow and on a fast machine.
 
+Batches are a function of their number, and the state holds all that a step depends on: on one machine, a training that
+was interrupted ends at the weights of one that was not.
+"""
+
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from regard_models.recipes.processes import Processes
+
+Weights = dict[str, Tensor]
+Log = dict[str, Any]
 
 
 class TrainingBatch(Protocol):
@@ -22,37 +33,11 @@ class TrainingBatch(Protocol):
         """The same on a device."""
 
 
+ALONE = Processes()
+Net = TypeVar("Net", bound=nn.Module)
 Batch = TypeVar("Batch", bound=TrainingBatch)
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A budget of optimizer steps: training ends at the same weights, however fast the machine is."""
-
-    steps: int
-    unit: ClassVar[str] = "steps"
-
-    @property
-    def total(self) -> float:
-        return self.steps
-
-    def spent(self, step: int, elapsed_s: float) -> float:
-        return step
-
-
-@dataclass(frozen=True)
-class Minutes:
-    """A budget of wall-clock time: a fast machine makes more steps in it than a slow one."""
-
-    minutes: float
-    unit: ClassVar[str] = "s"
-
-    @property
-    def total(self) -> float:
-        return 60 * self.minutes
-
-    def spent(self, step: int, elapsed_s: float) -> float:
-        return elapsed_s
+Loss = tuple[Tensor, dict[str, float]]
+"""A batch's mean loss in nats per label, and its parts by name for the log."""
 
 
 @dataclass(frozen=True)
@@ -60,130 +45,256 @@ class TrainingPlan:
     """How long and how fast to learn.
 
     Attributes:
-        budget: when training ends; the learning rate is zero then.
-        peak_rate: learning rate after `warmup_steps`.
-        hold: share of the budget after which the rate falls linearly to zero.
-        save_every_s: seconds between saved states, from which a later call continues.
+        steps: optimizer steps, those of earlier calls included.
+        peak_rate: learning rate after `warmup_steps`, until it falls linearly to zero over the last `decay_steps`.
+        accumulate: number of batches whose gradients make a step.
+        average: number of snapshots, `average_every` steps apart, whose mean is the result; 1 takes the last weights.
+        validate_every: steps between validations of that mean, each a line of the log; the last step has one too.
+        save_every_s: seconds between saved states; does not change the result.
     """
 
-    budget: Steps | Minutes
+    steps: int
     peak_rate: float
     warmup_steps: int = 500
-    hold: float = 0.3
+    decay_steps: int = 1000
+    accumulate: int = 1
     max_gradient_norm: float = 1.0
-    save_every_s: float = 120.0
+    average: int = 1
+    average_every: int = 100
+    validate_every: int = 500
+    save_every_s: float = 300.0
 
-    def is_spent(self, step: int, elapsed_s: float) -> bool:
-        return self.budget.spent(step, elapsed_s) >= self.budget.total
-
-    def rate(self, step: int, elapsed_s: float) -> float:
-        progress = self.budget.spent(step, elapsed_s) / self.budget.total
-        decay = min(1.0, max(0.0, (1 - progress) / (1 - self.hold)))
-        return self.peak_rate * min(1.0, (step + 1) / self.warmup_steps) * decay
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, from 0."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        decay = min(1.0, (self.steps - step) / max(self.decay_steps, 1))
+        return self.peak_rate * min(warmup, decay)
 
 
-def train(
-    model: nn.Module,
-    loss_of: Callable[[Batch], Tensor],
-    epochs: Iterator[Iterator[Batch]],
-    plan: TrainingPlan,
-    state_file: Path,
-    *,
-    device: str,
-    clock: Callable[[], float] = time.monotonic,
-) -> int:
-    """Trains until the plan's budget is spent; continues from `state_file` if it exists.
+@dataclass
+class _Progress:
+    """What a later call must know beside weights and optimizer."""
+
+    step: int = 0
+    num_tokens: int = 0
+    seconds: float = 0.0
+
+
+def named(loss: Tensor) -> Loss:
+    """A loss that has no parts."""
+    return loss, {"loss": loss.item()}
+
+
+def endless(epochs: Callable[[], Iterator[Iterator[Batch]]]) -> Callable[[int], Iterator[Batch]]:
+    """The batches of epochs from a number on, for `TrainingLoop`.
 
     Args:
-        loss_of: the mean loss of a batch, in nats per label.
-        epochs: endless; each item is one pass over the data.
-        clock: seconds; counts only for a budget of minutes, and for when the state is saved.
-
-    Returns:
-        the number of steps, those of earlier calls included.
-
-    Raises:
-        ValueError: the epochs ended before the budget was spent.
+        epochs: makes the same endless epochs at every call.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
-    )
-    step, spent_s = load_state(state_file, model, optimizer, device)
-    has_bfloat16 = gains_by_bfloat16(device)
-    started = saved = clock()
-    model.train()
-    with _ProgressBar(plan.budget, step, spent_s) as bar:
-        for batch in (batch for epoch in epochs for batch in epoch):
-            now = clock()
-            elapsed_s = spent_s + now - started
-            is_spent = plan.is_spent(step, elapsed_s)
-            if is_spent or now - saved > plan.save_every_s:
-                save_state(state_file, model, optimizer, step=step, spent_s=elapsed_s)
-                saved = now
-            if is_spent:
-                return step
-            for group in optimizer.param_groups:
-                group["lr"] = plan.rate(step, elapsed_s)
-            with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16):
-                loss = loss_of(batch.to(device))
-            _descend(model, optimizer, loss, plan.max_gradient_norm)
-            step += 1
-            bar.show(step, elapsed_s, loss.item(), batch.num_tokens)
-    raise ValueError("the epochs ended before the plan's budget was spent")
+    return lambda first: islice(chain.from_iterable(epochs()), first, None)
 
 
-def _descend(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, max_gradient_norm: float) -> None:
-    """Takes one step along the clipped gradient of a loss."""
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), max_gradient_norm)
-    optimizer.step()
-    optimizer.zero_grad()
+class TrainingLoop(Generic[Net, Batch]):
+    """A training in a folder, which later calls continue.
+
+    Args:
+        folder: for the state, the snapshots, and `log.jsonl`.
+        batches: the endless batches from a number on.
+        validate: scores of the averaged weights, for the log; called with the model that holds them, and with the step.
+        processes: share the batches of each step; `plan.accumulate` is at least their number.
+        clock: seconds, for the pace in the log and for when to save.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Net,
+        batches: Callable[[int], Iterator[Batch]],
+        loss_of: Callable[[Batch], Loss],
+        validate: Callable[[Net, int], Log] = lambda model, step: {},
+        *,
+        device: str,
+        processes: Processes = ALONE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._processes = processes
+        self._folder, self._model, self._batches = folder, model, batches
+        self._loss_of, self._validate, self._device, self._clock = loss_of, validate, device, clock
+
+    def run(self, plan: TrainingPlan) -> Log:
+        """Trains until the plan's steps are made, and leaves the averaged weights in the model.
+
+        Returns:
+            the log's last line, as the first process wrote it.
+
+        Raises:
+            ValueError: the batches ended before the plan's steps were made, or a process would have none of a step's.
+        """
+        if plan.accumulate < self._processes.size:
+            raise ValueError(f"{plan.accumulate} batches of a step are too few for {self._processes.size} processes")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        optimizer = torch.optim.AdamW(
+            self._model.parameters(), lr=plan.peak_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01, fused=True
+        )
+        progress = self._load(optimizer)
+        batches = self._batches(progress.step * plan.accumulate)
+        meter = _Meter(progress, self._clock)
+        saved = self._clock()
+        with tqdm(total=plan.steps, initial=progress.step, unit="steps", mininterval=10) as bar:
+            while progress.step < plan.steps:
+                group = list(islice(batches, plan.accumulate))
+                if len(group) < plan.accumulate:
+                    raise ValueError(f"the batches ended before step {progress.step + 1} of {plan.steps}")
+                losses = self._step(optimizer, group, plan, progress.step)
+                progress.step += 1
+                meter.count(losses, sum(batch.num_tokens for batch in group))
+                bar.update()
+                bar.set_postfix_str(meter.text, refresh=False)
+                if self._processes.is_first:
+                    keeps_snapshot = self._keep_snapshot(plan, progress.step)
+                    self._validate_if_due(plan, progress.step, meter)
+                    if keeps_snapshot or self._clock() - saved > plan.save_every_s or progress.step == plan.steps:
+                        self._save(optimizer, progress, meter)
+                        saved = self._clock()
+                        self._prune(plan, progress.step)
+        self._processes.wait_for_all()
+        self._model.load_state_dict(self._average(plan, progress.step))
+        return self._lines()[-1] if self._lines() else {}
+
+    def _step(
+        self, optimizer: torch.optim.Optimizer, group: list[Batch], plan: TrainingPlan, step: int
+    ) -> dict[str, float]:
+        """Takes a step along the clipped gradient of the group's mean loss per label; returns the loss's parts."""
+        self._model.train()
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = plan.rate(step)
+        total = sum(batch.num_tokens for batch in group)
+        sums: dict[str, float] = {}
+        for batch in self._processes.share(group):
+            share = batch.num_tokens / total
+            with torch.autocast(self._device, torch.bfloat16, enabled=gains_by_bfloat16(self._device)):
+                loss, parts = self._loss_of(batch.to(self._device))
+            (loss * share).backward()
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + share * value
+        self._processes.sum_gradients(self._model)
+        nn.utils.clip_grad_norm_(self._model.parameters(), plan.max_gradient_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        return sums
+
+    def _keep_snapshot(self, plan: TrainingPlan, step: int) -> bool:
+        """Writes a snapshot where the plan says so."""
+        is_due = plan.average > 1 and (step % plan.average_every == 0 or step == plan.steps)
+        if is_due:
+            torch.save(self._model.state_dict(), self._snapshot(step))
+        return is_due
+
+    def _prune(self, plan: TrainingPlan, step: int) -> None:
+        """Deletes snapshots that are no longer averaged, once the state is beyond them."""
+        for old in self._snapshots(step)[: -plan.average]:
+            old.unlink()
+
+    def _validate_if_due(self, plan: TrainingPlan, step: int, meter: "_Meter") -> None:
+        """Scores the averaged weights where the plan says so, and writes a line of the log."""
+        if step % plan.validate_every and step != plan.steps:
+            return
+        weights = {name: value.clone() for name, value in self._model.state_dict().items()}
+        self._model.load_state_dict(self._average(plan, step))
+        self._model.eval()
+        scores = self._validate(self._model, step)
+        self._model.load_state_dict(weights)
+        lines = [line for line in self._lines() if line["step"] < step]  # a crash may have followed its line
+        lines.append({"step": step, "rate": plan.rate(step - 1), **meter.figures(), **scores})
+        (self._folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+    def _average(self, plan: TrainingPlan, step: int) -> Weights:
+        """The mean of the last snapshots up to a step."""
+        files = self._snapshots(step)[-plan.average :]
+        if plan.average == 1 or not files:
+            return self._model.state_dict()
+        every = [torch.load(file, map_location=self._device, weights_only=True) for file in files]
+        return {name: torch.stack([weights[name] for weights in every]).mean(0) for name in every[0]}
+
+    def _snapshot(self, step: int) -> Path:
+        return self._folder / f"snapshot-{step:08}.pt"
+
+    def _snapshots(self, step: int) -> list[Path]:
+        """The files of snapshots up to a step, in order."""
+        return sorted(file for file in self._folder.glob("snapshot-*.pt") if file <= self._snapshot(step))
+
+    def _lines(self) -> list[Log]:
+        file = self._folder / "log.jsonl"
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+    def _save(self, optimizer: torch.optim.Optimizer, progress: _Progress, meter: "_Meter") -> None:
+        """Writes the state; a crash while writing leaves the earlier state whole."""
+        meter.store()
+        state = {
+            "model": self._model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "progress": vars(progress),
+            "random": torch.get_rng_state(),
+        }
+        partial = self._folder / "state.partial"
+        torch.save(state, partial)
+        partial.replace(self._folder / "state.pt")
+
+    def _load(self, optimizer: torch.optim.Optimizer) -> _Progress:
+        file = self._folder / "state.pt"
+        if not file.exists():
+            return _Progress()
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        self._model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        progress = _Progress(**state["progress"])
+        for file in self._folder.glob("snapshot-*.pt"):
+            if file > self._snapshot(progress.step):
+                file.unlink()
+        return progress
 
 
-class _ProgressBar:
-    """Shows how much of a budget is spent, the smoothed loss, and the pace of this call."""
+class _Meter:
+    """Smoothed losses, and the pace of this call."""
 
-    def __init__(self, budget: Steps | Minutes, step: int, spent_s: float) -> None:
-        self._budget = budget
-        self._spent_s = spent_s  # by earlier calls
-        self._mean_loss: float | None = None
-        self._num_tokens = 0
-        initial = int(budget.spent(step, spent_s))
-        self._bar = tqdm(total=round(budget.total), initial=initial, unit=budget.unit, mininterval=5)
+    def __init__(self, progress: _Progress, clock: Callable[[], float]) -> None:
+        self._progress, self._clock = progress, clock
+        self._started = clock()
+        self._earlier_s, self._earlier_tokens = progress.seconds, progress.num_tokens
+        self._means: dict[str, float] = {}
 
-    def __enter__(self) -> Self:
-        return self
+    def count(self, losses: dict[str, float], num_tokens: int) -> None:
+        """Counts a step."""
+        self._progress.num_tokens += num_tokens
+        for name, value in losses.items():
+            self._means[name] = 0.98 * self._means.get(name, value) + 0.02 * value
 
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
+    def store(self) -> None:
+        """Adds this call's time to the progress."""
+        self._progress.seconds = self._earlier_s + self._clock() - self._started
 
-    def show(self, step: int, elapsed_s: float, loss: float, num_tokens: int) -> None:
-        self._mean_loss = loss if self._mean_loss is None else 0.98 * self._mean_loss + 0.02 * loss
-        self._num_tokens += num_tokens
-        pace = self._num_tokens / (elapsed_s - self._spent_s + 1e-9)
-        self._bar.set_postfix_str(f"step {step}, loss {self._mean_loss:.3f}, {pace:.0f} tokens/s", refresh=False)
-        self._bar.update(int(self._budget.spent(step, elapsed_s)) - self._bar.n)
+    @property
+    def text(self) -> str:
+        """For the progress bar."""
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in self._means.items())
+        return f"{losses}, {self._pace:.0f} tokens/s"
+
+    @property
+    def _pace(self) -> float:
+        return (self._progress.num_tokens - self._earlier_tokens) / (self._clock() - self._started + 1e-9)
+
+    def figures(self) -> Log:
+        """For the log."""
+        self.store()
+        return {
+            "tokens": self._progress.num_tokens,
+            "seconds": round(self._progress.seconds),
+            "tokens_per_s": round(self._pace),
+            **{name: round(value, 4) for name, value in self._means.items()},
+        }
 
 
 def gains_by_bfloat16(device: str) -> bool:
     """Whether a device computes with bfloat16; CPUs that cannot emulate it, many times slower than float32."""
     return device != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
-
-
-def save_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, spent_s: float) -> None:
-    """Writes what a later call needs to continue; a crash while writing leaves the earlier state whole."""
-    partial = file.with_suffix(".partial")
-    torch.save(
-        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "spent_s": spent_s}, partial
-    )
-    partial.replace(file)
-
-
-def load_state(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> tuple[int, float]:
-    """Restores a saved state; returns its steps and seconds, zeros where there is none."""
-    if not file.exists():
-        return 0, 0.0
-    state = torch.load(file, map_location=device, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["step"], state["spent_s"]

@@ -1,7 +1,7 @@
 """Shared by the translation recipes: trains on pairs of sentences, scores, and writes the checkpoint."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,15 @@ from typing import Any
 import sacrebleu
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.transformer import Transformer, TransformerConfig
-from regard_models.recipes.corpus import IGNORED_LABEL, Batch, Example, Pair, batches, pad_batch
+from regard_models.recipes.corpus import IGNORED_LABEL, Batch, Example, batches, pad_batch
+from regard_models.recipes.pairs import Pair
 from regard_models.recipes.tokenizer import END, PAD, START
-from regard_models.recipes.training import TrainingPlan, train
+from regard_models.recipes.training import Loss, TrainingLoop, TrainingPlan, endless, named
 
 
 @dataclass(frozen=True)
@@ -59,34 +60,40 @@ class Vocabulary:
 def fit(
     model: nn.Module,
     vocabulary: Vocabulary,
-    epochs: Iterator[list[Pair]],
+    epochs: Callable[[], Iterator[list[Pair]]],
     plan: TrainingPlan,
     out: Path,
     *,
     device: str,
     max_tokens: int = 4096,
     max_pieces: int = 120,
-) -> int:
-    """Trains a translator; returns the number of steps.
+) -> None:
+    """Trains a translator; continues where an earlier call with this `out` ended.
 
     Label smoothing is 0.1 (Vaswani et al. 2017, section 5.4). Drops examples longer than `max_pieces`. Calls the model
     like `Transformer.forward`; its output must have `logits`.
-    """
-    start_id, pad_id, rng = vocabulary.id(START), vocabulary.id(PAD), random.Random(1)
 
-    def loss_of(batch: Batch) -> Tensor:
+    Args:
+        epochs: makes the same endless epochs at every call.
+    """
+    start_id, pad_id = vocabulary.id(START), vocabulary.id(PAD)
+
+    def loss_of(batch: Batch) -> Loss:
         # need_weights=True: for short sentences the plain kernel is twice as fast as the fused kernel on CPU.
         logits = model(batch.source, batch.source_mask, batch.target, need_weights=device == "cpu").logits
-        return functional.cross_entropy(
-            logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED_LABEL, label_smoothing=0.1
+        return named(
+            functional.cross_entropy(
+                logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED_LABEL, label_smoothing=0.1
+            )
         )
 
     def passes() -> Iterator[Iterator[Batch]]:
-        for pairs in epochs:
+        rng = random.Random(1)
+        for pairs in epochs():
             examples = [e for e in vocabulary.examples(pairs) if max(map(len, e)) <= max_pieces]
             yield batches(examples, max_tokens=max_tokens, start_id=start_id, pad_id=pad_id, rng=rng)
 
-    return train(model, loss_of, passes(), plan, out / "state.pt", device=device)
+    TrainingLoop(out / "training", model, endless(passes), loss_of, device=device).run(plan)
 
 
 @torch.inference_mode()
@@ -99,25 +106,38 @@ def translate(
     device: str,
     max_new_tokens: int = 80,
 ) -> list[str]:
-    """Translates greedily, in batches of 100; tests compare serving graphs with it."""
+    """Translates greedily, in batches of 100 of similar lengths; tests compare serving graphs with it."""
     model.eval()
-    start_id, pad_id, end_id = vocabulary.id(START), vocabulary.id(PAD), vocabulary.id(END)
-    results: list[str] = []
-    for first in range(0, len(texts), 100):
-        sources = [vocabulary.source(text, language) for text in texts[first : first + 100]]
-        batch = pad_batch([(s, [end_id]) for s in sources], start_id=start_id, pad_id=pad_id).to(device)
-        memory, _ = model.encode(batch.source, batch.source_mask)
-        target = batch.target
-        finished = torch.zeros(len(sources), dtype=torch.bool, device=device)
-        for _ in range(max_new_tokens):
-            states, _, _ = model.decode(target, memory, batch.source_mask)
-            tokens = model.head(states[:, -1]).argmax(-1).masked_fill(finished, end_id)
-            target = torch.cat([target, tokens[:, None]], dim=1)
-            finished |= tokens == end_id
-            if finished.all():
-                break
-        results += [vocabulary.decode(row) for row in target.tolist()]
+    sources = [vocabulary.source(text, language) for text in texts]
+    order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+    results = [""] * len(texts)
+    for first in range(0, len(order), 100):
+        numbers = order[first : first + 100]
+        outputs = _greedy(model, vocabulary, [sources[n] for n in numbers], device, max_new_tokens)
+        for number, output in zip(numbers, outputs, strict=True):
+            results[number] = vocabulary.decode(output)
     return results
+
+
+def _greedy(
+    model: Transformer, vocabulary: Vocabulary, sources: list[list[int]], device: str, max_new_tokens: int
+) -> list[list[int]]:
+    """The outputs' ids; an output that ended is computed no further."""
+    start_id, pad_id, end_id = vocabulary.id(START), vocabulary.id(PAD), vocabulary.id(END)
+    batch = pad_batch([(source, [end_id]) for source in sources], start_id=start_id, pad_id=pad_id).to(device)
+    memory, mask, target = model.encode(batch.source, batch.source_mask)[0], batch.source_mask, batch.target
+    live = list(range(len(sources)))
+    outputs: list[list[int]] = [[] for _ in sources]
+    while live and target.shape[1] <= max_new_tokens:
+        states, _, _ = model.decode(target, memory, mask)
+        tokens = model.head(states[:, -1]).argmax(-1)
+        for row, token in zip(live, tokens.tolist(), strict=True):
+            outputs[row].append(token)
+        goes_on = tokens != end_id
+        live = [row for row, is_live in zip(live, goes_on.tolist(), strict=True) if is_live]
+        target = torch.cat([target, tokens[:, None]], dim=1)[goes_on]
+        memory, mask = memory[goes_on], mask[goes_on]
+    return outputs
 
 
 def greedy_bleu(

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates
+from regard_service.http.server import MAX_HANDSHAKE_S
 from regard_service.rpc.routes import Routes
 
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
@@ -15,8 +16,8 @@ MAX_CALLS_PER_CONNECTION = 1024  # at a time; clients queue further calls
 KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer to a ping
 MIN_PING_INTERVAL_MS = 10_000  # of clients
 
-# The part of a request that may be in flight. A large photograph arrives at up to 10 MB/s over a round trip of 100 ms.
-LOOKAHEAD_BYTES = 1 << 20
+# The part of a request that may arrive before its call is admitted. Once the message is read, all of it may.
+LOOKAHEAD_BYTES = 1 << 18
 
 
 def grpc_options(settings: Settings) -> list[tuple[str, int]]:
@@ -28,7 +29,7 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),  # a port in use is an error, instead of being shared
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.server_handshake_timeout_ms", round(settings.client_timeout_s * 1000)),
+        ("grpc.server_handshake_timeout_ms", round(min(MAX_HANDSHAKE_S, settings.client_timeout_s) * 1000)),
         ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
         ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
         ("grpc.keepalive_time_ms", round(settings.keepalive_s * 1000)),

@@ -4,8 +4,11 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +28,9 @@ SWITCH_INTERVAL_S = 0.0002
 # thousand, and frees nearly all. With Python's 700, collections took a twentieth of the time outside of the graphs.
 GC_YOUNG_OBJECTS = 20_000
 
+STOP_GRACE_S = 1.5  # after the time to drain
+LAST_LINES_S = 0.5
+
 log = logging.getLogger(__name__)
 
 
@@ -41,9 +47,22 @@ async def _serve_until_stopped(settings: Settings) -> None:
         gc.set_threshold(GC_YOUNG_OBJECTS, *gc.get_threshold()[1:])
         await stopping.wait()
         log.info("draining")
+        _end_process_after(settings.drain_timeout_s + STOP_GRACE_S)
         for number in signals:
             loop.remove_signal_handler(number)  # a second signal ends the process at once
     log.info("stopped")
+
+
+def _end_process_after(seconds: float) -> None:
+    """Ends the process then, whatever its threads do: a graph or a decoder that runs on cannot be stopped otherwise."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        log.error("threads still run %.1f s after the signal; the process ends without them", seconds)
+        logs.flush(LAST_LINES_S)
+        os._exit(1)
+
+    threading.Thread(target=end, name="ending", daemon=True).start()
 
 
 def serve(settings: Settings) -> int:
@@ -56,6 +75,8 @@ def serve(settings: Settings) -> int:
     except (StartError, ServiceError) as error:
         log.error("cannot start: %s", error)
         return 1
+    finally:
+        logs.flush(LAST_LINES_S)
     return 0
 
 

@@ -28,10 +28,12 @@ from regard_service.app.wiring import (
     open_server_tracing,
 )
 from regard_service.auth.access_control import AccessControl
+from regard_service.auth.address import networks
 from regard_service.auth.tokens import Scope
 from regard_service.convert.requests import RequestReader
 from regard_service.domain.models import unready_reasons
 from regard_service.http.application import create_app
+from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
 from regard_service.http.server import HttpServer
 from regard_service.observability import logs
@@ -42,10 +44,14 @@ from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
 from regard_service.rpc.layers.error_status import ErrorStatusLayer
 from regard_service.rpc.layers.layer import Layer
+from regard_service.rpc.layers.message_bounds import MessageBounds
 from regard_service.rpc.layers.metrics import MetricsLayer
+from regard_service.rpc.layers.open_streams import OpenStreams
 from regard_service.rpc.layers.peer import PeerLayer
 from regard_service.rpc.layers.request_log import RequestLogLayer
 from regard_service.rpc.layers.tracing import TracingLayer
+from regard_service.rpc.memory_pressure import MemoryPressure
+from regard_service.rpc.messages import MessageLimits
 from regard_service.rpc.routes import Routes
 from regard_service.rpc.servicers.attention import AttentionServicer
 from regard_service.rpc.servicers.model import ModelServicer
@@ -92,6 +98,7 @@ class Server:
         self._probes: grpc.aio.Server | None = None
         self._http: HttpServer | None = None
         self._is_draining = False
+        self._pressure = MemoryPressure(settings.max_buffered_bytes)
         self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_port = 0
@@ -131,6 +138,7 @@ class Server:
             if server is not None:
                 await server.start()
         self._refresh_health()
+        self._pressure.begin()
         watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._health.set_live)
         self._watching = asyncio.get_running_loop().create_task(watchdog.run())
 
@@ -148,13 +156,18 @@ class Server:
         """Starts the HTTP port; returns the certificates of all ports."""
         settings = self._settings
         certificates = open_certificates(settings)
-        api = JsonApi(lambda: self._routes, settings.max_message_bytes) if settings.http_api else None
+        limits = settings.max_message_bytes, settings.max_inputs_per_call
+        api = JsonApi(lambda: self._routes, *limits) if settings.http_api else None
         app = create_app(
             self._metrics.registry, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
         )
         tls = None if certificates is None else certificates.https_context()
         try:
-            self._http = HttpServer(app, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s)
+            hosts = settings.allowed_hosts or default_hosts(settings.host)
+            checked = HostCheck(app, hosts)
+            self._http = HttpServer(
+                checked, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s
+            )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
         self.http_port = self._http.port
@@ -163,13 +176,20 @@ class Server:
 
     def _add_services(self, backend: Backend) -> None:
         reader, sent_maps = RequestReader(call_limits(self._settings)), self._metrics.attention
-        routes = Routes(*self._layers(), message_timeout_s=self._settings.client_timeout_s)
+        routes = Routes(
+            *self._layers(),
+            inner_layers=(self._gate,),
+            message_limits=self._message_limits(),
+            max_answer_bytes=self._settings.max_message_bytes,
+        )
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
         attention = AttentionServicer(backend.data_plane, reader, sent_maps)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(backend.models, self._refresh_health), registry)
         if self._settings.open_inference:
-            servicer = OpenInferenceServicer(backend.data_plane, backend.models, reader, sent_maps)
+            servicer = OpenInferenceServicer(
+                backend.data_plane, backend.models, reader, sent_maps, self._settings.max_message_bytes
+            )
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
@@ -182,23 +202,29 @@ class Server:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
 
     def _layers(self) -> Iterator[Layer]:
-        """Yields the layers around every call, outermost first."""
+        """Yields the layers around every call that see it before its message is read, outermost first."""
         yield RequestLogLayer()
         if self._tracing is not None:
             yield TracingLayer(self._tracing)
         yield MetricsLayer(self._metrics.grpc)
         yield ErrorStatusLayer(self._metrics.refusals.count)
         if self._access_control is None:
-            yield PeerLayer()
+            yield PeerLayer(networks(self._settings.trusted_proxies))
         else:
             yield AuthLayer(self._access_control, _scopes(self._services))
-        yield self._gate
+        yield OpenStreams()
+        yield MessageBounds(call_limits(self._settings))
 
     def _probe_routes(self) -> Routes:
         errors = ErrorStatusLayer(self._metrics.refusals.count)
-        probes = Routes(errors, message_timeout_s=self._settings.client_timeout_s)
+        probes = Routes(errors, OpenStreams(), message_limits=self._message_limits())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, cast(grpc.aio.Server, probes))
         return probes
+
+    def _message_limits(self) -> MessageLimits:
+        settings = self._settings
+        num_tolerated = max(1, settings.max_buffered_bytes // settings.max_message_bytes)
+        return MessageLimits(settings.client_timeout_s, settings.max_deadline_s, self._pressure, num_tolerated)
 
     def _refresh_health(self) -> None:
         if self._backend is not None:

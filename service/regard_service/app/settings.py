@@ -20,6 +20,7 @@ from regard_service.app.setting_sources import (
     read_flags,
     unknown_keys,
 )
+from regard_service.auth.address import networks
 from regard_service.bundle import PROVIDER_NAMES, Precision, Provider, Task, zoo_folder
 
 
@@ -75,6 +76,15 @@ class Settings(BaseModel):
 
     tokens_file: Path | None = Field(
         default=None, description="TOML file of token hashes, scopes and limits; unset: calls need no token"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="addresses or ranges (10.0.0.0/8) of proxies whose X-Forwarded-For names the caller; unset: none",
+    )
+    allowed_hosts: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="names that the HTTP port answers to, besides addresses; unset: localhost on loopback, else any",
     )
     tls_certificate: Path | None = Field(
         default=None, description="PEM chain for TLS on the gRPC and HTTP ports, reloaded when it changes"
@@ -133,7 +143,22 @@ class Settings(BaseModel):
         default=40_000_000, ge=1, le=89_000_000, description="largest picture, width times height"
     )  # above, Pillow's own guard takes effect
     max_image_side: int = Field(default=16_384, ge=1, description="largest width, and largest height, of a picture")
-    max_message_bytes: int = Field(default=32 * 2**20, ge=1024, lt=2**31, description="largest gRPC message")
+    max_message_bytes: int = Field(
+        default=32 * 2**20,
+        ge=1024,
+        lt=2**31,
+        description="largest request, and largest answer, of gRPC and HTTP",
+    )
+    max_answer_memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1024,
+        description="most memory for the attention of all answers in the making, foretold from inputs and options",
+    )
+    max_buffered_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1024,
+        description="memory that calls may add to that of the start before slow messages and unread answers give way",
+    )
     default_deadline_s: float | None = Field(
         default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"
     )
@@ -161,7 +186,9 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="lowest level to log")
     log_format: Literal["text", "json"] = Field(default="text", description="format of the log's lines")
 
-    @field_validator("model_directories", "models", "preferred_models", mode="before")
+    @field_validator(
+        "model_directories", "models", "preferred_models", "trusted_proxies", "allowed_hosts", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -173,6 +200,12 @@ class Settings(BaseModel):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         return {key.strip(): name.strip() for key, _, name in pairs}
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        networks(value)
+        return value
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,26 +31,37 @@ class Certificates:
         self._certificate = certificate
         self._key = key
         self._client_ca = client_ca
+        self._lock = threading.Lock()
         self._stamps = self._modified()
         self._configuration = self._read()
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Returns the credentials of a gRPC port. Each new connection checks whether the files have changed."""
+        known = self._configuration
+
+        def renewed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal known
+            newest = self._newest()
+            if newest is known:
+                return None
+            known = newest
+            return newest
+
         return grpc.dynamic_ssl_server_credentials(
-            self._configuration,
-            self._reload_if_changed,  # type: ignore[arg-type]  # the types lack None, which means "no change"
+            known,
+            renewed,  # type: ignore[arg-type]  # the types lack None, which means "no change"
             require_client_authentication=self._client_ca is not None,
         )
 
     def https_context(self) -> ssl.SSLContext:
-        """Returns the context of an HTTP port. Each new connection gets the newest certificate."""
-        newest, read = self._context(), self._configuration
+        """Returns the context of an HTTP port. Each new connection gets the newest certificate and authority."""
+        newest, known = self._context(), self._configuration
 
         def renew(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
-            nonlocal newest, read
-            self._reload_if_changed()
-            if read is not self._configuration:
-                newest, read = self._context(), self._configuration
+            nonlocal newest, known
+            found = self._newest()
+            if found is not known:
+                newest, known = self._context(), found
             connection.context = newest
 
         first = self._context()
@@ -64,27 +76,30 @@ class Certificates:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _reload_if_changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Returns the certificates if they have changed, else None. Keeps the old ones while the files do not match."""
-        stamps = self._modified()
-        if stamps == self._stamps:
-            return None
-        try:
-            self._configuration = self._read()
-        except TlsError as error:
-            log.warning("the new certificates cannot be used: %s", error)
-            return None
-        self._stamps = stamps
-        log.info("the certificates were reloaded")
-        return self._configuration
+    def _newest(self) -> grpc.ServerCertificateConfiguration:
+        """Returns the certificates of the files as they are; the last ones while the files do not match.
+
+        Every port compares them with those that it has. Called from the event loop and from threads of gRPC.
+        """
+        with self._lock:
+            stamps = self._modified()
+            if stamps != self._stamps:
+                try:
+                    self._configuration = self._read()
+                except TlsError as error:
+                    log.warning("the new certificates cannot be used: %s", error)
+                else:
+                    self._stamps = stamps
+                    log.info("the certificates were reloaded")
+            return self._configuration
 
     @property
     def _files(self) -> Sequence[Path]:
         return [file for file in (self._certificate, self._key, self._client_ca) if file is not None]
 
-    def _modified(self) -> list[int]:
-        """Returns the time of each file's last change, in nanoseconds; 0 while it is missing."""
-        return [file.stat().st_mtime_ns if file.exists() else 0 for file in self._files]
+    def _modified(self) -> list[object]:
+        """Returns what changes with each file: its time, its size, its place on the disk; None while it is missing."""
+        return [_stamp(file) for file in self._files]
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         try:
@@ -95,3 +110,11 @@ class Certificates:
         except (OSError, ssl.SSLError) as error:
             raise TlsError(f"{', '.join(map(str, self._files))}: {error}") from error
         return grpc.ssl_server_certificate_configuration([pair], root)
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

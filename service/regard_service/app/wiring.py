@@ -7,7 +7,9 @@ from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates, TlsError
 from regard_service.auth.access_control import AccessControl
+from regard_service.auth.renewal import TokenRenewal
 from regard_service.auth.tokens import TokenFile, TokensError
+from regard_service.calls.answer_size import AnswerLimits
 from regard_service.calls.data_plane import DataPlane
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.engine.core.observer import EngineObserver
@@ -83,7 +85,9 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     )
     engine = Engine(config, observer)
     pool = BoundedThreadPool(settings.num_workers, min(settings.max_queue, MAX_UNREAD_INPUTS))
-    return Backend(DataPlane(repository, engine, pool), ModelAdministration(repository, engine), engine, pool)
+    limits = AnswerLimits(settings.max_message_bytes, settings.max_answer_memory_bytes)
+    data_plane = DataPlane(repository, engine, pool, limits)
+    return Backend(data_plane, ModelAdministration(repository, engine), engine, pool)
 
 
 def _repository(settings: Settings) -> ModelRepository:
@@ -118,7 +122,8 @@ def open_access_control(settings: Settings) -> AccessControl | None:
     if settings.tokens_file is None:
         return None
     try:
-        return AccessControl(TokenFile.load(settings.tokens_file))
+        renewal = TokenRenewal(settings.tokens_file)
+        return AccessControl(TokenFile.load(settings.tokens_file), renewal.renewed)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
 

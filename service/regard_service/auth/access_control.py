@@ -1,10 +1,10 @@
 """Admits calls by their caller's token."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from regard_service.auth.quota import CallerQuota
-from regard_service.auth.tokens import Scope, TokenFile
+from regard_service.auth.tokens import Scope, TokenEntry, TokenFile
 from regard_service.errors import Forbidden, Unauthenticated
 
 _SCHEME = "bearer "
@@ -13,13 +13,20 @@ _SCHEME = "bearer "
 class AccessControl:
     """Knows the callers of a server and the use of each one's quota."""
 
-    def __init__(self, tokens: TokenFile) -> None:
+    def __init__(self, tokens: TokenFile, renewed: Callable[[], TokenFile | None] = lambda: None) -> None:
+        """Args: renewed: returns the tokens if they have changed; called with every call."""
+        self._renewed = renewed
+        self._quotas: dict[TokenEntry, CallerQuota] = {}
+        self._set(tokens)
+
+    def _set(self, tokens: TokenFile) -> None:
+        """Takes the callers from a file. Those that it leaves as they were keep the use of their quota."""
         self._tokens = tokens
-        self._quotas = {entry.name: CallerQuota(entry) for entry in tokens.tokens}
+        self._quotas = {entry: self._quotas.get(entry) or CallerQuota(entry) for entry in tokens.tokens}
 
     @contextmanager
-    def admit(self, authorization: str | None, scope: Scope) -> Iterator[str]:
-        """Surrounds a call; yields the caller's name.
+    def admit(self, authorization: str | None, scope: Scope) -> Iterator[TokenEntry]:
+        """Surrounds a call; yields the caller.
 
         Args:
             authorization: the header as the caller sent it, "Bearer TOKEN".
@@ -33,10 +40,13 @@ class AccessControl:
             raise Unauthenticated('this server wants a token, sent as "authorization: Bearer TOKEN"')
         if not authorization.lower().startswith(_SCHEME):
             raise Unauthenticated('"authorization" must be "Bearer TOKEN"')
+        renewed = self._renewed()
+        if renewed is not None:
+            self._set(renewed)
         entry = self._tokens.find(authorization[len(_SCHEME) :].strip())
         if entry is None:
             raise Unauthenticated("the token is not known here")
         if scope not in entry.scopes:
             raise Forbidden(f"the token of {entry.name!r} does not have the scope {scope!r}")
-        with self._quotas[entry.name].admit():
-            yield entry.name
+        with self._quotas[entry].admit():
+            yield entry

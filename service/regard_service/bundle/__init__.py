@@ -11,13 +11,15 @@
     schema      scalar types and the base class of every part of a manifest
     graphs      tensors, graphs and variants
     manifest    the Manifest
+    shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
     length_ratios   how long outputs are for their sources
+    external_data   the files from which a graph takes its weights
     versions    the order of versions
     zoo         the folder of the shipped bundles
 """
 
-from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, sha256
+from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, read_manifest, sha256
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import (
     DEFAULT_LENGTH_RATIOS,
@@ -27,6 +29,7 @@ from regard_service.bundle.length_ratios import (
 )
 from regard_service.bundle.manifest import (
     AttentionLayout,
+    ControlToken,
     GenerationDefaults,
     ImageSource,
     Manifest,
@@ -34,19 +37,23 @@ from regard_service.bundle.manifest import (
     Target,
     TextSource,
 )
-from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit
+from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
+from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
 
 __all__ = [
     "DEFAULT_LENGTH_RATIOS",
     "MANIFEST",
+    "MAX_SHORTLIST_BYTES",
     "NAME",
     "PROVIDER_NAMES",
     "ZOO_PACKAGE",
     "AttentionLayout",
+    "BadShortlist",
     "Bundle",
     "BundleError",
+    "ControlToken",
     "Dtype",
     "GenerationDefaults",
     "GraphSpec",
@@ -56,6 +63,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "Shortlist",
     "StateSpec",
     "Target",
     "Task",
@@ -63,8 +71,11 @@ __all__ = [
     "TextSource",
     "Unit",
     "Variant",
+    "is_version",
     "length_ratio",
     "manifest_checksum",
+    "parse_shortlist",
+    "read_manifest",
     "sha256",
     "usual_length_ratios",
     "version_key",

@@ -1,6 +1,8 @@
 """The graphs of a bundle: tensors that go in and out, and the variants of each precision."""
 
-from pydantic import Field
+from collections.abc import Iterator
+
+from pydantic import Field, model_validator
 
 from regard_service.bundle.schema import Dtype, Precision, Provider, Schema
 
@@ -11,7 +13,7 @@ class TensorSpec(Schema):
     Attributes:
         shape: sizes; a string names an axis whose size differs between runs: `requests`, `slots` (requests x beams),
             `source` (padded source length), `tokens` (source tokens of all requests), `capacity` (the longest target
-            that the caches hold), `candidates`.
+            that the caches hold), `candidates`, `words` (of a shortlist).
     """
 
     name: str
@@ -47,6 +49,8 @@ class Variant(Schema):
     """The graphs of one precision, and the execution providers that run them, best first.
 
     Attributes:
+        select, listed_step: with a shortlist, the graph that looks up the weights of a list of words, and the step that
+            chooses among them. Both or neither.
         narrow_weights: no 8-bit weight exceeds 63. The sum of two products with 8-bit activations then fits in 16
             bits, in which CPUs without VNNI instructions add.
     """
@@ -56,4 +60,17 @@ class Variant(Schema):
     encode: GraphSpec
     step: GraphSpec
     trace: GraphSpec | None = None
+    select: GraphSpec | None = None
+    listed_step: GraphSpec | None = None
     narrow_weights: bool = False
+
+    def graphs(self) -> Iterator[GraphSpec]:
+        """Yields every graph."""
+        graphs = (self.encode, self.step, self.trace, self.select, self.listed_step)
+        yield from (graph for graph in graphs if graph is not None)
+
+    @model_validator(mode="after")
+    def _lists_are_whole(self) -> "Variant":
+        if (self.select is None) != (self.listed_step is None):
+            raise ValueError("select and listed_step belong together: one of them is missing")
+        return self

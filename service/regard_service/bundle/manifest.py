@@ -7,10 +7,28 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
-from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
+
+
+class ControlToken(Schema):
+    """A special token that stands in a text for itself where the request names it, and is text everywhere else.
+
+    Attributes:
+        content: how it is spelled in a text.
+        lstrip, rstrip: whether it takes the white space before or behind it.
+        single_word: whether it is no part of a longer word.
+        normalized: whether it is found in the normalized text rather than in the text as it is sent.
+    """
+
+    content: str = Field(min_length=1)
+    id: TokenId
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool = False
 
 
 class TextSource(Schema):
@@ -22,6 +40,8 @@ class TextSource(Schema):
         suffix_ids: ids after the pieces, customarily the end token.
         language_prefix_ids, language_suffix_ids: ids outside of prefix and suffix, by source language, for models
             that read the name of their source language.
+        control_tokens: special tokens that a request may name.
+        prefix_texts: the texts of `prefix_ids` that the exporter was given, by target language or style.
     """
 
     tokenizer: str
@@ -29,6 +49,8 @@ class TextSource(Schema):
     suffix_ids: tuple[TokenId, ...] = ()
     language_prefix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
     language_suffix_ids: dict[str, tuple[TokenId, ...]] = Field(default_factory=dict)
+    control_tokens: tuple[ControlToken, ...] = ()
+    prefix_texts: dict[str, str] = Field(default_factory=dict)
 
     @property
     def needs_source_language(self) -> bool:
@@ -162,13 +184,15 @@ class Manifest(Schema):
         unit_tokens: None stands for `max_source_tokens`.
         length_ratios: how long outputs usually are, by target language.
         num_parameters: the number of trained parameters; 0 if unknown.
+        shortlist: the file that says which target pieces each source piece may become; variants with a `listed_step`
+            choose among these, unless a request decodes over the whole vocabulary.
         files: SHA-256 of every other file, by its name.
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
     """
 
     schema_version: Literal[1] = 1
     name: Name
-    version: str = Field(min_length=1, max_length=64)
+    version: Version
     task: Task
     family: str
     description: str = ""
@@ -189,6 +213,7 @@ class Manifest(Schema):
     memory: tuple[TensorSpec, ...] = Field(min_length=1)
     state: tuple[StateSpec, ...]
     variants: tuple[Variant, ...] = Field(min_length=1)
+    shortlist: str | None = None
     provenance: Provenance
     scores: dict[str, float] = Field(default_factory=dict)
     verification: dict[str, Any] = Field(default_factory=dict)
@@ -198,7 +223,7 @@ class Manifest(Schema):
     def graphs(self) -> Iterator[GraphSpec]:
         """Yields every graph of every variant."""
         for variant in self.variants:
-            yield from (graph for graph in (variant.encode, variant.step, variant.trace) if graph is not None)
+            yield from variant.graphs()
 
     @property
     def text_unit(self) -> Unit:
@@ -217,6 +242,12 @@ class Manifest(Schema):
         graphs = (variant.trace for variant in self.variants)
         return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
 
+    @model_validator(mode="after")
+    def _listed_steps_have_a_shortlist(self) -> "Manifest":
+        if self.shortlist is None and any(variant.listed_step is not None for variant in self.variants):
+            raise ValueError("a variant has a listed_step, and the bundle no shortlist")
+        return self
+
     def of(self, variant: Variant) -> "Manifest":
         """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""
         specs = {spec.name: spec for spec in variant.step.inputs}
@@ -230,4 +261,4 @@ class Manifest(Schema):
             {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
         )
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
-        return tokenizers | graphs
+        return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

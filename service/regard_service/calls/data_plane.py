@@ -1,7 +1,8 @@
 """The data plane: runs translate, summarize and caption calls, unary and streaming, for every transport."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -9,6 +10,8 @@ from itertools import islice
 import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
+from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
+from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
 from regard_service.calls.passage_events import PassageEvents
@@ -29,21 +32,43 @@ from regard_service.maps.builder import needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
 
+# Results of more parts, or that are expected to take more with the attention that they are made of, are built in a thread.
+MAX_PARTS_ON_EVENT_LOOP = 4
+MAX_BYTES_ON_EVENT_LOOP = 1 << 18
+
 
 class DataPlane:
     """Runs calls: a planner turns a call into requests, the engine runs them, and builders make the results."""
 
-    def __init__(self, repository: ModelRepository, engine: Engine, pool: BoundedThreadPool) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        engine: Engine,
+        pool: BoundedThreadPool,
+        answer_limits: AnswerLimits | None = None,
+    ) -> None:
         self._pool = pool
-        self._planner = CallPlanner(repository, pool, engine.permit)
+        self._answer_limits = answer_limits or AnswerLimits()
+        self._router = LanguageRouter(repository, pool)
+        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
+        if call.source_language == AUTO:
+            return await self._router.translate(call, self.translate)
         return await self._results(await self._planner.translation(call))
 
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
         """Translates one text and yields its events."""
+        if call.source_language == AUTO:
+            return self._stream_of_detected(call)
         return self._stream(partial(self._planner.translation, call))
+
+    async def _stream_of_detected(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
+        chosen, describe = await self._router.of_stream(call)
+        async with aclosing(self._stream(partial(self._planner.translation, chosen))) as events:
+            async for event in events:
+                yield describe(event)
 
     def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:
         """Translates a file and yields its events."""
@@ -67,23 +92,39 @@ class DataPlane:
 
     async def _results(self, plan: CallPlan) -> list[Result]:
         """Runs all requests of a call side by side, and builds the result of each input."""
+        with closing(plan):
+            return await self._results_of(plan)
+
+    async def _results_of(self, plan: CallPlan) -> list[Result]:
         with plan.permit as permit:
             finished = iter(await permit.run_all(plan.requests))
-        results = []
+        results: list[Result] = []
+        num_bytes, num_expected = 0, plan.memory.num_bytes // len(plan.inputs)
         for index, read in enumerate(plan.inputs):
             parts, num_sequences = read.parts, plan.num_sequences(index)
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
-                # The maps of a text that was split are large; other results take less time than a thread costs.
-                results.append(await asyncio.to_thread(build) if len(parts) > 1 else build())
+                # Small results take less time than a thread costs.
+                is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
+                results.append(await asyncio.to_thread(build) if is_large else build())
+            if plan.call.attention.kinds:
+                num_bytes += result_bytes(results[-1], plan.call.attention)
+                self._check_size(num_bytes, plan)
         return results
 
-    async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncIterator[StreamEvent]:
+    def _check_size(self, num_bytes: int, plan: CallPlan) -> None:
+        """Raises AnswerTooLarge if maps turn out larger than foretold, before more of them are made."""
+        limit = self._answer_limits.max_bytes
+        if num_bytes > limit:
+            found = f"the maps of the answer have more than {num_bytes} bytes"
+            raise too_large(found, "max_message_bytes", limit, plan.call.attention)
+
+    async def _stream(self, plan_call: Callable[[], Awaitable[CallPlan]]) -> AsyncGenerator[StreamEvent, None]:
         """Yields the source, each token as the search commits it, and the result."""
         plan = await plan_call()
-        with plan.permit:
+        with closing(plan):
             builder = plan.result_builder(0)
             yield Started(builder.source, plan.model.name, plan.model.manifest.version)
             requests = plan.requests[:: plan.num_sequences(0)]

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from regard_service.auth.caller import current_caller
+from regard_service.auth.caller import current_caller, current_weight
+from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
+from regard_service.engine.search.constraints import is_constrained
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.repository.loader import LoadedModel
@@ -21,13 +23,32 @@ MAX_LENGTH_FACTOR = 3
 MIN_LENGTH_LIMIT = 16
 
 
+class Memory:
+    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded.
+
+    Attributes:
+        num_bytes: what is expected; 0 once it is given back.
+    """
+
+    def __init__(self, making: MakingMemory, num_bytes: int) -> None:
+        making.take(num_bytes)
+        self._making = making
+        self.num_bytes = num_bytes
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._making.give_back(self.num_bytes)
+        self.num_bytes = 0
+
+
 @dataclass(frozen=True)
 class CallPlan:
     """A call whose model is chosen and whose inputs are read. None of its requests has been submitted.
 
     Attributes:
         requests: the engine's requests: for every part of every input, one per sequence.
-        permit: the call's places in the queue, which whoever runs the plan closes.
+        permit: the call's places in the queue.
+        memory: of the answer's making.
     """
 
     model: LoadedModel
@@ -36,6 +57,12 @@ class CallPlan:
     call: Call
     requests: tuple[EngineRequest, ...]
     permit: Permit
+    memory: Memory
+
+    def close(self) -> None:
+        """Gives back what the call holds. Whoever runs the plan closes it."""
+        self.permit.close()
+        self.memory.close()
 
     def result_builder(self, index: int) -> ResultBuilder | PassageBuilder:
         """Returns the builder of an input's result."""
@@ -49,9 +76,20 @@ class CallPlan:
         return len(sequences(self.inputs[index], self.generation))
 
 
-def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call) -> Iterator[EngineRequest]:
+def chooses_from_shortlist(model: LoadedModel, generation: Generation) -> bool:
+    """Whether a decoding's steps choose among the words of the model's shortlist.
+
+    Sampling draws from the model's whole distribution, and constraints may force or ban any word.
+    """
+    is_plain = generation.sampling is None and not is_constrained(generation)
+    return is_plain and not generation.whole_vocabulary and model.runner.has_shortlist
+
+
+def engine_requests(
+    inputs: Sequence[Input], generation: Generation, call: Call, *, is_listed: bool
+) -> Iterator[EngineRequest]:
     """Yields the engine's requests: for every part of every input, one per sequence."""
-    watch, caller = watcher(), current_caller()
+    watch, caller, weight = watcher(), current_caller(), current_weight()
     for read in inputs:
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
@@ -65,6 +103,8 @@ def engine_requests(inputs: Sequence[Input], generation: Generation, call: Call)
                     bulk=call.is_bulk,
                     watch=watch,
                     caller=caller,
+                    is_listed=is_listed,
+                    weight=weight,
                 )
 
 

@@ -1,5 +1,7 @@
 """Plans a call: chooses the model, resolves the options, reads the inputs."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -7,8 +9,9 @@ import numpy as np
 
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import DEFAULT_LENGTH_RATIOS, Task, TextSource
+from regard_service.calls.answer_size import AnswerLimits, MakingMemory, check_answer
 from regard_service.calls.inputs import Input
-from regard_service.calls.plan import CallPlan, engine_requests
+from regard_service.calls.plan import CallPlan, Memory, chooses_from_shortlist, engine_requests
 from regard_service.calls.preparing import Preparation
 from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -17,20 +20,26 @@ from regard_service.domain.results import Span
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import FieldViolation, InvalidInput, ModelNotFound, Unsupported
+from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput, ModelNotFound, Unsupported
+from regard_service.languages.matching import match
 from regard_service.observability.tracing.record import stage
 from regard_service.passages.markup.entities import MarkupFormat
 from regard_service.passages.protection.patterns import compile_patterns
 from regard_service.pictures.reader import ImageReader
 from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
-from regard_service.text.reading import SourceReader
+from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
 
 # Tokenizing this many characters takes about a millisecond. Less does not repay a thread.
 MAX_CHARACTERS_ON_EVENT_LOOP = 4_000
+MAX_LISTED_CONTROL_TOKENS = 16  # in an error
+
+# Tokens of all texts of a call. 128 texts of 20,000 characters of most languages have fewer; a text of symbols that the
+# vocabulary lacks has several for each character.
+MAX_TOKENS_PER_CALL = 2**20
 
 Reading = Callable[[], Input]
 """Reads an input, or raises InvalidInput."""
@@ -48,9 +57,18 @@ class CallPlanner:
 
     Args:
         take_permit: runs before inputs are read.
+        answer_limits: calls whose answers would exceed them are refused before work starts; None takes the defaults.
     """
 
-    def __init__(self, repository: ModelRepository, pool: BoundedThreadPool, take_permit: TakePermit) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pool: BoundedThreadPool,
+        take_permit: TakePermit,
+        answer_limits: AnswerLimits | None = None,
+    ) -> None:
+        self._answer_limits = answer_limits or AnswerLimits()
+        self._making = MakingMemory(self._answer_limits.max_making_bytes)
         self._repository = repository
         self._take_permit = take_permit
         self._pool = pool
@@ -63,24 +81,23 @@ class CallPlanner:
         targets = model.manifest.target_languages
         if not call.target_language and len(targets) != 1:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
-        target = call.target_language or targets[0]
-        _check_offered("target language", target, model, targets)
+        target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
         language = _source_language(call, model)
         if call.text_options.raw:
-            readings = self._texts(model, call.texts, target, call.truncation, language=language)
+            readings = self._texts(model, call, target, language=language)
         else:
             readings = self._passages(model, call, target, language)
-        return await self._plan(call, model, target, readings, is_threaded=_are_long(call.texts))
+        return await self._plan(call, model, target, readings, is_threaded=_are_slow(call))
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model = self._model(call, "summarization", style=call.style)
         styles = model.manifest.styles
-        if call.style:
-            _check_offered("style", call.style, model, styles)
+        if call.style and call.style not in styles:
+            raise _not_offered("style", call.style, model, styles)
         style = call.style or (styles[0] if styles else "")
-        readings = self._texts(model, call.texts, style, call.truncation)
-        return await self._plan(call, model, style, readings, is_threaded=_are_long(call.texts))
+        readings = self._texts(model, call, style)
+        return await self._plan(call, model, style, readings, is_threaded=_are_slow(call))
 
     async def caption(self, call: CaptionCall) -> CallPlan:
         """Plans a caption. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
@@ -97,22 +114,20 @@ class CallPlanner:
         )
 
     def _texts(
-        self,
-        model: LoadedModel,
-        texts: Sequence[str],
-        key: str,
-        truncation: Truncation | None,
-        *,
-        language: str = "",
+        self, model: LoadedModel, call: TranslateCall | SummarizeCall, key: str, *, language: str = ""
     ) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, SourceReader):
             raise Unsupported(f"model {model.name!r} reads no text")
-        chosen = truncation or model.manifest.default_truncation
-        return [
-            partial(_read_text, reader, text, field=f"texts[{index}]", key=key, truncation=chosen, language=language)
-            for index, text in enumerate(texts)
-        ]
+        read = partial(
+            _read_text,
+            reader,
+            key=key,
+            truncation=call.truncation or model.manifest.default_truncation,
+            language=language,
+            control_tokens=_control_tokens(call, model),
+        )
+        return [partial(read, text, field=f"texts[{index}]") for index, text in enumerate(call.texts)]
 
     def _passages(self, model: LoadedModel, call: TranslateCall, target: str, language: str) -> Sequence[Reading]:
         """Args: language: the source language, for models that read its name; else ""."""
@@ -137,6 +152,7 @@ class CallPlanner:
             ratios=manifest.length_ratios.get(target, DEFAULT_LENGTH_RATIOS),
             markup=_markup(call, model),
             kept=_by_text(call.text_options.protected_spans),
+            control_tokens=_control_tokens(call, model),
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
 
@@ -155,25 +171,48 @@ class CallPlanner:
         if violations.found:
             _, unreadable = await self._read(readings, is_threaded=is_threaded)
             raise InvalidInput([*violations.found, *unreadable])
-        outline = EngineRequest(UNREAD, generation, deadline=call.deadline, bulk=call.is_bulk, caller=current_caller())
+        is_listed = chooses_from_shortlist(model, generation)
+        outline = EngineRequest(
+            UNREAD,
+            generation,
+            deadline=call.deadline,
+            bulk=call.is_bulk,
+            caller=current_caller(),
+            is_listed=is_listed,
+        )
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
-            inputs, unreadable = await self._read(readings, is_threaded=is_threaded)
+            inputs, unreadable = await self._read_in_time(readings, call.deadline, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
-            requests = tuple(engine_requests(inputs, generation, call))
+            num_bytes = check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
+            requests = tuple(engine_requests(inputs, generation, call, is_listed=is_listed))
             if requests:
                 permit.extend(requests)
+            memory = Memory(self._making, num_bytes)
         except BaseException:
             permit.close()
             raise
-        return CallPlan(model, generation, inputs, call, requests, permit)
+        return CallPlan(model, generation, inputs, call, requests, permit, memory)
+
+    async def _read_in_time(
+        self, readings: Sequence[Reading], deadline: float | None, *, is_threaded: bool
+    ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
+        """As `_read`; stops at the call's deadline, if threads read."""
+        if not is_threaded or deadline is None:
+            return await self._read(readings, is_threaded=is_threaded)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._read(readings, is_threaded=True)
+        except TimeoutError:
+            raise DeadlinePassed("the call's deadline passed while its inputs were read") from None
 
     async def _read(
         self, readings: Sequence[Reading], *, is_threaded: bool
     ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
         """Reads all inputs; returns the valid inputs, and the violations of the others."""
-        attempts = [partial(_attempt, reading) for reading in readings]
+        meter = _TokenMeter()
+        attempts = [partial(_attempt, reading, meter) for reading in readings]
         with stage("prepare"):
             outcomes = await self._pool.run(attempts) if is_threaded else [attempt() for attempt in attempts]
         refused = [outcome for outcome in outcomes if isinstance(outcome, InvalidInput)]
@@ -204,31 +243,79 @@ def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]
     return spans
 
 
-def _are_long(texts: Sequence[str]) -> bool:
-    return sum(map(len, texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
+def _are_slow(call: TranslateCall | SummarizeCall) -> bool:
+    """Whether reading the texts may hold up the event loop; control tokens may need a tokenizer of their own."""
+    return bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _read_text(
-    reader: SourceReader, text: str, *, field: str, key: str, truncation: Truncation, language: str
+    reader: SourceReader,
+    text: str,
+    *,
+    field: str,
+    key: str,
+    truncation: Truncation,
+    language: str,
+    control_tokens: frozenset[str],
 ) -> Input:
+    options = {"field": field, "key": key, "language": language}
     if truncation == "split":
-        return Input(reader.read_parts(text, field=field, key=key, language=language))
-    return Input((reader.read(text, field=field, key=key, truncation=truncation, language=language),))
+        return Input(reader.read_parts(text, **options, control_tokens=control_tokens))
+    return Input((reader.read(text, **options, truncation=truncation, control_tokens=control_tokens),))
 
 
 def _read_passage(reader: PassageReader, text: str, index: int) -> Input:
     return Input.of_passage(reader.read(text, index))
 
 
+class _TokenMeter:
+    """Counts the tokens of a call while its inputs are read: characters do not tell how many there will be.
+
+    Threads add to it without a lock: one addition may be lost.
+    """
+
+    def __init__(self) -> None:
+        self.num_tokens = 0
+
+    def add(self, read: Input) -> None:
+        """Counts an input that was read."""
+        self.num_tokens += sum(part.array.shape[-1] for part in read.parts if isinstance(part, SourceText))
+
+    def check(self) -> None:
+        """Raises InvalidInput if the inputs read so far have too many."""
+        if self.num_tokens > MAX_TOKENS_PER_CALL:
+            raise InvalidInput.of("texts", f"have more than {MAX_TOKENS_PER_CALL} tokens, the limit of a call")
+
+
 def _read_image(reader: ImageReader, image: bytes, field: str) -> Input:
     return Input((reader.read(image, field=field),))
 
 
-def _attempt(reading: Reading) -> Input | InvalidInput:
+def _attempt(reading: Reading, meter: _TokenMeter) -> Input | InvalidInput:
     try:
-        return reading()
+        meter.check()
+        read = reading()
     except InvalidInput as error:
         return error
+    meter.add(read)
+    return read
+
+
+def _control_tokens(call: TranslateCall | SummarizeCall, model: LoadedModel) -> frozenset[str]:
+    """Returns the call's control tokens. Raises InvalidInput with every token that the model does not have."""
+    if not call.control_tokens:
+        return frozenset()
+    source = model.manifest.source
+    offered = [token.content for token in source.control_tokens] if isinstance(source, TextSource) else []
+    unknown = [(index, token) for index, token in enumerate(call.control_tokens) if token not in offered]
+    if unknown:
+        known = ", ".join(offered[:MAX_LISTED_CONTROL_TOKENS]) or "none"
+        known += ", ..." * (len(offered) > MAX_LISTED_CONTROL_TOKENS)
+        fault = f"is no control token of model {model.name!r}, which has {known}"
+        raise InvalidInput(
+            [FieldViolation(f"control_tokens[{index}]", f"{token!r} {fault}") for index, token in unknown]
+        )
+    return frozenset(call.control_tokens)
 
 
 def _source_language(call: TranslateCall, model: LoadedModel) -> str:
@@ -240,8 +327,7 @@ def _source_language(call: TranslateCall, model: LoadedModel) -> str:
     """
     sources = model.manifest.source_languages
     if call.source_language:
-        _check_offered("source language", call.source_language, model, sources)
-        return call.source_language
+        return _language("source", call.source_language, model, sources)
     source = model.manifest.source
     if not isinstance(source, TextSource) or not source.needs_source_language:
         return ""
@@ -250,7 +336,13 @@ def _source_language(call: TranslateCall, model: LoadedModel) -> str:
     return sources[0]
 
 
-def _check_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str]) -> None:
-    """Raises ModelNotFound unless the model offers a language or style."""
-    if name not in offered:
-        raise ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}")
+def _language(side: str, code: str, model: LoadedModel, offered: Sequence[str]) -> str:
+    """Returns the model's own name of a language. Raises ModelNotFound if it has none."""
+    found = match(code, offered)
+    if found is None:
+        raise _not_offered(f"{side} language", code, model, offered)
+    return found
+
+
+def _not_offered(kind: str, name: str, model: LoadedModel, offered: Sequence[str]) -> ModelNotFound:
+    return ModelNotFound(f"model {model.name!r} has no {kind} {name!r}; it has {', '.join(offered)}")

@@ -36,6 +36,7 @@ class PassageReader:
         ratios: how long outputs usually are.
         markup: the format of texts with tags; None for plain ones.
         kept: the caller's ranges that are copied, by the index of their text.
+        control_tokens: those of the model's that are read as such.
     """
 
     reader: SourceReader
@@ -47,6 +48,7 @@ class PassageReader:
     max_passage_tokens: int
     ratios: LengthRatios
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
+    control_tokens: frozenset[str] = frozenset()
     markup: MarkupFormat | None = None
 
     def read(self, text: str, index: int) -> Passage:
@@ -101,7 +103,7 @@ class PassageReader:
         sentences = cut_text(text, self.preparation.source_language)
         if self.unit == "sentence":
             return sentences
-        sizes = [self.reader.num_pieces(text[slice(*each.span)]) for each in sentences]
+        sizes = [self.reader.num_pieces(text[slice(*each.span)], self.control_tokens) for each in sentences]
         return pack(sentences, text, sizes, self.max_passage_tokens)
 
     def _planned(
@@ -125,7 +127,7 @@ class PassageReader:
             )
 
     def _prepared(self, reading: "_Reading", segment: Segment, own: str) -> Prepared:
-        if self.unit == "whole":
+        if self.unit == "whole" or self.control_tokens:  # to which the rules of natural language do not apply
             return Prepared(EditedText.unchanged(own))
         if not has_letters(own):
             return Prepared(EditedText.unchanged(own), is_all_copied=True)
@@ -134,11 +136,24 @@ class PassageReader:
     def _part(self, text: str, field: str) -> SourceText | None:
         """Returns a segment's tokens; None if there are none."""
         truncation: Literal["reject", "truncate"] = "reject" if self.truncation == "reject" else "truncate"
-        return self.reader.read_if_any(text, field=field, key=self.key, truncation=truncation, language=self.language)
+        return self.reader.read_if_any(
+            text,
+            field=field,
+            key=self.key,
+            truncation=truncation,
+            language=self.language,
+            control_tokens=self.control_tokens,
+        )
 
     def _cut_at_tokens(self, reading: "_Reading", segment: Segment, edited: EditedText) -> Iterator[Segment]:
         """Yields the parts of a segment that is too long."""
-        parts = self.reader.read_parts(edited.text, field=reading.field, key=self.key, language=self.language)
+        parts = self.reader.read_parts(
+            edited.text,
+            field=reading.field,
+            key=self.key,
+            language=self.language,
+            control_tokens=self.control_tokens,
+        )
         offset, start = segment.span.start, segment.span.start
         firsts = [next(token.span for token in part.tokens if token.span is not None) for part in parts[1:]]
         for end in [edited.to_original(first).start + offset for first in firsts]:

@@ -16,7 +16,7 @@ from regard_service.errors import InvalidInput
 from regard_service.generation import Generation
 from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.builder import MapBuilder
-from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
+from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 from regard_service.maps.word_maps import map_between_words
 from regard_service.repository.loader import LoadedModel
 from regard_service.text.writing import TargetText, join_texts
@@ -117,11 +117,13 @@ class ResultBuilder:
         if alignment is None:
             return replace(plain, words=words, maps=maps)
         target_special = [unit.is_special for unit in (words or plain.tokens)]
+        # A translation says what its source says; a summary or a caption leaves most of it out.
+        find_links = symmetric_links if self._model.manifest.task == "translation" else hard_links
         return replace(
             plain,
             words=words,
             maps=maps,
-            links=tuple(Link(s, t) for s, t in hard_links(alignment, special_units(self.source), target_special)),
+            links=tuple(Link(s, t) for s, t in find_links(alignment, special_units(self.source), target_special)),
             entropy=tuple(entropy(alignment).tolist()),
             coverage=tuple(coverage(alignment).tolist()),
             source_coverage=tuple(source_coverage(alignment).tolist()),

@@ -1,11 +1,13 @@
 """Threads for work that would block the event loop: decoding pictures, tokenizing long texts, running trace graphs."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from regard_service.errors import Overloaded
+from regard_service.pictures.abandoned import abandoned_when
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ class BoundedThreadPool:
         self._num_waiting = 0
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
-        """Runs functions in the threads. Cancelling the call drops the functions that wait.
+        """Runs functions in the threads. Cancelling the call drops the functions that wait, and tells those that run.
 
         Raises:
             Overloaded: the functions would exceed the bound.
@@ -36,9 +38,16 @@ class BoundedThreadPool:
             )
         loop = asyncio.get_running_loop()
         self._num_waiting += len(functions)
+        has_left = threading.Event()
+
+        def run(function: Callable[[], T]) -> T:
+            with abandoned_when(has_left.is_set):
+                return function()
+
         try:
-            return await asyncio.gather(*(loop.run_in_executor(self._threads, function) for function in functions))
+            return await asyncio.gather(*(loop.run_in_executor(self._threads, run, each) for each in functions))
         finally:
+            has_left.set()
             self._num_waiting -= len(functions)
 
     def close(self) -> None:

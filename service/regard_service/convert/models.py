@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import PROVIDER_NAMES, GenerationDefaults, Manifest, Provenance
+from regard_service.bundle import PROVIDER_NAMES, GenerationDefaults, Manifest, Provenance, TextSource
 from regard_service.convert import enums
 from regard_service.domain.calls import GenerationOptions
 from regard_service.domain.models import ModelInfo
@@ -38,6 +38,7 @@ def _described(manifest: Manifest) -> pb.Model:
         target_languages=manifest.target_languages,
         styles=manifest.styles,
         default_style=manifest.styles[0] if manifest.styles else "",
+        control_tokens=_control_tokens(manifest),
         max_source_tokens=manifest.max_source_tokens if is_text else 0,
         max_new_tokens=manifest.max_target_tokens,
         default_truncation=(
@@ -55,6 +56,11 @@ def _described(manifest: Manifest) -> pb.Model:
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,
     )
+
+
+def _control_tokens(manifest: Manifest) -> list[str]:
+    source = manifest.source
+    return [token.content for token in source.control_tokens] if isinstance(source, TextSource) else []
 
 
 def _generation_defaults(defaults: GenerationDefaults) -> pb.GenerationConfig:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
-from regard_service.domain.calls import AttentionOptions, GenerationOptions, TextOptions
+from regard_service.domain.calls import AttentionKind, AttentionOptions, GenerationOptions, TextOptions
 
 MAX_INDEXES = 1024
+MAX_KINDS = 16  # more than there are
 MAX_BEAMS = 16
 MAX_TOP_K = 1024
 MAX_PROTECTED_SPANS = 10_000
@@ -52,11 +53,7 @@ def _check_sampling(checks: Checks, options: GenerationOptions) -> None:
 
 def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     """Reads AttentionConfig."""
-    kinds = [checks.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, kind) for i, kind in enumerate(config.kinds)]
-    for index, kind in enumerate(config.kinds):
-        if kind == pb.ATTENTION_KIND_UNSPECIFIED:
-            checks.add(f"attention.kinds[{index}]", "names no kind")
-    checks.unique("attention.kinds", [kind for kind in config.kinds if kind])
+    kinds = _read_kinds(checks, config.kinds)
     for name, indexes in (("layers", config.layers), ("heads", config.heads)):
         _check_indexes(checks, f"attention.{name}", indexes)
     if config.HasField("top_k"):
@@ -66,7 +63,7 @@ def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptio
     method = checks.enum("attention.alignment_method", enums.ALIGNMENT_METHOD, config.alignment_method)
     weighting = checks.enum("attention.weighting", enums.WEIGHTING, config.weighting)
     return AttentionOptions(
-        kinds=tuple(kind for kind in kinds if kind is not None),
+        kinds=kinds,
         layers=tuple(config.layers),
         heads=tuple(config.heads),
         granularity=granularity or "token",
@@ -75,6 +72,18 @@ def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptio
         top_k=config.top_k if config.HasField("top_k") else None,
         weighting=weighting or "attention",
     )
+
+
+def _read_kinds(checks: Checks, numbers: Sequence[pb.AttentionKind.ValueType]) -> tuple[AttentionKind, ...]:
+    if len(numbers) > MAX_KINDS:
+        checks.add("attention.kinds", f"names {len(numbers)}; the limit is {MAX_KINDS}")
+        return ()
+    kinds = [checks.enum(f"attention.kinds[{i}]", enums.ATTENTION_KIND, number) for i, number in enumerate(numbers)]
+    for index, number in enumerate(numbers):
+        if number == pb.ATTENTION_KIND_UNSPECIFIED:
+            checks.add(f"attention.kinds[{index}]", "names no kind")
+    checks.unique("attention.kinds", [number for number in numbers if number])
+    return tuple(kind for kind in kinds if kind is not None)
 
 
 def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:

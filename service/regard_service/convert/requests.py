@@ -19,7 +19,7 @@ from regard_service.domain.calls import (
     TranslateCall,
     Truncation,
 )
-from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput
+from regard_service.errors import DeadlinePassed, InvalidInput
 from regard_service.validation.limits import CallLimits
 from regard_service.validation.texts import text_fault
 
@@ -27,6 +27,8 @@ _TranslateRequest = pb.TranslateRequest | pb.StreamTranslateRequest
 _SummarizeRequest = pb.SummarizeRequest | pb.StreamSummarizeRequest
 _CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
 _AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
+
+MAX_CONTROL_TOKENS = 256  # of a request
 
 
 class RequestReader:
@@ -42,6 +44,11 @@ class RequestReader:
     def __init__(self, limits: CallLimits) -> None:
         self.limits = limits
 
+    @property
+    def max_inputs(self) -> int:
+        """The most inputs of a call."""
+        return self.limits.max_inputs_per_call
+
     def translate(self, request: _TranslateRequest, time_remaining: float | None) -> TranslateCall:
         """Reads a request to translate."""
         checks = Checks()
@@ -55,6 +62,7 @@ class RequestReader:
             text_options=read_text_options(checks, request.text_options, texts)
             if request.HasField("text_options")
             else TextOptions(),
+            control_tokens=_control_tokens(checks, request),
         )
         checks.raise_if_any()
         return call
@@ -67,6 +75,7 @@ class RequestReader:
             texts=self._texts(checks, request),
             style=checks.name("style", request.style),
             truncation=_truncation(checks, request),
+            control_tokens=_control_tokens(checks, request),
         )
         checks.raise_if_any()
         return call
@@ -99,7 +108,8 @@ class RequestReader:
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
             checks.add_if("text", text_fault(request.text, limit, may_be_blank=may_be_blank))
             return (request.text,)
-        self._check_num_inputs(checks, "texts", len(request.texts))
+        if not self._is_num_inputs_valid(checks, "texts", len(request.texts)):
+            return ()
         for index, text in enumerate(request.texts):
             checks.add_if(f"texts[{index}]", text_fault(text, limit, may_be_blank=may_be_blank))
         return tuple(request.texts)
@@ -108,17 +118,20 @@ class RequestReader:
         if isinstance(request, pb.StreamCaptionRequest):
             self._check_image(checks, "image", request.image)
             return (request.image,)
-        self._check_num_inputs(checks, "images", len(request.images))
+        if not self._is_num_inputs_valid(checks, "images", len(request.images)):
+            return ()
         for index, image in enumerate(request.images):
             self._check_image(checks, f"images[{index}]", image)
         return tuple(request.images)
 
-    def _check_num_inputs(self, checks: Checks, path: str, num_inputs: int) -> None:
+    def _is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
+        """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""
         limit = self.limits.max_inputs_per_call
         if num_inputs == 0:
             checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
             checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
+        return 0 < num_inputs <= limit
 
     def _check_image(self, checks: Checks, path: str, image: bytes) -> None:
         limit = self.limits.max_image_bytes
@@ -143,12 +156,7 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
     "text".
     """
     paths = {"texts[0]": "text", "images[0]": "image"}
-    return InvalidInput(
-        [
-            FieldViolation(paths.get(violation.field, violation.field), violation.description)
-            for violation in error.violations
-        ]
-    )
+    return error.renamed(lambda field: paths.get(field, field))
 
 
 def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
@@ -158,3 +166,16 @@ def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) 
     if truncation == "split" and is_stream and not is_segmented:
         checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams of summaries and of raw texts")
     return truncation
+
+
+def _control_tokens(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
+    """Whether the model has them is checked later."""
+    tokens = tuple(request.control_tokens)
+    if len(tokens) > MAX_CONTROL_TOKENS:
+        checks.add("control_tokens", f"names {len(tokens)} tokens; the limit is {MAX_CONTROL_TOKENS}")
+    repeated = (
+        dict.fromkeys(token for token in tokens if tokens.count(token) > 1) if len(set(tokens)) < len(tokens) else ()
+    )
+    for token in repeated:
+        checks.add("control_tokens", f"names {token!r} more than once")
+    return tokens

@@ -67,6 +67,9 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
         _write_segment(message.segments.add(), segment)
     for warning in result.warnings:
         _write_warning(message.warnings.add(), warning)
+    if result.detected_language:
+        message.detected_language = result.detected_language
+        message.language_confidence = result.language_confidence
 
 
 def _write_segment(message: pb.Segment, segment: Segment) -> None:

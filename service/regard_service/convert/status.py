@@ -15,9 +15,9 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from regard_service.errors import (
+    BodyTooLarge,
     DeadlinePassed,
     Draining,
-    FieldViolation,
     Forbidden,
     InvalidInput,
     LoadFailed,
@@ -42,6 +42,7 @@ MAX_DETAILS_BYTES = 3072
 
 CODES: dict[type[ServiceError], StatusCode] = {
     InvalidInput: StatusCode.INVALID_ARGUMENT,
+    BodyTooLarge: StatusCode.RESOURCE_EXHAUSTED,
     ModelNotFound: StatusCode.NOT_FOUND,
     Unsupported: StatusCode.UNIMPLEMENTED,
     Overloaded: StatusCode.RESOURCE_EXHAUSTED,
@@ -83,7 +84,7 @@ def write_status(error: BaseException) -> ErrorStatus:
         reason, message = error.reason, _shortened(str(error))
     status = Status(code=code.value[0], message=message, details=[_error_info(reason)])
     if isinstance(error, InvalidInput):
-        status.details.add().Pack(_bad_request(error.violations))
+        status.details.add().Pack(_bad_request(error))
     if isinstance(error, LoadFailed):
         status.details.add().Pack(_precondition_failure(error))
     if isinstance(error, Overloaded):
@@ -101,16 +102,18 @@ def _error_info(reason: str) -> AnyMessage:
     return packed
 
 
-def _bad_request(violations: list[FieldViolation]) -> BadRequest:
-    """Lists every violation; of more than the trailers hold, the first ones and the number of the others."""
+def _bad_request(error: InvalidInput) -> BadRequest:
+    """Lists the violations; of more than the trailers hold, the first ones and the number of the others."""
     listed = BadRequest()
-    for position, violation in enumerate(violations):
+    num_more = error.num_more
+    for position, violation in enumerate(error.violations):
         entry = BadRequest.FieldViolation(field=violation.field, description=violation.description)
         if listed.ByteSize() + entry.ByteSize() > MAX_DETAILS_BYTES:
-            num_more = len(violations) - position
-            listed.field_violations.add(field="request", description=f"and {num_more} more violations")
+            num_more += len(error.violations) - position
             break
         listed.field_violations.append(entry)
+    if num_more:
+        listed.field_violations.add(field="request", description=f"and {num_more} more violations")
     return listed
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from regard_service.documents.encoding import DecodedText, decode, has_mark
 from regard_service.documents.gettext_entries import WIDTH, Entry, read_entries, unescaped, written
@@ -145,17 +146,17 @@ class _GettextDocument:
         for form in range(forms.number):
             yield f"msgstr[{form}]", texts[not (form == forms.one and is_singular)]
 
-    @property
+    @cached_property
     def _forms(self) -> PluralForms:
         found = read_forms(_field(self._header, "Plural-Forms"))
         forms = found or read_forms(forms_of_language(self._options.target_language))
         return forms or PluralForms(2, 0, is_one_alone=True)
 
-    @property
+    @cached_property
     def _line_end(self) -> str:
         return "\r\n" if "\r\n" in self._source.text else "\n"
 
-    @property
+    @cached_property
     def _is_wrapped(self) -> bool:
         """Whether the file's strings are broken at gettext's width."""
         strings = (line for line in self._source.text.splitlines() if line.startswith('"'))

@@ -27,10 +27,13 @@ from regard_service.documents.lines import Word, joined, words_of, wrapped
 from regard_service.documents.markdown_blocks import Lines, Region, Unread, blocks
 from regard_service.documents.markdown_inline import Misread, parser, read_inline
 from regard_service.documents.places import Place, TextDocument, bounded, place
-from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit
+from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit, refused
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<&~$^]")
 _NUMBER = re.compile(r"\d++(?=[.)])")
+MAX_CHARACTERS = 4_000_000
+"""A longer file would take the parser minutes and gigabytes."""
+
 _PARAGRAPH = ["paragraph_open", "inline", "paragraph_close"]
 # A word that would begin a block at the start of a line.
 _BLOCK_MARK = re.compile(r"(?:[-+*:]|>.*|\|.*|#{1,6}|\d{1,9}[.)]|=+|-+|[~`]{3,}.*)$", re.DOTALL)
@@ -42,7 +45,9 @@ _AS_HTML = {"*": "em", "_": "em", "**": "strong", "__": "strong", "~~": "del"}
 def open_markdown(data: bytes, options: DocumentOptions) -> Document:
     """Reads a Markdown file. Raises InvalidInput."""
     decoded = decode(data, options.charset)
-    reader = _Reader(decoded.text)
+    if len(decoded.text) > MAX_CHARACTERS:
+        raise refused(f"has {len(decoded.text)} characters; the limit of a Markdown file is {MAX_CHARACTERS}")
+    reader = _Reader(decoded.text, options.max_unit_characters)
     places, notes = bounded(list(reader.places()), options)
     return TextDocument(decoded, places, notes=(*reader.notes, *notes))
 
@@ -50,8 +55,9 @@ def open_markdown(data: bytes, options: DocumentOptions) -> Document:
 class _Reader:
     """Finds the units of a file."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, max_characters: int) -> None:
         self._lines = Lines(text)
+        self._max_characters = max_characters
         self._parser = parser()
         self._env: dict[str, object] = {}
         self.notes: list[Fault] = []
@@ -71,8 +77,18 @@ class _Reader:
 
     def _sentences(self, region: Region) -> Iterator[Place]:
         """Yields a place for each part of a block between hard line breaks."""
+        if len(region.content) > self._max_characters:
+            self.notes.append(
+                Fault(
+                    f"line {region.line + 1}: a text of {len(region.content)} characters stays as it is; "
+                    f"the limit is {self._max_characters}"
+                )
+            )
+            return
         try:
-            pieces = read_inline(region.content, region.tokens)
+            tokens: list[Token] = []
+            self._parser.inline.parse(region.content, self._parser, self._env, tokens)
+            pieces = read_inline(region.content, tokens)
         except Misread:
             self._note(region.line)
             return

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +34,6 @@ class Region:
     content: str
     marks: tuple[tuple[int, int], ...]
     line: int
-    tokens: Sequence[Token] = ()
     prefix: str = ""
     width: int = 0
     is_cell: bool = False
@@ -129,7 +128,7 @@ def _region(lines: Lines, token: Token, opening: str) -> Region:
         width = max(width, len(lines[line]))
         offset += len(content) + 1
     prefix = prefixes[1] if len(prefixes) > 1 else ""
-    return Region(token.content, tuple(marks), first, token.children or (), prefix, width)
+    return Region(token.content, tuple(marks), first, prefix, width)
 
 
 def _start_of(lines: Lines, line: int, content: str, *, is_heading: bool) -> tuple[int, str]:
@@ -164,4 +163,4 @@ def _cell(lines: Lines, token: Token, span: Span) -> Region:
         offset += len(part)
         marks.append((offset, start + offset + number))  # a bar has a backslash before it
     line = (token.map or [0, 0])[0]
-    return Region(token.content, tuple(marks), line, token.children or (), is_cell=True)
+    return Region(token.content, tuple(marks), line, is_cell=True)

@@ -38,8 +38,11 @@ class Misread(ValueError):
 
 
 def parser() -> MarkdownIt:
-    """Returns a parser of CommonMark with tables, strikethrough, footnotes, definition lists, formulas and more."""
-    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("text_join")
+    """Returns a parser of CommonMark with tables, strikethrough, footnotes, definition lists, formulas and more.
+
+    It finds blocks only: the running text of each is parsed by itself, if it is short enough.
+    """
+    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(["inline", "text_join"])
     markdown.use(front_matter_plugin).use(deflist_plugin)
     markdown.use(footnote_plugin, inline=False, move_to_end=False)
     markdown.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)

@@ -62,7 +62,7 @@ class DocumentOptions:
     charset: str = ""
     replaces_existing: bool = False
     max_unit_characters: int = 20_000
-    max_units: int = 200_000
+    max_units: int = 100_000
     max_expanded_bytes: int = 128 * 2**20
 
 

@@ -32,6 +32,7 @@ class GenerationOptions:
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None
+    whole_vocabulary: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -92,22 +93,28 @@ class Call:
 
 @dataclass(frozen=True)
 class TranslateCall(Call):
-    """Texts to translate; a language "" stands for the model's only one."""
+    """Texts to translate; a language "" stands for the model's only one.
+
+    Attributes:
+        control_tokens: special tokens of the model that are read as such where they stand in the texts.
+    """
 
     texts: tuple[str, ...] = ()
     source_language: str = ""
     target_language: str = ""
     truncation: Truncation | None = None
     text_options: TextOptions = field(default_factory=TextOptions)
+    control_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SummarizeCall(Call):
-    """Texts to summarize; style "" stands for the model's default."""
+    """Texts to summarize; style "" stands for the model's default; control tokens are those of `TranslateCall`."""
 
     texts: tuple[str, ...] = ()
     style: str = ""
     truncation: Truncation | None = None
+    control_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,11 @@ class OutputWarning(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one input; hypotheses are best first. `maps` holds the maps of the source alone."""
+    """The result of one input; hypotheses are best first. `maps` holds the maps of the source alone.
+
+    Attributes:
+        detected_language, language_confidence: of a text whose language nobody named; "" and 0 if it is unknown.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     source: Source
@@ -184,6 +188,8 @@ class Result:
     maps: tuple[AttentionMap, ...] = ()
     segments: tuple[Segment, ...] = ()
     warnings: tuple[OutputWarning, ...] = ()
+    detected_language: str = ""
+    language_confidence: float = 0.0
 
     def all_maps(self) -> Iterator[AttentionMap]:
         """Yields the maps of the source and of every hypothesis."""

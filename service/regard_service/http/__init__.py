@@ -5,10 +5,13 @@ The modules:
     app              the application: its routes
     json_api         the API's methods over HTTP
     json_requests    requests as protobuf messages
+    body_bounds      counts a body's values before it is parsed
     problems         errors as problem JSON
+    hosts            the names that the server answers to
     context          an HTTP request as a gRPC call's context
     openapi          the OpenAPI document
     playground       the playground's files
+    scrapes          metrics, for a bounded part of the time
     server           the server of the application
     client_timeouts  time limits of slow clients
 """

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -19,16 +20,19 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.errors import InvalidInput, NotReady
+from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
+from regard_service.http.body_bounds import counting
 from regard_service.http.context import HttpContext
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
-from regard_service.rpc.layers.error_status import Malformed
 from regard_service.rpc.layers.layer import Handler
 from regard_service.rpc.layers.request_log import REQUEST_ID
+from regard_service.rpc.messages import Unread
 from regard_service.rpc.routes import Routes
 
 TIMEOUT_HEADER = "x-request-timeout"  # in seconds
+# Longer bodies are parsed in a thread. Values are few (`counting`), so no single step of it keeps the others waiting.
+MAX_BODY_BYTES_ON_EVENT_LOOP = 16 * 1024
 _JSON_TYPES = ("application/json", "text/json")
 
 
@@ -64,11 +68,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/caption/stream", "AttentionService", "StreamCaption"),
     Endpoint("GET", "/v1/models", "ModelService", "ListModels"),
     Endpoint("GET", "/v1/models/{name}", "ModelService", "GetModel"),
+    Endpoint("POST", "/v1/models/{name}/load", "ModelService", "LoadModel"),
+    Endpoint("POST", "/v1/models/{name}/unload", "ModelService", "UnloadModel"),
 )
-
-
-class BodyTooLarge(Exception):
-    """The body exceeds the limit of a message, which gRPC itself enforces."""
 
 
 class JsonApi:
@@ -77,11 +79,13 @@ class JsonApi:
     Args:
         routes: returns the methods of gRPC; None while the models load.
         max_body_bytes: the limit of a request's body.
+        max_inputs: the most inputs of a call.
     """
 
-    def __init__(self, routes: Callable[[], Routes | None], max_body_bytes: int) -> None:
+    def __init__(self, routes: Callable[[], Routes | None], max_body_bytes: int, max_inputs: int) -> None:
         self._routes = routes
         self._max_body_bytes = max_body_bytes
+        self._max_inputs = max_inputs
 
     def endpoints(self) -> list[Route]:
         """Returns the routes of the API."""
@@ -96,30 +100,37 @@ class JsonApi:
             if handler is None:
                 raise LookupError(f"gRPC does not answer {endpoint.grpc_path}")
             try:
+                _check_site(request)
                 context = _context(request)
-                message = await self._read(request, endpoint)
-            except BodyTooLarge as error:
-                return _too_large(str(error))
-            except InvalidInput as error:
+            except (InvalidInput, Forbidden) as error:
                 return Problem.of_error(error).response()
-            except ClientDisconnect:
+            message = _UnreadMessage(request, partial(self._read, request, endpoint))
+            try:
+                if endpoint.descriptor.server_streaming:
+                    return await _stream(handler, message.read, context)
+                return await _answer(handler, message, context)
+            except asyncio.CancelledError:
+                if not message.has_left:
+                    raise
                 return Response(status_code=499)
-            if endpoint.descriptor.server_streaming:
-                return await _stream(handler, message, context)
-            return await _answer(handler, message, context, request)
 
         return answer
 
-    async def _read(self, request: Request, endpoint: Endpoint) -> Message | Malformed:
-        """Returns the request's message. A bad request becomes a Malformed: the call logs and counts its error."""
+    async def _read(self, request: Request, endpoint: Endpoint) -> Message:
+        """Returns the message. Raises InvalidInput, BodyTooLarge; ClientDisconnect if the body is not whole."""
         message: Message = getattr(pb, endpoint.descriptor.input_type.name)()
-        try:
-            if endpoint.verb == "POST":
-                read_body(await self._body(request), message)
-            else:
-                read_query([*request.query_params.multi_items(), *request.path_params.items()], message)
-        except InvalidInput as error:
-            return Malformed(error)
+        if endpoint.verb != "POST":
+            read_query([*request.query_params.multi_items(), *request.path_params.items()], message)
+            return message
+        body = await self._body(request)
+        for _ in counting(body, self._max_inputs):
+            await asyncio.sleep(0)
+        if len(body) <= MAX_BODY_BYTES_ON_EVENT_LOOP:
+            read_body(body, message)
+        else:
+            await asyncio.to_thread(read_body, body, message)
+        for name, value in request.path_params.items():
+            setattr(message, name, value)
         return message
 
     async def _body(self, request: Request) -> bytes:
@@ -127,17 +138,61 @@ class JsonApi:
         if media_type not in _JSON_TYPES:
             # Browsers let a page of another site send forms and plain text here, but no JSON.
             raise InvalidInput.of("request", f"content-type must be application/json; it is {media_type or 'missing'}")
+        limit = self._max_body_bytes
+        stated = request.headers.get("content-length", "")
+        if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
+            raise BodyTooLarge(f"the body has {stated[:20]} bytes; the limit is {limit}")
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > self._max_body_bytes:
-                raise BodyTooLarge(f"the body has more than {self._max_body_bytes} bytes")
+            if len(body) > limit:
+                raise BodyTooLarge(f"the body has more than {limit} bytes")
         return bytes(body)
+
+
+class _UnreadMessage:
+    """A request whose message is read later, by the innermost layer.
+
+    Attributes:
+        has_left: whether the client closed the connection before it had sent the message.
+    """
+
+    def __init__(self, request: Request, read: Unread) -> None:
+        self._request = request
+        self._read = read
+        self._was_read = asyncio.Event()
+        self.has_left = False
+
+    async def read(self) -> Any:
+        """Returns the message. Cancels the call if the client leaves before it has sent the whole message."""
+        try:
+            message = await self._read()
+        except ClientDisconnect:
+            self.has_left = True
+            raise asyncio.CancelledError from None
+        self._was_read.set()
+        return message
+
+    async def wait_until_client_leaves(self) -> None:
+        """Returns once the client has closed the connection; until the message is read, reading reports that."""
+        await self._was_read.wait()
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
 
 
 def as_json(message: Message) -> dict[str, Any]:
     """Returns a message in protobuf's JSON, with the field names of the .proto."""
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _check_site(request: Request) -> None:
+    """Refuses a GET that a page of another site makes a browser send: unlike JSON, it needs nobody's permission.
+
+    Raises:
+        Forbidden: names the header by which browsers tell (https://www.w3.org/TR/fetch-metadata).
+    """
+    if request.method == "GET" and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Forbidden("a page of another site made this request, as sec-fetch-site tells")
 
 
 def _context(request: Request) -> HttpContext:
@@ -154,11 +209,11 @@ def _context(request: Request) -> HttpContext:
     return HttpContext(request.headers.items(), peer, timeout_s)
 
 
-async def _answer(handler: Handler, message: Any, context: HttpContext, request: Request) -> Response:
+async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext) -> Response:
     """Runs a unary call. A client that leaves cancels it, which frees its slots."""
     behaviour: Any = handler.unary_unary
-    call = asyncio.ensure_future(behaviour(message, context))
-    leaving = asyncio.ensure_future(_wait_until_client_leaves(request))
+    call = asyncio.ensure_future(behaviour(message.read, context))
+    leaving = asyncio.ensure_future(message.wait_until_client_leaves())
     try:
         await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not call.done():
@@ -172,13 +227,7 @@ async def _answer(handler: Handler, message: Any, context: HttpContext, request:
         await asyncio.gather(call, leaving, return_exceptions=True)
 
 
-async def _wait_until_client_leaves(request: Request) -> None:
-    """Returns once the client has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _stream(handler: Handler, message: Any, context: HttpContext) -> Response:
+async def _stream(handler: Handler, message: Unread, context: HttpContext) -> Response:
     """Runs a streaming call as server-sent events. A call that fails before its first message is a plain problem."""
     events = _events(handler, message, context)
     try:
@@ -200,7 +249,7 @@ async def _stream(handler: Handler, message: Any, context: HttpContext) -> Respo
     return StreamingResponse(send(), headers=headers, media_type="text/event-stream")
 
 
-async def _events(handler: Handler, message: Any, context: HttpContext) -> Any:
+async def _events(handler: Handler, message: Unread, context: HttpContext) -> Any:
     """Yields the messages of a streaming call. Closing the generator cancels the call."""
     behaviour: Any = handler.unary_stream
     call = asyncio.ensure_future(behaviour(message, context))
@@ -229,7 +278,3 @@ def _event(message: Any) -> str:
 def _headers(context: HttpContext) -> dict[str, str]:
     trailers = dict(context.trailing_metadata())
     return {REQUEST_ID: trailers[REQUEST_ID]} if REQUEST_ID in trailers else {}
-
-
-def _too_large(detail: str) -> Response:
-    return Problem(413, "RESOURCE_EXHAUSTED", "BODY_TOO_LARGE", detail).response()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from regard_service.errors import FieldViolation, InvalidInput
@@ -73,13 +74,31 @@ def fill(message: Message, value: dict[str, Any]) -> None:
     violations = []
     for name, item in value.items():
         try:
-            json_format.ParseDict({name: item}, message)
+            json_format.ParseDict({name: _without_data_urls(item) if _is_bytes(message, name) else item}, message)
         except json_format.ParseError as error:
             violations.append(_violation(str(error)))
         except (RecursionError, OverflowError, TypeError) as error:
             violations.append(FieldViolation(name, str(error)))
     if violations:
         raise InvalidInput(violations)
+
+
+def _is_bytes(message: Message, name: str) -> bool:
+    descriptor = message.DESCRIPTOR
+    field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+    return field is not None and field.type == FieldDescriptor.TYPE_BYTES
+
+
+def _without_data_urls(item: Any) -> Any:
+    """Returns the base64 of bytes that are written as data URLs (RFC 2397), as browsers write them."""
+    if isinstance(item, list):
+        return [_without_data_urls(each) for each in item]
+    if not isinstance(item, str) or item[:5].lower() != "data:":
+        return item
+    head, _, content = item.partition(",")
+    if not head.lower().endswith(";base64"):
+        raise TypeError("is a data URL without ;base64")
+    return content
 
 
 def _violation(text: str) -> FieldViolation:

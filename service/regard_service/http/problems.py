@@ -10,6 +10,7 @@ from grpc import StatusCode
 from starlette.responses import JSONResponse
 
 from regard_service.convert.status import DETAILS_KEY, write_status
+from regard_service.errors import BodyTooLarge
 from regard_service.http.context import HttpContext
 
 MEDIA_TYPE = "application/problem+json"
@@ -27,6 +28,8 @@ STATUSES: dict[StatusCode, int] = {
     StatusCode.UNAVAILABLE: 503,
     StatusCode.DEADLINE_EXCEEDED: 504,
 }
+
+_STATUSES_BY_REASON = {BodyTooLarge.reason: 413}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,14 @@ class Problem:
                 violations += [{"field": v.field, "description": v.description} for v in bad.field_violations]
             elif detail.Unpack(retry):
                 retry_after_s = retry.retry_delay.ToMilliseconds() / 1000
-        return cls(STATUSES.get(code, 500), code.name, reason, message, violations, retry_after_s)
+        return cls(
+            _STATUSES_BY_REASON.get(reason) or STATUSES.get(code, 500),
+            code.name,
+            reason,
+            message,
+            violations,
+            retry_after_s,
+        )
 
     def body(self) -> dict[str, Any]:
         """Returns the problem as JSON; `violations` is always present, `retry_after_s` if it is known."""

@@ -5,17 +5,43 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from regard_service.http.client_timeouts import timeout_protocol
 
 SHUTDOWN_GRACE_S = 2
 
 
+# A client that opens a TLS connection and does not go on is closed after this time, or `timeout_s` if that is less.
+MAX_HANDSHAKE_S = 10.0
+
+
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the process."""
+    """Leaves signals to the process, and limits the time of TLS handshakes."""
+
+    handshake_timeout_s = MAX_HANDSHAKE_S
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens on the sockets; uvicorn's own has no setting for the time of a handshake."""
+        await self.lifespan.startup()
+        config = self.config
+
+        def protocol() -> asyncio.Protocol:
+            make: Any = config.http_protocol_class
+            built: asyncio.Protocol = make(config=config, server_state=self.server_state, app_state=self.lifespan.state)
+            return built
+
+        loop, timeout_s = asyncio.get_running_loop(), None if config.ssl is None else self.handshake_timeout_s
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=each, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=timeout_s
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -31,7 +57,7 @@ class HttpServer:
     """
 
     def __init__(
-        self, app: Starlette, host: str, port: int, tls: ssl.SSLContext | None = None, *, timeout_s: float = 30.0
+        self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, *, timeout_s: float = 30.0
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
@@ -44,12 +70,14 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # `PeerLayer` reads them, of trusted proxies
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
         )
         if tls is not None:
             config.load()
             config.ssl = tls
         self._uvicorn = _Uvicorn(config)
+        self._uvicorn.handshake_timeout_s = min(MAX_HANDSHAKE_S, timeout_s)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

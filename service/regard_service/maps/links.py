@@ -3,6 +3,7 @@
 Units are tokens or words. An alignment is float32 [target, source], each row a distribution over the source.
 """
 
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,6 +31,63 @@ def hard_links(
         return []
     strongest = alignment[:, candidates].argmax(axis=1).tolist()
     return [(candidates[strongest[target]], target) for target, special in enumerate(target_special) if not special]
+
+
+def symmetric_links(
+    alignment: Float32Array, source_special: Sequence[bool], target_special: Sequence[bool]
+) -> list[tuple[int, int]]:
+    """Returns the links of two texts that say the same, where attention agrees in both directions.
+
+    A weight counts relative to its row and to its column: divided by the square root of the product of their sums. The
+    strongest source unit of a target unit, and the strongest target unit of a source unit, are candidates; those that
+    are both are links. Links then grow: the strongest candidate beside a link, diagonally too, is added as long as one
+    of its units has no link (grow-diag of Koehn et al. 2003, "Statistical Phrase-Based Translation", section 4.5). A
+    unit may have several links, or none.
+
+    Args:
+        source_special, target_special: bool [source], bool [target]; special units have no links and do not compete.
+
+    Returns:
+        (source, target) pairs, by target, then by source.
+    """
+    sources, targets = (np.flatnonzero(~np.array(special, bool)) for special in (source_special, target_special))
+    if not (len(sources) and len(targets)):
+        return []
+    weights = alignment[np.ix_(targets, sources)].astype(np.float64)
+    sums = weights.sum(axis=1, keepdims=True) * weights.sum(axis=0, keepdims=True)
+    strength = weights / np.sqrt(np.maximum(sums, MIN_POSITIVE))
+    strongest_source, strongest_target = strength.argmax(axis=1).tolist(), strength.argmax(axis=0).tolist()
+    forward = {(source, target) for target, source in enumerate(strongest_source) if strength[target, source] > 0}
+    backward = {(source, target) for source, target in enumerate(strongest_target) if strength[target, source] > 0}
+    candidates = {link: float(strength[link[1], link[0]]) for link in forward ^ backward}
+    links = _grown(forward & backward, candidates)
+    return [(int(sources[s]), int(targets[t])) for s, t in sorted(links, key=lambda link: (link[1], link[0]))]
+
+
+def _grown(links: set[tuple[int, int]], candidates: dict[tuple[int, int], float]) -> set[tuple[int, int]]:
+    """The links with the candidates beside them, the strongest first.
+
+    Args:
+        candidates: strengths by (source, target).
+    """
+    linked_sources, linked_targets = {source for source, _ in links}, {target for _, target in links}
+    grown, reached, waiting = set(links), set(links), sorted(links)
+    heap: list[tuple[float, tuple[int, int]]] = []
+    while waiting or heap:
+        for source, target in waiting:
+            for neighbour in ((source + s, target + t) for s in (-1, 0, 1) for t in (-1, 0, 1)):
+                if neighbour in candidates and neighbour not in reached:
+                    reached.add(neighbour)
+                    heapq.heappush(heap, (-candidates[neighbour], neighbour))
+        waiting = []
+        if heap:
+            _, (source, target) = heapq.heappop(heap)
+            if source not in linked_sources or target not in linked_targets:
+                grown.add((source, target))
+                linked_sources.add(source)
+                linked_targets.add(target)
+                waiting = [(source, target)]
+    return grown
 
 
 def entropy(alignment: Float32Array) -> Float32Array:

@@ -9,7 +9,9 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
+
+from regard_service.observability.log_writer import LogWriter, writer_of
 
 # Lines of an event loop are written together after this time.
 WRITE_AFTER_S = 0.02
@@ -95,6 +97,16 @@ def _plain(value: object) -> str:
     return text if text.isprintable() and _UNQUOTED.fullmatch(text) else json.dumps(text)
 
 
+class HeaderFilter(logging.Filter):
+    """Leaves the bytes of headers out of gRPC's own lines: of a header that is not UTF-8, it logs them all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redacts a line; keeps every line."""
+        if record.name.startswith("grpc") and str(record.msg).startswith("Invalid encoding"):
+            record.msg, record.args, record.exc_info = "a header is not UTF-8", (), None
+        return True
+
+
 class BatchingHandler(logging.StreamHandler[TextIO]):
     """Writes the lines of an event loop in batches; writes warnings, and lines of other threads, at once.
 
@@ -138,13 +150,28 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+_writer: LogWriter | None = None  # of the process' log
+
+
+def flush(timeout_s: float) -> None:
+    """Waits until the log is written, but no longer than this: perhaps nobody reads it."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    if _writer is not None:
+        _writer.drain(timeout_s)
+
+
 def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Sends every logger of the process, libraries included, to `stream` (standard error)."""
     # No line shows these, and finding them out for each line takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the source line, as the manual of `logging` recommends ("Optimization")
-    handler = BatchingHandler(stream or sys.stderr)
+    global _writer
+    target = writer_of(stream or sys.stderr)
+    _writer = target if isinstance(target, LogWriter) else None
+    handler = BatchingHandler(cast(TextIO, target))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.addFilter(HeaderFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -17,7 +16,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from regard.arrays import Float32Array
 from regard_service.bundle import ImageSource
 from regard_service.domain.results import ImageGrid
-from regard_service.errors import InvalidInput
+from regard_service.errors import InvalidInput, is_out_of_memory
+from regard_service.pictures.abandoned import AbandonableFile, Abandoned, check
+from regard_service.pictures.price import Costly, decodable
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
@@ -51,6 +52,9 @@ _OTHER_FORMATS = (
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # of FORMATS
 
 
+_large_image_lock = threading.Lock()  # of all models
+
+
 class _Refused(Exception):
     """A picture is refused; the message is for the caller."""
 
@@ -81,7 +85,6 @@ class ImageReader:
     def __init__(self, source: ImageSource, limits: ImageLimits | None = None) -> None:
         self._source = source
         self._limits = limits or ImageLimits()
-        self._large_image_lock = threading.Lock()
 
     def read(self, file: bytes, *, field: str) -> SourceImage:
         """Decodes one picture to RGB: upright by its EXIF orientation, transparent parts on white, and of an animation
@@ -94,12 +97,14 @@ class ImageReader:
             InvalidInput: the file has another format, exceeds a limit, or is damaged.
         """
         try:
-            with _opened(file, self._limits) as image:
+            content = decodable(file, self._limits.max_pixels, self._limits.max_side).content
+            with _opened(content, self._limits) as image:
                 self._check_size(image.size)
                 is_large = image.width * image.height > LARGE_IMAGE_PIXELS
-                with self._large_image_lock if is_large else nullcontext():
+                with _large_image_lock if is_large else nullcontext():
+                    check()
                     return self._read(image)
-        except _Refused as refused:
+        except (_Refused, Costly) as refused:
             raise InvalidInput.of(field, str(refused)) from refused
 
     def _check_size(self, size: tuple[int, int]) -> None:
@@ -160,15 +165,17 @@ class ImageReader:
 def _opened(file: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
     """Opens a picture and reads its header. Errors of Pillow, until the picture is closed, become _Refused."""
     try:
-        with Image.open(BytesIO(file), formats=FORMATS) as image:
+        with Image.open(AbandonableFile(file), formats=FORMATS) as image:
             yield image
-    except (_Refused, MemoryError):
+    except (_Refused, Abandoned, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise _Refused(_unidentified(file)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _Refused(f"has far more pixels than the limit, {limits.max_pixels}") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError and others
+        if is_out_of_memory(error):
+            raise MemoryError from error
         raise _Refused(f"cannot be read as {FORMATS_IN_WORDS}: {error}") from error
 
 
@@ -184,8 +191,16 @@ def _unidentified(file: bytes) -> str:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Converts to RGB, or to RGBA where something may be transparent; 8 bits per channel."""
     if image.mode.startswith("I"):  # 16-bit greyscale, which Pillow would clip
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image) >> _excess_bits(image)).clip(0, 255).astype(np.uint8))
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _excess_bits(image: Image.Image) -> int:
+    """Returns by how many bits a 16-bit picture's values exceed 8. Cameras and microscopes write 10, 12 or 14 of them,
+    without scaling them to 16.
+    """
+    largest = int(np.asarray(image).max(initial=0))
+    return next(bits for bits in (0, 2, 4, 6, 8) if largest < 256 << bits or bits == 8)
 
 
 def _scaled(box: Box, horizontal: float, vertical: float) -> Box:

@@ -11,6 +11,7 @@ from regard_service.bundle import Manifest, Task
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady
+from regard_service.languages.matching import match
 from regard_service.repository.catalogue import CatalogueEntry, scan
 from regard_service.repository.limits import ModelLimits
 from regard_service.repository.loader import LoadedModel, ModelLoader
@@ -159,6 +160,12 @@ class ModelRepository:
             target_language=target_language,
             style=style,
         )
+
+    def source_languages(self, target_language: str) -> tuple[str, ...]:
+        """Returns the languages from which the loaded models translate into a language, or into any for ""."""
+        translators = [model.manifest for model in self._models.values() if model.manifest.task == "translation"]
+        writers = [m for m in translators if not target_language or match(target_language, m.target_languages)]
+        return tuple(dict.fromkeys(language for manifest in writers for language in manifest.source_languages))
 
     def infos(self) -> list[ModelInfo]:
         """Describes every model, by name, in any state."""

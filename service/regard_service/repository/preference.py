@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from regard_service.bundle import Task
 from regard_service.errors import ModelNotFound
+from regard_service.languages.matching import match
 from regard_service.repository.loader import LoadedModel
 
 
@@ -34,7 +35,8 @@ class ModelPreference:
         target_language: str = "",
         style: str = "",
     ) -> LoadedModel:
-        """Returns the model that answers; "" fits any language or style.
+        """Returns the model that answers; "" fits any language or style. Languages match as BCP 47 codes do; a
+        model with the very codes goes before others.
 
         Raises:
             ModelNotFound: no model fits.
@@ -43,14 +45,20 @@ class ModelPreference:
         fitting = [
             model
             for model in of_task
-            if (not source_language or source_language in model.manifest.source_languages)
-            and (not target_language or target_language in model.manifest.target_languages)
+            if (not source_language or match(source_language, model.manifest.source_languages))
+            and (not target_language or match(target_language, model.manifest.target_languages))
             and (not style or style in model.manifest.styles)
         ]
         if not fitting:
             given = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
             raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; there are: {describe(of_task)}")
-        return self.best(fitting)
+        spelled_so = [
+            model
+            for model in fitting
+            if source_language in ("", *model.manifest.source_languages)
+            and target_language in ("", *model.manifest.target_languages)
+        ]
+        return self.best(spelled_so or fitting)
 
     def _rank(self, model: LoadedModel) -> tuple[bool, int, str]:
         is_default = self.defaults.get(model.manifest.task) == model.name

@@ -24,16 +24,18 @@ class WarmUpError(Exception):
 
 
 def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
-    """Runs one short generation, both graphs and the search, on a runner that nothing else uses.
+    """Runs one short generation, both graphs and the search, on a runner that nothing else uses; with a shortlist too.
 
     Raises:
         WarmUpError: a graph fails, or its scores are not finite.
     """
     try:
-        (result,) = decode(runner, [_request(runner.manifest, reader)])
+        request = _request(runner.manifest, reader)
+        kinds = (False, True) if runner.has_shortlist else (False,)
+        results = [result for kind in kinds for result in decode(runner, [replace(request, is_listed=kind)])]
     except Exception as error:  # a bundle's graphs may raise anything
         raise WarmUpError(f"warm-up: {error}") from error
-    if not all(np.isfinite(each.logprobs).all() for each in result.hypotheses):
+    if not all(np.isfinite(each.logprobs).all() for result in results for each in result.hypotheses):
         raise WarmUpError("warm-up: the log-probabilities are not numbers")
 
 

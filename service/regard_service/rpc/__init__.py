@@ -5,5 +5,7 @@ The modules:
     servicers         convert, call, convert back
     layers            what happens around every call: log, traces, metrics, errors, tokens, drain
     routes            the methods of a server, each wrapped in its layers
-    message_timeout   the time until a call's first message
+    messages          reads a call's message, once the call is admitted; watches that answers are read
+    memory_pressure   tells when messages take too much memory
+    connections       closes connections of gRPC
 """

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
-from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import ControlTokenizers, load_tokenizer, unknown_id, without_leading_space
 
 NOTHING_TO_READ = "holds nothing that this model reads"
 
@@ -38,9 +39,9 @@ class SourceText:
         """int64 [source]."""
         return np.array([token.id for token in self.tokens], np.int64)
 
-    @property
+    @cached_property
     def array(self) -> Int64Array:
-        """The engine's input: int64 [source], or [2, source] with the words."""
+        """The engine's input: int64 [source], or [2, source] with the words. Built once: several parts of a call ask."""
         return self.ids if self.words is None else np.stack([self.ids, self.words])
 
 
@@ -68,9 +69,17 @@ class SourceReader:
         self._is_copying = bundle.manifest.target.copies
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
+        self._control = ControlTokenizers(self._tokenizer, source.control_tokens)
 
     def read(
-        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+        self,
+        text: str,
+        *,
+        field: str,
+        key: str,
+        truncation: Literal["reject", "truncate"],
+        language: str = "",
+        control_tokens: frozenset[str] = frozenset(),
     ) -> SourceText:
         """Tokenizes one text.
 
@@ -78,21 +87,31 @@ class SourceReader:
             field: the text's path in the request, for errors.
             key: target language or style.
             language: the source language, for models that read its name.
+            control_tokens: those of the manifest's that are read as such in this text.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long and truncation is "reject".
         """
-        part = self.read_if_any(text, field=field, key=key, truncation=truncation, language=language)
+        part = self.read_if_any(
+            text, field=field, key=key, truncation=truncation, language=language, control_tokens=control_tokens
+        )
         if part is None:
             raise InvalidInput.of(field, NOTHING_TO_READ)
         return part
 
     def read_if_any(
-        self, text: str, *, field: str, key: str, truncation: Literal["reject", "truncate"], language: str = ""
+        self,
+        text: str,
+        *,
+        field: str,
+        key: str,
+        truncation: Literal["reject", "truncate"],
+        language: str = "",
+        control_tokens: frozenset[str] = frozenset(),
     ) -> SourceText | None:
         """Tokenizes one text as `read` does; returns None if the tokenizer finds nothing in it."""
         affixes = self._affixes(key, language)
-        pieces, room = self._pieces(text), self._room(affixes)
+        pieces, room = self._pieces(text, control_tokens), self._room(affixes)
         if not pieces.tokens:
             return None
         num_pieces = len(pieces.tokens)
@@ -102,30 +121,40 @@ class SourceReader:
             )
         return self._part(text, affixes, pieces, range(min(room, num_pieces)), num_truncated=max(0, num_pieces - room))
 
-    def read_parts(self, text: str, *, field: str, key: str, language: str = "") -> tuple[SourceText, ...]:
+    def read_parts(
+        self,
+        text: str,
+        *,
+        field: str,
+        key: str,
+        language: str = "",
+        control_tokens: frozenset[str] = frozenset(),
+    ) -> tuple[SourceText, ...]:
         """Tokenizes one text and cuts it, between sentences where possible, into parts that fit the model.
+
+        The arguments are those of `read`.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text.
         """
-        pieces = self._pieces(text)
+        pieces = self._pieces(text, control_tokens)
         if not pieces.tokens:
             raise InvalidInput.of(field, NOTHING_TO_READ)
         spans = [token.span for token in pieces.tokens if token.span is not None]  # every piece has one
         affixes = self._affixes(key, language)
         return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
 
-    def num_pieces(self, text: str) -> int:
+    def num_pieces(self, text: str, control_tokens: frozenset[str] = frozenset()) -> int:
         """Returns the number of a text's tokens, without special ones."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._control.reading(control_tokens, text).encode(text, add_special_tokens=False).ids)
 
     def rank(self, word: str) -> tuple[int, ...]:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
         ids = self._tokenizer.encode(word, add_special_tokens=False).ids
         return len(ids), max(ids, default=0)
 
-    def _pieces(self, text: str) -> _Pieces:
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+    def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
+        encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
         tokens, ends = [], _ends_after_accents(text)
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])

@@ -1,9 +1,16 @@
 """A bundle's tokenizer, for reading and writing."""
 
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
 from tokenizers import Tokenizer
 
-from regard_service.bundle import Bundle
+from regard_service.bundle import Bundle, ControlToken
 from regard_service.domain.results import Span
+
+MAX_CONTROL_TOKENIZERS = 2  # in memory beside the plain one, which may have tens of megabytes
 
 
 def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
@@ -13,6 +20,23 @@ def load_tokenizer(bundle: Bundle, file: str) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def with_control_tokens(tokenizer: Tokenizer, tokens: Iterable[ControlToken]) -> Tokenizer:
+    """Returns a copy of a tokenizer that reads these tokens in a text; all other special tokens remain text."""
+    content = json.loads(tokenizer.to_str())
+    by_content = {token.content: token for token in tokens}
+    others = [token for token in content["added_tokens"] if token["content"] not in by_content]
+    # The library reads tokens as such unless they are special; it numbers new ones in the order of this list.
+    chosen = [{**token.model_dump(), "special": False} for token in by_content.values()]
+    content["added_tokens"] = sorted([*others, *chosen], key=lambda token: int(token["id"]))
+    if content["model"]["type"] == "Unigram":  # bundles spell its special pieces so that no text matches them
+        for token in by_content.values():
+            if token.id < len(content["model"]["vocab"]):
+                content["model"]["vocab"][token.id][0] = token.content
+    changed = Tokenizer.from_str(json.dumps(content, ensure_ascii=False))
+    changed.encode_special_tokens = True
+    return changed
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:
@@ -26,3 +50,38 @@ def without_leading_space(text: str, start: int, end: int) -> Span:
     while start < end and text[start].isspace():
         start += 1
     return Span(start, end)
+
+
+class ControlTokenizers:
+    """Makes and keeps a bundle's tokenizers that read control tokens. Safe in several threads.
+
+    A control token is a special token of the model, such as <hl>, that callers place in a text. It is read only where
+    the request names it: in all other requests it is text, so that nobody who only types a text can place one.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[ControlToken]) -> None:
+        self._plain = tokenizer
+        self._tokens = {token.content: token for token in tokens}
+        self._made: OrderedDict[frozenset[str], Tokenizer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def reading(self, names: frozenset[str], text: str) -> Tokenizer:
+        """Returns a tokenizer that reads these tokens in a text.
+
+        Args:
+            names: some of the bundle's control tokens.
+        """
+        if not names:
+            return self._plain
+        others = [token for name, token in self._tokens.items() if name not in names]
+        if not any(token.normalized or token.content in text for token in others):
+            names = frozenset(self._tokens)  # one tokenizer suits many requests
+        with self._lock:
+            made = self._made.get(names)
+            if made is None:
+                made = with_control_tokens(self._plain, [self._tokens[name] for name in names])
+                self._made[names] = made
+                if len(self._made) > MAX_CONTROL_TOKENIZERS:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(names)
+            return made

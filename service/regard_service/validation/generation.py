@@ -32,6 +32,7 @@ def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str,
         forced_first_id=manifest.target.forced_first_id(key),
         sampling=sampling,
         follows_source_length=_follows_source_length(options, manifest),
+        whole_vocabulary=bool(options.whole_vocabulary),
     )
     _check(generation, manifest, violations)
     return generation

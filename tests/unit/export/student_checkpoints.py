@@ -1,6 +1,7 @@
 """Small students in the format of the Bergamot project: random weights, SentencePiece models trained on the spot."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import sentencepiece
 from numpy.typing import NDArray
 
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_service.bundle.shortlists import MAGIC
 from tests.unit.export.families.bergamot.marian_writer import binary, float32, intgemm8, options
 from tests.unit.export.marian_checkpoints import GERMAN
 
@@ -43,10 +45,13 @@ SELF_ATTENTION: dict[str, Any] = {"transformer-decoder-autoreg": "self-attention
 Format = Literal["int8", "float32", "npz"]
 
 
-def write_student(folder: Path, *, kind: Format = "int8", separate: bool = False, **changes: Any) -> Path:
+def write_student(
+    folder: Path, *, kind: Format = "int8", separate: bool = False, shortlist: bool = False, **changes: Any
+) -> Path:
     """Writes a student's folder.
 
     Args:
+        shortlist: whether it has a shortlist, which allows each source piece some random ones.
         kind: how the weights are stored.
         separate: the target has a vocabulary and an embedding of its own, and the output layer is not tied.
         changes: of the options, "-" written as "_".
@@ -56,7 +61,26 @@ def write_student(folder: Path, *, kind: Format = "int8", separate: bool = False
     settings = {**SETTINGS, "dim-vocabs": sizes, "tied-embeddings-all": not separate}
     settings |= {name.replace("_", "-"): value for name, value in changes.items()}
     write_model(folder, kind, weights_of(settings), settings)
+    if shortlist:
+        (folder / "lex.enpt.s2t.bin").write_bytes(random_shortlist(*sizes))
     return folder
+
+
+def random_shortlist(num_source: int, num_target: int) -> bytes:
+    """Five random pieces for each source piece, and the first three for all."""
+    rng = np.random.default_rng(1)
+    ids = np.concatenate([np.sort(rng.choice(num_target, 5, replace=False)) for _ in range(num_source)])
+    offsets = np.arange(0, len(ids) + 1, 5)
+    return shortlist_bytes(offsets.tolist(), ids.tolist(), num_first=3)
+
+
+def shortlist_bytes(offsets: Sequence[int], ids: Sequence[int], num_first: int) -> bytes:
+    """A shortlist in Marian's format, with its checksum."""
+    body = struct.pack(f"<4Q{len(offsets)}Q{len(ids)}I", num_first, 3, len(offsets), len(ids), *offsets, *ids)
+    seed = 0
+    for number in np.frombuffer(body[: len(body) // 8 * 8], np.uint64).tolist():
+        seed ^= (number + 0x9E3779B9 + (seed << 6) + (seed >> 2)) % 2**64
+    return struct.pack("<QQ", MAGIC, seed) + body
 
 
 def write_model(folder: Path, kind: Format, weights: dict[str, NDArray[Any]], settings: dict[str, Any]) -> None:

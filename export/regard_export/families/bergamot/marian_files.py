@@ -10,17 +10,19 @@ import math
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
 from regard_export.errors import ExportError
+from regard_export.families.bergamot.contents import MAX_SETTINGS_BYTES, parse_yaml, read_content, unpacked_name
 
 VERSION = 1
 CONFIG = "special:model.yml"
@@ -31,7 +33,6 @@ MAX_FILE_BYTES = 2**32
 MAX_ITEMS = 2**14
 MAX_NAME_BYTES = 2**10
 MAX_AXES = 4
-MAX_CONFIG_BYTES = 2**16
 MAX_WEIGHT = 1e4  # larger ones come from damaged multipliers
 
 # Types: a class of numbers and the bytes of one (marian-dev `src/common/types.h`).
@@ -87,15 +88,13 @@ class MarianFile:
 
 
 def read_model(path: Path) -> MarianFile:
-    """Reads a `.bin` or `.npz` file.
+    """Reads a `.bin` or `.npz` file, compressed or not.
 
     Raises:
         ExportError: the file is damaged, too large, or of another format; the message names file and cause.
     """
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise ExportError(f"{path} has {size} bytes; at most {MAX_FILE_BYTES} are read")
-    items = _read_npz(path) if path.suffix == ".npz" else _Binary(path).items()
+    content = read_content(path, MAX_FILE_BYTES)
+    items = _read_npz(path, content) if unpacked_name(path).endswith(".npz") else _Binary(path, content).items()
     config = items.pop(CONFIG, None)
     if config is None:
         raise ExportError(f"{path} holds no options: there is no {CONFIG}")
@@ -105,15 +104,15 @@ def read_model(path: Path) -> MarianFile:
 class _Binary:
     """A file of version 1; every length is checked against the file's size before anything is read by it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes) -> None:
         self._path = path
-        self._content = path.read_bytes()
+        self._content = content
         self._position = 0
 
     def items(self) -> dict[str, Item]:
         records = self._records()
         names = [self._name(length) for length, *_ in records]
-        repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+        repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
             raise self._fault(f"items of the same name: {', '.join(sorted(repeated))}")
         shapes = [self._shape(name, record[2]) for name, record in zip(names, records, strict=True)]
@@ -191,11 +190,11 @@ class _Binary:
         return ExportError(f"{self._path} is damaged or no model of Marian: {cause}")
 
 
-def _read_npz(path: Path) -> dict[str, Item]:
+def _read_npz(path: Path, content: bytes) -> dict[str, Item]:
     """A zip of float arrays; what an array would take is known, and limited, before it is read."""
     items = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_ITEMS or sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:
                 raise ExportError(f"{path} holds too much: {len(entries)} items")
@@ -230,13 +229,7 @@ def _finite(path: Path, name: str, values: NDArray[Any]) -> Float32Array:
 
 def _options(path: Path, item: Item) -> Mapping[str, Any]:
     """The options' YAML."""
-    if item.values.dtype != np.int8 or item.values.size > MAX_CONFIG_BYTES:
+    if item.values.dtype != np.int8 or item.values.size > MAX_SETTINGS_BYTES:
         raise ExportError(f"{path} is damaged: its options are {item.values.size} values of {item.values.dtype}")
-    try:
-        text = np.ascontiguousarray(item.values).tobytes().split(b"\0", 1)[0].decode("utf-8")
-        options = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ExportError(f"{path} is damaged: its options are no YAML: {error}") from error
-    if not isinstance(options, dict):
-        raise ExportError(f"{path} is damaged: its options are {type(options).__name__}, not names with values")
-    return options
+    content = np.ascontiguousarray(item.values).tobytes().split(b"\0", 1)[0]
+    return parse_yaml(f"{path} is damaged: {CONFIG}", content)

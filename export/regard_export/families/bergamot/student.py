@@ -8,6 +8,7 @@ from regard_export.architectures.student import StudentArchitecture
 from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
+from regard_export.families.bergamot.contents import read_content
 from regard_export.families.bergamot.marian_files import MarianFile, read_model
 from regard_export.families.bergamot.shortlists import read_shortlist
 from regard_export.families.bergamot.student_files import StudentFiles, find_files
@@ -20,6 +21,7 @@ from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSo
 FAMILY = "marian-student"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
 MAX_BEAMS = 16
+MAX_VOCABULARY_BYTES = 2**26
 LICENSE = "not stated by the folder; the Bergamot project publishes its models under CC BY-SA 4.0"
 
 Pieces = sentencepiece.SentencePieceProcessor
@@ -35,9 +37,10 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     model = read_model(files.model)
     options = student_options(model)
     sizes = options.source_vocab_size, options.target_vocab_size
-    source, target = (_pieces(file, size) for file, size in zip(files.vocabularies, sizes, strict=True))
-    if files.shortlist is not None:
-        read_shortlist(files.shortlist, *sizes)
+    contents = [read_content(file, MAX_VOCABULARY_BYTES) for file in files.vocabularies]
+    source, target = (
+        _pieces(file, content, size) for file, content, size in zip(files.vocabularies, contents, sizes, strict=True)
+    )
     banned_ids = (target.unk_id(),)  # as Marian without `allow-unk`
     described = _target(target)
     net = MarianNet(options, {name: item.weight for name, item in model.items.items()})
@@ -49,7 +52,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         source=TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(source.eos_id(),)),
         target=described,
         tokenizers={
-            SOURCE_TOKENIZER: source_tokenizer(files.vocabularies[0], _ids(source)),
+            SOURCE_TOKENIZER: _source_tokenizer(files.vocabularies[0], _ids(source), contents[0]),
             TARGET_TOKENIZER: target_tokenizer(_ids(target)),
         },
         max_source_tokens=MAX_POSITIONS,
@@ -61,13 +64,14 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         summary=_summary(files, options),
         alignment_heads=((options.alignment_layer, 0),),
         alignment_method="the head that guided alignment trains: the first of a layer",
+        shortlist=read_shortlist(files.shortlist, *sizes) if files.shortlist is not None else b"",
     )
 
 
-def _pieces(file: Path, size: int) -> Pieces:
+def _pieces(file: Path, content: bytes, size: int) -> Pieces:
     """A SentencePiece model that numbers as many pieces as the table has rows."""
     try:
-        pieces = Pieces(str(file))
+        pieces = Pieces(model_proto=content)
     except (OSError, RuntimeError) as error:
         raise ExportError(f"{file} is damaged or no SentencePiece model: {error}") from error
     if len(pieces) != size:
@@ -75,6 +79,15 @@ def _pieces(file: Path, size: int) -> Pieces:
     if not (0 <= pieces.eos_id() < size and 0 <= pieces.unk_id() < size):
         raise ExportError(f"{file} has no end or no unknown piece")
     return pieces
+
+
+def _source_tokenizer(file: Path, ids: dict[str, int], content: bytes) -> str:
+    try:
+        return source_tokenizer(file, ids, content=content)
+    except ExportError:
+        raise
+    except Exception as error:  # the tokenizers' errors have no class of their own
+        raise ExportError(f"{file} is damaged: {error}") from error
 
 
 def _ids(pieces: Pieces) -> dict[str, int]:

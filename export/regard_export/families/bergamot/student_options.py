@@ -173,7 +173,7 @@ def _faults(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"normalization in the order {order[0]!r}, {order[1]!r}"
     if _operations(options, "postprocess-top") not in ("", "n"):
         yield f"transformer-postprocess-top {options['transformer-postprocess-top']!r}"
-    if options.get("transformer-ffn-activation", "relu") not in ACTIVATIONS:
+    if str(options.get("transformer-ffn-activation", "relu")) not in ACTIVATIONS:
         yield f"transformer-ffn-activation {options['transformer-ffn-activation']!r}"
 
 

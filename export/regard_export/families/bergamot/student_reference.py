@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import sentencepiece
-import torch
-from torch import Tensor
 
 from regard.arrays import Float32Array
 from regard_export.references.marian_numpy import DecoderState, MarianNet
+from regard_export.references.numpy_search import search
 from regard_export.references.protocols import Generated, Source, TeacherForced
-from regard_export.references.transformers_search import generation_config, search
 from regard_service.bundle import Target
 from regard_service.generation import Generation
 
@@ -66,19 +64,17 @@ class StudentReference:
         states = self._states(source)
         read: dict[tuple[int, ...], DecoderState] = {}  # by a hypothesis' tokens, the start token included
 
-        def next_logits(ids: Tensor) -> Tensor:
+        def next_logits(hypotheses: Sequence[tuple[int, ...]]) -> Float32Array:
             outputs = []
-            for hypothesis in map(tuple, ids.tolist()):
+            for hypothesis in hypotheses:
                 is_first = len(hypothesis) == 1
                 state = DecoderState() if is_first else read[hypothesis[:-1]]
                 step = self._net.step(states, state, None if is_first else hypothesis[-1])
                 read[hypothesis] = step.state
                 outputs.append(step.output)
-            return torch.from_numpy(self._logits(outputs))
+            return self._logits(outputs)
 
-        return search(
-            next_logits, self._target.vocab_size, generation_config(self._target, generation, use_cache=False)
-        )
+        return search(next_logits, self._target, generation)
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """See `TextReference`."""

@@ -10,7 +10,7 @@ from regard_export.descriptions.student import StudentDescription
 from regard_export.families.bergamot.marian_files import TABLES, Item
 from regard_export.families.bergamot.student_options import StudentOptions
 from regard_export.references.marian_numpy import NORM_EPSILON
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 
 MAX_POSITIONS = 512
 OUTPUT = "decoder_ff_logit_out_W"

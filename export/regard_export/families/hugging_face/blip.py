@@ -12,6 +12,7 @@ from transformers import BlipForConditionalGeneration
 
 from regard.arrays import Float32Array
 from regard_export.architectures.vision_transformer import VisionEncoder
+from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.checkpoints.weight_names import WEIGHT_AND_BIAS, renamed, weights_under
 from regard_export.descriptions.encoders import VisionDescription
@@ -23,7 +24,7 @@ from regard_export.families.hugging_face.captioners import (
     captioner_model,
     read_captioner_settings,
 )
-from regard_export.families.hugging_face.generation_settings import banned_ids
+from regard_export.families.hugging_face.generation_settings import legacy_settings
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.text_decoders import text_decoder
 from regard_export.families.hugging_face.vision_encoders import vision_config
@@ -45,7 +46,10 @@ LAYER = {
 
 def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
-    settings, ignored = read_captioner_settings(folder, load_options), re.compile(BUFFER_NAMES)
+    config = read_json(folder / "config.json")
+    # The text decoder generates, with the settings of its own config; nothing reads those of the whole model.
+    generation = {**config, **legacy_settings(config.get("text_config") or {})}
+    settings, ignored = read_captioner_settings(folder, load_options, generation), re.compile(BUFFER_NAMES)
     is_pickle_trusted = load_options.is_pickle_trusted
     net = load_net(BlipForConditionalGeneration, folder, ignored=ignored, is_pickle_trusted=is_pickle_trusted)
     weights = {name: x.numpy() for name, x in net.state_dict().items()}
@@ -56,7 +60,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         weights_under(weights, "text_decoder."),
         memory_width=encoder.config.width,
         bridge={},
-        banned_ids=banned_ids(settings.generation),
+        settings=settings.generation,
     )
     # The model's own `generate` uses these ids, whatever the rest of the checkpoint says.
     ids = {"start": text_config.bos_token_id, "end": text_config.sep_token_id, "pad": text_config.pad_token_id}
@@ -78,7 +82,7 @@ class BlipReference(CaptionerReference):
         """See `Reference`."""
         decoder = self._net.text_decoder
         output = decoder(torch.tensor([target]), encoder_hidden_states=self._states(source), output_attentions=True)
-        return TeacherForced.from_tensors(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
+        return self.forced(output)
 
     @torch.inference_mode()
     def generate(self, source: Source, generation: Generation) -> Generated:

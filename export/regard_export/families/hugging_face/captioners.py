@@ -79,15 +79,20 @@ class CaptionerSettings:
     tokenizer: Any
 
 
-def read_captioner_settings(folder: Path, load_options: LoadOptions) -> CaptionerSettings:
+def read_captioner_settings(
+    folder: Path, load_options: LoadOptions, generation: Mapping[str, Any] | None = None
+) -> CaptionerSettings:
     """Reads settings, image processor and tokenizer.
+
+    Args:
+        generation: settings that replace those that `read_settings` finds.
 
     Raises:
         ExportError: one of them cannot be read, or has unsupported options.
     """
     if load_options.languages:
         raise ExportError("captioners write one language; omit --languages")
-    settings = read_settings(folder)
+    settings = read_settings(folder) if generation is None else generation
     refuse_unsupported(settings)
     tokenizer = open_tokenizer(folder)
     if not tokenizer.is_fast:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transformers import GenerationConfig
+
 from regard_export.checkpoints.files import read_json
 from regard_export.errors import ExportError
 from regard_service.bundle import GenerationDefaults
@@ -26,13 +28,33 @@ NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "dola_layers": (None,),
 }
 
+GENERATION_FILE = "generation_config.json"
+GENERATION_SETTINGS = frozenset(GenerationConfig().to_dict()) - {"transformers_version"}
+SPECIAL_IDS = frozenset({"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"})
+DEFAULT_MAX_NEW_TOKENS = 20  # of `generate`, for a checkpoint that names no length
+# Settings that change probabilities after `renormalize_logits` should have summed them to 1 again.
+CHANGE_PROBABILITIES = {"min_length": 0, "min_new_tokens": 0, "no_repeat_ngram_size": 0, "repetition_penalty": 1}
+
 MAX_BEAMS = 16  # of `GenerationDefaults`
 EARLY_STOPPING = {False: "heuristic", True: "first", "never": "never"}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Reads config.json, overridden by generation_config.json."""
-    return {**read_json(folder / "config.json"), **read_json(folder / "generation_config.json")}
+    """Reads config.json, with the generation settings that `transformers` takes.
+
+    They are those of generation_config.json if there is one. Only without it, config.json's own are taken, or its
+    decoder's. The ids of special tokens are config.json's where no generation setting names them.
+    """
+    config, file = read_json(folder / "config.json"), folder / GENERATION_FILE
+    chosen = read_json(file) if file.is_file() else legacy_settings(config)
+    kept = {name: value for name, value in config.items() if name not in GENERATION_SETTINGS or name in SPECIAL_IDS}
+    return {**kept, **{name: value for name, value in chosen.items() if value is not None}}
+
+
+def legacy_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The generation settings within a config, as `transformers` takes them if there is no other file."""
+    settings: dict[str, Any] = GenerationConfig.from_model_config(dict(config)).to_dict()
+    return {name: value for name, value in settings.items() if name in GENERATION_SETTINGS}
 
 
 def refuse_unsupported(settings: Mapping[str, Any]) -> None:
@@ -42,19 +64,24 @@ def refuse_unsupported(settings: Mapping[str, Any]) -> None:
         faults.append("bad_words_ids of several tokens")
     if (settings.get("num_beams") or 1) > MAX_BEAMS:
         faults.append(f"num_beams {settings['num_beams']}, more than {MAX_BEAMS}")
+    if settings.get("renormalize_logits") and (settings.get("num_beams") or 1) > 1:
+        changing = [name for name, value in CHANGE_PROBABILITIES.items() if (settings.get(name) or value) != value]
+        faults += [f"renormalize_logits with beams and {name} {settings[name]!r}" for name in changing]
     if faults:
         raise ExportError(f"the checkpoint has unsupported options: {'; '.join(faults)}")
 
 
 def banned_ids(settings: Mapping[str, Any]) -> tuple[int, ...]:
-    """Tokens that the checkpoint never generates."""
-    words = [word[0] for word in settings.get("bad_words_ids") or []]
+    """Tokens that the checkpoint never generates. `generate` takes no end token for a bad word."""
+    ends = settings.get("eos_token_id")
+    ends = ends if isinstance(ends, list) else [ends]
+    words = [word[0] for word in settings.get("bad_words_ids") or [] if word[0] not in ends]
     return tuple(sorted({*words, *(settings.get("suppress_tokens") or [])}))
 
 
 def generation_defaults(settings: Mapping[str, Any], max_target_tokens: int) -> GenerationDefaults:
-    """The settings of generation_config.json, or of an older checkpoint's config.json."""
-    max_new_tokens = settings.get("max_new_tokens") or (settings.get("max_length") or max_target_tokens + 1) - 1
+    """What `generate` does without arguments, see `read_settings`."""
+    max_new_tokens = settings.get("max_new_tokens") or _by_max_length(settings)
     return GenerationDefaults(
         num_beams=settings.get("num_beams") or 1,
         max_new_tokens=min(max_new_tokens, max_target_tokens),
@@ -64,6 +91,12 @@ def generation_defaults(settings: Mapping[str, Any], max_target_tokens: int) -> 
         no_repeat_ngram_size=settings.get("no_repeat_ngram_size") or 0,
         repetition_penalty=settings.get("repetition_penalty") or 1.0,
     )
+
+
+def _by_max_length(settings: Mapping[str, Any]) -> int:
+    """`max_length` counts the start token, `max_new_tokens` does not."""
+    max_length = settings.get("max_length")
+    return DEFAULT_MAX_NEW_TOKENS if max_length is None else max(1, int(max_length) - 1)
 
 
 def _min_new_tokens(settings: Mapping[str, Any]) -> int:

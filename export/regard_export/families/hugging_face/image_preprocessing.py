@@ -7,13 +7,13 @@ import numpy as np
 import transformers
 from transformers import AutoImageProcessor
 
-from regard_export.checkpoints.files import require_files
 from regard_export.errors import ExportError
 from regard_models.nets.swin import SwinConfig
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import ImageSource
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
+PROCESSOR_FILES = (PREPROCESSOR_FILE, "processor_config.json")  # processors of `transformers` 5 write the second alone
 RESAMPLING_FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # by Pillow's numbers
 # Without effect: pictures become RGB anyway, and the second concerns labels.
 IGNORED_OPTIONS = {"do_convert_rgb", "do_reduce_labels"}
@@ -26,13 +26,14 @@ def load_processor(folder: Path) -> Any:
     Raises:
         ExportError: there is none, or it cannot be read.
     """
-    require_files(folder, PREPROCESSOR_FILE)
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+        raise ExportError(f"{folder} lacks {' or '.join(PROCESSOR_FILES)}")
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # it warns if a faster backend is not installed
     try:
         return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # a malformed file may raise any kind
-        raise ExportError(f"{folder / PREPROCESSOR_FILE} cannot be read: {error}") from error
+        raise ExportError(f"the image processor in {folder} cannot be read: {error}") from error
     finally:
         transformers.logging.set_verbosity(verbosity)
 

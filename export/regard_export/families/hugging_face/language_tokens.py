@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from regard_export.checkpoints.languages import LanguagePairs, Languages, languages_by_side, named_languages
 from regard_export.errors import ExportError
 
+PROMPTED_TEXTS = ("Where is the library?", "a", "12 dogs", "Übrigens")
 LANGUAGE_CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")  # en_XX of mBART, eng_Latn of NLLB
 
 
@@ -48,16 +50,26 @@ def language_ids(tokenizer: Any) -> dict[str, int]:
     return {token.content: i for i, token in added.items() if LANGUAGE_CODE.fullmatch(token.content)}
 
 
+def language_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """The spellings of the tokens that `language_ids` numbers."""
+    if hasattr(tokenizer, "lang_code_to_token"):
+        return tuple(tokenizer.lang_code_to_token.values())
+    return tuple(language_ids(tokenizer))
+
+
 def is_language_behind_text(tokenizer: Any) -> bool:
     """Whether the token of the source's language stands behind the text instead of before it."""
     return not tokenizer.prefix_tokens
 
 
-def prompted_languages(tokenizer: Any, tasks: Mapping[str, Any], pairs: LanguagePairs) -> Languages:
+def prompted_languages(
+    tokenizer: Any, tasks: Mapping[str, Any], pairs: LanguagePairs, prefixes: Mapping[str, str]
+) -> Languages:
     """The languages of T5, which a prompt names: "translate English to German: ".
 
     Args:
         tasks: task_specific_params of config.json, by names such as "translation_en_to_de".
+        prefixes: the caller's prompts by target language, which replace those of `tasks`.
 
     Raises:
         ExportError: the caller named languages without a prompt, or several source languages.
@@ -67,7 +79,7 @@ def prompted_languages(tokenizer: Any, tasks: Mapping[str, Any], pairs: Language
         match = re.fullmatch("translation_(.+)_to_(.+)", name)
         if match and task.get("prefix"):
             prompts[match[1], match[2]] = task["prefix"]
-    if not prompts:
+    if not prompts or prefixes:
         return named_languages(pairs)
     chosen = list(pairs) or list(prompts)
     unknown = [f"{source}-{target}" for source, target in chosen if (source, target) not in prompts]
@@ -80,6 +92,39 @@ def prompted_languages(tokenizer: Any, tasks: Mapping[str, Any], pairs: Language
     return Languages(sources, targets, prefix_ids={t: prompt_ids(tokenizer, prompts[sources[0], t]) for t in targets})
 
 
+def with_prefixes(languages: Languages, prefixes: Mapping[str, str], tokenizer: Any) -> Languages:
+    """The languages with the caller's prompts.
+
+    Args:
+        prefixes: by target language; "" stands for any.
+
+    Raises:
+        ExportError: the model writes no such language, or a prompt is no sequence of tokens before every text.
+    """
+    unknown = sorted(prefixes.keys() - {*languages.targets, ""})
+    if unknown:
+        written = ", ".join(languages.targets) or "none: write =TEXT"
+        raise ExportError(f"--prefix names {', '.join(unknown)}; the model's target languages are {written}")
+    ids = {key: prompt_ids(tokenizer, prompt) for key, prompt in prefixes.items()}
+    return replace(languages, prefix_ids={**languages.prefix_ids, **ids})
+
+
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:
-    """The ids of a prompt, which stand before those of the text."""
-    return tuple(tokenizer(prompt.strip(), add_special_tokens=False).input_ids)
+    """The ids of a prompt, which stand before those of any text.
+
+    Raises:
+        ExportError: the prompt's last token depends on the text behind it.
+    """
+    if not prompt.strip():
+        return ()
+
+    def ids(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+    found = ids(prompt.strip())
+    if any(ids(f"{prompt}{text}") != [*found, *ids(text)] for text in PROMPTED_TEXTS):
+        raise ExportError(
+            f"the prefix {prompt!r} is no sequence of tokens of its own before a text: this tokenizer joins it with "
+            "the first word; end it with a space, or leave it to the callers to write it before their texts"
+        )
+    return tuple(found)

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import GenerationConfig
 
 from regard_export.checkpoints.files import read_json, read_pickle, require_files
 from regard_export.errors import ExportError
+
+LOGITS_BIAS = "final_logits_bias"
 
 
 def load_net(
@@ -36,7 +38,8 @@ def load_net(
         raise ExportError(f"{folder} cannot be read, its weights are damaged or incomplete: {error}") from error
     except Exception as error:  # transformers and torch raise many kinds
         raise ExportError(f"{folder} cannot be read: {error}") from error
-    faults = list(_weight_faults(found, ignored))
+    lengthened = _lengthen_logits_bias(net, found, folder, weights)
+    faults = [fault for fault in _weight_faults(found, ignored) if not lengthened or not fault.startswith(LOGITS_BIAS)]
     if faults:
         raise ExportError(f"{folder}: " + "; ".join(faults))
     net.generation_config = GenerationConfig()
@@ -58,6 +61,23 @@ def _from_pretrained(model_class: Any, folder: Path, weights: Mapping[str, Tenso
         config = model_class.config_class.from_pretrained(folder, local_files_only=True)
         net, found = model_class.from_pretrained(None, config=config, state_dict=weights, **options)
     return net, found
+
+
+def _lengthen_logits_bias(net: Any, found: Any, folder: Path, weights: Mapping[str, Tensor] | None) -> bool:
+    """Appends zeros to a bias that is shorter than the vocabulary; returns whether there was one.
+
+    `resize_token_embeddings` with `pad_to_multiple_of` leaves Marian's bias shorter than its table.
+    """
+    if not any(name == LOGITS_BIAS and theirs[-1] < ours[-1] for name, theirs, ours in found["mismatched_keys"]):
+        return False
+    if weights is None:
+        weights = {}
+        for file in folder.glob("*.safetensors"):
+            with safe_open(file, framework="pt") as tensors:
+                weights |= {name: tensors.get_tensor(name) for name in {LOGITS_BIAS}.intersection(tensors.keys())}
+    bias = weights[LOGITS_BIAS].float()
+    net.final_logits_bias.zero_()[:, : bias.shape[-1]] = bias
+    return True
 
 
 def _weight_faults(found: Any, ignored: re.Pattern[str] | None) -> Iterator[str]:
@@ -97,5 +117,10 @@ def _read_pickled_weights(folder: Path, *, is_trusted: bool) -> dict[str, Tensor
         content = read_pickle(file, is_trusted=is_trusted)
         if not isinstance(content, dict):
             raise ExportError(f"{file} holds a {type(content).__name__}, not weights by their names")
-        weights |= content
+        weights |= {name: _as_float32(value) for name, value in content.items()}
     return weights
+
+
+def _as_float32(value: Any) -> Any:
+    """A saved state may be in half precision, which `from_pretrained` would keep."""
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -1,6 +1,7 @@
 """The original model of a `transformers` checkpoint."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -50,18 +51,27 @@ class HuggingFaceReference:
     def teacher_force(self, source: Source, target: Sequence[int]) -> TeacherForced:
         """See `Reference`."""
         output = self._net(**self.inputs(source), decoder_input_ids=torch.tensor([target]), output_attentions=True)
-        return TeacherForced.from_tensors(self.without_banned(output.logits[0]), torch.cat(output.cross_attentions))
+        return self.forced(output)
 
     @torch.inference_mode()
     def generate(self, source: Source, generation: Generation) -> Generated:
         """See `Reference`."""
         return generate(self._net, self.search_config(generation), self.inputs(source))
 
-    def without_banned(self, logits: Tensor) -> Tensor:
-        """Sets the logits of banned tokens to minus infinity, in place; logits: float [target, vocabulary]."""
-        logits[:, list(self._description.banned_ids)] = -torch.inf
-        return logits
+    def forced(self, output: Any) -> TeacherForced:
+        """The outputs of a forward for one target, with banned tokens' logits at minus infinity."""
+        logits, banned = output.logits[0], list(self._description.banned_ids)
+        of_all = torch.logsumexp(logits, dim=-1).numpy()
+        logits[:, banned] = -torch.inf
+        forced = TeacherForced.from_tensors(logits, torch.cat(output.cross_attentions))
+        return forced if self._description.is_renormalized else replace(forced, log_normalizer=of_all)
 
     def search_config(self, generation: Generation) -> GenerationConfig:
         """The settings of a search, with the banned tokens."""
-        return generation_config(self._target, generation, banned_ids=self._description.banned_ids)
+        description = self._description
+        return generation_config(
+            self._target,
+            generation,
+            banned_ids=description.banned_ids,
+            is_renormalized=description.is_renormalized,
+        )

@@ -7,7 +7,7 @@ from regard_export.checkpoints.weight_names import ACTIVATIONS, renamed
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.bart import are_tied
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 
 DEFAULT_MAX_POSITIONS = 1024  # if the tokenizer has no limit
 

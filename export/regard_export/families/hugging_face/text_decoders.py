@@ -13,7 +13,8 @@ from regard_export.checkpoints.weight_names import ACTIVATIONS, WEIGHT_AND_BIAS,
 from regard_export.descriptions.layers import Weights
 from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
-from regard_models.nets.transformer import TransformerConfig
+from regard_export.families.hugging_face.generation_settings import banned_ids
+from regard_models.nets.transformer_config import TransformerConfig
 
 # Our names to theirs.
 GPT2_NORMS = {
@@ -61,7 +62,7 @@ TROCR_POSITION_OFFSET = 2  # rows of a position table before the first position'
 
 
 def text_decoder(
-    config: Any, weights: Weights, *, memory_width: int, bridge: Weights, banned_ids: tuple[int, ...]
+    config: Any, weights: Weights, *, memory_width: int, bridge: Weights, settings: Mapping[str, Any]
 ) -> DecoderDescription:
     """Describes a decoder.
 
@@ -71,7 +72,7 @@ def text_decoder(
         memory_width: of the encoder's states.
         bridge: "weight" and "bias" of the projection between encoder and decoder, or {}; it is merged into the
             projections of keys and values.
-        banned_ids: tokens that are never generated.
+        settings: of generation.
 
     Raises:
         ExportError: the decoder is of an unknown kind, or has unsupported options.
@@ -99,7 +100,8 @@ def text_decoder(
             **options,
         ),
         ours,
-        banned_ids,
+        banned_ids(settings),
+        is_renormalized=bool(settings.get("renormalize_logits")),
     )
 
 

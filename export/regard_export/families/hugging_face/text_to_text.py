@@ -1,12 +1,13 @@
 """Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from transformers import (
     BartForConditionalGeneration,
+    ByT5Tokenizer,
     M2M100ForConditionalGeneration,
     MBartForConditionalGeneration,
     MT5ForConditionalGeneration,
@@ -16,11 +17,22 @@ from transformers import (
 
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.languages import Languages, named_languages
-from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
+from regard_export.checkpoints.sentencepiece_tokenizers import (
+    alphabet_tokenizer,
+    source_tokenizer,
+    target_tokenizer,
+)
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face import bart, t5
+from regard_export.families.hugging_face.added_tokens import (
+    control_tokens,
+    ordinary_tokens,
+    refuse_single_words,
+    typed_ids,
+)
+from regard_export.families.hugging_face.byte_tokenizers import byte_tokenizer
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
@@ -28,13 +40,21 @@ from regard_export.families.hugging_face.generation_settings import (
     read_settings,
     refuse_unsupported,
 )
-from regard_export.families.hugging_face.language_tokens import prompt_ids, prompted_languages, token_languages
+from regard_export.families.hugging_face.language_tokens import (
+    language_ids,
+    language_tokens,
+    prompt_ids,
+    prompted_languages,
+    token_languages,
+    with_prefixes,
+)
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.reference import HuggingFaceReference
 from regard_service.bundle import Provenance, Target, Task, TextSource
 
 MAX_TOKENIZER_LIMIT = 100_000  # a tokenizer without a limit states a much larger number
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target.json"
+TARGET_CHARACTERS = "phoneme_chars"
 
 
 class DescribeNet(Protocol):
@@ -83,27 +103,33 @@ FAMILIES = {
 def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     """Reads a checkpoint's folder."""
     settings = read_settings(folder)
-    family = FAMILIES[settings["model_type"]]
-    task = _task(family, settings, load_options)
+    tokenizer = open_tokenizer(folder)
+    refuse_single_words(tokenizer)
+    family = _family(settings["model_type"], tokenizer)
+    task = _task(family, load_options)
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
-    tokenizer = open_tokenizer(folder)
+    chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
     net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
-    description = family.describe(net, banned_ids(settings), max_positions=_limit(tokenizer))
+    description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
+    description = replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
     languages = _languages(family, task, tokenizer, settings, load_options)
     if task == "summarization" and settings.get("prefix"):
         languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
-    source, target = _source(tokenizer, languages, family), _target(tokenizer, languages, settings, description)
-    limit = description.config.max_positions
+    languages = with_prefixes(languages, dict(load_options.prefixes), tokenizer)
+    source = _source(tokenizer, languages, family, load_options.prefixes)
+    alphabet = _target_alphabet(settings)
+    target = _target(tokenizer, languages, settings, description, alphabet)
+    limit = _limit(tokenizer, description, chosen_limit)
     return SourceModel(
         family=family.name,
         task=task,
         architecture=TransformerArchitecture(description),
-        reference=TextToTextReference(net, description, source, target, tokenizer, languages),
+        reference=TextToTextReference(net, description, source, target, tokenizer, languages, alphabet),
         source=source,
         target=target,
-        tokenizers=_tokenizers(folder, tokenizer),
-        max_source_tokens=limit,
+        tokenizers=_tokenizers(folder, tokenizer, alphabet),
+        max_source_tokens=chosen_limit or limit,
         max_target_tokens=limit,
         generation=generation_defaults(settings, limit),
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
@@ -123,33 +149,59 @@ class TextToTextReference(HuggingFaceReference):
         target: Target,
         tokenizer: Any,
         languages: Languages,
+        alphabet: Mapping[int, str],
     ) -> None:
         super().__init__(net, description, target)
         self._tokenizer = tokenizer
-        self._prompts = source.prefix_ids if languages.prefix_ids else {}
+        self._prompts = languages.prefix_ids
+        self._alphabet = alphabet
         self._special_ids = set(target.special_ids)
-        self.unknown_id = None if tokenizer.is_fast else tokenizer.unk_token_id
+        reads_all = tokenizer.is_fast or isinstance(tokenizer, ByT5Tokenizer)
+        self.unknown_id = None if reads_all else tokenizer.unk_token_id
         if source.needs_source_language:
             tokenizer.src_lang = languages.sources[0]
+        self._num_before = len(_affixes(tokenizer)[0])
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """See `TextReference`."""
+        return self._prompted(typed_ids(self._tokenizer, text), key)
+
+    def read_control_tokens(self, text: str, key: str) -> list[int]:
+        """See `ControlTokenReference`."""
+        return self._prompted(self._tokenizer(text).input_ids, key)
+
+    def _prompted(self, ids: list[int], key: str) -> list[int]:
+        """The ids with the prompt of a target language between the text and the special tokens before it."""
         prompt = self._prompts.get(key, self._prompts.get("", ()))
-        ids: list[int] = self._tokenizer(text, split_special_tokens=True).input_ids
-        return [*prompt, *ids]
+        return [*ids[: self._num_before], *prompt, *ids[self._num_before :]]
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
         pieces = [i for i in ids if i not in self._special_ids]
+        if self._alphabet:
+            return "".join(self._alphabet[i] for i in pieces)
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
 
 
-def _task(family: Family, settings: Mapping[str, Any], load_options: LoadOptions) -> Task:
+def _family(name: str, tokenizer: Any) -> Family:
+    """The family, which has language tokens only if its tokenizer has: BARThez puts another one before mBART's net."""
+    family = FAMILIES[name]
+    if not family.has_language_tokens or (
+        hasattr(tokenizer, "set_src_lang_special_tokens") and language_ids(tokenizer)
+    ):
+        return family
+    # Without languages, an mBART is most often a summarizer.
+    return replace(family, has_language_tokens=False, tasks=tuple(reversed(family.tasks)))
+
+
+def _task(family: Family, load_options: LoadOptions) -> Task:
     """The caller's task, or the family's default; T5 has none, since its task depends on its prompt."""
     if load_options.task is not None and load_options.task not in family.tasks:
         raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}, not {load_options.task}")
     if load_options.task is None and family.describe is t5.describe:
         raise ExportError(f"models of family {family.name} do {' or '.join(family.tasks)}; say which: --task")
+    if load_options.languages and load_options.task is None and "translation" in family.tasks:
+        return "translation"
     return load_options.task or family.tasks[0]
 
 
@@ -160,10 +212,25 @@ def _task_settings(settings: Mapping[str, Any], task: Task) -> dict[str, Any]:
     return dict(tasks[name]) if name else {}
 
 
-def _limit(tokenizer: Any) -> int | None:
+def _tokenizer_limit(tokenizer: Any) -> int | None:
     """Tokens of the longest text, if the tokenizer has a limit."""
     limit = int(tokenizer.model_max_length)
     return limit if limit < MAX_TOKENIZER_LIMIT else None
+
+
+def _max_positions(tokenizer: Any, chosen_limit: int | None) -> int | None:
+    """The longest source or target, if there is a limit beside the config's."""
+    limit = _tokenizer_limit(tokenizer)
+    if chosen_limit is None:
+        return limit
+    return max(chosen_limit, limit or t5.DEFAULT_MAX_POSITIONS)
+
+
+def _limit(tokenizer: Any, description: TransformerDescription, chosen_limit: int | None) -> int:
+    """Tokens of the longest text by the checkpoint itself."""
+    if chosen_limit is None:
+        return description.config.max_positions
+    return _tokenizer_limit(tokenizer) or t5.DEFAULT_MAX_POSITIONS
 
 
 def _languages(
@@ -176,11 +243,12 @@ def _languages(
             raise ExportError(f"--languages has no meaning for {task}")
         return Languages((), ())
     if family.describe is t5.describe:
-        return prompted_languages(tokenizer, settings.get("task_specific_params") or {}, load_options.languages)
+        tasks, prefixes = settings.get("task_specific_params") or {}, dict(load_options.prefixes)
+        return prompted_languages(tokenizer, tasks, load_options.languages, prefixes)
     return named_languages(load_options.languages)
 
 
-def _source(tokenizer: Any, languages: Languages, family: Family) -> TextSource:
+def _source(tokenizer: Any, languages: Languages, family: Family, prefixes: Sequence[tuple[str, str]]) -> TextSource:
     """The encoder's input: the pieces of a text between the special tokens that the tokenizer adds."""
     before: tuple[int, ...]
     before, after = ((), (tokenizer.eos_token_id,)) if family.has_language_tokens else _affixes(tokenizer)
@@ -191,6 +259,8 @@ def _source(tokenizer: Any, languages: Languages, family: Family) -> TextSource:
         suffix_ids=after,
         language_prefix_ids=dict(languages.language_prefix_ids),
         language_suffix_ids=dict(languages.language_suffix_ids),
+        control_tokens=control_tokens(tokenizer, language_tokens(tokenizer) if family.has_language_tokens else ()),
+        prefix_texts=dict(prefixes),
     )
 
 
@@ -201,8 +271,26 @@ def _affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(ids[:start]), tuple(ids[start + len(pieces) :])
 
 
+def _target_alphabet(settings: Mapping[str, Any]) -> dict[int, str]:
+    """The target's characters by their ids, of models whose outputs have other characters than their inputs.
+
+    Source and target share the ids. The published form is two strings in config.json, in which "_" is no character.
+    """
+    characters = settings.get(TARGET_CHARACTERS)
+    if not isinstance(characters, str):
+        return {}
+    found = {i: character for i, character in enumerate(characters) if character != "_"}
+    if len(set(found.values())) < len(found):
+        raise ExportError(f"config.json: {TARGET_CHARACTERS} names a character twice")
+    return found
+
+
 def _target(
-    tokenizer: Any, languages: Languages, settings: Mapping[str, Any], description: TransformerDescription
+    tokenizer: Any,
+    languages: Languages,
+    settings: Mapping[str, Any],
+    description: TransformerDescription,
+    alphabet: Mapping[int, str],
 ) -> Target:
     ends = settings["eos_token_id"]
     start = settings.get("decoder_start_token_id")
@@ -215,10 +303,12 @@ def _target(
     if len(tokenizer) > vocab_size:
         raise ExportError(f"the tokenizer has {len(tokenizer)} tokens, the weights {vocab_size}")
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {*tokenizer.all_special_ids}
-    special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()}
+    special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()} - ordinary_tokens(tokenizer).keys()
     special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # ids without a piece
+    if alphabet:
+        special = {*range(vocab_size)} - alphabet.keys()
     return Target(
-        tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast else TARGET_TOKENIZER,
+        tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast and not alphabet else TARGET_TOKENIZER,
         vocab_size=vocab_size,
         start_id=start,
         pad_id=settings["pad_token_id"],
@@ -228,16 +318,26 @@ def _target(
     )
 
 
-def _tokenizers(folder: Path, tokenizer: Any) -> dict[str, str]:
+def _tokenizers(folder: Path, tokenizer: Any, alphabet: Mapping[int, str]) -> dict[str, str]:
+    """The files; `alphabet` is the target's own, see `_target_alphabet`."""
     if tokenizer.is_fast:
-        return {SOURCE_TOKENIZER: bundled_tokenizer(tokenizer)}
+        own = {TARGET_TOKENIZER: alphabet_tokenizer(alphabet)} if alphabet else {}
+        return {SOURCE_TOKENIZER: bundled_tokenizer(tokenizer), **own}
     ids = _ids_by_piece(tokenizer)
+    if isinstance(tokenizer, ByT5Tokenizer):
+        content = byte_tokenizer(tokenizer, ids, [*ordinary_tokens(tokenizer).values()])
+        return {SOURCE_TOKENIZER: content, TARGET_TOKENIZER: content}
+    if "spm_file" not in tokenizer.vocab_files_names:
+        raise ExportError(f"{folder}: {type(tokenizer).__name__} is a tokenizer that is not supported")
     model_file = folder / Path(tokenizer.vocab_files_names["spm_file"]).name
-    return {SOURCE_TOKENIZER: source_tokenizer(model_file, ids), TARGET_TOKENIZER: target_tokenizer(ids)}
+    added = [*ordinary_tokens(tokenizer).values()]
+    return {SOURCE_TOKENIZER: source_tokenizer(model_file, ids, added), TARGET_TOKENIZER: target_tokenizer(ids)}
 
 
 def _ids_by_piece(tokenizer: Any) -> dict[str, int]:
     """Every piece's id, from 0 on; ids without a piece get a name."""
-    named = {**tokenizer.get_vocab(), **getattr(tokenizer, "lang_token_to_id", {})}
+    added = tokenizer.added_tokens_decoder.keys()  # M2M100's tokenizer gives them ids that languages have, too
+    languages = getattr(tokenizer, "lang_token_to_id", {})
+    named = {**{token: i for token, i in languages.items() if i not in added}, **tokenizer.get_vocab()}
     missing = set(range(max(named.values()) + 1)) - set(named.values())
     return named | {f"<unused {i}>": i for i in missing}

@@ -16,7 +16,6 @@ from regard_export.families.hugging_face.captioners import (
     captioner_model,
     read_captioner_settings,
 )
-from regard_export.families.hugging_face.generation_settings import banned_ids
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, text_decoder
 from regard_export.families.hugging_face.vision_encoders import vision_encoder
@@ -42,7 +41,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         weights_under(weights, "decoder."),
         memory_width=encoder.config.width,
         bridge=weights_under(weights, "enc_to_dec_proj."),
-        banned_ids=banned_ids(settings.generation),
+        settings=settings.generation,
     )
     ids = _ids(settings.generation, net.config.decoder)
     target = caption_target(settings.tokenizer, ids, vocab_size=decoder.config.vocab_size)

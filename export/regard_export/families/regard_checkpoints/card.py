@@ -44,6 +44,8 @@ def source_model(
         target_languages=tuple(card.get("target_languages", ())),
         summary=card.get("description", ""),
         alignment_heads=tuple((layer, head) for layer, head in card.get("alignment_heads", ())),
+        alignment_method=card.get("alignment_method", SourceModel.alignment_method),
+        alignment_shifted=card.get("alignment_shifted", False),
         scores=card.get("scores", {}),
     )
 

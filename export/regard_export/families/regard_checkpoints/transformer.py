@@ -20,7 +20,7 @@ from regard_export.families.regard_checkpoints.card import (
 )
 from regard_export.references.transformer import TransformerReference
 from regard_models.checkpoint import Checkpoint
-from regard_models.nets.transformer import TransformerConfig
+from regard_models.nets.transformer_config import TransformerConfig
 from regard_service.bundle import Target, TextSource
 
 FAMILY = "regard-transformer"

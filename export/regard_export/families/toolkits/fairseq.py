@@ -22,7 +22,7 @@ from regard_export.families.toolkits.position_tables import concatenated_sinusoi
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
 from regard_export.references.transformer import TransformerReference
-from regard_models.nets.transformer import Side, TransformerConfig
+from regard_models.nets.transformer_config import Side, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 FAMILY = "fairseq-transformer"

@@ -28,7 +28,7 @@ from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.references.protocols import TextReference
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference
-from regard_models.nets.transformer import Activation, TransformerConfig
+from regard_models.nets.transformer_config import Activation, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 TRANSFORMER, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"

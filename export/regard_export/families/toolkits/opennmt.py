@@ -33,7 +33,7 @@ from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabula
 from regard_export.references.recurrent import RecurrentReference
 from regard_export.references.transformer import TransformerReference
 from regard_models.nets.recurrent import RecurrentConfig
-from regard_models.nets.transformer import Activation, TransformerConfig
+from regard_models.nets.transformer_config import Activation, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 TRANSFORMER, RECURRENT = "opennmt-transformer", "opennmt-recurrent"

@@ -1,5 +1,6 @@
 """Reads requests of the Open Inference Protocol as requests of regard.v1."""
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Manifest
 from regard_service.convert.open_inference.tensors import Tensor, input_of, outputs_of
-from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.errors import InvalidInput
 from regard_service.open_inference import open_inference_pb2 as v2
 from regard_service.validation.texts import NOT_UTF8
 from regard_service.validation.violations import Violations
@@ -43,6 +44,8 @@ def read_outputs(request: v2.ModelInferRequest, manifest: Manifest) -> list[Tens
     """
     offered = {tensor.name: tensor for tensor in outputs_of(manifest)}
     violations = Violations()
+    if len(request.outputs) > len(offered):
+        raise InvalidInput.of("outputs", f"names {len(request.outputs)}; the model has {len(offered)}")
     names = [output.name for output in request.outputs]
     for index, name in enumerate(names):
         if name not in offered:
@@ -55,8 +58,13 @@ def read_outputs(request: v2.ModelInferRequest, manifest: Manifest) -> list[Tens
     return [offered[name] for name in names] or list(offered.values())
 
 
-def read_request(request: v2.ModelInferRequest, manifest: Manifest, outputs: Sequence[Tensor]) -> OwnRequest:
+def read_request(
+    request: v2.ModelInferRequest, manifest: Manifest, outputs: Sequence[Tensor], max_inputs: float = math.inf
+) -> OwnRequest:
     """Returns the same request in this server's own API, whose reader checks the bounds.
+
+    Args:
+        max_inputs: of raw contents, no more than so many elements are read.
 
     Raises:
         InvalidInput: parts of the request have no counterpart there.
@@ -66,7 +74,7 @@ def read_request(request: v2.ModelInferRequest, manifest: Manifest, outputs: Seq
     kinds = [ATTENTION_OUTPUTS[tensor.name] for tensor in outputs if tensor.name in ATTENTION_OUTPUTS]
     own = OWN_REQUESTS[manifest.task](model=request.model_name + version, attention=pb.AttentionConfig(kinds=kinds))
     try:
-        elements = _elements(request, input_of(manifest))
+        elements = _elements(request, input_of(manifest), max_inputs)
         if isinstance(own, pb.CaptionRequest):
             own.images.extend(elements)
         else:
@@ -93,10 +101,10 @@ def as_open_inference_error(error: InvalidInput) -> InvalidInput:
         name = field.removeprefix("text_options.")
         return f"parameters.{name}" if name in (*CALL_PARAMETERS, *TEXT_PARAMETERS) else field
 
-    return InvalidInput([FieldViolation(renamed(v.field), v.description) for v in error.violations])
+    return error.renamed(renamed)
 
 
-def _elements(request: v2.ModelInferRequest, expected: Tensor) -> list[bytes]:
+def _elements(request: v2.ModelInferRequest, expected: Tensor, max_inputs: float) -> list[bytes]:
     """Returns the elements of the one input; raises ValueError if the request has another input, or several."""
     if [tensor.name for tensor in request.inputs] != [expected.name]:
         raise ValueError(f"there must be one input, {expected.name!r}")
@@ -110,16 +118,23 @@ def _elements(request: v2.ModelInferRequest, expected: Tensor) -> list[bytes]:
     if len(request.raw_input_contents) > 1:
         raise ValueError(f"there are {len(request.raw_input_contents)} raw contents for one input")
     raw = request.raw_input_contents
-    elements = read_bytes_tensor(raw[0]) if raw else list(tensor.contents.bytes_contents)
+    elements = read_bytes_tensor(raw[0], max_inputs) if raw else list(tensor.contents.bytes_contents)
     if len(elements) != tensor.shape[0]:
         raise ValueError(f"its shape is {list(tensor.shape)}, and it has {len(elements)} elements")
     return elements
 
 
-def read_bytes_tensor(raw: bytes) -> list[bytes]:
-    """Splits raw contents into elements, each after its length as little-endian uint32; raises ValueError."""
-    elements, position = [], 0
+def read_bytes_tensor(raw: bytes, max_elements: float = math.inf) -> list[bytes]:
+    """Splits raw contents into elements, each after its length as little-endian uint32.
+
+    Raises:
+        ValueError: they end within an element, or have more than `max_elements`.
+    """
+    elements: list[bytes] = []
+    position = 0
     while position < len(raw):
+        if len(elements) >= max_elements:
+            raise ValueError(f"its raw contents have more than {max_elements} elements, the limit of inputs")
         if position + 4 > len(raw):
             raise ValueError("its raw contents end within a length")
         (length,) = struct.unpack_from("<I", raw, position)
@@ -158,7 +173,7 @@ def _holder(own: OwnRequest, name: str) -> Any:
 def _field_value(field: FieldDescriptor, given: object) -> object:
     """Returns a parameter as the field's type; an enum's value by the end of its name, in small letters ("reject")."""
     if isinstance(given, bool) != (field.type == FieldDescriptor.TYPE_BOOL):
-        raise TypeError("a boolean, or none")
+        raise TypeError("a boolean is no number, and no number is a boolean")
     if field.enum_type is not None:
         by_name = {_short(value.name, field.enum_type.name): value.number for value in field.enum_type.values}
         return by_name[str(given)]

@@ -1,7 +1,8 @@
 """Writes results as the tensors of the Open Inference Protocol."""
 
+import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,52 @@ from numpy.typing import NDArray
 
 from regard_service.convert.open_inference.tensors import Tensor
 from regard_service.domain.results import AttentionMap, Result, Token
+from regard_service.errors import AnswerTooLarge
 from regard_service.maps.blocks import whole_map
 from regard_service.open_inference import open_inference_pb2 as v2
 
+MAP_KINDS = {"alignment": "alignment", "cross_attention": "cross"}
+
 
 def write_infer_response(
-    request: v2.ModelInferRequest, outputs: Sequence[Tensor], results: Sequence[Result]
+    request: v2.ModelInferRequest, outputs: Sequence[Tensor], results: Sequence[Result], max_bytes: float = math.inf
 ) -> v2.ModelInferResponse:
-    """Writes the response, with raw contents. Each row is the best hypothesis of an input."""
+    """Writes the response, with raw contents. Each row is the best hypothesis of an input.
+
+    Args:
+        max_bytes: the limit of the maps. Short rows are padded, so the maps may be far larger than those of each input.
+
+    Raises:
+        AnswerTooLarge: before the maps are padded.
+    """
+    _check_size(outputs, results, max_bytes)
     response = v2.ModelInferResponse(model_name=results[0].model, model_version=results[0].version, id=request.id)
     for tensor in outputs:
         values = _VALUES[tensor.name](results)
         response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=values.shape)
         response.raw_output_contents.append(_raw(values))
     return response
+
+
+def _check_size(outputs: Sequence[Tensor], results: Sequence[Result], max_bytes: float) -> None:
+    size = 0
+    for name in {tensor.name for tensor in outputs} & MAP_KINDS.keys():
+        shapes = [shape for result in results for shape in _whole_shapes(result, MAP_KINDS[name])]
+        size += len(results) * math.prod(max(lengths) for lengths in zip(*shapes, strict=True)) * 4
+    if size > max_bytes:
+        raise AnswerTooLarge.of(
+            "outputs",
+            f"the maps of {len(results)} inputs, padded to the longest, would have {size} bytes; the limit is "
+            f"max_message_bytes, {max_bytes:g}; what helps: fewer inputs, inputs of one length, no cross_attention",
+        )
+
+
+def _whole_shapes(result: Result, kind: str) -> Iterator[tuple[int, ...]]:
+    """Yields the shape of a whole text's or picture's map; nothing if it has none."""
+    shapes = [each.values.shape for each in result.hypotheses[0].maps if each.kind == kind]
+    if shapes:
+        rows, columns = (sum(shape[axis] for shape in shapes) for axis in (-2, -1))
+        yield (*shapes[0][:-2], rows, columns)
 
 
 def _raw(values: NDArray[Any]) -> bytes:
@@ -92,6 +125,5 @@ _VALUES: Mapping[str, Callable[[Sequence[Result]], NDArray[Any]]] = {
     "num_tokens": _num_tokens,
     "tokens": _tokens,
     "source_tokens": _source_tokens,
-    "alignment": _map("alignment"),
-    "cross_attention": _map("cross"),
+    **{name: _map(kind) for name, kind in MAP_KINDS.items()},
 }

@@ -130,6 +130,9 @@ class RunningBatch:
             row = self._rows.index(None)
             num_source = self.runner.source_length(request.request.source)
             self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
+            if self._slots.words is not None:
+                live = [other for other, live_request in enumerate(self._rows) if live_request is not None]
+                self._slots.words.write(row, self.runner.allowed_words(request.request.source), live)
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
             self.observer.admitted(manifest.name, request.admitted - request.submitted, num_source)

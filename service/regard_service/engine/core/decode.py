@@ -70,4 +70,5 @@ def _shape(runner: Runner, requests: Sequence[EngineRequest], max_rows: int) -> 
         num_beams=requests[0].generation.num_beams,
         source=max(runner.source_length(request.source) for request in requests) + SPARE_POSITIONS,
         capacity=max(request.generation.max_new_tokens for request in requests),
+        is_listed=requests[0].is_listed,
     )

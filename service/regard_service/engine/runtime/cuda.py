@@ -295,7 +295,7 @@ class DeviceRunner(Runner):
             following: Any = (slots.state if spec.in_place else slots.next_state)[spec.input.name]
             following.bind_output(io, spec.output, num_slots)
         output = self._bind_outputs(io, num_live, num_slots, num_candidates, slots.shape)
-        return Binding(io, total_length, output, inputs)
+        return Binding(self._step, io, total_length, output, inputs)
 
     def _bind_outputs(
         self, io: Any, num_live: int, num_slots: int, num_candidates: int, shape: SlotsShape

@@ -11,9 +11,20 @@ import onnxruntime
 from onnxruntime import InferenceSession, OrtValue
 
 from regard.arrays import Array, Float32Array, Int64Array
-from regard_service.bundle import Bundle, GraphSpec, Manifest, Provider, TextSource, Variant
+from regard_service.bundle import (
+    BadShortlist,
+    Bundle,
+    GraphSpec,
+    Manifest,
+    Provider,
+    Shortlist,
+    TextSource,
+    Variant,
+    parse_shortlist,
+)
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.engine.runtime.trace import Trace
+from regard_service.engine.runtime.word_list import WordList
 from regard_service.errors import NotReady
 
 
@@ -50,6 +61,7 @@ class Runner:
     """
 
     _encode_on_all_cores: InferenceSession | None = None
+    _shortlist: Shortlist | None = None
 
     def __init__(
         self, bundle: Bundle, variant: Variant, provider: Provider = "CPUExecutionProvider", *, num_cores: int = 1
@@ -71,6 +83,8 @@ class Runner:
         if num_cores > 1 and provider == "CPUExecutionProvider":
             self._encode_on_all_cores = self._open_on_all_cores(num_cores)
         self._step_inputs = {spec.name for spec in variant.step.inputs}
+        if variant.select is not None and variant.listed_step is not None and provider == "CPUExecutionProvider":
+            self._open_lists(variant.select, variant.listed_step)
         self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
         self._is_text = isinstance(self.manifest.source, TextSource)
 
@@ -123,6 +137,38 @@ class Runner:
         sources = [_probe(self.manifest)]
         usual, other = (self._encoded(each, sources) for each in (self._encode, session))
         return session if all(np.array_equal(usual[name], other[name]) for name in usual) else None
+
+    def _open_lists(self, select: GraphSpec, listed_step: GraphSpec) -> None:
+        """Opens the graphs that choose among a shortlist's words."""
+        target = self.manifest.target
+        try:
+            content = self._bundle.path(self.manifest.shortlist or "").read_bytes()
+            self._shortlist = parse_shortlist(content, None, target.vocab_size)
+        except (OSError, BadShortlist) as error:
+            raise NotReady(
+                f"model {self.manifest.name!r}: {self.manifest.shortlist} cannot be read: {error}"
+            ) from error
+        self._select = self._session(self._bundle, select)
+        self._select_outputs = [spec.name for spec in select.outputs]
+        self._listed_step = self._session(self._bundle, listed_step)
+        self._listed_inputs = {spec.name for spec in listed_step.inputs}
+        self._always = np.array(target.end_ids, np.int64)
+
+    @property
+    def has_shortlist(self) -> bool:
+        """Whether requests can choose among a shortlist's words."""
+        return self._shortlist is not None
+
+    def allowed_words(self, source: Array) -> Int64Array:
+        """The words that the shortlist allows for a source's ids, int64 [words]: first those that end the output."""
+        if self._shortlist is None:
+            raise ValueError(f"model {self.manifest.name!r} has no shortlist")
+        words = self._shortlist.allowed(source)
+        return np.concatenate([self._always, words[~np.isin(words, self._always)]])
+
+    def _select_words(self, ids: Int64Array) -> Mapping[str, Array]:
+        values = self._select.run(self._select_outputs, {"list_ids": ids})
+        return dict(zip(self._select_outputs, values, strict=True))
 
     def source_length(self, source: Array) -> int:
         """Positions of the source axis: tokens of a text, cells of a picture's grid."""
@@ -189,18 +235,25 @@ class Runner:
         """Runs one decoder position for the first `num_live` requests; updates the state in place."""
         binding = bindings.get(self, slots, num_live, num_candidates)
         binding.total_length[...] = slots.lengths[: num_live * slots.shape.num_beams].max() + 1
-        self._step.run_with_iobinding(binding.io)
+        binding.session.run_with_iobinding(binding.io)
         return binding.output
 
     def open_slots(self, shape: SlotsShape) -> Slots:
         """Allocates the buffers of a running batch, where this runner reads them."""
-        return Slots(self.manifest, shape)
+        slots = Slots(self.manifest, shape)
+        if shape.is_listed and self.variant.select is not None:
+            sizes = shape.max_requests, shape.num_beams, self.manifest.target.vocab_size
+            slots.words = WordList(self._select_words, self.variant.select, *sizes)
+        return slots
 
     def bind(self, slots: Slots, num_live: int, num_candidates: int) -> "Binding":
         """Binds the step graph's inputs and outputs to the live prefix of a running batch's buffers."""
         num_slots = num_live * slots.shape.num_beams
         total_length = np.zeros((), np.int32)
-        io = self._step.io_binding()
+        session, step_inputs = self._step, self._step_inputs
+        if slots.words is not None:
+            session, step_inputs = self._listed_step, self._listed_inputs
+        io = session.io_binding()
         inputs: dict[str, Array] = {
             "tokens": slots.tokens[:num_slots],
             "lengths": slots.lengths[:num_slots],
@@ -209,8 +262,9 @@ class Runner:
             "num_candidates": np.array([num_candidates], np.int64),
             **{name: buffer[:num_live] for name, buffer in slots.memory.items()},
             **{name: buffer[:num_slots] for name, buffer in slots.state.items()},
+            **({} if slots.words is None else slots.words.inputs(num_slots)),
         }
-        values = {name: OrtValue.ortvalue_from_numpy(x) for name, x in inputs.items() if name in self._step_inputs}
+        values = {name: OrtValue.ortvalue_from_numpy(x) for name, x in inputs.items() if name in step_inputs}
         for name, value in values.items():
             io.bind_ortvalue_input(name, value)
         outputs: dict[str, Array] = {
@@ -234,13 +288,14 @@ class Runner:
             outputs["log_normalizer"],
             [outputs[name] for name in self._cross_outputs],
         )
-        return Binding(io, total_length, output, inputs)
+        return Binding(session, io, total_length, output, inputs)
 
 
 @dataclass(frozen=True)
 class Binding:
     """A bound step call; `inputs` keeps the arrays alive that ONNX Runtime points into."""
 
+    session: InferenceSession
     io: onnxruntime.IOBinding
     total_length: Array
     output: StepOutput
@@ -251,11 +306,12 @@ class StepBindings:
     """Bindings of one running batch by its number of live requests, kept because binding costs more than a call."""
 
     def __init__(self) -> None:
-        self._bindings: dict[tuple[int, int], Binding] = {}
+        self._bindings: dict[tuple[int, int, int], Binding] = {}
 
     def get(self, runner: Runner, slots: Slots, num_live: int, num_candidates: int) -> Binding:
         """The binding for this many live requests, made on first use."""
-        key = num_live, num_candidates
+        words = slots.words
+        key = num_live, num_candidates, 0 if words is None else words.size
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)
         return self._bindings[key]

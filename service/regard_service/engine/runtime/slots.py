@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from regard.arrays import Array, Int32Array, Int64Array
 from regard_service.bundle import Manifest, TensorSpec
+from regard_service.engine.runtime.word_list import WordList
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class SlotsShape:
         max_requests: rows; `max_requests * num_beams` slots.
         source: longest source, in positions.
         capacity: longest target, in positions.
+        is_listed: whether its requests choose among the words of their shortlists.
     """
 
     max_requests: int
     num_beams: int
     source: int
     capacity: int
+    is_listed: bool = False
 
     @property
     def max_slots(self) -> int:
@@ -78,7 +81,10 @@ class Slots:
         memory: what encode returned (not RAM), by name, [requests, ...].
         state: by the step graph's input name, [slots, ...].
         next_state: by input name, where a step's output is not written in place.
+        words: the words that its requests choose among; None for the whole vocabulary.
     """
+
+    words: WordList | None = None
 
     def __init__(self, manifest: Manifest, shape: SlotsShape) -> None:
         self.shape = shape
@@ -125,6 +131,8 @@ class Slots:
             axis = self._source_axes[name]
             _prefix(buffer[target_row], axis, length)[...] = _prefix(buffer[source_row], axis, length)
         self.source_lengths[target_row] = length
+        if self.words is not None:
+            self.words.move(source_row, target_row)
         sources, targets = self._slots(source_row), self._slots(target_row)
         used = int(self.lengths[sources].max())
         for name, buffer in self.state.items():

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,13 +24,6 @@ _INDEX = re.compile(r"(\[\d+\])+$")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Malformed:
-    """Replaces a request that could not be read, until the error layer raises its error."""
-
-    error: ServiceError
-
-
 class ErrorStatusLayer(Layer):
     """Turns errors into statuses. Of errors that are no ServiceError, only the log gets the message.
 
@@ -47,8 +39,6 @@ class ErrorStatusLayer(Layer):
 
         async def guarded(request: Any, context: Context) -> Any:
             try:
-                if isinstance(request, Malformed):
-                    raise request.error
                 return await behavior(request, context)
             except grpc.aio.BaseError:  # gRPC's own: the call was aborted, or its client has left
                 raise
@@ -57,6 +47,7 @@ class ErrorStatusLayer(Layer):
                     log.exception("%s/%s failed", method.service, method.name)
                 status = write_status(error)
                 self._count(status.reason)
+                _release_frames(error)
                 await _abort(context, error, status)
 
         return guarded
@@ -69,10 +60,24 @@ class ErrorStatusLayer(Layer):
                 return deserialize(raw)
             except (DecodeError, MemoryError) as error:
                 if is_out_of_memory(error):  # protobuf raises DecodeError for a lack of memory too
-                    return Malformed(OutOfMemory())
-                return Malformed(describe_malformed(f"{method.service}.{method.name}", raw))
+                    raise OutOfMemory from error
+                raise describe_malformed(f"{method.service}.{method.name}", raw) from error
 
         return read if method.kind in ("unary", "server_stream") else deserialize
+
+
+def _release_frames(error: BaseException) -> None:
+    """Lets go of what the functions held that raised an error, the message among it. The error that ends the call
+    refers to this one, and both are in a circle of references: megabytes would wait for the garbage collector.
+    """
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and each not in seen:
+            seen.append(each)
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
 
 
 async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:

@@ -1,6 +1,7 @@
 """The Open Inference Protocol, for clients of KServe and Triton."""
 
 import importlib.metadata
+import math
 from typing import Any
 
 import grpc
@@ -39,8 +40,14 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
     """Converts, calls the data plane, converts back."""
 
     def __init__(
-        self, data_plane: DataPlane, models: ModelAdministration, reader: RequestReader, sent_maps: AttentionMetrics
+        self,
+        data_plane: DataPlane,
+        models: ModelAdministration,
+        reader: RequestReader,
+        sent_maps: AttentionMetrics,
+        max_answer_bytes: float = math.inf,
     ) -> None:
+        self._max_answer_bytes = max_answer_bytes
         self._data_plane = data_plane
         self._models = models
         self._reader = reader
@@ -89,13 +96,14 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         manifest = self._manifest(request.model_name, request.model_version)
         outputs = read_outputs(request, manifest)
         try:
-            results = await self._run(read_request(request, manifest, outputs), context.time_remaining())
+            own = read_request(request, manifest, outputs, self._reader.max_inputs)
+            results = await self._run(own, context.time_remaining())
         except InvalidInput as error:
             raise as_open_inference_error(error) from error
         logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(results))
         for result in results:
             self._sent_maps.count(result.model, result.hypotheses[0].maps, FLOAT32_MAPS)
-        return write_infer_response(request, outputs, results)
+        return write_infer_response(request, outputs, results, self._max_answer_bytes)
 
     async def _run(self, request: OwnRequest, time_remaining: float | None) -> list[Result]:
         if isinstance(request, pb.TranslateRequest):

@@ -16,6 +16,7 @@ from regard_export.families.loading import load_source_model
 from regard_export.families.regard_checkpoints import transformer
 from regard_export.verification.bundle_verification import verify_bundle
 from regard_export.verification.check_report import VerificationFailed
+from regard_export.verification.dev_quality import Drop
 from regard_service.bundle import MANIFEST, Bundle
 from tests.unit.export.transformer_checkpoints import description_of, tiny_checkpoint
 
@@ -170,12 +171,15 @@ def test_another_models_bundle_fails(tmp_path, model) -> None:
 def test_a_loss_of_bleu_on_dev_sentences_fails(tmp_path, model, monkeypatch) -> None:
     dev = {"de": [DevExample("Thank you!", ("Danke!",)), DevExample("He is ill.", ("Er ist krank.",))]}
     bundle = export(model, tmp_path / "good", replace(OPTIONS, dev=dev), _silent)
-    assert set(bundle.manifest.verification["dev"]) == {"num_examples", "float32_BLEU", "int8_BLEU"}
+    facts = bundle.manifest.verification["dev"]
+    assert set(facts) == {"num_examples", "float32_BLEU", "int8_BLEU", "int8_BLEU_drop"}
+    assert set(facts["int8_BLEU_drop"]) == {"value", "plus_or_minus"}
 
-    scores = iter([40.0, 39.6])
-    monkeypatch.setattr("regard_export.verification.dev_quality.score_examples", lambda *_: next(scores))
-    with pytest.raises(VerificationFailed, match=r"drop in dev BLEU against float32 is 0.4, more than 0.3"):
+    monkeypatch.setattr("regard_export.verification.verifier.metric_drop", lambda *_: Drop(0.6, 0.2))
+    with pytest.raises(VerificationFailed, match=r"lower end of its 95 % interval is 0.4, more than 0.3"):
         export(model, tmp_path / "bad", replace(OPTIONS, dev=dev), _silent)
+    monkeypatch.setattr("regard_export.verification.verifier.metric_drop", lambda *_: Drop(0.6, 0.4))
+    export(model, tmp_path / "uncertain", replace(OPTIONS, dev=dev), _silent)
 
 
 def test_a_checkpoints_folder_is_read(tmp_path) -> None:

@@ -72,3 +72,14 @@ def test_special_tokens_do_not_count(tmp_path: Path) -> None:
     assert set(choice.heads) <= {(layer, head) for layer in range(2) for head in range(4)}
     assert "IBM Model 1" in choice.method
     assert choose_alignment_heads(bundle, {}) is None
+
+
+@pytest.mark.parametrize("is_shifted", [False, True])
+def test_a_card_names_the_head_that_guided_alignment_trained(tmp_path: Path, is_shifted: bool) -> None:
+    checkpoint = tiny_checkpoint()
+    checkpoint.card.update(alignment_heads=[[1, 2]], alignment_method="guided", alignment_shifted=is_shifted)
+    model = transformer.from_checkpoint(checkpoint)
+    assert not needs_alignment_heads(model)
+    layout = write_tiny_bundle(tmp_path / "bundle", model, "float32").manifest.attention
+    assert layout.alignment_heads == ((1, 2),)
+    assert (layout.alignment_method, layout.alignment_shifted) == ("guided", is_shifted)

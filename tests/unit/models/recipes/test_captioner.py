@@ -14,7 +14,6 @@ from regard_models.checkpoint import Checkpoint
 from regard_models.nets.captioner_family import build, load_weights, read_config
 from regard_models.nets.efficientnet import EfficientNet
 from regard_models.recipes import captioner as recipe
-from regard_models.recipes.training import Steps
 from tests.unit.export.captioner_checkpoints import TINY_ENCODER, tiny_lstm, tiny_transformer
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (10, 40, 230), "white": (250, 250, 250)}
@@ -62,10 +61,9 @@ def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, data: Path, out: Path, decoder: str) -> None:
-    """The command line, with a budget of steps instead of minutes, so that every machine learns as much."""
+    """The command line."""
     arguments = ["--data", data, "--out", out, "--decoder", decoder, "--device", "cpu", "--feature-dropout", 0]
-    budget = ["--minutes", NUM_STEPS, "--reinforced-minutes", NUM_STEPS]
-    monkeypatch.setattr(recipe, "Minutes", lambda minutes: Steps(int(minutes)))
+    budget = ["--steps", NUM_STEPS, "--reinforced-steps", NUM_STEPS]
     monkeypatch.setattr("sys.argv", ["captioner", *map(str, arguments + budget)])
     recipe.main()
 

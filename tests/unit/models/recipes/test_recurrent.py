@@ -4,7 +4,7 @@ import torch
 
 from regard_models.checkpoint import Checkpoint
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
-from regard_models.recipes.corpus import Pair
+from regard_models.recipes.pairs import Pair
 from regard_models.recipes.recurrent import greedy_bleu, save, tokenizer_of, translate
 from regard_models.recipes.tokenizer import END, START
 from regard_models.recipes.translation import Vocabulary

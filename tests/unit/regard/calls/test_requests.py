@@ -1,11 +1,13 @@
 """Requests from Python arguments; tests/integration/test_client.py sends them."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
 from regard.calls import requests
-from regard.calls.channel import deadline
+from regard.calls.channel import channel_options, deadline
 from regard.errors import InvalidArgument
 from regard.v1 import regard_pb2 as pb
 
@@ -26,3 +28,53 @@ def test_an_unknown_short_name_is_a_violation_that_lists_the_known_ones() -> Non
 
 def test_a_deadline_is_the_calls_timeout_or_else_the_clients() -> None:
     assert [deadline(timeout, 60.0) for timeout in (None, 1.5, math.inf)] == [60.0, 1.5, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "description"),
+    [
+        ({"num_beams": "4"}, "generation.num_beams", "must be a whole number; it is of type str"),
+        ({"num_beams": 2.5}, "generation.num_beams", "must be a whole number; it is of type float"),
+        ({"num_beams": True}, "generation.num_beams", "must be a whole number; it is of type bool"),
+        ({"seed": 2**70}, "generation.seed", f"must be in [{-(2**63)}, {2**63 - 1}]; it is {2**70}"),
+        ({"top_p": "much"}, "generation.top_p", "must be a number; it is of type str"),
+        ({"model": 5}, "model", "must be a text; it is of type int"),
+        ({"attention": True, "layers": 3}, "attention.layers", "must be several; it is of type int"),
+        ({"attention": True, "heads": [0, "x"]}, "attention.heads[1]", "must be a whole number; it is of type str"),
+    ],
+)
+def test_a_value_of_another_type_is_a_violation_in_our_words(
+    options: dict[str, object], field: str, description: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        requests.translate(["x"], "de", options)  # type: ignore[arg-type]
+    assert [(each.field, each.description) for each in caught.value.violations] == [(field, description)]
+
+
+def test_an_unknown_option_is_an_error_that_names_the_one_that_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"there is no option 'num_beam'; did you mean 'num_beams'\?"):
+        requests.translate(["x"], "de", {"num_beam": 2})  # type: ignore[typeddict-unknown-key]
+    assert requests.translate(["x"], "de", {"beams": 2}).generation.num_beams == 2  # type: ignore[typeddict-unknown-key]
+
+
+def test_numbers_and_texts_of_numpy_are_values_like_any_other() -> None:
+    options: Any = {"num_beams": np.int64(3), "length_penalty": np.float32(0.5), "layers": np.arange(2)}
+    request = requests.translate([np.str_("x")], "de", options | {"attention": True})
+    assert (request.generation.num_beams, request.generation.length_penalty) == (3, 0.5)
+    assert list(request.attention.layers) == [0, 1]
+
+
+def test_several_texts_may_come_from_anywhere() -> None:
+    assert requests.as_list(text for text in ("a", "b")) == (False, ["a", "b"])
+    assert requests.as_list("a") == (True, ["a"])
+    for wrong in (5, None, b"bytes"):
+        with pytest.raises(TypeError, match="texts must be a text or several; they are of type"):
+            requests.as_list(wrong)
+
+
+def test_a_url_is_no_target_and_a_text_no_timeout() -> None:
+    with pytest.raises(ValueError, match=r"such as 'localhost:50051'; it is the URL 'http://localhost:8080'"):
+        channel_options("http://localhost:8080")
+    for wrong in ("5", math.nan):
+        with pytest.raises(TypeError, match="timeout must be a number of seconds"):
+            deadline(wrong, 60.0)  # type: ignore[arg-type]

@@ -35,4 +35,4 @@ def test_an_event_of_a_later_version_is_none() -> None:
 
 def test_results_equal_results_of_the_same_message_only() -> None:
     assert Result.from_message(MESSAGE) != Output.from_message(MESSAGE)
-    assert repr(Result.from_message(MESSAGE)).startswith("Result(hypotheses=(Hypothesis(text='eins'")
+    assert repr(Result.from_message(MESSAGE)) == "<Result 'eins' by @>"

@@ -34,3 +34,9 @@ def test_an_animation_of_a_text_has_a_frame_for_each_word(tmp_path: Path) -> Non
         assert getattr(animation, "n_frames", 1) == 3
     with pytest.raises(ValueError, match=r"\.gif or \.webp"):
         save_animation(tmp_path / "words.mp4", np.eye(1, dtype=np.float32), ["a"], ["b"])
+
+
+def test_an_animation_of_a_long_text_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"an animation of 1500 words has \d+ pixels; the limit is"):
+        save_animation(tmp_path / "long.gif", np.eye(1500, dtype=np.float32), ["word"] * 1500, ["word"] * 1500)
+    assert not (tmp_path / "long.gif").exists()

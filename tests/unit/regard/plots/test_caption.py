@@ -85,3 +85,13 @@ def test_a_picture_or_weights_of_another_size_are_refused() -> None:
         plot_caption(white(), rows(1, 5), ["word"], WHOLE)
     with pytest.raises(ValueError, match="no words"):
         plot_caption(white(), np.zeros((0, 6)), [], WHOLE)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 3000), (3000, 1), (1, 1), (640, 480), (480, 640)])
+def test_a_picture_of_any_shape_has_a_figure_of_bounded_size(width: int, height: int) -> None:
+    grid = ImageGrid(2, 2, 0, width, height, (0.0, 0.0, float(width), float(height)))
+    figure = plot_caption(white(width, height), np.full((7, 4), 0.25, np.float32), ["word"] * 7, grid)
+    assert max(figure.get_size_inches()) < 12
+    box = figure.axes[0].get_position()
+    shown = box.width * figure.get_figwidth() / (box.height * figure.get_figheight())
+    assert shown == pytest.approx(width / height) or max(width, height) == 3000  # a line of pixels is drawn thicker

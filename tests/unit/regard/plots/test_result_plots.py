@@ -1,14 +1,17 @@
 """Plots of a result, or of its saved JSON: the map, its layer and head, the style, the file."""
 
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from regard.calls.results import Result
 from regard.errors import MissingExtra
+from regard.plots import Style
 from regard.v1 import regard_pb2 as pb
 from tests.unit.regard.plots.rendered import labels
 from tests.unit.regard.sample_results import caption_result, text_result
@@ -99,3 +102,42 @@ def test_without_matplotlib_the_error_names_the_extra(result: Result, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pip install 'regard\[plot\]'"):
         result.plot()
+
+
+def test_the_plot_of_a_long_text_has_a_bounded_number_of_pixels(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(300)]
+    text_result(words, words).save_plot(tmp_path / "long.png")
+    with Image.open(tmp_path / "long.png") as drawn:
+        assert drawn.width * drawn.height <= 2**25
+
+
+def test_a_notebook_shows_a_plot_by_itself(result: Result) -> None:
+    shown = result.plot()._repr_png_()  # type: ignore[attr-defined]
+    assert shown.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("style", ["heatmap", "flow"])
+def test_a_plot_is_drawn_into_given_axes(result: Result, style: Style) -> None:
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert result.plot(style, ax=left) is figure
+    assert (len(left.images), len(right.images)) == (1, 0)
+
+
+def test_unknown_names_are_refused_with_the_one_that_was_meant(result: Result) -> None:
+    with pytest.raises(TypeError, match=r"there is no option 'them'; did you mean 'theme'\?"):
+        result.plot(them="dark")  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"there is no style 'heatmaps'; did you mean 'heatmap'\?"):
+        result.plot("heatmaps")  # type: ignore[arg-type]
+
+
+def test_a_caption_is_drawn_over_the_picture_that_the_call_sent() -> None:
+    grid = pb.ImageGrid(rows=2, columns=2, image_width=4, image_height=4, box=pb.Box(right=4, bottom=4))
+    file = BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    without = caption_result(["a", "dog"], grid)
+    result = Result.from_message(without.message, file.getvalue())
+    assert len(result.plot().axes) == 2
+    assert "data:image/png" in result._repr_html_()
+    with pytest.raises(ValueError, match="needs the picture"):
+        without.plot()

@@ -232,3 +232,11 @@ def test_entries_without_blank_lines_between() -> None:
         ("c", {0: "d"}, None),
         ("f", {0: ""}, "e"),
     ]
+
+
+def test_a_large_file_is_written_in_time_in_proportion_to_it() -> None:
+    """Counts what grows: the header and the width of the lines were looked up again for every entry."""
+    source = "".join(f'msgid "a {number}"\nmsgstr ""\n\n' for number in range(20_000))
+    document = open_document(source.encode(), "po")
+    found = document.write(copied(document)).data.decode()
+    assert found.count("#, fuzzy") == 20_000

@@ -222,6 +222,7 @@ def test_any_paragraphs_keep_their_text_and_codes(paragraphs: list[list[str]]) -
         (docx(document=paragraph(run("a" * 2_000_000))), "expands to "),
         (docx(document="<w:p>").replace(b"[Content_Types].xml", b"[Content_Typos].xml"), "is no DOCX: "),
     ],
+    ids=["text", "cut", "xml", "bomb", "types"],  # a DOCX has the time of its making
 )
 def test_damaged_files_and_bombs_are_refused(data: bytes, fault: str) -> None:
     with pytest.raises(InvalidInput) as error:

@@ -23,3 +23,21 @@ def test_protobufs_own_path_is_left_out_of_the_description() -> None:
         read_body(b'{"truncation": "SOMEHOW"}', pb.TranslateRequest())
     (violation,) = refused.value.violations
     assert violation.description == "Invalid enum value SOMEHOW for enum type regard.v1.Truncation"
+
+
+def test_bytes_may_be_data_urls_as_browsers_write_them() -> None:
+    request = pb.CaptionRequest()
+    read_body(b'{"images": ["data:image/png;base64,AQID", "AQID", "DATA:;BASE64,AQID"]}', request)
+    assert list(request.images) == [b"\1\2\3"] * 3
+    single = pb.StreamCaptionRequest()
+    read_body(b'{"image": "data:image/jpeg;charset=x;base64,AQID"}', single)
+    assert single.image == b"\1\2\3"
+
+
+def test_a_data_url_that_is_not_base64_is_refused_and_a_text_that_looks_like_one_is_a_text() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_body(b'{"images": ["data:image/svg+xml,<svg/>"]}', pb.CaptionRequest())
+    assert [(v.field, v.description) for v in refused.value.violations] == [("images", "is a data URL without ;base64")]
+    request = pb.TranslateRequest()
+    read_body(b'{"texts": ["data:text/plain;base64,AQID"]}', request)
+    assert list(request.texts) == ["data:text/plain;base64,AQID"]

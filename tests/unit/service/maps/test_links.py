@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard.arrays import Float32Array
-from regard_service.maps.links import coverage, entropy, hard_links, source_coverage
+from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 
 
 def _normalize(weights: Float32Array) -> Float32Array:
@@ -59,3 +59,57 @@ def test_links_are_python_numbers(special: tuple[int, ...]) -> None:
     first = min(set(range(4)) - set(special))
     assert links == [(first, 0), (first, 1)]
     assert all(type(number) is int for link in links for number in link)
+
+
+def _links(weights: list[list[float]]) -> list[tuple[int, int]]:
+    alignment = _normalize(np.array(weights, np.float32))
+    return symmetric_links(alignment, [False] * alignment.shape[1], [False] * alignment.shape[0])
+
+
+def test_symmetric_links_join_several_units_with_one() -> None:
+    assert _links([[8, 1, 1], [1, 5, 4], [1, 1, 8]]) == [(0, 0), (1, 1), (2, 2)]
+    assert _links([[8, 1], [7, 2], [1, 8]]) == [(0, 0), (0, 1), (1, 2)]  # two target units say one of the source
+    assert _links([[8, 7, 1], [1, 2, 8]]) == [(0, 0), (1, 0), (2, 1)]  # and the other way round
+
+
+def test_a_unit_to_which_nothing_corresponds_has_no_link() -> None:
+    # The second target unit attends weakly to what others say, and lies beside none of their links.
+    assert _links([[9, 1, 1, 1], [1, 1, 1, 5], [1, 9, 1, 1], [1, 1, 9, 1], [1, 1, 1, 9]]) == [
+        (0, 0),
+        (1, 2),
+        (2, 3),
+        (3, 4),
+    ]
+
+
+def test_special_units_neither_have_symmetric_links_nor_compete() -> None:
+    alignment = _normalize(np.array([[1, 2, 9], [2, 1, 9], [1, 1, 9]], np.float32))
+    assert symmetric_links(alignment, [False, False, True], [False, False, True]) == [(1, 0), (0, 1)]
+    assert symmetric_links(alignment, [True] * 3, [False] * 3) == []
+    assert symmetric_links(alignment, [False] * 3, [True] * 3) == []
+
+
+def test_without_weight_there_is_no_link() -> None:
+    assert symmetric_links(np.zeros((2, 3), np.float32), [False] * 3, [False] * 2) == []
+
+
+@given(alignments)
+def test_symmetric_links_hold_what_both_directions_choose(alignment: Float32Array) -> None:
+    num_targets, num_sources = alignment.shape
+    links = symmetric_links(alignment, [False] * num_sources, [False] * num_targets)
+    assert links == sorted(set(links), key=lambda link: (link[1], link[0]))
+    strength = alignment / np.sqrt(alignment.sum(axis=0, dtype=np.float64))
+    forward = {(int(row.argmax()), t) for t, row in enumerate(strength)}
+    backward = {(s, int(column.argmax())) for s, column in enumerate(strength.T)}
+    assert forward & backward <= set(links)
+    assert set(links) <= forward | backward
+    assert links  # the strongest pair of all is a link
+
+
+@given(alignments)
+def test_symmetric_links_of_the_transposed_alignment_are_the_same(alignment: Float32Array) -> None:
+    num_targets, num_sources = alignment.shape
+    distinct = alignment + np.arange(alignment.size, dtype=np.float32).reshape(alignment.shape) * 1e-3
+    links = symmetric_links(distinct, [False] * num_sources, [False] * num_targets)
+    turned = symmetric_links(np.ascontiguousarray(distinct.T), [False] * num_targets, [False] * num_sources)
+    assert set(links) == {(s, t) for t, s in turned}

@@ -16,6 +16,7 @@ from PIL import Image
 
 from regard_service.bundle import ImageSource
 from regard_service.errors import InvalidInput
+from regard_service.pictures.abandoned import Abandoned, abandoned_when
 from regard_service.pictures.reader import ImageLimits, ImageReader, SourceImage
 from tests.waiting import PATIENCE_S
 
@@ -289,3 +290,77 @@ def test_shipped_photographs_are_read() -> None:
     assert len(photographs) == 7
     for photograph in photographs:
         assert np.isfinite(read(photograph.read_bytes()).array).all()
+
+
+def progressive(num_scans: int) -> bytes:
+    """Returns a JPEG whose last scan stands in it again and again, as an attacker's would."""
+    file = saved(quarters((256, 256)), "JPEG", progressive=True)
+    last = file.rindex(b"\xff\xda")
+    return file[:last] + file[last:-2] * num_scans + file[-2:]
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert near(colours(read(progressive(8))), RED, GREEN, BLUE, WHITE)
+    monkeypatch.setattr(Image, "open", None)  # a decoder would be an error
+    with pytest.raises(InvalidInput, match=r"images\[3\]: has \d+ scans; the limit for 65536 pixels is 100"):
+        read(progressive(200))
+
+
+def test_the_scans_of_a_large_jpeg_are_fewer() -> None:
+    """The price is passes times pixels."""
+    limits = ImageLimits(max_pixels=65536)
+    with pytest.raises(InvalidInput, match="the limit for 65536 pixels is 16"):
+        read(progressive(16), limits=limits)
+
+
+@pytest.mark.parametrize(("flags", "kind"), [(2, "an animation"), (0, "a picture")])
+def test_a_webp_canvas_is_refused_before_it_is_allocated(flags: int, kind: str) -> None:
+    """102 bytes that announce 6000 x 6000 pixels."""
+    canvas = bytes([flags, 0, 0, 0]) + (5999).to_bytes(3, "little") * 2
+    body = b"WEBPVP8X" + len(canvas).to_bytes(4, "little") + canvas + bytes(72)
+    with pytest.raises(InvalidInput, match="has 36000000 pixels, 6000 x 6000; the limit of WebP files is 25000000"):
+        read(b"RIFF" + len(body).to_bytes(4, "little") + body)
+
+
+def with_chunk(file: bytes, kind: bytes, content: bytes) -> bytes:
+    """Returns a PNG with one more chunk, before its pixels."""
+    check = zlib.crc32(kind + content).to_bytes(4, "big")
+    place = file.index(b"IDAT") - 4
+    return file[:place] + len(content).to_bytes(4, "big") + kind + content + check + file[place:]
+
+
+TEXTS = {
+    b"zTXt": b"note\0\0" + zlib.compress(bytes(range(256)) * 8192),  # 2 MB
+    b"iTXt": b"note\0\1\0\0\0" + zlib.compress(bytes(2_000_000)),
+    b"tEXt": b"note\0" + b"a" * 2_000_000,
+    b"iCCP": b"profile\0\0" + zlib.compress(np.random.default_rng(0).bytes(1_500_000)),
+}
+
+
+@pytest.mark.parametrize(("kind", "content"), TEXTS.items(), ids=[kind.decode() for kind in TEXTS])
+def test_texts_and_profiles_of_a_png_are_skipped(kind: bytes, content: bytes) -> None:
+    assert near(colours(read(with_chunk(saved(quarters()), kind, content))), RED, GREEN, BLUE, WHITE)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_grey_of_any_depth_in_16_bits_is_as_bright_as_it_is(bits: int) -> None:
+    values = (np.arange(64) / 63 * (2**bits - 1)).astype(np.uint16)
+    image = Image.fromarray(np.repeat(values[None], 64, axis=0))
+    read_values = read(saved(image)).array * 128 + 127
+    assert read_values[:, :, -1].min() > 230
+    assert read_values[:, :, 0].max() < 25
+
+
+def test_decoding_stops_between_blocks_when_nobody_waits_for_it() -> None:
+    """Noise, so that the file has many blocks; its caller leaves after the second."""
+    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    file = saved(Image.fromarray(noise))
+    asked: list[int] = []
+
+    def has_left() -> bool:
+        asked.append(1)
+        return len(asked) > 8
+
+    with abandoned_when(has_left), pytest.raises(Abandoned):
+        read(file)
+    assert len(asked) == 9

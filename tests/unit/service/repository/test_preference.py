@@ -43,3 +43,11 @@ def test_a_model_that_does_not_fit_is_not_chosen() -> None:
     assert default(preference, french, german, target_language="de") == "german"
     with pytest.raises(ModelNotFound, match=r"no model for translation en to it; there are: french \(en to fr\), ger"):
         default(preference, french, german, source_language="en", target_language="it")
+
+
+def test_languages_match_as_codes_and_the_very_code_goes_first() -> None:
+    portuguese, brazilian = model("a", target_languages=("pt",)), model("b", target_languages=("pt-BR",))
+    preference = ModelPreference({"translation": "a"})
+    assert default(preference, portuguese, brazilian, source_language="EN-us", target_language="pt-br") == "a"
+    assert default(preference, portuguese, brazilian, target_language="pt-BR") == "b"
+    assert default(preference, brazilian, target_language="pt") == "b"

@@ -9,6 +9,7 @@ import pytest
 from regard_service.errors import OutOfMemory
 from regard_service.rpc.layers.error_status import ErrorStatusLayer
 from regard_service.rpc.layers.layer import Behavior, Context, Handler, Layer, Method
+from regard_service.rpc.messages import MessageLimits
 from regard_service.rpc.routes import Routes
 from tests.waiting import PATIENCE_S
 
@@ -37,7 +38,7 @@ class FailingLayer(Layer):
 async def call(*layers: Layer, serializer: Callable[[Any], bytes] | None = None) -> bytes:
     """Calls `echo` once, in the layers."""
     server = grpc.aio.server()
-    routes = Routes(*layers, message_timeout_s=PATIENCE_S)
+    routes = Routes(*layers, message_limits=MessageLimits(PATIENCE_S))
     handler: Handler = grpc.unary_unary_rpc_method_handler(echo, None, serializer)
     routes.add_registered_method_handlers(SERVICE, {"Echo": handler})
     server.add_generic_rpc_handlers((routes,))

@@ -1,3 +1,4 @@
+import gzip
 import struct
 import zipfile
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_reads_npz(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.items["Wemb"].weight, TABLE)
 
 
+def test_reads_compressed_files(tmp_path: Path) -> None:
+    model = read_model(_written(tmp_path, gzip.compress(FILE), "model.bin.gz"))
+    assert model.options == OPTIONS
+    np.testing.assert_array_equal(model.items["encoder_l1_ffn_b1"].weight, BIAS)
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (gzip.compress(FILE)[:-9], "damaged or no gzip file"),
+        (FILE, "damaged or no gzip file"),
+        (gzip.compress(bytes(2**25)), "unpacks to more than"),
+    ],
+)
+def test_damaged_compressed_files_are_refused(tmp_path: Path, content: bytes, cause: str) -> None:
+    with pytest.raises(ExportError, match=rf"model\.bin\.gz .*{cause}|model\.bin\.gz is {cause}"):
+        read_model(_written(tmp_path, content, "model.bin.gz"))
+
+
 @pytest.mark.parametrize("arrays", [{"a": np.array([{}], object)}, {"a": np.zeros(3, np.complex64)}])
 def test_npz_holds_numbers_alone(tmp_path: Path, arrays: dict[str, Any]) -> None:
     np.savez(tmp_path / "model.npz", **arrays)
@@ -108,9 +128,10 @@ def test_truncated_files_are_refused(tmp_path: Path, end: int) -> None:
         (binary({**ITEMS, "w": float32(np.array([np.inf]))}), "w is not finite"),
         (binary({"Wemb": ITEMS["Wemb"]}), "no options"),
         (binary({**ITEMS, "special:model.yml": float32(BIAS)}), "its options are"),
-        (binary({**ITEMS, "special:model.yml": (0x101, (4,), b"a: [")}), "its options are no YAML"),
-        (binary({**ITEMS, "special:model.yml": (0x101, (3,), b"one")}), "its options are str"),
-        (binary({**ITEMS, "special:model.yml": (0x101, (9999,), b"[" * 9999)}), "its options are no YAML"),
+        (binary({**ITEMS, "special:model.yml": (0x101, (4,), b"a: [")}), "special:model.yml is no YAML"),
+        (binary({**ITEMS, "special:model.yml": (0x101, (3,), b"one")}), "special:model.yml holds str"),
+        (binary({**ITEMS, "special:model.yml": (0x101, (20,), b"a: &x [1]\nb: [*x, *x]")}), "it has YAML aliases"),
+        (binary({**ITEMS, "special:model.yml": (0x101, (9999,), b"[" * 9999)}), "special:model.yml is no YAML"),
     ],
 )
 def test_malformed_files_are_refused_by_name_and_cause(tmp_path: Path, content: bytes, cause: str) -> None:

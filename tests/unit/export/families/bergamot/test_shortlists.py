@@ -1,4 +1,3 @@
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,24 +6,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regard_export.errors import ExportError
-from regard_export.families.bergamot.shortlists import MAGIC, read_shortlist
+from regard_export.families.bergamot.shortlists import read_shortlist
+from regard_service.bundle import parse_shortlist
+from tests.unit.export.student_checkpoints import shortlist_bytes
 
 OFFSETS, IDS = (0, 2, 2, 5), (4, 5, 1, 2, 9)
 
 
 def _content(offsets: tuple[int, ...] = OFFSETS, ids: tuple[int, ...] = IDS, num_first: int = 2) -> bytes:
-    body = struct.pack(f"<4Q{len(offsets)}Q{len(ids)}I", num_first, 3, len(offsets), len(ids), *offsets, *ids)
-    seed = 0
-    for number in np.frombuffer(body[: len(body) // 8 * 8], np.uint64).tolist():
-        seed ^= (number + 0x9E3779B9 + (seed << 6) + (seed >> 2)) % 2**64
-    return struct.pack("<QQ", MAGIC, seed) + body
+    return shortlist_bytes(offsets, ids, num_first)
 
 
 def _read(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "lex.s2t.bin"
     path.write_bytes(content)
     try:
-        shortlist = read_shortlist(path, num_source=3, num_target=10)
+        shortlist = parse_shortlist(read_shortlist(path, num_source=3, num_target=10), 3, 10)
     except ExportError as error:
         return str(error)
     assert shortlist.offsets[-1] == len(shortlist.ids)
@@ -34,7 +31,7 @@ def _read(tmp_path: Path, content: bytes) -> str:
 def test_reads_what_each_piece_allows(tmp_path: Path) -> None:
     path = tmp_path / "lex.s2t.bin"
     path.write_bytes(_content())
-    shortlist = read_shortlist(path, num_source=3, num_target=10)
+    shortlist = parse_shortlist(read_shortlist(path, num_source=3, num_target=10), 3, 10)
     assert shortlist.num_first == 2
     assert shortlist.offsets.tolist() == list(OFFSETS)
     assert shortlist.ids.tolist() == list(IDS)

@@ -18,9 +18,10 @@ from regard_export.families.bergamot.marian_files import read_model
 from regard_export.families.bergamot.student_options import student_options
 from regard_export.families.loading import load_options_of, load_source_model
 from regard_export.references.marian_numpy import DecoderState, MarianNet
-from regard_service.bundle import Bundle, TextSource
+from regard_service.bundle import Bundle, Precision, TextSource
 from regard_service.domain.offered_maps import offered_kinds
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import Generation
 from tests.unit.export.student_checkpoints import (
     HEADS,
     PRE,
@@ -128,6 +129,37 @@ def test_int8_graphs_hold_the_numbers_of_the_checkpoint(folder: Path, tmp_path: 
     assert not variants["int8"].narrow_weights
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_outputs_have_only_words_of_the_shortlist(
+    tmp_path: Path, precision: Precision, separate: bool, num_beams: int
+) -> None:
+    source = write_student(tmp_path / "enpt", shortlist=True, separate=separate, **(PRE if separate else {}))
+    bundle = _exported(load_source_model(source), tmp_path / "out")
+    checks = bundle.manifest.verification["checks"][precision]
+    assert checks["shortlist: outputs that differ, alone and in a batch"]["value"] == 0
+    assert checks["shortlist: largest difference of log-probabilities from all logits"]["value"] < 1e-4
+    assert bundle.manifest.shortlist == "shortlist.bin"
+    engine, rng = VariantEngine(bundle, precision), np.random.default_rng(3)
+    sources = [[*rng.integers(2, 90, rng.integers(1, 30)).tolist(), 0] for _ in range(40)]
+    generation = Generation(12, num_beams=num_beams)
+    together = list(engine.search(sources, generation, is_listed=True))
+    for ids, output in zip(sources, together, strict=True):
+        assert set(output.tokens.tolist()) <= set(engine.allowed_words(ids).tolist())
+        alone = next(engine.search([ids], generation, is_listed=True))
+        assert alone.tokens.tolist() == output.tokens.tolist()
+        np.testing.assert_allclose(alone.logprobs, output.logprobs, atol=1e-4)
+    whole = list(engine.search(sources, generation))
+    assert any(x.tokens.tolist() != y.tokens.tolist() for x, y in zip(whole, together, strict=True))
+
+
+def test_without_a_shortlist_steps_have_the_whole_vocabulary(folder: Path, tmp_path: Path) -> None:
+    bundle = _exported(load_source_model(folder), tmp_path / "out")
+    assert bundle.manifest.shortlist is None
+    assert not VariantEngine(bundle, "int8").has_shortlist
+
+
 def _traced(source: Path, out: Path) -> tuple[Bundle, Any]:
     bundle = _exported(load_source_model(source), out)
     return bundle, Runner(bundle, bundle.manifest.variants[0]).trace(np.array(SOURCE), np.array(TARGET))
@@ -227,11 +259,15 @@ def _other_vocabulary(folder: Path) -> None:
     ("damage", "cause"),
     [
         (_other_vocabulary, r"vocab\.enpt\.spm has \d+ pieces, and the model's table \d+ rows"),
-        (lambda folder: (folder / "vocab.enpt.spm").unlink(), r"lacks a vocabulary: vocab\*\.spm or"),
+        (lambda folder: (folder / "vocab.enpt.spm").unlink(), r"a vocabulary is missing: vocab\*\.spm \(or srcvocab"),
         (lambda folder: (folder / "vocab.enpt.spm").write_bytes(b"spm"), r"vocab\.enpt\.spm is damaged"),
         (lambda folder: (folder / "lex.s2t.bin").write_bytes(b"lex"), r"lex\.s2t\.bin is damaged"),
-        (lambda folder: (folder / "model.two.bin").write_bytes(b""), "several: model"),
-        (lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.gz"), "unpack model.enpt.bin.gz"),
+        (lambda folder: (folder / "model.two.bin").write_bytes(b""), "a model several times: model"),
+        (
+            lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.gz"),
+            r"bin\.gz is damaged or no gzip",
+        ),
+        (lambda folder: (folder / "model.enpt.bin").rename(folder / "model.enpt.bin.zst"), "unpack it first"),
         (lambda folder: (folder / "config.yml").write_text("beam-size: ["), r"config\.yml is no YAML"),
         (lambda folder: (folder / "config.yml").write_text("beam-size: 99"), "beam-size 99"),
         (lambda folder: (folder / "model_info.json").write_text("{"), r"model_info\.json is no JSON"),

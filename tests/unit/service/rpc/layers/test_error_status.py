@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+import weakref
 
+import grpc
 import pytest
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.errors import InvalidInput
-from regard_service.rpc.layers.error_status import ErrorStatusLayer, Malformed, loggable
+from regard_service.http.context import HttpContext
+from regard_service.rpc.layers.error_status import ErrorStatusLayer, loggable
 from regard_service.rpc.layers.layer import Codec, Method
 from tests.waiting import PATIENCE_S
 
@@ -25,19 +28,22 @@ HOARDER = """
 import resource
 from pathlib import Path
 from regard.v1 import regard_pb2 as pb
-from regard_service.rpc.layers.error_status import Malformed
+from regard_service.errors import ServiceError
 from tests.unit.service.rpc.layers.test_error_status import reader
 
 read, raw, kept = reader(), pb.TranslateRequest(texts=["text " * 1000] * 64).SerializeToString(), []
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limits = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (size + 2**24, limits[1]))
-while not kept or not isinstance(kept[-1], Malformed):
-    kept.append(read(raw))
-refused = kept.pop()
+reason = None
+while reason is None:
+    try:
+        kept.append(read(raw))
+    except ServiceError as refused:
+        reason = refused.reason
 kept.clear()
 resource.setrlimit(resource.RLIMIT_AS, limits)
-print(refused.error.reason)
+print(reason)
 """
 
 
@@ -50,9 +56,8 @@ def test_a_lack_of_memory_is_not_an_error_of_the_caller() -> None:
 
 
 def test_bytes_that_are_not_a_request_are_an_error_of_the_caller() -> None:
-    malformed = reader()(b"\xff")
-    assert isinstance(malformed, Malformed)
-    assert malformed.error.reason == InvalidInput.reason
+    with pytest.raises(InvalidInput):
+        reader()(b"\xff")
 
 
 @pytest.mark.parametrize(
@@ -71,3 +76,27 @@ def test_bytes_that_are_not_a_request_are_an_error_of_the_caller() -> None:
 )
 def test_unknown_names_in_a_fields_path_are_not_logged(path: str, logged: str) -> None:
     assert loggable(path) == logged
+
+
+async def test_a_refused_call_does_not_keep_its_message() -> None:
+    """The error of the call refers to its cause; neither may hold the frames that held the message."""
+
+    class Message:
+        pass
+
+    kept: list[weakref.ref[Message]] = []
+
+    async def failing(request: object, context: object) -> None:
+        message = Message()
+        kept.append(weakref.ref(message))
+        try:
+            raise ValueError("no message")
+        except ValueError as error:
+            raise InvalidInput.of("request", "is bad") from error
+
+    method = Method("unary", API, "Translate")
+    guarded = ErrorStatusLayer(lambda reason: None).around(method, failing)
+    with pytest.raises(grpc.aio.AbortError) as aborted:
+        await guarded(None, HttpContext((), "ipv4:127.0.0.1:1"))
+    assert aborted.value.__context__ is not None
+    assert [each() for each in kept] == [None]

@@ -1,12 +1,15 @@
-"""A server inside this process while a command runs, with the shipped models."""
+"""A server in a thread of this process, with the shipped models or others."""
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from regard.cli.extras import load, requires_extra
+from regard.embedded.extras import load, requires_extra
 from regard.errors import RegardError
 
 _PURPOSE = "a call without a running server"
@@ -14,17 +17,29 @@ _EXTRA = "serve"
 _MAX_MESSAGE_BYTES = 512 * 2**20  # the client's limit: no message leaves this machine
 
 
+@dataclass(frozen=True)
+class ModelChoice:
+    """The models of an embedded server.
+
+    Attributes:
+        names: those to load; empty loads all that the directories have.
+        directories: folders that contain bundles; empty is those of the environment, or the shipped ones.
+    """
+
+    names: Sequence[str] = ()
+    directories: Sequence[Path] = ()
+
+
 class EmbeddedServer:
     """A server on a free port of the loopback, in a thread with its own event loop; `with` returns its address."""
 
-    def __init__(self, model: str | None, is_verbose: bool) -> None:
+    def __init__(self, models: ModelChoice, is_verbose: bool) -> None:
         """Prepares a server.
 
         Args:
-            model: the only model to load, with or without a version; None loads all.
             is_verbose: prints the server's log.
         """
-        self._model = model
+        self._models = models
         self._is_verbose = is_verbose
         self._address: Future[str] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,8 +72,10 @@ class EmbeddedServer:
             "reflection": False,
             "max_message_bytes": _MAX_MESSAGE_BYTES,
         }
-        if self._model:
-            flags["models"] = [self._model.partition("@")[0]]
+        if self._models.names:
+            flags["models"] = list(self._models.names)
+        if self._models.directories:
+            flags["model_directories"] = list(self._models.directories)
         settings_class = load("regard_service.app.settings", "Settings", _PURPOSE, _EXTRA)
         settings_error = load("regard_service.app.settings", "SettingsError", _PURPOSE, _EXTRA)
         try:

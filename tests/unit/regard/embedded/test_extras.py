@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.cli.extras import load, requires_extra
+from regard.embedded.extras import load, requires_extra
 from regard.errors import MissingExtra
 
 

@@ -1,0 +1,1 @@
+"""A server inside this process: `regard.local()`, and commands that find no other server."""

@@ -1,0 +1,1 @@
+"""Languages by their codes, and the language of a text."""

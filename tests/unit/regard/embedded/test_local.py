@@ -1,0 +1,50 @@
+"""A client with a server of its own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import regard
+from regard_service.bundle.zoo import zoo_folder
+
+TEXT = "I like my new red bicycle."
+
+
+def test_a_shipped_model_answers_without_a_port_to_choose() -> None:
+    with regard.local("everyday") as client:
+        assert [model.name for model in client.models()] == ["everyday"]
+        assert client.translate(TEXT, to="de").text
+    with pytest.raises(ValueError, match="closed"):
+        client.translate(TEXT, to="de")
+
+
+def test_a_bundle_of_any_folder_is_served(tmp_path: Path) -> None:
+    mine = shutil.copytree(zoo_folder() / "multi30k", tmp_path / "mine")
+    shutil.copytree(zoo_folder() / "everyday", tmp_path / "yours")
+    with regard.local(mine) as client:
+        assert [model.name for model in client.models()] == ["multi30k"]
+    with regard.local(str(tmp_path)) as client:
+        assert [model.name for model in client.models()] == ["everyday", "multi30k"]
+
+
+def test_a_name_that_two_bundles_have_is_refused(tmp_path: Path) -> None:
+    mine = shutil.copytree(zoo_folder() / "multi30k", tmp_path / "mine")
+    with pytest.raises(regard.RegardError, match="another bundle is named 'multi30k' too"):
+        regard.local(mine, "multi30k")
+
+
+def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no bundle and contains none"):
+        regard.local(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        regard.local(tmp_path / "none")
+    with pytest.raises(regard.RegardError, match="everyone"):
+        regard.local("everyone")
+
+
+def test_a_damaged_bundle_says_why(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "manifest.json").write_text("{")
+    with pytest.raises(regard.RegardError, match="mine"):
+        regard.local(tmp_path / "mine")
