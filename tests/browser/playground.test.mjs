@@ -447,8 +447,12 @@ test("warnings stand in words behind the segment that they concern", async () =>
   const expected = segments.map((_, index) => [index, warnings.filter(({ segment }) => segment === index).map(({ message }) => message)]);
   assert.deepEqual(shown.map(([index, notes]) => [index, notes]), expected.filter(([, notes]) => notes.length));
   assert.ok(shown.every(([, [first], next]) => first === next));
-  await b.checkAccessibility(page);
-  await b.screenshot(page, "playground-warnings");
+  await sideOf(page, "Source").locator(".segment").nth(1).hover();
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await b.checkAccessibility(page);
+    await b.screenshot(page, `playground-warnings-${colorScheme}`);
+  }
   await translate(page, TEXT);
   await page.locator(".answer .warning, .answer ul.warnings li").first().waitFor();
   assert.deepEqual(complaints, []);
@@ -593,6 +597,27 @@ test("a file that is being translated can be stopped", async () => {
   await page.getByText("stopped").waitFor();
   assert.equal(await page.locator(".document").isVisible(), false);
   release();
+  await close();
+});
+
+test("the language of a text is detected where the form says so", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await page.getByRole("combobox", { name: "From" }).selectOption("auto");
+  const text = "The children were playing in the garden behind the old house.";
+  await translate(page, text);
+  const { results } = await answerOf("/v1/translate", { texts: [text], ...DE, source_language: "auto" });
+  assert.equal(results[0].detected_language, "en");
+  const percent = Math.round(100 * results[0].language_confidence);
+  await page.locator(".timings").getByText(`detected English, ${percent} % sure`).waitFor();
+  assert.match(await page.locator(".same-call code").textContent(), /"source_language":"auto"/);
+  await page.getByRole("radio", { name: "Python" }).check();
+  assert.match(await page.locator(".same-call code").textContent(), /source_language="auto"/);
+  await page.getByRole("checkbox", { name: "Stream" }).uncheck();
+  await page.getByRole("textbox", { name: "Text" }).fill("Die Kinder spielten im Garten hinter dem alten Haus.");
+  await page.getByRole("button", { name: "Translate" }).click();
+  await page.locator(".answer:not([aria-busy]) ul.warnings li, .answer:not([aria-busy]) .warning").first().waitFor();
+  assert.doesNotMatch(await page.locator(".timings").textContent(), /detected English/);
+  assert.deepEqual(complaints, []);
   await close();
 });
 

@@ -16,6 +16,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {"plain" | "html" | "xml"} format of the text
  * @property {File | null} picture
  * @property {string} model
+ * @property {string} from language of the text; "" if the model's own, "auto" if the server shall find it
  * @property {string} to language to translate into, or style of a summary
  * @property {number | null} beams
  * @property {number | null} hypotheses
@@ -45,6 +46,7 @@ export class Composer {
     this.#onDocument = onDocument;
     this.#task = new Choice("Task", (/** @type {Call["task"]} */ task) => this.#choose(task));
     this.#model = new Select("Model", () => this.#showLanguages());
+    this.#from = new Select("From", onChange);
     this.#to = new Select("To", onChange);
     this.#beams = number("Beams", 1, 16);
     this.#hypotheses = number("Outputs", 1, 16);
@@ -74,6 +76,7 @@ export class Composer {
   /** @type {() => void} */ #onChange;
   /** @type {Choice<any>} */ #task;
   /** @type {Select} */ #model;
+  /** @type {Select} */ #from;
   /** @type {Select} */ #to;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #beams;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #hypotheses;
@@ -101,6 +104,7 @@ export class Composer {
       format: this.#chosen === "translate" ? this.#chosenFormat : "plain",
       picture: this.#picture,
       model: this.#model.select.value,
+      from: this.#chosen === "translate" ? this.#from.select.value : "",
       to: this.#to.select.value,
       beams: numberOf(this.#beams.input),
       hypotheses: numberOf(this.#hypotheses.input),
@@ -130,7 +134,7 @@ export class Composer {
   /** @param {(byButton: boolean) => void} onRun */
   #form(onRun) {
     const stream = element("label", "check", this.#stream, element("span", "", "Stream"));
-    const top = element("div", "row", this.#task.element, this.#model.element, this.#to.element, this.#format.element);
+    const top = element("div", "row", this.#task.element, this.#model.element, this.#from.element, this.#to.element, this.#format.element);
     const extras = element("div", "row extras", this.#examples.element, this.#fileChoice);
     const bottom = element(
       "div",
@@ -189,6 +193,9 @@ export class Composer {
     /** @type {[string, string][]} */
     const languages = (model?.target_languages ?? []).map((/** @type {string} */ code) => [code, names.of(code) ?? code]);
     /** @type {[string, string][]} */
+    const sources = (model?.source_languages ?? []).map((/** @type {string} */ code) => [code, names.of(code) ?? code]);
+    this.#showSources(sources);
+    /** @type {[string, string][]} */
     const styles = (model?.styles ?? []).map((/** @type {string} */ style) => [style, style]);
     const options = this.#chosen === "translate" ? languages : styles;
     const label = /** @type {HTMLElement} */ (this.#to.element.firstElementChild);
@@ -199,6 +206,20 @@ export class Composer {
     this.#beams.input.placeholder = String(model?.generation_defaults?.num_beams ?? 1);
     this.#hypotheses.input.placeholder = "1";
     this.#onChange();
+  }
+
+  /**
+   * The languages that the text may be in. A model of one language needs no name of it.
+   * @param {[string, string][]} sources codes and names
+   */
+  #showSources(sources) {
+    const before = this.#from.select.value;
+    /** @type {[string, string][]} */
+    const named = sources.length === 1 ? [["", sources[0][1]]] : [["", "Not stated"], ...sources];
+    /** @type {[string, string][]} */
+    const options = [...named, ["auto", "Detect"]];
+    this.#from.show(options, options.some(([value]) => value === before) ? before : "");
+    this.#from.element.hidden = this.#chosen !== "translate" || sources.length === 0;
   }
 
   /** Where a picture is dropped, pasted or chosen. */

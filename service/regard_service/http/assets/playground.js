@@ -237,7 +237,17 @@ function showTimings(result) {
     ? [element("span", "", `the last ${result.numTruncated} tokens were too many and were dropped`)]
     : [];
   const model = element("span", "", `${result.model} ${result.version}`);
-  timings.replaceChildren(shares, ...labels, model, ...dropped);
+  timings.replaceChildren(shares, ...labels, model, ...languageOf(result), ...dropped);
+}
+
+/**
+ * The language that the server found, if it was to find it and did.
+ * @param {Result} result
+ */
+function languageOf({ language, confidence }) {
+  if (!language) return [];
+  const name = new Intl.DisplayNames(["en"], { type: "language" }).of(language) ?? language;
+  return [element("span", "", `detected ${name}, ${Math.round(100 * confidence)} % sure`)];
 }
 
 /** @param {unknown} error */

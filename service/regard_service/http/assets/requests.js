@@ -32,6 +32,7 @@ export const isLong = (call) => call.task !== "caption" && call.text.length > LO
 function optionsOf(call) {
   /** @type {Record<string, any>} */
   const options = { model: call.model };
+  if (call.from) options.source_language = call.from;
   if (call.task === "translate" && call.to) options.target_language = call.to;
   if (call.task === "summarize" && call.to) options.style = call.to;
   const generation = {
@@ -78,9 +79,9 @@ const pathOf = (call) => `/v1/${call.task}${call.streams ? "/stream" : ""}`;
  * @param {string} document its bytes in base64
  */
 export function documentRequestOf(call, name, document) {
-  const { model, target_language } = optionsOf(call);
+  const { model, source_language, target_language } = optionsOf(call);
   const generation = call.beams === null ? undefined : { num_beams: call.beams };
-  return { path: "/v1/translate/document", body: { document, file_name: name, model, target_language, generation } };
+  return { path: "/v1/translate/document", body: { document, file_name: name, model, source_language, target_language, generation } };
 }
 
 /** @param {File} file */
@@ -128,6 +129,7 @@ export function documentSnippetsOf(call, name, translated, origin, target, acces
   const { path, body } = documentRequestOf(call, name, CONTENT);
   const commands = commandsOf({ url: origin + path, target, method: "TranslateDocument", streams: true, body, file: name, access });
   const options = [literal(name), literal(call.to), `model=${literal(call.model)}`];
+  if (call.from) options.push(`source_language=${literal(call.from)}`);
   if (call.beams !== null) options.push(`num_beams=${call.beams}`);
   const lines = [`    found = client.translate_document(${options.join(", ")})`, `    found.save(${literal(translated)})`];
   return { ...commands, python: programOf(lines, target, access) };
@@ -175,6 +177,7 @@ const literal = (value) =>
  */
 function pythonOf(call, target, file, access) {
   const options = [literal(call.task === "caption" ? file : call.text)];
+  if (call.from) options.push(`source_language=${literal(call.from)}`);
   if (call.format !== "plain") options.push(`format=${literal(call.format)}`);
   if (call.task === "translate" && call.to) options.push(`to=${literal(call.to)}`);
   if (call.task === "summarize" && call.to) options.push(`style=${literal(call.to)}`);
