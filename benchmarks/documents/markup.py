@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import sacrebleu
 from pydantic import BaseModel, ConfigDict
 
 import regard
-from benchmarks.quality.metrics import bleu
 from regard_service.bundle import Bundle
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import Span
@@ -162,6 +162,11 @@ class _Teacher:
         spans = [_stripped(target, *offsets) for offsets in written.offsets[: len(ids)]]
         weights = next(builder.of_target(trace.cross, None)).values
         return AlignedText(source, target, tuple(token.span for token in read.tokens), (*spans, None), weights)
+
+
+def bleu(outputs: Sequence[str], references: Sequence[str]) -> float:
+    """Returns BLEU with sacreBLEU's tokenizer "13a"."""
+    return float(sacrebleu.corpus_bleu(list(outputs), [list(references)]).score)
 
 
 def _stripped(text: str, start: int, end: int) -> Span:

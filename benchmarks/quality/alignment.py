@@ -23,13 +23,13 @@ from regard.arrays import Float32Array
 from regard_service.bundle import Bundle, Variant
 from regard_service.domain.results import Span, Token
 from regard_service.engine.runtime.runner import Runner
-from regard_service.maps.links import hard_links
+from regard_service.maps.links import symmetric_links
 from regard_service.maps.reduce import align, shift
 from regard_service.text.reading import SourceReader
 
 NAME = "alignment"
 TITLE = "Word alignment (Europarl, Hansards, Golden Collection)"
-LANGUAGES = ("de", "fr", "es")
+LANGUAGES = ("de", "fr", "es", "pt")
 
 _NO_SPACE_BEFORE = frozenset(".,;:!?)]%…")
 _NO_SPACE_AFTER = frozenset("([¿¡")
@@ -110,7 +110,7 @@ class Aligner:
         self._runner, self._reader = Runner(bundle, self.variant), SourceReader(bundle)
 
     def links(self, pair: Aligned, language: str) -> WordLinks:
-        """The strongest source word of each target word."""
+        """The hard links between words, as the service returns them."""
         source_text, source_words = written(pair.source)
         target_text, target_words = written(pair.target)
         source = self._reader.read(source_text, field="source", key=language, truncation="truncate")
@@ -152,13 +152,14 @@ def _word_links(
     """Merges an alignment of tokens, float32 [target, source], to words, as the service does, and links these."""
     sources, targets = _words_of(source, source_words), _words_of(target, target_words)
     merged = np.zeros((len(target_words), len(source_words)), np.float32)
+    counts = np.zeros(len(target_words), np.float32)
     for row, words in zip(alignment, targets, strict=True):
+        counts[words] += 1
         for target_word in words:
             for weight, read in zip(row, sources, strict=True):
                 merged[target_word, list(read)] += weight
-    is_read = merged.sum(axis=1) > 0
-    links = hard_links(merged, [False] * len(source_words), [not read for read in is_read])
-    return set(links)
+    merged /= np.maximum(counts, 1)[:, None]
+    return set(symmetric_links(merged, [False] * len(source_words), [False] * len(target_words)))
 
 
 def _words_of(tokens: Sequence[Token], words: Sequence[Span]) -> list[list[int]]:

@@ -19,6 +19,7 @@ METRICS = {
     "chrf_capitals": "chrF, capitals",
     "chrf_paragraph": "chrF, paragraph",
     "worst_variant": "worst / as is",
+    "worst_variant_raw": "the same, raw",
     "right": "right, %",
     "aer": "AER",
     "rouge1": "ROUGE-1",
@@ -29,7 +30,7 @@ METRICS = {
     "bleu3": "BLEU-3",
     "bleu4": "BLEU-4",
 }
-SHARES = frozenset({"worst_variant", "aer"})  # the others are percentages
+SHARES = frozenset({"worst_variant", "worst_variant_raw", "aer"})  # the others are percentages
 ROUGE = ("rouge1", "rouge2", "rougeL")
 
 # Removed from captions; hyphens and apostrophes are parts of words.

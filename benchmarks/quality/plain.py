@@ -1,10 +1,11 @@
 """Plain inputs: what a stranger types first, 200 sentences of this project in forty paragraphs of five.
 
-Each is translated as it is, without its final mark, in capitals, and among the others of its paragraph. A model that
-does plain things right scores nearly the same in all four. Needs no data set.
+Each is translated as it is, without its final mark, in capitals, and among the others of its paragraph; and all of it
+again with `raw`, where the service neither cuts texts into sentences nor normalizes them. A model that does plain
+things right scores nearly the same in all. Needs no data set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.quality import metrics
@@ -35,19 +36,32 @@ class Plain(Task):
                 yield self._part(columns[0], columns[number], language, model)
 
     def _part(self, sources: Sequence[str], references: Sequence[str], language: str, model: Model) -> Part:
-        variants = _variants(sources)
+        texts = [text for each in _variants(sources).values() for text in each]
         expected = _variants(references)
-        texts = [text for each in variants.values() for text in each]
 
         def score(outputs: Sequence[str]) -> dict[str, float]:
-            scores, first = {}, 0
-            for name, each in expected.items():
-                scores[name] = metrics.chrf(outputs[first : first + len(each)], each)
-                first += len(each)
-            worst = min(scores.values()) / max(scores["chrf"], 1e-9)
-            return {**scores, "worst_variant": round(worst, 3)}
+            scores, raw = _scores(outputs[: len(texts)], expected), _scores(outputs[len(texts) :], expected)
+            return {**scores, "worst_variant_raw": _worst(raw), "worst_variant": _worst(scores)}
 
-        return Part("own", language, translations(texts, language, model.name), score)
+        calls = [
+            *translations(texts, language, model.name),
+            *translations(texts, language, model.name, raw=True),
+        ]
+        return Part("own", language, calls, score)
+
+
+def _scores(outputs: Sequence[str], expected: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """chrF of each variant; the outputs are in the order of the variants."""
+    scores, first = {}, 0
+    for name, references in expected.items():
+        scores[name] = metrics.chrf(outputs[first : first + len(references)], references)
+        first += len(references)
+    return scores
+
+
+def _worst(scores: Mapping[str, float]) -> float:
+    """The worst variant's share of the score of the sentences as they are."""
+    return round(min(scores.values()) / max(scores["chrf"], 1e-9), 3)
 
 
 def read_inputs(limit: int | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.export.export_report import ExportReport
+from benchmarks.hostile.hostile_report import HostileReport
 from benchmarks.html.html_report import HtmlReport
 from benchmarks.mechanisms.mechanisms_report import MechanismsReport
 from benchmarks.overload.overload_report import OverloadReport
@@ -36,6 +37,7 @@ Report = (
     | ExportReport
     | SoakReport
     | OverloadReport
+    | HostileReport
     | HtmlReport
     | PeersReport
     | ProfileReport
@@ -52,6 +54,7 @@ REPORTS: dict[str, type[Report]] = {
     "profile": ProfileReport,
     "soak": SoakReport,
     "overload": OverloadReport,
+    "hostile": HostileReport,
 }
 
 

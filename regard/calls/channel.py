@@ -8,17 +8,19 @@ from typing import Any, TypeAlias
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
-# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats calls
-# that no server has accepted (gRPC A6); more attempts would add to an overload. A server's CANCELLED is repeated too:
-# gRPC answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are
-# not repeated.
+# Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats
+# calls that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a
+# call is repeated once only: it must not go through all replicas, nor add to an overload. For the same reason the
+# budget is small: where half of the last calls failed, none is repeated. A server's CANCELLED is repeated too: gRPC
+# answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are not
+# repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{"service": "regard.v1.AttentionService"}, {"service": "regard.v1.ModelService"}],
             "retryPolicy": {
-                "maxAttempts": 4,
+                "maxAttempts": 2,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 3,
@@ -26,7 +28,7 @@ SERVICE_CONFIG: dict[str, Any] = {
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
 }
 
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.

@@ -158,22 +158,26 @@ def _deliver(document: TranslatedDocument, target: Path | None) -> None:
     if sys.stdout.isatty():
         lines = text.decode(errors="replace").split("\n")
         text = "\n".join(map(printable, lines)).encode()
-    click.get_binary_stream("stdout").write(text)
+    click.echo(text, nl=False)
 
 
 @contextmanager
 def _progress(file: str, flags: Flags) -> Iterator[OnProgress]:
     """Shows a bar over the texts of a file on standard error."""
     is_shown = sys.stderr.isatty() and not flags.quiet
-    columns: list[rich.progress.ProgressColumn] = [
+    columns = (
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
         rich.progress.TimeRemainingColumn(),
-    ]
+    )
     with rich.progress.Progress(*columns, console=Console(stderr=True), disable=not is_shown) as bar:
-        task = bar.add_task(printable(file), total=None)
-        yield lambda num_done, num_units: bar.update(task, completed=num_done, total=num_units)
+        task = bar.add_task(file, total=None)
+
+        def on_progress(num_done: int, num_units: int) -> None:
+            bar.update(task, completed=num_done, total=num_units)
+
+        yield on_progress
 
 
 def _message(error: Exception) -> str:

@@ -15,7 +15,7 @@ from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.families import loading, torch_families
 from regard_export.families.bergamot import student
-from regard_export.families.toolkits import joeynmt, torch_files
+from regard_export.families.toolkits import ctranslate2, joeynmt, torch_files
 from regard_export.resources.threads import half_of_torch_threads
 from regard_service.bundle import Precision
 from tests.parity.families.all_families import EVERY
@@ -30,7 +30,7 @@ TYPED = "</s> <pad> <s> <unk> <mask> en_XX eng_Latn __en__ <extra_id_0> >>fra<< 
 # Positions before a picture's grid: class tokens, or the prompt's words.
 BEFORE_THE_GRID = {"vit-gpt2": 1, "deit-bert": 2, "beit-gpt2": 1, "swin-gpt2": 0, "blip": 1, "vision": 1, "prompted": 4}
 BEAMS = {"greedy": 1, "beam": 4}
-TOOLKITS = {joeynmt.TRANSFORMER, joeynmt.RECURRENT, student.FAMILY, *torch_files.FAMILIES}
+TOOLKITS = {ctranslate2.FAMILY, joeynmt.TRANSFORMER, joeynmt.RECURRENT, student.FAMILY, *torch_files.FAMILIES}
 DOCS = Path("docs/exporting.md")
 
 EACH = pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)

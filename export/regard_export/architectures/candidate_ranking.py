@@ -11,6 +11,8 @@ from regard_service.bundle import TensorSpec
 # square root is fastest.
 GROUP_SIZES = (*range(80, 257), *range(79, 15, -1))
 
+BANNED_TOKENS = "banned_tokens"  # the constant that is added to logits, in float32
+
 
 def rank_candidates(
     graph: GraphBuilder,
@@ -20,6 +22,7 @@ def rank_candidates(
     *,
     is_grouped: bool = True,
     banned_ids: Sequence[int] = (),
+    is_renormalized: bool = True,
 ) -> None:
     """Outputs the best logits with their ids, and the log-normalizer that turns them into log-probabilities.
 
@@ -27,13 +30,14 @@ def rank_candidates(
         logits: float32 [slots, vocabulary].
         num_candidates: int64 [1].
         is_grouped: see `LayerBuilders.is_ranking_grouped`; the result is the same.
-        banned_ids: tokens that are never candidates. The log-normalizer counts those whose logits are finite.
+        banned_ids: tokens that are never candidates.
+        is_renormalized: whether their logits are minus infinity already; else the log-normalizer counts them.
     """
     _normalize(graph, logits, next(token for token in range(vocab_size) if token not in banned_ids))
-    if banned_ids:
+    if banned_ids and not is_renormalized:
         mask = np.zeros(vocab_size, np.float32)
         mask[list(banned_ids)] = -np.inf
-        logits = graph.node("Add", logits, graph.constant(mask))
+        logits = graph.node("Add", logits, graph.constant(mask, BANNED_TOKENS))
     group_size = next((size for size in GROUP_SIZES if vocab_size % size == 0), None)
     if group_size is None or not is_grouped:
         graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)

@@ -197,6 +197,14 @@ class StepGraph(TransformerStack):
 
     def rank(self, x: str, head: Linear) -> None:
         """Computes and ranks the logits of all words; x: [slots, width]."""
-        graph, banned = self.graph, self.description.banned_ids
+        graph = self.graph
         logits, is_grouped = self.builders.head(graph, x, head), self.builders.is_ranking_grouped
-        rank_candidates(graph, logits, self.num_candidates, len(head.weight), is_grouped=is_grouped, banned_ids=banned)
+        rank_candidates(
+            graph,
+            logits,
+            self.num_candidates,
+            len(head.weight),
+            is_grouped=is_grouped,
+            banned_ids=self.description.banned_ids,
+            is_renormalized=self.description.is_renormalized,
+        )

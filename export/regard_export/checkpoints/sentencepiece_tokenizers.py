@@ -50,6 +50,14 @@ def target_tokenizer(ids: Mapping[str, int]) -> str:
     return str(tokenizer.to_str())
 
 
+def alphabet_tokenizer(characters: Mapping[int, str]) -> str:
+    """A tokenizer that writes each id as its character, as JSON; ids between them are unused."""
+    names = {i: characters.get(i, f"<unused {i}>") for i in range(max(characters) + 1)}
+    tokenizer = Tokenizer(models.WordLevel({name: i for i, name in names.items()}, unk_token=UNKNOWN))
+    tokenizer.decoder = decoders.Fuse()
+    return str(tokenizer.to_str())
+
+
 def read_sentencepiece_model(file: Path, content: bytes | None = None) -> Any:
     """Reads a model as a protobuf message; `content` is the file's, if it has been read.
 

@@ -40,15 +40,6 @@ def _languages(context: click.Context, parameter: click.Parameter, value: str | 
     return cast(tuple[tuple[str, str], ...], tuple(pairs))
 
 
-def _unit(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Unit | None, int | None]:
-    if value is None:
-        return None, None
-    unit, _, tokens = value.partition(":")
-    if unit not in UNITS or (tokens and (unit != "passage" or not tokens.isdecimal())):
-        raise click.BadParameter(f"{value!r}; known are sentence, passage, passage:TOKENS and whole")
-    return unit, int(tokens) if tokens else None
-
-
 def _prefixes(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
@@ -59,6 +50,15 @@ def _prefixes(
     if len(set(targets)) < len(targets):
         raise click.BadParameter("a target has one prefix")
     return pairs
+
+
+def _unit(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Unit | None, int | None]:
+    if value is None:
+        return None, None
+    unit, _, tokens = value.partition(":")
+    if unit not in UNITS or (tokens and (unit != "passage" or not tokens.isdecimal())):
+        raise click.BadParameter(f"{value!r}; known are sentence, passage, passage:TOKENS and whole")
+    return unit, int(tokens) if tokens else None
 
 
 @click.command("export", short_help="Export a trained model as a bundle.")

@@ -42,7 +42,8 @@ def bundle_table(bundle: Bundle) -> Table:
 def variant_line(bundle: Bundle, precision: Precision) -> str:
     """A variant's size and execution providers."""
     variant = next(v for v in bundle.manifest.variants if v.precision == precision)
-    files = {name for graph in (variant.encode, variant.step) for name in (graph.file, *graph.external_data)}
+    served = (variant.encode, variant.step, variant.select, variant.listed_step)
+    files = {name for graph in served if graph is not None for name in (graph.file, *graph.external_data)}
     size = sum(bundle.path(name).stat().st_size for name in files)
     return f"{precision}: {size / 1e6:.1f} MB, {', '.join(variant.providers)}"
 
@@ -80,6 +81,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     )
     if manifest.task != "captioning":
         yield "reads", manifest.text_unit + (f" of {manifest.unit_tokens} tokens" if manifest.unit_tokens else "")
+    yield "shortlist", "a step chooses among the words that the source may become" if manifest.shortlist else ""
     yield "generation", _settings(manifest.generation.model_dump())
     layout = manifest.attention
     yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"

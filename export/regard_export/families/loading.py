@@ -56,10 +56,20 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
 
 
 def _load(path: Path, load_options: LoadOptions) -> SourceModel:
-    if not (path / "config.json").is_file() and student_files.is_student(path):
+    has_other = (path / "config.json").is_file() or is_ctranslate2(path)
+    if not has_other and student_files.is_student(path):
         return student.load(path, load_options)
     model: SourceModel = _torch_families(str(path)).load(path, load_options)
     return model
+
+
+def is_ctranslate2(path: Path) -> bool:
+    """Whether a folder holds a model of CTranslate2, whose file has the name that a student's may have, too."""
+    file = path / "model.bin"
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return b"Spec\0" in stream.read(64)
 
 
 def _torch_families(title: str) -> Any:

@@ -15,7 +15,7 @@ from regard_export.families.regard_checkpoints import (
     recurrent,
     transformer,
 )
-from regard_export.families.toolkits import joeynmt, torch_files
+from regard_export.families.toolkits import ctranslate2, joeynmt, torch_files
 
 # Loaders by "family" (this project's checkpoints) or "model_type" (those of `transformers`) in config.json.
 FAMILIES: dict[str, Callable[[Path], SourceModel]] = {
@@ -35,7 +35,7 @@ FAMILIES_WITH_OPTIONS: dict[str, Callable[[Path, LoadOptions], SourceModel]] = {
     blip.FAMILY: blip.load,
 }
 
-FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, joeynmt.RECURRENT, *torch_files.FAMILIES)
+FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.RECURRENT, *torch_files.FAMILIES)
 
 
 def load(path: Path, load_options: LoadOptions) -> SourceModel:
@@ -45,6 +45,8 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
         ExportError: there is no checkpoint, or its family is unknown.
     """
     config_file = path / "config.json"
+    if ctranslate2.find(path) is not None:
+        return ctranslate2.load(path, load_options)
     if path.is_dir() and adapters.has_adapter(path):
         return _load_adapted(path, load_options)
     if load_options.base is not None:

@@ -17,6 +17,7 @@ FLOAT32, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 # `MASKED_SCORE` exceeds the range of float16; the sum of this and a score does not.
 MIN_FLOAT16_CONSTANT = -30_000.0
 RANKING_OPERATORS = ("TopK", "LogSoftmax")  # read float32, as does everything after them
+FLOAT32_CONSTANTS = ("banned_tokens",)  # are added to ranked logits
 # Prefixes of outputs that stay float32.
 RANKED_OUTPUTS = ("candidate_", "log_normalizer")
 ATTENTION_OUTPUTS = ("cross_attention_", "encoder_attention", "decoder_attention")
@@ -30,7 +31,7 @@ def to_float16(graph: BuiltGraph) -> BuiltGraph:
     """
     model = graph.model
     for tensor in model.graph.initializer:
-        if tensor.data_type == FLOAT32:
+        if tensor.data_type == FLOAT32 and not tensor.name.startswith(FLOAT32_CONSTANTS):
             tensor.CopyFrom(numpy_helper.from_array(_constant_to_float16(numpy_helper.to_array(tensor)), tensor.name))
     nodes = _rank_in_float32(list(model.graph.node))
     nodes = [*_cast_pixels(nodes, graph.inputs), *nodes, *_cast_attention(nodes, graph.outputs)]

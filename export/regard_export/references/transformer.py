@@ -73,6 +73,9 @@ class TransformerReference(DecoderReference):
 
     def __init__(self, description: TransformerDescription, target: Target) -> None:
         net = description.module()
+        if description.banned_ids:  # as the graphs: their bias is minus infinity
+            with torch.no_grad():
+                net.head.bias[list(description.banned_ids)] = -torch.inf
 
         def encode(source: Tensor) -> Tensor:
             return net.encode(source, torch.ones_like(source, dtype=torch.bool))[0]

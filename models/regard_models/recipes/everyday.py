@@ -13,6 +13,7 @@ it extends.
 
 import argparse
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,9 @@ def main() -> None:
     torch.manual_seed(options.seed)
     if options.threads:
         torch.set_num_threads(options.threads)
-    tatoeba = [p for code in LANGUAGES for p in read_pairs(options.data / "tatoeba" / f"en-{code}", "train", code)]
-    help_texts = [p for code in LANGUAGES for p in read_help(options.data / "libreoffice_help", "train", code)]
-    tokenizer, model = _beginning(options.out, options.start, tatoeba, help_texts, random.Random(options.seed))
-    pairs = _linked(tatoeba + help_texts, options.out / "links.npz")
-    mixture = Mixture(pairs[: len(tatoeba)], pairs[len(tatoeba) :], options.seed)
+    mixture = linked_mixture(options.data, options.out, options.seed)
+    rng = random.Random(options.seed)
+    tokenizer, model = _beginning(options.out, options.start, mixture.tatoeba, mixture.help, rng)
     plan = TrainingPlan(
         options.steps, options.peak_rate, warmup_steps=options.warmup_steps, decay_steps=options.decay_steps,
         accumulate=options.accumulate, average=AVERAGE, validate_every=options.validate_every,
@@ -78,6 +77,14 @@ def main() -> None:
         processes=Processes.join(options.device),
     )
     print(training.run(plan))
+
+
+def linked_mixture(data: Path, out: Path, seed: int) -> Mixture:
+    """Reads Tatoeba and LibreOffice's help, and links their words; later calls read the links from `out`."""
+    tatoeba = [p for code in LANGUAGES for p in read_pairs(data / "tatoeba" / f"en-{code}", "train", code)]
+    help_texts = [p for code in LANGUAGES for p in read_help(data / "libreoffice_help", "train", code)]
+    pairs = _linked(tatoeba + help_texts, out / "links.npz")
+    return Mixture(pairs[: len(tatoeba)], pairs[len(tatoeba) :], seed)
 
 
 def _options() -> argparse.Namespace:
@@ -99,7 +106,7 @@ def _options() -> argparse.Namespace:
 
 
 def _beginning(
-    out: Path, start: Path | None, tatoeba: list[Pair], help_texts: list[Pair], rng: random.Random
+    out: Path, start: Path | None, tatoeba: Sequence[Pair], help_texts: Sequence[Pair], rng: random.Random
 ) -> tuple[Tokenizer, Transformer]:
     """The tokenizer, which later calls read, and the model that training begins with."""
     earlier = Checkpoint.load(start) if start else None
@@ -131,7 +138,7 @@ def _config(earlier: Checkpoint | None) -> TransformerConfig:
     return TransformerConfig(**{name: value for name, value in earlier.config.items() if name != "family"})
 
 
-def _train_base(tatoeba: list[Pair], rng: random.Random) -> Tokenizer:
+def _train_base(tatoeba: Sequence[Pair], rng: random.Random) -> Tokenizer:
     varied = [vary_names(pair, rng) for pair in tatoeba]
     return train_tokenizer(
         (text for pair in varied for text in (pair.source, pair.target)),
@@ -146,7 +153,7 @@ def _read_tokenizer(file: Path) -> Tokenizer:
     return tokenizer
 
 
-def _texts_for_merges(tatoeba: list[Pair], help_texts: list[Pair], rng: random.Random) -> list[str]:
+def _texts_for_merges(tatoeba: Sequence[Pair], help_texts: Sequence[Pair], rng: random.Random) -> list[str]:
     """Help texts as they are, and a part of the everyday sentences in capitals."""
     capitals = [vary_names(pair, rng) for pair in rng.sample(tatoeba, len(tatoeba) // 6)]
     texts = [text for pair in help_texts for text in (pair.source, pair.target)]

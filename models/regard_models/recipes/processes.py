@@ -49,6 +49,11 @@ class Processes:
             for gradient in self._gradients(model):
                 dist.all_reduce(gradient)
 
+    def wait_for_all(self) -> None:
+        """Returns when every process has come here: then the first one's files are complete."""
+        if self.size > 1:
+            dist.barrier()
+
     @staticmethod
     def _gradients(model: nn.Module) -> list[Tensor]:
         return [

@@ -157,6 +157,7 @@ class TrainingLoop(Generic[Net, Batch]):
                         self._save(optimizer, progress, meter)
                         saved = self._clock()
                         self._prune(plan, progress.step)
+        self._processes.wait_for_all()
         self._model.load_state_dict(self._average(plan, progress.step))
         return self._lines()[-1] if self._lines() else {}
 

@@ -46,6 +46,7 @@ from regard_service.rpc.layers.error_status import ErrorStatusLayer
 from regard_service.rpc.layers.layer import Layer
 from regard_service.rpc.layers.message_bounds import MessageBounds
 from regard_service.rpc.layers.metrics import MetricsLayer
+from regard_service.rpc.layers.open_streams import OpenStreams
 from regard_service.rpc.layers.peer import PeerLayer
 from regard_service.rpc.layers.request_log import RequestLogLayer
 from regard_service.rpc.layers.tracing import TracingLayer
@@ -211,17 +212,19 @@ class Server:
             yield PeerLayer(networks(self._settings.trusted_proxies))
         else:
             yield AuthLayer(self._access_control, _scopes(self._services))
+        yield OpenStreams()
         yield MessageBounds(call_limits(self._settings))
 
     def _probe_routes(self) -> Routes:
         errors = ErrorStatusLayer(self._metrics.refusals.count)
-        probes = Routes(errors, message_limits=self._message_limits())
+        probes = Routes(errors, OpenStreams(), message_limits=self._message_limits())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, cast(grpc.aio.Server, probes))
         return probes
 
     def _message_limits(self) -> MessageLimits:
         settings = self._settings
-        return MessageLimits(settings.client_timeout_s, settings.max_deadline_s, self._pressure)
+        num_tolerated = max(1, settings.max_buffered_bytes // settings.max_message_bytes)
+        return MessageLimits(settings.client_timeout_s, settings.max_deadline_s, self._pressure, num_tolerated)
 
     def _refresh_health(self) -> None:
         if self._backend is not None:

@@ -25,8 +25,8 @@ class AccessControl:
         self._quotas = {entry: self._quotas.get(entry) or CallerQuota(entry) for entry in tokens.tokens}
 
     @contextmanager
-    def admit(self, authorization: str | None, scope: Scope) -> Iterator[str]:
-        """Surrounds a call; yields the caller's name.
+    def admit(self, authorization: str | None, scope: Scope) -> Iterator[TokenEntry]:
+        """Surrounds a call; yields the caller.
 
         Args:
             authorization: the header as the caller sent it, "Bearer TOKEN".
@@ -49,4 +49,4 @@ class AccessControl:
         if scope not in entry.scopes:
             raise Forbidden(f"the token of {entry.name!r} does not have the scope {scope!r}")
         with self._quotas[entry].admit():
-            yield entry.name
+            yield entry

@@ -3,11 +3,19 @@
 from contextvars import ContextVar
 
 _caller: ContextVar[str] = ContextVar("caller", default="")
+_weight: ContextVar[float] = ContextVar("weight", default=1.0)
 
 
-def set_caller(caller: str) -> None:
-    """Sets the caller of the current task's call."""
+def set_caller(caller: str, weight: float = 1.0) -> None:
+    """Sets the caller of the current task's call. Args: weight: of the caller's turns."""
     _caller.set(caller)
+    if weight != 1.0:
+        _weight.set(weight)
+
+
+def current_weight() -> float:
+    """Returns the weight of the caller's turns; 1 is usual."""
+    return _weight.get()
 
 
 def current_caller() -> str:

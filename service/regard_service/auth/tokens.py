@@ -6,6 +6,7 @@
     scopes = ["infer"]
     requests_per_s = 20             # optional; allows bursts of as many
     max_concurrent = 8              # optional
+    weight = 2                      # optional: twice the turns of others
 
 A token is 256 random bits. A plain hash therefore protects it as well as a slow one.
 """
@@ -35,6 +36,7 @@ class TokenEntry(BaseModel):
         scopes: "infer" runs models and lists them, "admin" loads and unloads them.
         requests_per_s: on average; None: no limit.
         max_concurrent: calls in flight; None: no limit.
+        weight: of the caller's turns: with 2 it gets twice the time of another one where both wait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,6 +46,7 @@ class TokenEntry(BaseModel):
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     requests_per_s: Annotated[float, Field(gt=0)] | None = None
     max_concurrent: Annotated[int, Field(gt=0)] | None = None
+    weight: Annotated[float, Field(ge=0.01, le=100)] = 1.0
 
 
 class TokenFile(BaseModel):

@@ -14,11 +14,12 @@
     shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
     length_ratios   how long outputs are for their sources
+    external_data   the files from which a graph takes its weights
     versions    the order of versions
     zoo         the folder of the shipped bundles
 """
 
-from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, sha256
+from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, read_manifest, sha256
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import (
     DEFAULT_LENGTH_RATIOS,
@@ -36,7 +37,7 @@ from regard_service.bundle.manifest import (
     Target,
     TextSource,
 )
-from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit
+from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
@@ -70,9 +71,11 @@ __all__ = [
     "TextSource",
     "Unit",
     "Variant",
+    "is_version",
     "length_ratio",
     "manifest_checksum",
     "parse_shortlist",
+    "read_manifest",
     "sha256",
     "usual_length_ratios",
     "version_key",

@@ -1,7 +1,10 @@
 """Reads and writes a bundle's folder. A folder that is not exactly what its manifest says is refused."""
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,9 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from regard_service.bundle.external_data import NotOnnx, external_files
 from regard_service.bundle.manifest import Manifest
 
 MANIFEST = "manifest.json"
+
+
+MAX_MANIFEST_BYTES = 16 * 2**20  # the largest of our own have 20 kB
 
 
 class BundleError(Exception):
@@ -46,7 +53,7 @@ class Bundle:
                 outside the bundle, is reached over a link, is not listed, or has another checksum.
         """
         try:
-            content = (folder / MANIFEST).read_bytes()
+            content = read_manifest(folder)
             manifest = Manifest.model_validate_json(content)
         except OSError as error:
             raise BundleError(folder, [f"{MANIFEST}: {error.strerror}"]) from error
@@ -56,6 +63,7 @@ class Bundle:
         is_whole = manifest.checksum in (None, manifest_checksum(json.loads(content)))
         reasons = [] if is_whole else [f"{MANIFEST}: does not match its checksum"]
         reasons += _file_faults(folder, manifest)
+        reasons += [] if reasons else _graph_faults(folder, manifest)
         if reasons:
             raise BundleError(folder, reasons)
         return cls(folder, manifest)
@@ -72,6 +80,18 @@ class Bundle:
         text = json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
         return cls.load(folder)
+
+
+def read_manifest(folder: Path) -> bytes:
+    """Reads a manifest. Raises OSError if it is missing, huge, or no file: a pipe could be read for ever."""
+    descriptor = os.open(folder / MANIFEST, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a file")
+        if status.st_size > MAX_MANIFEST_BYTES:
+            raise OSError(errno.EFBIG, f"has {status.st_size} bytes; the limit is {MAX_MANIFEST_BYTES}")
+        return stream.read(MAX_MANIFEST_BYTES)
 
 
 def manifest_checksum(fields: dict[str, Any]) -> str:
@@ -102,6 +122,17 @@ def _file_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
             fault = f"cannot be read: {error.strerror}"
         if fault is not None:
             yield f"{name}: {fault}"
+
+
+def _graph_faults(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yields the files that graphs take weights from although the manifest does not list them."""
+    for name in sorted({graph.file for graph in manifest.graphs()}):
+        try:
+            unlisted = sorted(external_files(folder, name) - manifest.files.keys())
+        except NotOnnx as error:
+            yield f"{name}: {error}"
+            continue
+        yield from (f"{name}: takes weights from {other!r}, which the manifest does not list" for other in unlisted)
 
 
 def _file_fault(folder: Path, name: str, checksum: str) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
-from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit
+from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
 DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
@@ -192,7 +192,7 @@ class Manifest(Schema):
 
     schema_version: Literal[1] = 1
     name: Name
-    version: str = Field(min_length=1, max_length=64)
+    version: Version
     task: Task
     family: str
     description: str = ""

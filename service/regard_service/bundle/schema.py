@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from regard import names
 
@@ -20,6 +20,22 @@ Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+
+MAX_VERSION_CHARACTERS = 64
+
+
+def is_version(text: str) -> bool:
+    """Whether a text may be a version: it is printed in lists, labels and lines of the log."""
+    return 0 < len(text) <= MAX_VERSION_CHARACTERS and text.isprintable()
+
+
+def _version(text: str) -> str:
+    if not is_version(text):
+        raise ValueError(f"must be 1 to {MAX_VERSION_CHARACTERS} printable characters")
+    return text
+
+
+Version = Annotated[str, AfterValidator(_version)]
 
 PROVIDER_NAMES: dict[Provider, str] = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 """The short names of execution providers, in settings, metrics and the API."""

@@ -32,6 +32,9 @@ from regard_service.maps.builder import needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
 
+# Results that are expected to take more, with the attention that they are made of, are built in a thread.
+MAX_BYTES_ON_EVENT_LOOP = 1 << 18
+
 
 class DataPlane:
     """Runs calls: a planner turns a call into requests, the engine runs them, and builders make the results."""
@@ -95,15 +98,16 @@ class DataPlane:
         with plan.permit as permit:
             finished = iter(await permit.run_all(plan.requests))
         results: list[Result] = []
-        num_bytes = 0
+        num_bytes, num_expected = 0, plan.memory.num_bytes // len(plan.inputs)
         for index, read in enumerate(plan.inputs):
             parts, num_sequences = read.parts, plan.num_sequences(index)
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
-                # The maps of a text that was split are large; other results take less time than a thread costs.
-                results.append(await asyncio.to_thread(build) if len(parts) > 1 else build())
+                # The maps of a text that was split are large; small results take less time than a thread costs.
+                is_large = len(parts) > 1 or num_expected > MAX_BYTES_ON_EVENT_LOOP
+                results.append(await asyncio.to_thread(build) if is_large else build())
             if plan.call.attention.kinds:
                 num_bytes += result_bytes(results[-1], plan.call.attention)
                 self._check_size(num_bytes, plan)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from regard_service.auth.caller import current_caller
+from regard_service.auth.caller import current_caller, current_weight
 from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input
 from regard_service.calls.passage_results import PassageBuilder
@@ -24,17 +24,21 @@ MIN_LENGTH_LIMIT = 16
 
 
 class Memory:
-    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded."""
+    """The memory that a call's answer takes while it is made, taken when this is built. Raises Overloaded.
+
+    Attributes:
+        num_bytes: what is expected; 0 once it is given back.
+    """
 
     def __init__(self, making: MakingMemory, num_bytes: int) -> None:
         making.take(num_bytes)
         self._making = making
-        self._num_bytes = num_bytes
+        self.num_bytes = num_bytes
 
     def close(self) -> None:
         """Gives the memory back."""
-        self._making.give_back(self._num_bytes)
-        self._num_bytes = 0
+        self._making.give_back(self.num_bytes)
+        self.num_bytes = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def engine_requests(
     inputs: Sequence[Input], generation: Generation, call: Call, *, is_listed: bool
 ) -> Iterator[EngineRequest]:
     """Yields the engine's requests: for every part of every input, one per sequence."""
-    watch, caller = watcher(), current_caller()
+    watch, caller, weight = watcher(), current_caller(), current_weight()
     for read in inputs:
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
@@ -100,6 +104,7 @@ def engine_requests(
                     watch=watch,
                     caller=caller,
                     is_listed=is_listed,
+                    weight=weight,
                 )
 
 

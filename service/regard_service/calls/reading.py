@@ -48,8 +48,8 @@ class PassageReader:
     max_passage_tokens: int
     ratios: LengthRatios
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
-    markup: MarkupFormat | None = None
     control_tokens: frozenset[str] = frozenset()
+    markup: MarkupFormat | None = None
 
     def read(self, text: str, index: int) -> Passage:
         """Reads a text.

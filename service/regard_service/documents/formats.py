@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 from regard_service.documents.gettext import open_gettext
@@ -78,7 +79,7 @@ def format_of(media_type: str) -> DocumentFormat:
 
 def media_type_of(file_name: str) -> str:
     """Returns the media type that a file's name tells by its ending; "" for an unknown one."""
-    ending = "." + file_name.lower().rpartition(".")[2]
+    ending = PurePath(file_name).suffix.lower()
     return next((each.media_type for each in FORMATS if ending in each.endings), "")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from regard_service.documents.encoding import DecodedText, decode, has_mark
 from regard_service.documents.gettext_entries import WIDTH, Entry, read_entries, unescaped, written
 from regard_service.documents.html import is_balanced_html
-from regard_service.documents.places import check_units, spliced
+from regard_service.documents.places import Place, bounded, spliced
 from regard_service.documents.plurals import PluralForms, forms_of_language, read_forms
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit, Written, has_words, refused
 from regard_service.domain.results import Span
@@ -50,8 +50,9 @@ def open_gettext(data: bytes, options: DocumentOptions) -> Document:
     header = next((each for each in entries if each.id == "" and each.context is None), None)
     messages = [m for entry in entries if _is_wanted(entry, options) for m in _messages(entry)]
     _check_language(header, entries, options)
-    check_units([each.unit for each in messages], options)
-    return _GettextDocument(decoded, header, messages, options)
+    _, notes = bounded([Place((each.unit,), (), lambda _: ()) for each in messages], options)
+    short = [each for each in messages if len(each.unit.text) <= options.max_unit_characters]
+    return _GettextDocument(decoded, header, short, options, notes)
 
 
 def _is_wanted(entry: Entry, options: DocumentOptions) -> bool:
@@ -93,6 +94,7 @@ class _GettextDocument:
     _header: Entry | None
     _messages: Sequence[_Message]
     _options: DocumentOptions
+    _notes: tuple[Fault, ...]
 
     @property
     def units(self) -> Sequence[Unit]:
@@ -101,11 +103,11 @@ class _GettextDocument:
 
     def write(self, translations: Sequence[str | None]) -> Written:
         """Returns the file with the translations, marked fuzzy."""
-        faults: list[Fault] = []
+        faults = list(self._notes)
         texts: dict[int, dict[bool, str]] = {}
         entries: dict[int, Entry] = {}
         for index, (message, translation) in enumerate(zip(self._messages, translations, strict=True)):
-            if not translation:
+            if not translation or not translation.strip():
                 continue
             if _lacks_directives(message, translation):
                 faults.append(Fault("left untranslated: the translation lacks a format directive", index))

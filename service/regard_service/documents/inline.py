@@ -1,7 +1,8 @@
 """A sentence with markup of its own: the markup becomes tags of a unit, and comes back from its translation.
 
-A pair of codes around words becomes `<g id="1">words</g>`, a code that stands alone `<x id="2"/>`, and code that is
-read with the sentence, such as a code span, `<x id="3" translate="no">code</x>`.
+A pair of codes around words becomes `<g id="1">words</g>`, a code that stands alone `<img id="2"/>`, and code that is
+read with the sentence, such as a code span, `<x id="3" translate="no">code</x>`. As HTML these are parts of their
+sentence wherever they stand; in XML an element among elements would be a block of its own.
 """
 
 from collections import Counter
@@ -186,7 +187,7 @@ def unit_text(pieces: Sequence[Piece]) -> tuple[str, UnitFormat]:
     """Returns the text of a unit and its format: plain if there are no codes."""
     if not any(isinstance(piece, Tag) for piece in pieces):
         return "".join(piece.text for piece in pieces if isinstance(piece, Text)), "plain"
-    return "".join(map(_written, pieces)), "xml"
+    return "".join(map(_written, pieces)), "html"
 
 
 def _written(piece: Piece) -> str:
@@ -199,7 +200,7 @@ def _written(piece: Piece) -> str:
             return "</g>"
     if piece.shown:
         return f'<x id="{piece.number}" translate="no">{escape(piece.shown)}</x>'
-    return f'<x id="{piece.number}"/>'
+    return f'<img id="{piece.number}"/>'
 
 
 def read_translation(translation: str, pieces: Sequence[Piece]) -> list[Translated]:
@@ -219,7 +220,7 @@ def read_translation(translation: str, pieces: Sequence[Piece]) -> list[Translat
 
 
 class _Reader:
-    """Reads the xml of a translation."""
+    """Reads the tags of a translation."""
 
     def __init__(self, tags: Sequence[Tag]) -> None:
         self._by_place = {(tag.kind, tag.number): tag for tag in tags}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from regard_service.documents.encoding import decode
 from regard_service.documents.icu import Leaf, is_complex, message_leaves
 from regard_service.documents.inline import unit_text
-from regard_service.documents.places import Place, TextDocument, check_units, place, units_of
+from regard_service.documents.places import Place, TextDocument, bounded, place
 from regard_service.documents.unit import Document, DocumentOptions, Unit, has_words, refused
 from regard_service.domain.results import Span
 
@@ -49,8 +49,8 @@ def open_json(data: bytes, options: DocumentOptions) -> Document:
     escapes = decoded.text.isascii() and "\\u" in decoded.text
     is_icu = any(is_complex(value.text) for value in values)
     places = [each for value in values for each in _places(value, decoded.text, escapes=escapes, is_icu=is_icu)]
-    check_units(units_of(places), options)
-    return TextDocument(decoded, places)
+    places, notes = bounded(places, options)
+    return TextDocument(decoded, places, notes=notes)
 
 
 def _places(value: _Value, source: str, *, escapes: bool, is_icu: bool) -> Iterator[Place]:

@@ -26,7 +26,7 @@ from regard_service.documents.inline import (
 from regard_service.documents.lines import Word, joined, words_of, wrapped
 from regard_service.documents.markdown_blocks import Lines, Region, Unread, blocks
 from regard_service.documents.markdown_inline import Misread, parser, read_inline
-from regard_service.documents.places import Place, TextDocument, check_units, place, units_of
+from regard_service.documents.places import Place, TextDocument, bounded, place
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<&~$^]")
@@ -43,9 +43,8 @@ def open_markdown(data: bytes, options: DocumentOptions) -> Document:
     """Reads a Markdown file. Raises InvalidInput."""
     decoded = decode(data, options.charset)
     reader = _Reader(decoded.text)
-    places = list(reader.places())
-    check_units(units_of(places), options)
-    return TextDocument(decoded, places, notes=tuple(reader.notes))
+    places, notes = bounded(list(reader.places()), options)
+    return TextDocument(decoded, places, notes=(*reader.notes, *notes))
 
 
 class _Reader:

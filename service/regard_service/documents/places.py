@@ -114,13 +114,20 @@ def spliced(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
     return "".join([*pieces, text[end:]])
 
 
-def check_units(units: Sequence[Unit], options: DocumentOptions) -> None:
-    """Raises InvalidInput for too many units, and for one that is too long."""
-    if len(units) > options.max_units:
-        raise refused(f"has {len(units)} texts to translate; the limit is {options.max_units}")
-    for unit in units:
-        if len(unit.text) > options.max_unit_characters:
-            raise refused(
-                f"has a text of {len(unit.text)} characters without a break ({unit.id}); "
-                f"the limit is {options.max_unit_characters}"
-            )
+def bounded(places: Sequence[Place], options: DocumentOptions) -> tuple[list[Place], tuple[Fault, ...]]:
+    """Returns the places whose texts are short enough, and a note on each other one, which stays as it is.
+
+    Raises:
+        InvalidInput: there are too many texts.
+    """
+    num_units = sum(len(each.units) for each in places)
+    if num_units > options.max_units:
+        raise refused(f"has {num_units} texts to translate; the limit is {options.max_units}")
+    limit = options.max_unit_characters
+    notes = tuple(
+        Fault(f"{unit.id}: a text of {len(unit.text)} characters stays as it is; the limit is {limit}")
+        for each in places
+        for unit in each.units
+        if len(unit.text) > limit
+    )
+    return [each for each in places if all(len(unit.text) <= limit for unit in each.units)], notes

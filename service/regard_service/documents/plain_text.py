@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from regard_service.documents.encoding import decode
-from regard_service.documents.places import TextDocument, check_units, place, units_of
+from regard_service.documents.places import TextDocument, bounded, place
 from regard_service.documents.unit import Document, DocumentOptions, Unit, has_words
 from regard_service.domain.results import Span
 
@@ -25,8 +25,8 @@ def open_plain_text(data: bytes, options: DocumentOptions) -> Document:
     places = [
         place(Unit(text[span.start : span.end], id=f"line {line}"), span) for span, line in _numbered(text, spans)
     ]
-    check_units(units_of(places), options)
-    return TextDocument(decoded, places)
+    places, notes = bounded(places, options)
+    return TextDocument(decoded, places, notes=notes)
 
 
 def _paragraphs(text: str) -> Iterator[Span]:

@@ -22,7 +22,7 @@ from regard_service.documents.inline import (
     unit_text,
 )
 from regard_service.documents.lines import Word, balanced, split_wide, width_of, words_of
-from regard_service.documents.places import Place, TextDocument, check_units, units_of
+from regard_service.documents.places import Place, TextDocument, bounded
 from regard_service.documents.subtitle_cues import Cue, ass_cues, srt_cues, vtt_cues
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit
 from regard_service.domain.results import Span
@@ -95,10 +95,9 @@ def _opened(data: bytes, options: DocumentOptions, syntax: _Syntax) -> Document:
     names = {cue.span for cue in kept}
     paragraphs = [p for cue in cues if cue.span not in names for p in _paragraphs(decoded.text, cue, syntax)]
     width = max([MIN_WIDTH, *_line_widths(decoded.text, cues, syntax)])
-    places = [_place(group, width, syntax) for group in _sentences(paragraphs)]
-    check_units(units_of(places), options)
-    notes = tuple(Fault(f"{cue.name} is a drawing or karaoke and stays as it is") for cue in kept)
-    return TextDocument(decoded, places, notes=notes)
+    places, notes = bounded([_place(group, width, syntax) for group in _sentences(paragraphs)], options)
+    drawings = (Fault(f"{cue.name} is a drawing or karaoke and stays as it is") for cue in kept)
+    return TextDocument(decoded, places, notes=(*drawings, *notes))
 
 
 def _line_widths(text: str, cues: Iterable[Cue], syntax: _Syntax) -> Iterator[int]:
@@ -132,8 +131,11 @@ def _pieces(text: str, syntax: _Syntax) -> list[Piece]:
         if match.start() > end:
             raw = text[end : match.start()]
             pieces.append(Text(syntax.unescape(raw), raw))
-        is_code = syntax.code.fullmatch(match[0]) is not None
-        pieces.append(Tag("alone", 0, match[0]) if is_code else Text(" ", match[0]))
+        if syntax.code.fullmatch(match[0]) is not None:
+            pieces.append(Tag("alone", 0, match[0]))
+        else:  # one space for several breaks
+            last = pieces[-1] if pieces else None
+            pieces.append(Text("" if isinstance(last, Text) and last.text in ("", " ") else " ", match[0]))
         end = match.end()
     raw = text[end:]
     return [*pieces, Text(syntax.unescape(raw), raw)] if raw else pieces

@@ -9,10 +9,10 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regard_service.documents.encoding import decode, has_mark
-from regard_service.documents.places import Place, check_units, rendered, spliced, units_of
+from regard_service.documents.places import Place, bounded, rendered, spliced, units_of
 from regard_service.documents.unit import Document, DocumentOptions, Fault, Unit, Written, refused
 from regard_service.documents.word_paragraphs import ParagraphReader, place_of
 from regard_service.documents.xml_source import Element, declared_encoding, parsed
@@ -32,9 +32,9 @@ def open_word(data: bytes, options: DocumentOptions) -> Document:
             parts = [part for name in _text_parts(archive) for part in _parts(name, _read(archive, name))]
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
         raise refused(f"is no DOCX: {error}") from None
-    places = [place for part in parts for place in part.places]
-    check_units(units_of(places), options)
-    return _WordDocument(data, parts)
+    limited = [bounded(part.places, options) for part in parts]
+    parts = [replace(part, places=places) for part, (places, _) in zip(parts, limited, strict=True)]
+    return _WordDocument(data, parts, tuple(note for _, notes in limited for note in notes))
 
 
 def _check_size(archive: zipfile.ZipFile, limit: int) -> None:
@@ -99,6 +99,7 @@ class _WordDocument:
 
     _data: bytes
     _parts: Sequence[_Part]
+    _notes: tuple[Fault, ...]
 
     @property
     def units(self) -> Sequence[Unit]:
@@ -108,7 +109,7 @@ class _WordDocument:
     def write(self, translations: Sequence[str | None]) -> Written:
         """Returns the file with the translations; the file itself if there are none."""
         changed: dict[str, bytes] = {}
-        faults: list[Fault] = []
+        faults = list(self._notes)
         start = 0
         for part in self._parts:
             end = start + len(units_of(part.places))

@@ -36,9 +36,8 @@ _SEPARATORS = frozenset({"tab", "br", "cr", "ptab"})
 _CHARACTERS = {"noBreakHyphen": "\u2011", "softHyphen": "\u00ad"}
 # Properties of a run that nobody sees: the language of the spelling checker.
 _UNSEEN = re.compile(r"<(?:\w+:)?(?:lang|noProof)\b[^<>]*?/>")
+_EMPTY = re.compile(r"<(?:\w+:)?rPr>\s*</(?:\w+:)?rPr>$")
 _HYPERLINK = re.compile(r"\s*HYPERLINK\b")
-
-_LOOK = "look "
 
 AtomKind = Literal["text", "code", "open", "close", "break"]
 
@@ -143,7 +142,7 @@ class ParagraphReader:
                 continue
             text = None if is_hidden else self._text_of(child)
             if text is not None:
-                yield Atom("text", source, text, _UNSEEN.sub("", source), prefix)
+                yield Atom("text", source, text, _EMPTY.sub("", _UNSEEN.sub("", source)), prefix)
                 continue
             kind: AtomKind = "break" if child.name in _SEPARATORS else "code"
             whole = f"<{prefix}r>{source}{self._source(child.span)}</{prefix}r>"
@@ -156,7 +155,7 @@ class ParagraphReader:
         if element.name != "t":
             return None
         text = text_between(self._text, *element.inner)
-        return text if text is None or element.keeps_space else text.strip(" \t\r\n")
+        return text if element.keeps_space else text.strip(" \t\r\n")
 
 
 def _holds_paragraphs(element: Element) -> bool:
@@ -168,7 +167,7 @@ def _field_mark(element: Element, text: str) -> str:
     if element.name == "fldChar":
         return next((v for k, v in element.attributes.items() if k.endswith(" fldCharType")), "")
     if element.name == "instrText":
-        return f"={text_between(text, *element.inner) or ''}"
+        return f"={text_between(text, *element.inner)}"
     return ""
 
 
@@ -222,7 +221,7 @@ class _Sentence(NamedTuple):
 
     Attributes:
         pieces: all of it; `trimmed` is what is translated.
-        looks: the properties of the runs within a pair of tags, by the pair's number.
+        looks: the properties of the runs within each pair of tags, by the pair's number.
         plain: those of the text outside.
         prefix: see `Atom`.
     """
@@ -269,42 +268,89 @@ def _sentences(atoms: Sequence[Atom]) -> Iterator[_Sentence]:
 
 def _sentence(atoms: Sequence[Atom], first: int, last: int) -> _Sentence:
     """Makes pieces of atoms. The look that most of the text has is no tag; each other one is a pair."""
-    lengths: Counter[str] = Counter()
+    own = atoms[first:last]
     properties: dict[str, str] = {}
-    for atom in atoms[first:last]:
+    for atom in own:
         if atom.kind == "text":
-            lengths[atom.look] += len(atom.text)
             properties.setdefault(atom.look, atom.source)
-    plain = max(lengths, key=lambda look: lengths[look], default="")
-    found = list(_pieces(atoms[first:last], plain))
-    parts = [part for _, part in found]
-    numbered = paired([piece for piece, _ in found], parts)
+    plain = _usual_look(own)
+    found = list(_Looks(own, plain).pieces())
+    numbered = paired([piece for piece, _, _ in found], [part for _, part, _ in found])
     looks = {
-        piece.number: properties[part[0].removeprefix(_LOOK)]
-        for piece, part in zip(numbered, parts, strict=True)
-        if isinstance(piece, Tag) and part is not None and part[0].startswith(_LOOK)
+        piece.number: properties.get(look, "")
+        for piece, (_, _, look) in zip(numbered, found, strict=True)
+        if isinstance(piece, Tag) and look is not None
     }
     pieces = merged(numbered)
-    prefix = next((atom.prefix for atom in atoms[first:last] if atom.kind == "text"), "")
+    prefix = next((atom.prefix for atom in own if atom.kind == "text"), "")
     return _Sentence(first, last, pieces, trimmed(pieces), looks, properties.get(plain, ""), prefix)
 
 
-def _pieces(atoms: Iterable[Atom], plain: str) -> Iterator[tuple[Piece, Part]]:
-    current = plain
+def _usual_look(atoms: Iterable[Atom]) -> str:
+    """Returns the look that most of the text has."""
+    lengths: Counter[str] = Counter()
     for atom in atoms:
-        if current != plain and (atom.kind in ("open", "close") or (atom.kind == "text" and atom.look != current)):
-            yield Tag("alone", 0, ""), (f"{_LOOK}{current}", False)
-            current = plain
         if atom.kind == "text":
-            if atom.look != current:
-                yield Tag("alone", 0, ""), (f"{_LOOK}{atom.look}", True)
-                current = atom.look
-            yield Text(atom.text, atom.text), None
-        else:
-            part = ("container", atom.kind == "open") if atom.kind in ("open", "close") else None
-            yield Tag("alone", 0, atom.source), part
-    if current != plain:
-        yield Tag("alone", 0, ""), (f"{_LOOK}{current}", False)
+            lengths[atom.look] += len(atom.text)
+    return max(lengths, key=lambda look: lengths[look], default="")
+
+
+_LookPiece = tuple[Piece, Part, str | None]
+"""A piece, what it is part of, and the look of the text within the pair that it opens."""
+
+
+class _Looks:
+    """Makes pieces of atoms, with pairs of tags around text that looks otherwise than what is around it.
+
+    Args:
+        plain: the look of the text outside of all tags.
+    """
+
+    def __init__(self, atoms: Sequence[Atom], plain: str) -> None:
+        self._atoms = atoms
+        self._around = [plain]
+        self._current = plain
+
+    def pieces(self) -> Iterator[_LookPiece]:
+        """Yields the pieces."""
+        for index, atom in enumerate(self._atoms):
+            if atom.kind == "text":
+                if atom.look != self._current:
+                    yield from self._change(atom.look)
+                yield Text(atom.text, atom.text), None, None
+            elif atom.kind in ("open", "close"):
+                yield from self._change(self._around[-1])
+                yield self._container(index, is_open=atom.kind == "open")
+            else:
+                yield Tag("alone", 0, atom.source), None, None
+        yield from self._change(self._around[-1])
+
+    def _change(self, look: str) -> Iterator[_LookPiece]:
+        """Ends the pair that is open, if any, and opens one for a look that is not the usual one here."""
+        usual = self._around[-1]
+        if self._current not in (usual, look):
+            yield Tag("alone", 0, ""), (f"look {self._current}", False), None
+        if look not in (usual, self._current):
+            yield Tag("alone", 0, ""), (f"look {look}", True), look
+        self._current = look
+
+    def _container(self, index: int, *, is_open: bool) -> _LookPiece:
+        if is_open:
+            self._around.append(_usual_look(self._atoms[index : self._end(index)]))
+        elif len(self._around) > 1:
+            self._around.pop()
+        self._current = self._around[-1]
+        look = self._current if is_open else None
+        return Tag("alone", 0, self._atoms[index].source), ("container", is_open), look
+
+    def _end(self, start: int) -> int:
+        """Returns the position of what closes a container."""
+        depth = 0
+        for index in range(start, len(self._atoms)):
+            depth += (self._atoms[index].kind == "open") - (self._atoms[index].kind == "close")
+            if not depth:
+                return index
+        return len(self._atoms)
 
 
 def _written(sentence: _Sentence, translation: str, index: int) -> Iterator[str]:
@@ -334,9 +380,9 @@ def _runs(pieces: Iterable[Translated | Piece], sentence: _Sentence) -> Iterator
             text = piece.text if isinstance(piece, Text) else piece
             if text:
                 yield _text_run(sentence.prefix, properties[-1], text)
-        elif piece.number not in sentence.looks:
-            yield piece.target
-        elif piece.kind == "open":
+            continue
+        yield piece.target
+        if piece.number in sentence.looks and piece.kind == "open":
             properties.append(sentence.looks[piece.number])
-        else:
+        elif piece.kind == "close":
             properties.pop()

@@ -22,9 +22,16 @@ from regard_service.documents.inline import (
     trimmed,
     unit_text,
 )
-from regard_service.documents.places import Place, TextDocument, check_units, units_of
+from regard_service.documents.places import Place, TextDocument, bounded
 from regard_service.documents.unit import Document, DocumentOptions, Unit, refused
-from regard_service.documents.xml_source import Element, declared_encoding, parsed, text_between, with_attribute
+from regard_service.documents.xml_source import (
+    Element,
+    declared_encoding,
+    parsed,
+    text_between,
+    texts_between,
+    with_attribute,
+)
 from regard_service.domain.results import Span
 
 _PAIRS = frozenset({"g", "mrk", "pc"})
@@ -41,9 +48,8 @@ def open_xliff(data: bytes, options: DocumentOptions) -> Document:
         raise refused(f"is no XLIFF: its root is <{root.name}>")
     is_second = root.attributes.get("version", "").startswith("2")
     reader = _Reader(decoded.text, options, is_second=is_second)
-    places = [*reader.places(root)]
-    check_units(units_of(places), options)
-    return TextDocument(decoded, sorted(places, key=lambda each: each.spans[0]), errors="xmlcharrefreplace")
+    places, notes = bounded(sorted(reader.places(root), key=lambda each: each.spans[0]), options)
+    return TextDocument(decoded, places, errors="xmlcharrefreplace", notes=notes)
 
 
 class _Reader:
@@ -106,7 +112,7 @@ class _Reader:
 
     def _note(self, element: Element) -> str:
         note = element.child("note")
-        return "" if note is None else text_between(self._text, *note.inner) or ""
+        return "" if note is None else text_between(self._text, *note.inner)
 
     def _place(
         self, element: Element, source: Element, target: Element | None, units: tuple[Unit, ...], written: "_Target"
@@ -146,8 +152,7 @@ class _Reader:
         yield from self._between(position, element.inner.end)
 
     def _between(self, start: int, end: int) -> Iterator[tuple[Piece, Part]]:
-        if start < end:
-            text, source = text_between(self._text, start, end), self._text[start:end]
+        for text, source in texts_between(self._text, start, end):
             yield (Tag("alone", 0, source) if text is None else Text(text, source)), None
 
     def _code(self, element: Element) -> Iterator[tuple[Piece, Part]]:
@@ -160,7 +165,7 @@ class _Reader:
             yield Tag("alone", 0, self._source(element.end)), (name, False)
             return
         shown = text_between(self._text, *element.inner) if is_kept else ""
-        yield Tag("alone", 0, self._source(element.span), shown or ""), _part(element)
+        yield Tag("alone", 0, self._source(element.span), shown), _part(element)
 
 
 def _part(element: Element) -> Part:

@@ -17,6 +17,8 @@ MAX_DEPTH = 256
 MAX_ELEMENTS = 400_000
 
 _TAG = re.compile(r"<(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+')*+>")
+# CDATA, whose contents are text; comments and processing instructions.
+_SECTION = re.compile(r"<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?.*?\?>", re.DOTALL)
 _ENCODING = re.compile(rb"<\?xml\s[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{1,40})")
 _XML = "http://www.w3.org/XML/1998/namespace"
 
@@ -149,10 +151,21 @@ class _Reader:
         return match.end() if match else len(self._text)
 
 
-def text_between(text: str, start: int, end: int) -> str | None:
-    """Returns what a stretch without elements says; None if it holds comments, CDATA or instructions."""
-    raw = text[start:end]
-    return None if "<" in raw else unescape(raw)
+def texts_between(text: str, start: int, end: int) -> Iterator[tuple[str | None, str]]:
+    """Yields the parts of a stretch without elements: what each says, and its source. A comment says None."""
+    position = start
+    for match in _SECTION.finditer(text, start, end):
+        if position < match.start():
+            yield unescape(text[position : match.start()]), text[position : match.start()]
+        yield match[1], match[0]
+        position = match.end()
+    if position < end:
+        yield unescape(text[position:end]), text[position:end]
+
+
+def text_between(text: str, start: int, end: int) -> str:
+    """Returns what a stretch without elements says."""
+    return "".join(each or "" for each, _ in texts_between(text, start, end))
 
 
 def with_attribute(tag: str, name: str, value: str) -> str:

@@ -11,6 +11,7 @@ The modules:
     context          an HTTP request as a gRPC call's context
     openapi          the OpenAPI document
     playground       the playground's files
+    scrapes          metrics, for a bounded part of the time
     server           the server of the application
     client_timeouts  time limits of slow clients
 """

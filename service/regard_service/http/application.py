@@ -15,6 +15,7 @@ from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
 from regard_service.http.playground import page_routes
 from regard_service.http.problems import MEDIA_TYPE
+from regard_service.http.scrapes import Scrapes
 
 
 def create_app(
@@ -32,10 +33,12 @@ def create_app(
         grpc_port: returns the port that the playground shows in calls to copy.
         is_live: returns whether the engine works; if not, the process should be restarted.
     """
+    scrapes = Scrapes()
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        text = await scrapes.text(content_type, lambda: encode(registry))
+        return Response(text, headers={"content-type": content_type})
 
     async def healthz(request: Request) -> Response:
         if not is_live():

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from regard.arrays import Float32Array
 from regard_service.bundle import ImageSource
 from regard_service.domain.results import ImageGrid
-from regard_service.errors import InvalidInput
+from regard_service.errors import InvalidInput, is_out_of_memory
 from regard_service.pictures.abandoned import AbandonableFile, Abandoned, check
 from regard_service.pictures.price import Costly, decodable
 
@@ -174,6 +174,8 @@ def _opened(file: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _Refused(f"has far more pixels than the limit, {limits.max_pixels}") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError and others
+        if is_out_of_memory(error):
+            raise MemoryError from error
         raise _Refused(f"cannot be read as {FORMATS_IN_WORDS}: {error}") from error
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard_service.bundle import MANIFEST, NAME, Manifest, version_key
+from regard_service.bundle import MANIFEST, NAME, Manifest, is_version, read_manifest, version_key
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class CatalogueEntry:
     Attributes:
         name, version: as the manifest states them, even if other fields of it are invalid; else by the folder's name.
         manifest: None where it cannot be read.
-        links: the paths that are links. Such a bundle is refused, since its files may lie anywhere.
+        links: why the folder is refused unread: paths that are links, as its files may lie anywhere, or a name that
+            cannot be shown.
     """
 
     folder: Path
@@ -47,17 +48,28 @@ def _bundle_folders(directory: Path) -> Iterator[Path]:
     return (path.parent for path in sorted(Path(directory).glob(f"*/{MANIFEST}")))
 
 
+def _shown(name: str) -> str:
+    """Returns a folder's name as it may be shown: bytes that are not UTF-8, and characters that are not printable, are
+    escaped.
+    """
+    raw = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in raw)
+
+
 def _entry(folder: Path) -> CatalogueEntry:
-    links = [f"{path.name}: is a link" for path in (folder, folder / MANIFEST) if path.is_symlink()]
-    name, _, version = folder.name.partition("@")
-    if links:
-        return CatalogueEntry(folder, name, version, None, tuple(links))
+    name, _, version = _shown(folder.name).partition("@")
+    faults = [f"{path.name}: is a link" for path in (folder, folder / MANIFEST) if path.is_symlink()]
+    if _shown(folder.name) != folder.name:
+        faults = [f"the folder's name, {_shown(folder.name)}, is not printable UTF-8"]
+    if faults:
+        return CatalogueEntry(folder, name, version, None, tuple(faults))
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = read_manifest(folder)
         stated = json.loads(content)
         if isinstance(stated["name"], str) and NAME.fullmatch(stated["name"]):
             name = stated["name"]
-        version = str(stated["version"])
+        if is_version(str(stated["version"])):
+            version = str(stated["version"])
         return CatalogueEntry(folder, name, version, Manifest.model_validate_json(content))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):  # loading the bundle reports the fault
         return CatalogueEntry(folder, name, version, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 STATM = Path("/proc/self/statm")
 MEASURED_FOR_S = 0.05
 TRIM_INTERVAL_S = 2.0
+RELAX_INTERVAL_S = 5.0
 
 
 def resident_bytes() -> int:
@@ -53,30 +54,34 @@ class MemoryPressure:
         self._max_bytes = max_bytes
         self._measure = measure
         self._clock = clock
-        self._base = measure()
+        self._base = self._kept = measure()  # `_kept`: after memory was last given back
         self._measured_at = self._trimmed_at = -1e9
         self._is_high = False
 
     def begin(self) -> None:
         """Takes the present memory as that of the beginning."""
-        self._base = self._measure()
+        self._base = self._kept = self._measure()
 
     def is_high(self) -> bool:
         """Whether too much was added, also after freed memory was given back."""
         now = self._clock()
         if now - self._measured_at > MEASURED_FOR_S:
             self._measured_at = now
-            self._is_high = self._exceeds(self._max_bytes)
+            self._is_high = self._measure() - self._base > self._max_bytes
             if self._is_high and now - self._trimmed_at > TRIM_INTERVAL_S:
-                self._trimmed_at = now
-                give_back()
-                self._is_high = self._exceeds(self._max_bytes)
+                self._trim(now)
+                self._is_high = self._kept - self._base > self._max_bytes
         return self._is_high
 
     def relax(self) -> None:
-        """Gives memory back if a good part of the maximum was added. Runs when little is going on."""
-        if self._exceeds(self._max_bytes // 4):
-            give_back()
+        """Gives memory back if a good part of the maximum was added since it was last given back. Takes some
+        milliseconds; runs in a thread when little is going on.
+        """
+        now = self._clock()
+        if now - self._trimmed_at > RELAX_INTERVAL_S and self._measure() - self._kept > self._max_bytes // 4:
+            self._trim(now)
 
-    def _exceeds(self, num_bytes: int) -> bool:
-        return self._measure() - self._base > num_bytes
+    def _trim(self, now: float) -> None:
+        self._trimmed_at = now
+        give_back()
+        self._kept = self._measure()

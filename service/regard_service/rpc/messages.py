@@ -9,9 +9,10 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import grpc
 
@@ -40,24 +41,30 @@ class MessageLimits:
         max_call_s: until a client has read the answer, but at least `timeout_s` after the answer is there. Then its
             connection is closed.
         pressure: tells when slow messages and unread answers have to go earlier; None: never.
+        num_tolerated: slow messages, and unread answers, that never have to: those that fit into the memory for them.
     """
 
     timeout_s: float
     max_call_s: float = 600.0
     pressure: MemoryPressure | None = None
+    num_tolerated: int = 8
 
 
-@dataclass(frozen=True)
-class _Arriving:
+class _Arriving(NamedTuple):
     since: float
     caller: str
 
 
-@dataclass(frozen=True)
-class _Leaving:
+class _Leaving(NamedTuple):
     since: float
     until: float
-    peer: str
+    context: Context
+
+    @property
+    def peer(self) -> str:
+        """The connection; gRPC takes microseconds to name it, which hardly any call needs."""
+        peer: str = self.context.peer()
+        return peer
 
 
 class Messages:
@@ -132,7 +139,7 @@ class Messages:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         now = asyncio.get_running_loop().time()
         until = max(begin + self._limits.max_call_s, now + self._limits.timeout_s)
-        self._leaving[task] = _Leaving(now, until, context.peer())
+        self._leaving[task] = _Leaving(now, until, context)
         task.add_done_callback(self._left)
         self._poll_later()
 
@@ -168,7 +175,7 @@ class Messages:
         if self._arriving or self._leaving:
             self._poll_later()
         elif pressure is not None:
-            pressure.relax()
+            self._in_thread(pressure.relax)
 
     def _has_slow(self, now: float) -> bool:
         """Whether a message has been on its way for long; both are sorted by their beginning."""
@@ -185,16 +192,23 @@ class Messages:
         self._close({each.peer for each in self._leaving.values() if now > each.until})
 
     def _make_room(self, now: float) -> None:
-        """Ends half of the slow messages, first of the caller that has most of them, and the unread answers."""
+        """Ends slow messages, and closes connections with unread answers, beyond the number for which there is memory:
+        first those of the caller who has most. Fewer are not what memory is short of.
+        """
         slow = [(task, each) for task, each in self._arriving.items() if now - each.since > SLOW_AFTER_S]
         num_of = Counter(each.caller for _, each in slow)
         slow.sort(key=lambda item: (-num_of[item[1].caller], item[1].since))
-        for task, _ in slow[: -(-len(slow) // 2)]:
+        for task, _ in slow[: max(0, len(slow) - self._limits.num_tolerated)]:
             error = Overloaded("memory is short, and the message arrives slowly", retry_after_s=1.0)
             self._end(task, error)
-        unread = [each for each in self._leaving.values() if now - each.since > UNREAD_AFTER_S]
-        num_unread = Counter(each.peer for each in unread)
-        self._close({peer for peer, _ in num_unread.most_common(-(-len(num_unread) // 2))})
+        unread = Counter(each.peer for each in self._leaving.values() if now - each.since > UNREAD_AFTER_S)
+        num_over, closed = unread.total() - self._limits.num_tolerated, set()
+        for peer, number in unread.most_common():
+            if num_over <= 0:
+                break
+            closed.add(peer)
+            num_over -= number
+        self._close(closed)
 
     def _end(self, task: asyncio.Task[Any], error: ServiceError) -> None:
         del self._arriving[task]
@@ -205,7 +219,12 @@ class Messages:
         """Closes the connections of clients that do not read their answers; gRPC cannot end such a call alone."""
         for peer in peers:
             log.warning("a client does not read its answers; its connection is closed")
-            asyncio.get_running_loop().run_in_executor(None, partial(close_connection, peer))
+            self._in_thread(partial(close_connection, peer))
+
+    @staticmethod
+    def _in_thread(function: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # the event loop is closing, and its threads are gone
+            asyncio.get_running_loop().run_in_executor(None, function)
 
 
 def _message_of(context: Any, deserialize: Codec) -> Unread:

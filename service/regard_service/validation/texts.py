@@ -9,7 +9,7 @@ NOT_UTF8 = "is not valid UTF-8"
 EMPTY = "is empty"
 MAX_NAME_CHARACTERS = 256
 
-_LOADABLE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LOADABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as bundles may be named
 
 
 def text_fault(text: str, max_characters: int, *, may_be_blank: bool = False) -> str | None:
@@ -31,7 +31,7 @@ def loadable_name_fault(name: str) -> str | None:
     """Checks the name of a model to load, which must not be a path."""
     if _LOADABLE_NAME.fullmatch(name):
         return None
-    return 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-", beginning with a letter or digit'
+    return 'must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", beginning with a letter or digit'
 
 
 def is_utf8(raw: bytes) -> bool:

@@ -13,6 +13,7 @@ from tests.parity.families.family import Family
 from tests.parity.families.hugging_face import Blip, Pictures, Texts
 from tests.parity.families.regard_nets import Nets, Toolkit
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
+from tests.unit.export.ctranslate2_checkpoints import POST, RELATIVE, write_ctranslate2
 from tests.unit.export.encoder_decoder_checkpoints import tiny_bert, tiny_prompted, tiny_vision
 from tests.unit.export.encoder_decoder_checkpoints import tiny_checkpoint as tiny_encoder_decoder
 from tests.unit.export.family_checkpoints import FAMILIES, TinyFamily, write_family
@@ -68,6 +69,13 @@ def _toolkit(name: str, row: str, family: str, file: str, texts: tuple[str, ...]
     return Family(name, row, family, lambda _: checkpoint, original, TOY_LANGUAGES, "en", "xx", has_settings=True)
 
 
+def _ctranslate2(name: str, **options: Any) -> Family:
+    loading = LoadOptions(languages=(("en", "de"),))
+    original = partial(Nets, load_options=loading, key="de")
+    write = partial(write_ctranslate2, **options)
+    return Family(name, CTRANSLATE2, "ctranslate2", write, original, loading, "en", "de", has_settings=True)
+
+
 def _own(
     name: str, row: str, family: str, checkpoint: Callable[[], Checkpoint], *, target: str = "", **options: Any
 ) -> Family:
@@ -103,6 +111,7 @@ VIT, DEIT, BEIT, SWIN = (
 )
 STUDENTS = "Bergamot's students (Firefox Translations, translateLocally), SSRU decoder"
 MARIAN_FILES = "Marian's own files (`.bin`, `.npz`), self-attention decoder"
+CTRANSLATE2 = "CTranslate2 transformers and Argos packages, with SentencePiece"
 OURS = "ours: recurrent translators"
 
 EVERY = (
@@ -121,6 +130,7 @@ EVERY = (
     _texts("t5", T5, "t5"),
     _texts("t5 v1.1", T5, "t5"),
     _texts("mt5", "mT5", "mt5"),
+    _texts("byt5", "ByT5", "t5"),
     _vision("vit", "gpt2", VIT),
     _vision("vit", "bert", VIT, encoder_hidden_size=32),
     _vision("vit", "trocr", VIT),
@@ -139,6 +149,9 @@ EVERY = (
     _toolkit("opennmt-gru", OPENNMT_RECURRENT, "opennmt-recurrent", "opennmt/gru-mlp.pt", TOY_TEXTS, FIRST_HEAD),
     _toolkit("fairseq-post", FAIRSEQ, "fairseq-transformer", "fairseq/post-norm.pt", TOY_TEXTS, MEAN_OF_HEADS),
     _toolkit("fairseq-pre", FAIRSEQ, "fairseq-transformer", "fairseq/pre-norm.pt", TOY_TEXTS, MEAN_OF_HEADS),
+    _ctranslate2("ct2", quantization="int8"),
+    _ctranslate2("ct2-post", zero_start=True, separate=True, **POST),
+    _ctranslate2("ct2-relative", quantization="float16", **RELATIVE),
     _student("student", STUDENTS),
     _student("student-float", STUDENTS, kind="float32", **PRE),
     _student("student-two", STUDENTS, separate=True, **{"transformer-ffn-activation": "swish"}),

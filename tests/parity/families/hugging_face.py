@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from transformers import AutoTokenizer, BlipForConditionalGeneration, VisionEncoderDecoderModel
+from transformers import AutoTokenizer, BlipForConditionalGeneration, ByT5Tokenizer, VisionEncoderDecoderModel
 
 from regard.arrays import Float32Array
 from regard_export.examples.pictures import exact_picture
@@ -54,6 +54,9 @@ class _Original:
 
     def _written(self, tokens: list[int]) -> str:
         kept = [token for token in tokens if token not in self._special_ids]
+        if isinstance(self.tokenizer, ByT5Tokenizer):  # it drops invalid bytes, of which random weights write many
+            first = self.tokenizer.offset
+            return bytes(token - first for token in kept if first <= token < first + 256).decode(errors="replace")
         return str(self.tokenizer.decode(kept, clean_up_tokenization_spaces=False))
 
 

@@ -15,6 +15,7 @@ from transformers import (
     BartConfig,
     BartForConditionalGeneration,
     BartTokenizer,
+    ByT5Tokenizer,
     M2M100Config,
     M2M100ForConditionalGeneration,
     M2M100Tokenizer,
@@ -160,6 +161,12 @@ def _m2m_tokenizer(folder: Path) -> Any:
     return M2M100Tokenizer.from_pretrained(folder)
 
 
+def _byte_tokenizer(folder: Path) -> Any:
+    tokenizer = ByT5Tokenizer()
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
 def _ids(tokenizer: Any) -> dict[str, int]:
     return {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
 
@@ -257,6 +264,13 @@ FAMILIES = {
         T5_TOKENIZER,
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_decoder_layers=1),
         load_options=LoadOptions("summarization"),
+    ),
+    "byt5": TinyFamily(
+        T5ForConditionalGeneration,
+        _byte_tokenizer,
+        _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_layers=3),
+        load_options=LoadOptions("translation", (("en", "de"),)),
+        languages=("en", "de"),
     ),
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,

@@ -13,7 +13,14 @@ STRUCTURAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls")  # attributes of 
 
 def ordinary_tokens(tokenizer: Any) -> dict[int, Any]:
     """The added tokens that are read wherever they stand in a text, by their ids."""
-    return {i: token for i, token in tokenizer.added_tokens_decoder.items() if not token.special}
+    special = _special_ids(tokenizer)
+    return {i: token for i, token in tokenizer.added_tokens_decoder.items() if i not in special}
+
+
+def _special_ids(tokenizer: Any) -> set[int]:
+    """The ids of special tokens; ByT5's tokenizer does not mark all of them."""
+    marked = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return marked | {*tokenizer.all_special_ids}
 
 
 def control_tokens(tokenizer: Any, language_tokens: Collection[str] = ()) -> tuple[ControlToken, ...]:
@@ -22,6 +29,7 @@ def control_tokens(tokenizer: Any, language_tokens: Collection[str] = ()) -> tup
     Args:
         language_tokens: spellings of the tokens that a request's languages choose.
     """
+    special = _special_ids(tokenizer)
     structural = {getattr(tokenizer, f"{name}_token_id", None) for name in STRUCTURAL_TOKENS}
     return tuple(
         ControlToken(
@@ -34,7 +42,7 @@ def control_tokens(tokenizer: Any, language_tokens: Collection[str] = ()) -> tup
             normalized=token.normalized and tokenizer.is_fast,
         )
         for i, token in tokenizer.added_tokens_decoder.items()
-        if token.special and i not in structural and token.content not in language_tokens and token.content
+        if i in special and i not in structural and token.content not in language_tokens and token.content
     )
 
 

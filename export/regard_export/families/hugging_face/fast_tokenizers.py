@@ -6,9 +6,12 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from regard_export.checkpoints.files import read_json
 from regard_export.errors import ExportError
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "source.spm", "vocab.json", "vocab.txt")
+
+BYTE_TOKENIZER = "ByT5Tokenizer"  # needs no file of pieces
 
 
 def open_tokenizer(folder: Path) -> Any:
@@ -17,7 +20,8 @@ def open_tokenizer(folder: Path) -> Any:
     Raises:
         ExportError: there is none, or it cannot be read.
     """
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+    is_bytes = read_json(folder / "tokenizer_config.json").get("tokenizer_class") == BYTE_TOKENIZER
+    if not is_bytes and not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise ExportError(f"{folder} holds no tokenizer: none of {', '.join(TOKENIZER_FILES)}")
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

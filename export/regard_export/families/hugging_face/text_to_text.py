@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from transformers import (
     BartForConditionalGeneration,
+    ByT5Tokenizer,
     M2M100ForConditionalGeneration,
     MBartForConditionalGeneration,
     MT5ForConditionalGeneration,
@@ -16,7 +17,11 @@ from transformers import (
 
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.languages import Languages, named_languages
-from regard_export.checkpoints.sentencepiece_tokenizers import source_tokenizer, target_tokenizer
+from regard_export.checkpoints.sentencepiece_tokenizers import (
+    alphabet_tokenizer,
+    source_tokenizer,
+    target_tokenizer,
+)
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
@@ -27,6 +32,7 @@ from regard_export.families.hugging_face.added_tokens import (
     refuse_single_words,
     typed_ids,
 )
+from regard_export.families.hugging_face.byte_tokenizers import byte_tokenizer
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
@@ -48,6 +54,7 @@ from regard_service.bundle import Provenance, Target, Task, TextSource
 
 MAX_TOKENIZER_LIMIT = 100_000  # a tokenizer without a limit states a much larger number
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.json", "target.json"
+TARGET_CHARACTERS = "phoneme_chars"
 
 
 class DescribeNet(Protocol):
@@ -111,16 +118,17 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
     languages = with_prefixes(languages, dict(load_options.prefixes), tokenizer)
     source = _source(tokenizer, languages, family, load_options.prefixes)
-    target = _target(tokenizer, languages, settings, description)
+    alphabet = _target_alphabet(settings)
+    target = _target(tokenizer, languages, settings, description, alphabet)
     limit = _limit(tokenizer, description, chosen_limit)
     return SourceModel(
         family=family.name,
         task=task,
         architecture=TransformerArchitecture(description),
-        reference=TextToTextReference(net, description, source, target, tokenizer, languages),
+        reference=TextToTextReference(net, description, source, target, tokenizer, languages, alphabet),
         source=source,
         target=target,
-        tokenizers=_tokenizers(folder, tokenizer),
+        tokenizers=_tokenizers(folder, tokenizer, alphabet),
         max_source_tokens=chosen_limit or limit,
         max_target_tokens=limit,
         generation=generation_defaults(settings, limit),
@@ -141,12 +149,15 @@ class TextToTextReference(HuggingFaceReference):
         target: Target,
         tokenizer: Any,
         languages: Languages,
+        alphabet: Mapping[int, str],
     ) -> None:
         super().__init__(net, description, target)
         self._tokenizer = tokenizer
         self._prompts = languages.prefix_ids
+        self._alphabet = alphabet
         self._special_ids = set(target.special_ids)
-        self.unknown_id = None if tokenizer.is_fast else tokenizer.unk_token_id
+        reads_all = tokenizer.is_fast or isinstance(tokenizer, ByT5Tokenizer)
+        self.unknown_id = None if reads_all else tokenizer.unk_token_id
         if source.needs_source_language:
             tokenizer.src_lang = languages.sources[0]
         self._num_before = len(_affixes(tokenizer)[0])
@@ -167,6 +178,8 @@ class TextToTextReference(HuggingFaceReference):
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
         pieces = [i for i in ids if i not in self._special_ids]
+        if self._alphabet:
+            return "".join(self._alphabet[i] for i in pieces)
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
 
 
@@ -258,8 +271,26 @@ def _affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(ids[:start]), tuple(ids[start + len(pieces) :])
 
 
+def _target_alphabet(settings: Mapping[str, Any]) -> dict[int, str]:
+    """The target's characters by their ids, of models whose outputs have other characters than their inputs.
+
+    Source and target share the ids. The published form is two strings in config.json, in which "_" is no character.
+    """
+    characters = settings.get(TARGET_CHARACTERS)
+    if not isinstance(characters, str):
+        return {}
+    found = {i: character for i, character in enumerate(characters) if character != "_"}
+    if len(set(found.values())) < len(found):
+        raise ExportError(f"config.json: {TARGET_CHARACTERS} names a character twice")
+    return found
+
+
 def _target(
-    tokenizer: Any, languages: Languages, settings: Mapping[str, Any], description: TransformerDescription
+    tokenizer: Any,
+    languages: Languages,
+    settings: Mapping[str, Any],
+    description: TransformerDescription,
+    alphabet: Mapping[int, str],
 ) -> Target:
     ends = settings["eos_token_id"]
     start = settings.get("decoder_start_token_id")
@@ -274,8 +305,10 @@ def _target(
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special} | {*tokenizer.all_special_ids}
     special |= {*getattr(tokenizer, "lang_token_to_id", {}).values()} - ordinary_tokens(tokenizer).keys()
     special |= {*range(max(*special, len(tokenizer) - 1) + 1, vocab_size)}  # ids without a piece
+    if alphabet:
+        special = {*range(vocab_size)} - alphabet.keys()
     return Target(
-        tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast else TARGET_TOKENIZER,
+        tokenizer=SOURCE_TOKENIZER if tokenizer.is_fast and not alphabet else TARGET_TOKENIZER,
         vocab_size=vocab_size,
         start_id=start,
         pad_id=settings["pad_token_id"],
@@ -285,10 +318,17 @@ def _target(
     )
 
 
-def _tokenizers(folder: Path, tokenizer: Any) -> dict[str, str]:
+def _tokenizers(folder: Path, tokenizer: Any, alphabet: Mapping[int, str]) -> dict[str, str]:
+    """The files; `alphabet` is the target's own, see `_target_alphabet`."""
     if tokenizer.is_fast:
-        return {SOURCE_TOKENIZER: bundled_tokenizer(tokenizer)}
+        own = {TARGET_TOKENIZER: alphabet_tokenizer(alphabet)} if alphabet else {}
+        return {SOURCE_TOKENIZER: bundled_tokenizer(tokenizer), **own}
     ids = _ids_by_piece(tokenizer)
+    if isinstance(tokenizer, ByT5Tokenizer):
+        content = byte_tokenizer(tokenizer, ids, [*ordinary_tokens(tokenizer).values()])
+        return {SOURCE_TOKENIZER: content, TARGET_TOKENIZER: content}
+    if "spm_file" not in tokenizer.vocab_files_names:
+        raise ExportError(f"{folder}: {type(tokenizer).__name__} is a tokenizer that is not supported")
     model_file = folder / Path(tokenizer.vocab_files_names["spm_file"]).name
     added = [*ordinary_tokens(tokenizer).values()]
     return {SOURCE_TOKENIZER: source_tokenizer(model_file, ids, added), TARGET_TOKENIZER: target_tokenizer(ids)}

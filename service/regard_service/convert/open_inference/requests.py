@@ -173,7 +173,7 @@ def _holder(own: OwnRequest, name: str) -> Any:
 def _field_value(field: FieldDescriptor, given: object) -> object:
     """Returns a parameter as the field's type; an enum's value by the end of its name, in small letters ("reject")."""
     if isinstance(given, bool) != (field.type == FieldDescriptor.TYPE_BOOL):
-        raise TypeError("a boolean, or none")
+        raise TypeError("a boolean is no number, and no number is a boolean")
     if field.enum_type is not None:
         by_name = {_short(value.name, field.enum_type.name): value.number for value in field.enum_type.values}
         return by_name[str(given)]

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def write_infer_response(
 def _check_size(outputs: Sequence[Tensor], results: Sequence[Result], max_bytes: float) -> None:
     size = 0
     for name in {tensor.name for tensor in outputs} & MAP_KINDS.keys():
-        shapes = [each.values.shape for r in results for each in r.hypotheses[0].maps if each.kind == MAP_KINDS[name]]
+        shapes = [shape for result in results for shape in _whole_shapes(result, MAP_KINDS[name])]
         size += len(results) * math.prod(max(lengths) for lengths in zip(*shapes, strict=True)) * 4
     if size > max_bytes:
         raise AnswerTooLarge.of(
@@ -48,6 +48,14 @@ def _check_size(outputs: Sequence[Tensor], results: Sequence[Result], max_bytes:
             f"the maps of {len(results)} inputs, padded to the longest, would have {size} bytes; the limit is "
             f"max_message_bytes, {max_bytes:g}; what helps: fewer inputs, inputs of one length, no cross_attention",
         )
+
+
+def _whole_shapes(result: Result, kind: str) -> Iterator[tuple[int, ...]]:
+    """Yields the shape of a whole text's or picture's map; nothing if it has none."""
+    shapes = [each.values.shape for each in result.hypotheses[0].maps if each.kind == kind]
+    if shapes:
+        rows, columns = (sum(shape[axis] for shape in shapes) for axis in (-2, -1))
+        yield (*shapes[0][:-2], rows, columns)
 
 
 def _raw(values: NDArray[Any]) -> bytes:

@@ -25,7 +25,8 @@ class EngineRequest:
         deadline: `time.monotonic()` after which nobody reads the result; None means never.
         bulk: interactive requests go before it.
         watch: receives the request's state when it enters the engine; traces read their times from it.
-        caller: who sent it; callers take turns in the queue.
+        caller: who sent it; callers take turns, in the queue and at the workers.
+        weight: of the caller's turns.
         is_listed: whether it chooses among the words that the model's shortlist allows; requests of a batch agree.
     """
 
@@ -37,6 +38,7 @@ class EngineRequest:
     watch: "Callable[[RequestState], None] | None" = None
     caller: str = ""
     is_listed: bool = False
+    weight: float = 1.0
 
 
 @dataclass(eq=False)
@@ -54,6 +56,7 @@ class RequestState:
         work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
         num_steps: steps that it has had.
         num_committed: tokens that its stream has had.
+        is_alone: it shares its batch with nobody, because a batch that it was in has failed.
         step_times: number and end of the first step and of every `STEPS_BETWEEN_TIMES`-th, if a trace asks for them.
     """
 
@@ -68,6 +71,13 @@ class RequestState:
     num_steps: int = 0
     num_committed: int = 0
     step_times: list[tuple[int, float]] | None = None
+    is_alone: bool = False
+
+    def run_again_alone(self) -> None:
+        """Goes back to the queue, for a batch of its own. Its stream goes on behind the tokens that it has had."""
+        self.is_alone = True
+        self.admitted = self.encode_s = 0.0
+        self.num_steps = 0
 
     def __post_init__(self) -> None:
         if self.request.watch is not None:

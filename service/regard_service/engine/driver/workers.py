@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,6 +57,7 @@ class Workers:
         self._lock = lock
         self._opened: weakref.WeakKeyDictionary[BatchState, OpenedBatch] = weakref.WeakKeyDictionary()
         self._at_work: set[Work] = set()
+        self._again: dict[Work, set[RequestState]] = {}  # of failed works, what runs again
         self._last_work = time.monotonic()
         self._all_done = threading.Condition(lock)
         self._idle: list[
@@ -227,8 +228,14 @@ class Workers:
             return before + self._step(work, opened.running)
         except Exception as error:
             log.exception("a batch of model %r failed", work.lane.runner.manifest.name)
-            told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this batch")
-            return before + [RequestUpdate(request, told) for request in self._lost(work, opened, arrived)]
+            lost = self._lost(work, opened, arrived)
+            if not is_out_of_memory(error):
+                self._again[work] = self._innocent(lost)
+                lost -= self._again[work]
+            told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this input")
+            for request in lost:
+                self._observer.finished(work.lane.runner.manifest.name, "failed", 0, request.phase)
+            return before + [RequestUpdate(request, told) for request in lost]
 
     def _step(self, work: StepBatch, batch: RunningBatch) -> list[RequestUpdate]:
         """Steps a batch as often as its budget allows."""
@@ -287,16 +294,27 @@ class Workers:
                     lost.update(encoded.requests)
                 opened.arrived.clear()
             opened.running.clear()
-        for request in lost:
-            self._observer.finished(work.lane.runner.manifest.name, "failed", 0, request.phase)
         return lost
+
+    @staticmethod
+    def _innocent(lost: set[RequestState]) -> set[RequestState]:
+        """Those of a failed batch that may be well without the others: all, if there were several."""
+        return {request for request in lost if not request.is_alone} if len(lost) > 1 else set()
+
+    def _run_again(self, work: Work, requests: Collection[RequestState]) -> None:
+        """Puts requests back into the queue, each for a batch of its own."""
+        for request in requests:
+            request.run_again_alone()
+            self.add(request, self._policy.lane(work.lane.runner, request.request, is_alone=True))
 
     def _finish(self, work: Work, opened: OpenedBatch, updates: Sequence[RequestUpdate], *, has_joined: bool) -> None:
         """Returns work to the policy, and releases buffers that have become idle."""
         self._at_work.discard(work)
-        ended = [update.request for update in updates if update.is_last]
+        again = self._again.pop(work, set())
+        ended = [*(update.request for update in updates if update.is_last), *again]
         num_live = opened.running.num_live
         self._policy.finish(work, ended, num_live, time.monotonic())
+        self._run_again(work, again)
         if ended or has_joined:
             self._notify_if_done()
             self._observer.live(work.lane.runner.manifest.name, self._policy.num_live_slots(work.lane.runner))

@@ -1,5 +1,6 @@
 """A lane: requests that may share a batch, and what the policy knows of the batches that they share."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from regard_service.bundle import ImageSource
@@ -21,6 +22,7 @@ class BatchState:
         num_arrived: requests that are encoded, and join before the next step.
         is_stepped: whether a worker steps it.
         has_postponed: whether requests that could have joined wait for the next step.
+        callers: how many of the requests each caller has.
     """
 
     max_requests: int
@@ -29,6 +31,7 @@ class BatchState:
     num_arrived: int = 0
     is_stepped: bool = False
     has_postponed: bool = False
+    callers: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_free(self) -> int:
@@ -44,6 +47,7 @@ class Lane:
 
     Attributes:
         num_encoding: workers that encode for a batch that another one steps.
+        callers: how many requests each caller has, waiting ones included.
     """
 
     runner: Runner
@@ -52,6 +56,7 @@ class Lane:
     queue: CallerQueue[RequestState] = field(default_factory=CallerQueue)
     batches: list[BatchState] = field(default_factory=list)
     num_encoding: int = 0
+    callers: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_waiting(self) -> int:

@@ -4,15 +4,15 @@ It is pure bookkeeping: events and a clock time in, a named decision out. It run
 thread and reads no clock, so that tests and simulations drive it as the server does. The driver calls it under a lock.
 
 A *lane* holds requests that may share a batch: one model, one source-length bucket, one beam width. Workers visit lanes
-in turn. A worker takes a batch of the lane that no other steps, admits requests from the queue, and steps it; where
-others step all batches of the lane, it encodes for them what waits. So under load a lane of a large model has as many
-running batches as there are workers, and a lane of a small model, whose bookkeeping costs more than its steps, one
-thick batch.
+in turn, those of callers first who have used the workers least. A worker takes a batch of the lane that no other steps,
+admits requests from the queue, and steps it; where others step all batches of the lane, it encodes for them what waits.
+So under load a lane of a large model has as many running batches as there are workers, and a lane of a small model,
+whose bookkeeping costs more than its steps, one thick batch.
 """
 
 import math
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from regard_service.engine.policy.forecast import stepping_s
 from regard_service.engine.policy.lane import BatchState, Lane
 from regard_service.engine.policy.pace import Pace
 from regard_service.engine.policy.step_budget import StepBudget
+from regard_service.engine.policy.turns import Turns
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.slots import SlotsShape
 
@@ -94,22 +95,23 @@ class BatchingPolicy:
         self.lanes: deque[Lane] = deque()
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
-        # By model, beams, source positions, and whether requests choose among a shortlist's words.
-        self._lane_of: dict[tuple[Runner, int, int, bool], Lane] = {}
+        self._turns = Turns()
+        # By model, beams, source positions, whether requests choose among a shortlist's words, whether they run alone.
+        self._lane_of: dict[tuple[Runner, int, int, bool, bool], Lane] = {}
         self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
 
     # Requests come and go.
 
-    def lane(self, runner: Runner, request: EngineRequest) -> Lane:
-        """The lane of a request, a new one if there is none."""
+    def lane(self, runner: Runner, request: EngineRequest, *, is_alone: bool = False) -> Lane:
+        """The lane of a request, a new one if there is none. Args: is_alone: one whose batches hold one request."""
         num_beams = request.generation.num_beams
         length = runner.source_length(request.source)
         source = length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length)
-        key = runner, num_beams, source, request.is_listed
+        key = runner, num_beams, source, request.is_listed, is_alone
         lane = self._lane_of.get(key)
         if lane is None:
             shape = SlotsShape(
-                max_requests=max(1, self.config.max_slots // num_beams),
+                max_requests=1 if is_alone else max(1, self.config.max_slots // num_beams),
                 num_beams=num_beams,
                 source=source,
                 capacity=runner.manifest.max_target_tokens,
@@ -123,6 +125,8 @@ class BatchingPolicy:
     def submit(self, request: RequestState, lane: Lane) -> None:
         """A request enters its lane's queue."""
         self.admission.add(request, lane)
+        self._turns.enter(request.request.caller, request.request.weight)
+        lane.callers[request.request.caller] += 1
         lane.queue.push(request, request.request.caller, bulk=request.request.bulk)
         self.num_active += 1
 
@@ -131,7 +135,7 @@ class BatchingPolicy:
         for lane in self.lanes:
             if lane.queue.remove(request, request.request.caller, bulk=request.request.bulk):
                 self.admission.waiting.remove(request)
-                self._end([request], now)
+                self._end(lane, [request], now)
                 return lane
         return None
 
@@ -157,14 +161,15 @@ class BatchingPolicy:
             no_memory: lanes for which the driver has just failed to open a batch.
         """
         expired: Expired = []
-        for _ in range(len(self.lanes)):
-            lane = self.lanes[0]
+        for lane in self._in_turn():
             work = self._step_work(lane, now, num_idle, no_memory, expired) or self._ahead_work(lane, now, expired)
             if isinstance(work, OpenBatch):
                 return Decision(work, expired)
-            self.lanes.rotate(-1)
+            self.lanes.remove(lane)
+            self.lanes.append(lane)
             if work is not None:
                 work.batch.num_requests += len(work.admitted)
+                work.batch.callers.update(request.request.caller for request in work.admitted)
                 return Decision(work, expired)
         return Decision(None, expired)
 
@@ -177,7 +182,7 @@ class BatchingPolicy:
     def refuse_waiting(self, lane: Lane, now: float) -> list[RequestState]:
         """Takes all requests out of a lane's queue, because no batch can be opened for them and none is running."""
         refused = [] if lane.num_busy else [self._pop(lane) for _ in range(lane.num_waiting)]
-        self._end(refused, now)
+        self._end(lane, refused, now)
         return refused
 
     def arrived(self, work: EncodeAhead) -> None:
@@ -200,8 +205,11 @@ class BatchingPolicy:
             if batch in lane.batches:  # not dropped by a failure
                 lane.batches.remove(batch)
                 lane.batches.append(batch)
+        self._turns.charge(batch.callers, now - work.since)
         batch.num_requests -= len(ended)
-        self._end(ended, now)
+        if ended:
+            batch.callers -= Counter(request.request.caller for request in ended)
+        self._end(lane, ended, now)
 
     def drop_batch(self, lane: Lane, batch: BatchState) -> None:
         """Drops a batch that has failed, or that is idle and whose memory others may need."""
@@ -244,6 +252,15 @@ class BatchingPolicy:
         return sum(batch.num_live * lane.shape.num_beams for lane in lanes for batch in lane.batches)
 
     # How work is chosen.
+
+    def _in_turn(self) -> Sequence[Lane]:
+        """Lanes in the order in which a worker visits them: by the turns of the callers who have requests there. A
+        caller gains nothing by requests in many lanes; its own lanes take turns among each other.
+        """
+        lanes = list(self.lanes)
+        if len(lanes) > 1 and self._turns.has_others:
+            lanes.sort(key=lambda lane: self._turns.next_of(lane.callers))
+        return lanes
 
     def _step_work(
         self,
@@ -339,7 +356,7 @@ class BatchingPolicy:
         taken = []
         for request in [self._pop(lane) for _ in range(min(num_taken, lane.num_waiting))]:
             if request.is_overdue(now) or request.has_left or self.admission.is_in_vain(request, lane, now):
-                self._end([request], now)
+                self._end(lane, [request], now)
                 expired.append((lane, request))
             else:
                 taken.append(request)
@@ -350,8 +367,11 @@ class BatchingPolicy:
         self.admission.waiting.remove(request)
         return request
 
-    def _end(self, requests: Sequence[RequestState], now: float) -> None:
-        """Requests are over."""
+    def _end(self, lane: Lane, requests: Sequence[RequestState], now: float) -> None:
+        """Requests of a lane are over."""
         if requests:
+            for request in requests:
+                self._turns.leave(request.request.caller)
+            lane.callers -= Counter(request.request.caller for request in requests)
             self.admission.ended(requests, now)
             self.num_active -= len(requests)

@@ -32,8 +32,8 @@ class AuthLayer(Layer):
 
         async def admitted(request: Any, context: Context) -> Any:
             with self._access_control.admit(_authorization(context), scope) as caller:
-                set_caller(caller)
-                logs.note(caller=caller)
+                set_caller(caller.name, caller.weight)
+                logs.note(caller=caller.name)
                 return await behavior(request, context)
 
         return admitted

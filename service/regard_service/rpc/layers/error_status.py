@@ -47,6 +47,7 @@ class ErrorStatusLayer(Layer):
                     log.exception("%s/%s failed", method.service, method.name)
                 status = write_status(error)
                 self._count(status.reason)
+                _release_frames(error)
                 await _abort(context, error, status)
 
         return guarded
@@ -63,6 +64,20 @@ class ErrorStatusLayer(Layer):
                 raise describe_malformed(f"{method.service}.{method.name}", raw) from error
 
         return read if method.kind in ("unary", "server_stream") else deserialize
+
+
+def _release_frames(error: BaseException) -> None:
+    """Lets go of what the functions held that raised an error, the message among it. The error that ends the call
+    refers to this one, and both are in a circle of references: megabytes would wait for the garbage collector.
+    """
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and each not in seen:
+            seen.append(each)
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
 
 
 async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:

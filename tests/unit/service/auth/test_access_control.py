@@ -19,8 +19,8 @@ def _guard(**options: object) -> AccessControl:
 
 
 def test_a_known_token_is_admitted() -> None:
-    with _guard().admit(f"Bearer {TOKEN}", "infer") as name:
-        assert name == "web"
+    with _guard().admit(f"Bearer {TOKEN}", "infer") as caller:
+        assert caller.name == "web"
     with _guard().admit(f"bearer  {TOKEN} ", "infer"):
         pass
 

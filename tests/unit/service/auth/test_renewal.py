@@ -28,8 +28,8 @@ def test_a_removed_token_stops_working_and_the_others_keep_their_quota(tmp_path:
         now[0] += 2
         with pytest.raises(Unauthenticated):
             control.admit("Bearer old", "infer").__enter__()
-        with control.admit("Bearer newer", "infer") as name:
-            assert name == "newer"
+        with control.admit("Bearer newer", "infer") as caller:
+            assert caller.name == "newer"
 
 
 def test_a_file_that_cannot_be_used_leaves_the_old_tokens(tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_a_file_that_cannot_be_used_leaves_the_old_tokens(tmp_path: Path) -> Non
     control = AccessControl(TokenFile.load(file), TokenRenewal(file, lambda: now[0]).renewed)
     file.write_text("[[tokens]")
     now[0] += 2
-    with control.admit("Bearer old", "infer") as name:
-        assert name == "old"
+    with control.admit("Bearer old", "infer") as caller:
+        assert caller.name == "old"
     file.unlink()
     now[0] += 2
-    with control.admit("Bearer old", "infer") as name:
-        assert name == "old"
+    with control.admit("Bearer old", "infer") as caller:
+        assert caller.name == "old"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from regard_service.bundle import MANIFEST, Bundle, BundleError, zoo_folder
+from regard_service.bundle import MANIFEST, Bundle, BundleError, sha256, zoo_folder
 
 
 @pytest.fixture
@@ -95,3 +95,53 @@ def test_a_damaged_manifest_is_refused_or_means_the_same(folder: Path, position:
     (folder / MANIFEST).write_bytes(damaged)
     with contextlib.suppress(BundleError):
         assert Bundle.load(folder).manifest.files
+
+
+def test_a_pipe_is_no_manifest(folder: Path) -> None:
+    """Reading it would wait for ever."""
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+    assert reasons(folder) == ["manifest.json: is not a file"]
+
+
+def test_a_huge_manifest_is_not_read(folder: Path) -> None:
+    with (folder / MANIFEST).open("ab") as stream:
+        stream.truncate(8 * 2**30)  # takes no space
+    assert reasons(folder) == [f"manifest.json: has {8 * 2**30} bytes; the limit is {16 * 2**20}"]
+
+
+@pytest.mark.parametrize("version", ["1\n2", "1\x1b[2J", "\x00", "1\u2028", "x" * 65, ""])
+def test_a_version_that_cannot_be_shown_is_refused(folder: Path, version: str) -> None:
+    edit(folder, version=version)
+    assert any("version" in reason for reason in reasons(folder))
+
+
+def weights_elsewhere(folder: Path, location: str) -> None:
+    """Makes a graph take its weights from another file, as ONNX Runtime would."""
+    graph = folder / "int8" / "step.onnx"
+    content = graph.read_bytes()
+    old, new = b"\x0a\x08location\x12\x0bweights.bin", location.encode()
+    assert old in content
+    assert len(new) == len(b"weights.bin")
+    graph.write_bytes(content.replace(old, b"\x0a\x08location\x12\x0b" + new))
+
+
+def test_weights_that_the_manifest_does_not_list_are_refused(folder: Path) -> None:
+    weights_elsewhere(folder, "private.key")
+    (folder / "int8" / "private.key").write_bytes((folder / "int8" / "weights.bin").read_bytes())
+    manifest = json.loads((folder / MANIFEST).read_text())
+    checksum = sha256(folder / "int8" / "step.onnx")
+    edit(folder, files={**manifest["files"], "int8/step.onnx": checksum}, checksum=None)
+    assert reasons(folder) == [
+        "int8/step.onnx: takes weights from 'int8/private.key', which the manifest does not list"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x3a\xff\xff\xff\xff\x7f"])
+def test_a_file_that_is_no_graph_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "int8" / "step.onnx").write_bytes(content)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    checksum = sha256(folder / "int8" / "step.onnx")
+    edit(folder, files={**manifest["files"], "int8/step.onnx": checksum}, checksum=None)
+    assert len(reasons(folder)) == 1
+    assert reasons(folder)[0].startswith("int8/step.onnx: ")

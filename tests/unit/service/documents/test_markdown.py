@@ -142,7 +142,7 @@ def test_a_page(line_end: str) -> None:
 def test_markup_is_tags_and_code_is_shown_but_kept() -> None:
     document = open_markdown(b"Run `a<b` **now**, *please*<br>or ![a cat](c.png) & [b](u)\n", DocumentOptions())
     assert texts(document) == [
-        'Run <x id="2" translate="no">a&lt;b</x> <g id="4">now</g>, <g id="8">please</g><x id="11"/>or '
+        'Run <x id="2" translate="no">a&lt;b</x> <g id="4">now</g>, <g id="8">please</g><img id="11"/>or '
         '<g id="13">a cat</g> &amp; <g id="17">b</g>'
     ]
 

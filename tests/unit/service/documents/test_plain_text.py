@@ -70,7 +70,7 @@ def test_a_character_that_the_charset_lacks_makes_the_document_utf8_and_says_so(
     ],
 )
 def test_what_cannot_be_decoded_is_refused_with_its_place(data: bytes, media_type: str, fault: str) -> None:
-    with pytest.raises(InvalidInput, match="^document: ") as error:
+    with pytest.raises(InvalidInput, match=r"^document: ") as error:
         open_document(data, media_type)
     assert error.value.violations[0].description == fault
 
@@ -89,5 +89,5 @@ def test_too_many_texts_are_refused_with_the_limit() -> None:
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(InvalidInput, match="media_type: is 'application/pdf'; it must be one of text/plain, "):
+    with pytest.raises(InvalidInput, match=r"media_type: is 'application/pdf'; it must be one of text/plain, "):
         open_document(b"", "application/pdf")

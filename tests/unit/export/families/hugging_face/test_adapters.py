@@ -83,8 +83,8 @@ def test_an_adapter_is_merged(base: Path, net: Any, tmp_path: Path, options: Any
     parts = _parts(net)
     model = _load(_write(tmp_path / "adapter", parts, base, **options))
     for name, scale in zip(LAYERS, scales, strict=True):
-        sides = (parts[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
-        _hook(net.get_submodule(name), *sides, scale)
+        a, b = (parts[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
+        _hook(net.get_submodule(name), a, b, scale)
     source, ours = _logits(model, base)
     with torch.inference_mode():
         theirs = net(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([[2, 0, 5, 6, 7]])).logits[0]

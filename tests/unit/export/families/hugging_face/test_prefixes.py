@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_options_of, load_source_model
@@ -34,7 +34,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return get
 
 
-def _load(folder: Path, task: Any = "translation", **options: Any) -> SourceModel:
+def _load(folder: Path, task: Any = "translation", **options: Any) -> Any:
     return load_source_model(folder, LoadOptions(task, **options))
 
 

@@ -103,7 +103,8 @@ def test_another_tokenizer_before_mbarts_net(copy, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision(copy, dtype: torch.dtype) -> None:
     folder = copy("marian")
-    net = MarianMTModel.from_pretrained(folder).to(dtype)
+    net: Any = MarianMTModel.from_pretrained(folder)
+    net.to(dtype)
     torch.save(net.state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     expected = net.float().model.shared.weight
@@ -160,7 +161,8 @@ def test_defaults_are_what_generate_does_without_arguments(copy, name: str, has_
     original: Any = net.from_pretrained(folder, attn_implementation="eager").eval()
     if name == "blip":
         pixels = torch.from_numpy(np.random.default_rng(0).normal(size=(3, HEIGHT, WIDTH)).astype(np.float32))
-        source, inputs, generating = pixels, {"pixel_values": pixels[None]}, original.text_decoder
+        inputs, generating = {"pixel_values": pixels[None]}, original.text_decoder
+        source: Any = pixels.numpy()
     else:
         inputs = {"input_ids": open_tokenizer(folder)(TEXT, return_tensors="pt").input_ids}
         source, generating = inputs["input_ids"][0].tolist(), original
@@ -177,10 +179,15 @@ def test_defaults_are_what_generate_does_without_arguments(copy, name: str, has_
 def test_banned_words_lower_other_words_only_if_the_settings_say_so(copy, tmp_path, is_renormalized: bool) -> None:
     folder = copy("bart")
     ids = range(5, 200)
-    plain = {"num_beams": 4, "no_repeat_ngram_size": 0, "min_length": 0, "renormalize_logits": is_renormalized}
+    plain: dict[str, Any] = {
+        "num_beams": 4,
+        "no_repeat_ngram_size": 0,
+        "min_length": 0,
+        "renormalize_logits": is_renormalized,
+    }
     plain["forced_bos_token_id"] = None
     change_json(folder / "generation_config.json", bad_words_ids=[[i] for i in (0, *ids)], max_length=8, **plain)
-    options = ("--task", "summarization", "--precision", "float32")
+    options = ("--task", "summarization", "--precision", "float32,float16")
     result = CliRunner().invoke(export_command, [str(folder), "-o", str(tmp_path / "bundles" / "bart"), *options])
     assert result.exit_code == 0, result.output
     net = BartForConditionalGeneration.from_pretrained(folder).eval()

@@ -73,6 +73,7 @@ def test_parameters_become_fields(manifest: Manifest) -> None:
         num_beams=v2.InferParameter(int64_param=2),
         length_penalty=v2.InferParameter(double_param=0.5),
         early_stopping=v2.InferParameter(string_param="first"),
+        whole_vocabulary=v2.InferParameter(bool_param=True),
     )
     ours = read_request(request, manifest, [])
     assert isinstance(ours, pb.TranslateRequest)
@@ -82,7 +83,7 @@ def test_parameters_become_fields(manifest: Manifest) -> None:
         pb.PRIORITY_BULK,
     )
     assert ours.generation == pb.GenerationConfig(
-        num_beams=2, length_penalty=0.5, early_stopping=pb.EARLY_STOPPING_FIRST
+        num_beams=2, length_penalty=0.5, early_stopping=pb.EARLY_STOPPING_FIRST, whole_vocabulary=True
     )
 
 
@@ -96,6 +97,8 @@ def test_the_parameter_that_perf_analyzer_sends_with_every_call_is_ignored(manif
     [
         ("num_beams", v2.InferParameter(bool_param=True)),
         ("num_beams", v2.InferParameter(double_param=2.0)),
+        ("whole_vocabulary", v2.InferParameter(int64_param=1)),
+        ("whole_vocabulary", v2.InferParameter(string_param="true")),
         ("num_beams", v2.InferParameter(int64_param=2**40)),
         ("num_beams", v2.InferParameter()),
         ("truncation", v2.InferParameter(string_param="perhaps")),

@@ -155,16 +155,27 @@ async def test_what_cannot_be_encoded_costs_only_itself(engine: Engine) -> None:
     assert is_echo(first, await running)
 
 
-@pytest.mark.parametrize("is_encoded", [True, False])
-async def test_a_batch_that_fails_costs_who_was_encoded_for_it_and_nobody_later(
-    engine: Engine, is_encoded: bool
-) -> None:
+async def test_a_batch_that_fails_once_costs_nobody_who_was_encoded_for_it(engine: Engine) -> None:
+    """Of several in a failed batch, each runs again alone."""
+    runner = Encoder()
+    first, running = await _stuck_in_a_step(engine, runner)
+    second = request(7)
+    joining = asyncio.ensure_future(engine.generate(runner, second))
+    await until(lambda: runner.num_encoded == 2)
+    runner.fail = True
+    runner.gate.set()
+    assert is_echo(first, await running)
+    assert is_echo(second, await joining)
+    later = request(5)
+    assert is_echo(later, await engine.generate(runner, later))
+
+
+async def test_a_batch_that_fails_costs_its_request_and_who_was_not_encoded_yet(engine: Engine) -> None:
     runner = Encoder()
     _, running = await _stuck_in_a_step(engine, runner)
-    if not is_encoded:
-        runner.door.clear()
+    runner.door.clear()
     joining = asyncio.ensure_future(engine.generate(runner, request(7)))
-    await until(lambda: runner.num_encoded == 2 if is_encoded else runner.num_started == 2)
+    await until(lambda: runner.num_started == 2)
     runner.fail = True
     runner.gate.set()
     with pytest.raises(ServiceError):

@@ -397,6 +397,45 @@ async def test_a_failing_batch_costs_only_its_own_requests(make_engine, caplog) 
     assert len(said(await engine.generate(runner, request(5)))) == 6
 
 
+class Poisoned(FakeRunner):
+    """Fails at every step of a batch that holds a certain source, whoever else is in it."""
+
+    def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
+        output = super().step(slots, num_live, num_candidates, bindings)
+        if (slots.source_lengths[:num_live] == POISON_LENGTH).any():
+            raise RuntimeError("a graph that fails")
+        return output
+
+
+POISON_LENGTH = 13
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_row_that_fails_costs_no_other(make_engine, num_workers: int, is_streamed: bool) -> None:
+    """The others run again without it, and their streams go on behind the tokens that they have had."""
+    engine, runner = make_engine(num_workers=num_workers), Poisoned()
+    runner.gate.clear()
+    heard: dict[int, list[int]] = {length: [] for length in (5, 6, 7, 8)}
+
+    def listener(length: int):
+        return (lambda tokens: heard[length].extend(token.id for token in tokens)) if is_streamed else None
+
+    asked = {length: request(length) for length in heard}
+    running = [asyncio.ensure_future(engine.generate(runner, asked[n], listener(n))) for n in asked]
+    poison = asyncio.ensure_future(engine.generate(runner, request(POISON_LENGTH)))
+    await until(lambda: runner.num_held)
+    runner.gate.set()
+    results = await asyncio.gather(*running)
+    with pytest.raises(ServiceError, match="engine failed"):
+        await poison
+    for (length, each), result in zip(asked.items(), results, strict=True):
+        assert said(result)[:-1] == each.source.tolist()
+        if is_streamed:
+            assert heard[length] == said(result)[: len(heard[length])]
+    await until(lambda: not engine.num_active)
+
+
 async def test_drain_finishes_what_there_is_and_takes_no_more(make_engine) -> None:
     engine, runner = make_engine(), FakeRunner(step_s=0.002)
     accepted = [await submitted(engine, runner, request(20)) for _ in range(20)]

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import weakref
 
+import grpc
 import pytest
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.errors import InvalidInput
+from regard_service.http.context import HttpContext
 from regard_service.rpc.layers.error_status import ErrorStatusLayer, loggable
 from regard_service.rpc.layers.layer import Codec, Method
 from tests.waiting import PATIENCE_S
@@ -73,3 +76,27 @@ def test_bytes_that_are_not_a_request_are_an_error_of_the_caller() -> None:
 )
 def test_unknown_names_in_a_fields_path_are_not_logged(path: str, logged: str) -> None:
     assert loggable(path) == logged
+
+
+async def test_a_refused_call_does_not_keep_its_message() -> None:
+    """The error of the call refers to its cause; neither may hold the frames that held the message."""
+
+    class Message:
+        pass
+
+    kept: list[weakref.ref[Message]] = []
+
+    async def failing(request: object, context: object) -> None:
+        message = Message()
+        kept.append(weakref.ref(message))
+        try:
+            raise ValueError("no message")
+        except ValueError as error:
+            raise InvalidInput.of("request", "is bad") from error
+
+    method = Method("unary", API, "Translate")
+    guarded = ErrorStatusLayer(lambda reason: None).around(method, failing)
+    with pytest.raises(grpc.aio.AbortError) as aborted:
+        await guarded(None, HttpContext((), "ipv4:127.0.0.1:1"))
+    assert aborted.value.__context__ is not None
+    assert [each() for each in kept] == [None]

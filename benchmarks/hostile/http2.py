@@ -5,7 +5,7 @@ import struct
 from collections import Counter
 from contextlib import suppress
 
-from tests.waiting import PATIENCE_S
+TIMEOUT_S = 240.0  # far more than anything takes
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -37,7 +37,7 @@ class RawConnection:
     """
 
     def __init__(self, port: int, own_window: int | None = None) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
         settings = b"" if own_window is None else struct.pack(">HI", INITIAL_WINDOW, own_window)
         self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
         self._received = b""
@@ -92,7 +92,7 @@ class RawConnection:
             pass
         except OSError:
             self.is_open = False
-        self._socket.settimeout(PATIENCE_S)
+        self._socket.settimeout(TIMEOUT_S)
         while len(self._received) >= 9:
             size = int.from_bytes(self._received[:3], "big")
             if len(self._received) < 9 + size:

@@ -1,0 +1,37 @@
+"""A process of one hostile caller: the honest one does not wait for its interpreter."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from benchmarks.hostile.attacks import Target, attacks
+
+READY = "ready"
+
+
+def main() -> None:
+    """Repeats the attack of a name until the process is ended."""
+    name, grpc_port, http_port = sys.argv[1:]
+    target, attack = Target(int(grpc_port), int(http_port)), attacks()[name]
+    print(READY, flush=True)
+    while True:
+        with suppress(OSError):
+            attack(target)
+
+
+@contextmanager
+def attacking(names: Sequence[str], target: Target) -> Iterator[None]:
+    """Runs a process for each attack."""
+    with ExitStack() as stack:
+        for name in names:
+            command = [sys.executable, "-m", __spec__.name, name, str(target.grpc_port), str(target.http_port)]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            if process.stdout is not None:
+                process.stdout.readline()
+        yield
+
+
+if __name__ == "__main__":
+    main()

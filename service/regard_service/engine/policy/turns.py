@@ -1,0 +1,67 @@
+"""Turns of callers over all lanes: who has used least of the workers is next.
+
+Start-time fair queueing (Goyal, Vin and Cheng 1996): a caller who comes, or comes back, starts at the least use of
+those who are there, so that nobody saves turns while he is away, and nobody is rid of his use by leaving.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+# Callers whose use differs by less are served in the order of their lanes: who has just come does not always go before
+# those who are nearly done.
+QUANTUM_S = 0.1
+
+# Callers that are gone are forgotten beyond this many, unless they would profit by it.
+MAX_REMEMBERED = 4096
+
+
+class Turns:
+    """Seconds of workers that each caller has used, divided by the caller's weight."""
+
+    def __init__(self) -> None:
+        self._num_requests: Counter[str] = Counter()  # of callers who are there
+        self._used_s: dict[str, float] = {}
+        self._weights: dict[str, float] = {}
+
+    @property
+    def has_others(self) -> bool:
+        """Whether several callers have requests."""
+        return len(self._num_requests) > 1
+
+    def enter(self, caller: str, weight: float = 1.0) -> None:
+        """A request of a caller comes."""
+        if caller not in self._num_requests:
+            self._weights[caller] = weight
+            self._used_s[caller] = max(self._used_s.get(caller, 0.0), self._least())
+        self._num_requests[caller] += 1
+
+    def leave(self, caller: str) -> None:
+        """A request of a caller is over."""
+        self._num_requests[caller] -= 1
+        if not self._num_requests[caller]:
+            del self._num_requests[caller], self._weights[caller]
+            self._forget()
+
+    def charge(self, callers: Mapping[str, int], seconds: float) -> None:
+        """A worker was at work for callers, in proportion to their requests."""
+        num_requests = sum(callers.values())
+        for caller, number in callers.items():
+            if caller in self._num_requests:
+                self._used_s[caller] += seconds * number / num_requests / self._weights[caller]
+
+    def next_of(self, callers: Iterable[str]) -> float:
+        """Returns the least use of some callers, in whole quanta: less is sooner. Infinite if there are none."""
+        return min((self._used_s[caller] // QUANTUM_S for caller in callers), default=math.inf)
+
+    def _least(self) -> float:
+        return min((self._used_s[caller] for caller in self._num_requests), default=0.0)
+
+    def _forget(self) -> None:
+        if len(self._used_s) <= MAX_REMEMBERED:
+            return
+        least = self._least()
+        gone = [each for each, used in self._used_s.items() if each not in self._num_requests]
+        gone.sort(key=lambda each: self._used_s[each] > least)
+        for caller in gone[: MAX_REMEMBERED // 2]:
+            del self._used_s[caller]

@@ -1,0 +1,94 @@
+"""A student with a shortlist over a real port: its words alone, the same alone and among others, switched off."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import regard
+from regard_export.decoding.variant_engine import VariantEngine
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_export.exporting.export import export
+from regard_export.exporting.options import ExportOptions
+from regard_export.families.loading import load_source_model
+from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle
+from regard_service.generation import Generation
+from tests.integration.conftest import running
+from tests.unit.export.student_checkpoints import write_student
+from tests.waiting import PATIENCE_S
+
+MAX_NEW_TOKENS = 10
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("models")
+    model = load_source_model(write_student(folder / "enpt", shortlist=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+        patch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
+        return export(
+            model, folder / "bundles" / "student", ExportOptions("student", "1", ("int8",), {}), lambda _: None
+        )
+
+
+@pytest.fixture(scope="module")
+def client(bundle: Bundle) -> Iterator[regard.Client]:
+    settings = Settings(model_directories=(bundle.folder.parent,), grpc_port=0, http_port=0)
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        yield client
+
+
+def _tokens(result: regard.Result) -> list[int]:
+    return [token.id for token in result.best.tokens]
+
+
+def _translate(client: regard.Client, text: str, **options: Any) -> regard.Result:
+    return client.translate(text, to="pt", max_new_tokens=MAX_NEW_TOKENS, timeout=PATIENCE_S, **options)
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_answers_are_those_of_the_engine_with_and_without_the_shortlist(
+    client: regard.Client, bundle: Bundle, num_beams: int
+) -> None:
+    engine, generation = VariantEngine(bundle, "int8"), Generation(MAX_NEW_TOKENS, num_beams=num_beams)
+    num_other = 0
+    for text in EXAMPLE_SENTENCES[:6]:
+        listed = _translate(client, text, num_beams=num_beams)
+        whole = _translate(client, text, num_beams=num_beams, whole_vocabulary=True)
+        source = [token.id for token in listed.source_tokens]
+        for result, is_listed in ((listed, True), (whole, False)):
+            expected = next(engine.search([source], generation, is_listed=is_listed))
+            assert _tokens(result) == expected.tokens.tolist()
+            logprobs = np.array([token.logprob for token in result.best.tokens], np.float32)
+            np.testing.assert_allclose(logprobs, expected.logprobs, atol=1e-4)
+        assert set(_tokens(listed)) <= set(engine.allowed_words(source).tolist())
+        num_other += _tokens(listed) != _tokens(whole)
+    assert num_other
+
+
+def test_calls_of_both_kinds_run_at_once(client: regard.Client) -> None:
+    calls = [(text, {"whole_vocabulary": bool(n % 2)}) for n, text in enumerate(EXAMPLE_SENTENCES * 3)]
+    alone = [_tokens(_translate(client, text, **options)) for text, options in calls]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda call: _tokens(_translate(client, call[0], **call[1])), calls))
+    assert together == alone
+
+
+@pytest.mark.parametrize(
+    "options", [{"min_new_tokens": 3}, {"no_repeat_ngram_size": 1}, {"temperature": 1.0, "top_k": 1, "seed": 1}]
+)
+def test_constraints_and_sampling_have_the_whole_vocabulary(client: regard.Client, options: dict[str, Any]) -> None:
+    text = EXAMPLE_SENTENCES[2]
+    one, other = (_translate(client, text, whole_vocabulary=whole, **options) for whole in (False, True))
+    assert _tokens(one) == _tokens(other)
+
+
+def test_a_model_without_a_shortlist_ignores_the_option(bundle: Bundle) -> None:
+    settings = Settings(models=("everyday",), grpc_port=0, http_port=0)
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+        texts = [client.translate("Thank you!", to="de", whole_vocabulary=whole).text for whole in (True, False)]
+    assert texts[0] == texts[1]

@@ -1,0 +1,253 @@
+"""CTranslate2's models: the tokens of CTranslate2 itself, every option, refusals, and damaged files and packages."""
+
+import json
+import shutil
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from ctranslate2.specs.common_spec import Activation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor
+
+from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.cli.commands import export_command
+from regard_export.errors import ExportError
+from regard_export.examples.sentences import EXAMPLE_SENTENCES
+from regard_export.families.loading import load_source_model
+from regard_export.families.toolkits.ctranslate2_files import read_spec
+from regard_service.generation import Generation
+from tests.parity.families.exports import serving
+from tests.unit.export.ctranslate2_checkpoints import (
+    POST,
+    RELATIVE,
+    pieces,
+    translate,
+    write_ctranslate2,
+    write_package,
+)
+
+TEXTS = EXAMPLE_SENTENCES[:6]
+LANGUAGES = (("en", "de"),)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "pre": {},
+    "post": POST,
+    "post with a normalization of embeddings": {**POST, "layernorm_embedding": True, "activation": Activation.GELU},
+    "zero start": {**POST, "zero_start": True, "activation": Activation.SWISH, "source_end": True},
+    "relative": RELATIVE,
+    "two vocabularies": {"separate": True},
+    "source end": {"source_end": True},
+    "no final normalization": {"no_final_norm": True},
+    "alignment": {"alignment_layer": 0, "alignment_heads": 2},
+}
+
+
+def _load(folder: Path, **options: Any) -> SourceModel:
+    return load_source_model(folder, LoadOptions(**{"languages": LANGUAGES, **options}))
+
+
+def _ours(model: SourceModel, text: str) -> list[int]:
+    reference: Any = model.reference
+    ids = reference.generate(reference.tokenize(text, "de"), Generation(max_new_tokens=12)).tokens
+    return [i for i in ids if i not in model.target.end_ids]
+
+
+def _theirs(folder: Path, text: str, *, beam_size: int = 1) -> list[str]:
+    """The source as CTranslate2's callers write it; it adds the end itself where the model says so."""
+    processor = SentencePieceProcessor(str(folder / "sentencepiece.model"))
+    return translate(folder, processor.encode(text, out_type=str), beam_size=beam_size, max_decoding_length=12)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    found: dict[str, Path] = {}
+
+    def get(name: str, quantization: str | None = None) -> Path:
+        key = f"{name} {quantization}"
+        if key not in found:
+            folder = tmp_path_factory.mktemp("ctranslate2") / "model"
+            found[key] = write_ctranslate2(folder, quantization=quantization, **OPTIONS[name])
+        return found[key]
+
+    return get
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_tokens_of_ctranslate2(written, name: str) -> None:
+    folder = written(name)
+    model, target = _load(folder), _target_pieces(folder)
+    for text in TEXTS:
+        assert [target[i] for i in _ours(model, text)] == _theirs(folder, text)
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int16", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["pre", "relative"])
+def test_quantized_weights(written, name: str, quantization: str) -> None:
+    """CTranslate2 computes in float32 too, with weights that it dequantizes."""
+    folder, plain = written(name, quantization), _load(written(name))
+    model, target = _load(folder), _target_pieces(folder)
+    same = [[target[i] for i in _ours(model, text)] == _theirs(folder, text) for text in TEXTS]
+    assert sum(same) >= len(TEXTS) - 1  # of random weights, two tokens may be nearly equal
+    ours, theirs = (each.architecture.description.weights for each in (model, plain))  # type: ignore[attr-defined]
+    for weight, whole in ((ours[each], theirs[each]) for each in theirs):
+        assert np.abs(weight - whole).max() <= 0.02 * max(1.0, float(np.abs(whole).max()))
+
+
+def _target_pieces(folder: Path) -> list[str]:
+    names = ("target_vocabulary.json", "shared_vocabulary.json")
+    file = next(folder / name for name in names if (folder / name).is_file())
+    return list(json.loads(file.read_text()))
+
+
+def test_heads_that_the_model_names_are_its_alignment(written) -> None:
+    model = _load(written("alignment"))
+    assert model.alignment_heads == ((0, 0), (0, 1))
+    assert _load(written("pre")).alignment_heads == ()
+
+
+def test_a_package_the_whole_way(written, tmp_path: Path) -> None:
+    package = write_package(tmp_path / "translate-en_de-1_0.argosmodel", written("pre", "int8"))
+    result = CliRunner().invoke(
+        export_command, [str(package), "-o", str(tmp_path / "bundles" / "argos"), "--precision", "float32"]
+    )
+    assert result.exit_code == 0, result.output
+    with serving(tmp_path / "bundles") as client:
+        text = client.translate(TEXTS[0], "de", source_language="en", max_new_tokens=12).text
+        assert client.model("argos").family == "ctranslate2"
+    assert text
+
+
+def _older(folder: Path, target: Path, version: int) -> Path:
+    """The same model in an older binary version, which states the size of numbers instead of their types."""
+    spec = read_spec(folder / "model.bin")
+    shutil.copytree(folder, target)
+    arrays = {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in spec.arrays.items()
+    }
+    with (target / "model.bin").open("wb") as stream:
+        stream.write(struct.pack("<IH", version, 16) + b"TransformerSpec\0" + struct.pack("<II", 7, len(arrays)))
+        for name, array in arrays.items():
+            stream.write(struct.pack("<H", len(name) + 1) + name.encode() + b"\0" + struct.pack("<B", array.ndim))
+            stream.write(struct.pack(f"<{array.ndim}I", *array.shape))
+            kind = ("float32", "int8", "int16", "int32").index(str(array.dtype))
+            size = (kind, array.nbytes) if version > 3 else (array.itemsize, array.size)
+            stream.write(struct.pack("<BI", *size) + array.tobytes())
+        stream.write(struct.pack("<I", 0))
+    return target
+
+
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
+def test_older_versions(written, tmp_path: Path, version: int) -> None:
+    folder = written("pre", "int16")
+    older = _older(folder, tmp_path / "older", version)
+    ours, theirs = (_load(each).architecture.description.weights for each in (older, folder))  # type: ignore[attr-defined]
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"add_source_bos": True}, "add_source_bos"),
+        ({"decoder_start_token": None}, "no decoder_start_token"),
+        ({"unk_token": "<nothing>"}, "lack <nothing>"),
+    ],
+)
+def test_options_of_the_config_that_are_refused(written, tmp_path: Path, change: Any, message: str) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(ExportError, match=message):
+        _load(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"with_relative_position": True}, "relative or rotary positions"),
+        ({"activation": Activation.Tanh}, "encoder/activation 5; decoder/activation 5"),
+    ],
+)
+def test_options_of_the_spec_that_are_refused(tmp_path: Path, options: Any, message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        _load(write_ctranslate2(tmp_path / "model", **options))
+
+
+def test_a_vocabulary_that_is_shorter_than_the_table(written, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "shared_vocabulary.json").write_text(json.dumps(pieces()[:-1]))
+    with pytest.raises(ExportError, match=r"shared_vocabulary.json lists \d+ pieces, the weights \d+"):
+        _load(folder)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_files_are_refused_or_read(written, tmp_path_factory, data: st.DataObject) -> None:
+    """Truncated, flipped and inserted bytes end in an ExportError that names the file, or change numbers only."""
+    content = bytearray((written("pre", "int8") / "model.bin").read_bytes())
+    file = tmp_path_factory.mktemp("damaged") / "model.bin"
+    for _ in range(data.draw(st.integers(1, 3))):
+        near = data.draw(st.booleans())  # names and shapes are dense at the beginning
+        place = data.draw(st.integers(0, min(len(content) - 1, 400 if near else len(content) - 1)))
+        match data.draw(st.sampled_from(["cut", "flip", "insert"])):
+            case "cut":
+                del content[place:]
+            case "flip":
+                content[place] ^= 1 << data.draw(st.integers(0, 7))
+            case "insert":
+                content.insert(place, data.draw(st.integers(0, 255)))
+        if not content:
+            break
+    file.write_bytes(content)
+    with suppress(ExportError):  # any other error fails the test
+        read_spec(file).weights()
+
+
+def _entry(archive: zipfile.ZipFile, name: str, content: bytes = b"x", mode: int = 0) -> None:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
+    archive.writestr(entry, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("../out.json", 0), ("/etc/out.json", 0), ("a/../../out.json", 0), ("link.json", stat.S_IFLNK), ("C:\\x.json", 0)],
+)
+def test_paths_that_leave_a_package_are_refused(tmp_path: Path, name: str, mode: int) -> None:
+    file = tmp_path / "bad.argosmodel"
+    with zipfile.ZipFile(file, "w") as archive:
+        _entry(archive, name, mode=mode)
+    with pytest.raises(ExportError, match="has an entry that leaves its folder"):
+        load_source_model(file)
+    assert [each.name for each in tmp_path.rglob("*")] == ["bad.argosmodel"]
+
+
+def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regard_export.families.toolkits.ctranslate2_files.MAX_PACKAGE_BYTES", 2**22)
+    file = tmp_path / "bomb.argosmodel"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        _entry(archive, "model/model.bin", bytes(2**23))
+    with pytest.raises(ExportError, match="unpacks to more than"):
+        load_source_model(file)
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(1001):
+            _entry(archive, f"{number}.json")
+    with pytest.raises(ExportError, match="has 1001 entries"):
+        load_source_model(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"no zip", "is no readable package"), (b"", "is no readable package")],
+)
+def test_files_that_are_no_packages(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "bad.argosmodel").write_bytes(content)
+    with pytest.raises(ExportError, match=message):
+        load_source_model(tmp_path / "bad.argosmodel")
