@@ -34,7 +34,7 @@ from regard.values.events import Started, TokenMade
 from regard.values.maps import AttentionMap
 from regard.values.model import Model
 from regard.values.outputs import Hypothesis, ImageGrid, Timings
-from regard.values.units import Link, Span, Token, Word
+from regard.values.units import Link, OutputWarning, Segment, Span, Token, Word
 
 __all__ = [
     "AccessDenied",
@@ -60,9 +60,11 @@ __all__ = [
     "MissingExtra",
     "Model",
     "NotFound",
+    "OutputWarning",
     "Overloaded",
     "RegardError",
     "Result",
+    "Segment",
     "ServerFault",
     "Span",
     "Started",

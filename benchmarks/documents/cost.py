@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import regard
 from benchmarks.harness.process import cpu_seconds
@@ -17,13 +16,11 @@ class CostOutcome:
 
     Attributes:
         throughput: time of `raw` over that of the pipeline, of all batches.
-        median_throughput: the median over the batches.
         ms: of a sentence through the pipeline.
     """
 
     num_sentences: int
     throughput: float
-    median_throughput: float
     ms: float
 
 
@@ -31,7 +28,6 @@ def measure_cost(client: regard.Client, sources: Sequence[str], model: str, to: 
     """Sends batches of sentences both ways, in turns, so that other work on the machine slows both alike."""
     batches = [list(sources[start : start + BATCH]) for start in range(0, len(sources) - BATCH + 1, BATCH)]
     spent = {True: 0.0, False: 0.0}
-    ratios = []
     for number, batch in enumerate([*batches[:NUM_WARM_UP], *batches]):
         times = {}
         for raw in (True, False) if number % 2 else (False, True):
@@ -40,6 +36,5 @@ def measure_cost(client: regard.Client, sources: Sequence[str], model: str, to: 
             times[raw] = (cpu_seconds(process_id) or 0.0) - before
         if number >= NUM_WARM_UP:
             spent = {raw: spent[raw] + seconds for raw, seconds in times.items()}
-            ratios.append(times[True] / max(times[False], 1e-9))
     num_sentences = BATCH * len(batches)
-    return CostOutcome(num_sentences, spent[True] / spent[False], median(ratios), 1000 * spent[False] / num_sentences)
+    return CostOutcome(num_sentences, spent[True] / spent[False], 1000 * spent[False] / num_sentences)

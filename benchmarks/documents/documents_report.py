@@ -46,7 +46,6 @@ class DocumentsReport(Measurement):
         ]
         if self.cost is not None:
             rows.append(("throughput of plain sentences, over `raw`", f"{self.cost.throughput:.3f}"))
-            rows.append(("the same, median of batches", f"{self.cost.median_throughput:.3f}"))
         yield Table("Layout and cost", ("what", "kept"), rows)
 
     def notes(self) -> list[str]:

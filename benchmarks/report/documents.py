@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
+from benchmarks.documents.documents_report import DocumentsReport
 from benchmarks.export.export_report import ExportReport
 from benchmarks.hostile.hostile_report import HostileReport
 from benchmarks.html.html_report import HtmlReport
@@ -34,6 +35,7 @@ Report = (
     | MechanismsReport
     | CapacityReport
     | CommitsReport
+    | DocumentsReport
     | ExportReport
     | SoakReport
     | OverloadReport
@@ -49,6 +51,7 @@ REPORTS: dict[str, type[Report]] = {
     "mechanisms": MechanismsReport,
     "capacity": CapacityReport,
     "commits": CommitsReport,
+    "documents": DocumentsReport,
     "export": ExportReport,
     "peers": PeersReport,
     "profile": ProfileReport,

@@ -69,7 +69,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     bundles = tmp_path_factory.mktemp("bundles")
-    command = [sys.executable, "-m", "regard", "export", str(checkpoint), "-o", str(bundles / "backwards")]
+    command = [
+        sys.executable,
+        "-m",
+        "regard",
+        "export",
+        str(checkpoint),
+        "-o",
+        str(bundles / "backwards"),
+        "--unit",
+        "whole",
+    ]
     done = subprocess.run([*command, "--name", "backwards"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with served(f"--model-directories={bundles}") as process:

@@ -77,7 +77,7 @@ def check_answer(
         AnswerTooLarge: names the limit, and what makes the answer smaller.
     """
     if not options.kinds:
-        num_tokens = sum(part.array.shape[-1] for read in inputs for part in read.parts)
+        num_tokens: int = sum(part.array.shape[-1] for read in inputs for part in read.parts)
         if num_tokens <= FEW_TOKENS:  # nearly all calls are so small that nothing needs to be computed
             return num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
     # The maps of a text in segments come by segment; those of a text that was split cover it whole.

@@ -32,7 +32,7 @@ from regard_service.maps.builder import needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
 
-# Results of more parts, or that are expected to take more with the attention that they are made of, are built in a thread.
+# Results of more parts, or of more bytes with the attention that they are made of, are built in a thread.
 MAX_PARTS_ON_EVENT_LOOP = 4
 MAX_BYTES_ON_EVENT_LOOP = 1 << 18
 

@@ -41,7 +41,7 @@ class SourceText:
 
     @cached_property
     def array(self) -> Int64Array:
-        """The engine's input: int64 [source], or [2, source] with the words. Built once: several parts of a call ask."""
+        """The engine's input: int64 [source], or [2, source] with the words. Built once, as a call reads it often."""
         return self.ids if self.words is None else np.stack([self.ids, self.words])
 
 
