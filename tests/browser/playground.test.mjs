@@ -85,6 +85,18 @@ test("the page shows the API's words and weights", async () => {
   await close();
 });
 
+test("the page asks for all of its modules at once", async () => {
+  const { page, complaints, close } = await openPlayground();
+  const [loaded, preloaded] = await page.evaluate(() => [
+    performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname).filter((path) => path.endsWith(".js")),
+    [...document.querySelectorAll("link[rel=modulepreload]")].map((link) => link.getAttribute("href")),
+  ]);
+  assert.deepEqual([...new Set(loaded)].sort(), ["/assets/playground.js", ...preloaded].sort());
+  assert.equal(loaded.length, new Set(loaded).size);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("tokens arrive one after the other, each with its row", async () => {
   const { page, complaints, close } = await openPlayground();
   await page.evaluate(() => {
@@ -154,7 +166,7 @@ test("the Python program to copy runs: unary, streaming, with a picture", async 
   assert.equal((await ran()).trim(), (await textOf(page)).trim());
   assert.match(readFileSync(join(b.PAGES, "attention.html"), "utf-8"), /late/);
   await page.getByRole("checkbox", { name: "Stream" }).check();
-  assert.match(await ran(), /Started\(.*Finished\(/s);
+  assert.match(await ran(), /Started\b.*Finished\b/s);
   await page.getByRole("checkbox", { name: "Stream" }).uncheck();
   await page.getByRole("radio", { name: "Caption" }).check();
   await page.getByLabel("Picture").setInputFiles(PICTURE);
@@ -583,6 +595,20 @@ test("the calls to copy of a file translate it: curl, grpcurl, Python", async ()
   assert.match(await shown(), /"document":"'; base64 < 'it'\\''s.txt' .* regard\.v1\.AttentionService\/TranslateDocument$/s);
   await translate(page, TEXT);
   assert.match(await shown(), /AttentionService\/StreamTranslate$/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("of several files that are dropped one is translated, and the page says so", async () => {
+  const { page, complaints, close } = await openPlayground();
+  const transfer = await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    for (const name of ["a.txt", "b.txt", "c.txt"]) transfer.items.add(new File(["The garden."], name, { type: "text/plain" }));
+    return transfer;
+  });
+  await page.locator("body").dispatchEvent("drop", { dataTransfer: transfer });
+  await page.getByRole("link", { name: "Save a.de.txt" }).waitFor();
+  await page.getByText("One file at a time: a.txt was taken, 2 not").waitFor();
   assert.deepEqual(complaints, []);
   await close();
 });

@@ -290,10 +290,11 @@ function readWords(messages, text, tokens = []) {
     const gap = gapBefore(message, text, end);
     end = message.span?.end ?? end;
     const own = tokens.slice(message.tokens?.start ?? 0, message.tokens?.end ?? 0);
+    const isAdded = !message.special && !message.text; // such as the full stop that a heading gets for the model
     return {
-      text: readable(message.text ?? ""),
+      text: isAdded ? "·" : readable(message.text ?? ""),
       gap,
-      special: message.special ?? false,
+      special: isAdded || (message.special ?? false),
       probability: own.length ? Math.exp(own.reduce((sum, token) => sum + (token.logprob ?? 0), 0)) : null,
       copied: own.length > 0 && own.every((token) => token.copied),
       tokens: readRange(message.tokens),

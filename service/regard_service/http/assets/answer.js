@@ -25,6 +25,7 @@ export class Answer {
     this.element.hidden = true;
     this.#passage = new Passage((index) => this.#showSegment(index));
     this.#rendered = element("div", "passage", this.#pages[0].element, this.#pages[1].element);
+    setAttributes(this.#name, { role: "status" });
     setAttributes(this.#warnings, { "aria-label": "Warnings" });
     this.element.append(this.#warnings, this.#passage.element, this.#rendered, this.#name);
     this.#view = new View(this.element);

@@ -31,6 +31,8 @@ const TASKS = {
   TASK_CAPTIONING: { task: "caption", name: "Caption" },
 };
 
+const FILE_HINT = "Translate a file: drop it here, or choose one";
+
 const LINEAR_KINDS = ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS", "ATTENTION_KIND_ROLLOUT"];
 
 export class Composer {
@@ -89,6 +91,7 @@ export class Composer {
   /** @type {Examples} */ #examples;
   /** @type {HTMLElement} */ #drop;
   /** @type {HTMLElement} */ #fileChoice;
+  #fileHint = element("span", "", FILE_HINT);
   /** @type {(file: File) => void} */ #takePicture = () => {};
   /** @type {Call["task"]} */ #chosen = "translate";
   #words = true;
@@ -256,8 +259,7 @@ export class Composer {
       if (input.files?.length) this.#onDocument(input.files[0]);
       input.value = ""; // the same file may be chosen again
     });
-    const hint = element("span", "", "Translate a file: drop it here, or choose one");
-    const field = element("label", "file-choice", input, hint);
+    const field = element("label", "file-choice", input, this.#fileHint);
     field.title = `Files: ${ENDINGS.join(" ")}`;
     return field;
   }
@@ -308,7 +310,11 @@ export class Composer {
       if (!this.#tasks().some(([offered]) => offered === task)) return;
       if (this.#chosen !== task) this.#choose(task);
       if (task === "caption") this.#takePicture(file);
-      else this.#onDocument(file);
+      else {
+        const others = (event.dataTransfer?.files.length ?? 1) - 1;
+        this.#fileHint.textContent = others ? `One file at a time: ${file.name} was taken, ${others} not` : FILE_HINT;
+        this.#onDocument(file);
+      }
     });
   }
 }
