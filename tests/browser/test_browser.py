@@ -107,6 +107,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text.message.hypotheses[0].source_coverage.extend(alignment.sum(axis=0))
     copying = text_result(source, target)
     copying.message.hypotheses[0].tokens[7].copied = True
+    warned = text_result(source, target)
+    warned.message.warnings.add(reason=pb.WARNING_REASON_OUTPUT_CUT, message="it was cut <b>here</b>", segment=0)
     joined = text_result(["is", "?"], ["ist", "?"])
     joined.message.hypotheses[0].text = "ist?"
     joined.message.hypotheses[0].words[1].span.CopyFrom(pb.Span(start=3, end=4))
@@ -118,6 +120,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "caption": (caption, picture),
         "copying": (copying, None),
         "joined": (joined, None),
+        "warned": (warned, None),
         "large": (large_result(), None),
         "encodings": (result_in_every_encoding(), None),
     }

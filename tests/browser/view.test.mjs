@@ -92,6 +92,14 @@ test("a cell of the heatmap has the colour of its word", async () => {
   }
 });
 
+test("warnings are shown as text", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("warned"));
+  assert.deepEqual(await page.locator("ul.warnings li").allTextContents(), ["it was cut <b>here</b>"]);
+  await b.checkAccessibility(page);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test("weights of every encoding are decoded: 8, 16 and 32 bits, dense and sparse", async () => {
   const { page, complaints, close } = await b.open(b.pageUrl("encodings"));
   const [hypothesis] = b.expected("encodings").hypotheses;

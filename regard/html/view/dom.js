@@ -30,6 +30,17 @@ export function setAttributes(target, attributes) {
 }
 
 /**
+ * What may be wrong with a result, as a list; hidden if nothing is.
+ * @param {HTMLElement} list
+ * @param {string[]} messages
+ */
+export function listWarnings(list, messages) {
+  setAttributes(list, { class: "warnings", "aria-label": "Warnings" });
+  list.hidden = messages.length === 0;
+  list.replaceChildren(...messages.map((message) => element("li", "", message)));
+}
+
+/**
  * A group of radio buttons that looks like one control.
  * @template {string} Value
  */

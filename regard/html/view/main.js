@@ -2,8 +2,8 @@
  * The self-contained page: reads its result, and shows it.
  */
 
-import { element } from "./dom.js";
-import { readResult } from "./result.js";
+import { element, listWarnings } from "./dom.js";
+import { legible, readResult } from "./result.js";
 import { switchThemeWith } from "./theme.js";
 import { View } from "./view.js";
 
@@ -30,6 +30,9 @@ async function readPicture() {
   return image;
 }
 
+const warnings = element("ul");
+listWarnings(warnings, result.warnings.map(({ message }) => legible(message)));
+main.append(warnings);
 const view = new View(main);
 // The script precedes the numbers of large maps, so that the first map is visible while the browser parses them.
 document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(() => view.numbersArrived())));

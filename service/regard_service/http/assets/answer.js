@@ -5,7 +5,7 @@
 import { hasLayout, nameOf, Passage } from "./passage.js";
 import { Rendered } from "./rendered.js";
 import { isLong } from "./requests.js";
-import { element, setAttributes } from "./view/dom.js";
+import { element, listWarnings, setAttributes } from "./view/dom.js";
 import { legible, segmentOf } from "./view/result.js";
 import { View } from "./view/view.js";
 
@@ -26,7 +26,6 @@ export class Answer {
     this.#passage = new Passage((index) => this.#showSegment(index));
     this.#rendered = element("div", "passage", this.#pages[0].element, this.#pages[1].element);
     setAttributes(this.#name, { role: "status" });
-    setAttributes(this.#warnings, { "aria-label": "Warnings" });
     this.element.append(this.#warnings, this.#passage.element, this.#rendered, this.#name);
     this.#view = new View(this.element);
   }
@@ -34,7 +33,7 @@ export class Answer {
   /** @type {Passage} */ #passage;
   #pages = [new Rendered("Source as rendered"), new Rendered("Translation as rendered")];
   /** @type {HTMLElement} */ #rendered;
-  #warnings = element("ul", "warnings");
+  #warnings = element("ul");
   #name = element("p", "chosen");
   /** @type {View} */ #view;
   /** @type {Result | null} the whole one */ #result = null;
@@ -148,7 +147,6 @@ export class Answer {
 
   /** @param {import("./view/result.js").Warning[]} warnings */
   #showWarnings(warnings) {
-    this.#warnings.hidden = warnings.length === 0;
-    this.#warnings.replaceChildren(...warnings.map(({ message }) => element("li", "", legible(message))));
+    listWarnings(this.#warnings, warnings.map(({ message }) => legible(message)));
   }
 }
