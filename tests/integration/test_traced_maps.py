@@ -25,10 +25,10 @@ def result(client: regard.Client) -> Result:
 def test_every_kind_has_its_shape_and_its_rows_sum_to_1(result: Result) -> None:
     target, source = len(result.hypotheses[0].tokens), len(result.source_tokens)
     shapes = {
-        "cross": (2, 4, target, source),
+        "cross": (2, 5, target, source),
         "alignment": (target, source),
         "encoder_self": (4, 4, source, source),
-        "decoder_self": (2, 4, target, target),
+        "decoder_self": (2, 5, target, target),
         "rollout": (target, source),
     }
     found = _found(result)
@@ -52,7 +52,7 @@ def test_decoder_self_attention_merges_the_words_that_were_read(client: regard.C
     result = client.translate(TEXT, to="de", attention=TRACED, words=True)
     words, sources = len(result.hypotheses[0].words), len(result.source_words)
     found = _found(result)
-    assert found["decoder_self"].values.shape == (2, 4, words, words + 1)
+    assert found["decoder_self"].values.shape == (2, 5, words, words + 1)
     assert found["encoder_self"].values.shape == (4, 4, sources, sources)
     assert found["rollout"].values.shape == (words, sources)
     for each in found.values():
@@ -61,7 +61,7 @@ def test_decoder_self_attention_merges_the_words_that_were_read(client: regard.C
 
 def test_value_norms_change_weights(client: regard.Client) -> None:
     plain, weighed = (
-        _found(client.translate(TEXT, to="de", attention=["alignment"], weighting=norms))["alignment"].values
+        _found(client.translate(TEXT, to="de", attention=["cross"], weighting=norms))["cross"].values
         for norms in ("attention", "value_norm")
     )
     np.testing.assert_allclose(weighed.sum(-1), 1, atol=1e-3)

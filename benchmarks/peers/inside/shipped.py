@@ -47,7 +47,7 @@ def write_shipped(source: str, folder: str) -> None:
     if unlike:
         raise ValueError(f"Pegasus has no {', '.join(unlike)}")
     net: Any = PegasusForConditionalGeneration(_config(config))
-    weights = _renamed(load_file(str(Path(source) / "model.safetensors")))
+    weights = _renamed(_without_idle_heads(config, load_file(str(Path(source) / "model.safetensors"))))
     missing, unexpected = net.load_state_dict(weights, strict=False)
     missing = [
         name for name in missing if not re.search(r"embed_positions|embed_tokens|lm_head|final_logits_bias", name)
@@ -70,7 +70,7 @@ def _config(ours: dict[str, Any]) -> PegasusConfig:
         "vocab_size": ours["vocab_size"],
         "d_model": ours["width"],
         **{f"{side}_layers": ours[f"{side}_layers"] for side in SIDES},
-        **{f"{side}_attention_heads": ours["num_heads"] for side in SIDES},
+        **{f"{side}_attention_heads": ours["width"] // _head_width(ours) for side in SIDES},
         **{f"{side}_ffn_dim": ours["feed_forward_width"] for side in SIDES},
         "activation_function": "relu",
         "scale_embedding": True,
@@ -88,6 +88,27 @@ def _config(ours: dict[str, Any]) -> PegasusConfig:
         "static_position_embeddings": True,
     }
     return PegasusConfig(**options)
+
+
+def _head_width(ours: dict[str, Any]) -> int:
+    return int(ours.get("head_width") or ours["width"] // ours["num_heads"])
+
+
+def _without_idle_heads(ours: dict[str, Any], weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Drops heads that only align: Pegasus's heads together are as wide as the model.
+
+    Raises:
+        ValueError: a head beyond the model's width adds to the output.
+    """
+    width, kept = ours["width"], dict(weights)
+    for name, values in weights.items():
+        if re.search(r"_attention\.(query|key|value)\.", name):
+            kept[name] = values[:width]
+        elif name.endswith("_attention.output.weight"):
+            if values[:, width:].any():
+                raise ValueError(f"{name}: Pegasus's heads are as wide as the model together, {width}")
+            kept[name] = values[:, :width]
+    return kept
 
 
 def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -24,6 +24,9 @@ from regard_models.recipes.guided_batches import GuidedBatch
 from regard_models.recipes.training import Loss, TrainingLoop, TrainingPlan, named
 from regard_models.recipes.translation import load_translator
 
+RECIPE = "models/regard_models/recipes/alignment_head.py"
+DATA = "for the alignment head: Tatoeba sentence pairs, help pages of LibreOffice 7.4.7"
+LICENSE = "for the alignment head: MPL-2.0 (The Document Foundation and contributors) and CC BY 2.0 FR (tatoeba.org)"
 METHOD = "a head of its own, which guided alignment trains on links of IBM models"
 
 
@@ -101,8 +104,10 @@ def add_head(checkpoint: Checkpoint, head: AlignmentHead) -> Checkpoint:
         head_width=config.width_of_head,
         encoder_heads=config.encoder_heads or config.num_heads,
     )
+    described = (("data", DATA), ("license", LICENSE), ("recipe", RECIPE))
     card: dict[str, Any] = {
         **checkpoint.card,
+        **{name: "; ".join(filter(None, (checkpoint.card.get(name, ""), added))) for name, added in described},
         "alignment_heads": [[config.decoder_layers - 1, config.num_heads]],
         "alignment_method": METHOD,
         "alignment_shifted": True,

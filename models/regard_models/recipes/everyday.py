@@ -60,7 +60,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     mixture = linked_mixture(options.data, options.out, options.seed)
     rng = random.Random(options.seed)
-    tokenizer, model = _beginning(options.out, options.start, mixture.tatoeba, mixture.help, rng)
+    tokenizer, model = _beginning(options, mixture, rng)
     plan = TrainingPlan(
         options.steps, options.peak_rate, warmup_steps=options.warmup_steps, decay_steps=options.decay_steps,
         accumulate=options.accumulate, average=AVERAGE, validate_every=options.validate_every,
@@ -92,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with tatoeba and libreoffice_help")
     parser.add_argument("--out", type=Path, required=True, help="for state, log and checkpoint; continues there")
     parser.add_argument("--start", type=Path, help="checkpoint to start from")
+    parser.add_argument("--more-merges", type=int, default=MORE_MERGES, help="pieces to add to the first vocabulary")
     parser.add_argument("--steps", type=int, default=20000, help="optimizer steps, those of earlier calls included")
     parser.add_argument("--decay-steps", type=int, default=4000, help="last steps, over which the rate falls to zero")
     parser.add_argument("--warmup-steps", type=int, default=500)
@@ -105,20 +106,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _beginning(
-    out: Path, start: Path | None, tatoeba: Sequence[Pair], help_texts: Sequence[Pair], rng: random.Random
-) -> tuple[Tokenizer, Transformer]:
+def _beginning(options: argparse.Namespace, mixture: Mixture, rng: random.Random) -> tuple[Tokenizer, Transformer]:
     """The tokenizer, which later calls read, and the model that training begins with."""
+    out, start = options.out, options.start
     earlier = Checkpoint.load(start) if start else None
     base = earlier.tokenizer if earlier else None
     merges_file, file = out / "merges.txt", out / "tokenizer.json"
     if base is None:
-        base = _read_tokenizer(out / "base.json") if (out / "base.json").exists() else _train_base(tatoeba, rng)
+        base = _read_tokenizer(out / "base.json") if (out / "base.json").exists() else _train_base(mixture.tatoeba, rng)
         base.save(str(out / "base.json"))
     if merges_file.exists():
         merges = [(a, b) for a, b in (line.split(" ") for line in merges_file.read_text("utf-8").splitlines())]
     else:
-        merges = more_merges(base, _texts_for_merges(tatoeba, help_texts, rng), MORE_MERGES)
+        merges = more_merges(base, _texts_for_merges(mixture, rng), options.more_merges)
         merges_file.write_text("".join(f"{a} {b}\n" for a, b in merges), "utf-8")
     tokenizer = extend_tokenizer(base, merges, MASKS)
     tokenizer.save(str(file))
@@ -153,10 +153,10 @@ def _read_tokenizer(file: Path) -> Tokenizer:
     return tokenizer
 
 
-def _texts_for_merges(tatoeba: Sequence[Pair], help_texts: Sequence[Pair], rng: random.Random) -> list[str]:
+def _texts_for_merges(mixture: Mixture, rng: random.Random) -> list[str]:
     """Help texts as they are, and a part of the everyday sentences in capitals."""
-    capitals = [vary_names(pair, rng) for pair in rng.sample(tatoeba, len(tatoeba) // 6)]
-    texts = [text for pair in help_texts for text in (pair.source, pair.target)]
+    capitals = [vary_names(pair, rng) for pair in rng.sample(mixture.tatoeba, len(mixture.tatoeba) // 6)]
+    texts = [text for pair in mixture.help for text in (pair.source, pair.target)]
     return texts + [text.upper() for pair in capitals for text in (pair.source, pair.target)]
 
 
