@@ -56,7 +56,7 @@ def ask(client: regard.Client) -> Callable[..., regard.Result]:
         if client.model(_model(name)).task == "summarization":
             return client.summarize(text, **fixed)
         source, target = tiny_family(name).languages
-        return client.translate(text, target, source_language=source, **fixed)
+        return client.translate(text, target, source_language=source, raw=True, **fixed)
 
     return ask
 

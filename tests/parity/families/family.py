@@ -91,7 +91,8 @@ class Family:
         if task == "summarization":
             return client.summarize(raw, self.target or None, truncation="truncate", **options)
         source = self.language or None
-        return client.translate(raw, self.target, source_language=source, truncation="truncate", **options)
+        options |= {"truncation": "truncate", "raw": True}  # the original knows nothing of segments
+        return client.translate(raw, self.target, source_language=source, **options)
 
 
 def ids_of(result: regard.Result, vocab_size: int) -> list[int]:
