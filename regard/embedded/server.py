@@ -12,7 +12,7 @@ from typing import Any
 from regard.embedded.extras import load, requires_extra
 from regard.errors import RegardError
 
-_PURPOSE = "a call without a running server"
+_PURPOSE = "starting a server in this process"
 _EXTRA = "serve"
 _MAX_MESSAGE_BYTES = 512 * 2**20  # the client's limit: no message leaves this machine
 
@@ -100,7 +100,7 @@ class EmbeddedServer:
             with requires_extra(_PURPOSE, _EXTRA):
                 await server.start()
         except (service_error, start_error) as error:
-            raise RegardError(f"cannot start a server for this call: {error}") from error
+            raise RegardError(f"cannot start a server in this process: {error}") from error
         try:
             self._address.set_result(f"127.0.0.1:{server.grpc_port}")
             await self._stopping.wait()

@@ -65,9 +65,11 @@ class ModelRepository:
         self._load_all()
         missing = (self._names or frozenset()) - {entry.name for entry in self._entries}
         if missing:
-            raise NotReady(f"no model {', '.join(sorted(missing))} in {', '.join(map(str, folders))}")
+            there = ", ".join(sorted({entry.name for entry in scan(self._folders, None)}))
+            searched = ", ".join(map(str, self._folders))
+            raise NotReady(f"no model {', '.join(sorted(missing))} in {searched}; there are: {there or 'none'}")
         if not self._models:
-            log.warning("there is no model to serve in %s", ", ".join(map(str, folders)))
+            log.warning("there is no model to serve in %s", ", ".join(map(str, self._folders)))
 
     def _load_all(self) -> None:
         """Loads the newest version of each name that can be served. A bad bundle is refused; the others serve."""

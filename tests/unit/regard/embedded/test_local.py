@@ -39,7 +39,10 @@ def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
         regard.local(tmp_path)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         regard.local(tmp_path / "none")
-    with pytest.raises(regard.RegardError, match="everyone"):
+
+
+def test_an_unknown_name_is_refused_with_the_names_that_there_are() -> None:
+    with pytest.raises(regard.RegardError, match=r"in this process: no model everyone in .*; there are: everyday, "):
         regard.local("everyone")
 
 
