@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,20 @@ from tests.system.installed import (
 
 MAX_CLIENT_BYTES = 1_000_000
 ZOO = REPOSITORY / "models" / "zoo"
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+XLIFF = '<xliff version="2.0" srcLang="en" xmlns="urn:oasis:names:tc:xliff:document:2.0"><file id="f">{}</file></xliff>'
+# A file of each format that has a library or a reader of its own, with one sentence in it.
+FILES = {
+    "a.txt": "{}",
+    "a.md": "# {}\n\n| a |\n|---|\n| 1 |",
+    "a.html": "<p>{}</p>",
+    "a.srt": "1\n00:00:01,000 --> 00:00:02,000\n{}\n",
+    "a.vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n",
+    "a.ass": "[Events]\nFormat: Layer, Start, End, Text\nDialogue: 0,0:00:01.00,0:00:02.00,{}\n",
+    "a.po": 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "{}"\nmsgstr ""\n',
+    "a.json": '{{"key": "{}"}}',
+    "a.xlf": XLIFF.format('<unit id="u"><segment><source>{}</source></segment></unit>'),
+}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +161,40 @@ def test_a_server_runs_in_a_folder_with_packages_of_those_names(with_server: Env
         assert (done.returncode, first_model(done.stdout)) == (0, "everyday*")
         done = with_server.run("translate", "Where is the library?", "--to", "de", "--server", target, folder=project)
         assert (done.returncode, done.stdout) == (0, "Wo ist die Bibliothek?\n")
+
+
+def test_a_server_translates_every_kind_of_text_with_nothing_but_what_it_requires(
+    with_server: Environment, project: Path
+) -> None:
+    """Each kind of text has libraries of its own, which the server imports when they are needed, or before."""
+    sentence, translation = "Where is the library?", "Wo ist die Bibliothek?"
+    write_files(project, sentence)
+    names = [*FILES, "a.docx"]
+    with served(with_server, project) as target:
+        call = ("translate", "--server", target, "--to", "de-AT")
+        done = with_server.run(*call, sentence, "--from", "auto", "--protect", "[0-9]{3}", folder=project)
+        assert (done.returncode, done.stdout) == (0, f"{translation}\n"), done.stderr
+        done = with_server.run(*call, f"<p>{sentence}</p>", "--format", "html", folder=project)
+        assert (done.returncode, done.stdout) == (0, f"<p>{translation}</p>\n"), done.stderr
+        done = with_server.run(*call, *names, "-o", "out", folder=project)
+        assert done.returncode == 0, done.stderr
+    for name in FILES:
+        assert translation in (project / "out" / name).read_text(encoding="utf-8"), name
+    with zipfile.ZipFile(project / "out" / "a.docx") as archive:
+        assert translation in archive.read("word/document.xml").decode()
+
+
+def write_files(folder: Path, sentence: str) -> None:
+    """Writes a file of every format, with one sentence in it."""
+    for name, content in FILES.items():
+        (folder / name).write_text(content.format(sentence), encoding="utf-8")
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    types = "http://schemas.openxmlformats.org/package/2006/content-types"
+    with zipfile.ZipFile(folder / "a.docx", "w") as archive:
+        part = f'<Override PartName="/word/document.xml" ContentType="{kind}"/>'
+        archive.writestr("[Content_Types].xml", f'<Types xmlns="{types}">{part}</Types>')
+        body = f"<w:body><w:p><w:r><w:t>{sentence}</w:t></w:r></w:p></w:body>"
+        archive.writestr("word/document.xml", f'<w:document xmlns:w="{WORD}">{body}</w:document>')
 
 
 def first_model(table: str) -> str:
