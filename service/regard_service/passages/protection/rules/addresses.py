@@ -22,6 +22,11 @@ _URL = either(
 
 _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}+)\.)"
 _EMAIL = rf"(?<![\w.+%-])[\w.+%'-]{{1,64}}+@{_LABEL}{{1,8}}[A-Za-z][A-Za-z0-9-]{{0,22}}+(?<=[A-Za-z0-9]{{2}})(?!\w)"
+# The angle brackets around an address belong to it (RFC 3986, appendix C; RFC 5322, section 3.4): models write others.
+_BRACKETED = either(
+    r"<[A-Za-z][A-Za-z0-9+.-]{1,19}+:[^\s<>]{1,2000}+>",
+    rf"<{_EMAIL}>",
+)
 
 _EXTENSION = (
     r"(?i:7z|aac|apk|asc|asm|avi|avif|bak|bash|bat|bib|bin|bmp|bz2|cab|cfg|class|cmd|conf|cpp|cs|css|csv|cxx|dat|db|deb"
@@ -47,5 +52,5 @@ _PATH = either(
     r"(?<![\w\\])(?:[A-Za-z]:|\\\\[\w.$-]{1,64}+)(?:[\\/][^\s\\/:*?\"<>|]{0,200}+)++",  # C:\a, \\host\share
 )
 
-RULES: tuple[Rule, ...] = ((_URL, Kind.ADDRESS), (_EMAIL, Kind.ADDRESS))
+RULES: tuple[Rule, ...] = ((_BRACKETED, Kind.ADDRESS), (_URL, Kind.ADDRESS), (_EMAIL, Kind.ADDRESS))
 FILE_RULES: tuple[Rule, ...] = ((_FILE, Kind.ADDRESS), (_PATH, Kind.ADDRESS))

@@ -20,6 +20,9 @@ ADDRESSES = [
     "mailto:anna@example.com",
     "anna@example.com",
     "first.last+tag@mail.example.co.uk",
+    "<https://example.org/a?b=1>",
+    "<mailto:anna@example.com>",
+    "<anna@example.com>",
     "report_2024.pdf",
     "archive.tar.gz",
     "README.md",
@@ -157,7 +160,7 @@ def test_findings_are_in_order_and_hold_something(text: str) -> None:
     "unit",
     [
         "{", "{{", "{a,b,{", "{a{", "a@", "a", "[A ", "%", "%1$", "a.", "a_", "1,", "1-", "/a", "`", "`a", "😀\u200d",
-        "&a", "<a ",
+        "&a", "<a ", "<aa:", "<a@a.aa",
         "http://", "http://a", ")", "(", "A-1-", ":a", "1", "a-", "a1-", "aB", r"\\a", "+1 1", "1.1.", "$", "@a",
         "1 ", "#", "\\",
         "a/b.", "--a=", "[1,", "=A(", "x", "0x", "1:2", "A1_",
