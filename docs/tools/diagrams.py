@@ -64,10 +64,10 @@ REQUEST = {
     "join": Box(504, 234, 222, 84, "8. Join", ["a row of the running batch;", "with beam width k, k slots"]),
     "step": Box(504, 364, 222, 68, "9. Step", ["one decoder position for all", "slots: candidates, attention"]),
     "search": Box(504, 456, 222, 68, "10. Search", ["greedy, beam or sampling: a", "token for every slot"]),
-    "history": Box(504, 548, 222, 68, "11. Map history", ["keeps cross-attention where", "the request asked for maps"]),
+    "history": Box(504, 548, 222, 68, "11. Map history", ["keeps cross-attention where", "the request names maps"]),
     "result": Box(504, 692, 222, 68, "12. Result", ["tokens, scores, maps; row and", "permit are free again"]),
     "trace": Box(292, 684, 170, 68, "Trace graph", ["for self-attention", "and rollout only"]),
-    "assembly": Box(28, 692, 222, 68, "13. Assembly", ["tokens to text and words; the", "maps that were asked for"]),
+    "assembly": Box(28, 692, 222, 68, "13. Assembly", ["tokens to text and words; the", "maps of the request"]),
     "write": Box(28, 590, 222, 68, "14. Convert", ["domain to message; numbers to", "float32, float16 or uint8"]),
     "out": Box(28, 488, 222, 68, "15. Bytes out", ["or an error: a gRPC status,", "over HTTP problem JSON"]),
 }  # fmt: skip

@@ -12,7 +12,7 @@ DocumentLike = str | PathLike[str] | bytes
 """A file's path, or its bytes."""
 
 OnProgress = Callable[[int, int], None]
-"""Is told how many texts of a document are translated, and how many there are."""
+"""Takes the number of a document's texts that are translated, and the number of all."""
 
 
 def translate_document(document: DocumentLike, to: str, options: DocumentOptions) -> pb.TranslateDocumentRequest:

@@ -75,8 +75,8 @@ class CallOptions(GenerationOptions, AttentionOptions, total=False):
 class TextOptions(CallOptions, total=False):
     """Options of calls with texts: also what to do with a text that is too long.
 
-    `control_tokens` names special tokens of the model (`Model.control_tokens`) that are read as such where they stand
-    in the texts; otherwise they are text.
+    `control_tokens` names special tokens of the model (`Model.control_tokens`) that the texts may contain; otherwise
+    they are text.
     """
 
     truncation: Truncation | None

@@ -201,7 +201,7 @@ control_token_option = click.option(
     "control_tokens",
     multiple=True,
     metavar="TOKEN",
-    help='Special token of the model, such as "<hl>", to read as such in the texts; may be repeated.',
+    help='Special token of the model, such as "<hl>", which the texts may contain; may be repeated.',
 )
 
 

@@ -537,7 +537,7 @@ class TranslateRequest(_message.Message):
 
     @_builtins.property
     def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tokens of the model's `control_tokens` that are read as such wherever they stand in the texts: "a <hl> b" then gives
+        """Tokens of the model's `control_tokens` that the texts may contain, wherever they stand: "a <hl> b" then gives
         the model its token <hl>, which otherwise is text like any other. At most 256, each at most once.
         """
 
@@ -636,7 +636,7 @@ class StreamTranslateRequest(_message.Message):
 
     @_builtins.property
     def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+        """Tokens of the model's `control_tokens` that the text may contain, as in TranslateRequest."""
 
     def __init__(
         self,
@@ -745,7 +745,7 @@ class SummarizeRequest(_message.Message):
 
     @_builtins.property
     def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tokens of the model's `control_tokens` that are read as such in the texts, as in TranslateRequest."""
+        """Tokens of the model's `control_tokens` that the texts may contain, as in TranslateRequest."""
 
     def __init__(
         self,
@@ -832,7 +832,7 @@ class StreamSummarizeRequest(_message.Message):
 
     @_builtins.property
     def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tokens of the model's `control_tokens` that are read as such in the text, as in TranslateRequest."""
+        """Tokens of the model's `control_tokens` that the text may contain, as in TranslateRequest."""
 
     def __init__(
         self,

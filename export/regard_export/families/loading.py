@@ -95,13 +95,13 @@ def _refuse_equal_targets(model: SourceModel) -> None:
     prefixes = model.source.prefix_ids if isinstance(model.source, TextSource) else {}
     for target in model.target_languages:
         prefix = prefixes.get(target, prefixes.get("", ()))
-        told = (prefix, model.target.forced_first_id(target))
-        if told in first:
+        frame = (prefix, model.target.forced_first_id(target))
+        if frame in first:
             raise ExportError(
-                f"nothing tells the target languages {first[told]} and {target} apart: give the text that precedes an "
+                f"nothing tells the target languages {first[frame]} and {target} apart: give the text that precedes an "
                 f"input of each, --prefix {target}=TEXT, or one of them alone: --languages SOURCE-{target}"
             )
-        first[told] = target
+        first[frame] = target
 
 
 def load_options_of(manifest: Manifest) -> LoadOptions:

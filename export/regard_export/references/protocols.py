@@ -95,7 +95,7 @@ class ControlTokenReference(TextReference, Protocol):
     """An original model of texts that may hold control tokens."""
 
     def read_control_tokens(self, text: str, key: str) -> list[int]:
-        """As `tokenize`, but every special token in the text is read as such."""
+        """As `tokenize`, but special tokens in the text are read as tokens."""
 
 
 @runtime_checkable

@@ -36,19 +36,6 @@ def vary_names(pair: Pair, rng: random.Random, *, keep: float = 0.1) -> Pair:
     return Pair(pattern.sub(name, pair.source), pattern.sub(name, pair.target), pair.language, pair.links)
 
 
-def join_neighbours(pairs: list[Pair], rng: random.Random, share: float) -> list[Pair]:
-    """Adds `share` x len(pairs) examples of two or three sentences, to train on longer texts too."""
-    by_language: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        by_language.setdefault(pair.language, []).append(pair)
-    joined = []
-    for _ in range(int(share * len(pairs))):
-        group = by_language[rng.choice(pairs).language]
-        parts = [rng.choice(group) for _ in range(rng.choice((2, 2, 3)))]
-        joined.append(Pair(" ".join(p.source for p in parts), " ".join(p.target for p in parts), parts[0].language))
-    return pairs + joined
-
-
 @dataclass(frozen=True)
 class Batch:
     """Padded token ids.

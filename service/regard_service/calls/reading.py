@@ -36,7 +36,7 @@ class PassageReader:
         ratios: how long outputs usually are.
         markup: the format of texts with tags; None for plain ones.
         kept: the caller's ranges that are copied, by the index of their text.
-        control_tokens: those of the model's that are read as such.
+        control_tokens: those of the model's that the texts may contain.
     """
 
     reader: SourceReader

@@ -49,14 +49,14 @@ def open_gettext(data: bytes, options: DocumentOptions) -> Document:
     decoded = decode(data, "" if charset == "CHARSET" else charset or options.charset)
     entries = read_entries(decoded.text)
     header = next((each for each in entries if each.id == "" and each.context is None), None)
-    messages = [m for entry in entries if _is_wanted(entry, options) for m in _messages(entry)]
+    messages = [m for entry in entries if _is_to_translate(entry, options) for m in _messages(entry)]
     _check_language(header, entries, options)
     _, notes = bounded([Place((each.unit,), (), lambda _: ()) for each in messages], options)
     short = [each for each in messages if len(each.unit.text) <= options.max_unit_characters]
     return _GettextDocument(decoded, header, short, options, notes)
 
 
-def _is_wanted(entry: Entry, options: DocumentOptions) -> bool:
+def _is_to_translate(entry: Entry, options: DocumentOptions) -> bool:
     return bool(entry.id) and entry.place is not None and (options.replaces_existing or not entry.is_translated)
 
 
@@ -75,10 +75,10 @@ def _messages(entry: Entry) -> Iterator[_Message]:
 def _check_language(header: Entry | None, entries: Sequence[Entry], options: DocumentOptions) -> None:
     """Raises InvalidInput if the file's translations are in another language, which the new ones would join."""
     found = _field(header, "Language").partition("_")[0].lower()
-    wanted = options.target_language.replace("_", "-").partition("-")[0].lower()
+    target = options.target_language.replace("_", "-").partition("-")[0].lower()
     has_others = any(entry.id and entry.is_translated for entry in entries) and not options.replaces_existing
-    if found and wanted and found != wanted and has_others:
-        raise refused(f"has translations into {found!r} already; the call asks for {wanted!r}")
+    if found and target and found != target and has_others:
+        raise refused(f"has translations into {found!r} already; the call asks for {target!r}")
 
 
 def _field(header: Entry | None, name: str) -> str:

@@ -196,11 +196,11 @@ def shared(words: Sequence[Word], shares: Sequence[int]) -> list[Sequence[Word]]
     ends = [0]
     for word in words:
         ends.append(ends[-1] + word.width + word.is_spaced)
-    scale, wanted, cuts = ends[-1] / max(1, sum(shares)), 0.0, [0]
+    scale, ideal, cuts = ends[-1] / max(1, sum(shares)), 0.0, [0]
     for index, share in enumerate(shares[:-1], 1):
-        wanted += share * scale
+        ideal += share * scale
         candidates = range(cuts[-1] + 1, len(words) - (len(shares) - index) + 1)
-        cuts.append(min(candidates, key=lambda cut: abs(ends[cut] - wanted) - _bonus(words[cut - 1], share * scale)))
+        cuts.append(min(candidates, key=lambda cut: abs(ends[cut] - ideal) - _bonus(words[cut - 1], share * scale)))
     return [words[start:end] for start, end in zip(cuts, [*cuts[1:], len(words)], strict=True)]
 
 

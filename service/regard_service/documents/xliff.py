@@ -81,11 +81,11 @@ class _Reader:
         if element.name != ("xliff" if self._is_second else "file") or not self._options.target_language:
             return
         found = element.attributes.get(name, "")
-        wanted = self._options.target_language
-        if found and found.lower().partition("-")[0] != wanted.lower().partition("-")[0]:
-            raise refused(f"is to be translated into {found!r}; the call asks for {wanted!r}")
+        target = self._options.target_language
+        if found and found.lower().partition("-")[0] != target.lower().partition("-")[0]:
+            raise refused(f"is to be translated into {found!r}; the call asks for {target!r}")
         if not found:
-            tag = with_attribute(self._source(element.start), name, wanted)
+            tag = with_attribute(self._source(element.start), name, target)
             yield Place((), (element.start,), lambda _: [tag])
 
     def _unit(self, element: Element, name: str) -> Iterator[Place]:
@@ -103,7 +103,7 @@ class _Reader:
             yield self._place(element, source, target, units, _Target(self._text, inner, worded))
 
     def _is_open(self, element: Element, target: Element | None) -> bool:
-        """Whether there is no translation yet, or a new one is wanted."""
+        """Whether there is no translation yet, or the call replaces translations."""
         if element.attributes.get("approved") == "yes" and not self._options.replaces_existing:
             return False
         if target is None or self._options.replaces_existing or not self._source(target.inner).strip():

@@ -96,7 +96,7 @@ class TranslateCall(Call):
     """Texts to translate; a language "" stands for the model's only one.
 
     Attributes:
-        control_tokens: special tokens of the model that are read as such where they stand in the texts.
+        control_tokens: special tokens of the model that the texts may contain.
     """
 
     texts: tuple[str, ...] = ()

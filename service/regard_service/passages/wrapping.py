@@ -48,12 +48,12 @@ class UnwrappedText:
         first = 0
         for number, span in enumerate(self.breaks):
             num_after = len(self.breaks) - number - 1
-            wanted = span.start / len(original) * len(target)
+            ideal = span.start / len(original) * len(target)
             candidates = range(first, max(first, len(spaces) - num_after))
             if not candidates:
                 places.append((Span(len(target), len(target)), original[slice(*span)]))
                 continue
-            best = min(candidates, key=lambda index: abs(spaces[index].start - wanted))
+            best = min(candidates, key=lambda index: abs(spaces[index].start - ideal))
             places.append((spaces[best], original[slice(*span)]))
             first = best + 1
         return places

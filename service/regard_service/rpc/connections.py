@@ -23,15 +23,15 @@ def close_connection(peer: str) -> bool:
     host, _, port = unquote(address).rpartition(":")
     if kind not in ("ipv4", "ipv6") or not port.isdigit():
         return False
-    wanted = host.strip("[]"), int(port)
+    remote = host.strip("[]"), int(port)
     try:
         numbers = os.listdir(OPEN_FILES)
     except OSError:
         return False
-    return any(_shut_down(int(number), wanted) for number in numbers)
+    return any(_shut_down(int(number), remote) for number in numbers)
 
 
-def _shut_down(number: int, wanted: tuple[str, int]) -> bool:
+def _shut_down(number: int, remote: tuple[str, int]) -> bool:
     try:
         duplicate = os.dup(number)
     except OSError:
@@ -43,7 +43,7 @@ def _shut_down(number: int, wanted: tuple[str, int]) -> bool:
         return False
     with connection, suppress(OSError, TypeError, ValueError):
         host, port = connection.getpeername()[:2]
-        if (host.removeprefix(IPV4_MAPPED), port) == wanted:
+        if (host.removeprefix(IPV4_MAPPED), port) == remote:
             connection.shutdown(socket.SHUT_RDWR)
             return True
     return False

@@ -87,7 +87,7 @@ class SourceReader:
             field: the text's path in the request, for errors.
             key: target language or style.
             language: the source language, for models that read its name.
-            control_tokens: those of the manifest's that are read as such in this text.
+            control_tokens: those of the manifest's that this text may contain.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long and truncation is "reject".

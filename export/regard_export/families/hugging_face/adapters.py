@@ -129,28 +129,28 @@ def _read_adapter(folder: Path, is_pickle_trusted: bool) -> Adapter:
     return adapter
 
 
-def _find_base(folder: Path, wanted: str, chosen: str | None) -> tuple[str, Path]:
+def _find_base(folder: Path, named: str, chosen: str | None) -> tuple[str, Path]:
     """The base's name and folder: the caller's, else the model beside the adapter, else what the adapter names."""
     has_model = (folder / "config.json").is_file() and any(
         file.name not in WEIGHT_FILES for pattern in BASE_WEIGHTS for file in folder.glob(pattern)
     )
-    found = next((place for place in (Path(wanted), folder / wanted) if wanted and place.is_dir()), None)
+    found = next((place for place in (Path(named), folder / named) if named and place.is_dir()), None)
     if has_model and chosen is None:
-        if wanted and (found is None or found.resolve() != folder.resolve()):
+        if named and (found is None or found.resolve() != folder.resolve()):
             raise ExportError(
-                f"{folder} holds a model, and beside it an adapter of {wanted}: name the one that is adapted, "
-                f"--base {folder} or --base {wanted}; or move the adapter's files away to export the model alone"
+                f"{folder} holds a model, and beside it an adapter of {named}: name the one that is adapted, "
+                f"--base {folder} or --base {named}; or move the adapter's files away to export the model alone"
             )
         return folder.name, folder
     if found is not None:
-        return wanted, found
-    if not wanted:
+        return named, found
+    if not named:
         raise ExportError(f"{folder} holds an adapter, which names no base model: name its folder, --base FOLDER")
     try:
-        return wanted, find_checkpoint(wanted, None).path
+        return named, find_checkpoint(named, None).path
     except ExportError as error:
         raise ExportError(
-            f"{folder} holds an adapter of {wanted}, which is not found: name its folder, --base FOLDER ({error})"
+            f"{folder} holds an adapter of {named}, which is not found: name its folder, --base FOLDER ({error})"
         ) from error
 
 

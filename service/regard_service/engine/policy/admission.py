@@ -176,18 +176,19 @@ class Admission:
             slowness = 1.0 if was_read else self._slowness.value
             self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now)
 
-    def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], wanted: int, num_reserved: int) -> int:
-        """Returns how many of a call's requests may wait together: what there is room for, up to the number wanted.
+    def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], num_requests: int, num_reserved: int) -> int:
+        """Returns how many of a call's requests may wait together: those for which there is room.
 
         A call has more requests than inputs if its texts have several segments. It is not refused because the queue has
         no room for all of them at once: they enter it one after the other.
 
         Args:
+            num_requests: the most that may wait together.
             num_reserved: places that the call holds already, one for each input; never fewer are returned.
         """
-        least = min(wanted, num_reserved)
+        least = min(num_requests, num_reserved)
         caller = incoming[0][1].caller
-        num_places = max(least, min(wanted, self._num_free(caller, num_reserved)))
+        num_places = max(least, min(num_requests, self._num_free(caller, num_reserved)))
         left = self._limits.max_tokens - self.waiting.num_tokens
         for number, (lane, request) in enumerate(incoming[:num_places]):
             left -= lane.expected_tokens(request)
