@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from own_server import server
-from real_translator import exported_student, show_paragraph
+from real_translator import exported_student, show_page, show_paragraph
 from rich.console import Console
 
 import regard
@@ -149,6 +149,7 @@ def main() -> None:
     ):
         if student is not None:
             show_paragraph(console, client)
+            show_page(console, client)
         translate(console, client)
         caption(console, client)
         summarize(console, client)

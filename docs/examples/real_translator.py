@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import regard
@@ -30,6 +31,11 @@ PARAGRAPH = (
     "Farmers and small companies fear that the new rules will make energy more expensive.",
     "A decision is expected by the end of the year.",
 )
+PAGE = """\
+<h1>The library is closed</h1>
+<p>We open <b>again</b> on <a href="https://library.example/hours">Monday morning</a>.</p>
+<!-- until then -->
+<p>Please write to library@example.com, or use the <code>renew</code> command.</p>"""
 
 
 def find_student() -> Path | None:
@@ -98,3 +104,10 @@ def show_paragraph(console: Console, client: regard.Client) -> None:
         f"{first.source_words[link.source].text} = {first.best.words[link.target].text}" for link in first.best.links
     ]
     console.print(f"links: {', '.join(pairs)}", highlight=False)
+
+
+def show_page(console: Console, client: regard.Client) -> None:
+    """Translates a page of HTML: tags go with their words, what is no language is copied, all else stays."""
+    result = client.translate(PAGE, to=LANGUAGE, model=NAME, format="html")
+    console.print(f"\n[bold]a page of HTML[/bold]\n{escape(PAGE)}", highlight=False)
+    console.print(f"{LANGUAGE}:\n[bold green]{escape(result.text)}[/bold green]", highlight=False)
