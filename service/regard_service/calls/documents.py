@@ -95,6 +95,7 @@ class _Run:
             groups.setdefault((unit.text, unit.format), []).append(index)
         waiting = iter(groups.values())
         running = {asyncio.ensure_future(self._run(group)) for group in islice(waiting, WINDOW)}
+        done: set[asyncio.Future[int]] = set()
         num_done = 0
         try:
             while running:
@@ -105,7 +106,8 @@ class _Run:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            # Several units may fail at once: the first error ends the call, and the others are no news for the log.
+            await asyncio.gather(*running, *done, return_exceptions=True)
 
     async def _run(self, group: Sequence[int]) -> int:
         """Translates equal units; returns how many they are."""

@@ -1,6 +1,7 @@
 """Documents through the data plane: a window of units, errors of one unit, of all, and overload."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -188,3 +189,17 @@ async def test_a_document_without_texts_is_itself_and_asks_no_model() -> None:
 async def test_a_file_of_another_format_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^document: is not JSON"):
         await events_of(DocumentCall(document=b"x", media_type="json"), Model())
+
+
+async def test_units_that_fail_at_once_leave_nothing_for_the_log() -> None:
+    """asyncio logs the error of a task that nobody reads, with a traceback."""
+
+    def refuse(text: str) -> Result:
+        raise ModelNotFound(f"no model for {text}")
+
+    unread: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
+    with pytest.raises(ModelNotFound):
+        await events_of(messages("one", "two", "three"), Model(refuse))
+    gc.collect()  # asyncio notices when it deletes the task
+    assert unread == []
