@@ -95,7 +95,7 @@ class _Run:
             groups.setdefault((unit.text, unit.format), []).append(index)
         waiting = iter(groups.values())
         running = {asyncio.ensure_future(self._run(group)) for group in islice(waiting, WINDOW)}
-        done: set[asyncio.Future[int]] = set()
+        done: set[asyncio.Task[int]] = set()
         num_done = 0
         try:
             while running:
