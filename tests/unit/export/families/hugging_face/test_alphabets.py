@@ -56,7 +56,7 @@ def test_outputs_are_in_their_own_alphabet(checkpoint: Path, tmp_path: Path) -> 
     source = [1, *(LETTERS.index(letter, 4) for letter in "transformer"), 2]
     written = net.generate(torch.tensor([source]), max_new_tokens=12, max_length=None)[0, 1:].tolist()
     with serving(tmp_path / "bundles") as client:
-        result = client.translate("transformer", "ipa", num_beams=1, max_new_tokens=12)
+        result = client.translate("transformer", "ipa", num_beams=1, max_new_tokens=12, raw=True)
     assert [token.id for token in result.source_tokens] == source
     assert result.text == "".join(SOUNDS[i] for i in written if 4 <= i < len(SOUNDS))
     assert [token.id for token in result.best.tokens] == written[: len(result.best.tokens)]

@@ -113,7 +113,9 @@ def test_a_long_source_and_prefixes_the_whole_way(checkpoints, tmp_path: Path, m
     assert (dict(again.prefixes), again.max_source_tokens) == (dict(PREFIXES), 2500)
     text = "Where is the library? " * 110
     with serving(out.parent) as client:
-        found = {target: client.translate(text, target, num_beams=1, max_new_tokens=2) for target, _ in PREFIXES}
+        found = {
+            target: client.translate(text, target, num_beams=1, max_new_tokens=2, raw=True) for target, _ in PREFIXES
+        }
     tokenizer = open_tokenizer(checkpoints("mt5"))
     for target, prefix in PREFIXES:
         ids = [token.id for token in found[target].source_tokens]
