@@ -328,3 +328,10 @@ def test_protected_white_space_between_two_words_is_not_overwritten() -> None:
     written = protected.restore(AlignedText(source, source, tokens, tokens, np.eye(250, dtype=np.float32))).target
     for character in set(text):
         assert written.count(character) >= sum(text[span.start] == character for span in spans)
+
+
+def test_a_mark_does_not_take_a_space_that_is_protected() -> None:
+    options = replace(GERMAN, spans=(Span(2, 3), Span(5, 6)))
+    assert protect("ok :) ok", options).edited.original == "ok :) ok"
+    written = restored("ok :) ok", "ok Hugo ok", options=options)
+    assert written.count(":)") == 1
