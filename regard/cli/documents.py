@@ -50,7 +50,7 @@ def are_files(arguments: Sequence[str]) -> bool:
 
 def _exists(argument: str) -> bool:
     try:
-        return Path(argument).exists()
+        return argument != "" and Path(argument).exists()  # Path("") is the current folder
     except (OSError, ValueError):  # too long for a name, or with a NUL
         return False
 

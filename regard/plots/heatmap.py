@@ -48,7 +48,8 @@ def plot_attention_weights(
         input_tokens: the source: labels of the columns.
         output_tokens: the target: labels of the rows.
         largest: the weight of the strongest colour; None is the largest of these weights.
-        window: most rows and columns of a panel; a larger map is split into several panels.
+        window: most rows and columns of a panel; a larger map is split into several panels. Panels without any weight,
+            between different segments of a text, are left out.
 
     Raises:
         ValueError: the weights' shape does not match the tokens, or they are not finite.
@@ -58,7 +59,7 @@ def plot_attention_weights(
     values = as_weights(weights, len(targets), len(sources))
     if window < 1:
         raise ValueError(f"window must be at least 1; it is {window}")
-    sheet = _Sheet.layout(sources, targets, window, title)
+    sheet = _Sheet.layout(sources, targets, values, window, title)
     figure = ShownFigure(figsize=(sheet.width, sheet.height), facecolor=colours.paper)
     vmax = largest if largest is not None else float(values.max()) or 1.0
     axes = None
@@ -84,6 +85,10 @@ class _Panel:
     height: float
 
 
+_Line = tuple[slice, list[slice]]
+"""The rows of a line of panels, and the columns of each panel."""
+
+
 @dataclass(frozen=True)
 class _Sheet:
     """The layout, in inches.
@@ -95,7 +100,7 @@ class _Sheet:
         left, top: room for the labels of rows and columns.
         right: room for slanted labels beyond the last column.
         title_height: 0 without a title.
-        row_cuts, column_cuts: the panels' first rows and columns, and the ends of the last ones.
+        lines: the lines of panels: their rows, and each panel's columns.
         families: font families of the labels.
     """
 
@@ -106,12 +111,13 @@ class _Sheet:
     top: float
     right: float
     title_height: float
-    row_cuts: tuple[int, ...]
-    column_cuts: tuple[int, ...]
+    lines: Sequence[_Line]
     families: list[str]
 
     @classmethod
-    def layout(cls, sources: Sequence[Label], targets: Sequence[Label], window: int, title: str | None) -> "_Sheet":
+    def layout(
+        cls, sources: Sequence[Label], targets: Sequence[Label], values: Float32Array, window: int, title: str | None
+    ) -> "_Sheet":
         longest = min(window, max(len(sources), len(targets)))
         cell, font_size = (0.5, 10.0) if longest <= 8 else (0.36, 9.0) if longest <= 20 else (0.25, 7.5)
         ruler = Ruler([*sources, *targets])
@@ -128,41 +134,29 @@ class _Sheet:
             top=_LABEL_GAP + (slanted_height if is_slanted else 1.4 * line),
             right=max(0.0, longest_source * math.cos(_SLANT) - cell / 2) if is_slanted else 0.0,
             title_height=0.0 if title is None else _TITLE_HEIGHT,
-            row_cuts=_cuts(len(targets), window),
-            column_cuts=_cuts(len(sources), window),
+            lines=_lines(values, window),
             families=ruler.families,
         )
 
     @property
     def width(self) -> float:
-        widest = max(
-            sum(self._width(part) for part in line) + (len(line) - 1) * _PANEL_GAP for _, line in self._lines()
-        )
+        widest = max(sum(self._width(part) for part in line) + (len(line) - 1) * _PANEL_GAP for _, line in self.lines)
         return 2 * _MARGIN + widest + max(self.right, _BAR_GAP + _BAR_WIDTH + _BAR_LABEL_WIDTH)
 
     @property
     def height(self) -> float:
-        lines = [self._height(rows) for rows, _ in self._lines()]
+        lines = [self._height(rows) for rows, _ in self.lines]
         return 2 * _MARGIN + self.title_height + sum(lines) + (len(lines) - 1) * _PANEL_GAP
 
     def panels(self) -> Iterator[_Panel]:
         y = self.height - _MARGIN - self.title_height
-        for rows, line in self._lines():
+        for rows, line in self.lines:
             y -= self._height(rows)
             x = _MARGIN
             for columns in line:
                 yield _Panel(rows, columns, x + self.left, y, self._cells(columns), self._cells(rows))
                 x += self._width(columns) + _PANEL_GAP
             y -= _PANEL_GAP
-
-    def _lines(self) -> list[tuple[slice, list[slice]]]:
-        """The lines of panels: rows, and each panel's columns. With one range of rows, each line has one panel."""
-        rows, columns = (
-            list(itertools.starmap(slice, itertools.pairwise(c))) for c in (self.row_cuts, self.column_cuts)
-        )
-        if len(rows) == 1:
-            return [(rows[0], [part]) for part in columns]
-        return [(part, columns) for part in rows]
 
     def _width(self, columns: slice) -> float:
         return self.left + self._cells(columns)
@@ -177,6 +171,19 @@ class _Sheet:
     def fraction(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
         """A rectangle in fractions of the figure, as matplotlib expects it."""
         return x / self.width, y / self.height, width / self.width, height / self.height
+
+
+def _lines(values: Float32Array, window: int) -> list[_Line]:
+    """Returns the lines of panels, without those that hold no weight. With one range of rows, a line has one panel."""
+    rows, columns = ([slice(*ends) for ends in itertools.pairwise(_cuts(n, window))] for n in values.shape)
+    if len(rows) == 1:
+        return [(rows[0], [part]) for part in _weighted(values, columns)]
+    return [(part, _weighted(values[part], columns)) for part in rows]
+
+
+def _weighted(values: Float32Array, columns: list[slice]) -> list[slice]:
+    """Returns the ranges of columns that hold weights; the first one if none does."""
+    return [part for part in columns if values[:, part].any()] or columns[:1]
 
 
 def _cuts(length: int, window: int) -> tuple[int, ...]:

@@ -207,6 +207,18 @@ def test_a_sentence_that_is_too_long_is_cut_and_nothing_of_it_lost(client: regar
     assert "source_truncated" in {warning.reason for warning in cut.warnings}
 
 
+def test_a_sentence_is_cut_into_no_more_parts_than_it_needs(client: regard.Client) -> None:
+    """A part that gets a full stop was one token too long for the model, and its last word was cut off."""
+    text = "The cat sat on the mat and " * 120
+    result = client.translate(text, "de")
+    sizes = [each.source.end - each.source.start for each in result.segments]
+    assert len(sizes) == 4
+    assert min(sizes) > 200
+    lump = client.translate("a" * 3000, "de")  # without a place to cut at
+    assert (lump.truncated, lump.num_truncated_tokens) == (False, 0)
+    assert "source_truncated" not in {warning.reason for warning in lump.warnings}
+
+
 def test_a_page_of_many_sentences_is_not_refused_for_want_of_room(client: regard.Client) -> None:
     text = " ".join(["Good morning. I am here."] * 150)
     result = client.translate(text, "de")
@@ -267,6 +279,22 @@ def test_tags_return_around_the_words_that_say_the_same(client: regard.Client) -
     tokens = [event for event in made if isinstance(event, regard.TokenMade)]
     assert "".join(event.text_delta for event in tokens) == result.text
     assert [event.token.span for event in tokens] == [token.span for token in result.best.tokens]
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("<p>one <!-- a --> two <br> three <img src=x> four</p>", "html"),
+        ("<x xml:space='preserve'>  Hello  </x>", "xml"),
+    ],
+)
+def test_the_tokens_of_a_segment_stand_within_it(client: regard.Client, text: str, markup: Any) -> None:
+    """The full stop that was added stood for the white space after the segment."""
+    result = client.translate(text, "de", format=markup)
+    for segment in result.segments:
+        for token in result.source_tokens[segment.source_tokens.start : segment.source_tokens.end]:
+            if token.span is not None:
+                assert segment.source.start <= token.span.start <= token.span.end <= segment.source.end
 
 
 def test_one_segment_in_tags_keeps_them(client: regard.Client) -> None:

@@ -44,6 +44,23 @@ async def test_the_asyncio_client_translates_bytes(shipped_server: Server) -> No
         assert events[-1] == found
 
 
+@pytest.mark.parametrize(
+    ("media_type", "encoding"),
+    [("text/plain; charset=iso-8859-1", "latin-1"), ('Text/Plain;charset="utf-16-le"', "utf-16-le")],
+)
+def test_the_encoding_may_stand_in_the_media_type(client: regard.Client, media_type: str, encoding: str) -> None:
+    """Every call with a parameter was refused."""
+    found = client.translate_document("The train is late.\n".encode(encoding), "de", media_type=media_type)
+    assert found.data.decode(encoding) == "Der Zug kommt spät.\n"
+    assert found.media_type == "text/plain"
+
+
+def test_an_empty_text_is_no_folder(shipped_server: Server) -> None:
+    target = f"127.0.0.1:{shipped_server.grpc_port}"
+    result = CliRunner().invoke(main, ["translate", "", "--to", "de", "--server", target])
+    assert (result.exit_code, result.stdout) == (0, "\n")
+
+
 def test_http_streams_the_same_events(shipped_server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", shipped_server.http_port, timeout=PATIENCE_S)
     body = {"document": base64.b64encode(MARKDOWN.encode()).decode(), "file_name": "a.md", "target_language": "de"}

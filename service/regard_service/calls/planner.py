@@ -258,10 +258,12 @@ def _read_text(
     language: str,
     control_tokens: frozenset[str],
 ) -> Input:
-    options = {"field": field, "key": key, "language": language}
     if truncation == "split":
-        return Input(reader.read_parts(text, **options, control_tokens=control_tokens))
-    return Input((reader.read(text, **options, truncation=truncation, control_tokens=control_tokens),))
+        return Input(reader.read_parts(text, field=field, key=key, language=language, control_tokens=control_tokens))
+    part = reader.read(
+        text, field=field, key=key, language=language, truncation=truncation, control_tokens=control_tokens
+    )
+    return Input((part,))
 
 
 def _read_passage(reader: PassageReader, text: str, index: int) -> Input:

@@ -22,6 +22,10 @@ from regard_service.text.reading import SourceReader, SourceText
 # end is dropped, with a warning.
 MAX_CUTS = 4
 
+# Tokens that a part may have beyond those it was cut by: a full stop that ends it, the mark of a word's begin, a word
+# that is cut differently.
+NUM_RESERVED_TOKENS = 4
+
 
 @dataclass(frozen=True)
 class PassageReader:
@@ -153,6 +157,7 @@ class PassageReader:
             key=self.key,
             language=self.language,
             control_tokens=self.control_tokens,
+            num_reserved=0 if self.unit == "whole" else NUM_RESERVED_TOKENS,
         )
         offset, start = segment.span.start, segment.span.start
         firsts = [next(token.span for token in part.tokens if token.span is not None) for part in parts[1:]]
@@ -172,7 +177,9 @@ def _in_frame(segment: ModelSegment | CopiedSegment, frame: Frame) -> ModelSegme
     start = segment.span.start
 
     def to_whole(span: Span) -> Span:
-        return frame.to_whole(Span(span.start + start, span.end + start))
+        # What was added at the end, a full stop, stands at the end of the segment, not around the tags after it.
+        found = frame.to_whole(Span(span.start + start, span.end + start))
+        return Span(*(min(max(position, whole.start), whole.end) for position in found))
 
     needs_alignment = segment.needs_alignment or frame.has_tags
     return replace(segment, span=whole, to_whole=to_whole, needs_alignment=needs_alignment)

@@ -57,7 +57,7 @@ def _media_type(checks: Checks, request: pb.TranslateDocumentRequest) -> str:
         checks.add("media_type", f"is empty, and file_name {request.file_name[-80:]!r} has no known ending")
         return ""
     try:
-        format_of(media_type.partition(";")[0])
+        format_of(media_type)
     except InvalidInput as error:
         for violation in error.violations:
             checks.add(violation.field, violation.description)

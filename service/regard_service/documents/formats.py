@@ -60,16 +60,15 @@ def open_document(data: bytes, media_type: str, options: DocumentOptions | None 
         InvalidInput: the format is unknown, or the file is not of it.
     """
     options = options or DocumentOptions()
-    name, _, parameters = media_type.partition(";")
-    charset = _charset(parameters)
+    charset = _charset(media_type.partition(";")[2])
     if charset:
         options = replace(options, charset=charset)
-    return format_of(name).open(data, options)
+    return format_of(media_type).open(data, options)
 
 
 def format_of(media_type: str) -> DocumentFormat:
-    """Returns a format by its media type or short name. Raises InvalidInput."""
-    name = media_type.strip().lower()
+    """Returns a format by its media type, with or without parameters, or short name. Raises InvalidInput."""
+    name = media_type.partition(";")[0].strip().lower()
     for each in FORMATS:
         if name == each.media_type or name in each.names:
             return each

@@ -29,6 +29,8 @@ _LEAD = re.compile(
     r"(?P<bullet>(?:[-*+\u2013\u2014\u2022\u2023\u2043\u25aa\u25ab\u25e6\u25cf\u25cb]|\#{1,6}+|\(?+\d{1,3}+[.)]|\(?+[A-Za-z]\))\s++)?+"
     r"(?:\[[ xX]\]\s++)?+"
 )
+# A line that begins or ends a block of code, as in Markdown and in chats.
+_FENCE = re.compile(r"\s*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`\n\r]*+)\s*+")
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ def _paragraphs(text: str) -> Iterator[list[_Line]]:
     """Yields the runs of lines between blank ones."""
     is_only_line = len(text.strip().splitlines()) == 1
     position, paragraph = 0, []
-    for whole in text.splitlines(keepends=True):
-        line = _line(text, position, len(whole), is_only_line=is_only_line)
+    lines = text.splitlines(keepends=True)
+    code = _code_lines(lines) if "```" in text or "~~~" in text else frozenset()
+    for number, whole in enumerate(lines):
+        is_code = number in code
+        line = None if is_code else _line(text, position, len(whole), is_only_line=is_only_line)
         position += len(whole)
         if line is not None:
             paragraph.append(line)
@@ -89,6 +94,21 @@ def _paragraphs(text: str) -> Iterator[list[_Line]]:
             paragraph = []
     if paragraph:
         yield paragraph
+
+
+def _code_lines(lines: Sequence[str]) -> frozenset[int]:
+    """Returns the numbers of the lines of code between two fences, and of the fences; they are layout."""
+    fences = [(number, match) for number, line in enumerate(lines) if (match := _FENCE.fullmatch(line))]
+    found: set[int] = set()
+    opened: tuple[int, str] | None = None
+    for number, match in fences:
+        fence, is_bare = match["fence"], not match["info"].strip()
+        if opened is None:
+            opened = number, fence
+        elif is_bare and fence.startswith(opened[1]):
+            found.update(range(opened[0], number + 1))
+            opened = None
+    return frozenset(found)
 
 
 def _line(text: str, start: int, length: int, *, is_only_line: bool) -> _Line | None:

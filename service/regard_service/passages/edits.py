@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
@@ -60,21 +61,28 @@ class EditedText:
 
         A range that overlaps an edit grows to contain it; one that only touches it does not.
         """
-        return _translated(span, [(edit.after, edit.before) for edit in self.edits])
+        return _translated(span, self._backwards)
 
     def to_text(self, span: Span) -> Span:
         """Returns the range of the text that a range of the original became. Grows as `to_original` does."""
-        return _translated(span, [(edit.before, edit.after) for edit in self.edits])
+        return _translated(span, self.edits)
 
     def then(self, replacements: Iterable[tuple[Span, str]]) -> "EditedText":
         """Replaces further ranges, given on `text`; a range that overlaps an earlier edit absorbs it."""
         return compose(self, EditedText.replacing(self.text, replacements))
+
+    @cached_property
+    def _backwards(self) -> tuple[Edit, ...]:
+        """The edits from the text to the original."""
+        return tuple(Edit(edit.after, edit.before) for edit in self.edits)
 
 
 def compose(first: EditedText, second: EditedText) -> EditedText:
     """Returns the edits from `first.original` to `second.text`, where `second` edits `first.text`."""
     if first.text != second.original:
         raise ValueError("the second edits are of another text")
+    if not first.edits or not second.edits:
+        return second if second.edits else first
     # Edits of both lists on the text between; those that touch or overlap become one.
     merged: list[Span] = []
     for span in sorted([edit.after for edit in first.edits] + [edit.before for edit in second.edits]):
@@ -82,8 +90,7 @@ def compose(first: EditedText, second: EditedText) -> EditedText:
             merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
         else:
             merged.append(span)
-    backwards, forwards = [(edit.after, edit.before) for edit in first.edits], list(second.edits)
-    edits = tuple(Edit(_containing(span, backwards), _containing(span, forwards)) for span in merged)
+    edits = tuple(Edit(_containing(span, first._backwards), _containing(span, second.edits)) for span in merged)
     return EditedText(first.original, second.text, edits)
 
 
@@ -123,6 +130,9 @@ def _is_within(position: int, edits: _Edits) -> bool:
 
 def _containing(span: Span, edits: _Edits) -> Span:
     """Translates a range together with the edits that it touches."""
-    touched = [edit for edit in edits if edit[0].start <= span.end and edit[0].end >= span.start]
     start, end = _start(span.start, edits), _end(span.end, edits)
-    return Span(min([start, *(there.start for _, there in touched)]), max([end, *(there.end for _, there in touched)]))
+    first = bisect_left(edits, span.start, key=lambda edit: edit[0].end)
+    last = bisect_right(edits, span.end, key=lambda edit: edit[0].start) - 1
+    if first > last:
+        return Span(start, end)
+    return Span(min(start, edits[first][1].start), max(end, edits[last][1].end))

@@ -129,10 +129,12 @@ class SourceReader:
         key: str,
         language: str = "",
         control_tokens: frozenset[str] = frozenset(),
+        num_reserved: int = 0,
     ) -> tuple[SourceText, ...]:
         """Tokenizes one text and cuts it, between sentences where possible, into parts that fit the model.
 
-        The arguments are those of `read`.
+        The arguments are those of `read`; `num_reserved` is how many tokens to leave free in each part, at most half
+        of them.
 
         Raises:
             InvalidInput: the tokenizer finds nothing in the text.
@@ -142,7 +144,9 @@ class SourceReader:
             raise InvalidInput.of(field, NOTHING_TO_READ)
         spans = [token.span for token in pieces.tokens if token.span is not None]  # every piece has one
         affixes = self._affixes(key, language)
-        return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, self._room(affixes)))
+        room = self._room(affixes)
+        room -= min(num_reserved, room // 2)
+        return tuple(self._part(text, affixes, pieces, part) for part in cut(text, spans, room))
 
     def num_pieces(self, text: str, control_tokens: frozenset[str] = frozenset()) -> int:
         """Returns the number of a text's tokens, without special ones."""

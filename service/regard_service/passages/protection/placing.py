@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
 from regard_service.domain.results import Span
@@ -91,7 +92,8 @@ class _Placing:
             self._put(index, span)
         if self._is_surplus_certain(indexes):
             for span in rest:
-                self._delete(span)
+                if self._is_free(span):  # a deletion takes the white space beside it, which may be an item, too
+                    self._delete(span)
 
     def _is_surplus_certain(self, indexes: list[int]) -> bool:
         """Whether more copies than items are the model's fault: the source holds no others."""
@@ -176,11 +178,16 @@ class _Placing:
         if mass[best] < _MIN_SHARE:
             return None
         first = last = best
-        while first > 0 and is_free[first - 1] and mass[first - 1] >= _MIN_SHARE:
+        while first > 0 and mass[first - 1] >= _MIN_SHARE and self._is_joined(is_free, first - 1):
             first -= 1
-        while last + 1 < len(words) and is_free[last + 1] and mass[last + 1] >= _MIN_SHARE:
+        while last + 1 < len(words) and mass[last + 1] >= _MIN_SHARE and self._is_joined(is_free, last):
             last += 1
         return Span(words[first].start, words[last].end)
+
+    def _is_joined(self, is_free: NDArray[np.bool_], word: int) -> bool:
+        """Whether a word, the next one and what is between them are free: white space may be an item, too."""
+        words = self._map.words
+        return bool(is_free[word : word + 2].all()) and self._is_free(Span(words[word].end, words[word + 1].start))
 
     def insert_missing(self) -> None:
         """Inserts the items that no word was made of, each between the words made of its neighbours."""

@@ -1,6 +1,6 @@
 """Protects what must be copied: a stand-in goes through the model, and what it stands for takes its place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from regard_service.domain.results import Span
@@ -29,7 +29,8 @@ def protect(text: str, options: ProtectionOptions | None = None) -> "ProtectedTe
         return ProtectedText(EditedText.unchanged(text), True, (), options)
     start, end = _core(text, items)
     inner = tuple(item for item in items if item.span.start >= start and item.span.end <= end)
-    replacements = [_replacement(text[:end], item) for item in inner]
+    starts = {item.span.start for item in inner}
+    replacements = [_replacement(text[:end], item, starts) for item in inner]
     cut = [(Span(0, start), ""), *(r for r in replacements if r is not None), (Span(end, len(text)), "")]
     edited = EditedText.replacing(text, [(span, new) for span, new in cut if span.start < span.end])
     placed = tuple(_placed(inner, replacements, -start))
@@ -63,12 +64,17 @@ def _core(text: str, items: Sequence[Item]) -> tuple[int, int]:
     return start, end
 
 
-def _replacement(text: str, item: Item) -> _Replacement | None:
-    """Returns an item's range and its stand-in; with an empty one, one of two spaces around it goes too."""
+def _replacement(text: str, item: Item, starts: Set[int]) -> _Replacement | None:
+    """Returns an item's range and its stand-in; with an empty one, one of two spaces around it goes too.
+
+    Args:
+        starts: of all items; a space may be one.
+    """
     start, end = item.span
     if item.stand_in is None:
         return None
-    if not item.stand_in and (start == 0 or text[start - 1].isspace()) and text[end : end + 1].isspace():
+    is_apart = (start == 0 or text[start - 1].isspace()) and text[end : end + 1].isspace()
+    if not item.stand_in and is_apart and end not in starts:
         end += 1
     return Span(start, end), item.stand_in
 

@@ -112,3 +112,16 @@ def test_what_is_drawn_grows_with_the_labels_and_not_with_the_cells() -> None:
         tokens = [f"word{i}" for i in range(size)]
         num_artists[size] = len(plot_attention_weights(rows(size, size), tokens, tokens).findobj())
     assert num_artists[40] <= 2 * num_artists[20]
+
+
+def test_panels_between_the_segments_of_a_text_are_left_out() -> None:
+    """A text of 450 lines had 8,100 panels, nearly all without a weight, and took minutes to draw."""
+    weights = np.kron(np.eye(5), np.full((4, 4), 0.25))
+    words = [str(number) for number in range(20)]
+    figure = plot_attention_weights(weights, words, words, window=4)
+    drawn = [[label.get_text() for label in labels(axes, "source")] for axes in maps_of(figure)]
+    assert drawn == [words[i : i + 4] for i in range(0, 20, 4)]
+    assert [[label.get_text() for label in labels(axes, "target")] for axes in maps_of(figure)] == drawn
+    assert figure.get_size_inches()[0] < figure.get_size_inches()[1] / 2
+    lone = plot_attention_weights(np.array([[0, 0, 0, 0, 0.5, 0.5]]), words[:6], ["x"], window=2)
+    assert [[label.get_text() for label in labels(axes, "source")] for axes in maps_of(lone)] == [["4", "5"]]

@@ -95,3 +95,17 @@ def test_the_fast_way_never_misses_layout(text: str) -> None:
         start = text.find(content)
         assert [block.span for block in blocks(text)] == ([Span(start, start + len(content))] if content else [])
         assert "\n" not in content
+
+
+def test_blocks_of_code_are_layout() -> None:
+    code = "```python\nprint('hello')\n\n~~~\nreturn 5\n```"
+    text = f"Look at this:\n{code}\nIt works.\n~~~~\nx = 1\n~~~\n~~~~~\n"
+    assert [text[slice(*block.span)] for block in blocks(text)] == ["Look at this:", "It works."]
+    assert blocks(code) == []
+
+
+def test_a_fence_that_nothing_closes_is_text() -> None:
+    text = "```\nHello there.\n"
+    assert "Hello there." in [text[slice(*block.span)] for block in blocks(text)]
+    inline = "Use ```x``` here.\n```y``` there."
+    assert [text for text in (inline[slice(*block.span)] for block in blocks(inline)) if "here" in text]

@@ -74,6 +74,13 @@ def test_parts_are_the_text_between_the_special_tokens() -> None:
         assert text[first.start :].startswith("Sentence")
 
 
+def test_parts_leave_tokens_free() -> None:
+    room = BUNDLE.manifest.max_source_tokens - 2
+    for reserved, expected in ((4, room - 4), (10_000, room - room // 2)):
+        parts = READER.read_parts("a " * 1000, field="texts[0]", key="de", num_reserved=reserved)
+        assert max(len(part.tokens) - 2 for part in parts) == expected
+
+
 def test_a_text_that_fits_is_one_part() -> None:
     [part] = READER.read_parts("Yes. No.", field="texts[0]", key="de")
     assert part.ids.tolist() == read("Yes. No.").ids.tolist()

@@ -316,3 +316,22 @@ def test_every_part_is_in_the_target(text: str, target: str) -> None:
     for placed in protected.items:
         if not any(c.isdigit() for c in placed.item.text):
             assert placed.item.text in result
+
+
+def test_protected_white_space_between_two_words_is_not_overwritten() -> None:
+    """The places of two words that an item had become enclosed a space that was an item, too."""
+    text = "ab cd. " * 5 + "ab c"
+    spans = tuple(Span(i, i + 1) for i in range(0, len(text), 2))
+    protected = protect(text, replace(GERMAN, spans=spans))
+    source = protected.edited.text
+    tokens = tuple(Span(len(source) * i // 250, len(source) * (i + 1) // 250) for i in range(250))
+    written = protected.restore(AlignedText(source, source, tokens, tokens, np.eye(250, dtype=np.float32))).target
+    for character in set(text):
+        assert written.count(character) >= sum(text[span.start] == character for span in spans)
+
+
+def test_a_mark_does_not_take_a_space_that_is_protected() -> None:
+    options = replace(GERMAN, spans=(Span(2, 3), Span(5, 6)))
+    assert protect("ok :) ok", options).edited.original == "ok :) ok"
+    written = restored("ok :) ok", "ok Hugo ok", options=options)
+    assert written.count(":)") == 1
