@@ -54,13 +54,13 @@ class DataPlane:
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
-        if call.source_language == AUTO:
+        if call.source_language.lower() == AUTO:
             return await self._router.translate(call, self.translate)
         return await self._results(await self._planner.translation(call))
 
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
         """Translates one text and yields its events."""
-        if call.source_language == AUTO:
+        if call.source_language.lower() == AUTO:
             return self._stream_of_detected(call)
         return self._stream(partial(self._planner.translation, call))
 

@@ -43,12 +43,12 @@ class LanguageRouter:
         for group, answer in zip(groups, answers, strict=True):
             if not isinstance(answer, BaseException):
                 results |= zip(group, answer, strict=True)
-        return [_described(results[index], each) for index, each in enumerate(detected)]
+        return [_described(results[index], each, call.texts[index]) for index, each in enumerate(detected)]
 
     async def of_stream(self, call: TranslateCall) -> tuple[TranslateCall, Callable[[StreamEvent], StreamEvent]]:
         """Returns a stream's call with its language, and what adds the language to the stream's result."""
         (detected,) = await self._detect(call)
-        return _part(call, [0], detected.code), partial(_described_event, detected=detected)
+        return _part(call, [0], detected.code), partial(_described_event, detected=detected, text=call.texts[0])
 
     async def _detect(self, call: TranslateCall) -> Sequence[DetectedLanguage]:
         offered = self._offered(call)
@@ -96,12 +96,14 @@ def _moved(violation: FieldViolation, group: Sequence[int]) -> FieldViolation:
     return FieldViolation(field, violation.description)
 
 
-def _described_event(event: StreamEvent, detected: DetectedLanguage) -> StreamEvent:
-    return _described(event, detected) if isinstance(event, Result) else event
+def _described_event(event: StreamEvent, detected: DetectedLanguage, text: str) -> StreamEvent:
+    return _described(event, detected, text) if isinstance(event, Result) else event
 
 
-def _described(result: Result, detected: DetectedLanguage) -> Result:
+def _described(result: Result, detected: DetectedLanguage, text: str) -> Result:
     if detected.code:
         return replace(result, detected_language=detected.code, language_confidence=detected.confidence)
+    if not any(map(str.isalpha, text)):  # a text without letters has no language
+        return result
     warning = OutputWarning("language_unknown", "the language of the text is unknown, or none that a model here reads")
     return replace(result, warnings=(*result.warnings, warning))

@@ -42,7 +42,7 @@ async def test_each_text_is_translated_from_its_language_and_the_order_is_kept()
     results = await router().translate(replace(CALL, text_options=options), translate)
     assert [each.model for each in results] == list(CALL.texts)
     assert [each.detected_language for each in results] == ["de", "en", "", "de"]
-    assert [[warning.reason for warning in each.warnings] for each in results] == [[], [], ["language_unknown"], []]
+    assert [[warning.reason for warning in each.warnings] for each in results] == [[], [], [], []]
     assert [(call.source_language, call.texts) for call in calls] == [
         ("de", (GERMAN, GERMAN)),
         ("en", (ENGLISH,)),
@@ -84,6 +84,14 @@ async def test_a_stream_is_of_its_language() -> None:
     assert isinstance(described, Result)
     assert described.detected_language == "de"
     assert 0.5 < described.language_confidence <= 1
+
+
+async def test_a_text_in_another_language_has_a_warning() -> None:
+    async def translate(call: TranslateCall) -> list[Result]:
+        return [result(text) for text in call.texts]
+
+    (answer,) = await router().translate(replace(CALL, texts=("Поезд сегодня снова опаздывает.",)), translate)
+    assert (answer.detected_language, [each.reason for each in answer.warnings]) == ("", ["language_unknown"])
 
 
 async def test_where_no_model_writes_the_target_the_planner_says_so() -> None:
