@@ -1,9 +1,9 @@
 """Triton's client, unmodified, against a Regard server: prints what it got, as JSON.
 
-    python tests/peers/triton.py HOST:PORT DESCRIPTORS
+    python tests/peers/triton.py HOST:PORT DESCRIPTORS VERSION
 
 Runs in an environment, and a process, of its own: two definitions of package "inference" cannot share one. DESCRIPTORS
-is our FileDescriptorProto, to be compared with the client's.
+is our FileDescriptorProto, to be compared with the client's; VERSION is that of the model.
 """
 
 import json
@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 TEXTS = ["Where is the library?", "My sister sleeps.", "Nobody likes coffee without sugar."]
+VERSION = sys.argv[3] if len(sys.argv) > 3 else ""
 
 
 def main(target: str, descriptors: Path) -> dict[str, object]:
@@ -25,7 +26,7 @@ def main(target: str, descriptors: Path) -> dict[str, object]:
             "live": client.is_server_live(),
             "ready": client.is_server_ready(),
             "model_ready": client.is_model_ready("everyday"),
-            "version_ready": client.is_model_ready("everyday", "1"),
+            "version_ready": client.is_model_ready("everyday", VERSION),
             "other_ready": client.is_model_ready("nothing"),
             "server": client.get_server_metadata(as_json=True),
             "metadata": client.get_model_metadata("everyday", as_json=True),
@@ -63,7 +64,7 @@ def texts_only(client: triton.InferenceServerClient) -> list[str]:
     got = client.infer(
         "everyday",
         [text_input(TEXTS)],
-        model_version="1",
+        model_version=VERSION,
         outputs=[triton.InferRequestedOutput("text")],
         parameters={"target_language": "de", "num_beams": 4},
     )
@@ -83,7 +84,7 @@ def errors(client: triton.InferenceServerClient) -> dict[str, list[str]]:
         "parameter": lambda: client.infer("everyday", one, parameters=de | {"beams": 4}),
         "bounds": lambda: client.infer("everyday", one, parameters=de | {"num_beams": 99}),
         "type": lambda: client.infer("everyday", one, parameters=de | {"num_beams": "four"}),
-        "empty": lambda: client.infer("everyday", [text_input([TEXTS[0], " "])], parameters=de),
+        "empty": lambda: client.infer("everyday", [text_input([TEXTS[0], " "])], parameters=de | {"raw": True}),
         "statistics": lambda: client.get_inference_statistics("everyday"),
     }
     found = {}

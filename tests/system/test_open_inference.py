@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 import regard
+from regard_service.bundle import Bundle, zoo_folder
 from regard_service.open_inference import open_inference_pb2 as v2
 from tests.system.served import served
 from tests.waiting import PATIENCE_S
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
 Got = dict[str, Any]
+VERSION = Bundle.load(zoo_folder() / "everyday").manifest.version
 TEXTS = ["Where is the library?", "My sister sleeps.", "Nobody likes coffee without sugar."]  # as in the peer
 
 
@@ -40,7 +42,7 @@ def expected_and_got(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[reg
     v2.DESCRIPTOR.CopyToProto(ours)
     descriptors.write_bytes(ours.SerializeToString())
     with served("--models=everyday", "--open-inference") as server:
-        command = [str(python), str(ROOT / "tests" / "peers" / "triton.py"), server.target, str(descriptors)]
+        command = [str(python), str(ROOT / "tests" / "peers" / "triton.py"), server.target, str(descriptors), VERSION]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         with regard.Client(server.target) as client:
@@ -62,7 +64,7 @@ def test_health_and_metadata(got: Got) -> None:
     assert got["other_ready"] is False
     assert (got["server"]["name"], got["server"]["extensions"]) == ("regard", ["model_configuration"])
     metadata, config = got["metadata"], got["config"]["config"]
-    assert (metadata["name"], metadata["versions"]) == ("everyday", ["1"])
+    assert (metadata["name"], metadata["versions"]) == ("everyday", [VERSION])
     assert metadata["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": ["-1"]}]
     types = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT32": "TYPE_INT32"}
     described = {tensor["name"]: (types[tensor["datatype"]], tensor["shape"]) for tensor in metadata["outputs"]}
