@@ -2238,7 +2238,7 @@ class LoadModelRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the model: of a folder in the server's model directory, never a path. 1 to 64 of a-z, 0-9, ".", "_" and
+    """Name of the model: of a folder in the server's model directory, never a path. 1 to 64 of A-Z, a-z, 0-9, ".", "_" and
     "-", beginning with a letter or digit.
     """
     version: _builtins.str
