@@ -3,7 +3,9 @@
 # A timeout is the call's deadline, which the server must know; asyncio's own timeouts do not reach it.
 # ruff: noqa: ASYNC109
 
+import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
@@ -12,11 +14,11 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import requests
-from regard.calls.channel import Metadata, channel_options, deadline
+from regard.calls.channel import DRAINING_PAUSES_S, Metadata, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import CallOptions, DocumentOptions, TextOptions, Texts, TranslateOptions
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
-from regard.errors import BadResponse
+from regard.errors import BadResponse, Unavailable
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2_grpc as stubs
@@ -243,8 +245,17 @@ class AsyncClient:
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT, timeout: float | None
     ) -> ResponseT:
-        with translated_errors():
-            return await method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+        begin, limit = time.monotonic(), deadline(timeout, self._timeout)
+        for pause in (*DRAINING_PAUSES_S, None):
+            left = None if limit is None else limit - (time.monotonic() - begin)
+            try:
+                with translated_errors():
+                    return await method(request, timeout=left, metadata=self._metadata)
+            except Unavailable as error:
+                if pause is None or not is_draining(error):
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError  # the last try returned or raised
 
     async def _stream(
         self,
@@ -253,12 +264,23 @@ class AsyncClient:
         timeout: float | None,
         picture: bytes | None = None,
     ) -> AsyncIterator[Event]:
-        with translated_errors():
-            call = method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+        begin, limit = time.monotonic(), deadline(timeout, self._timeout)
+        has_begun = False
+        for pause in (*DRAINING_PAUSES_S, None):
+            left = None if limit is None else limit - (time.monotonic() - begin)
             try:
-                async for message in call:
-                    event = read_event(message, picture)
-                    if event is not None:
-                        yield event
-            finally:
-                call.cancel()
+                with translated_errors():
+                    call = method(request, timeout=left, metadata=self._metadata)
+                    try:
+                        async for message in call:
+                            has_begun = True
+                            event = read_event(message, picture)
+                            if event is not None:
+                                yield event
+                        return
+                    finally:
+                        call.cancel()
+            except Unavailable as error:
+                if has_begun or pause is None or not is_draining(error):
+                    raise
+                await asyncio.sleep(pause)

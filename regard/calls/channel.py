@@ -6,14 +6,16 @@ import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from regard.errors import CallError
+
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 # Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats
 # calls that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a
-# call is repeated once only: it must not go through all replicas, nor add to an overload. For the same reason the
-# budget is small: where half of the last calls failed, none is repeated. A server's CANCELLED is repeated too: gRPC
-# answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are not
-# repeated.
+# call is repeated once only: it must not go through all replicas. The budget lets all calls of a lost replica be
+# repeated, and none where many fail for long, which would add to an overload. A server's CANCELLED is repeated too:
+# gRPC answers with it when a call arrives while the server closes its connections. Calls that the caller cancels are
+# not repeated.
 SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -28,8 +30,12 @@ SERVICE_CONFIG: dict[str, Any] = {
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
 }
+
+# Pauses before a call is repeated that a server refused because it shuts down. It has not looked at the call, so more
+# repetitions than gRPC's harm nobody.
+DRAINING_PAUSES_S = (0.1, 0.3, 0.9)
 
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
 MAX_RESPONSE_BYTES = 512 * 2**20
@@ -63,6 +69,11 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
         # A proxy for the outside cannot reach this machine's loopback.
         options.append(("grpc.enable_http_proxy", 0))
     return options
+
+
+def is_draining(error: CallError) -> bool:
+    """Whether a server refused a call because it shuts down."""
+    return error.reason == "DRAINING"
 
 
 def deadline(timeout: float | None, default: float) -> float | None:

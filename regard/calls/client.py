@@ -1,6 +1,7 @@
 """The blocking client; `regard.calls.aio` has the one for asyncio."""
 
 import math
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
@@ -9,11 +10,11 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import requests
-from regard.calls.channel import Metadata, channel_options, deadline
+from regard.calls.channel import DRAINING_PAUSES_S, Metadata, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import CallOptions, DocumentOptions, TextOptions, Texts, TranslateOptions
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
-from regard.errors import BadResponse
+from regard.errors import BadResponse, Unavailable
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2_grpc as stubs
@@ -234,8 +235,17 @@ class Client:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, timeout: float | None
     ) -> ResponseT:
-        with translated_errors():
-            return method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+        begin, limit = time.monotonic(), deadline(timeout, self._timeout)
+        for pause in (*DRAINING_PAUSES_S, None):
+            left = None if limit is None else limit - (time.monotonic() - begin)
+            try:
+                with translated_errors():
+                    return method(request, timeout=left, metadata=self._metadata)
+            except Unavailable as error:
+                if pause is None or not is_draining(error):
+                    raise
+                time.sleep(pause)
+        raise AssertionError  # the last try returned or raised
 
     def _stream(
         self,
@@ -244,12 +254,23 @@ class Client:
         timeout: float | None,
         picture: bytes | None = None,
     ) -> Iterator[Event]:
-        with translated_errors():
-            call = method(request, timeout=deadline(timeout, self._timeout), metadata=self._metadata)
+        begin, limit = time.monotonic(), deadline(timeout, self._timeout)
+        has_begun = False
+        for pause in (*DRAINING_PAUSES_S, None):
+            left = None if limit is None else limit - (time.monotonic() - begin)
             try:
-                for message in call:
-                    event = read_event(message, picture)
-                    if event is not None:
-                        yield event
-            finally:
-                call.cancel()
+                with translated_errors():
+                    call = method(request, timeout=left, metadata=self._metadata)
+                    try:
+                        for message in call:
+                            has_begun = True
+                            event = read_event(message, picture)
+                            if event is not None:
+                                yield event
+                        return
+                    finally:
+                        call.cancel()
+            except Unavailable as error:
+                if has_begun or pause is None or not is_draining(error):
+                    raise
+                time.sleep(pause)

@@ -7,6 +7,7 @@ from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import DevExample, DevSet
 from regard_service.bundle import LengthRatios, Unit, usual_length_ratios
+from regard_service.languages.matching import is_language
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class TextUse:
 def text_use_of(model: SourceModel, unit: Unit | None, unit_tokens: int | None, dev: DevSet) -> TextUse:
     """Returns how a model reads texts.
 
-    Translators between named languages read sentences, summarizers passages, all others whole texts. The usual lengths
+    Translators between languages read sentences, summarizers passages, all others whole texts. The usual lengths
     are those of people's translations of the dev examples.
 
     Args:
@@ -51,7 +52,9 @@ def text_use_of(model: SourceModel, unit: Unit | None, unit_tokens: int | None, 
 def _default_unit(model: SourceModel) -> Unit:
     if model.task == "summarization":
         return "passage"
-    return "sentence" if model.source_languages or model.target_languages else "whole"
+    sides = [side for side in (model.source_languages, model.target_languages) if side]
+    # Sounds, formulas and code are no sentences: capitals and marks mean something there.
+    return "sentence" if sides and all(any(map(is_language, side)) for side in sides) else "whole"
 
 
 def _pairs(examples: Sequence[DevExample]) -> Iterator[tuple[str, str]]:

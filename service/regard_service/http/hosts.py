@@ -26,7 +26,7 @@ def default_hosts(address: str) -> tuple[str, ...]:
 
 
 class HostCheck:
-    """Passes on requests to allowed hosts. Addresses are always allowed: a page's name cannot be one.
+    """Passes on requests to allowed hosts, and to none. Addresses are always allowed: a page's name cannot be one.
 
     Args:
         allowed: names without ports; "*" allows any.
@@ -40,7 +40,8 @@ class HostCheck:
         """Answers 421 to a request for another host."""
         if scope["type"] == "http" and ANY_HOST not in self._allowed:
             host = _name(Headers(scope=scope).get("host", ""))
-            if host not in self._allowed and not _is_address(host):
+            # Probes of HTTP/1.0 name no host; browsers always do.
+            if host and host not in self._allowed and not _is_address(host):
                 detail = f"this server does not answer for the host {host[:100]!r}; allowed_hosts lists those it does"
                 problem = Problem(421, "PERMISSION_DENIED", "HOST_NOT_ALLOWED", detail)
                 await problem.response()(scope, receive, send)

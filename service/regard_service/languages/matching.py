@@ -25,14 +25,14 @@ def match(code: str, offered: Sequence[str]) -> str | None:
 def _match(code: str, offered: tuple[str, ...]) -> str | None:
     folded = code.casefold()
     same = next((each for each in offered if each.casefold() == folded), None)
-    if same is not None or not _is_language(code):
+    if same is not None or not is_language(code):
         return same
     # CLDR's table wants codes as BCP 47 writes them; models write "de_DE" and "deu_Latn".
-    candidates = {langcodes.standardize_tag(each): each for each in offered if _is_language(each)}
+    candidates = {langcodes.standardize_tag(each): each for each in offered if is_language(each)}
     found, _ = langcodes.closest_match(langcodes.standardize_tag(code), list(candidates), max_distance=MAX_DISTANCE)
     return candidates.get(found)
 
 
-def _is_language(name: str) -> bool:
-    """Whether a name is a language's code. Models of other alphabets have names of their own."""
+def is_language(name: str) -> bool:
+    """Whether a model's name of a language is a code. Models of other alphabets have names of their own."""
     return len(name) <= MAX_CODE_LENGTH and langcodes.tag_is_valid(name)

@@ -19,6 +19,8 @@ def model(task: str = "translation", languages: tuple[str, ...] = ("en",)) -> An
     [
         ("translation", ("en",), "sentence"),
         ("translation", (), "whole"),
+        ("translation", ("deu_Latn", "ns"), "sentence"),
+        ("translation", ("ipa",), "whole"),
         ("summarization", ("en",), "passage"),
         ("captioning", (), None),
     ],

@@ -26,7 +26,7 @@ async def answer(request: Request) -> PlainTextResponse:
         ("evil.example", False),
         ("localhost.evil.example", False),
         ("evil.example:8080", False),
-        ("", False),
+        ("", True),
         ("127.0.0.1.evil.example", False),
     ],
 )
