@@ -5,9 +5,12 @@ Reads /proc, which only Linux has; elsewhere readings are None.
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+MAX_WAIT_S = 60.0  # for a process to obey a signal
 
 
 def pin_to_cores(cores: Iterable[int]) -> None:
@@ -79,8 +82,21 @@ def resumed(process_id: int) -> Iterator[None]:
 
 
 def _signal(process_id: int, number: signal.Signals) -> None:
-    for member in process_family(process_id):
+    """Signals a process and its descendants, and waits until they stand still or go on: a busy system takes a while."""
+    members = process_family(process_id)
+    for member in members:
         os.kill(member, number)
+    deadline = time.monotonic() + MAX_WAIT_S
+    while any(_is_stopped(member) is (number != signal.SIGSTOP) for member in members):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"process {process_id} has not obeyed {number.name} for {MAX_WAIT_S:g} s")
+        time.sleep(0.001)
+
+
+def _is_stopped(process_id: int) -> bool | None:
+    """Whether a process is stopped; None if it has ended."""
+    stat = _stat(process_id)
+    return stat[0] in "Tt" if stat and stat[0] not in "ZX" else None
 
 
 def cpu_seconds(process_id: int) -> float | None:
