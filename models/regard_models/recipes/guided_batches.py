@@ -7,6 +7,7 @@ the step that writes it (Chen et al. 2020).
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -100,7 +101,11 @@ def guided_batches(
     rng.shuffle(groups)
     start_id, pad_id = _id(tokenizer, START), _id(tokenizer, PAD)
     for group in groups:
-        yield lambda group=group: _batch([examples[i] for i in group], start_id, pad_id)  # type: ignore[misc]
+        yield partial(_chosen_batch, examples, group, start_id, pad_id)
+
+
+def _chosen_batch(examples: Sequence[GuidedExample], chosen: Sequence[int], start_id: int, pad_id: int) -> GuidedBatch:
+    return _batch([examples[i] for i in chosen], start_id, pad_id)
 
 
 def _batch(examples: Sequence[GuidedExample], start_id: int, pad_id: int) -> GuidedBatch:

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train; alone by default.
+    """The rank of this process in a training, and the number of processes; by default it trains alone.
 
     Attributes:
         rank: its number, from 0; the first one writes files.

@@ -58,7 +58,7 @@ def is_student(folder: Path) -> bool:
 
 
 def find_files(folder: Path, languages: LanguagePairs) -> StudentFiles:
-    """Finds a student's files: those that its config names, or else those with the names that are customary.
+    """Finds a student's files by the names in its config, else by the customary names.
 
     Args:
         languages: the caller's; if empty, the folder's own.

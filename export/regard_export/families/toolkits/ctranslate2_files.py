@@ -7,6 +7,7 @@ and 16-bit arrays come with scales, by which they are divided.
 import math
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -142,7 +143,7 @@ class _Reader:
             raise ExportError(f"{self._file}: {name} has the unknown type {kind}")
         size = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
         num_bytes = self.number(4, name) * (size if version == 3 else 1)
-        # Sizes above 4 GiB do not fit the field; no translation model has such an array.
+        # The field has 32 bits: an array above 4 GiB has a wrong size in it, and is refused here.
         if num_bytes != math.prod(shape) * size:
             raise ExportError(f"{self._file}: {name} of shape {shape} and type {dtype} has {num_bytes} bytes")
         content = self._take(num_bytes, name).tobytes()
@@ -179,7 +180,7 @@ def unpacked(package: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(package) as archive:
                 _unpack(package, archive, Path(scratch))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
             raise ExportError(f"{package} is no readable package: {error}") from error
         found = sorted(Path(scratch).rglob("metadata.json"), key=lambda file: len(file.parts))
         if not found:
