@@ -196,7 +196,11 @@ async def _results_of_many(engine: Engine, runner: Encoder) -> None:
 async def test_a_heavy_model_has_a_batch_a_worker(engine: Engine) -> None:
     runner = Encoder(step_s=0.02)  # heavy on an idle machine, and more so on a busy one
     await engine.generate(runner, request(5))  # now its pace is known
-    await _results_of_many(engine, runner)
+    runner.gate.clear()
+    results = asyncio.ensure_future(_results_of_many(engine, runner))
+    await until(lambda: runner.num_held == 2)  # both workers have a batch, however late the second one woke
+    runner.gate.set()
+    await results
     assert len(engine.batches()) == 2
 
 

@@ -189,6 +189,7 @@ async def test_lanes_of_one_model_share_the_workers(make_engine, lengths: tuple[
     engine, runner = make_engine(num_workers=2, max_slots=32), FakeRunner(step_s=0.002)
     runner.gate.clear()
     running = [await submitted(engine, runner, request(length)) for _ in range(16) for length in lengths]
+    await until(lambda: runner.num_held == 2)  # both workers have a batch, however late the second one woke
     runner.gate.set()
     await asyncio.gather(*running)
     assert sorted(batch.shape.source for batch in engine.batches()) == buckets
