@@ -86,22 +86,28 @@ class PassageBuilder:
     def result(self, results: Sequence[EngineResult]) -> Result:
         """Builds the result. Args: results: one of each translated segment."""
         best = [result.hypotheses[0] for result in results]
+        places: Sequence[Span]
+        sources: Sequence[Span]
         if self._passage.is_one:
-            whole = self._builders[0].result(results)
-            places = [Span(0, len(whole.hypotheses[0].text))]
-            segments = self._segments(whole.hypotheses[:1], places, [self._passage.segments[0].span])
-            return replace(whole, segments=segments, warnings=self._warnings(whole.hypotheses[:1], best))
-        parts = self._combined(results)
-        wholes = [self._whole(each) for each in parts]
+            (builder,), (result,) = self._builders, results
+            hypotheses = tuple([builder.hypothesis([each]) for each in result.hypotheses])
+            firsts, maps = list(hypotheses[:1]), builder.source_maps(best)
+            places, sources = [Span(0, len(hypotheses[0].text))], [self._passage.segments[0].span]
+        else:
+            parts = self._combined(results)
+            wholes = [self._whole(each) for each in parts]
+            hypotheses = tuple(self._joined(*each) for each in zip(wholes, parts, strict=True))
+            firsts, maps = [part.hypothesis for part in parts[0]], self._source_maps(best)
+            places, sources = wholes[0].places, wholes[0].sources
         return Result(
-            hypotheses=tuple(self._joined(*each) for each in zip(wholes, parts, strict=True)),
+            hypotheses=hypotheses,
             source=self.source,
             timings=timings_of(results),
             model=self._model.name,
             version=self._model.manifest.version,
-            maps=self._source_maps(best),
-            segments=self._segments([part.hypothesis for part in parts[0]], wholes[0].places, wholes[0].sources),
-            warnings=self._warnings([part.hypothesis for part in parts[0]], best),
+            maps=maps,
+            segments=self._segments(firsts, places, sources),
+            warnings=self._warnings(firsts, best),
         )
 
     # For streams.

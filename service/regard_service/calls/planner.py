@@ -281,7 +281,9 @@ class _TokenMeter:
 
     def add(self, read: Input) -> None:
         """Counts an input that was read."""
-        self.num_tokens += sum(part.array.shape[-1] for part in read.parts if isinstance(part, SourceText))
+        for part in read.parts:
+            if isinstance(part, SourceText):
+                self.num_tokens += len(part.tokens)
 
     def check(self) -> None:
         """Raises InvalidInput if the inputs read so far have too many."""

@@ -159,11 +159,11 @@ class SourceReader:
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
         encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
-        tokens, ends = [], _ends_after_accents(text)
-        for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
+        tokens, pieces, ends = [], encoding.tokens, _ends_after_accents(text)
+        for token_id, piece, (start, end) in zip(encoding.ids, pieces, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])
             tokens.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
-        return _Pieces(tokens, self._words(text, encoding.tokens) if self._is_copying else [])
+        return _Pieces(tokens, self._words(text, pieces) if self._is_copying else [])
 
     def _words(self, text: str, pieces: list[str]) -> list[str]:
         """Returns each piece's word, known or not, as normalizer and pre-tokenizer leave it."""

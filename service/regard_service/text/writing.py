@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
@@ -22,6 +23,19 @@ class TargetText:
     tokens: tuple[Token, ...]
 
 
+class Addition(NamedTuple):
+    """The text that tokens add.
+
+    Attributes:
+        num_spaces: white space that it starts with.
+        is_complete: whether its last character is complete.
+    """
+
+    text: str
+    num_spaces: int
+    is_complete: bool
+
+
 class TargetWriter:
     """Turns decoder ids into text. Pieces of an incomplete character add no text."""
 
@@ -32,7 +46,7 @@ class TargetWriter:
         self._unknown_id = unknown_id(self._tokenizer)
         self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
         self._pieces: dict[int, str] = {}
-        self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {}
+        self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
         """Writes a hypothesis.
@@ -66,11 +80,13 @@ class TargetWriter:
         """Whether a token is never text."""
         return token_id in self._special_ids
 
-    def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> str:
-        """Returns the text that `held` adds after `shown`. Cached: few pairs make up most of a text."""
+    def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> Addition:
+        """Returns what `held` adds after `shown`. Cached: few pairs make up most of a text."""
         added = self._additions.get((shown, held))
         if added is None:
-            added = self._decode(shown + held)[len(self._decode(shown)) :]
+            text = self._decode(shown + held)[len(self._decode(shown)) :]
+            num_spaces = without_leading_space(text, 0, len(text)).start
+            added = Addition(text, num_spaces, not text.endswith(INCOMPLETE_CHARACTER))
             if len(self._additions) >= MAX_CACHED_ADDITIONS:
                 self._additions.clear()
             self._additions[shown, held] = added
@@ -97,23 +113,25 @@ class TargetStream:
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is the text that it adds."""
-        if self._source is not None and token_id >= self._writer.vocab_size:
-            return self._copy(self._source, token_id - self._writer.vocab_size, logprob)
-        piece, self._copied = self._writer.piece(token_id), None
-        if self._writer.is_special(token_id):
+        writer = self._writer
+        if self._source is not None and token_id >= writer.vocab_size:
+            return self._copy(self._source, token_id - writer.vocab_size, logprob)
+        piece, self._copied = writer.piece(token_id), None
+        if writer.is_special(token_id):
             return Token(token_id, piece, None, is_special=True, logprob=logprob)
         start = len(self.text)
         self._held += (token_id,)
-        added = self._writer.addition(self._shown, self._held)
-        if not added.endswith(INCOMPLETE_CHARACTER) or len(self._held) >= MAX_CHARACTER_BYTES:
-            self._show(added)
-        return Token(token_id, piece, without_leading_space(self.text, start, len(self.text)), logprob=logprob)
+        added = writer.addition(self._shown, self._held)
+        if not added.is_complete and len(self._held) < MAX_CHARACTER_BYTES:
+            return Token(token_id, piece, Span(start, start), logprob=logprob)
+        self._show(added.text)
+        return Token(token_id, piece, Span(start + added.num_spaces, len(self.text)), logprob=logprob)
 
     def _copy(self, source: SourceText, position: int, logprob: float) -> Token:
         """Appends the source token at a position, with the source's spelling and spacing."""
         original = source.tokens[position]
         if self._held:  # a copy ends an incomplete character
-            self._show(self._writer.addition(self._shown, self._held))
+            self._show(self._writer.addition(self._shown, self._held).text)
         token_id, start = self._writer.id_of(original.piece), len(self.text)
         # The tokens of one character ("½" is read as 1, /, 2) share its span: copied in sequence they add it once.
         is_added = original.span is not None and self._copied == (position - 1, original.span)

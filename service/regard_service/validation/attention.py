@@ -8,6 +8,8 @@ from regard_service.validation.violations import Violations
 
 def check_attention(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:
     """Adds the kinds, layers, heads and weighting that the model does not offer."""
+    if not (options.kinds or options.layers or options.heads):
+        return  # most calls
     offered = offered_kinds(manifest)
     for index, kind in enumerate(options.kinds):
         if kind not in offered:
