@@ -93,9 +93,10 @@ class WorkerSubject:
 def open_shipped(num_clients: int, checkouts: Sequence[Checkout], plan: Plan) -> Iterator[list[Subject]]:
     """Servers of the shipped model under the load of `benchmarks.serving`: sentences of twelve words, greedy."""
     requests = [(text, 0) for text in SENTENCES]
+    bundles = checkouts[0].shipped_bundles  # for both: other weights are no change of the code
     with ExitStack() as stack:
         loads = [
-            stack.enter_context(_loaded(each, each.shipped_bundles, SHIPPED_MODEL, LANGUAGE, requests, num_clients))
+            stack.enter_context(_loaded(each, bundles, SHIPPED_MODEL, LANGUAGE, requests, num_clients))
             for each in checkouts
         ]
         arguments = _filling(loads[0][0], plan.seconds, _calls, 2 * len(SENTENCES))
