@@ -18,6 +18,8 @@ _EMOTICON = either(
     r"(?<![^\s(])[:;=]['’]?+[-o^]?+[()\[\]DPpOo|/\\*](?![^\s.,!?)])",
     r"(?<![^\s(])(?:<3|:3|8-\)|[xX]D|\^\^|¯\\_\(ツ\)_/¯)(?![^\s.,!?)])",
 )
+# Symbols that stand by themselves: a > b > c, x | y
+_SYMBOL = r"(?<![^\s])(?:[|¦~^#\\]|[*=]{1,3}|[<>]{1,2}=?|[-=]{1,2}>|<[-=]{1,2}|\|\||&&)(?!\S)"
 _SHORT_CODE = r"(?<![\w:]):(?:[+-]1|[a-z][a-z0-9_+-]{1,48}+):(?!\w)"
 _REFERENCE = either(r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]", r"(?<=\w)\[[a-z]\]")
 
@@ -30,4 +32,4 @@ _HANDLE = either(
 )
 
 SHORT_RULES: tuple[Rule, ...] = ((_SHORT_CODE, Kind.MARK), (_REFERENCE, Kind.MARK), (_BRACKETED, Kind.NAME))
-RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_EMOJI, Kind.MARK))
+RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_SYMBOL, Kind.MARK), (_EMOJI, Kind.MARK))
