@@ -33,13 +33,13 @@ class Placed(NamedTuple):
     """An item, and its range in the model's input; the range of one that the model does not read is empty.
 
     Attributes:
-        is_after_word, is_before_word: whether a word of the text stands right before it, or right behind it.
+        before, after: the character of the text right before it, and the one right behind it; "" for white space.
     """
 
     item: Item
     source: Span
-    is_after_word: bool = False
-    is_before_word: bool = False
+    before: str = ""
+    after: str = ""
 
 
 class _Edit(NamedTuple):
@@ -220,8 +220,8 @@ class _Placing:
     def _spaces(self, placed: Placed, position: int) -> tuple[str, str]:
         """Returns what separates an inserted item from the text before it and after it."""
         left, right = self._target[:position][-1:], self._target[position : position + 1]
-        is_left_near = not left or left.isspace() or left in _OPENING or (placed.is_after_word and left.isalnum())
-        is_right_near = not right or right.isspace() or right in _CLOSING or (placed.is_before_word and right.isalnum())
+        is_left_near = not left or left.isspace() or left in _OPENING or _are_alike(placed.before, left)
+        is_right_near = not right or right.isspace() or right in _CLOSING or _are_alike(placed.after, right)
         return "" if is_left_near or not self._is_spaced else " ", "" if is_right_near or not self._is_spaced else " "
 
     def _position(self, index: int) -> int:
@@ -235,7 +235,7 @@ class _Placing:
         previous, following = self._map.neighbours(source)
         if self._source[: source.start].rstrip()[-1:].isalnum():
             previous = previous * [self._target[word.start].isalnum() for word in words]
-        is_before_word = placed.is_before_word and not placed.is_after_word
+        is_before_word = placed.after.isalnum() and not placed.before.isalnum()
         near = (1 if is_before_word else 2.1) * np.concatenate([[0], previous]) + 2 * np.concatenate([following, [0]])
         places = [words[0].start, *(word.end for word in words)]
         if is_before_word:
@@ -272,3 +272,8 @@ class _Placing:
     def _take(self, span: Span, order: int, new: str) -> None:
         self._edits.append(_Edit(span, order, new))
         self._taken.insert(bisect_left(self._taken, span), span)
+
+
+def _are_alike(character: str, other: str) -> bool:
+    """Whether two characters are the same, or both of words."""
+    return character != "" and (character == other or (character.isalnum() and other.isalnum()))

@@ -46,8 +46,8 @@ def _placed(
     for item, replacement in zip(items, replacements, strict=True):
         span, new = replacement or (item.span, item.text)
         start, end = item.span
-        is_after, is_before = text[max(0, start - 1) : start].isalnum(), text[end : end + 1].isalnum()
-        yield Placed(item, Span(span.start + shift, span.start + shift + len(new)), is_after, is_before)
+        before, after = text[max(0, start - 1) : start].strip(), text[end : end + 1].strip()
+        yield Placed(item, Span(span.start + shift, span.start + shift + len(new)), before, after)
         shift += len(new) - (span.end - span.start)
 
 

@@ -56,7 +56,9 @@ def test_characters_outside_of_the_vocabulary_are_lacking(tokenizer: Tokenizer) 
     ]
 
 
-@pytest.mark.parametrize("tokenizer", [byte_level(), of_bytes(), of_words()], ids=["byte-level", "of bytes", "of words"])
+@pytest.mark.parametrize(
+    "tokenizer", [byte_level(), of_bytes(), of_words()], ids=["byte-level", "of bytes", "of words"]
+)
 def test_vocabularies_of_bytes_and_of_words_lack_nothing(tokenizer: Tokenizer) -> None:
     alphabet = Alphabet(tokenizer)
     assert not any(map(alphabet.lacks, ("dog", "你", "#", "\ue000", "cat")))

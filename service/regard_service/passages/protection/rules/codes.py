@@ -34,6 +34,7 @@ _IDENTIFIER = either(
     r"(?<![\w-])--[a-z][a-z0-9-]{1,40}+(?:=[^\s,;]{1,100}+)?+",
     r"(?<![^\s(\[\"'`/|])-[A-Za-z](?![\w-])",  # -v
     r"(?<![\w&])\w{1,20}+(?:&\w{1,20}+){1,4}+(?![\w&;])",  # R&D
+    r"(?<!\S)\.[A-Z][A-Za-z]{1,15}+(?!\w)",  # .NET
     r"(?<![\w+#])[CFJ](?:\+\+|#)(?![\w+#])",
     r"(?<![^\s(])=[A-Z]{2,30}+\([^()\s]{0,100}+\)(?:[^\s,;.()]|\.(?=\w)){0,100}+",  # formulas: =NOW()-A1
 )
@@ -61,7 +62,7 @@ _KEYS = either(
 
 KEY_RULES: tuple[Rule, ...] = ((_KEYS, Kind.CODE),)
 FORMULA_RULES: tuple[Rule, ...] = ((_FORMULA, Kind.CODE),)
-_CODE_END = re.compile(r"(?:[;{}]|\)\s*:|\bthen|\bdo)\s*$")
+_CODE_END = re.compile(r"(?:[;{}]|\)\s*:|\bthen|\bdo)\s*\.?$")  # normalization may have added a full stop
 _CODE_SIGN = re.compile(
     r"&&|\|\||[=!<>]=|=>|->|::|\+\+|[+*/-]=|\w\((?![a-z]{1,3}\))|\w\[|[\w)\]] = |[{};]\s*}"
     r"|^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP) "

@@ -10,6 +10,7 @@ from regard_service.passages.protection.rules.kinds import Finding, Kind
 # In order: where two rules match at one place, the first wins.
 _RULES = (
     *placeholders.CODE_RULES,
+    *marks.LINK_RULES,
     *addresses.RULES,
     *placeholders.RULES,
     *codes.KEY_RULES,

@@ -374,6 +374,14 @@ def test_symbols_that_the_vocabulary_lacks_stay_at_their_words() -> None:
     assert result == "Hallo **Welt**, es ist jetzt [nice]."
 
 
+def test_the_address_of_a_link_in_markdown_stays_behind_its_bracket() -> None:
+    protected = protect("See [this page](https://example.org/a_(b)) now.", GERMAN)
+    assert protected.edited.text == "See [this page] now."
+    links = [(i, i) for i in range(7)]
+    result = protected.restore(piecewise(protected.edited.text, "Siehe [diese Seite] jetzt.", links)).target
+    assert result == "Siehe [diese Seite](https://example.org/a_(b)) jetzt."
+
+
 def test_a_vocabulary_that_has_all_characters_changes_nothing() -> None:
     assert not protect("I saw 你好.", GERMAN).items
 
@@ -415,7 +423,7 @@ def test_ampersands_ordinals_and_decades(text: str, read: str, written: str, exp
 
 
 @pytest.mark.parametrize(
-    "text", ["if (a < b && c > d) { return x; }", "int x = 5;", "SELECT * FROM users WHERE id = 5;"]
+    "text", ["if (a < b && c > d) { return x; }", "int x = 5;", "f(x) => {.", "SELECT * FROM users WHERE id = 5;"]
 )
 def test_lines_of_code_are_copied(text: str) -> None:
     assert protect(text, GERMAN).is_all_copied
