@@ -14,6 +14,7 @@ from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.items import Item
+from regard_service.passages.protection.mark_pairs import best_run, pairs
 from regard_service.passages.protection.matching import Forms, copies
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.finding import find
@@ -203,12 +204,33 @@ class _Placing:
 
     def insert_missing(self) -> None:
         """Inserts the items that no word was made of, each between the words made of its neighbours."""
+        places = self._pair_places()
         for index in sorted(self._missing):
-            position = self._position(index)
+            position, is_inside_left, is_inside_right = places.get(index) or (self._position(index), False, False)
             text = self._forms.placed(self._items[index].item)
             before, after = self._spaces(self._items[index], position)
-            self._edits.append(_Edit(Span(position, position), index, before + text + after))
+            new = ("" if is_inside_left else before) + text + ("" if is_inside_right else after)
+            self._edits.append(_Edit(Span(position, position), index, new))
         self._missing.clear()
+
+    def _pair_places(self) -> dict[int, tuple[int, bool, bool]]:
+        """Returns the places of paired marks: around the words that were made of what they stand around.
+
+        Returns:
+            by index of the item: its position, and whether a word of the pair is glued to its left, and to its right.
+        """
+        places: dict[int, tuple[int, bool, bool]] = {}
+        if not self._map.words:
+            return places
+        for opening, closing in pairs(self._items):
+            inside = Span(self._items[opening].source.end, self._items[closing].source.start)
+            if {opening, closing} <= self._missing and inside.start < inside.end:
+                words = best_run(2 * self._map.mass(inside) - 1)
+                start, end = self._map.words[words.start].start, self._map.words[words.end - 1].end
+                if self._is_open(start) and self._is_open(end):
+                    places[opening] = start, False, self._items[opening].after != ""
+                    places[closing] = end, self._items[closing].before != "", False
+        return places
 
     def close_gaps(self) -> None:
         """Makes one space of several that the model wrote."""

@@ -1,5 +1,6 @@
 """Protects what must be copied: a stand-in goes through the model, and what it stands for takes its place."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from regard_service.passages.protection.rules.kinds import Kind
 
 _CLOSING = frozenset(".,;:!?)]}…")
 
+_INLINE_TAG = re.compile(r"</?(?!(?:br|hr|p|div|li|td|tr)\b)[A-Za-z0-9]")
 _Replacement = tuple[Span, str]
 """A range of the text, and what the model reads there."""
 
@@ -86,8 +88,16 @@ def _replacements(text: str, items: Sequence[Item]) -> list[_Replacement | None]
             elif is_after_space and start > free and text[end : end + 1] in _CLOSING:
                 start -= 1
         free = end
-        replacements.append(None if item.stand_in is None else (Span(start, end), item.stand_in))
+        new = " " if _is_break(text, item) else item.stand_in
+        replacements.append(None if new is None else (Span(start, end), new))
     return replacements
+
+
+def _is_break(text: str, item: Item) -> bool:
+    """Whether an item that the model does not read separates two words by itself: "one<br>two"."""
+    start, end = item.span
+    is_between = text[max(0, start - 1) : start].isalnum() and text[end : end + 1].isalnum()
+    return item.stand_in == "" and is_between and _INLINE_TAG.match(item.text) is None
 
 
 @dataclass(frozen=True)

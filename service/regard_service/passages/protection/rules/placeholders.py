@@ -34,7 +34,7 @@ _ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}+|#[0-9]{1,7}+|#[xX][0-9A-Fa-f]{1,6}+);
 
 _AND = r"(?<![\w&])&(?![\w&;#])"
 
-CODE_RULES: tuple[Rule, ...] = ((_CODE_SPAN, Kind.CODE), (_TAG, Kind.CODE))
+CODE_RULES: tuple[Rule, ...] = ((_CODE_SPAN, Kind.CODE), (_TAG, Kind.MARK))
 RULES: tuple[Rule, ...] = (
     (_BRACES, Kind.PLACEHOLDER),
     (_PRINTF, Kind.PLACEHOLDER),

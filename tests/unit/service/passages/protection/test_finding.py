@@ -46,15 +46,35 @@ PLACEHOLDERS = [
 ]  # fmt: skip
 CODES = [
     "127.0.0.1:80", "10.0.0.0/8", "AA:BB:CC:00:11:22", "2001:db8::1", "SKU#4471", "1Z999AA10123456784", "ab-12-cd",
-    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30", "<0>", "</1>",
+    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30",
     "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F",
     "5kg",
     "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
     "--verbose",
-    "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1", "<b>",
+    "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1",
 ]  # fmt: skip
 HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
-MARKS = ["😀", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "❤️", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", ":smile:", ":+1:", "[1]", "[3, 4]", "→", "★", ":-)", "<3"]
+MARKS = [
+    "😀",
+    "👩‍👩‍👧‍👦",
+    "🇩🇪",
+    "👍🏽",
+    "❤️",
+    "1️⃣",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    ":smile:",
+    ":+1:",
+    "[1]",
+    "[3, 4]",
+    "→",
+    "★",
+    ":-)",
+    "<3",
+    "<0>",
+    "</1>",
+    "<b>",
+    "<br/>",
+]
 NUMBERS = {
     "1,024": Kind.NUMBER,
     "3.5": Kind.NUMBER,

@@ -382,6 +382,41 @@ def test_the_address_of_a_link_in_markdown_stays_behind_its_bracket() -> None:
     assert result == "Siehe [diese Seite](https://example.org/a_(b)) jetzt."
 
 
+@pytest.mark.parametrize(
+    ("text", "read", "written", "expected"),
+    [
+        ("The <b>red</b> car", "The red car", "Das rote Auto", "Das <b>rote</b> Auto"),
+        ("The **red** car", "The red car", "Das rote Auto", "Das **rote** Auto"),
+        ("The <b>{n}</b> cars", "The 45 cars", "Die 45 Autos", "Die <b>{n}</b> Autos"),
+        ("The <i><b>red</b></i> car", "The red car", "Das rote Auto", "Das <i><b>rote</b></i> Auto"),
+        ("The red<br>car here", "The red car here", "Das rote Auto hier", "Das rote<br> Auto hier"),
+        ("The r<i>e</i>d car", "The red car", "Das rote Auto", "Das <i>rote</i> Auto"),
+    ],
+)
+def test_tags_and_emphasis_in_plain_text_go_around_the_same_words(
+    text: str, read: str, written: str, expected: str
+) -> None:
+    protected = protect(text, lacking("*"))
+    assert protected.edited.text == read
+    links = [(i, i) for i in range(len(written.split()))]
+    assert protected.restore(piecewise(read, written, links)).target == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<b>", "</b>", "<i>", "</i>", "**", "red", " ", "{n}", "😀", "<br>", "(5)", "."]), max_size=12
+    )
+)
+def test_marks_come_out_once_wherever_they_stand(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    protected = protect(text, lacking("*"))
+    written = protected.edited.text.upper()
+    target = written if not protected.is_all_copied else text
+    result = protected.restore(AlignedText(protected.edited.text, target, (), ())).target
+    for mark in ("<b>", "</b>", "<i>", "</i>", "{n}", "😀", "<br>"):
+        assert result.count(mark) == text.count(mark)
+
+
 def test_a_vocabulary_that_has_all_characters_changes_nothing() -> None:
     assert not protect("I saw 你好.", GERMAN).items
 
