@@ -10,7 +10,7 @@ from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.results import OutputWarning, Result
 from regard_service.errors import Overloaded
 from regard_service.languages.common_words import has_common_word
-from regard_service.languages.detection import other_language
+from regard_service.languages.detection import NO_LANGUAGE, other_language
 
 MAX_CHARACTERS = 500  # of a text that are looked at
 
@@ -70,5 +70,6 @@ def _read(passage: Passage) -> list[str]:
 def _warned(result: Result, passage: Passage | None, other: str) -> Result:
     if not other or passage is None:
         return result
-    message = f"the text seems to be in another language ({other}) than the model reads ({passage.source_language})"
+    instead = "nor in another language" if other == NO_LANGUAGE else f"but in {other!r}"
+    message = f"the text seems not to be in {passage.source_language!r}, {instead}"
     return replace(result, warnings=(*result.warnings, OutputWarning("other_language", message)))

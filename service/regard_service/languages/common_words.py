@@ -8,8 +8,8 @@ import re
 
 _WORDS = {
     "en": "the and is are was were you he she it they of to my your his her with that this have has had not don't "
-    "doesn't didn't isn't it's i'm i'll i've what where when who why how there would could should will can't do does did "
-    "for from at if please their been be we our",
+    "doesn't didn't isn't it's i'm i'll i've what where when who why how there would could should will can't do does "
+    "did for from at if please their been be we our",
     "de": "der das und ist sind ich nicht ein eine einen einem du er wir ihr mit auf für auch wird wurde haben hat "
     "zu dem den wie mir mich sich kann mein dein sein nach bei aus aber wenn noch bitte",
     "fr": "le les et est sont je vous nous ils elle une des du pas que qui dans pour avec sur ce cette mon ton ses "

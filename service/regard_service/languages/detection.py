@@ -28,9 +28,12 @@ MIN_SHORT_RATIO = 20.0
 
 NUM_SHORT_WORDS = 2
 
+NO_LANGUAGE = "zxx"
+"""The detector's code of texts in no language."""
+
 MIN_TARGET_RATIO = 2.0
-"""The same, for any length, for the language that a text shall be translated to, which is the likeliest mistake: 0 to 0.3 %
-of the English ones, 53 to 69 % of single words and 97 % of three words."""
+"""The same, for any length, for the language that a text shall be translated to, which is the likeliest mistake: 0 to
+0.3 % of the English ones, 53 to 69 % of single words and 97 % of three words."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def other_language(text: str, source: str, target: str) -> str:
         target: of what it shall be translated to; "" if unknown.
 
     Returns:
-        `target`, or the detector's code of another language.
+        `target`, or the detector's code of another language, or NO_LANGUAGE.
     """
     read = text[:MAX_CHARACTERS]
     sources, targets = _by_detector((source,)), _by_detector((target,)) if target else {}
