@@ -25,5 +25,6 @@ WarningReason = Literal[
     "sentence_cut",
     "language_unknown",
     "document",
+    "other_language",
 ]
 Weighting = Literal["attention", "value_norm"]

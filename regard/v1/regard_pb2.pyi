@@ -366,6 +366,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """The source language was to be detected, and is unknown, or none that a model reads."""
     WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
     """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
+    WARNING_REASON_OTHER_LANGUAGE: _WarningReason.ValueType  # 21
+    """The source seems to be in another language than the model reads."""
 
 class WarningReason(_WarningReason, metaclass=_WarningReasonEnumTypeWrapper):
     """What may be wrong with an output."""
@@ -392,6 +394,8 @@ WARNING_REASON_LANGUAGE_UNKNOWN: WarningReason.ValueType  # 9
 """The source language was to be detected, and is unknown, or none that a model reads."""
 WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
 """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
+WARNING_REASON_OTHER_LANGUAGE: WarningReason.ValueType  # 21
+"""The source seems to be in another language than the model reads."""
 Global___WarningReason: _TypeAlias = WarningReason  # noqa: Y015
 
 class _FinishReason:

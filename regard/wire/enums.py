@@ -132,6 +132,7 @@ WARNING_REASON: EnumTable[pb.WarningReason.ValueType, WarningReason] = EnumTable
         pb.WARNING_REASON_SENTENCE_CUT: "sentence_cut",
         pb.WARNING_REASON_LANGUAGE_UNKNOWN: "language_unknown",
         pb.WARNING_REASON_DOCUMENT: "document",
+        pb.WARNING_REASON_OTHER_LANGUAGE: "other_language",
     },
 )
 WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(

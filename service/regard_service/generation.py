@@ -30,6 +30,7 @@ class Generation:
 
     Attributes:
         follows_source_length: nobody set `max_new_tokens`: a multiple of the source's length is enough.
+        max_loop: an output is ended where it has repeated itself for so many tokens; 0: only at its limit.
         whole_vocabulary: whether every step chooses among all words, although the model has a shortlist.
     """
 
@@ -44,4 +45,5 @@ class Generation:
     forced_first_id: int | None = None
     sampling: Sampling | None = None
     follows_source_length: bool = False
+    max_loop: int = 0
     whole_vocabulary: bool = False

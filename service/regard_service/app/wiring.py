@@ -86,7 +86,7 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     engine = Engine(config, observer)
     pool = BoundedThreadPool(settings.num_workers, min(settings.max_queue, MAX_UNREAD_INPUTS))
     limits = AnswerLimits(settings.max_message_bytes, settings.max_answer_memory_bytes)
-    data_plane = DataPlane(repository, engine, pool, limits)
+    data_plane = DataPlane(repository, engine, pool, limits, checks_language=settings.check_language)
     return Backend(data_plane, ModelAdministration(repository, engine), engine, pool)
 
 

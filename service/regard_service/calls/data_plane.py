@@ -20,6 +20,7 @@ from regard_service.calls.plan import CallPlan
 from regard_service.calls.planner import CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
+from regard_service.calls.source_check import SourceCheck
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
 from regard_service.domain.documents import DocumentCall, DocumentEvent
@@ -46,8 +47,11 @@ class DataPlane:
         engine: Engine,
         pool: BoundedThreadPool,
         answer_limits: AnswerLimits | None = None,
+        *,
+        checks_language: bool = True,
     ) -> None:
         self._pool = pool
+        self._source_check = SourceCheck(pool, checks_language)
         self._answer_limits = answer_limits or AnswerLimits()
         self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
@@ -56,7 +60,8 @@ class DataPlane:
         """Translates texts; one result per text."""
         if call.source_language.lower() == AUTO:
             return await self._router.translate(call, self.translate)
-        return await self._results(await self._planner.translation(call))
+        plan = await self._planner.translation(call)
+        return await self._source_check.checked(plan, await self._results(plan))
 
     def stream_translate(self, call: TranslateCall) -> AsyncIterator[StreamEvent]:
         """Translates one text and yields its events."""
@@ -171,6 +176,7 @@ class DataPlane:
         traced = await self._traced(plan, parts, results)
         with stage("detokenize"):
             finished = builder.result(traced)
+        (finished,) = await self._source_check.checked(plan, [finished])
         for event in events.of_marked(held, finished) if held else ():
             yield event
         yield finished

@@ -8,7 +8,8 @@ from regard_service.bundle import LengthRatios
 from regard_service.domain.results import Span, Token
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
-from regard_service.passages.segments import gap, is_spaced
+from regard_service.passages.segments import gap
+from regard_service.passages.spacing import is_spaced
 from regard_service.text.reading import SourceText
 
 Restore = Callable[[AlignedText], AlignedText]

@@ -15,12 +15,15 @@ from regard_service.engine.driver.permit import Permit
 from regard_service.engine.search.constraints import is_constrained
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
+from regard_service.passages.output_checks import longest_loop
 from regard_service.repository.loader import LoadedModel
 
 # Most tokens of an output where neither the request nor the checkpoint sets a limit: so many for each token of the
 # source (Marian's --max-length-factor), and some more.
 MAX_LENGTH_FACTOR = 3
 MIN_LENGTH_LIMIT = 16
+# Most tokens for which such an output repeats itself, beyond what its source does.
+MAX_LOOP_FACTOR, MIN_LOOP_LIMIT = 1.5, 12
 
 
 class Memory:
@@ -94,10 +97,11 @@ def engine_requests(
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
             source = part.array
+            loop = 0 if read.passage is None else longest_loop(source.reshape(-1))
             for each in decodings:
                 yield EngineRequest(
                     source=source,
-                    generation=each if read.passage is None else _limited(each, source.shape[-1]),
+                    generation=each if read.passage is None else _limited(each, source.shape[-1], loop),
                     attention=bool(call.attention.kinds) or read.needs_alignment(index),
                     deadline=call.deadline,
                     bulk=call.is_bulk,
@@ -120,9 +124,16 @@ def sequences(read: Input, generation: Generation) -> list[Generation]:
 
 
 @lru_cache(1024)
-def _limited(generation: Generation, num_source_tokens: int) -> Generation:
-    """Returns a generation whose output is at most a multiple of its source, if its length follows the source."""
+def _limited(generation: Generation, num_source_tokens: int, source_loop: int) -> Generation:
+    """Returns a generation whose output is at most a multiple of its source, if its length follows the source, and that
+    ends where it loops.
+
+    Args:
+        source_loop: how long the source itself does.
+    """
     if not generation.follows_source_length:
         return generation
     limit = max(MIN_LENGTH_LIMIT, MAX_LENGTH_FACTOR * num_source_tokens, generation.min_new_tokens)
-    return replace(generation, max_new_tokens=limit) if limit < generation.max_new_tokens else generation
+    is_free = generation.sampling is None and generation.min_new_tokens == 0
+    max_loop = int(MAX_LOOP_FACTOR * source_loop) + MIN_LOOP_LIMIT if is_free else 0
+    return replace(generation, max_new_tokens=min(limit, generation.max_new_tokens), max_loop=max_loop)

@@ -144,6 +144,7 @@ class CallPlanner:
                 target,
                 compile_patterns(call.text_options.protected_patterns, "text_options.protected_patterns"),
                 reader.rank,
+                None if manifest.target.copies else reader.lacks,
             ),
             language=language,
             unit=unit,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from regard_service.calls.passages import Restore
@@ -12,7 +12,9 @@ from regard_service.passages.normalization.normalize import Rank, normalize
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.patterns import Pattern
 from regard_service.passages.protection.protect import protect
-from regard_service.passages.segments import Segment, is_spaced
+from regard_service.passages.protection.unread import Lacks
+from regard_service.passages.segments import Segment
+from regard_service.passages.spacing import is_spaced
 
 # A sentence of plain words, as most are: there is nothing to normalize and nothing to protect, and to find that out
 # word by word would take longer than all else that happens to it. At most the first letters of words are capitals.
@@ -44,16 +46,20 @@ class Preparation:
         source_language, target_language: BCP 47 codes; "" if unknown.
         patterns: a caller's own, of what is copied.
         rank: how rare a word is in the model's vocabulary.
+        lacks: whether that lacks a character of a text; None: it lacks none.
     """
 
     source_language: str
     target_language: str
     patterns: tuple[Pattern, ...] = ()
     rank: Rank | None = None
+    lacks: Lacks | None = None
 
     def is_plain(self, text: str) -> bool:
         """Whether a text is one sentence of plain words, which the model reads as it stands."""
-        return not self.patterns and _PLAIN.fullmatch(text) is not None
+        if self.patterns or _PLAIN.fullmatch(text) is None:
+            return False
+        return text.isascii() or self.lacks is None or not self.lacks(text)
 
     def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
         """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
@@ -81,12 +87,12 @@ class Preparation:
 
     @cached_property
     def _protection(self) -> ProtectionOptions:
-        return ProtectionOptions(self.source_language, self.target_language, self.patterns)
+        return ProtectionOptions(self.source_language, self.target_language, self.patterns, lacks=self.lacks)
 
     def _protection_of(self, spans: Sequence[Span]) -> ProtectionOptions:
         if not spans:
             return self._protection
-        return ProtectionOptions(self.source_language, self.target_language, self.patterns, tuple(spans))
+        return replace(self._protection, spans=tuple(spans))
 
 
 def _composed(edits: Sequence[EditedText]) -> EditedText:

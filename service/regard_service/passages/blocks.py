@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
+from regard_service.passages.protection.rules.finding import find
+from regard_service.passages.protection.rules.kinds import Kind
 
 # Lines are wrapped by a program if the next word would not have fit. Shorter lines are a person's: of a poem, a list.
 MIN_WRAP_WIDTH = 40
@@ -19,9 +21,15 @@ MIN_CERTAIN_WRAP_WIDTH = 60
 
 # What ends a block within a line: `str.splitlines` knows the breaks.
 _LAYOUT = re.compile(
-    r"[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\s{3}|^\s*+[>*+#\[\-\u2013\u2014\u2022\u2023\u2043\u25aa-\u25e6]"
+    r"[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029|]|\s{3}| [/>\u2192\u00b7\u2022] "
+    r"|^\s*+[>*+#\[\-\u2013\u2014\u2022\u2023\u2043\u25aa-\u25e6]"
 )
-_WHITE_SPACE = re.compile(r"\s++")
+_COLUMN_GAP = re.compile(r"\s*+(?P<bar>(?<!\|)\|(?!\|))\s*+|\s++")
+_BAR = re.compile(r"(?<!\|)\|(?!\|)")
+_ROW = re.compile(r"\s*+\|.*\|")
+# Between the entries of a line that is nothing else: "Yes / No / Cancel", "Tools > Options".
+_ENTRY_GAP = re.compile(r"(?<!\s) ++[/>\u2192\u00b7\u2022] ++(?!\s)")
+_MAX_ENTRY_WORDS = 3
 _MIN_COLUMN_GAP = 3  # spaces
 # White space, marks of quotation and, if a bullet follows, the bullet. Possessive: the time is linear.
 _LEAD = re.compile(
@@ -149,16 +157,39 @@ def _is_full(text: str, before: _Line, line: _Line, width: int) -> bool:
 
 
 def _columns(text: str, line: Span) -> Iterator[Span]:
-    """Yields the cells of a line that tabs or runs of spaces divide."""
+    """Yields the cells of a line that has columns."""
     start = line.start
-    for gap in _column_gaps(text, line.start, line.end):
-        yield Span(start, gap.start)
+    for gap in [*_column_gaps(text, line.start, line.end), Span(line.end, line.end)]:
+        if start < gap.start:
+            yield Span(start, gap.start)
         start = gap.end
-    yield Span(start, line.end)
 
 
 def _column_gaps(text: str, start: int, end: int) -> Iterator[Span]:
-    """Yields the white space that divides columns: with a tab, or wide."""
-    for match in _WHITE_SPACE.finditer(text, start, end):
-        if "\t" in match[0] or len(match[0]) >= _MIN_COLUMN_GAP:
-            yield Span(*match.span())
+    """Yields what divides columns: white space with a tab, or wide; a bar; a mark between entries."""
+    line = text[start:end]
+    entries = _ENTRY_GAP.split(line)
+    if len(entries) > 1 and all(_is_entry(entry) for entry in entries):
+        yield from (Span(match.start() + start, match.end() + start) for match in _ENTRY_GAP.finditer(line))
+        return
+    bars = frozenset(_bars(line)) if "|" in line else frozenset()
+    for match in _COLUMN_GAP.finditer(line):
+        if match.start("bar") in bars if match["bar"] else "\t" in match[0] or len(match[0]) >= _MIN_COLUMN_GAP:
+            yield Span(match.start() + start, match.end() + start)
+
+
+def _is_entry(text: str) -> bool:
+    return 0 < len(text.split(maxsplit=_MAX_ENTRY_WORDS)) <= _MAX_ENTRY_WORDS and text[-1] not in ".!?"
+
+
+def _bars(line: str) -> Iterator[int]:
+    """Yields the places of the bars between cells: of a row "| a | b |", or between spaces; not of those in code."""
+    is_row = _ROW.fullmatch(line) is not None
+    closed = [finding.span for finding in find(line) if finding.kind is not Kind.MARK]
+    at = 0
+    for match in _BAR.finditer(line):
+        while at < len(closed) and closed[at].end <= match.start():
+            at += 1
+        is_apart = line[match.start() - 1 : match.start()].isspace() and line[match.end() : match.end() + 1].isspace()
+        if (is_row or is_apart) and (at == len(closed) or match.start() < closed[at].start):
+            yield match.start()

@@ -13,6 +13,7 @@ from regard_service.passages.segments import has_letters
 # A stretch of tokens that equal those one period before is a loop if it has so many tokens and so many periods.
 MIN_LOOP_TOKENS, MIN_LOOP_PERIODS = 8, 3
 MAX_PERIOD = 32
+MAX_LOOP_FACTOR = 1.5  # of a loop in the source
 
 
 class Fault(NamedTuple):
@@ -41,15 +42,17 @@ def output_faults(
         ratios: usual lengths; None checks none.
         may_be_copy: whether an output that equals its source is as it should be.
     """
+    loop = longest_loop(tokens)
+    is_loop = loop > 0 and loop > MAX_LOOP_FACTOR * longest_loop(source_tokens())
     if is_cut:
-        yield Fault("output_cut", f"the output was cut after {len(tokens)} tokens (max_new_tokens)")
+        cause = "as it repeats itself" if is_loop else "max_new_tokens"
+        yield Fault("output_cut", f"the output was cut after {len(tokens)} tokens ({cause})")
     content = target.strip()
     if not content:
         if has_letters(source):
             yield Fault("output_empty", "the output is empty")
         return
-    loop = longest_loop(tokens)
-    if loop and loop > longest_loop(source_tokens()):
+    if is_loop:
         yield Fault("repetition", f"the output repeats itself: {loop} of its {len(tokens)} tokens")
     elif not may_be_copy and content.casefold() == source.strip().casefold():
         yield Fault("source_copied", "the output is the source")

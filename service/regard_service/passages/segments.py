@@ -8,9 +8,6 @@ from regard_service.passages.blocks import Block, blocks
 from regard_service.passages.sentences import sentences
 from regard_service.passages.wrapping import UnwrappedText, unwrap
 
-# Languages that write no spaces between sentences.
-_UNSPACED = frozenset({"bo", "ja", "jpn", "km", "khm", "lo", "lao", "my", "mya", "th", "tha", "yue", "zh", "zho"})
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -33,11 +30,6 @@ class Segment:
     def part(self, span: Span) -> "Segment":
         """Returns a part of the segment. Args: span: on the whole text."""
         return Segment(span, tuple(each for each in self.breaks if span.start < each.start and each.end < span.end))
-
-
-def is_spaced(language: str) -> bool:
-    """Whether a language has spaces between its sentences. Args: language: BCP 47 code."""
-    return language.replace("_", "-").split("-")[0].lower() not in _UNSPACED
 
 
 def cut_text(text: str, language: str) -> list[Segment]:

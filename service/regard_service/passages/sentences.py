@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import sentencex
 
 from regard_service.domain.results import Span
+from regard_service.passages.protection.rules.finding import find
 
 # "1.", "a)", "(iv)": a number of a list, not a sentence.
 _ENUMERATOR = re.compile(r"\(?+(?:\d{1,3}+|[A-Za-z]|[ivxIVX]{1,4}+)[.)]")
@@ -25,6 +26,11 @@ _MORE_ENDS = {
     language: re.compile(rf"(?<![\w.-])(?:{words})\.\s++(?=[\"'\u201c\u201e\u00ab\u00bf\u00a1(]?+[A-Z\u00c0-\u00de])")
     for language, words in _WORDS.items()
 }
+# A sentence in brackets: (He was late.) Then ...
+_BRACKETED = re.compile(
+    r"(?:(?<=[.!?\u2026\"'\u201d] )|^)\([A-Z\u00c0-\u00de\u00bf\u00a1][^()\n]{1,400}+(?<=[.!?])\)\s++"
+    r"(?=[\"'\u201c\u201e\u00ab\u00bf\u00a1(]?+[A-Z\u00c0-\u00de])"
+)
 _MAX_NAME = 80  # characters that are looked at around a boundary
 _FINAL_MARKS = ".!?\u2026"
 
@@ -40,6 +46,10 @@ def sentences(text: str, language: str) -> list[Span]:
     more = _MORE_ENDS.get(language[:2])
     if more is not None and ". " in text:
         ends = sorted({*ends, *(match.end() for match in more.finditer(text))})
+    if ".)" in text or "!)" in text or "?)" in text:
+        ends = sorted({*ends, *(match.end() for match in _BRACKETED.finditer(text))})
+    if len(ends) > 1:
+        ends = _outside(ends, [finding.span for finding in find(text)])
     return list(_stripped(text, ends))
 
 
@@ -54,6 +64,17 @@ def _ends(text: str, pieces: list[str], abbreviations: frozenset[str]) -> list[i
             ends.append(end)
             start = end
     return ends
+
+
+def _outside(ends: list[int], spans: list[Span]) -> list[int]:
+    """Returns the ends that are not within what is copied: an address, a path, a code span."""
+    kept, at = [], 0
+    for end in ends:
+        while at < len(spans) and spans[at].end <= end:
+            at += 1
+        if at == len(spans) or end <= spans[at].start:
+            kept.append(end)
+    return kept
 
 
 def _is_within_sentence(text: str, start: int, end: int, abbreviations: frozenset[str]) -> bool:

@@ -13,7 +13,13 @@ from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
-from regard_service.text.tokenizer import ControlTokenizers, load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import (
+    Alphabet,
+    ControlTokenizers,
+    load_tokenizer,
+    unknown_id,
+    without_leading_space,
+)
 
 NOTHING_TO_READ = "holds nothing that this model reads"
 
@@ -69,6 +75,7 @@ class SourceReader:
         self._is_copying = bundle.manifest.target.copies
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
+        self._alphabet = Alphabet(self._tokenizer)
         self._control = ControlTokenizers(self._tokenizer, source.control_tokens)
 
     def read(
@@ -156,6 +163,10 @@ class SourceReader:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
         ids = self._tokenizer.encode(word, add_special_tokens=False).ids
         return len(ids), max(ids, default=0)
+
+    def lacks(self, text: str) -> bool:
+        """Whether the vocabulary lacks a character of a text, so that the model cannot know it."""
+        return self._alphabet.lacks(text)
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
         encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)

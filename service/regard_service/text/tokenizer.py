@@ -1,11 +1,13 @@
 """A bundle's tokenizer, for reading and writing."""
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from regard_service.bundle import Bundle, ControlToken
 from regard_service.domain.results import Span
@@ -43,6 +45,36 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     """Returns the token that stands for words outside of the vocabulary, or None."""
     piece = getattr(tokenizer.model, "unk_token", None)
     return None if piece is None else tokenizer.token_to_id(piece)
+
+
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
+_UNASSIGNED = ("\ue000", "\U000f1234")  # of private use: no vocabulary has them
+
+
+class Alphabet:
+    """Which texts a vocabulary has pieces for. Safe in several threads.
+
+    Characters that it lacks are read as one unknown piece or byte by byte, and a model has hardly seen either.
+    Vocabularies of bytes lack nothing, and those of whole words do not know characters.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.lacks = lru_cache(1024)(self._lacks)
+        first, second = (self._encode(character).ids[-1:] for character in _UNASSIGNED)
+        unknown = first if first == second else []
+        found = (tokenizer.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
+        byte_ids = [piece for piece in found if piece is not None]
+        is_of_characters = not any(map(_BYTE_PIECE.fullmatch, self._encode("e").tokens))
+        is_of_characters &= type(tokenizer.model).__name__ != "WordLevel"
+        self._rare = frozenset([*unknown, *byte_ids] if is_of_characters else [])
+
+    def _lacks(self, text: str) -> bool:
+        """Whether the vocabulary lacks a character of a text."""
+        return not self._rare.isdisjoint(self._encode(text).ids)
+
+    def _encode(self, text: str) -> Encoding:
+        return self._tokenizer.encode(text, add_special_tokens=False)
 
 
 def without_leading_space(text: str, start: int, end: int) -> Span:

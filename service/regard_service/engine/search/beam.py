@@ -7,6 +7,7 @@ import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints import Candidates, Constraints, is_constrained
+from regard_service.engine.search.loops import LoopGuard, ends_in_loop
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.prefixes import PrefixTree
 from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
@@ -71,6 +72,7 @@ class BeamSearch:
         self._prefixes = PrefixTree(max_requests, max_target_tokens, num_beams)
         self._pool = FinishedPool(max_requests, num_beams)
         self._rules = StoppingRules(max_requests)
+        self._loops = LoopGuard(max_requests)
         self._lengths = np.zeros(max_requests, np.int64)
         self._scores = np.full((max_requests, num_beams), NONE, np.float32)  # of the running beams
         self._finished = np.zeros(max_requests, np.bool_)
@@ -90,6 +92,7 @@ class BeamSearch:
         if generation.max_new_tokens > self._max_target_tokens:
             raise ValueError(f"{generation.max_new_tokens} new tokens, the batch holds {self._max_target_tokens}")
         self._rules.set(row, generation)
+        self._loops.set(row, generation)
         self._pool.clear(row)
         self._lengths[row] = 0
         self._scores[row] = NONE
@@ -105,7 +108,7 @@ class BeamSearch:
 
     def move(self, source_row: int, target_row: int) -> None:
         """Moves a request's beams, finished hypotheses and constraints to another row."""
-        for part in (self._prefixes, self._pool, self._rules):
+        for part in (self._prefixes, self._pool, self._rules, self._loops):
             part.move(source_row, target_row)
         for array in (self._lengths, self._scores, self._finished, self._needed, self._shared, self._num_returned):
             array[target_row] = array[source_row]
@@ -142,7 +145,16 @@ class BeamSearch:
         self._extend_constraints(running)
         finished = self._rules.finished(lengths, running.scores.max(axis=1), self._pool.scores[:num_live])
         self._finished[:num_live] = finished
+        self._limit_loops(lengths)
         return self._to_slots(running, stay=finished | (lengths == 1))
+
+    def _limit_loops(self, lengths: Int64Array) -> None:
+        """Ends rows whose best running beam loops, at the next step. Args: lengths: int64 [live rows]."""
+        for row in self._loops.due(lengths):
+            length, best = int(lengths[row]), int(self._scores[row].argmax())
+            tokens = self._prefixes.prefix(row, length, best).tokens
+            if not self._finished[row] and ends_in_loop(tokens, self._loops.max_loop[row]):
+                self._rules.max_new_tokens[row] = min(self._rules.max_new_tokens[row], length + 1)
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         """The best finished hypotheses."""

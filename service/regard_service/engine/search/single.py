@@ -6,6 +6,7 @@ import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints import BANNED, Candidates, Constraints, is_constrained
+from regard_service.engine.search.loops import LoopGuard, ends_in_loop
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix, Taken
 from regard_service.engine.search.sampling import draw, probabilities
 from regard_service.generation import Generation
@@ -61,6 +62,7 @@ class SingleSearch:
         self._logprobs = np.zeros((max_requests, max_target_tokens), np.float32)
         self._lengths = np.zeros(max_requests, np.int64)
         self._max_new_tokens = np.zeros(max_requests, np.int64)
+        self._loops = LoopGuard(max_requests)
         self._needed = np.ones(max_requests, np.int64)  # candidates, at the next step
         self._choosers: dict[int, Chooser] = {}  # of the rows that have constraints or draw
 
@@ -72,6 +74,7 @@ class SingleSearch:
             raise ValueError(f"{generation.max_new_tokens} new tokens, the batch holds {self._tokens.shape[1]}")
         self._lengths[row] = 0
         self._max_new_tokens[row] = generation.max_new_tokens
+        self._loops.set(row, generation)
         self._needed[row] = 1
         self._choosers.pop(row, None)
         if is_constrained(generation) or generation.sampling is not None:
@@ -82,6 +85,7 @@ class SingleSearch:
         """Moves a request to another row."""
         for array in (self._tokens, self._logprobs, self._lengths, self._max_new_tokens, self._needed):
             array[target_row] = array[source_row]
+        self._loops.move(source_row, target_row)
         self._choosers.pop(target_row, None)
         if source_row in self._choosers:
             self._choosers[target_row] = self._choosers.pop(source_row)
@@ -111,15 +115,17 @@ class SingleSearch:
         self._logprobs[np.arange(num_live), positions] = logprobs
         self._lengths[:num_live] += 1
         finished = self._is_end[tokens] | (self._lengths[:num_live] >= self._max_new_tokens[:num_live])
+        self._end_loops(finished)
         return Advance(tokens, np.arange(num_live), False, finished)
 
     def num_steps_ahead(self, num_live: int) -> int:
         """How many steps the live rows can make without a decision: each takes its best candidate, and none passes its
-        limit. 0 if a row has constraints or draws.
+        limit, or the length at which it is checked for loops. 0 if a row has constraints or draws.
         """
         if any(row < num_live for row in self._choosers):
             return 0
-        return int((self._max_new_tokens[:num_live] - self._lengths[:num_live]).min())
+        ends = np.minimum(self._max_new_tokens[:num_live], self._loops.next_check[:num_live])
+        return int((ends - self._lengths[:num_live]).min())
 
     def ends(self, tokens: Int64Array) -> BoolArray:
         """Which of these tokens end an output; bool, as many."""
@@ -141,7 +147,13 @@ class SingleSearch:
         taken = np.where(ended.any(axis=0), ended.argmax(axis=0) + 1, num_steps)
         lengths += taken
         finished = ended.any(axis=0) | (lengths >= self._max_new_tokens[:num_live])
+        self._end_loops(finished)
         return Taken(taken, finished)
+
+    def _end_loops(self, finished: BoolArray) -> None:
+        """Finishes the live rows whose outputs loop. Args: finished: bool [live rows]."""
+        for row in self._loops.due(self._lengths[: len(finished)]):
+            finished[row] |= ends_in_loop(self._tokens[row, : self._lengths[row]], self._loops.max_loop[row])
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         """The row's one output."""

@@ -1,6 +1,5 @@
 """Running texts with their tags."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,9 +9,6 @@ from typing import NamedTuple
 from regard_service.domain.results import Span
 from regard_service.passages.edits import EditedText
 from regard_service.passages.markup.entities import MarkupFormat
-
-# Starts at the start of a word only, so that a long word is read once.
-_WITH_SYMBOL = re.compile(r"(?<!\w)\w*+[<>&][\w<>&]*+")
 
 
 class PieceKind(Enum):
@@ -78,17 +74,13 @@ class Unit:
 
     @property
     def protected(self) -> tuple[Span, ...]:
-        """The ranges of `text` that stay as they are: code, and what holds a character that is written as an entity.
-
-        Few models know "<" and "&" from their training; "5 < 6" and "R&D" are no words in any language.
-        """
-        kept = [
+        """The ranges of `text` that stay as they are: code."""
+        kept = (
             Span(start, start + len(piece.text))
             for start, piece in zip(self.starts, self.pieces, strict=True)
             if piece.kind is PieceKind.PROTECTED and piece.text
-        ]
-        symbols = [Span(*match.span()) for match in _WITH_SYMBOL.finditer(self.text)]
-        return tuple(_merged(sorted(kept + symbols)))
+        )
+        return tuple(_merged(kept))
 
     def edited(self, source: str) -> EditedText:
         """Returns `text` as a text made from its place in the whole source, whose positions it can tell."""

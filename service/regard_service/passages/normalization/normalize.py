@@ -33,6 +33,10 @@ _STOPS = {
     "am": "።",
 }
 _STOPPED = re.compile(r"(?<![.。．।։။።])[.。．।։။።](?P<after>[\"'“”‘’»«)\]]*\s*)$")
+_ODD_ENDING = re.compile(r"(?<=[\w\")\]'”’])(?:[!?]{2,}|:)$")
+_MAX_ENDING = 40  # characters; longer ones are no marks
+_LAST_MARK = re.compile(r"(?<![.!?。！？।։။])[.!?。！？।։။]$")
+_OPENING_MARK = re.compile(r"^[¡¿]")
 _ENDS = frozenset(".!?")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
@@ -68,8 +72,11 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
     runs = [] if is_upper or is_heading else capital_runs(bare, closed, rank)
     if is_upper or is_heading or runs:
         changes = lower_case(bare, closed, base, rank, runs or None)
-    stop_at = _unstopped_end(bare, base)
+    ending = _odd_ending(bare)
+    stop_at = None if ending else _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
+    if ending:
+        stop = [(Span(len(bare.rstrip()) - len(ending), len(bare.rstrip())), _plain_mark(ending, base))]
     if not (changes or stop or edited.edits):
         return NormalizedText.unchanged(text)
     head = text[: edited.to_original(Span(0, len(bare))).start] if start else ""
@@ -80,7 +87,8 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         head=head,
         is_upper=is_upper,
         runs=tuple(runs),
-        is_stopped=bool(stop),
+        is_stopped=stop_at is not None,
+        ending=ending,
         marks=typography.marks_of(text),
         kept=parts,
     )
@@ -146,6 +154,28 @@ def _unstopped_end(text: str, language: str) -> int | None:
     return end if is_end else None
 
 
+def _odd_ending(text: str) -> str:
+    """Returns the marks at the end of a text of which models know one: several, or a colon; else ""."""
+    match = _ODD_ENDING.search(text.rstrip()[-_MAX_ENDING:])
+    return "" if match is None else match[0]
+
+
+def _plain_mark(ending: str, language: str) -> str:
+    return _STOPS.get(language, ".") if ending == ":" else "?" if "?" in ending else "!"
+
+
+def _with_ending(text: str, ending: str, language: str) -> list[Replacement]:
+    """Returns the changes that give a text its own marks at the end."""
+    match = _LAST_MARK.search(text)
+    start, end = match.span() if match else (len(text.rstrip()),) * 2
+    if ending != ":":
+        return [(Span(start, end), ending)]
+    opening = _OPENING_MARK.match(text)
+    start = len(text[:start].rstrip())
+    colon = "\u00a0:" if language.lower().startswith("fr") else ":"
+    return [*([(Span(*opening.span()), "")] if opening and start else []), (Span(start, end), colon)]
+
+
 @dataclass(frozen=True)
 class NormalizedText:
     """A segment in the form that models were trained on.
@@ -157,6 +187,7 @@ class NormalizedText:
         is_upper: the segment is in capitals, and its translation shall be.
         runs: ranges of `edited.text` that are in capitals in the segment, which has small letters elsewhere.
         is_stopped: a full stop was added.
+        ending: the marks at the end of the segment for which one mark was put, such as "?!".
         marks: plain forms of the typographic characters that the segment holds.
         kept: what keeps its case in the translation.
     """
@@ -167,6 +198,7 @@ class NormalizedText:
     is_upper: bool = False
     runs: tuple[Span, ...] = ()
     is_stopped: bool = False
+    ending: str = ""
     marks: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
 
@@ -193,6 +225,8 @@ class NormalizedText:
         edited = EditedText.unchanged(aligned.target)
         if self.is_stopped:
             edited = edited.then(_without_stop(edited.text))
+        if self.ending:
+            edited = edited.then(_with_ending(edited.text, self.ending, language))
         if self.marks:
             closed = _closed(edited.text, self._kept_in(edited.text))
             edited = edited.then(typography.typographic(edited.text, self.marks, language, closed))

@@ -9,8 +9,10 @@ from typing import NamedTuple
 from regard_service.domain.results import Span
 from regard_service.passages.protection.numerals import marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
+from regard_service.passages.protection.rules.codes import is_code
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Finding, Kind
+from regard_service.passages.protection.unread import with_unread
 
 
 class Item(NamedTuple):
@@ -31,10 +33,12 @@ class Item(NamedTuple):
 def items_of(text: str, options: ProtectionOptions) -> list[Item]:
     """Returns what of a text is protected; in order, without overlap."""
     findings = _with_callers(find(text), _callers_spans(text, options))
+    if options.lacks is not None:
+        findings = with_unread(text, findings, options.lacks)
     choice = _StandInChoice(text, options)
     return [
         Item(span, text[slice(*span)], kind, choice.of(text[slice(*span)], kind))
-        for span, kind in _joined(text, findings)
+        for span, kind in _bracketed(text, _joined(text, findings))
     ]
 
 
@@ -56,20 +60,45 @@ class _StandInChoice:
         if kind is Kind.MARK:
             return ""
         if kind is Kind.ENTITY:
-            return html.unescape(part)
+            return self._of_entity(html.unescape(part))
         if _is_count(part):
             return next(self._numbers, None) or next(self._names, None)
         return next(self._names, None)
 
+    def _of_entity(self, character: str) -> str:
+        if character == "&" and conjunctions(self._options.target_language):
+            character = next(iter(conjunctions(self._options.source_language)), character)
+        is_read = self._options.lacks is None or not self._options.lacks(character)
+        return character if is_read else ""
+
     def _of_number(self, part: str, kind: Kind) -> str | None:
         if not self._options.replaces_numbers or _has_plurals(self._options.target_language):
             return None
+        if kind is Kind.DECADE:
+            return None  # "45s" is none
+        if kind is Kind.ORDINAL:
+            number = next(self._numbers, None)
+            return None if number is None else f"{number}th"
         if kind is Kind.NUMBER:
             if value(part, marks_of(self._options.source_language)) in (None, 0, 1):
                 return None  # zero and one have their own grammar
             if _YEAR.fullmatch(part):
                 return next(self._years, None)
         return next(self._numbers, None)
+
+
+def conjunctions(language: str) -> tuple[str, ...]:
+    """Returns the words of a language that "&" stands for, the most common first; none if they are not known."""
+    return _AND.get(language.lower().replace("_", "-").split("-")[0], ())
+
+
+_AND = {
+    "en": ("and",), "de": ("und",), "fr": ("et",), "es": ("y", "e"), "pt": ("e",), "it": ("e", "ed"), "nl": ("en",),
+    "da": ("og",), "nb": ("og",), "no": ("og",), "nn": ("og",), "sv": ("och",), "fi": ("ja",), "et": ("ja",),
+    "pl": ("i", "oraz"), "cs": ("a",), "sk": ("a",), "ca": ("i",), "hr": ("i",), "sr": ("i",), "sl": ("in",),
+    "ro": ("și",), "hu": ("és",), "ru": ("и",), "uk": ("і", "та", "й"), "bg": ("и",), "tr": ("ve",), "el": ("και",),
+    "lt": ("ir",), "lv": ("un",),
+}  # fmt: skip
 
 
 def _callers_spans(text: str, options: ProtectionOptions) -> list[Span]:
@@ -115,6 +144,17 @@ def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
     return joined
 
 
+def _bracketed(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yields findings; one that is all that stands in brackets is a mark with them: models lose the brackets."""
+    for span, kind in findings:
+        before, after = text[max(0, span.start - 2) : span.start], text[span.end : span.end + 2]
+        is_closed = before[-1:] + after[:1] in ("()", "[]") and before[:1] in ("(", "[", " ")
+        if is_closed and not after[1:].isalnum():
+            yield Finding(Span(span.start - 1, span.end + 1), Kind.MARK)
+        else:
+            yield Finding(span, kind)
+
+
 def _is_joined(text: str, left: Finding, right: Finding) -> bool:
     kinds = {left.kind, right.kind}
     if not (kinds <= _JOINING or kinds == {Kind.MARK}):
@@ -151,6 +191,6 @@ _YEAR = re.compile("1[1-9][0-9]{2}|20[0-9]{2}")
 
 
 def is_all_copied(text: str, items: Sequence[Item]) -> bool:
-    """Whether no letter remains beside what is protected."""
+    """Whether no letter remains beside what is protected, or all is code."""
     ends = [Span(0, 0), *(item.span for item in items), Span(len(text), len(text))]
-    return not any(c.isalpha() for left, right in pairwise(ends) for c in text[left.end : right.start])
+    return is_code(text) or not any(c.isalpha() for left, right in pairwise(ends) for c in text[left.end : right.start])

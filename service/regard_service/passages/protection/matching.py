@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from regard_service.domain.results import Span
-from regard_service.passages.protection.items import Item
+from regard_service.passages.protection.items import Item, conjunctions
 from regard_service.passages.protection.numerals import clocks, localized, localized_time, marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
@@ -40,6 +40,13 @@ class Forms:
         self._target = marks_of(options.target_language or options.source_language)
         self._language = options.target_language or options.source_language
 
+    def words(self, item: Item, target: str) -> list[Span]:
+        """Returns where the target holds what the model read of an item that is no number."""
+        read = item.stand_in or item.text
+        if item.kind is Kind.ENTITY and read.isalpha():
+            return sorted(span for word in conjunctions(self._language) for span in copies(word, target))
+        return copies(read, target)
+
     def digits(self, target: str) -> Iterator[Span]:
         """Yields the numbers of a target, whatever they are."""
         return (Span(*match.span()) for match in _DIGITS.finditer(target))
@@ -55,7 +62,7 @@ class Forms:
             return True
         if item.stand_in is None and item.kind is Kind.TIME:
             return bool(clocks(read) & clocks(written))
-        if item.stand_in is None and item.kind is Kind.DIGITS:
+        if item.stand_in is None and item.kind in (Kind.DIGITS, Kind.DECADE):
             return _groups(read) == _groups(written)
         number = value(bare, self._source)
         return number is not None and number == value(written, self._target)
@@ -64,6 +71,8 @@ class Forms:
         """Returns what takes the place of what the model wrote."""
         if item.kind in NUMERIC and item.stand_in is None and self._is_same(item, written):
             return written
+        if item.kind is Kind.ORDINAL:
+            return _number_in(item.text)  # the ending that the model wrote stays
         return self.placed(item)
 
     def placed(self, item: Item) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from regard_service.domain.results import Span
 from regard_service.passages.protection.patterns import Pattern
+from regard_service.passages.protection.unread import Lacks
 
 Carry = Literal["stand_in", "itself", "nothing"]
 
@@ -39,6 +40,7 @@ class ProtectionOptions:
         spans: a caller's own ranges of the text; those that overlap are joined.
         stand_ins: what the model reads instead.
         carry: what the model reads instead of a part: a stand-in, the part itself, or nothing.
+        lacks: whether the model's vocabulary lacks a character of a text; None: it lacks none.
         replaces_numbers: whether numbers are replaced before the model, too, not only checked afterwards.
     """
 
@@ -49,3 +51,4 @@ class ProtectionOptions:
     stand_ins: StandIns = field(default_factory=StandIns)
     carry: Carry = "stand_in"
     replaces_numbers: bool = True
+    lacks: Lacks | None = None

@@ -1,5 +1,6 @@
 """Puts what is protected into a model's output: once, verbatim, in its place."""
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,24 +14,33 @@ from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.items import Item
+from regard_service.passages.protection.mark_pairs import best_run, pairs
 from regard_service.passages.protection.matching import Forms, copies
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 from regard_service.passages.protection.words import word_map
+from regard_service.passages.spacing import is_spaced
 
 _MIN_SHARE = 0.4
 """A word was made of an item if the item has at least this share of its weights."""
 _SOME_SHARE = 0.1
 """A number of another value was made of a number if that has at least this share."""
+_GAP = re.compile("  +")
 _OPENING, _CLOSING = "([{<\"'«„“‘¿¡", ")]}>\"'»”’.,;:!?…%"
 
 
 class Placed(NamedTuple):
-    """An item, and its range in the model's input; the range of one that the model does not read is empty."""
+    """An item, and its range in the model's input; the range of one that the model does not read is empty.
+
+    Attributes:
+        before, after: the character of the text right before it, and the one right behind it; "" for white space.
+    """
 
     item: Item
     source: Span
+    before: str = ""
+    after: str = ""
 
 
 class _Edit(NamedTuple):
@@ -55,6 +65,8 @@ def place(
     placing.take_written(elsewhere)
     placing.take_aligned()
     placing.insert_missing()
+    if items:
+        placing.close_gaps()
     return EditedText.replacing(aligned.target, placing.edits())
 
 
@@ -62,6 +74,7 @@ class _Placing:
     def __init__(self, aligned: AlignedText, items: Sequence[Placed], options: ProtectionOptions) -> None:
         self._source, self._target = aligned.source, aligned.target
         self._forms = Forms(options)
+        self._is_spaced = is_spaced(options.target_language)
         self._items = list(items)
         self._missing = set(range(len(items)))
         self._map = word_map(aligned)
@@ -75,13 +88,13 @@ class _Placing:
     def take_written(self, elsewhere: Sequence[str] = ()) -> None:
         """Replaces what the model wrote of the items: their stand-ins, or themselves."""
         groups: dict[tuple[str, bool], list[int]] = defaultdict(list)
-        for index, (item, _) in enumerate(self._items):
+        for index, (item, *_) in enumerate(self._items):
             if item.stand_in != "":
                 groups[item.stand_in or item.text, item.kind in NUMERIC].append(index)
         # Long ones first: "1.024" is no place for "24", nor a URL for the "{id}" within it.
-        for (written, is_number), indexes in sorted(groups.items(), key=lambda group: -len(group[0][0])):
+        for (_, is_number), indexes in sorted(groups.items(), key=lambda group: -len(group[0][0])):
             item = self._items[indexes[0]].item
-            spans = self._forms.numbers(item, self._target) if is_number else copies(written, self._target)
+            spans = self._forms.numbers(item, self._target) if is_number else self._forms.words(item, self._target)
             self._assign(indexes, [span for span in spans if self._is_free(span)])
         self._delete_surplus(elsewhere)
 
@@ -130,7 +143,7 @@ class _Placing:
 
     def _delete_surplus(self, elsewhere: Sequence[str]) -> None:
         """Deletes what the model wrote of an item beside its place."""
-        verbatim = {item.text for item, _ in self._items if item.kind not in NUMERIC} | set(elsewhere)
+        verbatim = {item.text for item, *_ in self._items if item.kind not in NUMERIC} | set(elsewhere)
         verbatim |= {text[slice(*finding.span)] for text in verbatim for finding in find(text)}
         beside = self._source_beside_items()
         for text in sorted(verbatim, key=len, reverse=True):
@@ -142,7 +155,7 @@ class _Placing:
     def _source_beside_items(self) -> str:
         """Returns what the model reads between the items; each item is a line break."""
         pieces, end = [], 0
-        for _, span in self._items:
+        for _, span, *_ in self._items:
             pieces.append(self._source[end : span.start])
             end = span.end
         return "\n".join([*pieces, self._source[end:]])
@@ -191,18 +204,52 @@ class _Placing:
 
     def insert_missing(self) -> None:
         """Inserts the items that no word was made of, each between the words made of its neighbours."""
+        places = self._pair_places()
         for index in sorted(self._missing):
-            position = self._position(index)
+            position, is_inside_left, is_inside_right = places.get(index) or (self._position(index), False, False)
             text = self._forms.placed(self._items[index].item)
-            left, right = self._target[:position][-1:], self._target[position : position + 1]
-            before = " " if left and not left.isspace() and left not in _OPENING else ""
-            after = " " if right and not right.isspace() and right not in _CLOSING else ""
-            self._edits.append(_Edit(Span(position, position), index, before + text + after))
+            before, after = self._spaces(self._items[index], position)
+            new = ("" if is_inside_left else before) + text + ("" if is_inside_right else after)
+            self._edits.append(_Edit(Span(position, position), index, new))
         self._missing.clear()
+
+    def _pair_places(self) -> dict[int, tuple[int, bool, bool]]:
+        """Returns the places of paired marks: around the words that were made of what they stand around.
+
+        Returns:
+            by index of the item: its position, and whether a word of the pair is glued to its left, and to its right.
+        """
+        places: dict[int, tuple[int, bool, bool]] = {}
+        if not self._map.words:
+            return places
+        for opening, closing in pairs(self._items):
+            inside = Span(self._items[opening].source.end, self._items[closing].source.start)
+            if {opening, closing} <= self._missing and inside.start < inside.end:
+                words = best_run(2 * self._map.mass(inside) - 1)
+                start, end = self._map.words[words.start].start, self._map.words[words.end - 1].end
+                if self._is_open(start) and self._is_open(end):
+                    places[opening] = start, False, self._items[opening].after != ""
+                    places[closing] = end, self._items[closing].before != "", False
+        return places
+
+    def close_gaps(self) -> None:
+        """Makes one space of several that the model wrote."""
+        for match in _GAP.finditer(self._target):
+            span = Span(match.start() + 1, match.end())
+            if self._is_free(span):
+                self._take(span, -1, "")
+
+    def _spaces(self, placed: Placed, position: int) -> tuple[str, str]:
+        """Returns what separates an inserted item from the text before it and after it."""
+        left, right = self._target[:position][-1:], self._target[position : position + 1]
+        is_left_near = not left or left.isspace() or left in _OPENING or _are_alike(placed.before, left)
+        is_right_near = not right or right.isspace() or right in _CLOSING or _are_alike(placed.after, right)
+        return "" if is_left_near or not self._is_spaced else " ", "" if is_right_near or not self._is_spaced else " "
 
     def _position(self, index: int) -> int:
         """Returns the place between two words that contradicts the weights least."""
-        words, source = self._map.words, self._items[index].source
+        placed = self._items[index]
+        words, source = self._map.words, placed.source
         if not words:
             return len(self._target)
         before, after = self._map.before(source.start), self._map.after(source.end)
@@ -210,8 +257,11 @@ class _Placing:
         previous, following = self._map.neighbours(source)
         if self._source[: source.start].rstrip()[-1:].isalnum():
             previous = previous * [self._target[word.start].isalnum() for word in words]
-        near = 2.1 * np.concatenate([[0], previous]) + 2 * np.concatenate([following, [0]])
+        is_before_word = placed.after.isalnum() and not placed.before.isalnum()
+        near = (1 if is_before_word else 2.1) * np.concatenate([[0], previous]) + 2 * np.concatenate([following, [0]])
         places = [words[0].start, *(word.end for word in words)]
+        if is_before_word:
+            places = [*(word.start for word in words), words[-1].end]
         is_open = np.array([self._is_open(place) for place in places], bool)
         return places[int(np.argmax(np.where(is_open, near - wrong, -np.inf)))]
 
@@ -244,3 +294,8 @@ class _Placing:
     def _take(self, span: Span, order: int, new: str) -> None:
         self._edits.append(_Edit(span, order, new))
         self._taken.insert(bisect_left(self._taken, span), span)
+
+
+def _are_alike(character: str, other: str) -> bool:
+    """Whether two characters are the same, or both of words."""
+    return character != "" and (character == other or (character.isalnum() and other.isalnum()))

@@ -1,6 +1,7 @@
 """Protects what must be copied: a stand-in goes through the model, and what it stands for takes its place."""
 
-from collections.abc import Iterator, Sequence, Set
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from regard_service.domain.results import Span
@@ -11,6 +12,9 @@ from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.placing import Placed, place
 from regard_service.passages.protection.rules.kinds import Kind
 
+_CLOSING = frozenset(".,;:!?)]}…")
+
+_INLINE_TAG = re.compile(r"</?(?!(?:br|hr|p|div|li|td|tr)\b)[A-Za-z0-9]")
 _Replacement = tuple[Span, str]
 """A range of the text, and what the model reads there."""
 
@@ -24,25 +28,28 @@ def protect(text: str, options: ProtectionOptions | None = None) -> "ProtectedTe
     options = options or ProtectionOptions()
     items = items_of(text, options)
     if not items:
-        return ProtectedText(EditedText.unchanged(text), not any(c.isalpha() for c in text), (), options)
+        return ProtectedText(EditedText.unchanged(text), is_all_copied(text, items), (), options)
     if is_all_copied(text, items):
         return ProtectedText(EditedText.unchanged(text), True, (), options)
     start, end = _core(text, items)
     inner = tuple(item for item in items if item.span.start >= start and item.span.end <= end)
-    starts = {item.span.start for item in inner}
-    replacements = [_replacement(text[:end], item, starts) for item in inner]
+    replacements = _replacements(text[:end], inner)
     cut = [(Span(0, start), ""), *(r for r in replacements if r is not None), (Span(end, len(text)), "")]
     edited = EditedText.replacing(text, [(span, new) for span, new in cut if span.start < span.end])
-    placed = tuple(_placed(inner, replacements, -start))
+    placed = tuple(_placed(text, inner, replacements, -start))
     ends = tuple(item.text for item in items if item not in inner)
     return ProtectedText(edited, False, placed, options, text[:start], text[end:], ends)
 
 
-def _placed(items: Sequence[Item], replacements: Sequence[_Replacement | None], shift: int) -> Iterator[Placed]:
+def _placed(
+    text: str, items: Sequence[Item], replacements: Sequence[_Replacement | None], shift: int
+) -> Iterator[Placed]:
     """Yields each item with its range in the model's input."""
     for item, replacement in zip(items, replacements, strict=True):
         span, new = replacement or (item.span, item.text)
-        yield Placed(item, Span(span.start + shift, span.start + shift + len(new)))
+        start, end = item.span
+        before, after = text[max(0, start - 1) : start].strip(), text[end : end + 1].strip()
+        yield Placed(item, Span(span.start + shift, span.start + shift + len(new)), before, after)
         shift += len(new) - (span.end - span.start)
 
 
@@ -64,19 +71,33 @@ def _core(text: str, items: Sequence[Item]) -> tuple[int, int]:
     return start, end
 
 
-def _replacement(text: str, item: Item, starts: Set[int]) -> _Replacement | None:
-    """Returns an item's range and its stand-in; with an empty one, one of two spaces around it goes too.
+def _replacements(text: str, items: Sequence[Item]) -> list[_Replacement | None]:
+    """Returns each item's range and its stand-in; None for one that the model reads itself.
 
-    Args:
-        starts: of all items; a space may be one.
+    An empty stand-in takes a space beside it along, so that none is left over; but not one that is an item.
     """
+    starts = {item.span.start for item in items}
+    replacements: list[_Replacement | None] = []
+    free = 0  # where the item before, and what it took along, ends
+    for item in items:
+        start, end = item.span
+        if item.stand_in == "":
+            is_after_space = start == 0 or text[start - 1].isspace()
+            if is_after_space and text[end : end + 1].isspace() and end not in starts:
+                end += 1
+            elif is_after_space and start > free and text[end : end + 1] in _CLOSING:
+                start -= 1
+        free = end
+        new = " " if _is_break(text, item) else item.stand_in
+        replacements.append(None if new is None else (Span(start, end), new))
+    return replacements
+
+
+def _is_break(text: str, item: Item) -> bool:
+    """Whether an item that the model does not read separates two words by itself: "one<br>two"."""
     start, end = item.span
-    if item.stand_in is None:
-        return None
-    is_apart = (start == 0 or text[start - 1].isspace()) and text[end : end + 1].isspace()
-    if not item.stand_in and is_apart and end not in starts:
-        end += 1
-    return Span(start, end), item.stand_in
+    is_between = text[max(0, start - 1) : start].isalnum() and text[end : end + 1].isalnum()
+    return item.stand_in == "" and is_between and _INLINE_TAG.match(item.text) is None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard_service.languages.detection import UNKNOWN, detect
+from regard_service.languages.detection import NO_LANGUAGE, UNKNOWN, detect, other_language
 
 SHIPPED = ("en", "de", "fr", "es")
 
@@ -38,3 +38,21 @@ def test_a_text_has_its_language(text: str, offered: tuple[str, ...], code: str)
 def test_any_text_has_a_given_language_or_none(text: str, offered: list[str]) -> None:
     found = detect(text, offered)
     assert found == UNKNOWN or (found.code in offered and 0 < found.confidence <= 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "target", "other"),
+    [
+        ("Hund", "en", "de", "de"),
+        ("Guten Tag", "en", "de-AT", "de-AT"),
+        ("Ich gehe nach Hause.", "en", "fr", "de"),
+        ("Поезд отправляется.", "en", "de", "ru"),
+        ("Dogs bark.", "en", "de", ""),
+        ("Ich gehe nach Hause.", "de", "en", ""),
+        ("Hund", "xx-unknown", "de", ""),
+        ("42", "en", "de", ""),
+        ("Xqz vvv brr plonk dhfgk sdfj wieur sdfk qwei zxcv", "en", "de", NO_LANGUAGE),
+    ],
+)
+def test_a_text_in_another_language_is_told(text: str, source: str, target: str, other: str) -> None:
+    assert other_language(text, source, target) == other

@@ -38,6 +38,12 @@ def texts(text: str) -> list[str]:
         ("1. FC Union won.", ["1. FC Union won."]),
         ("- \n-\n--", ["-", "-", "--"]),
         ("5 - 3 = 2", ["5 - 3 = 2"]),
+        ("|Name|Age|\n|:--|---|\n| Tom | 5 |", ["Name", "Age", ":--", "---", "Tom", "5"]),
+        ("Home | About us | Contact", ["Home", "About us", "Contact"]),
+        ("Use a || b, {{ x | y }} or `ls | wc`.", ["Use a || b, {{ x | y }} or `ls | wc`."]),
+        ("Yes / No / Cancel", ["Yes", "No", "Cancel"]),
+        ("Tools > All Options > View", ["Tools", "All Options", "View"]),
+        ("Say yes / no / cancel to whoever asks you.", ["Say yes / no / cancel to whoever asks you."]),
     ],
 )
 def test_layout_is_in_no_block(text: str, found: list[str]) -> None:

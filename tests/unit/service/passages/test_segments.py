@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
-from regard_service.passages.segments import Segment, cut_text, gap, is_spaced, pack
+from regard_service.passages.segments import Segment, cut_text, gap, pack
+from regard_service.passages.spacing import is_spaced
 from tests.unit.service.passages.test_blocks import WRAPPED, layouts
 
 PAGE = "Good morning. I am here.\n\n  - One. Two.\n  - Three.\n\n" + WRAPPED

@@ -66,3 +66,18 @@ def test_time_is_linear(piece: str) -> None:
     cost(1_000)
     # Four times the text takes 4 times as long, or 16 times where time is quadratic.
     assert min(cost(400_000) for _ in range(3)) < 10 * max(min(cost(100_000) for _ in range(3)), 0.002)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("He left. (He was late.) Then he came.", ["He left.", "(He was late.)", "Then he came."]),
+        ("(He was not.) Really?!", ["(He was not.)", "Really?!"]),
+        ("We go (he said so.) Then.", ["We go (he said so.) Then."]),
+        ("It runs ./run.sh or ..\\x.bat. Stop.", ["It runs ./run.sh or ..\\x.bat.", "Stop."]),
+        ("Type `a. Go` now. Stop.", ["Type `a. Go` now.", "Stop."]),
+        ("Give {{ a. Go }} now. Stop.", ["Give {{ a. Go }} now.", "Stop."]),
+    ],
+)
+def test_sentences_end_at_brackets_and_not_within_what_is_copied(text: str, found: list[str]) -> None:
+    assert [text[slice(*span)] for span in sentences(text, "en")] == found

@@ -1,5 +1,7 @@
 """Product codes, versions, hexadecimal numbers, and names of programs' parts."""
 
+import re
+
 from regard_service.passages.protection.rules.kinds import Kind, Rule, either
 
 _UPPER = (
@@ -24,14 +26,54 @@ _IDENTIFIER = either(
     r"(?<![\w.])[A-Za-z_][\w.-]{0,60}=(?:[\w/:-]|\.(?=\w)){0,100}+",  # key=value
     r"(?<![\w-])[a-z]{1,4}+-[0-9]{1,6}+-[a-z0-9]{1,4}+(?![\w-])",  # ab-12-cd
     r"(?<!\w)(?=\w{0,80}?[A-Za-z0-9]_[A-Za-z0-9])[A-Za-z_]\w{0,120}+(?:\(\))?+(?!\w)",  # snake_case
-    r"(?<!\w)__?[A-Za-z]\w{0,60}+(?!\w)",
+    r"(?<!\w)(?!_[A-Za-z][a-z]{0,60}+_(?!\w))__?[A-Za-z]\w{0,60}+(?!\w)",  # _name, but not the emphasis of _word_
     r"(?<![\w.])[A-Za-z_]\w{0,60}+(?:(?:\.|::|->)[A-Za-z_]\w{0,60}+){0,6}+\(\)",  # a.b()
     r"(?<!\w)[a-z]{1,30}+[A-Z][a-z]{1,30}+(?:[A-Z][A-Za-z0-9]{0,30}+)?+(?!\w)",  # camelCase
     r"(?<!\w)[A-Z][a-z]{1,30}+(?:[A-Z]{1,5}+[a-z]{1,30}+){1,8}+[A-Z0-9]{0,3}+(?!\w)",  # PascalCase
+    r"(?<![\w.])[A-Za-z_]\w{0,60}+(?:(?:\.|::|->)[A-Za-z_]\w{0,60}+){1,6}+\([^()\n]{0,80}+\)",  # a.b(c)
     r"(?<![\w-])--[a-z][a-z0-9-]{1,40}+(?:=[^\s,;]{1,100}+)?+",
+    r"(?<![^\s(\[\"'`/|])-[A-Za-z](?![\w-])",  # -v
+    r"(?<![\w&])\w{1,20}+(?:&\w{1,20}+){1,4}+(?![\w&;])",  # R&D
+    r"(?<!\S)\.[A-Z][A-Za-z]{1,15}+(?!\w)",  # .NET
     r"(?<![\w+#])[CFJ](?:\+\+|#)(?![\w+#])",
     r"(?<![^\s(])=[A-Z]{2,30}+\([^()\s]{0,100}+\)(?:[^\s,;.()]|\.(?=\w)){0,100}+",  # formulas: =NOW()-A1
 )
+
+# Formulas are terms (5, 2.5x, x2, mc², (a+b), f(x), n!, 2^10) with a relation, a sum or a product.
+_POWER = r"[²³¹⁰-₎]{0,4}+(?:\^\(?+-?+[0-9A-Za-z]{1,4}+\)?+)?+"
+_TERM = (
+    r"(?:[-−]?+(?:[0-9]{1,15}+(?:[.,][0-9]{1,10}+)?+[A-Za-zΑ-ω%]?+|[A-Za-zΑ-ω](?:[A-Za-z](?=[0-9²³^]))?+[0-9]{0,3}+"
+    rf"(?:\([A-Za-z0-9, ]{{1,10}}+\))?+){_POWER}!?+)(?!\w)"
+)
+_JOINT = "(?: [-+*/−^] |[-+*/−^])"
+_SUM = rf"{_TERM}(?:{_JOINT}{_TERM}){{0,8}}+"
+_SIDE = rf"(?:\({_SUM}\)|{_TERM})(?:{_JOINT}(?:\({_SUM}\)|{_TERM})){{0,8}}+"
+_RELATION = "(?:[<>=!]=|[=≤≥≠≈±×÷·∈∝])"
+_LESS = "(?: [<>] |(?<=[0-9])[<>]|[<>](?=-?[0-9])(?!3(?![0-9])))"  # no tags: r<i>e
+_FORMULA = either(
+    rf"(?<![\w.,^]){_SIDE}(?:(?: {_RELATION} |{_RELATION}|{_LESS}){_SIDE}){{1,8}}+",
+    rf"(?<![\w.,^]){_TERM}(?:(?: [+*] |[+*]){_TERM}){{1,8}}+",
+    r"(?<![\w.,^])[A-Za-z][0-9]{0,3}+\^\(?+-?+[0-9A-Za-z]{1,4}+\)?+(?!\w)",
+)
+_KEY = "(?:Ctrl|Control|Alt(?:Gr)?|Shift|Cmd|Command|Option|Win|Windows|Super|Meta|Fn|Esc|Strg|Umschalt|Maj|Ctl|[⌘⌥⇧⌃])"
+_KEYS = either(
+    rf"(?<![\w+]){_KEY}(?: ?\+ ?{_KEY}){{0,3}}+ ?\+ ?(?:[A-Za-z][a-z]{{0,10}}+|[0-9]|F[0-9]{{1,2}}+|[^\w\s])(?!\w)",
+    r"(?<!\w)[⌘⌥⇧⌃]{1,4}+[A-Za-z0-9](?!\w)",
+)
+
+KEY_RULES: tuple[Rule, ...] = ((_KEYS, Kind.CODE),)
+FORMULA_RULES: tuple[Rule, ...] = ((_FORMULA, Kind.CODE),)
+_CODE_END = re.compile(r"(?:[;{}]|\)\s*:|\bthen|\bdo)\s*\.?$")  # normalization may have added a full stop
+_CODE_SIGN = re.compile(
+    r"&&|\|\||[=!<>]=|=>|->|::|\+\+|[+*/-]=|\w\((?![a-z]{1,3}\))|\w\[|[\w)\]] = |[{};]\s*}"
+    r"|^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP) "
+)
+
+
+def is_code(text: str) -> bool:
+    """Whether a line is one of a program: it ends as in one, and has a sign that running text does not have."""
+    return _CODE_END.search(text[-16:]) is not None and _CODE_SIGN.search(text) is not None
+
 
 NETWORK_RULES: tuple[Rule, ...] = ((_NETWORK, Kind.CODE),)
 RULES: tuple[Rule, ...] = ((_UPPER, Kind.CODE), (_MIXED, Kind.CODE), (_IDENTIFIER, Kind.CODE))

@@ -10,8 +10,11 @@ from regard_service.passages.protection.rules.kinds import Finding, Kind
 # In order: where two rules match at one place, the first wins.
 _RULES = (
     *placeholders.CODE_RULES,
+    *marks.LINK_RULES,
     *addresses.RULES,
     *placeholders.RULES,
+    *codes.KEY_RULES,
+    *codes.FORMULA_RULES,
     *codes.NETWORK_RULES,
     *marks.SHORT_RULES,
     *addresses.FILE_RULES,
@@ -24,9 +27,12 @@ _PATTERN = re.compile("|".join(f"({rule})" for rule, _ in _RULES))
 # Every finding holds one of these: most sentences hold none, and are done at once.
 _SIGNS = re.compile(
     r"[0-9@#$%&{}\[\]\\/`<>_:;=*+~^|¯\u00a9\u00ae\u203c-\u2049\u2100-\u303f\U0001f000-\U0001faff]|[^\w\s]\w{2}|[a-z][A-Z]|--|\(\)"
-    r"|(?<!\w)[xX8]\S"
+    r"|(?<!\w)[xX8]\S|(?<!\S)-[A-Za-z]|[\u00b1\u00b7\u00d7\u00f7]"
 )
 _SENTENCE_MARKS = ".,;:!?…'\"’”»*_"
+_MAX_VERSIONED = 40
+_VERSION = re.compile(r"(?<!\w)(?i:vers(?:ion|ión|ão|ione|ie|ión)|ver\.?|v\.?|release|rev\.?|build)[ \u00a0]$")
+_VERSIONED = re.compile(r"(?<!\w)[A-Z][A-Za-z]{1,30}+[ \u00a0]$")
 _PAIRS = {")": "(", "]": "["}
 
 
@@ -39,10 +45,23 @@ def _found(text: str) -> Iterator[Finding]:
     position = 0
     while (match := _PATTERN.search(text, position)) is not None:
         kind = _RULES[(match.lastindex or 1) - 1][1]
+        if kind is Kind.NUMBER and _is_version(text, match):
+            kind = Kind.DIGITS
         end = _trimmed_end(text, match.start(), match.end()) if kind in (Kind.ADDRESS, Kind.HANDLE) else match.end()
         if end > match.start():
             yield Finding(Span(match.start(), end), kind)
         position = max(end, match.start() + 1)
+
+
+def _is_version(text: str, number: re.Match[str]) -> bool:
+    """Whether a number is a version: 2.0 of "version 2.0" and of "uses Python 3.11". It has no decimal mark."""
+    if "." not in number[0]:
+        return False
+    before = text[max(0, number.start() - _MAX_VERSIONED) : number.start()]
+    if _VERSION.search(before):
+        return True
+    name = _VERSIONED.search(before)
+    return name is not None and before[: name.start()].rstrip()[-1:] not in ("", *'.!?:"“„(')
 
 
 def _trimmed_end(text: str, start: int, end: int) -> int:

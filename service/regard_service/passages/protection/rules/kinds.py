@@ -15,14 +15,16 @@ class Kind(Enum):
     HANDLE = "handle"  # @names and #tags
     NAME = "name"  # names in brackets, and what a caller protects
     MARK = "mark"  # emoji, symbols, reference marks: no part of the sentence's grammar
-    ENTITY = "entity"  # HTML entities in plain text
+    ENTITY = "entity"  # HTML entities in plain text, and "&", which is read as the word for it
     NUMBER = "number"
+    ORDINAL = "ordinal"  # a number with its ending: 3rd
+    DECADE = "decade"  # its number, without the ending: 1990 of 1990s
     AMOUNT = "amount"  # a number with its currency or percent sign
     TIME = "time"
     DIGITS = "digits"  # dates, ranges, scores, telephone numbers: copied as they are
 
 
-NUMERIC = frozenset({Kind.NUMBER, Kind.AMOUNT, Kind.TIME, Kind.DIGITS})
+NUMERIC = frozenset({Kind.NUMBER, Kind.ORDINAL, Kind.DECADE, Kind.AMOUNT, Kind.TIME, Kind.DIGITS})
 
 
 class Finding(NamedTuple):

@@ -18,16 +18,23 @@ _EMOTICON = either(
     r"(?<![^\s(])[:;=]['’]?+[-o^]?+[()\[\]DPpOo|/\\*](?![^\s.,!?)])",
     r"(?<![^\s(])(?:<3|:3|8-\)|[xX]D|\^\^|¯\\_\(ツ\)_/¯)(?![^\s.,!?)])",
 )
+# Symbols that stand by themselves: a > b > c, x | y
+_SYMBOL = r"(?<![^\s])(?:[|¦~^#\\]|[*=]{1,3}|[<>]{1,2}=?|[-=]{1,2}>|<[-=]{1,2}|\|\||&&)(?!\S)"
 _SHORT_CODE = r"(?<![\w:]):(?:[+-]1|[a-z][a-z0-9_+-]{1,48}+):(?!\w)"
+# The address of a link in Markdown: [text](address)
+_LINK = r"(?<=\w\])\((?:[a-z]{2,8}:|[/.#])(?:[^\s()]|\([^\s()]{0,200}\)){1,1000}+\)"
 _REFERENCE = either(r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]", r"(?<=\w)\[[a-z]\]")
 
 _CAPITALIZED = r"(?:[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}+|[a-z]{1,3}+)"
-_BRACKETED = either(rf"\[{_CAPITALIZED}(?: {_CAPITALIZED}){{0,6}}+\]", r"\[\w{1,40}+\]")
+_BRACKETED = either(
+    rf"\[(?![A-Z]{{2,}}[ \]])(?![A-Z]{{2,}} [A-Z]{{2,}}){_CAPITALIZED}(?: {_CAPITALIZED}){{0,6}}+\]", r"\[\w{1,40}+\]"
+)
 _HANDLE = either(
     r"(?<![\w@.])@\w[\w.-]{0,60}+(?:@[\w.-]{1,100}+|/[\w.-]{1,60}+)?+",
     r"(?<![\w&#/])#\w[\w-]{0,80}+(?!\w)",
     r"(?<![\w/])[ur]/\w{2,40}+(?!\w)",
 )
 
+LINK_RULES: tuple[Rule, ...] = ((_LINK, Kind.MARK),)
 SHORT_RULES: tuple[Rule, ...] = ((_SHORT_CODE, Kind.MARK), (_REFERENCE, Kind.MARK), (_BRACKETED, Kind.NAME))
-RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_EMOJI, Kind.MARK))
+RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_SYMBOL, Kind.MARK), (_EMOJI, Kind.MARK))

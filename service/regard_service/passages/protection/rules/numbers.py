@@ -10,11 +10,14 @@ _CURRENCY = either(
 _SPACE = "[ \u00a0\u202f]"
 _SIGN = r"(?:(?<![\w\])])[-+−±~≈])?+"
 _ALONE = r"(?<![\w.,])"
-_PLAIN = r"[0-9]{1,30}+(?:[.,’'\u00a0\u202f][0-9]{1,30}+){0,10}+"
+_PLAIN = r"[0-9]{1,30}+(?:(?:[.,\u00a0\u202f]|[’'](?=[0-9]{3}(?![0-9])))[0-9]{1,30}+){0,10}+"
 _AMOUNT = either(
     rf"{_SIGN}{_CURRENCY}{_SPACE}?+{_PLAIN}",
     rf"{_SIGN}{_ALONE}{_PLAIN}{_SPACE}?+(?:{_CURRENCY}|[%‰](?![A-Za-z%])|°{_SPACE}?[CF]\b|°)",
 )
+_DECADE = rf"{_ALONE}(?:[1-9][0-9])?[0-9]0(?=s(?!\w))"  # the 1990s
+_ORDINAL = rf"{_ALONE}[0-9]{{1,12}}(?:st|nd|rd|th)(?!\w)"
+_LENGTHS = r"(?<![\w.,])[0-9]{1,3}+[’'′][0-9]{1,2}+(?:[.,][0-9]{1,3}+)?+(?:[\"″”]|[’'′]{2})"  # 5'10", 48°51'24"
 _NUMBER = either(rf"{_SIGN}{_ALONE}{_PLAIN}(?!\w|[.,][0-9])", rf"{_ALONE}\.[0-9]{{1,12}}+(?!\w)")
 
 _HALF = rf"{_SPACE}?+(?:[aApP]\.[mM](?:\.(?!\s{{0,4}}$))?+|[aApP][mM](?!\w))"
@@ -42,10 +45,11 @@ _SUFFIXED = (
 _MEASURE = rf"{_ALONE}[0-9]{{1,12}}+(?:[.,][0-9]{{1,6}}+)?+{_UNIT}(?![\w'’])"
 
 RULES: tuple[Rule, ...] = (
+    (_LENGTHS, Kind.DIGITS),
     (_TIME, Kind.TIME),
     (_AMOUNT, Kind.AMOUNT),
     (_DIGITS, Kind.DIGITS),
     (_MEASURE, Kind.CODE),
     (_SUFFIXED, Kind.CODE),
 )
-PLAIN_RULES: tuple[Rule, ...] = ((_NUMBER, Kind.NUMBER),)
+PLAIN_RULES: tuple[Rule, ...] = ((_NUMBER, Kind.NUMBER), (_DECADE, Kind.DECADE), (_ORDINAL, Kind.ORDINAL))

@@ -25,16 +25,20 @@ _PRINTF = either(
 _VARIABLE = either(
     r"(?<![\w$])\$\$?+[A-Za-z_]\w{0,60}+",  # $HOME
     r"\$\([^()\n]{1,80}+\)",  # $(pwd)
+    r"(?<![^\s(\"'“>])(?<![0-9] ):[a-z][a-z_]{1,40}+(?![\w:])",  # :name
     r"\[\[[^\[\]\n]{1,80}+\]\]",
     r"(?<!\w)@@\w{1,40}+@@",
     r"\\[nrtv0\"'](?![a-z])",
 )
 _ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}+|#[0-9]{1,7}+|#[xX][0-9A-Fa-f]{1,6}+);"
 
-CODE_RULES: tuple[Rule, ...] = ((_CODE_SPAN, Kind.CODE), (_TAG, Kind.CODE))
+_AND = r"(?<![\w&])&(?![\w&;#])"
+
+CODE_RULES: tuple[Rule, ...] = ((_CODE_SPAN, Kind.CODE), (_TAG, Kind.MARK))
 RULES: tuple[Rule, ...] = (
     (_BRACES, Kind.PLACEHOLDER),
     (_PRINTF, Kind.PLACEHOLDER),
     (_VARIABLE, Kind.PLACEHOLDER),
     (_ENTITY, Kind.ENTITY),
+    (_AND, Kind.ENTITY),
 )

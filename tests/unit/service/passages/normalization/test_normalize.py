@@ -159,7 +159,7 @@ def test_a_heading_gets_a_full_stop(text: str, language: str, expected: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["Hello.", "Hello!", "Is it?", "Wait...", "Name:", "one,", 'He said "no."', "สวัสดี", "42", "😀", "{0}: {1}"]
+    "text", ["Hello.", "Hello!", "Is it?", "Wait...", "one,", 'He said "no."', "สวัสดี", "42", "😀", "{0}: {1}"]
 )
 def test_what_has_an_end_or_no_words_gets_none(text: str) -> None:
     language = "th" if text == "สวัสดี" else "en"
@@ -254,3 +254,30 @@ def test_no_text_is_too_odd(text: str, target: str, language: str) -> None:
             assert 0 <= span.start <= span.end <= len(whole)
             assert span.end >= end
             end = span.end
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "read", "written", "expected"),
+    [
+        ("Name:", "de", "Name.", "Name.", "Name:"),
+        ("Name:", "fr", "Name.", "Nom.", "Nom\u00a0:"),
+        ("Name:", "fr", "Name.", "Nom !", "Nom\u00a0:"),
+        ("Name:", "es", "Name.", "¡Nombre!", "Nombre:"),
+        ("Name:", "de", "Name.", "Name", "Name:"),
+        ("Stop!!!", "de", "Stop!", "Halt!", "Halt!!!"),
+        ("Stop!!!", "fr", "Stop!", "Arrête !", "Arrête !!!"),
+        ("Really?!", "de", "Really?", "Wirklich?", "Wirklich?!"),
+        ("What???", "es", "What?", "¿Qué?", "¿Qué???"),
+        ("STOP!!!", "de", "Stop!", "Halt.", "HALT!!!"),
+    ],
+)
+def test_marks_at_the_end_are_read_as_one_and_return(
+    text: str, language: str, read: str, written: str, expected: str
+) -> None:
+    normalized = normalize(text, "en")
+    assert normalized.edited.text == read
+    assert normalized.restore(AlignedText(read, written, (), ()), language).target == expected
+
+
+def test_the_colon_of_a_label_is_read_as_the_stop_of_its_language() -> None:
+    assert normalize("名前:", "ja").edited.text == "名前。"

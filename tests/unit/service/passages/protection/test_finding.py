@@ -46,15 +46,35 @@ PLACEHOLDERS = [
 ]  # fmt: skip
 CODES = [
     "127.0.0.1:80", "10.0.0.0/8", "AA:BB:CC:00:11:22", "2001:db8::1", "SKU#4471", "1Z999AA10123456784", "ab-12-cd",
-    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30", "<0>", "</1>",
+    "std::vector", "foo->bar", "key=value", "100k", "1080p", "12h30",
     "AB-123-X", "TX-77B", "ABC1234", "MP3", "A4", "5G", "sha256", "x86_64", "F-16", "v1.2.3", "192.168.0.1", "0x1F",
     "5kg",
     "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
     "--verbose",
-    "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1", "<b>",
+    "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1",
 ]  # fmt: skip
 HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
-MARKS = ["😀", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "❤️", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", ":smile:", ":+1:", "[1]", "[3, 4]", "→", "★", ":-)", "<3"]
+MARKS = [
+    "😀",
+    "👩‍👩‍👧‍👦",
+    "🇩🇪",
+    "👍🏽",
+    "❤️",
+    "1️⃣",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    ":smile:",
+    ":+1:",
+    "[1]",
+    "[3, 4]",
+    "→",
+    "★",
+    ":-)",
+    "<3",
+    "<0>",
+    "</1>",
+    "<b>",
+    "<br/>",
+]
 NUMBERS = {
     "1,024": Kind.NUMBER,
     "3.5": Kind.NUMBER,
@@ -163,7 +183,8 @@ def test_findings_are_in_order_and_hold_something(text: str) -> None:
         "&a", "<a ", "<aa:", "<a@a.aa",
         "http://", "http://a", ")", "(", "A-1-", ":a", "1", "a-", "a1-", "aB", r"\\a", "+1 1", "1.1.", "$", "@a",
         "1 ", "#", "\\",
-        "a/b.", "--a=", "[1,", "=A(", "x", "0x", "1:2", "A1_",
+        "a/b.", "--a=", "[1,", "1+", "(1+(1", "a^", "x = ", "((((1", "f(", "Ctrl+", "a&", "-a ", "a.b(", " :aa", "..\\",
+        "1 = (", "& ", "| ", "=A(", "x", "0x", "1:2", "A1_",
     ],
 )  # fmt: skip
 def test_a_hostile_text_ends(unit: str) -> None:
@@ -171,3 +192,57 @@ def test_a_hostile_text_ends(unit: str) -> None:
     for text in (unit * (30_000 // len(unit)), "http://" + unit * 5_000, "x " + unit * 5_000 + "!"):
         for finding in find(text):
             assert finding.span.start < finding.span.end
+
+
+MORE_CODES = [
+    "Ctrl+C", "Ctrl + Shift + Tab", "⌘C", "Alt+F4", "5 < 6", "a * b = c", "x^2 + y^2 = z^2", "E = mc²", "3 × 4 = 12",
+    "f(x) = 2x + 1", "(a+b)*c = 5", "x <= -5", "a + b", "p < 0.05", "AT&T", "R&D", "Q&A", "obj.method(arg)", "-v",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", MORE_CODES)
+def test_keys_formulas_and_names_with_ampersands_are_codes(code: str) -> None:
+    text = f"We see {code} here."
+    assert [(text[slice(*each.span)], each.kind) for each in find(text)] == [(code, Kind.CODE)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He got an A+ and a C+ in it.",
+        "I am what you are.",
+        "A or B, and/or C",
+        "She said no - he said yes.",
+        "I work 9 to 5 in the city",
+        "Control the game",
+    ],
+)
+def test_words_are_no_formulas(text: str) -> None:
+    assert not [each for each in find(text) if each.kind is Kind.CODE]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Hello :name, it is 12:30", [":name", "12:30"]),
+        ("He is 5'10\" tall", ["5'10\""]),
+        ("1'234'567 people", ["1'234'567"]),
+        ("the 1990s and the 90s, the 2000s", ["1990", "90", "2000"]),
+        ("the 3rd of 21st", ["3rd", "21st"]),
+        ("./run.sh or ..\\x.bat", ["./run.sh", "..\\x.bat"]),
+        ("Tom & Mary", ["&"]),
+        ("a > b", ["a > b"]),
+        ("Tools > Options", [">"]),
+        ("this _word_ there", []),
+        ("this _private name", ["_private"]),
+    ],
+)
+def test_what_is_found(text: str, found: list[str]) -> None:
+    assert [text[slice(*each.span)] for each in find(text)] == found
+
+
+def test_versions_have_no_decimal_mark() -> None:
+    for text in ("Version 2.0 is out.", "It runs on Python 3.11 today.", "See v. 1.5"):
+        assert [each.kind for each in find(text)] == [Kind.DIGITS], text
+    for text in ("About 2.5 people came.", "It costs 3.5 dollars.", "I paid. Only 3.5 dollars."):
+        assert [each.kind for each in find(text)] == [Kind.NUMBER], text

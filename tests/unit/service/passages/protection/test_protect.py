@@ -1,5 +1,6 @@
 """Protected parts come out once, verbatim, in their place: with weights, without, and whatever the model wrote."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -335,3 +336,143 @@ def test_a_mark_does_not_take_a_space_that_is_protected() -> None:
     assert protect("ok :) ok", options).edited.original == "ok :) ok"
     written = restored("ok :) ok", "ok Hugo ok", options=options)
     assert written.count(":)") == 1
+
+
+def piecewise(source: str, target: str, links: Sequence[tuple[int, int]]) -> AlignedText:
+    """Returns a translation whose words and marks are tokens, linked: (target, source)."""
+    sources, targets = (tuple(Span(*m.span()) for m in re.finditer(r"\w+|[^\w\s]", text)) for text in (source, target))
+    weights = np.full((len(targets), len(sources)), 0.01, np.float32)
+    for row, column in links:
+        weights[row, column] = 1.0
+    return AlignedText(source, target, sources, targets, weights / weights.sum(1, keepdims=True))
+
+
+def lacking(characters: str) -> ProtectionOptions:
+    """Returns options for a vocabulary that lacks some characters."""
+    return replace(GERMAN, lacks=lambda text: any(c in characters for c in text))
+
+
+def test_words_that_the_vocabulary_lacks_are_copied() -> None:
+    options = lacking("你好Łź")
+    protected = protect("I saw 你好 in Łódź.", options)
+    assert protected.edited.text == "I saw Hugo in Alex."
+    target = "Ich sah Hugo in Alex."
+    assert protected.restore(aligned(protected.edited.text, target)).target == "Ich sah 你好 in Łódź."
+
+
+def test_a_text_that_the_vocabulary_lacks_is_copied() -> None:
+    assert protect("你好 你", lacking("你好")).is_all_copied
+
+
+def test_symbols_that_the_vocabulary_lacks_stay_at_their_words() -> None:
+    text, options = "Hello **world**, it is [nice] now.", lacking("*[]")
+    protected = protect(text, options)
+    assert protected.edited.text == "Hello world, it is Hugo now."
+    target = "Hallo Welt, es ist jetzt Hugo."
+    links = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (6, 5), (7, 7)]
+    result = protected.restore(piecewise(protected.edited.text, target, links)).target
+    assert result == "Hallo **Welt**, es ist jetzt [nice]."
+
+
+def test_the_address_of_a_link_in_markdown_stays_behind_its_bracket() -> None:
+    protected = protect("See [this page](https://example.org/a_(b)) now.", GERMAN)
+    assert protected.edited.text == "See [this page] now."
+    links = [(i, i) for i in range(7)]
+    result = protected.restore(piecewise(protected.edited.text, "Siehe [diese Seite] jetzt.", links)).target
+    assert result == "Siehe [diese Seite](https://example.org/a_(b)) jetzt."
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "written", "expected"),
+    [
+        ("The <b>red</b> car", "The red car", "Das rote Auto", "Das <b>rote</b> Auto"),
+        ("The **red** car", "The red car", "Das rote Auto", "Das **rote** Auto"),
+        ("The <b>{n}</b> cars", "The 45 cars", "Die 45 Autos", "Die <b>{n}</b> Autos"),
+        ("The <i><b>red</b></i> car", "The red car", "Das rote Auto", "Das <i><b>rote</b></i> Auto"),
+        ("The red<br>car here", "The red car here", "Das rote Auto hier", "Das rote<br> Auto hier"),
+        ("The r<i>e</i>d car", "The red car", "Das rote Auto", "Das <i>rote</i> Auto"),
+    ],
+)
+def test_tags_and_emphasis_in_plain_text_go_around_the_same_words(
+    text: str, read: str, written: str, expected: str
+) -> None:
+    protected = protect(text, lacking("*"))
+    assert protected.edited.text == read
+    links = [(i, i) for i in range(len(written.split()))]
+    assert protected.restore(piecewise(read, written, links)).target == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<b>", "</b>", "<i>", "</i>", "**", "red", " ", "{n}", "😀", "<br>", "(5)", "."]), max_size=12
+    )
+)
+def test_marks_come_out_once_wherever_they_stand(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    protected = protect(text, lacking("*"))
+    written = protected.edited.text.upper()
+    target = written if not protected.is_all_copied else text
+    result = protected.restore(AlignedText(protected.edited.text, target, (), ())).target
+    for mark in ("<b>", "</b>", "<i>", "</i>", "{n}", "😀", "<br>"):
+        assert result.count(mark) == text.count(mark)
+
+
+def test_a_vocabulary_that_has_all_characters_changes_nothing() -> None:
+    assert not protect("I saw 你好.", GERMAN).items
+
+
+def test_brackets_go_with_what_fills_them() -> None:
+    protected = protect("He paid 5 EUR (6 USD). Then [1].", GERMAN)
+    assert "(" not in protected.edited.text
+    assert "  " not in protected.edited.text
+    assert " ." not in protected.edited.text
+    result = protected.restore(
+        piecewise(protected.edited.text, "Er zahlte 45. Dann.", [(i, i) for i in range(6)])
+    ).target
+    assert result == "Er zahlte 5 EUR (6 USD). Dann [1]."
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "written", "expected"),
+    [
+        ("Tom & Mary came.", "Tom and Mary came.", "Tom und Maria kamen.", "Tom & Maria kamen."),
+        ("Tom &amp; Mary came.", "Tom and Mary came.", "Tom und Maria kamen.", "Tom &amp; Maria kamen."),
+        ("Tom & Mary came.", "Tom and Mary came.", "Tom plus Maria kamen.", "Tom & Maria kamen."),
+        ("He took the 3rd place.", "He took the 45th place.", "Er nahm den 45. Platz.", "Er nahm den 3. Platz."),
+        (
+            "It was in the 1990s.",
+            "It was in the 1990s.",
+            "Es war in den 1950ern.",
+            "Es war in den 1990ern.",
+        ),
+    ],
+)
+def test_ampersands_ordinals_and_decades(text: str, read: str, written: str, expected: str) -> None:
+    protected = protect(text, GERMAN)
+    assert protected.edited.text == read
+    links = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+    assert (
+        protected.restore(piecewise(read, written, links[: len(re.findall(r"\w+|[^\w\s]", written))])).target
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["if (a < b && c > d) { return x; }", "int x = 5;", "f(x) => {.", "SELECT * FROM users WHERE id = 5;"]
+)
+def test_lines_of_code_are_copied(text: str) -> None:
+    assert protect(text, GERMAN).is_all_copied
+
+
+@pytest.mark.parametrize("text", ["We like apples (red);", "Open the file(s):", "See the table below:"])
+def test_running_text_is_no_code(text: str) -> None:
+    assert not protect(text, GERMAN).is_all_copied
+
+
+def test_languages_without_spaces_get_none_around_what_is_inserted() -> None:
+    options = ProtectionOptions("en", "ja")
+    assert restored("I am 😀 happy.", "私は幸せです。", None, options).count(" ") == 0
+
+
+def test_spaces_that_the_model_doubles_are_one() -> None:
+    assert restored("It is {name} here.", "Es  ist   Hugo hier.") == "Es ist {name} hier."

@@ -1,0 +1,75 @@
+"""Whether texts are in the language that their call says, or that their model reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from regard_service.calls.passages import ModelSegment, Passage
+from regard_service.calls.plan import CallPlan
+from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.domain.results import OutputWarning, Result
+from regard_service.errors import Overloaded
+from regard_service.languages.common_words import has_common_word
+from regard_service.languages.detection import NO_LANGUAGE, other_language
+
+MAX_CHARACTERS = 500  # of a text that are looked at
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """Warns about texts that are in another language than their model reads.
+
+    The detector is loaded at the first text without a common word of its language, and takes 70 MB from then on.
+
+    Attributes:
+        is_on: False: texts are taken as they are.
+    """
+
+    pool: BoundedThreadPool
+    is_on: bool = True
+
+    async def checked(self, plan: CallPlan, results: Sequence[Result]) -> list[Result]:
+        """Adds warnings to a call's results, one of each input of the plan."""
+        passages = [each.passage for each in plan.inputs]
+        suspects = [i for i, each in enumerate(passages) if self.is_on and each is not None and _is_suspect(each)]
+        if not suspects:
+            return list(results)
+        checks = [partial(_other_language, passage) for i in suspects if (passage := passages[i]) is not None]
+        try:
+            others = dict(zip(suspects, await self.pool.run(checks), strict=True))
+        except Overloaded:  # a warning is no reason to fail
+            others = {}
+        return [_warned(result, passages[i], others.get(i, "")) for i, result in enumerate(results)]
+
+
+def _is_suspect(passage: Passage) -> bool:
+    """Whether a text of natural language has no common word of its language."""
+    if passage.ratios is None or not passage.source_language:
+        return False
+    return not any(has_common_word(text, passage.source_language) for text in _read(passage))
+
+
+def _other_language(passage: Passage) -> str:
+    text = " ".join(_read(passage))[:MAX_CHARACTERS]
+    return other_language(text, passage.source_language, passage.target_language)
+
+
+def _read(passage: Passage) -> list[str]:
+    """Returns the running text: what the model reads, and words that it cannot read; no code, no tags."""
+    texts, size = [], 0
+    for each in passage.segments:
+        text = each.edited.original if isinstance(each, ModelSegment) else each.text
+        if isinstance(each, ModelSegment) or not any(c.isascii() and c.isalpha() for c in text):
+            texts.append(text)
+            size += len(text)
+        if size > MAX_CHARACTERS:
+            break
+    return texts
+
+
+def _warned(result: Result, passage: Passage | None, other: str) -> Result:
+    if not other or passage is None:
+        return result
+    instead = "nor in another language" if other == NO_LANGUAGE else f"but in {other!r}"
+    message = f"the text seems not to be in {passage.source_language!r}, {instead}"
+    return replace(result, warnings=(*result.warnings, OutputWarning("other_language", message)))

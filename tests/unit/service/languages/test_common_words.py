@@ -1,0 +1,29 @@
+"""Words that only one of the languages has."""
+
+import pytest
+
+from regard_service.languages.common_words import has_common_word
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Where is the dog?", "en"),
+        ("I DON’T care.", "en-US"),
+        ("Der Hund ist hier.", "de"),
+        ("Où est le chien ?", "fr"),
+        ("¿Dónde está el perro?", "es"),
+        ("Ela não está em casa.", "pt"),
+    ],
+)
+def test_a_sentence_has_a_word_of_its_language_and_none_of_the_others(text: str, language: str) -> None:
+    assert [each for each in ("en-US", "de", "fr", "es", "pt", "it", "nl") if has_common_word(text, each)][:1] == [
+        "en-US" if language.startswith("en") else language
+    ]
+
+
+def test_words_that_two_languages_have_tell_nothing() -> None:
+    assert not has_common_word("in die", "de")
+    assert not has_common_word("Hund", "en")
+    assert not has_common_word("the", "xx")
+    assert not has_common_word("", "en")
