@@ -110,6 +110,11 @@ class Target(Schema):
     special_ids: tuple[TokenId, ...] = ()
     copies: bool = False
 
+    @property
+    def silent_ids(self) -> frozenset[int]:
+        """Tokens that add nothing to a text: the special ones, and those that start, end and pad an output."""
+        return frozenset({*self.special_ids, *self.end_ids, self.pad_id, self.start_id})
+
     def forced_first_id(self, key: str) -> int | None:
         """Returns the token that starts every output for a target language or style, if the model forces one."""
         return self.forced_first_ids.get(key, self.forced_first_ids.get(""))

@@ -43,7 +43,7 @@ class CaptionerReference(HuggingFaceReference):
         super().__init__(net, description, target)
         self._processor = settings.processor
         self._tokenizer = settings.tokenizer
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         """Arguments of the encoder's forward for one picture."""
@@ -61,7 +61,7 @@ class CaptionerReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `PictureReference`."""
-        return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
+        return str(self._tokenizer.decode([i for i in ids if i not in self._silent_ids]))
 
 
 @dataclass(frozen=True)

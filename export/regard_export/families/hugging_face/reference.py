@@ -36,6 +36,7 @@ class HuggingFaceReference:
             net.get_encoder().register_forward_hook(lambda *_: release_memory())
         self._description = description
         self._target = target
+        self._has_cache = _has_cache(net.config)
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         """Arguments of the encoder's forward, by name, for one source."""
@@ -74,4 +75,11 @@ class HuggingFaceReference:
             generation,
             banned_ids=description.banned_ids,
             is_renormalized=description.is_renormalized,
+            use_cache=self._has_cache,
         )
+
+
+def _has_cache(config: Any) -> bool:
+    """Whether the library's cache suits the net: it makes one of as many layers as T5's encoder has."""
+    decoder_layers = getattr(config, "num_decoder_layers", None)
+    return decoder_layers is None or bool(decoder_layers <= config.num_layers)

@@ -155,7 +155,7 @@ class TextToTextReference(HuggingFaceReference):
         self._tokenizer = tokenizer
         self._prompts = languages.prefix_ids
         self._alphabet = alphabet
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
         reads_all = tokenizer.is_fast or isinstance(tokenizer, ByT5Tokenizer)
         self.unknown_id = None if reads_all else tokenizer.unk_token_id
         if source.needs_source_language:
@@ -177,7 +177,7 @@ class TextToTextReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        pieces = [i for i in ids if i not in self._special_ids]
+        pieces = [i for i in ids if i not in self._silent_ids]
         if self._alphabet:
             return "".join(self._alphabet[i] for i in pieces)
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
