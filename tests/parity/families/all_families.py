@@ -99,6 +99,7 @@ COPIES = {"float16": "float16 is not offered for models that copy words"}
 JOEY, JOEY_RECURRENT = "JoeyNMT 2 transformers, with SentencePiece", "JoeyNMT 2 recurrent, with SentencePiece"
 OPENNMT, OPENNMT_RECURRENT = "OpenNMT-py 3 transformers", "OpenNMT-py 3 recurrent (LSTM, GRU)"
 FAIRSEQ = "fairseq transformers"
+BERTS = "BERT2BERT: BERT, RoBERTa, BERT for generation (Rothe et al. 2020)"
 MARIAN, MBART, T5 = "Marian (opus-mt), one vocabulary or two", "mBART, mBART-50", "T5 1.0 and 1.1"
 VIT, DEIT, BEIT, SWIN = (
     f"VisionEncoderDecoder: {parts}"
@@ -131,6 +132,9 @@ EVERY = (
     _texts("t5 v1.1", T5, "t5"),
     _texts("mt5", "mT5", "mt5"),
     _texts("byt5", "ByT5", "t5"),
+    _texts("bert2bert", BERTS, "encoder-decoder"),
+    _texts("roberta2roberta", BERTS, "encoder-decoder"),
+    _texts("bert-generation", BERTS, "encoder-decoder"),
     _vision("vit", "gpt2", VIT),
     _vision("vit", "bert", VIT, encoder_hidden_size=32),
     _vision("vit", "trocr", VIT),

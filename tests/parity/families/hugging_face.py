@@ -77,12 +77,13 @@ class Texts(_Original):
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         options = {**self._family.applied, **self._options(), **({} if num_beams is None else {"num_beams": num_beams})}
-        inputs = self.tokenizer(f"{self._family.prompt}{raw!s}", return_tensors="pt")
+        encoding = self.tokenizer(f"{self._family.prompt}{raw!s}", return_tensors="pt")
+        inputs = {name: encoding[name] for name in ("input_ids", "attention_mask")}
         output, tokens, score = self._generate(inputs, **options)
         with torch.inference_mode():
             forced = self._net(**inputs, decoder_input_ids=torch.tensor([output[:-1]]), output_attentions=True)
         attention = torch.cat(forced.cross_attentions).numpy()
-        return Answer(inputs.input_ids[0].tolist(), tokens, score, self._written(tokens), attention)
+        return Answer(inputs["input_ids"][0].tolist(), tokens, score, self._written(tokens), attention)
 
     def _options(self) -> dict[str, Any]:
         """Options of a call; sets the source's language in the tokenizer."""

@@ -1,6 +1,7 @@
-"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5."""
+"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5, mT5, and pairs of BERTs."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 from transformers import (
     BartForConditionalGeneration,
     ByT5Tokenizer,
+    EncoderDecoderModel,
     M2M100ForConditionalGeneration,
     MBartForConditionalGeneration,
     MT5ForConditionalGeneration,
@@ -15,6 +17,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.languages import Languages, named_languages
 from regard_export.checkpoints.sentencepiece_tokenizers import (
@@ -25,7 +28,7 @@ from regard_export.checkpoints.sentencepiece_tokenizers import (
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face import bart, t5
+from regard_export.families.hugging_face import bart, encoder_decoder, t5
 from regard_export.families.hugging_face.added_tokens import (
     control_tokens,
     ordinary_tokens,
@@ -72,6 +75,8 @@ class Family:
         net: its class in `transformers`.
         tasks: the tasks of its models; the first is the default.
         has_language_tokens: whether tokens tell the languages, see `token_languages`.
+        architecture: makes the whole net of the description.
+        ignored: names of weights that nothing reads.
     """
 
     name: str
@@ -79,6 +84,10 @@ class Family:
     describe: DescribeNet
     tasks: tuple[Task, ...]
     has_language_tokens: bool = False
+    architecture: Callable[[Any, TransformerDescription], TransformerArchitecture | EncoderDecoderArchitecture] = (
+        lambda _, description: TransformerArchitecture(description)
+    )
+    ignored: re.Pattern[str] | None = None
 
 
 FAMILIES = {
@@ -96,6 +105,14 @@ FAMILIES = {
         Family("m2m_100", M2M100ForConditionalGeneration, bart.describe, ("translation",), has_language_tokens=True),
         Family("t5", T5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
         Family("mt5", MT5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
+        Family(
+            encoder_decoder.FAMILY,
+            EncoderDecoderModel,
+            encoder_decoder.describe,
+            ("summarization", "translation"),
+            architecture=encoder_decoder.architecture,
+            ignored=encoder_decoder.IGNORED_WEIGHTS,
+        ),
     )
 }
 
@@ -110,7 +127,9 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
     chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
-    net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
+    net = load_net(family.net, folder, ignored=family.ignored, is_pickle_trusted=load_options.is_pickle_trusted)
+    if family.name == encoder_decoder.FAMILY:
+        settings = encoder_decoder.with_special_ids(settings, net)
     description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
     description = replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
     languages = _languages(family, task, tokenizer, settings, load_options)
@@ -121,15 +140,19 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     alphabet = _target_alphabet(settings)
     target = _target(tokenizer, languages, settings, description, alphabet)
     limit = _limit(tokenizer, description, chosen_limit)
+    architecture = family.architecture(net, description)
+    source_limit = chosen_limit or limit
+    if isinstance(architecture, EncoderDecoderArchitecture):
+        source_limit = min(architecture.encoder.max_positions, _tokenizer_limit(tokenizer) or source_limit)
     return SourceModel(
         family=family.name,
         task=task,
-        architecture=TransformerArchitecture(description),
+        architecture=architecture,
         reference=TextToTextReference(net, description, source, target, tokenizer, languages, alphabet),
         source=source,
         target=target,
         tokenizers=_tokenizers(folder, tokenizer, alphabet),
-        max_source_tokens=chosen_limit or limit,
+        max_source_tokens=source_limit,
         max_target_tokens=limit,
         generation=generation_defaults(settings, limit),
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),

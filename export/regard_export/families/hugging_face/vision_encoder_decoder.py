@@ -1,9 +1,7 @@
 """VisionEncoderDecoder models of `transformers`: a vision transformer with a GPT-2, BERT or TrOCR decoder."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from transformers import VisionEncoderDecoderModel
 
@@ -17,7 +15,7 @@ from regard_export.families.hugging_face.captioners import (
     read_captioner_settings,
 )
 from regard_export.families.hugging_face.net_loading import load_net
-from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, text_decoder
+from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, special_ids, text_decoder
 from regard_export.families.hugging_face.vision_encoders import vision_encoder
 
 FAMILY = "vision-encoder-decoder"
@@ -43,20 +41,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         bridge=weights_under(weights, "enc_to_dec_proj."),
         settings=settings.generation,
     )
-    ids = _ids(settings.generation, net.config.decoder)
+    ids = special_ids(settings.generation, net.config.decoder)
     target = caption_target(settings.tokenizer, ids, vocab_size=decoder.config.vocab_size)
     reference = CaptionerReference(net, decoder, target, settings)
     return captioner_model(FAMILY, settings, encoder, decoder, target, reference)
-
-
-def _ids(settings: Mapping[str, Any], decoder: Any) -> dict[str, Any]:
-    """The start, end and pad tokens, from the first place that names each: the settings, then the decoder's config."""
-    ids: dict[str, Any] = {}
-    for name, kinds in {
-        "start": ("decoder_start", "bos"),
-        "end": ("eos", "sep"),
-        "pad": ("pad", "eos"),
-    }.items():
-        places = [settings.get(f"{kinds[0]}_token_id"), *(getattr(decoder, f"{kind}_token_id", None) for kind in kinds)]
-        ids[name] = next((token for token in places if token is not None), None)
-    return ids
