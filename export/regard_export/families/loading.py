@@ -44,8 +44,7 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
         raise ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}") from error
     if load_options.task not in (None, model.task):
         raise ExportError(f"{path} does {model.task}, not {load_options.task}")
-    prefix_texts = model.source.prefix_texts if isinstance(model.source, TextSource) else {}
-    if prefix_texts != dict(load_options.prefixes):
+    if model.source.prefix_texts != dict(load_options.prefixes):
         raise ExportError(f"--prefix has no meaning for models of family {model.family}")
     if load_options.max_source_tokens not in (None, model.max_source_tokens):
         raise ExportError(
@@ -121,6 +120,6 @@ def load_options_of(manifest: Manifest) -> LoadOptions:
     return LoadOptions(
         manifest.task,
         pairs if has_languages else (),
-        prefixes=tuple(source.prefix_texts.items()) if isinstance(source, TextSource) else (),
+        prefixes=tuple(source.prefix_texts.items()),
         max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
     )

@@ -10,7 +10,7 @@ from transformers import MarianMTModel
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_models.checkpoint import Checkpoint
 from tests.parity.families.family import Family
-from tests.parity.families.hugging_face import Blip, Pictures, Texts
+from tests.parity.families.hugging_face import Blip, Donut, Pictures, Texts
 from tests.parity.families.regard_nets import Nets, Toolkit
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
 from tests.unit.export.ctranslate2_checkpoints import POST, RELATIVE, write_ctranslate2
@@ -144,6 +144,14 @@ EVERY = (
     _vision("beit", "bert", BEIT, encoder_use_absolute_position_embeddings=True),
     _vision("swin", "gpt2", SWIN),
     _vision("swin", "trocr", SWIN),
+    Family(
+        "donut",
+        "Donut (document pages to fields)",
+        "vision-encoder-decoder",
+        partial(write_vision, encoder="donut-swin", decoder="mbart"),
+        Donut,
+        CAPTIONING,
+    ),
     Family("blip", "BLIP captioning", "blip", write_blip, Blip, CAPTIONING),
     _toolkit("joeynmt", JOEY, "joeynmt-transformer", "joeynmt", JOEY_TEXTS, None),
     _toolkit("joeynmt-gru", JOEY_RECURRENT, "joeynmt-recurrent", f"{RECURRENT}/gru-bahdanau", JOEY_TEXTS, FIRST_HEAD),

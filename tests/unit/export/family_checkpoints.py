@@ -322,5 +322,7 @@ FAMILIES = {
     "roberta2roberta": TinyFamily(
         EncoderDecoderModel, partial(_byte_level, RobertaTokenizer), _pair_of_berts(RobertaConfig)
     ),
-    "bert-generation": TinyFamily(EncoderDecoderModel, _word_pieces, _pair_of_berts(BertGenerationConfig)),
+    "bert-generation": TinyFamily(
+        EncoderDecoderModel, _word_pieces, _pair_of_berts(BertGenerationConfig, num_attention_heads=2)
+    ),
 }  # fmt: skip

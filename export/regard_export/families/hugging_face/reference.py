@@ -80,6 +80,7 @@ class HuggingFaceReference:
 
 
 def _has_cache(config: Any) -> bool:
-    """Whether the library's cache suits the net: it makes one of as many layers as T5's encoder has."""
-    decoder_layers = getattr(config, "num_decoder_layers", None)
-    return decoder_layers is None or bool(decoder_layers <= config.num_layers)
+    """Whether the library's cache suits the net: for some it has as many layers as the encoder, too few for others."""
+    decoder = getattr(config, "decoder", config)
+    layers = getattr(decoder, "num_decoder_layers", getattr(decoder, "decoder_layers", None))
+    return layers is None or bool(layers <= getattr(decoder, "num_hidden_layers", layers))

@@ -1,4 +1,6 @@
-"""Decoders of `transformers` that attend to another model's encoder: GPT-2, BERT and its relatives, TrOCR."""
+"""Decoders of `transformers` that attend to another model's encoder: GPT-2, BERT and its relatives,
+TrOCR, mBART.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -238,6 +240,33 @@ def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Floa
     }, ours
 
 
+def _mbart(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Liu et al. 2020, as the decoder of Donut: TrOCR's with normalizations first."""
+    _refuse(config, {"activation_function": config.activation_function not in ACTIVATIONS})
+    positions = theirs["model.decoder.embed_positions.weight"][TROCR_POSITION_OFFSET:]
+    ours = {
+        "embedding.weight": theirs["model.decoder.embed_tokens.weight"],
+        "decoder_positions.weight": positions,
+        "head.weight": theirs["lm_head.weight"],
+    }
+    norms = {"decoder_embedding_norm": "layernorm_embedding", "decoder_norm": "layer_norm"}
+    ours |= renamed(theirs, norms, WEIGHT_AND_BIAS, their_prefix="model.decoder.")
+    for layer in range(config.decoder_layers):
+        ours |= renamed(theirs, TROCR_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
+    return {
+        "vocab_size": config.vocab_size,
+        "width": config.d_model,
+        "num_heads": config.decoder_attention_heads,
+        "decoder_layers": config.decoder_layers,
+        "feed_forward_width": config.decoder_ffn_dim,
+        "norm": "pre",
+        "activation": ACTIVATIONS[config.activation_function],
+        "max_positions": len(positions),
+        "scale_embeddings": config.scale_embedding,
+        "embedding_norm": True,
+    }, ours
+
+
 def _trocr_positions(config: Any, theirs: Weights) -> Float32Array:
     """The position table from the first position on: learned, or sines and cosines in fairseq's order."""
     if config.use_learned_position_embeddings:
@@ -271,4 +300,5 @@ DECODERS: Mapping[str, Callable[[Any, Weights], tuple[dict[str, Any], dict[str, 
     "blip_text_model": _bert,
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), _roberta),
     "trocr": _trocr,
+    "mbart": _mbart,
 }

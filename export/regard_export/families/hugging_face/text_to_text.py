@@ -44,12 +44,15 @@ from regard_export.families.hugging_face.generation_settings import (
     refuse_unsupported,
 )
 from regard_export.families.hugging_face.language_tokens import (
+    framed_languages,
     language_ids,
     language_tokens,
     prompt_ids,
     prompted_languages,
     token_languages,
     with_prefixes,
+    written_language_ids,
+    written_language_tokens,
 )
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.reference import HuggingFaceReference
@@ -181,16 +184,23 @@ class TextToTextReference(HuggingFaceReference):
         self._silent_ids = target.silent_ids
         reads_all = tokenizer.is_fast or isinstance(tokenizer, ByT5Tokenizer)
         self.unknown_id = None if reads_all else tokenizer.unk_token_id
-        if source.needs_source_language:
+        self._suffix: tuple[int, ...] | None = None
+        if languages.suffix_ids is not None:
+            self._suffix = languages.suffix_ids + languages.language_suffix_ids[languages.sources[0]]
+        elif source.needs_source_language:
             tokenizer.src_lang = languages.sources[0]
-        self._num_before = len(_affixes(tokenizer)[0])
+        self._num_before = 0 if self._suffix is not None else len(_affixes(tokenizer)[0])
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """See `TextReference`."""
+        if self._suffix is not None:
+            return [*typed_ids(self._tokenizer, text, add_special_tokens=False), *self._suffix]
         return self._prompted(typed_ids(self._tokenizer, text), key)
 
     def read_control_tokens(self, text: str, key: str) -> list[int]:
         """See `ControlTokenReference`."""
+        if self._suffix is not None:
+            return [*self._tokenizer(text, add_special_tokens=False).input_ids, *self._suffix]
         return self._prompted(self._tokenizer(text).input_ids, key)
 
     def _prompted(self, ids: list[int], key: str) -> list[int]:
@@ -268,6 +278,8 @@ def _languages(
     if family.describe is t5.describe:
         tasks, prefixes = settings.get("task_specific_params") or {}, dict(load_options.prefixes)
         return prompted_languages(tokenizer, tasks, load_options.languages, prefixes)
+    if family.name == "mbart" and written_language_ids(tokenizer):
+        return framed_languages(tokenizer, settings["eos_token_id"], load_options.languages)
     return named_languages(load_options.languages)
 
 
@@ -275,6 +287,9 @@ def _source(tokenizer: Any, languages: Languages, family: Family, prefixes: Sequ
     """The encoder's input: the pieces of a text between the special tokens that the tokenizer adds."""
     before: tuple[int, ...]
     before, after = ((), (tokenizer.eos_token_id,)) if family.has_language_tokens else _affixes(tokenizer)
+    if languages.suffix_ids is not None:
+        before, after = (), languages.suffix_ids
+    chosen = language_tokens(tokenizer) if family.has_language_tokens else written_language_tokens(tokenizer)
     prompts = {key: before + ids for key, ids in languages.prefix_ids.items()}
     return TextSource(
         tokenizer=SOURCE_TOKENIZER,
@@ -282,7 +297,7 @@ def _source(tokenizer: Any, languages: Languages, family: Family, prefixes: Sequ
         suffix_ids=after,
         language_prefix_ids=dict(languages.language_prefix_ids),
         language_suffix_ids=dict(languages.language_suffix_ids),
-        control_tokens=control_tokens(tokenizer, language_tokens(tokenizer) if family.has_language_tokens else ()),
+        control_tokens=control_tokens(tokenizer, chosen),
         prefix_texts=dict(prefixes),
     )
 
@@ -316,7 +331,7 @@ def _target(
     alphabet: Mapping[int, str],
 ) -> Target:
     ends = settings["eos_token_id"]
-    start = settings.get("decoder_start_token_id")
+    start = settings.get("decoder_start_token_id") if languages.start_id is None else languages.start_id
     if start is None:
         raise ExportError("config.json names no decoder_start_token_id")
     forced = dict(languages.forced_first_ids)
