@@ -132,6 +132,7 @@ EVERY = (
     _texts("t5 v1.1", T5, "t5"),
     _texts("mt5", "mT5", "mt5"),
     _texts("byt5", "ByT5", "t5"),
+    _texts("madlad", "MADLAD-400", "t5"),
     _texts("bert2bert", BERTS, "encoder-decoder"),
     _texts("roberta2roberta", BERTS, "encoder-decoder"),
     _texts("bert-generation", BERTS, "encoder-decoder"),

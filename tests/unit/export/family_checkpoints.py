@@ -225,6 +225,7 @@ def _pair_of_berts(config: Any, encoder_width: int = 32, **options: Any) -> Call
 
 
 PAD_FIRST = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+WRITTEN = {"user_defined_symbols": "<2de>,<2pt_BR>"}
 T5_TOKENIZER = _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=10, ids=PAD_FIRST)
 
 
@@ -303,6 +304,14 @@ FAMILIES = {
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False, num_layers=3),
         load_options=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
+    ),
+    "madlad": TinyFamily(
+        T5ForConditionalGeneration,
+        _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, pad_token="<s>", ids=WRITTEN),
+        _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+        load_options=LoadOptions("translation", (("en", "de"), ("en", "pt_BR"))),
+        languages=("en", "pt_BR"),
+        prompt="<2pt_BR> ",
     ),
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,

@@ -278,7 +278,7 @@ def test_fields_are_part_of_a_donuts_text(donut: Path) -> None:
     assert {0, 1, 2, 3, model.target.start_id} <= model.target.silent_ids
 
 
-@pytest.mark.parametrize("size", [(300, 500), (500, 300), (10, 7), (16, 32), (1000, 20)])
+@pytest.mark.parametrize("size", [(300, 500), (500, 300), (10, 7), (16, 32), (200, 20)])
 def test_a_page_is_fitted_between_black_borders(donut: Path, size: tuple[int, int]) -> None:
     source, processor = load_source_model(donut).source, load_processor(donut)
     assert isinstance(source, ImageSource)
