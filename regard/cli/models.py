@@ -106,6 +106,7 @@ def _print_table(found: list[Model]) -> None:
 
 
 def _row(model: Model) -> tuple[str, ...]:
+    shortlist = "with shortlist" if model.has_shortlist else ""
     cells = (
         model.name + ("*" if model.is_default else ""),
         model.version,
@@ -113,6 +114,6 @@ def _row(model: Model) -> tuple[str, ...]:
         model.state,
         ",".join(model.source_languages),
         ",".join(model.target_languages or model.styles),
-        " ".join(part for part in (model.provider, model.precision) if part),
+        " ".join(part for part in (model.provider, model.precision, shortlist) if part),
     )
     return tuple(cell or "-" for cell in cells)

@@ -2387,6 +2387,7 @@ class Model(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     UNIT_TOKENS_FIELD_NUMBER: _builtins.int
+    HAS_SHORTLIST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, by which requests ask for it."""
     version: _builtins.str
@@ -2423,6 +2424,10 @@ class Model(_message.Message):
     """How much of a text it reads at a time where a request does not say. Unspecified for captioning."""
     unit_tokens: _builtins.int
     """With UNIT_PASSAGE, most tokens of a passage."""
+    has_shortlist: _builtins.bool
+    """Whether it has a shortlist: in greedy and beam search a step chooses among the words that the source may become,
+    unless a request sets `whole_vocabulary`. Of a model that is not loaded: whether one of its variants has it.
+    """
     @_builtins.property
     def state_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """If it failed: why, every reason. Otherwise empty."""
@@ -2499,10 +2504,11 @@ class Model(_message.Message):
         scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         unit: Global___Unit.ValueType = ...,
         unit_tokens: _builtins.int = ...,
+        has_shortlist: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

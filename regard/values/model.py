@@ -25,6 +25,7 @@ class Model:
     control_tokens: tuple[str, ...]
     provider: str
     precision: str
+    has_shortlist: bool
     attention_kinds: tuple[AttentionKind, ...]
     message: pb.Model = field(repr=False, compare=False)
 
@@ -50,6 +51,7 @@ class Model:
             control_tokens=tuple(message.control_tokens),
             provider=message.provider,
             precision=message.precision,
+            has_shortlist=message.has_shortlist,
             attention_kinds=cast(tuple[AttentionKind, ...], tuple(kinds)),
             message=message,
         )

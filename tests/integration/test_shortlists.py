@@ -92,3 +92,8 @@ def test_a_model_without_a_shortlist_ignores_the_option(bundle: Bundle) -> None:
     with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
         texts = [client.translate("Thank you!", to="de", whole_vocabulary=whole).text for whole in (True, False)]
     assert texts[0] == texts[1]
+
+
+def test_a_client_is_told_of_the_shortlist(client: regard.Client) -> None:
+    assert client.model("student").has_shortlist
+    assert client.model("student").to_dict()["has_shortlist"]

@@ -16,9 +16,20 @@ from regard_export.descriptions.layers import Linear, Norm
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
 from regard_models.nets.patch_distances import distance_index
-from regard_models.nets.swin import MERGED, SwinConfig, inverse_index, merge_index, separations, window_index
+from regard_models.nets.swin import (
+    MERGED,
+    SEPARATE,
+    SwinConfig,
+    inverse_index,
+    merge_index,
+    separations,
+    window_index,
+    window_regions,
+)
 from regard_service.bundle import TensorSpec
 
+MAX_TRACED_POSITIONS = 2048  # a map of self-attention has the square of them
+MAX_SCORE_BIAS = 2**23  # numbers of a layer's bias that a graph holds; a page of text has fifty times as many
 PATCH_EPSILON = 1e-5  # of the normalizations of patches, whatever that of the layers is
 
 
@@ -52,10 +63,12 @@ class SwinEncoder:
     def traced_layers(self) -> int:
         """Layers of the last stage, whose positions the decoder attends to; earlier stages have finer grids.
 
-        0 if the last grid is padded to whole windows: attention to padding would be missing from the maps.
+        0 if the last grid is padded to whole windows: attention to padding would be missing from the maps; and of
+        pages of text, whose maps are too large.
         """
         rows, columns = self.config.grid
-        return 0 if rows % self.config.window or columns % self.config.window else self.config.depths[-1]
+        is_padded = bool(rows % self.config.window or columns % self.config.window)
+        return 0 if is_padded or rows * columns > MAX_TRACED_POSITIONS else self.config.depths[-1]
 
     @property
     def traced_heads(self) -> int:
@@ -94,7 +107,7 @@ class _SwinStack(TransformerStack):
             ]
             norms = [self.norm(f"{name}.{kind}") for name in names for kind in ("self_attention", "feed_forward")]
             x = self.run(x, sublayers, norms)
-        return self.normalize(x, self.description.norm("encoder_norm"))
+        return self.normalize(x, self.description.norm("encoder_norm")) if swin.final_norm else x
 
     def _patch_norm(self, name: str) -> Norm:
         return replace(self.description.norm(name), epsilon=PATCH_EPSILON)
@@ -127,7 +140,7 @@ class _SwinStack(TransformerStack):
         queries, keys, values = (graph.node("Squeeze", part, axis) for part in parts)
         queries, values = (graph.node("Transpose", part, perm=[0, 1, 3, 2, 4]) for part in (queries, values))
         scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 4, 2]))
-        biased = graph.node("Add", scores, graph.constant(self._score_bias(stage, layer), "score_bias"))
+        biased = self._biased(stage, layer, scores)
         weights = graph.node("Softmax", biased, axis=-1)
         self._output_attention(stage, layer, weights, values)
         context = graph.node("MatMul", weights, values)
@@ -144,14 +157,27 @@ class _SwinStack(TransformerStack):
             values: [requests, windows, heads, M * M, head width].
         """
 
-    def _score_bias(self, stage: int, layer: int) -> Float32Array:
-        """float32 [windows, heads, M * M, M * M], or [1, ...] if the shift separates no window."""
-        swin, window = self.description.swin, self.description.swin.window
+    def _biased(self, stage: int, layer: int, scores: str) -> str:
+        """Adds to scores, [requests, windows, heads, M * M, M * M], the bias of distances, and a large negative one
+        between positions that share a window only through the shift.
+        """
+        swin, window, graph = self.description.swin, self.description.swin.window, self.graph
         table = self.description.weights[f"stages.{stage}.{layer}.distances.table"]  # [distances, heads]
-        distances = table.T[:, distance_index((window, window), 0).numpy()]
-        separation = separations(swin.grids[stage], window, swin.shift(stage, layer)).numpy()[:, None]
-        bias: Float32Array = distances[None] + (separation if separation.any() else separation[:1])
-        return bias
+        distances: Float32Array = table.T[:, distance_index((window, window), 0).numpy()][None]
+        grid, shift = swin.grids[stage], swin.shift(stage, layer)
+        if not shift:
+            return graph.node("Add", scores, graph.constant(distances, "score_bias"))
+        regions = window_regions(grid, window, shift).numpy().astype(np.int32)
+        if distances.size * len(regions) <= MAX_SCORE_BIAS:
+            joined = distances + separations(grid, window, shift).numpy()[:, None]
+            return graph.node("Add", scores, graph.constant(joined, "score_bias"))
+        rows = graph.constant(regions[:, None, :, None], "regions")
+        columns = graph.constant(regions[:, None, None, :], "regions")
+        zero, apart = (graph.constant(np.float32(value)) for value in (0, SEPARATE))
+        separation = graph.node("Where", graph.node("Equal", rows, columns), zero, apart)
+        return graph.node(
+            "Add", graph.node("Add", scores, graph.constant(distances, "score_bias")), separation
+        )
 
     def _append_zero(self, x: str) -> str:
         """Appends a position of zeros, which the indexes of padding point to."""

@@ -11,7 +11,12 @@ LanguagePairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Languages:
-    """Languages and their tokens; the mappings are those of `TextSource` and `Target`."""
+    """Languages and their tokens; the mappings are those of `TextSource` and `Target`.
+
+    Attributes:
+        suffix_ids: the tokens behind every text, where the tokenizer does not say so itself.
+        start_id: the decoder's first token, where the target language chooses it.
+    """
 
     sources: tuple[str, ...]
     targets: tuple[str, ...]
@@ -19,6 +24,8 @@ class Languages:
     language_prefix_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     language_suffix_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     forced_first_ids: Mapping[str, int] = field(default_factory=dict)
+    suffix_ids: tuple[int, ...] | None = None
+    start_id: int | None = None
 
 
 def named_languages(pairs: LanguagePairs) -> Languages:

@@ -1,6 +1,7 @@
 """Descriptions of encoders other than the transformer's own."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.transformer import TransformerDescription
@@ -15,6 +16,7 @@ from regard_models.nets.vision_transformer import VisionTransformer, VisionTrans
 class VisionDescription(TransformerDescription):
     """A `VisionTransformer` by its parameter names; `config` is that of its layers."""
 
+    has_decoder: ClassVar[bool] = False
     vision: VisionTransformerConfig = field(kw_only=True)
 
     def net(self) -> VisionTransformer:
@@ -26,6 +28,7 @@ class VisionDescription(TransformerDescription):
 class SwinDescription(TransformerDescription):
     """A `Swin` by its parameter names; `config` is that of its last stage's layers."""
 
+    has_decoder: ClassVar[bool] = False
     swin: SwinConfig = field(kw_only=True)
 
     def net(self) -> Swin:
@@ -37,6 +40,7 @@ class SwinDescription(TransformerDescription):
 class BertDescription(TransformerDescription):
     """A `BertEncoder` by its parameter names, for sources of one segment; `config` is that of its layers."""
 
+    has_decoder: ClassVar[bool] = False
     bert: BertConfig = field(kw_only=True)
 
     def net(self) -> BertEncoder:
@@ -53,6 +57,7 @@ class BertDescription(TransformerDescription):
 class FusionDescription(TransformerDescription):
     """A `CrossModalFusion` by its parameter names; `config` is that of its sublayers."""
 
+    has_decoder: ClassVar[bool] = False
     fusion: CrossModalConfig = field(kw_only=True)
 
     def net(self) -> CrossModalFusion:

@@ -1,13 +1,14 @@
 """A transformer of this project in PyTorch: families map checkpoints to it, and graphs are built from it."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from regard.arrays import Float32Array
+from regard_export.descriptions.head_widths import with_kernel_head_width
 from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.errors import WeightsDoNotFit
 from regard_models.nets.transformer import Transformer, TransformerDecoder, distances, sinusoids
@@ -20,14 +21,25 @@ Net = TypeVar("Net", bound=nn.Module)
 class TransformerDescription(TransformerWeights):
     """An encoder-decoder transformer of `Transformer`, with which its weights are compared.
 
+    Heads that the decoder's kernel does not take are padded.
+
+    Attributes:
+        has_decoder: whether a decoder reads these weights.
+
     Raises:
         WeightsDoNotFit: names every missing, unexpected, misshapen or non-finite weight.
     """
+
+    has_decoder: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         faults = self._weight_faults()
         if faults:
             raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
+        if self.has_decoder:
+            config, weights = with_kernel_head_width(self.config, self.weights)
+            object.__setattr__(self, "config", config)  # the class is frozen
+            object.__setattr__(self, "weights", weights)
 
     def net(self) -> nn.Module:
         """An untrained net of this architecture."""

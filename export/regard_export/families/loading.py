@@ -5,6 +5,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
@@ -39,12 +41,10 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
             raise ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}") from error
         if isinstance(error, ExportError | OSError):
             raise
-        cause = f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise ExportError(f"{path} is not what its config says, or is damaged: {cause}") from error
+        raise ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}") from error
     if load_options.task not in (None, model.task):
         raise ExportError(f"{path} does {model.task}, not {load_options.task}")
-    prefix_texts = model.source.prefix_texts if isinstance(model.source, TextSource) else {}
-    if prefix_texts != dict(load_options.prefixes):
+    if model.source.prefix_texts != dict(load_options.prefixes):
         raise ExportError(f"--prefix has no meaning for models of family {model.family}")
     if load_options.max_source_tokens not in (None, model.max_source_tokens):
         raise ExportError(
@@ -53,6 +53,12 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
         )
     _refuse_equal_targets(model)
     return model
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # a number of the config that no manifest may state
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return f"there is no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
 
 
 def _load(path: Path, load_options: LoadOptions) -> SourceModel:
@@ -114,6 +120,6 @@ def load_options_of(manifest: Manifest) -> LoadOptions:
     return LoadOptions(
         manifest.task,
         pairs if has_languages else (),
-        prefixes=tuple(source.prefix_texts.items()) if isinstance(source, TextSource) else (),
+        prefixes=tuple(source.prefix_texts.items()),
         max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
     )

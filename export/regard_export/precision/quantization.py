@@ -41,7 +41,9 @@ def block_size(width: int) -> int:
     while width % size:
         size //= 2
     if size < MIN_BLOCK_SIZE:
-        raise ExportError(f"quantized weights need widths that are multiples of {MIN_BLOCK_SIZE}, not {width}")
+        raise ExportError(
+            f"quantized weights need widths that are multiples of {MIN_BLOCK_SIZE}, not {width}: choose --precision float32"
+        )
     return size
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import Ids
+from regard_export.errors import ExportError
 from regard_export.references.protocols import Generated, Reference, Source, TeacherForced
 from regard_export.resources.memory import release_memory
 from regard_export.verification.workload import GREEDY, Workload, first_targets
 from regard_service.bundle import Target
+from regard_service.generation import Generation
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def _generate_all(reference: Reference, workload: Workload) -> dict[str, list[Ge
         outputs = []
         for source, generation in zip(workload.sources, generations, strict=True):
             if not is_stopped.is_set():
-                outputs.append(reference.generate(source, generation))
+                outputs.append(_original_output(reference, source, generation))
         release_memory()
         return outputs
 
@@ -62,6 +64,16 @@ def _generate_all(reference: Reference, workload: Workload) -> dict[str, list[Ge
             return {name: generate(name) for name in workload.searches if name != GREEDY} | {GREEDY: greedy.result()}
         finally:
             is_stopped.set()  # after an interruption the thread ends with its current source
+
+
+def _original_output(reference: Reference, source: Source, generation: Generation) -> Generated:
+    try:
+        return reference.generate(source, generation)
+    except MemoryError:
+        raise
+    except Exception as error:  # a checkpoint's own code, or its config, may raise any kind
+        cause = f"{type(error).__name__}: {error}"
+        raise ExportError(f"the original cannot be compared with, it fails itself: {cause}") from error
 
 
 def _with_attention(reference: Reference, source: Source, output: Generated, start_id: int) -> Generated:

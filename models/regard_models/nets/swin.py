@@ -36,6 +36,7 @@ class SwinConfig:
         feed_forward_ratio: inner width of the feed-forward sublayers over their outer width.
         absolute_positions: whether to add a learned vector per patch.
         norm_epsilon: of the layers and of the last normalization.
+        final_norm: whether a normalization follows the last stage.
     """
 
     patch_width: int
@@ -49,6 +50,7 @@ class SwinConfig:
     absolute_positions: bool = False
     activation: Activation = "gelu"
     norm_epsilon: float = 1e-5
+    final_norm: bool = True
 
     @property
     def width(self) -> int:
@@ -185,7 +187,7 @@ class Swin(nn.Module):
         self.merges = nn.ModuleList(
             Merge(grid, config.patch_width * 2**stage) for stage, grid in enumerate(config.grids[:-1])
         )
-        self.encoder_norm = nn.LayerNorm(config.width, eps=config.norm_epsilon)
+        self.encoder_norm = nn.LayerNorm(config.width, eps=config.norm_epsilon) if config.final_norm else nn.Identity()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Encodes a batch of pictures: float [batch, 3, height, width] -> [batch, positions, width], row by row."""
@@ -226,11 +228,20 @@ def separations(grid: tuple[int, int], window: int, shift: int) -> Tensor:
     Returns:
         float [windows, window * window, window * window]: 0 or `SEPARATE`.
     """
+    regions = window_regions(grid, window, shift)
+    return (regions[:, :, None] != regions[:, None, :]).float() * SEPARATE
+
+
+def window_regions(grid: tuple[int, int], window: int, shift: int) -> Tensor:
+    """The number of the region that each position of each window is of; only those of one region attend to each other.
+
+    Returns:
+        int64 [windows, window * window].
+    """
     filled = [-(-side // window) * window for side in grid]
     places = [torch.arange(side) for side in filled]
     parts = [(p >= side - window).long() + (p >= side - shift) for p, side in zip(places, filled, strict=True)]
-    regions = _windows(3 * parts[0][:, None] + parts[1], window)
-    return (regions[:, :, None] != regions[:, None, :]).float() * SEPARATE
+    return _windows(3 * parts[0][:, None] + parts[1], window)
 
 
 def merge_index(grid: tuple[int, int]) -> Tensor:

@@ -63,24 +63,27 @@ class ImageSource(Schema):
     to 255.
 
     Attributes:
-        resize: "squash" changes the aspect ratio; "crop" scales the shorter side and keeps the middle.
+        resize: "squash" changes the aspect ratio; "crop" scales the shorter side and keeps the middle; "fit" scales the
+            longer side, and fills the rest with black around the picture.
         crop_fraction: the part of each side that is kept, around the middle: 0.875 where pictures are resized to 256
             pixels and 224 of them are kept.
         resample: the filter, by Pillow's name.
         grid: rows and columns of the source axis, row by row.
         first_position: the grid's first position on the source axis; the positions before it, such as a class token,
             are no part of the picture.
+        prefix_texts: the text whose token the decoder starts with, by "", if the export's caller gave it.
     """
 
     height: Size
     width: Size
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resize: Literal["squash", "crop"]
+    resize: Literal["squash", "crop", "fit"]
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
     grid: tuple[Size, Size]
     first_position: Count = 0
+    prefix_texts: dict[str, str] = Field(default_factory=dict)
 
     @property
     def num_positions(self) -> int:
@@ -109,6 +112,11 @@ class Target(Schema):
     forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
     special_ids: tuple[TokenId, ...] = ()
     copies: bool = False
+
+    @property
+    def silent_ids(self) -> frozenset[int]:
+        """Tokens that add nothing to a text: the special ones, and those that start, end and pad an output."""
+        return frozenset({*self.special_ids, *self.end_ids, self.pad_id, self.start_id})
 
     def forced_first_id(self, key: str) -> int | None:
         """Returns the token that starts every output for a target language or style, if the model forces one."""

@@ -25,6 +25,11 @@ def write_model(info: ModelInfo) -> pb.Model:
     )
     if info.manifest is not None:
         model.MergeFrom(_described(info.manifest))
+        model.has_shortlist = any(
+            variant.listed_step is not None
+            for variant in info.manifest.variants
+            if info.precision in (None, variant.precision)
+        )
     return model
 
 

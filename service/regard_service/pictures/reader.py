@@ -28,6 +28,7 @@ FORMATS_IN_WORDS = "a JPEG, PNG or WebP file"
 ROTATED_ORIENTATIONS = range(2, 9)  # of EXIF: every orientation but upright
 SIDEWAYS_ORIENTATIONS = range(5, 9)  # of EXIF: they exchange width and height
 MIN_OVERSAMPLING = 2  # cheap shrinking leaves this many times the model's width and height for resizing
+ROUNDING = 1e-6  # of a quotient that should be a whole number
 LARGE_IMAGE_PIXELS = 10_000_000  # larger ones are decoded one at a time: 40 million pixels take some 400 MB
 
 # The C library caches freed blocks of up to 32 MB. Larger blocks return a picture's memory to the system at once.
@@ -126,15 +127,25 @@ class ImageReader:
         return SourceImage(pixels, ImageGrid(rows, columns, width, height, box, self._source.first_position))
 
     def _model_box(self, width: int, height: int) -> Box:
-        """Returns the part of an upright picture that the model reads."""
+        """Returns the part of an upright picture that the model reads; it reaches beyond one that is fitted."""
         # Pixels of the picture for each pixel of the model.
         horizontal, vertical = width / self._source.width, height / self._source.height
+        if self._source.resize == "fit":
+            return self._box_around(width, height, max(horizontal, vertical))
         scale = min(horizontal, vertical)
         # With "crop", one of the two is exactly 1.
         parts = (1.0, 1.0) if self._source.resize == "squash" else (scale / horizontal, scale / vertical)
         part_of_width, part_of_height = (part * self._source.crop_fraction for part in parts)
         left, top = width * (1 - part_of_width) / 2, height * (1 - part_of_height) / 2
         return left, top, width - left, height - top
+
+    def _box_around(self, width: int, height: int, scale: float) -> Box:
+        """Returns the rectangle, in the picture's pixels, of which the whole picture is the middle."""
+        inner = [max(1, int(side / scale + ROUNDING)) for side in (width, height)]
+        before = [(side - part) // 2 for side, part in zip((self._source.width, self._source.height), inner, strict=True)]
+        horizontal, vertical = width / inner[0], height / inner[1]
+        left, top = -before[0] * horizontal, -before[1] * vertical
+        return left, top, left + self._source.width * horizontal, top + self._source.height * vertical
 
     def _decode_small(self, image: Image.Image, box: Box) -> None:
         """Decodes. A large JPEG is decoded at a half, a quarter or an eighth of its size, which saves most time."""
@@ -153,12 +164,24 @@ class ImageReader:
         factor = int(self._excess(box))
         if factor > 1:
             image, box = image.reduce(factor), _scaled(box, 1 / factor, 1 / factor)
-        small = image.resize(size, Image.Resampling[self._source.resample.upper()], box=box)
+        small = self._resized(image, box)
         if small.mode == "RGBA":
             small = Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert("RGB")
         mean, std = np.array(self._source.mean, np.float32), np.array(self._source.std, np.float32)
         values: Float32Array = (np.asarray(small, np.float32) - mean) / std  # [height, width, 3]
         return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+    def _resized(self, image: Image.Image, box: Box) -> Image.Image:
+        size, resample = (self._source.width, self._source.height), Image.Resampling[self._source.resample.upper()]
+        if self._source.resize != "fit":
+            return image.resize(size, resample, box=box)
+        left, top, right, bottom = box
+        pixels = size[0] / (right - left), size[1] / (bottom - top)  # of the model, for each pixel of the picture
+        inner = max(1, round(image.width * pixels[0])), max(1, round(image.height * pixels[1]))
+        canvas = Image.new(image.mode, size, "black")
+        canvas.paste(image.resize(inner, resample), (round(-left * pixels[0]), round(-top * pixels[1])))
+        return canvas
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class TargetWriter:
         target = bundle.manifest.target
         self.vocab_size = target.vocab_size
         self._unknown_id = unknown_id(self._tokenizer)
-        self._special_ids = {*target.special_ids, *target.end_ids, target.pad_id, target.start_id}
+        self._special_ids = target.silent_ids
         self._pieces: dict[int, str] = {}
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
 

@@ -10,7 +10,7 @@ from transformers import MarianMTModel
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_models.checkpoint import Checkpoint
 from tests.parity.families.family import Family
-from tests.parity.families.hugging_face import Blip, Pictures, Texts
+from tests.parity.families.hugging_face import Blip, Donut, Pictures, Texts
 from tests.parity.families.regard_nets import Nets, Toolkit
 from tests.unit.export.captioner_checkpoints import tiny_captioner_checkpoint, tiny_lstm, tiny_transformer
 from tests.unit.export.ctranslate2_checkpoints import POST, RELATIVE, write_ctranslate2
@@ -99,6 +99,7 @@ COPIES = {"float16": "float16 is not offered for models that copy words"}
 JOEY, JOEY_RECURRENT = "JoeyNMT 2 transformers, with SentencePiece", "JoeyNMT 2 recurrent, with SentencePiece"
 OPENNMT, OPENNMT_RECURRENT = "OpenNMT-py 3 transformers", "OpenNMT-py 3 recurrent (LSTM, GRU)"
 FAIRSEQ = "fairseq transformers"
+BERTS = "BERT2BERT: BERT, RoBERTa, BERT for generation (Rothe et al. 2020)"
 MARIAN, MBART, T5 = "Marian (opus-mt), one vocabulary or two", "mBART, mBART-50", "T5 1.0 and 1.1"
 VIT, DEIT, BEIT, SWIN = (
     f"VisionEncoderDecoder: {parts}"
@@ -131,6 +132,10 @@ EVERY = (
     _texts("t5 v1.1", T5, "t5"),
     _texts("mt5", "mT5", "mt5"),
     _texts("byt5", "ByT5", "t5"),
+    _texts("madlad", "MADLAD-400", "t5"),
+    _texts("bert2bert", BERTS, "encoder-decoder"),
+    _texts("roberta2roberta", BERTS, "encoder-decoder"),
+    _texts("bert-generation", BERTS, "encoder-decoder"),
     _vision("vit", "gpt2", VIT),
     _vision("vit", "bert", VIT, encoder_hidden_size=32),
     _vision("vit", "trocr", VIT),
@@ -140,6 +145,14 @@ EVERY = (
     _vision("beit", "bert", BEIT, encoder_use_absolute_position_embeddings=True),
     _vision("swin", "gpt2", SWIN),
     _vision("swin", "trocr", SWIN),
+    Family(
+        "donut",
+        "Donut (document pages to fields)",
+        "vision-encoder-decoder",
+        partial(write_vision, encoder="donut-swin", decoder="mbart"),
+        Donut,
+        CAPTIONING,
+    ),
     Family("blip", "BLIP captioning", "blip", write_blip, Blip, CAPTIONING),
     _toolkit("joeynmt", JOEY, "joeynmt-transformer", "joeynmt", JOEY_TEXTS, None),
     _toolkit("joeynmt-gru", JOEY_RECURRENT, "joeynmt-recurrent", f"{RECURRENT}/gru-bahdanau", JOEY_TEXTS, FIRST_HEAD),

@@ -18,6 +18,7 @@ from regard_service.bundle import Bundle, ImageSource
 from regard_service.pictures.reader import ImageReader
 from tests.parity.families.family import MAX_NEW_TOKENS, Answer, Raw
 from tests.unit.export.family_checkpoints import TinyFamily
+from tests.unit.export.vision_checkpoints import DONUT_TASK
 
 TEXTS = (
     "Could you tell me where the library is?",
@@ -77,12 +78,13 @@ class Texts(_Original):
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         options = {**self._family.applied, **self._options(), **({} if num_beams is None else {"num_beams": num_beams})}
-        inputs = self.tokenizer(f"{self._family.prompt}{raw!s}", return_tensors="pt")
+        encoding = self.tokenizer(f"{self._family.prompt}{raw!s}", return_tensors="pt")
+        inputs = {name: encoding[name] for name in ("input_ids", "attention_mask")}
         output, tokens, score = self._generate(inputs, **options)
         with torch.inference_mode():
             forced = self._net(**inputs, decoder_input_ids=torch.tensor([output[:-1]]), output_attentions=True)
         attention = torch.cat(forced.cross_attentions).numpy()
-        return Answer(inputs.input_ids[0].tolist(), tokens, score, self._written(tokens), attention)
+        return Answer(inputs["input_ids"][0].tolist(), tokens, score, self._written(tokens), attention)
 
     def _options(self) -> dict[str, Any]:
         """Options of a call; sets the source's language in the tokenizer."""
@@ -114,8 +116,12 @@ class Pictures(_Original):
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         assert isinstance(raw, bytes)
         pixels = torch.from_numpy(self._pixels(raw))[None]
-        output, tokens, score = self._generate({"pixel_values": pixels}, num_beams=num_beams or 1)
+        output, tokens, score = self._generate(self._asked(pixels), num_beams=num_beams or 1)
         return Answer(None, tokens, score, self._written(tokens), self._attention(pixels, output[:-1]))
+
+    def _asked(self, pixels: torch.Tensor) -> dict[str, Any]:
+        """Arguments of `generate`."""
+        return {"pixel_values": pixels}
 
     def _pixels(self, file: bytes) -> Float32Array:
         """float32 [3, height, width]."""
@@ -128,6 +134,14 @@ class Pictures(_Original):
     def _attention(self, pixels: torch.Tensor, target: list[int]) -> Float32Array:
         forced = self._net(pixels, decoder_input_ids=torch.tensor([target]), output_attentions=True)
         return np.asarray(torch.cat(forced.cross_attentions))
+
+
+class Donut(Pictures):
+    """Its users give the token of the task to `generate`."""
+
+    def _asked(self, pixels: torch.Tensor) -> dict[str, Any]:
+        task = self.tokenizer.convert_tokens_to_ids(DONUT_TASK)
+        return {"pixel_values": pixels, "decoder_input_ids": torch.tensor([[task]])}
 
 
 class Blip(Pictures):

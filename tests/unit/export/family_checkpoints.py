@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,12 @@ from transformers import (
     BartConfig,
     BartForConditionalGeneration,
     BartTokenizer,
+    BertConfig,
+    BertGenerationConfig,
+    BertTokenizer,
     ByT5Tokenizer,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
     M2M100Config,
     M2M100ForConditionalGeneration,
     M2M100Tokenizer,
@@ -29,6 +34,8 @@ from transformers import (
     PegasusConfig,
     PegasusForConditionalGeneration,
     PegasusTokenizer,
+    RobertaConfig,
+    RobertaTokenizer,
     T5Config,
     T5ForConditionalGeneration,
     T5Tokenizer,
@@ -37,6 +44,7 @@ from transformers import (
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 from tests.unit.export.marian_checkpoints import GERMAN
+from tests.unit.export.vision_checkpoints import word_piece_tokenizer
 
 SIZES = {
     "d_model": 32,
@@ -136,13 +144,22 @@ def _from_sentencepiece(tokenizer_class: Any, file: str, kind: str, **options: A
     return write
 
 
-def _bart_tokenizer(folder: Path) -> Any:
+def _byte_level(tokenizer_class: Any, folder: Path) -> Any:
     trained = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     trained.train_from_iterator(EXAMPLE_SENTENCES + GERMAN, vocab_size=400, special_tokens=special, show_progress=False)
     with TemporaryDirectory() as scratch:
         trained.save_model(scratch)
-        tokenizer = BartTokenizer.from_pretrained(scratch)
+        tokenizer = tokenizer_class.from_pretrained(scratch)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _word_pieces(folder: Path) -> Any:
+    vocabulary = word_piece_tokenizer().get_vocab()
+    with TemporaryDirectory() as scratch:
+        Path(scratch, "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
+        tokenizer = BertTokenizer.from_pretrained(scratch)
     tokenizer.save_pretrained(folder)
     return tokenizer
 
@@ -192,7 +209,23 @@ def _t5_like(config: Any, **options: Any) -> Callable[[Any], Any]:
     return make
 
 
+def _pair_of_berts(config: Any, encoder_width: int = 32, **options: Any) -> Callable[[Any], Any]:
+    """Args: encoder_width: if it differs from the decoder's, a projection lies between them."""
+
+    def make(tokenizer: Any) -> Any:
+        ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id}
+        sizes = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48} | options
+        shared = {**sizes, **ids, "vocab_size": len(tokenizer), "max_position_embeddings": 200}
+        encoder = config(**{**shared, "hidden_size": encoder_width, "num_hidden_layers": 3})
+        decoder = config(**{**shared, "hidden_size": 32}, is_decoder=True, add_cross_attention=True)
+        ends = {"decoder_start_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+        return EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, **ids, **ends)
+
+    return make
+
+
 PAD_FIRST = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+WRITTEN = {"user_defined_symbols": "<2de>,<2pt_BR>"}
 T5_TOKENIZER = _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=10, ids=PAD_FIRST)
 
 
@@ -203,7 +236,7 @@ def _end(tokenizer: Any) -> int:
 FAMILIES = {
     "bart": TinyFamily(
         BartForConditionalGeneration,
-        _bart_tokenizer,
+        partial(_byte_level, BartTokenizer),
         _bart_like(BartConfig, decoder_start_token_id=_end, activation_function="gelu"),
         generation={"forced_bos_token_id": lambda t: t.bos_token_id, "no_repeat_ngram_size": 3, "num_beams": 4,
                     "min_length": 3, "early_stopping": True, "length_penalty": 2.0},
@@ -272,11 +305,33 @@ FAMILIES = {
         load_options=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
     ),
+    "madlad": TinyFamily(
+        T5ForConditionalGeneration,
+        _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, pad_token="<s>", ids=WRITTEN),
+        _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+        load_options=LoadOptions("translation", (("en", "de"), ("en", "pt_BR"))),
+        languages=("en", "pt_BR"),
+        prompt="<2pt_BR> ",
+    ),
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,
         T5_TOKENIZER,
         _t5_like(MT5Config, feed_forward_proj="gated-gelu"),
         load_options=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
+    ),
+    "bert2bert": TinyFamily(
+        EncoderDecoderModel,
+        _word_pieces,
+        _pair_of_berts(BertConfig, encoder_width=48, hidden_act="relu"),
+        load_options=LoadOptions("translation", (("en", "de"),)),
+        generation={"num_beams": 3, "no_repeat_ngram_size": 2},
+        languages=("en", "de"),
+    ),
+    "roberta2roberta": TinyFamily(
+        EncoderDecoderModel, partial(_byte_level, RobertaTokenizer), _pair_of_berts(RobertaConfig)
+    ),
+    "bert-generation": TinyFamily(
+        EncoderDecoderModel, _word_pieces, _pair_of_berts(BertGenerationConfig, num_attention_heads=2)
     ),
 }  # fmt: skip

@@ -16,8 +16,10 @@ from transformers import (
     BlipConfig,
     BlipForConditionalGeneration,
     DeiTConfig,
+    DonutSwinConfig,
     Dinov2Config,
     GPT2Config,
+    MBartConfig,
     OPTConfig,
     PreTrainedTokenizerFast,
     SwinConfig,
@@ -29,11 +31,13 @@ from transformers import (
 from transformers.models.beit.image_processing_pil_beit import BeitImageProcessorPil
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
+from transformers.models.donut.image_processing_pil_donut import DonutImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from regard_export.examples.sentences import EXAMPLE_SENTENCES
 
 HEIGHT, WIDTH, PATCH = 24, 24, 8
+DONUT_HEIGHT, DONUT_WIDTH, DONUT_TASK = 32, 16, "<s_receipt>"
 ENCODER_SIZES: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 IMAGE: dict[str, Any] = {"image_size": HEIGHT, "patch_size": PATCH}
 
@@ -50,6 +54,20 @@ def byte_level_tokenizer() -> Tokenizer:
     )
     tokenizer.train_from_iterator(EXAMPLE_SENTENCES, trainer)
     return tokenizer
+
+
+def _unigram_with_fields() -> PreTrainedTokenizerFast:
+    """A tokenizer like Donut's: a token for the task, and one at either end of a field."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(EXAMPLE_SENTENCES, trainer)
+    names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), special, strict=True))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    fast.add_tokens([DONUT_TASK, "<s_total>", "</s_total>"], special_tokens=True)
+    return fast
 
 
 @cache
@@ -149,6 +167,10 @@ def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
             sizes = {"embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 2, "mlp_ratio": 2.0}
             config = SwinConfig(**{**sizes, "image_size": HEIGHT, "patch_size": 4, **options})
             return config, ViTImageProcessorPil(size=size)
+        case "donut-swin":
+            sizes = {"embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 2, "mlp_ratio": 2.0}
+            config = DonutSwinConfig(**{**sizes, "image_size": [DONUT_HEIGHT, DONUT_WIDTH], "patch_size": 4, **options})
+            return config, DonutImageProcessorPil(size={"height": DONUT_HEIGHT, "width": DONUT_WIDTH})
         case "dinov2":  # unsupported
             return Dinov2Config(**{"hidden_size": 16, **ENCODER_SIZES, **IMAGE}), ViTImageProcessorPil(size=size)
         case _:
@@ -179,6 +201,12 @@ def _decoder(kind: str, encoder_width: int, options: dict[str, Any]) -> tuple[An
             config = TrOCRConfig(**{"vocab_size": tokenizer.get_vocab_size(), **sizes, **own, **decoding, **options})
             fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
             return config, fast, {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
+        case "mbart":
+            fast = _unigram_with_fields()
+            sizes = {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 48}
+            own = {"max_position_embeddings": 32, "encoder_layers": 2, "scale_embedding": True}
+            config = MBartConfig(**{"vocab_size": len(fast), **sizes, **own, **decoding, **options})
+            return config, fast, {"eos_token_id": 2, "pad_token_id": 1}
         case "opt":  # unsupported
             config = OPTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16, vocab_size=300)
             return config, _fast_word_piece(), {"decoder_start_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}

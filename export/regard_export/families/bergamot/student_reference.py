@@ -82,7 +82,7 @@ class StudentReference:
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        return str(self._target_pieces.decode([i for i in ids if i not in self._target.special_ids]))
+        return str(self._target_pieces.decode([i for i in ids if i not in self._target.silent_ids]))
 
     def _states(self, source: Source) -> Float32Array:
         return self._net.encode(np.asarray(source, np.int64))

@@ -1,9 +1,10 @@
 """The shared parts of captioners of `transformers`: preprocessing, tokenizer, settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class CaptionerReference(HuggingFaceReference):
         super().__init__(net, description, target)
         self._processor = settings.processor
         self._tokenizer = settings.tokenizer
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         """Arguments of the encoder's forward for one picture."""
@@ -61,7 +62,7 @@ class CaptionerReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `PictureReference`."""
-        return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
+        return str(self._tokenizer.decode([i for i in ids if i not in self._silent_ids]))
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,18 @@ def captioner_model(
     decoder: DecoderDescription,
     target: Target,
     reference: CaptionerReference,
+    *,
+    max_target_tokens: int = MAX_CAPTION_TOKENS,
+    prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> SourceModel:
-    """Combines a captioner's net with its settings."""
-    source = image_source(settings.processor, encoder.config)
-    limit = min(decoder.config.max_positions, MAX_CAPTION_TOKENS)
+    """Combines a captioner's net with its settings.
+
+    Args:
+        max_target_tokens: a limit in addition to the decoder's positions.
+        prefixes: the caller's, which chose the start token.
+    """
+    source = image_source(settings.processor, encoder.config).model_copy(update={"prefix_texts": dict(prefixes)})
+    limit = min(decoder.config.max_positions, max_target_tokens)
     return SourceModel(
         family=family,
         task="captioning",
@@ -126,11 +135,14 @@ def captioner_model(
     )
 
 
-def caption_target(tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int) -> Target:
+def caption_target(
+    tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int, special_ids: Iterable[int] | None = None
+) -> Target:
     """The decoder's output.
 
     Args:
         ids: the tokens "start", "end" (one or a list) and "pad".
+        special_ids: those that are never text; None means all that the tokenizer marks as special.
 
     Raises:
         ExportError: names every token that is None.
@@ -139,7 +151,8 @@ def caption_target(tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int) -
     if missing:
         raise ExportError(f"config.json names no {' and no '.join(missing)} token")
     ends = ids["end"] if isinstance(ids["end"], list) else [ids["end"]]
-    special = {ids["start"], ids["pad"], *ends, *tokenizer.all_special_ids}
+    marked = tokenizer.all_special_ids if special_ids is None else special_ids
+    special = {ids["start"], ids["pad"], *ends, *marked}
     return Target(
         tokenizer=TOKENIZER_FILE,
         vocab_size=vocab_size,

@@ -43,12 +43,24 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """Reads config.json, with the generation settings that `transformers` takes.
 
     They are those of generation_config.json if there is one. Only without it, config.json's own are taken, or its
-    decoder's. The ids of special tokens are config.json's where no generation setting names them.
+    decoder's. The ids of special tokens are config.json's where no generation setting names them; a decoder that has
+    no start there starts with `bos_token_id`, as in `generate`.
+
+    Raises:
+        ExportError: the decoder has several start tokens.
     """
     config, file = read_json(folder / "config.json"), folder / GENERATION_FILE
     chosen = read_json(file) if file.is_file() else legacy_settings(config)
     kept = {name: value for name, value in config.items() if name not in GENERATION_SETTINGS or name in SPECIAL_IDS}
-    return {**kept, **{name: value for name, value in chosen.items() if value is not None}}
+    settings = {**kept, **{name: value for name, value in chosen.items() if value is not None}}
+    if chosen.get("decoder_start_token_id") is None and chosen.get("bos_token_id") is not None:
+        settings["decoder_start_token_id"] = chosen["bos_token_id"]
+    start = settings.get("decoder_start_token_id")
+    if isinstance(start, list):
+        if len(start) != 1:
+            raise ExportError(f"decoder_start_token_id {start} is not one token")
+        settings["decoder_start_token_id"] = start[0]
+    return settings
 
 
 def legacy_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """How a checkpoint of `transformers` preprocesses pictures: its preprocessor_config.json, mapped to the manifest."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import transformers
@@ -17,6 +18,7 @@ PROCESSOR_FILES = (PREPROCESSOR_FILE, "processor_config.json")  # processors of 
 RESAMPLING_FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # by Pillow's numbers
 # Without effect: pictures become RGB anyway, and the second concerns labels.
 IGNORED_OPTIONS = {"do_convert_rgb", "do_reduce_labels"}
+FITTING_OPTIONS = {"do_resize", "do_thumbnail", "do_pad"}  # of Donut, which fits a page into the picture
 SUPPORTED_OPTIONS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize"}
 
 
@@ -64,7 +66,7 @@ def image_source(processor: Any, encoder: VisionTransformerConfig | SwinConfig) 
         width=size[1],
         mean=tuple(np.broadcast_to(mean, 3).tolist()),
         std=tuple(np.broadcast_to(std, 3).tolist()),
-        resize="crop" if "shortest_edge" in settings["size"] else "squash",
+        resize=_resize(settings),
         crop_fraction=kept[0] / resized_side,
         resample=RESAMPLING_FILTERS[int(settings["resample"])],
         grid=encoder.grid,
@@ -72,9 +74,20 @@ def image_source(processor: Any, encoder: VisionTransformerConfig | SwinConfig) 
     )
 
 
+def _is_fitted(settings: Mapping[str, Any]) -> bool:
+    """Whether a picture keeps its proportions, between borders."""
+    return all(settings.get(name) for name in FITTING_OPTIONS)
+
+
+def _resize(settings: Mapping[str, Any]) -> Literal["squash", "crop", "fit"]:
+    if _is_fitted(settings):
+        return "fit"
+    return "crop" if "shortest_edge" in settings["size"] else "squash"
+
+
 def _faults(settings: dict[str, Any]) -> list[str]:
     """Names every option that a manifest cannot state."""
-    supported = SUPPORTED_OPTIONS | IGNORED_OPTIONS
+    supported = SUPPORTED_OPTIONS | IGNORED_OPTIONS | (FITTING_OPTIONS if _is_fitted(settings) else set())
     faults = [
         f"{name}" for name, value in settings.items() if name.startswith("do_") and value and name not in supported
     ]

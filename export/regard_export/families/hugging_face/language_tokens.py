@@ -1,7 +1,7 @@
 """The language tokens and prompts of multilingual models of `transformers`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from regard_export.checkpoints.languages import LanguagePairs, Languages, langua
 from regard_export.errors import ExportError
 
 PROMPTED_TEXTS = ("Where is the library?", "a", "12 dogs", "Übrigens")
+WRITTEN_LANGUAGE = re.compile(r"<2([a-z]{2,3}(?:_[A-Za-z]+)?)>")  # <2de> of MADLAD-400 and IndicBART
 LANGUAGE_CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")  # en_XX of mBART, eng_Latn of NLLB
 
 
@@ -79,8 +80,10 @@ def prompted_languages(
         match = re.fullmatch("translation_(.+)_to_(.+)", name)
         if match and task.get("prefix"):
             prompts[match[1], match[2]] = task["prefix"]
-    if not prompts or prefixes:
+    if prefixes:
         return named_languages(pairs)
+    if not prompts:
+        return _written_languages(tokenizer, pairs) or named_languages(pairs)
     chosen = list(pairs) or list(prompts)
     unknown = [f"{source}-{target}" for source, target in chosen if (source, target) not in prompts]
     if unknown:
@@ -90,6 +93,58 @@ def prompted_languages(
     if len(sources) > 1:
         raise ExportError(f"choose one source language of {', '.join(sources)}: --languages")
     return Languages(sources, targets, prefix_ids={t: prompt_ids(tokenizer, prompts[sources[0], t]) for t in targets})
+
+
+def written_language_ids(tokenizer: Any) -> dict[str, int]:
+    """The tokens that name a language to write, such as <2de>, by its code."""
+    found = {WRITTEN_LANGUAGE.fullmatch(token): i for token, i in tokenizer.get_vocab().items()}
+    return {match[1]: i for match, i in sorted(found.items(), key=lambda each: each[1]) if match}
+
+
+def written_language_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """The spellings of the tokens that `written_language_ids` numbers."""
+    return tuple(f"<2{code}>" for code in written_language_ids(tokenizer))
+
+
+def _written_languages(tokenizer: Any, pairs: LanguagePairs) -> Languages | None:
+    """The languages of MADLAD-400 (Kudugunta et al. 2023): a text begins with the target's token; None without tokens.
+
+    Raises:
+        ExportError: the caller named a target language without a token.
+    """
+    ids = written_language_ids(tokenizer)
+    if not ids:
+        return None
+    sources, targets = languages_by_side(pairs) if pairs else (tuple(ids), tuple(ids))
+    _require_known(targets, ids)
+    return Languages(sources, targets, prefix_ids={code: prompt_ids(tokenizer, f"<2{code}> ") for code in targets})
+
+
+def framed_languages(tokenizer: Any, end_id: int, pairs: LanguagePairs) -> Languages:
+    """The languages of IndicBART (Dabre et al. 2022): "text </s> <2en>" is read, and "<2hi> text </s>" written.
+
+    Raises:
+        ExportError: the caller named no languages, unknown ones, or several to write: each has a start of its own.
+    """
+    ids, (sources, targets) = written_language_ids(tokenizer), _sides(pairs)
+    _require_known((*sources, *targets), ids)
+    if len(targets) > 1:
+        raise ExportError(f"choose one target language of {', '.join(targets)}, with whose token the decoder starts")
+    suffixes = {code: (ids[code],) for code in sources}
+    return Languages(
+        sources, targets, language_suffix_ids=suffixes, suffix_ids=(end_id,), start_id=ids[targets[0]]
+    )
+
+
+def _sides(pairs: LanguagePairs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    named = named_languages(pairs)
+    return named.sources, named.targets
+
+
+def _require_known(codes: Sequence[str], ids: Mapping[str, int]) -> None:
+    unknown = sorted({*codes} - ids.keys())
+    if unknown:
+        raise ExportError(f"no languages {', '.join(unknown)}; there are {', '.join(ids)}")
 
 
 def with_prefixes(languages: Languages, prefixes: Mapping[str, str], tokenizer: Any) -> Languages:

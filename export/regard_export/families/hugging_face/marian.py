@@ -99,7 +99,7 @@ class MarianReference(HuggingFaceReference):
     ) -> None:
         super().__init__(net, description, target)
         self._source = source
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
         self._tokenizer = tokenizer
         self.unknown_id = tokenizer.unk_token_id
 
@@ -115,7 +115,7 @@ class MarianReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        return str(self._tokenizer.decode([i for i in ids if i not in self._special_ids]))
+        return str(self._tokenizer.decode([i for i in ids if i not in self._silent_ids]))
 
 
 def _describe(net: MarianMTModel, settings: Mapping[str, Any]) -> TransformerDescription:

@@ -36,6 +36,7 @@ class HuggingFaceReference:
             net.get_encoder().register_forward_hook(lambda *_: release_memory())
         self._description = description
         self._target = target
+        self._has_cache = _has_cache(net.config)
 
     def inputs(self, source: Source) -> dict[str, Tensor]:
         """Arguments of the encoder's forward, by name, for one source."""
@@ -74,4 +75,12 @@ class HuggingFaceReference:
             generation,
             banned_ids=description.banned_ids,
             is_renormalized=description.is_renormalized,
+            use_cache=self._has_cache,
         )
+
+
+def _has_cache(config: Any) -> bool:
+    """Whether the library's cache suits the net: for some it has as many layers as the encoder, too few for others."""
+    decoder = getattr(config, "decoder", config)
+    layers = getattr(decoder, "num_decoder_layers", getattr(decoder, "decoder_layers", None))
+    return layers is None or bool(layers <= getattr(decoder, "num_hidden_layers", layers))

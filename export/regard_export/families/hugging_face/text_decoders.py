@@ -1,4 +1,6 @@
-"""Decoders of `transformers` that attend to a vision encoder: GPT-2, BERT and TrOCR."""
+"""Decoders of `transformers` that attend to another model's encoder: GPT-2, BERT and its relatives,
+TrOCR, mBART.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -42,12 +44,17 @@ BERT_LAYER = {
     "feed_forward.outer": "output.dense",
     "feed_forward_sublayer.norm": "output.LayerNorm",
 }
-BERT_OUTSIDE_LAYERS = {
-    "embedding": "bert.embeddings.word_embeddings",
-    "decoder_embedding_norm": "bert.embeddings.LayerNorm",
+BERT_HEAD = {
+    "head": "cls.predictions.decoder",
     "head_transform.dense": "cls.predictions.transform.dense",
     "head_transform.norm": "cls.predictions.transform.LayerNorm",
 }
+ROBERTA_HEAD = {
+    "head": "lm_head.decoder",
+    "head_transform.dense": "lm_head.dense",
+    "head_transform.norm": "lm_head.layer_norm",
+}
+ROBERTA_ACTIVATION = "gelu"  # of its head, whatever that of its layers is
 TROCR_ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
 TROCR_LAYER = {
     **{f"self_attention.{ours}": f"self_attn.{theirs}" for ours, theirs in TROCR_ATTENTION.items()},
@@ -105,6 +112,19 @@ def text_decoder(
     )
 
 
+def special_ids(settings: Mapping[str, Any], decoder: Any) -> dict[str, Any]:
+    """The start, end and pad tokens, from the first place that names each: the settings, then the decoder's config."""
+    ids: dict[str, Any] = {}
+    for name, kinds in {
+        "start": ("decoder_start", "bos"),
+        "end": ("eos", "sep"),
+        "pad": ("pad", "eos"),
+    }.items():
+        places = [settings.get(f"{kinds[0]}_token_id"), *(getattr(decoder, f"{kind}_token_id", None) for kind in kinds)]
+        ids[name] = next((token for token in places if token is not None), None)
+    return ids
+
+
 def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
     """Radford et al. 2019; linear layers are stored transposed, several of them concatenated."""
     _refuse(
@@ -142,6 +162,24 @@ def _gpt2(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
 
 def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
     """Devlin et al. 2019, as a decoder; all tokens are of the first segment."""
+    return _bert_like(config, theirs, "bert", BERT_HEAD, first_position=0)
+
+
+def _roberta(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Liu et al. 2019, XLM-R and CamemBERT: BERT whose positions begin behind the padding token's id."""
+    _refuse(config, {"hidden_act": config.hidden_act != ROBERTA_ACTIVATION})
+    return _bert_like(config, theirs, "roberta", ROBERTA_HEAD, first_position=config.pad_token_id + 1)
+
+
+def _bert_generation(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Rothe et al. 2020: BERT without segments and without a transform before the logits."""
+    return _bert_like(config, theirs, "bert", {"head": "lm_head.decoder"}, first_position=0)
+
+
+def _bert_like(
+    config: Any, theirs: Weights, prefix: str, head: Mapping[str, str], *, first_position: int
+) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Args: head: our names to theirs of the layers behind the last one."""
     _refuse(
         config,
         {
@@ -149,16 +187,15 @@ def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
             "position_embedding_type": getattr(config, "position_embedding_type", "absolute") != "absolute",
         },
     )
-    ours = renamed(theirs, BERT_OUTSIDE_LAYERS, WEIGHT_AND_BIAS)
-    del ours["embedding.bias"]
-    ours["decoder_positions.weight"] = theirs["bert.embeddings.position_embeddings.weight"]
-    segments = theirs.get("bert.embeddings.token_type_embeddings.weight")
+    ours = renamed(theirs, head, WEIGHT_AND_BIAS)
+    ours |= renamed(theirs, {"decoder_embedding_norm": f"{prefix}.embeddings.LayerNorm"}, WEIGHT_AND_BIAS)
+    ours["embedding.weight"] = theirs[f"{prefix}.embeddings.word_embeddings.weight"]
+    ours["decoder_positions.weight"] = theirs[f"{prefix}.embeddings.position_embeddings.weight"][first_position:]
+    segments = theirs.get(f"{prefix}.embeddings.token_type_embeddings.weight")
     if segments is not None:
         ours["decoder_positions.weight"] = ours["decoder_positions.weight"] + segments[0]
-    ours["head.weight"] = theirs["cls.predictions.decoder.weight"]
-    ours["head.bias"] = theirs["cls.predictions.decoder.bias"]
     for layer in range(config.num_hidden_layers):
-        ours |= renamed(theirs, BERT_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"bert.encoder.layer.{layer}.")
+        ours |= renamed(theirs, BERT_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"{prefix}.encoder.layer.{layer}.")
     return {
         "vocab_size": config.vocab_size,
         "width": config.hidden_size,
@@ -167,12 +204,12 @@ def _bert(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float
         "feed_forward_width": config.intermediate_size,
         "norm": "post",
         "activation": ACTIVATIONS[config.hidden_act],
-        "max_positions": config.max_position_embeddings,
+        "max_positions": len(ours["decoder_positions.weight"]),
         "scale_embeddings": False,
         "final_norm": False,
         "norm_epsilon": config.layer_norm_eps,
         "embedding_norm": True,
-        "head_transform": True,
+        "head_transform": "head_transform.dense" in head,
     }, ours
 
 
@@ -200,6 +237,33 @@ def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Floa
         "scale_embeddings": config.scale_embedding,
         "final_norm": False,
         "embedding_norm": config.layernorm_embedding,
+    }, ours
+
+
+def _mbart(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Float32Array]]:
+    """Liu et al. 2020, as the decoder of Donut: TrOCR's with normalizations first."""
+    _refuse(config, {"activation_function": config.activation_function not in ACTIVATIONS})
+    positions = theirs["model.decoder.embed_positions.weight"][TROCR_POSITION_OFFSET:]
+    ours = {
+        "embedding.weight": theirs["model.decoder.embed_tokens.weight"],
+        "decoder_positions.weight": positions,
+        "head.weight": theirs["lm_head.weight"],
+    }
+    norms = {"decoder_embedding_norm": "layernorm_embedding", "decoder_norm": "layer_norm"}
+    ours |= renamed(theirs, norms, WEIGHT_AND_BIAS, their_prefix="model.decoder.")
+    for layer in range(config.decoder_layers):
+        ours |= renamed(theirs, TROCR_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
+    return {
+        "vocab_size": config.vocab_size,
+        "width": config.d_model,
+        "num_heads": config.decoder_attention_heads,
+        "decoder_layers": config.decoder_layers,
+        "feed_forward_width": config.decoder_ffn_dim,
+        "norm": "pre",
+        "activation": ACTIVATIONS[config.activation_function],
+        "max_positions": len(positions),
+        "scale_embeddings": config.scale_embedding,
+        "embedding_norm": True,
     }, ours
 
 
@@ -232,6 +296,9 @@ def _refuse(config: Any, is_faulty: Mapping[str, bool]) -> None:
 DECODERS: Mapping[str, Callable[[Any, Weights], tuple[dict[str, Any], dict[str, Float32Array]]]] = {
     "gpt2": _gpt2,
     "bert": _bert,
+    "bert-generation": _bert_generation,
     "blip_text_model": _bert,
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), _roberta),
     "trocr": _trocr,
+    "mbart": _mbart,
 }

@@ -1,6 +1,7 @@
-"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5 and mT5."""
+"""Text-to-text models of `transformers`: BART, mBART, Pegasus, M2M100, NLLB, T5, mT5, and pairs of BERTs."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 from transformers import (
     BartForConditionalGeneration,
     ByT5Tokenizer,
+    EncoderDecoderModel,
     M2M100ForConditionalGeneration,
     MBartForConditionalGeneration,
     MT5ForConditionalGeneration,
@@ -15,6 +17,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.languages import Languages, named_languages
 from regard_export.checkpoints.sentencepiece_tokenizers import (
@@ -25,7 +28,7 @@ from regard_export.checkpoints.sentencepiece_tokenizers import (
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face import bart, t5
+from regard_export.families.hugging_face import bart, encoder_decoder, t5
 from regard_export.families.hugging_face.added_tokens import (
     control_tokens,
     ordinary_tokens,
@@ -41,12 +44,15 @@ from regard_export.families.hugging_face.generation_settings import (
     refuse_unsupported,
 )
 from regard_export.families.hugging_face.language_tokens import (
+    framed_languages,
     language_ids,
     language_tokens,
     prompt_ids,
     prompted_languages,
     token_languages,
     with_prefixes,
+    written_language_ids,
+    written_language_tokens,
 )
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.reference import HuggingFaceReference
@@ -72,6 +78,8 @@ class Family:
         net: its class in `transformers`.
         tasks: the tasks of its models; the first is the default.
         has_language_tokens: whether tokens tell the languages, see `token_languages`.
+        architecture: makes the whole net of the description.
+        ignored: names of weights that nothing reads.
     """
 
     name: str
@@ -79,6 +87,10 @@ class Family:
     describe: DescribeNet
     tasks: tuple[Task, ...]
     has_language_tokens: bool = False
+    architecture: Callable[[Any, TransformerDescription], TransformerArchitecture | EncoderDecoderArchitecture] = (
+        lambda _, description: TransformerArchitecture(description)
+    )
+    ignored: re.Pattern[str] | None = None
 
 
 FAMILIES = {
@@ -96,6 +108,14 @@ FAMILIES = {
         Family("m2m_100", M2M100ForConditionalGeneration, bart.describe, ("translation",), has_language_tokens=True),
         Family("t5", T5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
         Family("mt5", MT5ForConditionalGeneration, t5.describe, ("translation", "summarization")),
+        Family(
+            encoder_decoder.FAMILY,
+            EncoderDecoderModel,
+            encoder_decoder.describe,
+            ("summarization", "translation"),
+            architecture=encoder_decoder.architecture,
+            ignored=encoder_decoder.IGNORED_WEIGHTS,
+        ),
     )
 }
 
@@ -110,7 +130,9 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
     chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
-    net = load_net(family.net, folder, is_pickle_trusted=load_options.is_pickle_trusted)
+    net = load_net(family.net, folder, ignored=family.ignored, is_pickle_trusted=load_options.is_pickle_trusted)
+    if family.name == encoder_decoder.FAMILY:
+        settings = encoder_decoder.with_special_ids(settings, net)
     description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
     description = replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
     languages = _languages(family, task, tokenizer, settings, load_options)
@@ -121,15 +143,19 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     alphabet = _target_alphabet(settings)
     target = _target(tokenizer, languages, settings, description, alphabet)
     limit = _limit(tokenizer, description, chosen_limit)
+    architecture = family.architecture(net, description)
+    source_limit = chosen_limit or limit
+    if isinstance(architecture, EncoderDecoderArchitecture):
+        source_limit = min(architecture.encoder.max_positions, _tokenizer_limit(tokenizer) or source_limit)
     return SourceModel(
         family=family.name,
         task=task,
-        architecture=TransformerArchitecture(description),
+        architecture=architecture,
         reference=TextToTextReference(net, description, source, target, tokenizer, languages, alphabet),
         source=source,
         target=target,
         tokenizers=_tokenizers(folder, tokenizer, alphabet),
-        max_source_tokens=chosen_limit or limit,
+        max_source_tokens=source_limit,
         max_target_tokens=limit,
         generation=generation_defaults(settings, limit),
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
@@ -155,19 +181,26 @@ class TextToTextReference(HuggingFaceReference):
         self._tokenizer = tokenizer
         self._prompts = languages.prefix_ids
         self._alphabet = alphabet
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
         reads_all = tokenizer.is_fast or isinstance(tokenizer, ByT5Tokenizer)
         self.unknown_id = None if reads_all else tokenizer.unk_token_id
-        if source.needs_source_language:
+        self._suffix: tuple[int, ...] | None = None
+        if languages.suffix_ids is not None:
+            self._suffix = languages.suffix_ids + languages.language_suffix_ids[languages.sources[0]]
+        elif source.needs_source_language:
             tokenizer.src_lang = languages.sources[0]
-        self._num_before = len(_affixes(tokenizer)[0])
+        self._num_before = 0 if self._suffix is not None else len(_affixes(tokenizer)[0])
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """See `TextReference`."""
+        if self._suffix is not None:
+            return [*typed_ids(self._tokenizer, text, add_special_tokens=False), *self._suffix]
         return self._prompted(typed_ids(self._tokenizer, text), key)
 
     def read_control_tokens(self, text: str, key: str) -> list[int]:
         """See `ControlTokenReference`."""
+        if self._suffix is not None:
+            return [*self._tokenizer(text, add_special_tokens=False).input_ids, *self._suffix]
         return self._prompted(self._tokenizer(text).input_ids, key)
 
     def _prompted(self, ids: list[int], key: str) -> list[int]:
@@ -177,7 +210,7 @@ class TextToTextReference(HuggingFaceReference):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        pieces = [i for i in ids if i not in self._special_ids]
+        pieces = [i for i in ids if i not in self._silent_ids]
         if self._alphabet:
             return "".join(self._alphabet[i] for i in pieces)
         return str(self._tokenizer.decode(pieces, clean_up_tokenization_spaces=False))
@@ -245,6 +278,8 @@ def _languages(
     if family.describe is t5.describe:
         tasks, prefixes = settings.get("task_specific_params") or {}, dict(load_options.prefixes)
         return prompted_languages(tokenizer, tasks, load_options.languages, prefixes)
+    if family.name == "mbart" and written_language_ids(tokenizer):
+        return framed_languages(tokenizer, settings["eos_token_id"], load_options.languages)
     return named_languages(load_options.languages)
 
 
@@ -252,6 +287,9 @@ def _source(tokenizer: Any, languages: Languages, family: Family, prefixes: Sequ
     """The encoder's input: the pieces of a text between the special tokens that the tokenizer adds."""
     before: tuple[int, ...]
     before, after = ((), (tokenizer.eos_token_id,)) if family.has_language_tokens else _affixes(tokenizer)
+    if languages.suffix_ids is not None:
+        before, after = (), languages.suffix_ids
+    chosen = language_tokens(tokenizer) if family.has_language_tokens else written_language_tokens(tokenizer)
     prompts = {key: before + ids for key, ids in languages.prefix_ids.items()}
     return TextSource(
         tokenizer=SOURCE_TOKENIZER,
@@ -259,7 +297,7 @@ def _source(tokenizer: Any, languages: Languages, family: Family, prefixes: Sequ
         suffix_ids=after,
         language_prefix_ids=dict(languages.language_prefix_ids),
         language_suffix_ids=dict(languages.language_suffix_ids),
-        control_tokens=control_tokens(tokenizer, language_tokens(tokenizer) if family.has_language_tokens else ()),
+        control_tokens=control_tokens(tokenizer, chosen),
         prefix_texts=dict(prefixes),
     )
 
@@ -293,7 +331,7 @@ def _target(
     alphabet: Mapping[int, str],
 ) -> Target:
     ends = settings["eos_token_id"]
-    start = settings.get("decoder_start_token_id")
+    start = settings.get("decoder_start_token_id") if languages.start_id is None else languages.start_id
     if start is None:
         raise ExportError("config.json names no decoder_start_token_id")
     forced = dict(languages.forced_first_ids)

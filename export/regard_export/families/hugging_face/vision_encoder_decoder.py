@@ -1,9 +1,7 @@
-"""VisionEncoderDecoder models of `transformers`: a vision transformer with a GPT-2, BERT or TrOCR decoder."""
+"""VisionEncoderDecoder models of `transformers`: a vision transformer with the decoder of a text model, and Donut."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from transformers import VisionEncoderDecoderModel
 
@@ -11,16 +9,19 @@ from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.checkpoints.weight_names import weights_under
 from regard_export.families.hugging_face.captioners import (
     BUFFER_NAMES,
+    MAX_CAPTION_TOKENS,
     CaptionerReference,
     caption_target,
     captioner_model,
     read_captioner_settings,
 )
 from regard_export.families.hugging_face.net_loading import load_net
-from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, text_decoder
+from regard_export.families.hugging_face.task_prompts import prompt_id, structural_ids, task_id
+from regard_export.families.hugging_face.text_decoders import recompute_sinusoids, special_ids, text_decoder
 from regard_export.families.hugging_face.vision_encoders import vision_encoder
 
 FAMILY = "vision-encoder-decoder"
+DONUT = "donut-swin"  # of its encoder
 # Nothing reads an encoder's pooler, which is often missing; older checkpoints store GPT-2's causal masks as weights.
 IGNORED_WEIGHTS = re.compile(
     rf"encoder\.pooler\..*|decoder\.transformer\.h\.\d+\.\w+\.(bias|masked_bias)|{BUFFER_NAMES}"
@@ -43,20 +44,19 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         bridge=weights_under(weights, "enc_to_dec_proj."),
         settings=settings.generation,
     )
-    ids = _ids(settings.generation, net.config.decoder)
-    target = caption_target(settings.tokenizer, ids, vocab_size=decoder.config.vocab_size)
+    tokenizer, is_donut = settings.tokenizer, net.config.encoder.model_type == DONUT
+    ids, prefixes = special_ids(settings.generation, net.config.decoder), dict(load_options.prefixes)
+    chosen = prompt_id(tokenizer, prefixes)
+    if chosen is None and is_donut:
+        chosen = task_id(tokenizer, settings.generation)
+    target = caption_target(
+        tokenizer,
+        ids if chosen is None else {**ids, "start": chosen},
+        vocab_size=decoder.config.vocab_size,
+        special_ids=structural_ids(tokenizer) if is_donut else None,
+    )
     reference = CaptionerReference(net, decoder, target, settings)
-    return captioner_model(FAMILY, settings, encoder, decoder, target, reference)
-
-
-def _ids(settings: Mapping[str, Any], decoder: Any) -> dict[str, Any]:
-    """The start, end and pad tokens, from the first place that names each: the settings, then the decoder's config."""
-    ids: dict[str, Any] = {}
-    for name, kinds in {
-        "start": ("decoder_start", "bos"),
-        "end": ("eos", "sep"),
-        "pad": ("pad", "eos"),
-    }.items():
-        places = [settings.get(f"{kinds[0]}_token_id"), *(getattr(decoder, f"{kind}_token_id", None) for kind in kinds)]
-        ids[name] = next((token for token in places if token is not None), None)
-    return ids
+    limit = decoder.config.max_positions if is_donut else MAX_CAPTION_TOKENS  # a Donut writes whole pages
+    return captioner_model(
+        FAMILY, settings, encoder, decoder, target, reference, max_target_tokens=limit, prefixes=prefixes
+    )

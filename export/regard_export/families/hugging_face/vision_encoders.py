@@ -1,4 +1,4 @@
-"""Vision encoders of `transformers` (ViT, DeiT, BEiT, Swin), mapped to this project's."""
+"""Vision encoders of `transformers` (ViT, DeiT, BEiT, Swin, Donut's Swin), mapped to this project's."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +25,16 @@ LAYER = {
     "feed_forward.inner": "mlp.fc1",
     "feed_forward.outer": "mlp.fc2",
 }
+# Those of Donut's Swin.
+DONUT_LAYER = {
+    **{f"self_attention.{kind}": f"attention.self.{kind}" for kind in ("query", "key", "value")},
+    "self_attention.output": "attention.output.dense",
+    "self_attention_sublayer.norm": "layernorm_before",
+    "feed_forward_sublayer.norm": "layernorm_after",
+    "feed_forward.inner": "intermediate.dense",
+    "feed_forward.outer": "output.dense",
+}
+DISTANCES = "relative_position_bias_table"
 
 
 PictureEncoder = VisionEncoder | SwinEncoder
@@ -111,7 +121,20 @@ def _weights(
 
 def _swin(config: Any, theirs: Weights) -> SwinEncoder:
     """Liu et al. 2021."""
-    options = _shared_options(config)
+    return _swin_like(config, theirs, LAYER, f"attention.relative_position_bias.{DISTANCES}", final_norm=True)
+
+
+def _donut_swin(config: Any, theirs: Weights) -> SwinEncoder:
+    """Kim et al. 2022 ("OCR-free Document Understanding Transformer"): Swin without the last normalization."""
+    if config.use_absolute_embeddings:  # the library's own code adds one position too many
+        raise ExportError("this donut-swin encoder has unsupported options: use_absolute_embeddings True")
+    return _swin_like(config, theirs, DONUT_LAYER, f"attention.self.{DISTANCES}", final_norm=False)
+
+
+def _swin_like(
+    config: Any, theirs: Weights, layer_names: Mapping[str, str], distances: str, *, final_norm: bool
+) -> SwinEncoder:
+    """Args: layer_names: our names to theirs within a layer; distances: their name of its table."""
     swin = SwinConfig(
         patch_width=config.embed_dim,
         depths=tuple(config.depths),
@@ -119,27 +142,35 @@ def _swin(config: Any, theirs: Weights) -> SwinEncoder:
         window=config.window_size,
         feed_forward_ratio=config.mlp_ratio,
         absolute_positions=config.use_absolute_embeddings,
-        **options,
+        final_norm=final_norm,
+        **_shared_options(config),
     )
-    names = {
-        "patches": "embeddings.patch_embeddings.projection",
-        "patch_norm": "embeddings.norm",
-        "encoder_norm": "layernorm",
-    }
+    return SwinEncoder(
+        SwinDescription(
+            swin.layers(len(swin.depths) - 1), _swin_weights(swin, theirs, layer_names, distances), swin=swin
+        )
+    )
+
+
+def _swin_weights(
+    swin: SwinConfig, theirs: Weights, layer_names: Mapping[str, str], distances: str
+) -> dict[str, Float32Array]:
+    names = {"patches": "embeddings.patch_embeddings.projection", "patch_norm": "embeddings.norm"}
+    if swin.final_norm:
+        names["encoder_norm"] = "layernorm"
     ours = renamed(theirs, names, WEIGHT_AND_BIAS)
     if swin.absolute_positions:
         ours["positions"] = theirs["embeddings.position_embeddings"][0]
     for stage, depth in enumerate(swin.depths):
         for layer in range(depth):
             place = f"encoder.layers.{stage}.blocks.{layer}."
-            ours |= renamed(theirs, LAYER, WEIGHT_AND_BIAS, f"stages.{stage}.{layer}.layer.", place)
-            table = theirs[f"{place}attention.relative_position_bias.relative_position_bias_table"]
-            ours[f"stages.{stage}.{layer}.distances.table"] = table
+            ours |= renamed(theirs, layer_names, WEIGHT_AND_BIAS, f"stages.{stage}.{layer}.layer.", place)
+            ours[f"stages.{stage}.{layer}.distances.table"] = theirs[f"{place}{distances}"]
         if stage + 1 < len(swin.depths):
             place = f"encoder.layers.{stage}.downsample"
             ours |= renamed(theirs, {f"merges.{stage}.norm": f"{place}.norm"}, WEIGHT_AND_BIAS)
             ours[f"merges.{stage}.reduction.weight"] = theirs[f"{place}.reduction.weight"]
-    return SwinEncoder(SwinDescription(swin.layers(len(swin.depths) - 1), ours, swin=swin))
+    return ours
 
 
 def vision_config(
@@ -203,4 +234,5 @@ ENCODERS: Mapping[str, Callable[[Any, Weights], PictureEncoder]] = {
     "deit": _deit,
     "beit": _beit,
     "swin": _swin,
+    "donut-swin": _donut_swin,
 }

@@ -57,7 +57,7 @@ class TrainingTokenizerMixin:
 
     def __init__(self, source: TextSource, target: Target, tokenizer: Tokenizer) -> None:
         self._source = source
-        self._special_ids = set(target.special_ids)
+        self._silent_ids = target.silent_ids
         self._tokenizer = tokenizer
 
     def tokenize(self, text: str, key: str) -> list[int]:
@@ -66,7 +66,7 @@ class TrainingTokenizerMixin:
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        pieces = [i for i in ids if i not in self._special_ids]
+        pieces = [i for i in ids if i not in self._silent_ids]
         return str(self._tokenizer.decode(pieces, skip_special_tokens=False))
 
 

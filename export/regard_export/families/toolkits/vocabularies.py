@@ -108,7 +108,7 @@ class VocabularyTextMixin:
         file = vocabularies.spm_file
         self._pieces = None if file is None else sentencepiece.SentencePieceProcessor(str(file))
         self._target_pieces = {i: piece for piece, i in vocabularies.target.items()}
-        self._special_ids = set(vocabularies.text_target(len(vocabularies.target)).special_ids)
+        self._silent_ids = vocabularies.text_target(len(vocabularies.target)).silent_ids
 
     def tokenize(self, text: str, key: str) -> list[int]:
         """See `TextReference`."""
@@ -120,5 +120,5 @@ class VocabularyTextMixin:
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """See `TextReference`."""
-        pieces = [self._target_pieces[i] for i in ids if i not in self._special_ids]
+        pieces = [self._target_pieces[i] for i in ids if i not in self._silent_ids]
         return " ".join(pieces) if self._pieces is None else "".join(pieces).replace("\u2581", " ")

@@ -1,29 +1,44 @@
 """The manifests of `transformers` captioners, and refusals."""
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from regard_export.architectures import swin
 from regard_export.architectures.encoder_decoder import EncoderDecoderArchitecture
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
 from regard_export.families.loading import load_source_model
+from regard_export.precision.precision_builders import PRECISION_BUILDERS
 from regard_models.nets.vision_transformer import VisionTransformerConfig
 from regard_service.bundle import ImageSource
 from regard_service.pictures.reader import ImageReader
 from tests.unit.export.marian_checkpoints import change_json
-from tests.unit.export.vision_checkpoints import HEIGHT, random_pixels, write_blip, write_vision
+from tests.unit.export.vision_checkpoints import (
+    DONUT_HEIGHT,
+    DONUT_TASK,
+    DONUT_WIDTH,
+    HEIGHT,
+    random_pixels,
+    write_blip,
+    write_vision,
+)
 
 SQUARE = {"height": HEIGHT, "width": HEIGHT}
 ENCODER = VisionTransformerConfig(16, 2, 1, 16, image_height=HEIGHT, image_width=HEIGHT, patch_size=8)
@@ -222,6 +237,77 @@ def test_pictures_that_need_no_resizing_are_read_exactly(tmp_path) -> None:
     image.save(file, "PNG")
     read = ImageReader(image_source(load_processor(tmp_path), ENCODER)).read(file.getvalue(), field="image").array
     np.testing.assert_allclose(read, processor(image, return_tensors="np")["pixel_values"][0], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def donut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_vision(tmp_path_factory.mktemp("donut") / "checkpoint", encoder="donut-swin", decoder="mbart")
+
+
+def _start_token(folder: Path, *prefixes: tuple[str, str]) -> str:
+    model = load_source_model(folder, LoadOptions("captioning", prefixes=prefixes))
+    return str(Tokenizer.from_str(model.tokenizers[model.target.tokenizer]).id_to_token(model.target.start_id))
+
+
+def test_a_donut_starts_with_its_task(donut: Path, tmp_path: Path) -> None:
+    assert _start_token(donut) == DONUT_TASK
+    assert _start_token(donut, ("", "<s_total>")) == "<s_total>"
+    folder = Path(shutil.copytree(donut, tmp_path / "copy"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<s_invoice>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ExportError, match=r"<s_invoice>, <s_receipt>: choose it, --prefix =TOKEN"):
+        _start_token(folder)
+    change_json(folder / "generation_config.json", decoder_start_token_id=tokenizer.convert_tokens_to_ids("</s_total>"))
+    assert _start_token(folder) == "</s_total>"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [(("", "<s_receipt><s_total>"), "is 2 tokens; the decoder starts with one"), (("de", "a"), "no target languages")],
+)
+def test_a_prompt_that_is_no_start_is_refused(donut: Path, prefix: tuple[str, str], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        _start_token(donut, prefix)
+
+
+def test_fields_are_part_of_a_donuts_text(donut: Path) -> None:
+    model = load_source_model(donut)
+    tokenizer = AutoTokenizer.from_pretrained(donut)
+    assert tokenizer.convert_tokens_to_ids("<s_total>") not in model.target.silent_ids
+    assert {0, 1, 2, 3, model.target.start_id} <= model.target.silent_ids
+
+
+@pytest.mark.parametrize("size", [(300, 500), (500, 300), (10, 7), (16, 32), (200, 20)])
+def test_a_page_is_fitted_between_black_borders(donut: Path, size: tuple[int, int]) -> None:
+    source, processor = load_source_model(donut).source, load_processor(donut)
+    assert isinstance(source, ImageSource)
+    image = Image.new("RGB", size, (200, 100, 50))
+    file = BytesIO()
+    image.save(file, "PNG")
+    read = ImageReader(source).read(file.getvalue(), field="image")
+    original = processor(image, return_tensors="np")["pixel_values"][0]
+    np.testing.assert_allclose(read.array, original, atol=0.01)
+    left, top, right, bottom = read.grid.box
+    seen = (read.array > -1).any(0)  # black borders are at -1
+    inner = int(seen.any(0).sum()), int(seen.any(1).sum())
+    assert (right - left) * inner[0] / source.width == pytest.approx(size[0])
+    assert (bottom - top) * inner[1] / source.height == pytest.approx(size[1])
+
+
+def test_a_large_score_bias_is_computed_in_the_graph(donut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of text have windows in the thousands, whose biases would fill gigabytes."""
+    architecture: Any = load_source_model(donut).architecture
+    sizes, states = [], []
+    pixels = np.random.default_rng(0).normal(size=(2, 3, DONUT_HEIGHT, DONUT_WIDTH)).astype(np.float32)
+    for limit in (swin.MAX_SCORE_BIAS, 0):
+        monkeypatch.setattr(swin, "MAX_SCORE_BIAS", limit)
+        graph = architecture.encode(PRECISION_BUILDERS["float32"].encode).model
+        sizes.append(graph.ByteSize())
+        session = onnxruntime.InferenceSession(graph.SerializeToString())
+        states.append(session.run(None, {"pixels": pixels})[0])
+    assert sizes[1] < sizes[0]
+    np.testing.assert_allclose(*states, atol=1e-5)
 
 
 def _change(folder: Path, side: str, **options: object) -> None:

@@ -1,11 +1,13 @@
 """The texts that tell a model its target language or task, and languages that nothing tells apart."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from transformers import AlbertTokenizer
 
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command
@@ -13,9 +15,9 @@ from regard_export.errors import ExportError
 from regard_export.families.loading import load_options_of, load_source_model
 from regard_service.bundle import Bundle
 from tests.parity.families.exports import serving
-from tests.unit.export.family_checkpoints import write_family
+from tests.unit.export.family_checkpoints import sentencepiece_model, write_family
 from tests.unit.export.fine_tuned_checkpoints import open_tokenizer
-from tests.unit.export.marian_checkpoints import write_marian
+from tests.unit.export.marian_checkpoints import change_json, write_marian
 
 PAIRS = (("en", "de"), ("en", "fr"))
 PREFIXES = (("de", "translate English to German: "), ("fr", "<2fr> "))
@@ -83,6 +85,39 @@ def test_a_prefix_that_joins_with_the_first_word_is_refused(checkpoints) -> None
 def test_a_prefix_of_another_language_is_refused(checkpoints) -> None:
     with pytest.raises(ExportError, match="--prefix names es; the model's target languages are de"):
         _load(checkpoints("mt5"), languages=(("en", "de"),), prefixes=(("es", "a: "),))
+
+
+def test_tokens_that_name_a_language_are_found(checkpoints) -> None:
+    folder = checkpoints("madlad")
+    model, tokenizer = _load(folder), open_tokenizer(folder)
+    assert model.target_languages == ("de", "pt_BR")
+    assert model.reference.tokenize("Yes.", "pt_BR") == tokenizer("<2pt_BR> Yes.").input_ids
+    with pytest.raises(ExportError, match="no languages fr; there are de, pt_BR"):
+        _load(folder, languages=(("en", "fr"),))
+
+
+def test_indicbart_reads_and_writes_its_languages_tokens(checkpoints, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoints("mbart"), tmp_path / "checkpoint"))
+    for file in folder.glob("*token*"):
+        file.unlink()
+    own = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "control_symbols": "[CLS],[SEP],[MASK]"}
+    (folder / "spiece.model").write_bytes(sentencepiece_model("unigram", **own))
+    tokenizer = AlbertTokenizer.from_pretrained(folder, bos_token="<s>", eos_token="</s>", do_lower_case=False)
+    tokenizer.add_tokens(["<2en>", "<2hi>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    english, hindi, end = tokenizer.convert_tokens_to_ids(["<2en>", "<2hi>", "</s>"])
+    ids = {"decoder_start_token_id": english, "eos_token_id": end, "pad_token_id": 0}
+    for name in ("config.json", "generation_config.json"):
+        change_json(folder / name, **ids)
+    model = _load(folder, languages=(("en", "hi"),))
+    expected = tokenizer("Yes. </s> <2en>", add_special_tokens=False).input_ids
+    assert model.reference.tokenize("Yes.", "hi") == expected
+    assert (model.source.suffix_ids, model.source.language_suffix_ids) == ((end,), {"en": (english,)})
+    assert model.target.start_id == hindi
+    with pytest.raises(ExportError, match="choose one target language of en, hi"):
+        _load(folder, languages=(("en", "en"), ("en", "hi")))
+    with pytest.raises(ExportError, match="no languages xx; there are en, hi"):
+        _load(folder, languages=(("en", "xx"),))
 
 
 @pytest.mark.parametrize(("given", "message"), [("de", "looks like"), ("=a: ", ""), ("de=", "")])

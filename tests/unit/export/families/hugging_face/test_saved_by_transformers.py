@@ -24,7 +24,7 @@ from regard_export.cli.commands import export_command
 from regard_export.errors import ExportError
 from regard_export.families.loading import load_source_model
 from regard_export.references.protocols import TextReference
-from regard_service.bundle import TextSource
+from regard_service.bundle import Bundle, TextSource
 from regard_service.generation import Generation
 from tests.parity.families.exports import serving
 from tests.unit.export.family_checkpoints import FAMILIES, sentencepiece_model, write_family
@@ -126,6 +126,64 @@ def test_a_pointer_that_nothing_reads_is_no_fault(copy) -> None:
     folder = copy("bart")
     (folder / "flax_model.msgpack").write_text("version https://git-lfs.github.com/spec/v1\n")
     _load(folder, "bart")
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"), [([0], 0), (None, 0), (7, 7)], ids=["a list of one", "none: bos_token_id", "a piece"]
+)
+def test_the_decoders_start_is_that_of_generate(copy, start: Any, expected: int) -> None:
+    folder = copy("bart")
+    change_json(folder / "generation_config.json", decoder_start_token_id=start)
+    model = _load(folder, "bart")
+    assert model.target.start_id == expected
+    net = BartForConditionalGeneration.from_pretrained(folder)
+    assert net.generate(torch.tensor([[0, 5, 2]]), max_new_tokens=3)[0, 0] == expected
+
+
+def test_several_starts_are_refused(copy) -> None:
+    folder = copy("bart")
+    change_json(folder / "generation_config.json", decoder_start_token_id=[2, 3])
+    with pytest.raises(ExportError, match=r"decoder_start_token_id \[2, 3\] is not one token"):
+        _load(folder, "bart")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bart", {"d_model": 48, "encoder_attention_heads": 2}),  # heads of 24 and 12 numbers
+        ("t5 v1.1", {"d_kv": 12, "num_layers": 1, "num_decoder_layers": 3}),
+    ],
+)
+def test_unusual_sizes_export(tmp_path: Path, monkeypatch, name: str, changes: dict[str, int]) -> None:
+    """The kernel of the step graph takes heads of a multiple of 8; the library's cache is too short for the second."""
+    monkeypatch.setattr("regard_export.verification.workload.MAX_SOURCES", 2)
+    monkeypatch.setattr("regard_export.verification.workload.MAX_NEW_TOKENS", 4)
+    task = FAMILIES[name].load_options.task
+    arguments = ["-o", str(tmp_path / "bundle"), "--precision", "float32,int8", *(["--task", task] if task else [])]
+    checkpoint = write_family(tmp_path / "checkpoint", name, **changes)
+    result = CliRunner().invoke(export_command, [str(checkpoint), *arguments, "--allow-mismatch"])
+    assert result.exit_code == 0, result.output
+    checks = Bundle.load(tmp_path / "bundle").manifest.verification["checks"]
+    assert [check for check, outcome in checks["float32"].items() if not outcome["passed"]] == []
+
+
+def test_ends_and_starts_that_are_pieces_are_no_text(copy) -> None:
+    folder = copy("bart")
+    change_json(folder / "generation_config.json", eos_token_id=[2, 20], decoder_start_token_id=30)
+    reference, silent = _load(folder, "bart").reference, {20, 30}
+    assert isinstance(reference, TextReference)
+    assert reference.detokenize([21, 20, 30, 22]) == reference.detokenize([21, 22])
+    assert silent <= _load(folder, "bart").target.silent_ids
+
+
+def test_an_original_that_fails_is_named(copy, tmp_path: Path, monkeypatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr("regard_export.families.hugging_face.reference.generate", fail)
+    result = CliRunner().invoke(export_command, [str(copy("bart")), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "the original cannot be compared with, it fails itself: IndexError" in " ".join(result.output.split())
 
 
 def _move_settings(folder: Path, **settings: Any) -> None:
