@@ -30,6 +30,11 @@ START_TIMEOUT_S = 300.0  # for a large model on a busy machine
 SEED = 0
 SLOW_FACTOR = 3  # length of a slow server's load over that of others
 
+Targets = tuple[float | None, float | None]
+"""Needed and goal."""
+
+NO_TARGETS: Targets = (None, None)
+
 
 @dataclass(frozen=True)
 class RunningServer:
@@ -88,16 +93,9 @@ class ServedRow:
         return max(found, key=lambda size: found[size]), f"{CTRANSLATE2}, tokens/s of the settings tried: {tried}"
 
     def _figures(self, other: str, results: Mapping[str, Sequence[LoadResult]]) -> Iterator[Figure]:
-        rounds = list(zip(results[REGARD], results[other], strict=False))
-        nothing: tuple[None, None] = (None, None)
-        throughput = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
-        targets: tuple[float | None, float | None] = throughput.get(other, nothing)
-        faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
-        yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=targets[0], goal=targets[1])
-        targets = self.p95 if other == CTRANSLATE2 else nothing
-        later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
-        what = f"times {other}'s p95 latency"
-        yield Figure(what=what, value=later, needed=targets[0], goal=targets[1], at_most=True)
+        throughput: Mapping[str, Targets] = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
+        p95 = self.p95 if other == CTRANSLATE2 else NO_TARGETS
+        return throughput_and_p95(other, results, throughput.get(other, NO_TARGETS), p95)
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,18 @@ class MapsRow:
         kept = Spread.of([on.tokens_per_s / off.tokens_per_s for on, off in rounds], 3)
         figure = Figure(what="share of throughput kept", value=kept, needed=self.needed, goal=self.goal)
         return Findings((figure,), tuple(engine_result(each, results[each.name]) for each in (without, with_maps)))
+
+
+def throughput_and_p95(
+    other: str, results: Mapping[str, Sequence[LoadResult]], throughput: Targets, p95: Targets
+) -> Iterator[Figure]:
+    """Yields Regard's tokens/s and p95 latency over those of another server, in the rounds that both ran."""
+    rounds = list(zip(results[REGARD], results[other], strict=False))
+    faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
+    yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=throughput[0], goal=throughput[1])
+    later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
+    what = f"times {other}'s p95 latency"
+    yield Figure(what=what, value=later, needed=p95[0], goal=p95[1], at_most=True)
 
 
 def mixed_requests(files: ModelFiles) -> list[tuple[str, int]]:
@@ -204,7 +214,7 @@ def ctranslate2(
         "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "compute_type": "int8",
         "num_workers": cpu_limit(), "num_threads": 1,
     }  # fmt: skip
-    with _peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
+    with peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
         yield server
 
 
@@ -213,7 +223,7 @@ def transformers(context: Context, model: Model, requests: Sequence[tuple[str, i
     """transformers, one batch at a time on all cores."""
     folder = str(ModelFiles(context.models, model).checkpoint)
     arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
-    with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
+    with peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
         yield server
 
 
@@ -224,21 +234,27 @@ def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]
     arguments = {
         "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "num_workers": cpu_limit(),
     }  # fmt: skip
-    with _peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
+    with peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
         yield server
 
 
 @contextmanager
-def _peer(
+def peer(
     name: str,
     context: Context,
     arguments: Mapping[str, Any],
     requests: Sequence[tuple[str, int]],
     max_batch: int,
     api: str = "thin",
+    environment: str = "",
 ) -> Iterator[RunningServer]:
-    environment = name.lower()
-    with worker_process(python_of(context.environments, environment), f"{environment}_server") as worker:
+    """A peer's server.
+
+    Args:
+        environment: the name of its environment, if that is not its own.
+    """
+    python = python_of(context.environments, environment or name.lower())
+    with worker_process(python, f"{name.lower()}_server") as worker:
         answer = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
         load = {
             "api": api, "target": f"127.0.0.1:{answer['port']}", "model": "", "requests": requests,
