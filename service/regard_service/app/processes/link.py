@@ -4,9 +4,19 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from regard_service.app.processes.messages import Answer, Drain, MetricsWanted, ModelChange, Question, Reply, ToGroup
+from regard_service.app.processes.messages import (
+    Answer,
+    Drain,
+    MetricsWanted,
+    ModelChange,
+    Question,
+    Reply,
+    ToGroup,
+    ToMember,
+)
 
 Answering = Callable[[MetricsWanted | ModelChange], Awaitable[Reply]]
 
@@ -29,8 +39,9 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
-        """Reads from now on."""
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read)
+        """Reads from now on, in a thread: event loops read only what may come in pieces."""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop,), name="link", daemon=True).start()
 
     def answer_with(self, answering: Answering) -> None:
         """Answers questions, also those that came before."""
@@ -50,13 +61,6 @@ class Link:
         """Sends in a thread: the group may be waiting for this loop to read."""
         await asyncio.to_thread(self._send, message)
 
-    def close(self) -> None:
-        """Reads no more."""
-        asyncio.get_running_loop().remove_reader(self._pipe.fileno())
-        for answer in self._asked.values():
-            if not answer.done():
-                answer.set_result(None)
-
     def _send(self, message: ToGroup) -> None:
         with self._sending:
             try:
@@ -64,13 +68,22 @@ class Link:
             except OSError:  # the group is gone, which the next read tells
                 return
 
-    def _read(self) -> None:
-        try:
-            message = self._pipe.recv()
-        except (EOFError, OSError):
-            self.close()
-            self._on_end()
-            return
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            try:
+                while True:
+                    loop.call_soon_threadsafe(self._take, self._pipe.recv())
+            except (EOFError, OSError):
+                loop.call_soon_threadsafe(self._lose)
+
+    def _lose(self) -> None:
+        """The group is gone."""
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_result(None)
+        self._on_end()
+
+    def _take(self, message: ToMember) -> None:
         match message:
             case Drain():
                 self._on_end()

@@ -205,4 +205,3 @@ async def _serve(inherited: Inherited) -> None:
     link.open()
     server = Server(inherited.settings, partial(_backend, inherited), Member(link))
     await serve_until(stopping, server, inherited.settings)
-    link.close()
