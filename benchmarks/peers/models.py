@@ -46,9 +46,7 @@ MARIAN = Model("marian-base", "marian")
 BART = Model("bart-base", "bart")
 CAPTIONER = Model("vit-gpt2", "captioner", in_ctranslate2=False)
 EVERYDAY = Model("everyday", "shipped", shipped="everyday")
-STUDENT = Model(
-    "en-pt", "student", in_ctranslate2=False, in_optimum=False, maker=("student_checkpoint", "students")
-)
+STUDENT = Model("en-pt", "student", in_ctranslate2=False, in_optimum=False, maker=("student_checkpoint", "students"))
 MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY, STUDENT)
 
 

@@ -1,14 +1,14 @@
 """Rows that compare servers under the same clients in interleaved rounds."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sentencepiece
 
-from benchmarks.harness.process import resumed, suspended
+from benchmarks.harness.process import proportional_mb, resumed, suspended
 from benchmarks.harness.servers import serve
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
@@ -132,6 +132,44 @@ def throughput_and_p95(
     yield Figure(what=what, value=later, needed=p95[0], goal=p95[1], at_most=True)
 
 
+@dataclass(frozen=True)
+class ProcessesRow:
+    """Two processes over one, with as many workers in all: calls per second, and the memory that the second adds.
+
+    Attributes:
+        requests: makes the load, whose outputs the model itself ends.
+        throughput: needed and goal, of one process' calls per second.
+        memory: needed and goal, in % of one process' proportional memory (PSS).
+    """
+
+    model: Model
+    language: str
+    requests: Callable[[Context], Sequence[tuple[str, int]]]
+    throughput: Targets
+    memory: Targets
+
+    def __call__(self, context: Context) -> Findings:
+        requests, names = self.requests(context), ("1 process", "2 processes")
+        with ExitStack() as stack:
+            servers = []
+            for number, name in enumerate(names, 1):
+                flag = f"--processes={number}"
+                opened = stack.enter_context(regard(context, self.model, requests, flag, language=self.language))
+                servers.append(replace(opened, name=name))
+            results = compare(servers, context)
+            memory = [proportional_mb(server.load["server_pid"]) for server in servers]
+        rounds = zip(*(results[name] for name in names), strict=True)
+        faster = Spread.of([both.num_requests / one.num_requests for one, both in rounds], 3)
+        figures = [
+            Figure(what="times one process' calls/s", value=faster, needed=self.throughput[0], goal=self.throughput[1])
+        ]
+        if memory[0] and memory[1]:
+            added = Spread.of([100 * (memory[1] - memory[0]) / memory[0]], 1)
+            what, (needed, goal) = "memory (PSS) added, % of one process'", self.memory
+            figures.append(Figure(what=what, value=added, needed=needed, goal=goal, at_most=True))
+        return Findings(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers))
+
+
 def mixed_requests(files: ModelFiles) -> list[tuple[str, int]]:
     """Pairs of a text of made-up words and the length of its output, with real lengths in the checkpoint's pieces."""
     pieces = sentencepiece.SentencePieceProcessor(str(files.checkpoint / "source.spm"))
@@ -190,18 +228,21 @@ def engine_result(server: RunningServer, results: Sequence[LoadResult]) -> Engin
 
 
 @contextmanager
-def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[RunningServer]:
-    """Regard: `regard serve` with default settings."""
+def regard(
+    context: Context, model: Model, requests: Sequence[tuple[str, int]], *flags: str, language: str = ""
+) -> Iterator[RunningServer]:
+    """Regard: `regard serve` with default settings. Args: flags: change them."""
     files = ModelFiles(context.models, model)
-    with serve(files.bundles, models=(files.bundle.name,), flags=("--log-level=warning",)) as server:
+    with serve(files.bundles, models=(files.bundle.name,), flags=("--log-level=warning", *flags)) as server:
         server.wait_until_healthy(START_TIMEOUT_S)
         with Client(server.target) as client:
             precision = client.model(files.bundle.name).precision
         load = {
             "api": "regard", "target": server.target, "model": files.bundle.name, "requests": requests,
-            "server_pid": server.process.pid,
+            "server_pid": server.process.pid, "language": language,
         }  # fmt: skip
-        yield RunningServer(REGARD, f"regard serve, {precision}, default settings", {}, load)
+        setting = " ".join(flags) or "default settings"
+        yield RunningServer(REGARD, f"regard serve, {precision}, {setting}", {}, load)
 
 
 @contextmanager

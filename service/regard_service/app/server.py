@@ -168,9 +168,7 @@ class Server:
         certificates = open_certificates(settings)
         limits = settings.max_message_bytes, settings.max_inputs_per_call
         api = JsonApi(lambda: self._routes, *limits) if settings.http_api else None
-        app = create_app(
-            self._collect, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
-        )
+        app = create_app(self._collect, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live)
         tls = None if certificates is None else certificates.https_context()
         try:
             hosts = settings.allowed_hosts or default_hosts(settings.host)

@@ -135,7 +135,8 @@ def open_access_control(settings: Settings) -> AccessControl | None:
         return None
     try:
         renewal = TokenRenewal(settings.tokens_file)
-        return AccessControl(TokenFile.load(settings.tokens_file), renewal.renewed)
+        tokens = TokenFile.load(settings.tokens_file)
+        return AccessControl(tokens, renewal.renewed, num_processes=settings.processes)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
@@ -37,6 +37,15 @@ def merged(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
 def counts(metrics: Iterable[Metric]) -> list[Metric]:
     """What remains of a process that has ended: its counters, which may not fall."""
     return [metric for metric in metrics if metric.type in COUNTED]
+
+
+def of_processes(num_serving: int, num_replaced: int) -> list[Metric]:
+    """What only the group of the processes knows."""
+    serving = GaugeMetricFamily("regard_processes", "Processes that serve, of a server with several.")
+    serving.add_metric((), num_serving)
+    replaced = CounterMetricFamily("regard_replaced_processes", "Processes that ended and were replaced.")
+    replaced.add_metric((), num_replaced)
+    return [serving, replaced]
 
 
 def registry_of(metrics: Sequence[Metric]) -> CollectorRegistry:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from regard_service.app.processes.exchange import Dialogue, Exchange
 from regard_service.app.processes.member import Inherited, run_member
@@ -39,7 +39,7 @@ from regard_service.app.start_error import StartError
 from regard_service.app.wiring import open_repository
 from regard_service.engine.runtime.runner import Runner
 from regard_service.observability import logs
-from regard_service.observability.merging import counts, merged
+from regard_service.observability.merging import counts, merged, of_processes
 from regard_service.repository.model_repository import ModelRepository
 
 HEALTHY_S = 10.0  # a member that has served this long is replaced at once
@@ -264,11 +264,7 @@ class Group:
             self._send(asker, Answer(number, together))
 
     def _own(self) -> list[Metric]:
-        serving = GaugeMetricFamily("regard_processes", "Processes that serve.")
-        serving.add_metric((), sum(member.is_serving for member in self._members.values()))
-        replaced = CounterMetricFamily("regard_replaced_processes", "Processes that ended and were replaced.")
-        replaced.add_metric((), self._num_replaced)
-        return [serving, replaced]
+        return of_processes(sum(member.is_serving for member in self._members.values()), self._num_replaced)
 
     def _change_next(self) -> None:
         if self._waiting_changes and not self._is_changing:
