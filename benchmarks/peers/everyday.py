@@ -23,11 +23,21 @@ LANGUAGE = "de"
 MAX_BLEU_LOSS = (0.3, 0.1)  # to float32: needed, goal
 
 
+def requests(num_sentences: int, context: Context) -> list[tuple[str, int]]:
+    """Sentences for a server, as of `job`; the model itself ends the outputs."""
+    texts = _texts(num_sentences, context)
+    return [(texts[number % len(texts)], 0) for number in range(num_sentences)]
+
+
 def job(batch: int, num_sentences: int, context: Context) -> Job:
     """A job of Tatoeba's dev sentences if there are data, otherwise of the serving benchmark's sentences."""
-    texts = read_lines(_folder(context.data) / "dev.en.gz", num_sentences) if context.data else SENTENCES
+    texts = _texts(num_sentences, context)
     repeated = [texts[number % len(texts)] for number in range(num_sentences)]
     return free_length_job(ids(repeated), batch)
+
+
+def _texts(number: int, context: Context) -> Sequence[str]:
+    return read_lines(_folder(context.data) / "dev.en.gz", number) if context.data else SENTENCES
 
 
 def ids(texts: Sequence[str]) -> list[list[int]]:

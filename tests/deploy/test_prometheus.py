@@ -18,7 +18,7 @@ from tests.deploy.prometheus import Prometheus, running_prometheus
 from tests.deploy.tools import DEPLOY, ROOT, free_port, program
 from tests.integration.collector import running_collector
 from tests.system.served import Served, served
-from tests.unit.service.observability.test_metrics import OWN, documented
+from tests.unit.service.observability.test_metrics import OF_SEVERAL_PROCESSES, OWN, documented
 from tests.waiting import PATIENCE_S, wait_until
 
 TEXT = "The teacher of our youngest son said that he has lost the key to the house in the forest."
@@ -125,6 +125,7 @@ def test_what_prometheus_finds_is_what_is_documented(prometheus: Prometheus) -> 
     expected = {
         name + suffix
         for name, (kind, _) in documented().items()
+        if name not in OF_SEVERAL_PROCESSES
         for suffix in (("_bucket", "_count", "_sum") if kind == "histogram" else ("",))
     }
 

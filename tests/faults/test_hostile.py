@@ -375,7 +375,7 @@ def test_the_process_ends_whatever_its_threads_do() -> None:
     """A thread that never ends, as a graph without end or a decoder: the process would wait for it."""
     script = (
         "import threading, time\\n"
-        "from regard_service.app.main import _end_process_after\\n"
+        "from regard_service.app.lifetime import _end_process_after\\n"
         "threading.Thread(target=lambda: [time.sleep(1) for _ in iter(int, 1)]).start()\\n"
         "_end_process_after(0.1)\\n"
     ).replace("\\n", "\n")

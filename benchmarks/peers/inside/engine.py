@@ -1,8 +1,8 @@
 """The calls of every engine's worker, and how it times jobs.
 
 A *job* is a list of groups, each `{"sources": [...], "new_tokens": n}`: sources that a static engine runs as one batch,
-and the length of each output; with null the model itself ends its outputs. A source is a list of token ids, or the seed
-of a picture. `num_beams` 1 is greedy search.
+and the length of each output; with null the model itself ends its outputs. A source is a list of token ids, a text
+(inside/text_engine.py), or the seed of a picture. `num_beams` 1 is greedy search.
 
 `benchmarks.commits` calls the workers of earlier commits: `open` and `run` must keep their arguments and results.
 """
@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks.peers.inside import lines
 
 Group = dict[str, Any]
-Outputs = list[list[int]]
+Outputs = list[Any]
+"""Outputs of a group: ids, or texts, of which `Engine.ids` makes ids."""
 
 MAX_NEW_TOKENS = 128  # if the model itself ends its outputs
 
@@ -35,6 +36,11 @@ class Engine(ABC):
         Args:
             one_by_one: start each group after the last has ended; otherwise submit all groups at once.
         """
+
+    def ids(self, output: Any) -> list[int]:
+        """The ids of an output of `run`, by which it is counted and compared; not timed."""
+        found: list[int] = output
+        return found
 
     def extras(self) -> dict[str, float]:
         """Further measurements of the last run."""
@@ -60,6 +66,7 @@ def serve(open_engine: Any) -> None:
                 raise RuntimeError(
                     f"outputs have {[len(output) for output in found]} tokens instead of {group['new_tokens']}"
                 )
+        made = [[opened[0].ids(output) for output in group] for group in made]
         num_tokens = sum(len(output) for group in made for output in group)
         answer = {"seconds": seconds, "cpu_s": cpu_s, "num_tokens": num_tokens, **opened[0].extras()}
         return answer | ({"outputs": made} if outputs else {})

@@ -56,7 +56,7 @@ class RegardEngine(Engine):
         if timed:
             for name in ("run", "run_with_iobinding"):
                 self._clock.watch(onnxruntime.InferenceSession, name)
-        bundle = Bundle.load(Path(folder))
+        self.bundle = bundle = Bundle.load(Path(folder))
         variant = next(each for each in bundle.manifest.variants if each.precision == precision)
         self._open = partial(Runner, bundle, variant, num_cores=num_workers)
         self._runners = [self._open()]

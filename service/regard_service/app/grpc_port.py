@@ -20,13 +20,13 @@ MIN_PING_INTERVAL_MS = 10_000  # of clients
 LOOKAHEAD_BYTES = 1 << 18
 
 
-def grpc_options(settings: Settings) -> list[tuple[str, int]]:
-    """Returns the channel arguments of the server."""
+def grpc_options(settings: Settings, *, shares_ports: bool = False) -> list[tuple[str, int]]:
+    """Returns the channel arguments of the server. Args: shares_ports: with other processes of its group."""
     options = [
         # Requests are small. The probes of the bandwidth-delay product would cost a packet each way per call.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
-        ("grpc.so_reuseport", 0),  # a port in use is an error, instead of being shared
+        ("grpc.so_reuseport", int(shares_ports)),  # otherwise a port in use is an error
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.server_handshake_timeout_ms", round(min(MAX_HANDSHAKE_S, settings.client_timeout_s) * 1000)),

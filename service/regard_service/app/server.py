@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, cast
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.app.grpc_port import add_reflection, bind, grpc_options
 from regard_service.app.health import Health
+from regard_service.app.membership import Membership
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates
@@ -79,10 +81,14 @@ class Server:
 
     Args:
         open_backend: loads the models. It runs in a thread, while HTTP already reports that the server is not ready.
+        membership: of a group of processes that share the ports; None: this process is alone.
     """
 
-    def __init__(self, settings: Settings, open_backend: OpenBackend = open_backend) -> None:
+    def __init__(
+        self, settings: Settings, open_backend: OpenBackend = open_backend, membership: Membership | None = None
+    ) -> None:
         self._settings = settings
+        self._membership = membership
         self._open_backend = open_backend
         self._metrics = Metrics()
         self._metrics.queue_limit.set(settings.max_queue)
@@ -124,7 +130,10 @@ class Server:
         except BaseException:
             await self.stop(drain_timeout_s=0)
             raise
-        log.info("serving", extra=logs.fields(**self._addresses()))
+        if self._membership is None:
+            log.info("serving", extra=logs.fields(**self._addresses()))
+        else:
+            await self._membership.served()
 
     async def _start(self) -> None:
         self._access_control = open_access_control(self._settings)
@@ -139,17 +148,18 @@ class Server:
                 await server.start()
         self._refresh_health()
         self._pressure.begin()
-        watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._health.set_live)
+        watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._set_live)
         self._watching = asyncio.get_running_loop().create_task(watchdog.run())
 
     def _bind_ports(self) -> None:
         """Binds every port before any model is loaded: a port in use is reported at once."""
         settings = self._settings
         certificates = self._start_http()
-        self._grpc = grpc.aio.server(options=grpc_options(settings))
+        options = grpc_options(settings, shares_ports=self._membership is not None)
+        self._grpc = grpc.aio.server(options=options)
         self.grpc_port = bind(self._grpc, settings.host, settings.grpc_port, "grpc_port", certificates)
         if settings.health_port is not None:
-            self._probes = grpc.aio.server(options=grpc_options(settings))
+            self._probes = grpc.aio.server(options=options)
             self.health_port = bind(self._probes, settings.host, settings.health_port, "health_port")
 
     def _start_http(self) -> Certificates | None:
@@ -158,15 +168,14 @@ class Server:
         certificates = open_certificates(settings)
         limits = settings.max_message_bytes, settings.max_inputs_per_call
         api = JsonApi(lambda: self._routes, *limits) if settings.http_api else None
-        app = create_app(
-            self._metrics.registry, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live
-        )
+        app = create_app(self._collect, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live)
         tls = None if certificates is None else certificates.https_context()
         try:
             hosts = settings.allowed_hosts or default_hosts(settings.host)
             checked = HostCheck(app, hosts)
+            is_shared, timeout_s = self._membership is not None, settings.client_timeout_s
             self._http = HttpServer(
-                checked, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s
+                checked, settings.host, settings.http_port, tls, timeout_s=timeout_s, shares_port=is_shared
             )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error
@@ -185,10 +194,13 @@ class Server:
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
         attention = AttentionServicer(backend.data_plane, reader, sent_maps)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
-        pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(backend.models, self._refresh_health), registry)
+        models = backend.models
+        if self._membership is not None:
+            models = self._membership.join(models, self._metrics, self._refresh_health)
+        pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
         if self._settings.open_inference:
             servicer = OpenInferenceServicer(
-                backend.data_plane, backend.models, reader, sent_maps, self._settings.max_message_bytes
+                backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
             )
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
@@ -229,6 +241,16 @@ class Server:
     def _refresh_health(self) -> None:
         if self._backend is not None:
             self._health.update(self._backend.models.infos())
+
+    def _set_live(self, is_live: bool) -> None:
+        self._health.set_live(is_live)
+        if self._membership is not None and not is_live:
+            self._membership.is_stuck()
+
+    async def _collect(self) -> CollectorRegistry:
+        if self._membership is None or self._backend is None:
+            return self._metrics.registry
+        return await self._membership.metrics()
 
     def _unready(self) -> list[str]:
         if self._is_draining:

@@ -121,6 +121,13 @@ class Settings(BaseModel):
         default=None, ge=1, description="total size of the files of the models in memory; unset: no limit"
     )
 
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="processes that share the ports, the weights and the limits, each with its part of the workers; "
+        "Linux only",
+    )
     num_workers: int = Field(
         default_factory=cpu_limit, ge=1, le=1024, description="threads that run graphs; unset: one per core"
     )
@@ -223,6 +230,12 @@ class Settings(BaseModel):
             raise ValueError("tls_certificate and tls_key need each other")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share(self) -> Self:
+        if self.processes > 1 and self.provider == "cuda":
+            raise ValueError("processes: more than 1 shares the weights in memory, which those on a GPU are not")
         return self
 
     @property

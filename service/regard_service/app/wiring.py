@@ -75,7 +75,11 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     Raises:
         NotReady: a model that the settings name is missing.
     """
-    repository = _repository(settings)
+    return backend_of(open_repository(settings, num_cores=settings.num_workers), settings, observer)
+
+
+def backend_of(repository: ModelRepository, settings: Settings, observer: EngineObserver) -> Backend:
+    """Starts the engine for models that are loaded."""
     config = EngineConfig(
         settings.num_workers,
         settings.max_slots,
@@ -90,7 +94,15 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     return Backend(data_plane, ModelAdministration(repository, engine), engine, pool)
 
 
-def _repository(settings: Settings) -> ModelRepository:
+def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:
+    """Loads the models.
+
+    Args:
+        num_cores: cores that encode a large source while the engine computes nothing else; 1 starts no threads.
+
+    Raises:
+        NotReady: a model that the settings name is missing.
+    """
     return ModelRepository(
         settings.model_directories,
         names=settings.models,
@@ -98,7 +110,7 @@ def _repository(settings: Settings) -> ModelRepository:
             provider=settings.execution_provider,
             precision=settings.graph_precision,
             image_limits=ImageLimits(settings.max_image_pixels, settings.max_image_side),
-            num_cores=settings.num_workers,
+            num_cores=num_cores,
         ),
         limits=ModelLimits(settings.max_models, settings.max_models_bytes),
         preference=ModelPreference(settings.default_models, settings.preferred_models),
@@ -123,7 +135,8 @@ def open_access_control(settings: Settings) -> AccessControl | None:
         return None
     try:
         renewal = TokenRenewal(settings.tokens_file)
-        return AccessControl(TokenFile.load(settings.tokens_file), renewal.renewed)
+        tokens = TokenFile.load(settings.tokens_file)
+        return AccessControl(tokens, renewal.renewed, num_processes=settings.processes)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
 

@@ -13,16 +13,27 @@ _SCHEME = "bearer "
 class AccessControl:
     """Knows the callers of a server and the use of each one's quota."""
 
-    def __init__(self, tokens: TokenFile, renewed: Callable[[], TokenFile | None] = lambda: None) -> None:
-        """Args: renewed: returns the tokens if they have changed; called with every call."""
+    def __init__(
+        self, tokens: TokenFile, renewed: Callable[[], TokenFile | None] = lambda: None, *, num_processes: int = 1
+    ) -> None:
+        """Prepares the quotas.
+
+        Args:
+            renewed: returns the tokens if they have changed; called with every call.
+            num_processes: of the server, which divide the quotas.
+        """
         self._renewed = renewed
+        self._num_processes = num_processes
         self._quotas: dict[TokenEntry, CallerQuota] = {}
         self._set(tokens)
 
     def _set(self, tokens: TokenFile) -> None:
         """Takes the callers from a file. Those that it leaves as they were keep the use of their quota."""
         self._tokens = tokens
-        self._quotas = {entry: self._quotas.get(entry) or CallerQuota(entry) for entry in tokens.tokens}
+        self._quotas = {
+            entry: self._quotas.get(entry) or CallerQuota(entry, num_processes=self._num_processes)
+            for entry in tokens.tokens
+        }
 
     @contextmanager
     def admit(self, authorization: str | None, scope: Scope) -> Iterator[TokenEntry]:

@@ -15,12 +15,20 @@ class CallerQuota:
     """The use of one caller's quota, on one event loop.
 
     A token bucket limits the requests: it holds a second's worth, at least one, and fills at the caller's rate.
+
+    Args:
+        num_processes: of the server. Each has its part of the quota.
     """
 
-    def __init__(self, entry: TokenEntry, clock: Callable[[], float] = time.monotonic) -> None:
-        self._entry = entry
+    def __init__(
+        self, entry: TokenEntry, clock: Callable[[], float] = time.monotonic, *, num_processes: int = 1
+    ) -> None:
+        self._name = entry.name
+        self._rate = None if entry.requests_per_s is None else entry.requests_per_s / num_processes
+        self._limit = None if entry.max_concurrent is None else math.ceil(entry.max_concurrent / num_processes)
+        self._where = "" if num_processes == 1 else f" in each of the server's {num_processes} processes"
         self._clock = clock
-        self._size = max(1.0, entry.requests_per_s or math.inf)
+        self._size = max(1.0, self._rate or math.inf)
         self._left = self._size
         self._filled_at = clock()
         self._num_running = 0
@@ -40,14 +48,15 @@ class CallerQuota:
             self._num_running -= 1
 
     def _take_one(self) -> None:
-        name, rate, limit = self._entry.name, self._entry.requests_per_s, self._entry.max_concurrent
+        name, rate, limit = self._name, self._rate, self._limit
         if limit is not None and self._num_running >= limit:
-            raise QuotaExceeded(f"{name!r} has {limit} calls in flight, which is its limit", CONCURRENCY_RETRY_S)
+            fault = f"{name!r} has {limit} calls in flight, which is its limit{self._where}"
+            raise QuotaExceeded(fault, CONCURRENCY_RETRY_S)
         if rate is None:
             return
         now = self._clock()
         self._left = min(self._size, self._left + rate * (now - self._filled_at))
         self._filled_at = now
         if self._left < 1:
-            raise QuotaExceeded(f"{name!r} may call {rate:g} times a second", (1 - self._left) / rate)
+            raise QuotaExceeded(f"{name!r} may call {rate:g} times a second{self._where}", (1 - self._left) / rate)
         self._left -= 1

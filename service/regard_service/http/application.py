@@ -1,6 +1,6 @@
 """The HTTP application: metrics and health, and optionally the JSON API and the playground."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry
@@ -19,7 +19,7 @@ from regard_service.http.scrapes import Scrapes
 
 
 def create_app(
-    registry: CollectorRegistry,
+    registry: Callable[[], Awaitable[CollectorRegistry]],
     unready_reasons: Callable[[], list[str]],
     api: JsonApi | None = None,
     grpc_port: Callable[[], int] = lambda: 0,
@@ -28,6 +28,7 @@ def create_app(
     """Builds the application.
 
     Args:
+        registry: returns the metrics of the server.
         unready_reasons: returns why the server should get no new calls; empty if it should.
         api: None leaves out the JSON API and the playground.
         grpc_port: returns the port that the playground shows in calls to copy.
@@ -37,7 +38,12 @@ def create_app(
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        text = await scrapes.text(content_type, lambda: encode(registry))
+
+        async def write() -> bytes:
+            encoded: bytes = encode(await registry())
+            return encoded
+
+        text = await scrapes.text(content_type, write)
         return Response(text, headers={"content-type": content_type})
 
     async def healthz(request: Request) -> Response:

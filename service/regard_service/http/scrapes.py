@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 # Of ten times that writing the metrics takes, nine are left to calls.
 REST = 9.0
@@ -18,7 +18,7 @@ class Scrapes:
         self._texts: dict[str, tuple[float, bytes]] = {}  # by content type: when it was begun
         self._rest_until = 0.0
 
-    async def text(self, content_type: str, write: Callable[[], bytes]) -> bytes:
+    async def text(self, content_type: str, write: Callable[[], Awaitable[bytes]]) -> bytes:
         """Returns metrics that are written after this was called."""
         came = self._clock()
         async with self._lock:
@@ -27,7 +27,7 @@ class Scrapes:
                 return text
             await asyncio.sleep(self._rest_until - self._clock())
             begun = self._clock()
-            text = write()
+            text = await write()
             now = self._clock()
             self._rest_until = now + min(REST * (now - begun), MAX_REST_S)
             self._texts[content_type] = (begun, text)

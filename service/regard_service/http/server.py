@@ -54,13 +54,21 @@ class HttpServer:
     Args:
         tls: the context of HTTPS; None: plain HTTP.
         timeout_s: the time for a client to send a request, and to empty a full send buffer.
+        shares_port: with other processes.
     """
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, *, timeout_s: float = 30.0
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        timeout_s: float = 30.0,
+        shares_port: bool = False,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family)
+        self._socket = socket.create_server((host, port), family=family, reuse_port=shares_port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,

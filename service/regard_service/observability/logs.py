@@ -52,7 +52,7 @@ def _record_fields(record: logging.LogRecord) -> LogFields:
     call = _call_fields.get() or {}
     own: Mapping[str, object] = getattr(record, "fields", {})
     request_id = {"request_id": call["request_id"]} if "request_id" in call else {}
-    return {**request_id, **own}
+    return {**_always, **request_id, **own}
 
 
 def _timestamp(record: logging.LogRecord) -> str:
@@ -151,6 +151,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 _writer: LogWriter | None = None  # of the process' log
+_always: LogFields = {}  # in every line
 
 
 def flush(timeout_s: float) -> None:
@@ -161,13 +162,26 @@ def flush(timeout_s: float) -> None:
         _writer.drain(timeout_s)
 
 
-def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
-    """Sends every logger of the process, libraries included, to `stream` (standard error)."""
+def configure(
+    level: str,
+    form: Literal["text", "json"],
+    stream: TextIO | None = None,
+    *,
+    always: LogFields | None = None,
+    in_background: bool = True,
+) -> None:
+    """Sends every logger of the process, libraries included, to `stream` (standard error).
+
+    Args:
+        always: fields of every line.
+        in_background: write in a thread, so that a reader who stops reading stops nobody else.
+    """
     # No line shows these, and finding them out for each line takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the source line, as the manual of `logging` recommends ("Optimization")
-    global _writer
-    target = writer_of(stream or sys.stderr)
+    global _writer, _always
+    _always = always or {}
+    target = writer_of(stream or sys.stderr) if in_background else stream or sys.stderr
     _writer = target if isinstance(target, LogWriter) else None
     handler = BatchingHandler(cast(TextIO, target))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())

@@ -71,6 +71,15 @@ class ModelRepository:
         if not self._models:
             log.warning("there is no model to serve in %s", ", ".join(map(str, self._folders)))
 
+    def use_cores(self, number: int) -> None:
+        """Encodes a large source on this many cores, by the models that are loaded and those that will be.
+
+        For a process that was forked after the models were loaded: the threads of such a session do not survive a fork.
+        """
+        self._loader = replace(self._loader, num_cores=number)
+        for model in self._models.values():
+            model.runner.use_cores(number)
+
     def _load_all(self) -> None:
         """Loads the newest version of each name that can be served. A bad bundle is refused; the others serve."""
         for entry in self._entries:

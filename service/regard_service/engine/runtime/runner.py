@@ -80,13 +80,17 @@ class Runner:
         self._encode = self._session(bundle, variant.encode)
         self._step = self._session(bundle, variant.step)
         self._encode_inputs = {spec.name for spec in variant.encode.inputs}
-        if num_cores > 1 and provider == "CPUExecutionProvider":
-            self._encode_on_all_cores = self._open_on_all_cores(num_cores)
+        self.use_cores(num_cores)
         self._step_inputs = {spec.name for spec in variant.step.inputs}
         if variant.select is not None and variant.listed_step is not None and provider == "CPUExecutionProvider":
             self._open_lists(variant.select, variant.listed_step)
         self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
         self._is_text = isinstance(self.manifest.source, TextSource)
+
+    def use_cores(self, number: int) -> None:
+        """Opens what `encode_on_all_cores` needs for this many cores."""
+        if number > 1 and self.provider == "CPUExecutionProvider":
+            self._encode_on_all_cores = self._open_on_all_cores(number)
 
     @staticmethod
     def available_providers() -> list[str]:

@@ -67,3 +67,12 @@ def test_the_rate_bounds_the_admitted_calls(rate: float, waits: list[float]) -> 
         with suppress(QuotaExceeded), limits.admit():
             num_admitted += 1
     assert num_admitted <= max(1.0, rate) + rate * sum(waits) + 1e-6
+
+
+def test_processes_divide_a_quota() -> None:
+    quota = CallerQuota(_entry(requests_per_s=4, max_concurrent=3), Clock(), num_processes=2)
+    with quota.admit(), quota.admit():
+        with pytest.raises(QuotaExceeded, match="2 calls in flight.*2 processes"), quota.admit():
+            pass
+    with pytest.raises(QuotaExceeded, match="2 times a second.*2 processes"), quota.admit():
+        pass

@@ -9,7 +9,7 @@ async def test_many_scrapers_at_a_time_cost_what_two_cost() -> None:
     num_written = 0
     now = 0.0
 
-    def write() -> bytes:
+    async def write() -> bytes:
         nonlocal num_written, now
         num_written += 1
         now += 0.001
@@ -25,7 +25,7 @@ async def test_a_text_is_newer_than_its_request() -> None:
     value = 0
     scrapes = Scrapes()
 
-    def write() -> bytes:
+    async def write() -> bytes:
         return b"%d" % value
 
     while value < 5:
