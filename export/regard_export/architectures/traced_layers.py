@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_export.architectures.transformer_stack import TransformerStack
-from regard_export.descriptions.layers import Linear
+from regard_export.architectures.contributions import ContributionNodes, Mixing
+from regard_export.architectures.transformer_stack import ResidualStream, Sublayer, TransformerStack
+from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import MASKED_SCORE
@@ -27,6 +28,7 @@ class TracedLayers(TransformerStack):
     ) -> None:
         super().__init__(graph, description, builders)
         self.side = side
+        self._mixing: Mixing | None = None  # of the sublayer that is being added, if it is an attention
         self.sizes: TransformerConfig = self.config.of_encoder if side == "encoder" else self.config
 
     def positions(self, ids: str) -> str:
@@ -53,8 +55,8 @@ class TracedLayers(TransformerStack):
         parts = self.graph.nodes("Split", [self.project_memory(states)], num_parts, axis=-1, num_outputs=num_parts)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
-    def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> None:
-        """Adds the decoder up to its last attention; its states are not an output."""
+    def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> str:
+        """Adds the decoder; returns its states before the head, [target, width]."""
         bias = self._causal_bias(ids)
         sublayers, norms = [], []
         for layer, key_value in enumerate(memory):
@@ -63,11 +65,39 @@ class TracedLayers(TransformerStack):
                 partial(self.self_attention, f"{name}.self_attention", bias=bias),
                 partial(self._cross_attention, f"{name}.cross_attention", key_value),
             ]
-            norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.cross_attention")]
-            if layer < len(memory) - 1:
-                sublayers.append(partial(self.feed_forward, f"{name}.feed_forward"))
-                norms.append(self.norm(f"{name}.feed_forward"))
-        self.run(embedded, sublayers, norms + self.final_norms("decoder"))
+            sublayers.append(partial(self.feed_forward, f"{name}.feed_forward"))
+            norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
+        _, norms = self.head(norms + self.final_norms("decoder"))
+        return self.before_head(self.run(embedded, sublayers, norms))
+
+    def output_logprobs(self, states: str) -> None:
+        """Outputs the log-probability of each label: float32 [target]; states: [target, width]."""
+        graph = self.graph
+        labels = graph.input(TensorSpec(name="label_ids", dtype="int64", shape=("target",)))
+        logprobs = graph.node("LogSoftmax", self.builders.head(graph, states, self.projection), axis=-1)
+        last = graph.constant(np.array([-1]))
+        found = graph.node("GatherElements", logprobs, graph.node("Unsqueeze", labels, last), axis=-1)
+        graph.node("Squeeze", found, last, output="target_logprobs")
+        graph.output(TensorSpec(name="target_logprobs", dtype="float32", shape=("target",)))
+
+    def add_update(self, sublayer: Sublayer, stream: ResidualStream, norm: Norm | None) -> str:
+        """Adds a sublayer as the stack does; for an attention, the contributions to its sum are outputs."""
+        self._mixing = None
+        total = super().add_update(sublayer, stream, norm)
+        if self._mixing is not None:
+            self._contributions(self._mixing, stream, total, norm if self.config.norm == "post" else None)
+        return total
+
+    def _contributions(self, mixing: Mixing, stream: ResidualStream, total: str, norm: Norm | None) -> None:
+        graph = self.graph
+        nodes = ContributionNodes(graph, norm, is_centered=self.config.norm_kind != "rms")
+        axes = _query_axis(self.side), "target" if mixing.title == "decoder" else "source"
+        found = (*nodes.of_positions(mixing, total), nodes.of_residual(stream.skip, total))
+        shapes = (self.sizes.num_heads, *axes), axes, axes[:1]
+        for kind, value, shape in zip(("head_contribution", "contribution", "residual"), found, shapes, strict=True):
+            name = f"{mixing.title}_{kind}_{mixing.layer}"
+            graph.node("Identity", value, output=name)
+            graph.output(TensorSpec(name=name, dtype="float32", shape=shape))
 
     def self_attention(self, name: str, x: str, *, bias: str) -> str:
         """Adds self-attention; bias: of its scores, "" for none."""
@@ -95,6 +125,7 @@ class TracedLayers(TransformerStack):
         keys = "source" if attends_to_source else "target"
         weights = self._output(f"{title}_attention_{layer}", (_query_axis(side), keys), "Softmax", scores, axis=-1)
         self._value_norms(name, f"{title}_value_norm_{layer}", value, keys)
+        self._mixing = Mixing(title, layer, weights, self._transformed(name, value))
         context = graph.node("Transpose", graph.node("MatMul", weights, value), perm=[1, 0, 2])
         merged = graph.node("Reshape", context, graph.constant(np.array([-1, self.sizes.attention_width])))
         return self.output(merged, name)
@@ -103,6 +134,21 @@ class TracedLayers(TransformerStack):
         """[length, heads x head width] -> [heads, length, head width]."""
         shape = self.graph.constant(np.array([-1, self.sizes.num_heads, self.sizes.width_of_head]))
         return self.graph.node("Transpose", self.graph.node("Reshape", x, shape), perm=[1, 0, 2])
+
+    def _transformed(self, attention: str, value: str) -> str:
+        """v W_O of each head: [heads, length, head width] -> [heads, length, width].
+
+        The output projection reads each head's values with zeros in place of the other heads', and its bias is
+        subtracted: so its weights are stored once, in the graph's precision.
+        """
+        graph, sizes = self.graph, self.sizes
+        is_own = np.eye(sizes.num_heads, dtype=np.float32)[:, None, :, None]  # [heads, 1, heads, 1]
+        spread = graph.node("Mul", graph.node("Unsqueeze", value, graph.constant(np.array([2]))), graph.constant(is_own))
+        rows = graph.node("Reshape", spread, graph.constant(np.array([-1, sizes.attention_width])))
+        vectors, bias = self.output(rows, attention), self.description.linear(f"{attention}.output").bias
+        if bias is not None:
+            vectors = graph.node("Sub", vectors, graph.constant(bias))
+        return graph.node("Reshape", vectors, graph.constant(np.array([sizes.num_heads, -1, self.config.width])))
 
     def _value_norms(self, attention: str, name: str, value: str, axis: str) -> None:
         """Outputs ||v W_O||, the size of each position's contribution to a head (Kobayashi et al. 2020, eq. 4)."""

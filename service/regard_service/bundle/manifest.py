@@ -10,7 +10,10 @@ from regard_service.bundle.length_ratios import LengthRatios
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
-DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
+# Outputs of trace graphs.
+DECODER_MAP = "decoder_attention_0"
+LOGPROBS = "target_logprobs"
+CONTRIBUTIONS = "{}_contribution_0"
 
 
 class ControlToken(Schema):
@@ -239,8 +242,20 @@ class Manifest(Schema):
     @property
     def is_decoder_traced(self) -> bool:
         """Whether every variant's trace graph outputs the decoder's self-attention."""
+        return self._is_output_traced(DECODER_MAP)
+
+    @property
+    def scores_targets(self) -> bool:
+        """Whether every variant's trace graph outputs the log-probabilities of given targets."""
+        return self._is_output_traced(LOGPROBS)
+
+    def has_contributions(self, side: Literal["encoder", "decoder", "cross"]) -> bool:
+        """Whether every variant's trace graph outputs the contributions to an attention's sublayers."""
+        return self._is_output_traced(CONTRIBUTIONS.format(side))
+
+    def _is_output_traced(self, name: str) -> bool:
         graphs = (variant.trace for variant in self.variants)
-        return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
+        return all(graph is not None and name in {spec.name for spec in graph.outputs} for graph in graphs)
 
     @model_validator(mode="after")
     def _listed_steps_have_a_shortlist(self) -> "Manifest":
