@@ -26,4 +26,4 @@ WarningReason = Literal[
     "language_unknown",
     "document",
 ]
-Weighting = Literal["attention", "value_norm"]
+Weighting = Literal["attention", "value_norm", "contribution"]

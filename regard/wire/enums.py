@@ -135,7 +135,12 @@ WARNING_REASON: EnumTable[pb.WarningReason.ValueType, WarningReason] = EnumTable
     },
 )
 WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(
-    "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
+    "Weighting",
+    {
+        pb.WEIGHTING_ATTENTION: "attention",
+        pb.WEIGHTING_VALUE_NORM: "value_norm",
+        pb.WEIGHTING_CONTRIBUTION: "contribution",
+    },
 )
 
 # Every enum of the API by its name in the .proto.

@@ -90,6 +90,37 @@ def _grown(links: set[tuple[int, int]], candidates: dict[tuple[int, int], float]
     return grown
 
 
+Links = set[tuple[int, int]]
+"""(source, target) pairs."""
+
+
+def grow_diag_final_and(forward: Links, backward: Links) -> Links:
+    """Joins the links of two directions (Koehn et al. 2003, section 4.5; "grow-diag-final-and" of Moses).
+
+    Links of both grow by links of one that stand beside them, diagonally too, as long as one of their units has no
+    link. Then links of one direction whose units both have none are added, those of `forward` first.
+    """
+    links, either = forward & backward, forward | backward
+    sources, targets = {source for source, _ in links}, {target for _, target in links}
+
+    def add(link: tuple[int, int]) -> None:
+        links.add(link)
+        sources.add(link[0])
+        targets.add(link[1])
+
+    waiting = sorted(links)
+    while waiting:
+        source, target = waiting.pop(0)
+        for link in ((source + s, target + t) for s in (-1, 0, 1) for t in (-1, 0, 1)):
+            if link in either and link not in links and not (link[0] in sources and link[1] in targets):
+                add(link)
+                waiting.append(link)
+    for link in (*sorted(forward), *sorted(backward)):
+        if link[0] not in sources and link[1] not in targets:
+            add(link)
+    return links
+
+
 def entropy(alignment: Float32Array) -> Float32Array:
     """Returns each row's entropy, -sum_i a_i ln a_i, in nats: 0 with all weight on one unit, ln(source) at most.
 
