@@ -98,13 +98,13 @@ def test_cross_attention_equals_that_of_the_steps(tmp_path: Path, model: SourceM
 @torch.inference_mode()
 def test_log_probabilities_of_a_given_target_equal_the_nets(tmp_path: Path, model: SourceModel) -> None:
     runner, labels = _runner(tmp_path, model, "float32"), [*TARGET[1:], 2]
-    found = runner.trace(np.array(SOURCE), np.array(TARGET), labels=np.array(labels), has_attention=False)
+    found = runner.trace(np.array(SOURCE), np.array(TARGET), labels=np.array(labels))
     mask = torch.ones(1, len(SOURCE), dtype=torch.bool)
     logits = _net(model)(torch.tensor([SOURCE]), mask, torch.tensor([TARGET])).logits[0]
     expected = logits.log_softmax(-1)[range(len(labels)), labels]
     assert found.logprobs is not None
     np.testing.assert_allclose(found.logprobs, expected.numpy(), atol=1e-4)
-    assert len(found.cross) == 0  # was not computed
+    assert found.cross_contributions is None  # was not computed
 
 
 class _Sum:

@@ -7,28 +7,10 @@ in the Transformer", eqs. 9 and 10; there with the 1-norm, here with the 2-norm,
 positions). With normalization after the sublayer, all vectors are those behind its linear part (section 3.1).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from regard_export.descriptions.layers import Norm
 from regard_export.onnx_graph.builder import GraphBuilder
-
-
-@dataclass(frozen=True)
-class Mixing:
-    """An attention sublayer's parts.
-
-    Attributes:
-        title: of its outputs, such as "cross"; `layer` is its number.
-        weights: float32 [heads, queries, keys].
-        vectors: float32 [heads, keys, width], the transformed values v W_O.
-    """
-
-    title: str
-    layer: str
-    weights: str
-    vectors: str
 
 
 class ContributionNodes:
@@ -44,20 +26,22 @@ class ContributionNodes:
         self._norm = norm
         self._is_centered = is_centered
 
-    def of_positions(self, mixing: Mixing, total: str) -> tuple[str, str]:
+    def of_positions(self, weights: str, vectors: str, total: str) -> tuple[str, str]:
         """Returns the contributions of positions to y: by head, [heads, queries, keys], and of all heads together.
 
         Args:
+            weights: of the attention, float32 [heads, queries, keys].
+            vectors: the transformed values v W_O, float32 [heads, keys, width].
             total: y before normalization, float32 [queries, width].
         """
-        graph, vectors, y = self._graph, self._linear_part(mixing.vectors), self._linear_part(total)
+        graph, vectors, y = self._graph, self._linear_part(vectors), self._linear_part(total)
         shares = graph.node("MatMul", y, graph.node("Transpose", vectors, perm=[0, 2, 1]))  # y . v W_O
-        products = graph.node("Mul", mixing.weights, shares)  # y . T_h: [heads, queries, keys]
+        products = graph.node("Mul", weights, shares)  # y . T_h: [heads, queries, keys]
         lengths = graph.node("Unsqueeze", self._squares(vectors), self._axis(1))
-        squares = graph.node("Mul", graph.node("Mul", mixing.weights, mixing.weights), lengths)
+        squares = graph.node("Mul", graph.node("Mul", weights, weights), lengths)
         by_head = self._explained(y, products, squares)
         together = graph.node("ReduceSum", products, self._axis(0), keepdims=0)
-        return by_head, self._explained(y, together, self._squares_of_sums(mixing.weights, vectors))
+        return by_head, self._explained(y, together, self._squares_of_sums(weights, vectors))
 
     def of_residual(self, residual: str, total: str) -> str:
         """Returns the residual's contribution: float32 [queries]; both are [queries, width]."""

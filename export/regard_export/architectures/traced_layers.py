@@ -4,12 +4,13 @@ The products are the same as in encode and step, so that the weights file holds 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_export.architectures.contributions import ContributionNodes, Mixing
+from regard_export.architectures.contributions import ContributionNodes
 from regard_export.architectures.transformer_stack import ResidualStream, Sublayer, TransformerStack
 from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.transformer_weights import TransformerWeights
@@ -20,6 +21,29 @@ from regard_models.nets.transformer_config import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
 
 
+LABELS = TensorSpec(name="label_ids", dtype="int64", shape=("target",))
+WANTS_LOGPROBS = TensorSpec(name="wants_logprobs", dtype="bool", shape=())
+WANTS_CONTRIBUTIONS = TensorSpec(name="wants_contributions", dtype="bool", shape=())
+
+
+@dataclass(frozen=True)
+class _Mixing:
+    """An attention that was added.
+
+    Attributes:
+        attention: its name.
+        title: of its outputs, such as "cross"; `layer` is its number.
+        weights: [heads, queries, keys].
+        value: [heads, keys, head width].
+    """
+
+    attention: str
+    title: str
+    layer: str
+    weights: str
+    value: str
+
+
 class TracedLayers(TransformerStack):
     """One side's layers; values are [length, width]."""
 
@@ -28,7 +52,7 @@ class TracedLayers(TransformerStack):
     ) -> None:
         super().__init__(graph, description, builders)
         self.side = side
-        self._mixing: Mixing | None = None  # of the sublayer that is being added, if it is an attention
+        self._mixing: _Mixing | None = None  # of the sublayer that is being added, if it is an attention
         self.sizes: TransformerConfig = self.config.of_encoder if side == "encoder" else self.config
 
     def positions(self, ids: str) -> str:
@@ -72,13 +96,17 @@ class TracedLayers(TransformerStack):
 
     def output_logprobs(self, states: str) -> None:
         """Outputs the log-probability of each label: float32 [target]; states: [target, width]."""
-        graph = self.graph
-        labels = graph.input(TensorSpec(name="label_ids", dtype="int64", shape=("target",)))
-        logprobs = graph.node("LogSoftmax", self.builders.head(graph, states, self.projection), axis=-1)
-        last = graph.constant(np.array([-1]))
-        found = graph.node("GatherElements", logprobs, graph.node("Unsqueeze", labels, last), axis=-1)
-        graph.node("Squeeze", found, last, output="target_logprobs")
-        graph.output(TensorSpec(name="target_logprobs", dtype="float32", shape=("target",)))
+        graph, wanted = self.graph, self.graph.input(WANTS_LOGPROBS)
+        labels = graph.input(LABELS)
+        spec = TensorSpec(name="target_logprobs", dtype="float32", shape=("target",))
+
+        def logprobs() -> list[str]:
+            found = graph.node("LogSoftmax", self.builders.head(graph, states, self.projection), axis=-1)
+            last = graph.constant(np.array([-1]))
+            found = graph.node("GatherElements", found, graph.node("Unsqueeze", labels, last), axis=-1)
+            return [graph.node("Squeeze", found, last)]
+
+        graph.output_if(wanted, logprobs, [spec])
 
     def add_update(self, sublayer: Sublayer, stream: ResidualStream, norm: Norm | None) -> str:
         """Adds a sublayer as the stack does; for an attention, the contributions to its sum are outputs."""
@@ -88,16 +116,22 @@ class TracedLayers(TransformerStack):
             self._contributions(self._mixing, stream, total, norm if self.config.norm == "post" else None)
         return total
 
-    def _contributions(self, mixing: Mixing, stream: ResidualStream, total: str, norm: Norm | None) -> None:
-        graph = self.graph
-        nodes = ContributionNodes(graph, norm, is_centered=self.config.norm_kind != "rms")
+    def _contributions(self, mixing: _Mixing, stream: ResidualStream, total: str, norm: Norm | None) -> None:
+        nodes = ContributionNodes(self.graph, norm, is_centered=self.config.norm_kind != "rms")
         axes = _query_axis(self.side), "target" if mixing.title == "decoder" else "source"
-        found = (*nodes.of_positions(mixing, total), nodes.of_residual(stream.skip, total))
         shapes = (self.sizes.num_heads, *axes), axes, axes[:1]
-        for kind, value, shape in zip(("head_contribution", "contribution", "residual"), found, shapes, strict=True):
-            name = f"{mixing.title}_{kind}_{mixing.layer}"
-            graph.node("Identity", value, output=name)
-            graph.output(TensorSpec(name=name, dtype="float32", shape=shape))
+
+        def contributions() -> list[str]:
+            vectors = self._transformed(mixing.attention, mixing.value)
+            by_head, together = nodes.of_positions(mixing.weights, vectors, total)
+            return [by_head, together, nodes.of_residual(stream.skip, total)]
+
+        kinds = zip(("head_contribution", "contribution", "residual"), shapes, strict=True)
+        specs = [
+            TensorSpec(name=f"{mixing.title}_{kind}_{mixing.layer}", dtype="float32", shape=shape)
+            for kind, shape in kinds
+        ]
+        self.graph.output_if(wants_contributions(self.graph), contributions, specs)
 
     def self_attention(self, name: str, x: str, *, bias: str) -> str:
         """Adds self-attention; bias: of its scores, "" for none."""
@@ -125,7 +159,7 @@ class TracedLayers(TransformerStack):
         keys = "source" if attends_to_source else "target"
         weights = self._output(f"{title}_attention_{layer}", (_query_axis(side), keys), "Softmax", scores, axis=-1)
         self._value_norms(name, f"{title}_value_norm_{layer}", value, keys)
-        self._mixing = Mixing(title, layer, weights, self._transformed(name, value))
+        self._mixing = _Mixing(name, title, layer, weights, value)
         context = graph.node("Transpose", graph.node("MatMul", weights, value), perm=[1, 0, 2])
         merged = graph.node("Reshape", context, graph.constant(np.array([-1, self.sizes.attention_width])))
         return self.output(merged, name)
@@ -180,6 +214,13 @@ class TracedLayers(TransformerStack):
         queries = graph.node("Unsqueeze", keys, graph.constant(np.array([1])))
         max_distance = self.config.relative_max_distance
         return self.distance_bias("encoder", graph.node("Sub", keys, queries), (-max_distance, max_distance))
+
+
+def wants_contributions(graph: GraphBuilder) -> str:
+    """Returns the input that switches contributions on, declared at the first call."""
+    if WANTS_CONTRIBUTIONS not in graph.inputs:
+        graph.input(WANTS_CONTRIBUTIONS)
+    return WANTS_CONTRIBUTIONS.name
 
 
 def _query_axis(side: str) -> str:

@@ -180,7 +180,6 @@ def _result(model: LoadedModel, pair: ReadPair, options: AttentionOptions) -> Re
         pair.source.array,
         np.concatenate([[model.manifest.target.start_id], labels[:-1]]),
         labels=labels,
-        has_attention=bool(options.kinds),
         has_contributions=needs_contributions(options),
     )
     logprobs = np.array(trace.logprobs, np.float32)

@@ -23,7 +23,7 @@ from regard_service.bundle import (
     parse_shortlist,
 )
 from regard_service.engine.runtime.slots import Slots, SlotsShape
-from regard_service.engine.runtime.trace import ATTENTION_OUTPUT, CONTRIBUTION_OUTPUT, LOGPROBS, Trace, read_trace
+from regard_service.engine.runtime.trace import Trace, read_trace
 from regard_service.engine.runtime.word_list import WordList
 from regard_service.errors import NotReady
 
@@ -204,16 +204,14 @@ class Runner:
         target: Int64Array,
         *,
         labels: Int64Array | None = None,
-        has_attention: bool = True,
         has_contributions: bool = False,
     ) -> Trace:
-        """Runs the trace graph, and loads it before its first run. Only what is asked for is computed.
+        """Runs the trace graph, and loads it before its first run.
 
         Args:
             source: int64 [source] ids, or float32 [3, height, width] pixels.
             target: int64 [target] ids that the decoder reads: the start token, then the output without its last token.
             labels: int64 [target] ids whose log-probabilities to compute, the output; None computes none.
-            has_attention: whether to compute the attention and its norms; else they have 0 layers.
             has_contributions: whether to compute contributions, as far as the graph has them.
 
         Raises:
@@ -226,17 +224,16 @@ class Runner:
             if self._trace is None:
                 self._trace = self._session(self._bundle, spec)
         names = [output.name for output in spec.outputs]
-        if labels is None:
-            names = [name for name in names if name != LOGPROBS]
-        if not has_attention:
-            names = [name for name in names if not ATTENTION_OUTPUT.fullmatch(name)]
-        if not has_contributions:
-            names = [name for name in names if not CONTRIBUTION_OUTPUT.fullmatch(name)]
-        inputs = {"source_ids": source} if self._is_text else {"pixels": source[None]}
-        inputs["target_ids"] = target
-        if any(each.name == "label_ids" for each in spec.inputs):
-            inputs["label_ids"] = target if labels is None else labels
-        return read_trace(dict(zip(names, self._trace.run(names, inputs, _fetched_only()), strict=True)))
+        inputs: dict[str, Array] = {
+            **({"source_ids": source} if self._is_text else {"pixels": source[None]}),
+            "target_ids": target,
+            "label_ids": target if labels is None else labels,
+            "wants_logprobs": np.array(labels is not None),
+            "wants_contributions": np.array(has_contributions),
+        }
+        known = {each.name for each in spec.inputs}
+        values = self._trace.run(names, {name: value for name, value in inputs.items() if name in known})
+        return read_trace(dict(zip(names, values, strict=True)))
 
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: "StepBindings") -> StepOutput:
         """Runs one decoder position for the first `num_live` requests; updates the state in place."""
@@ -322,14 +319,6 @@ class StepBindings:
         if key not in self._bindings:
             self._bindings[key] = runner.bind(slots, num_live, num_candidates)
         return self._bindings[key]
-
-
-@cache
-def _fetched_only() -> onnxruntime.RunOptions:
-    """Options of a run that computes only what its fetched outputs need."""
-    options = onnxruntime.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return options
 
 
 @cache

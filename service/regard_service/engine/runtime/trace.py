@@ -1,6 +1,5 @@
 """What a trace graph computes: all attention of one pass over a source and a finished target."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,9 +7,6 @@ import numpy as np
 
 from regard.arrays import Array, Float32Array
 
-LOGPROBS = "target_logprobs"
-ATTENTION_OUTPUT = re.compile(r"(encoder|decoder|cross)_(attention|value_norm)_\d+")
-CONTRIBUTION_OUTPUT = re.compile(r"(encoder|decoder|cross)_(head_contribution|contribution|residual)_\d+")
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Trace:
 
 
 def read_trace(outputs: Mapping[str, Array]) -> Trace:
-    """Collects a trace graph's outputs, by name."""
+    """Collects a trace graph's outputs, by name. Those that were not asked for have no elements."""
 
     def layers(kind: str) -> Float32Array:
         count = sum(name.rpartition("_")[0] == kind for name in outputs)
@@ -67,8 +63,9 @@ def read_trace(outputs: Mapping[str, Array]) -> Trace:
     def contributions(title: str) -> Contributions | None:
         kinds = ("head_contribution", "contribution", "residual")
         by_head, together, residual = (layers(f"{title}_{kind}") for kind in kinds)
-        return Contributions(by_head, together, residual) if len(together) else None
+        return Contributions(by_head, together, residual) if together.size else None
 
+    logprobs = outputs.get("target_logprobs")
     return Trace(
         encoder_self=layers("encoder_attention"),
         decoder_self=layers("decoder_attention"),
@@ -76,7 +73,7 @@ def read_trace(outputs: Mapping[str, Array]) -> Trace:
         encoder_norms=layers("encoder_value_norm"),
         decoder_norms=layers("decoder_value_norm"),
         cross_norms=layers("cross_value_norm"),
-        logprobs=outputs.get(LOGPROBS),
+        logprobs=logprobs if logprobs is not None and logprobs.size else None,
         encoder_contributions=contributions("encoder"),
         decoder_contributions=contributions("decoder"),
         cross_contributions=contributions("cross"),
