@@ -95,7 +95,8 @@ class Target(Schema):
     """How the decoder starts and ends, and how its ids become text.
 
     Attributes:
-        tokenizer: a file of the `tokenizers` library.
+        tokenizer: a file of the `tokenizers` library, which decodes.
+        reading_tokenizer: the file that reads given targets; None: the source's, if it is `tokenizer` too, else none.
         start_id: the decoder's first input.
         forced_first_ids: the first token that a target language or style forces, by its name; "" stands for any.
         end_ids: tokens that end a hypothesis.
@@ -112,6 +113,7 @@ class Target(Schema):
     forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
     special_ids: tuple[TokenId, ...] = ()
     copies: bool = False
+    reading_tokenizer: str | None = None
 
     def forced_first_id(self, key: str) -> int | None:
         """Returns the token that starts every output for a target language or style, if the model forces one."""
@@ -246,8 +248,15 @@ class Manifest(Schema):
 
     @property
     def scores_targets(self) -> bool:
-        """Whether every variant's trace graph outputs the log-probabilities of given targets."""
-        return self._is_output_traced(LOGPROBS)
+        """Whether the model can score given targets: it reads them, and every variant has the graph for it."""
+        can_read = self.target_reading_tokenizer is not None and not self.target.copies
+        return can_read and self._is_output_traced(LOGPROBS)
+
+    @property
+    def target_reading_tokenizer(self) -> str | None:
+        """The file that reads given targets; None if the bundle has none."""
+        is_shared = isinstance(self.source, TextSource) and self.source.tokenizer == self.target.tokenizer
+        return self.target.reading_tokenizer or (self.target.tokenizer if is_shared else None)
 
     def has_contributions(self, side: Literal["encoder", "decoder", "cross"]) -> bool:
         """Whether every variant's trace graph outputs the contributions to an attention's sublayers."""
@@ -275,5 +284,7 @@ class Manifest(Schema):
         tokenizers = {self.target.tokenizer} | (
             {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
         )
+        if self.target.reading_tokenizer is not None:
+            tokenizers.add(self.target.reading_tokenizer)
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
         return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

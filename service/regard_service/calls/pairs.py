@@ -132,9 +132,10 @@ def _check(call: PairCall, model: LoadedModel) -> None:
     manifest = model.manifest
     if manifest.target.copies:
         reason = "it copies words of its sources, and a given target does not say which"
-    elif not manifest.scores_targets:
-        is_old = manifest.is_traced
-        reason = "its bundle is of an earlier exporter: export it again" if is_old else "its bundle has no trace graph"
+    elif not manifest.is_traced:
+        reason = "its bundle has no trace graph"
+    elif model.target_reader is None:
+        reason = "its bundle is of an earlier exporter; export it again"
     else:
         violations = Violations()
         check_attention(call.attention, manifest, violations)
@@ -156,8 +157,8 @@ async def _in_time(call: PairCall, work: Awaitable[T]) -> T:
 
 def _read(model: LoadedModel, target: str, language: str, pair: TextPair, field: str) -> ReadPair | list[FieldViolation]:
     """Reads a pair; returns the violations of both texts if there are any."""
-    reader, violations = model.reader, Violations()
-    if not isinstance(reader, SourceReader):
+    reader, target_reader, violations = model.reader, model.target_reader, Violations()
+    if not isinstance(reader, SourceReader) or target_reader is None:
         raise Unsupported(f"model {model.name!r} reads no text")
     source = given = None
     try:
@@ -167,7 +168,7 @@ def _read(model: LoadedModel, target: str, language: str, pair: TextPair, field:
     except InvalidInput as error:
         violations.found += error.violations
     try:
-        given = model.target_reader.read(pair.target, field=f"{field}.target", key=target)
+        given = target_reader.read(pair.target, field=f"{field}.target", key=target)
     except InvalidInput as error:
         violations.found += error.violations
     return violations.found if source is None or given is None else ReadPair(source, given)

@@ -53,7 +53,7 @@ def _described(manifest: Manifest) -> pb.Model:
         alignment_method=enums.ALIGNMENT_METHOD.number(default_method(manifest.attention)),
         value_norms=manifest.is_traced,
         contribution_kinds=[enums.ATTENTION_KIND.number(kind) for kind in contribution_kinds(manifest)],
-        scores_pairs=manifest.task == "translation" and manifest.scores_targets and not manifest.target.copies,
+        scores_pairs=manifest.task == "translation" and manifest.scores_targets,
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant
@@ -33,6 +32,7 @@ class LoadedModel:
     manifest: Manifest
     runner: Runner
     writer: TargetWriter
+    target_reader: TargetReader | None
     reader: SourceReader | ImageReader
     folder: Path
     size_bytes: int
@@ -42,12 +42,6 @@ class LoadedModel:
     def name(self) -> str:
         """The manifest's name."""
         return self.manifest.name
-
-    @cached_property
-    def target_reader(self) -> TargetReader:
-        """What reads given targets."""
-        manifest = self.manifest
-        return TargetReader(manifest.target, self.writer.tokenizer, manifest.max_target_tokens)
 
     @property
     def provider(self) -> Provider:
@@ -108,16 +102,27 @@ class ModelLoader:
             variant, provider = self._choose(bundle)
             runner = open_runner(bundle, variant, provider, num_cores=self.num_cores)
             writer, reader = self._open_tokenizers(bundle)
+            target_reader = self._open_target_reader(bundle, writer)
             warm_up(runner, reader)
         except BundleError as error:
             raise LoadFailed(entry.name, tuple(error.reasons)) from error
         except (NotReady, WarmUpError, OSError) as error:
             raise LoadFailed(entry.name, (str(error),)) from error
-        return LoadedModel(bundle.manifest, runner, writer, reader, entry.folder, size_bytes, time.monotonic() - begin)
+        load_s = time.monotonic() - begin
+        return LoadedModel(bundle.manifest, runner, writer, target_reader, reader, entry.folder, size_bytes, load_s)
 
     def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
         try:
             return TargetWriter(bundle), self._open_reader(bundle)
+        except Exception as error:  # the tokenizers library raises plain Exception
+            raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
+
+    def _open_target_reader(self, bundle: Bundle, writer: TargetWriter) -> TargetReader | None:
+        """Returns what reads given targets; None for models that cannot score them."""
+        if not bundle.manifest.scores_targets:
+            return None
+        try:
+            return TargetReader(bundle, writer)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
 

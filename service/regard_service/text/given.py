@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from regard.arrays import Float32Array, Int64Array
-from regard_service.bundle import Target
+from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.reading import NOTHING_TO_READ, ends_after_accents
-from regard_service.text.tokenizer import unknown_id, without_leading_space
-from regard_service.text.writing import TargetText
+from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.writing import TargetText, TargetWriter
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,18 @@ class TargetReader:
     """Turns target texts into the decoder's ids.
 
     Args:
-        max_tokens: the most that a target may have, special tokens included.
+        writer: names the special tokens; its tokenizer is shared, if it reads too.
     """
 
-    def __init__(self, target: Target, tokenizer: Tokenizer, max_tokens: int) -> None:
-        self._target = target
-        self._tokenizer = tokenizer
-        self._unknown_id = unknown_id(tokenizer)
-        self._max_tokens = max_tokens
+    def __init__(self, bundle: Bundle, writer: TargetWriter) -> None:
+        manifest, file = bundle.manifest, bundle.manifest.target_reading_tokenizer
+        if file is None:
+            raise ValueError(f"model {manifest.name!r} has no tokenizer that reads given targets")
+        self._target = manifest.target
+        self._tokenizer = writer.tokenizer if file == manifest.target.tokenizer else load_tokenizer(bundle, file)
+        self._unknown_id = unknown_id(self._tokenizer)
+        self._max_tokens = manifest.max_target_tokens
+        self._writer = writer
 
     def read(self, text: str, *, field: str, key: str) -> GivenTarget:
         """Tokenizes one text.
@@ -78,4 +81,4 @@ class TargetReader:
         return GivenTarget(text, (*forced, *pieces, self._special(self._target.end_ids[0])), len(forced))
 
     def _special(self, token_id: int) -> Token:
-        return Token(token_id, self._tokenizer.id_to_token(token_id) or "", None, is_special=True)
+        return Token(token_id, self._writer.piece(token_id), None, is_special=True)
