@@ -10,6 +10,7 @@ from regard.names import (
     Format,
     MapEncoding,
     Priority,
+    Symmetrization,
     Truncation,
     Unit,
     Weighting,
@@ -118,12 +119,13 @@ class PairOptions(AttentionOptions, total=False):
 
 
 class AlignOptions(PairOptions, total=False):
-    """Options of alignments: also the name of a model of the other direction, whose links are symmetrized with these.
+    """Options of alignments: also the name of a model of the other direction, and how its links are joined with these.
 
     `words` is True unless it is set; `attention` names maps beside the alignment.
     """
 
     reverse_model: str | None
+    symmetrization: Symmetrization | None
 
 
 class DocumentOptions(GenerationOptions, total=False):

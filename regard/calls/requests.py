@@ -81,14 +81,15 @@ def score(pairs: Sequence[Any], to: str, options: PairOptions) -> pb.ScoreReques
 
 def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignRequest:
     """The request of Align; the alignment is among its maps."""
-    others: dict[str, Any] = {name: value for name, value in options.items() if name != "reverse_model"}
+    own = {name: options.get(name) for name in ("reverse_model", "symmetrization")}
+    others: dict[str, Any] = {name: value for name, value in options.items() if name not in own}
     kinds = others.get("attention") or ()
     others["attention"] = ["alignment", *([kinds] if isinstance(kinds, str) else () if kinds is True else kinds)]
     if others.get("words") is None:
         others["words"] = True
     others["attention"] = list(dict.fromkeys(others["attention"]))
     request = with_options(pb.AlignRequest(), others)
-    return _set_checked(_with_pairs(request, pairs), target_language=to, reverse_model=options.get("reverse_model"))
+    return _set_checked(_with_pairs(request, pairs), target_language=to, **own)
 
 
 def _with_pairs(request: RequestT, pairs: Sequence[Any]) -> RequestT:

@@ -30,6 +30,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Symmetrization:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SymmetrizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Symmetrization.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYMMETRIZATION_UNSPECIFIED: _Symmetrization.ValueType  # 0
+    """grow-diag-final-and."""
+    SYMMETRIZATION_GROW_DIAG_FINAL_AND: _Symmetrization.ValueType  # 1
+    """Links of both directions, those of one beside them, and those whose units have none (Koehn et al. 2003). The most
+    links of the three.
+    """
+    SYMMETRIZATION_GROW_DIAG: _Symmetrization.ValueType  # 2
+    """Links of both directions, and those of one beside them."""
+    SYMMETRIZATION_INTERSECTION: _Symmetrization.ValueType  # 3
+    """Links of both directions only: the most precise."""
+
+class Symmetrization(_Symmetrization, metaclass=_SymmetrizationEnumTypeWrapper):
+    """How the links of two directions are joined."""
+
+SYMMETRIZATION_UNSPECIFIED: Symmetrization.ValueType  # 0
+"""grow-diag-final-and."""
+SYMMETRIZATION_GROW_DIAG_FINAL_AND: Symmetrization.ValueType  # 1
+"""Links of both directions, those of one beside them, and those whose units have none (Koehn et al. 2003). The most
+links of the three.
+"""
+SYMMETRIZATION_GROW_DIAG: Symmetrization.ValueType  # 2
+"""Links of both directions, and those of one beside them."""
+SYMMETRIZATION_INTERSECTION: Symmetrization.ValueType  # 3
+"""Links of both directions only: the most precise."""
+Global___Symmetrization: _TypeAlias = Symmetrization  # noqa: Y015
+
 class _EarlyStopping:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1186,6 +1218,7 @@ class AlignRequest(_message.Message):
     SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
     TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
     REVERSE_MODEL_FIELD_NUMBER: _builtins.int
+    SYMMETRIZATION_FIELD_NUMBER: _builtins.int
     ATTENTION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
@@ -1195,10 +1228,12 @@ class AlignRequest(_message.Message):
     target_language: _builtins.str
     """Language of the targets, as in ScoreRequest."""
     reverse_model: _builtins.str
-    """Name of a model of the other direction, which scores sources for their targets. The links are then those of both
-    directions, each the strongest unit of every unit, symmetrized by grow-diag-final-and (Koehn et al. 2003). Unset or
-    empty: one model aligns, and `Hypothesis.links` says how.
+    """Name of a model of the other direction, which reads targets and scores sources. The links are then made of both
+    directions', each of which links every unit with its strongest. Unset or empty: one model aligns, and
+    `Hypothesis.links` says how.
     """
+    symmetrization: Global___Symmetrization.ValueType
+    """How links of both directions are joined. Unspecified: grow-diag-final-and. No effect without `reverse_model`."""
     priority: Global___Priority.ValueType
     """How urgent the call is. Unspecified: interactive."""
     @_builtins.property
@@ -1207,8 +1242,8 @@ class AlignRequest(_message.Message):
 
     @_builtins.property
     def attention(self) -> Global___AttentionConfig:
-        """How to align: layers, heads, the step, the weighting. Other kinds of map are returned beside the alignment.
-        `granularity` unspecified: words.
+        """How to align: layers, heads, the step, the weighting, for both models. Other kinds of map are returned beside the
+        alignment. `granularity` unspecified: words.
         """
 
     def __init__(
@@ -1219,12 +1254,13 @@ class AlignRequest(_message.Message):
         source_language: _builtins.str | None = ...,
         target_language: _builtins.str = ...,
         reverse_model: _builtins.str | None = ...,
+        symmetrization: Global___Symmetrization.ValueType = ...,
         attention: Global___AttentionConfig | None = ...,
         priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reverse_model", b"_reverse_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "reverse_model", b"reverse_model", "source_language", b"source_language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reverse_model", b"_reverse_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "pairs", b"pairs", "priority", b"priority", "reverse_model", b"reverse_model", "source_language", b"source_language", "target_language", b"target_language"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reverse_model", b"_reverse_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "pairs", b"pairs", "priority", b"priority", "reverse_model", b"reverse_model", "source_language", b"source_language", "symmetrization", b"symmetrization", "target_language", b"target_language"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015

@@ -70,7 +70,7 @@ class PairScorer:
             backward = await self.score(swapped)
         except InvalidInput as error:
             raise error.renamed(_of_other_direction) from error
-        return [symmetrized(*both) for both in zip(forward, backward, strict=True)]
+        return [symmetrized(*both, call.symmetrization) for both in zip(forward, backward, strict=True)]
 
     def _reversed(self, call: PairCall) -> PairCall:
         """Returns the call of the other direction. Raises ModelNotFound if the reverse model has not that direction."""
@@ -82,7 +82,7 @@ class PairScorer:
             pairs=tuple(TextPair(pair.target, pair.source) for pair in call.pairs),
             source_language=target,
             target_language=call.source_language or language or (sources[0] if len(sources) == 1 else ""),
-            attention=AttentionOptions(kinds=("alignment",), granularity=call.attention.granularity),
+            attention=replace(call.attention, kinds=("alignment",)),
         )
         reverse, *_ = self._planner.translator(swapped)
         _check(swapped, reverse)

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from regard_service.calls.inputs import special_units
+from regard_service.domain.calls import Symmetrization
 from regard_service.domain.results import Link, Result, Source, Span, Token, Word
-from regard_service.maps.links import grow_diag_final_and, hard_links
+from regard_service.maps.links import hard_links, joined_links
 
 _Units = Sequence[Token] | Sequence[Word]
 
 
-def symmetrized(forward: Result, backward: Result) -> Result:
+def symmetrized(forward: Result, backward: Result, method: Symmetrization) -> Result:
     """Returns the result of the first model, with the links of both.
 
     Args:
@@ -26,7 +27,7 @@ def symmetrized(forward: Result, backward: Result) -> Result:
         for source in _overlapping(written[link.target], own_sources)
         for target in _overlapping(read[link.source], own_targets)
     }
-    links = grow_diag_final_and({(link.source, link.target) for link in _strongest(forward)}, of_backward)
+    links = joined_links({(link.source, link.target) for link in _strongest(forward)}, of_backward, method)
     ordered = sorted(links, key=lambda link: (link[1], link[0]))
     best = replace(forward.hypotheses[0], links=tuple(Link(*link) for link in ordered))
     return replace(forward, hypotheses=(best,))

@@ -28,7 +28,13 @@ def read_align(request: pb.AlignRequest, reader: RequestReader, time_remaining: 
         attention = replace(attention, kinds=("alignment", *attention.kinds))
     if request.attention.granularity == pb.GRANULARITY_UNSPECIFIED:
         attention = replace(attention, granularity="word")
-    call = replace(call, attention=attention, reverse_model=checks.name("reverse_model", request.reverse_model))
+    call = replace(
+        call,
+        attention=attention,
+        reverse_model=checks.name("reverse_model", request.reverse_model),
+        symmetrization=checks.enum("symmetrization", enums.SYMMETRIZATION, request.symmetrization)
+        or "grow_diag_final_and",
+    )
     checks.raise_if_any()
     return call
 

@@ -12,6 +12,7 @@ Granularity = names.Granularity
 Format = names.Format
 MapEncoding = names.MapEncoding
 Truncation = Literal["reject", "truncate", "split"]
+Symmetrization = names.Symmetrization
 Unit = names.Unit
 Weighting = names.Weighting
 
@@ -121,12 +122,14 @@ class PairCall(Call):
 
     Attributes:
         reverse_model: for alignments, the name of a model of the other direction; "" stands for none.
+        symmetrization: how links of both directions are joined.
     """
 
     pairs: tuple[TextPair, ...] = ()
     source_language: str = ""
     target_language: str = ""
     reverse_model: str = ""
+    symmetrization: Symmetrization = "grow_diag_final_and"
 
 
 @dataclass(frozen=True)
