@@ -11,6 +11,7 @@ Granularity = Literal["token", "word"]
 MapEncoding = Literal["float32", "float16", "uint8"]
 ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
 Priority = Literal["interactive", "bulk"]
+Symmetrization = Literal["grow_diag_final_and", "grow_diag", "intersection"]
 Task = Literal["translation", "summarization", "captioning"]
 Truncation = Literal["reject", "truncate", "split_and_join"]
 Unit = Literal["sentence", "passage", "whole"]
@@ -27,4 +28,4 @@ WarningReason = Literal[
     "document",
     "other_language",
 ]
-Weighting = Literal["attention", "value_norm"]
+Weighting = Literal["attention", "value_norm", "contribution"]

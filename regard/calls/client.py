@@ -12,7 +12,16 @@ from google.protobuf.message import Message
 from regard.calls import requests
 from regard.calls.channel import DRAINING_PAUSES_S, Metadata, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
-from regard.calls.options import CallOptions, DocumentOptions, TextOptions, Texts, TranslateOptions
+from regard.calls.options import (
+    AlignOptions,
+    CallOptions,
+    DocumentOptions,
+    PairOptions,
+    Pairs,
+    TextOptions,
+    Texts,
+    TranslateOptions,
+)
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
 from regard.errors import BadResponse, Unavailable
 from regard.errors.statuses import translated_errors
@@ -195,6 +204,41 @@ class Client:
         file = read_image(image)
         request = requests.stream_caption(file, options)
         return self._stream(self._attention.StreamCaption, request, options.get("timeout"), file)
+
+    @overload
+    def score(self, pairs: tuple[str, str], to: str = "", **options: Unpack[PairOptions]) -> Result: ...
+    @overload
+    def score(self, pairs: Pairs, to: str = "", **options: Unpack[PairOptions]) -> list[Result]: ...
+    def score(
+        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[PairOptions]
+    ) -> Result | list[Result]:
+        """Scores one given pair of a source and a target, or several: the log-probability of each target token.
+
+        Args:
+            pairs: a tuple (source, target), or several in a list.
+            to: language of the targets, such as "de"; "" if the model has only one.
+            options: model, source language, attention maps, priority and timeout.
+        """
+        is_single, many = requests.as_pairs(pairs)
+        request = requests.score(many, to, options)
+        response = self._call(self._attention.Score, request, options.get("timeout"))
+        return read_results(response.results, is_single)
+
+    @overload
+    def align(self, pairs: tuple[str, str], to: str = "", **options: Unpack[AlignOptions]) -> Result: ...
+    @overload
+    def align(self, pairs: Pairs, to: str = "", **options: Unpack[AlignOptions]) -> list[Result]: ...
+    def align(
+        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[AlignOptions]
+    ) -> Result | list[Result]:
+        """Aligns the words of one given pair, or of several; arguments are those of `score`, and `reverse_model`.
+
+        The result's `best.links` and `best.pharaoh` are the links, `alignment` the map.
+        """
+        is_single, many = requests.as_pairs(pairs)
+        request = requests.align(many, to, options)
+        response = self._call(self._attention.Align, request, options.get("timeout"))
+        return read_results(response.results, is_single)
 
     def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
         """The server's models for one task, or all of them, including models that failed to load."""

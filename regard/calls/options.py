@@ -10,6 +10,7 @@ from regard.names import (
     Format,
     MapEncoding,
     Priority,
+    Symmetrization,
     Truncation,
     Unit,
     Weighting,
@@ -19,6 +20,10 @@ Texts = list[str] | tuple[str, ...] | Iterator[str] | KeysView[str] | ValuesView
 """Several texts. Any other iterable works too, such as a column of a table; but its type may not be `Iterable[str]`,
 which a single text has as well.
 """
+
+
+Pairs = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Iterator[tuple[str, str]]
+"""Several pairs of a source and a target; any other iterable of them works too."""
 
 
 class GenerationOptions(TypedDict, total=False):
@@ -98,6 +103,29 @@ class TranslateOptions(TextOptions, total=False):
     raw: bool
     protected_patterns: Sequence[str] | None
     protected_spans: Sequence[tuple[int, int, int]] | None
+
+
+class PairOptions(AttentionOptions, total=False):
+    """Options of calls that score or align given pairs.
+
+    `model` is a name ("everyday", or "everyday@2"); `source_language` None leaves it to the model; `priority` is the
+    call's urgency, `timeout` the call's limit in seconds: None is the client's, `math.inf` none.
+    """
+
+    model: str | None
+    source_language: str | None
+    priority: Priority | None
+    timeout: float | None
+
+
+class AlignOptions(PairOptions, total=False):
+    """Options of alignments: also the name of a model of the other direction, and how its links are joined with these.
+
+    `words` is True unless it is set; `attention` names maps beside the alignment.
+    """
+
+    reverse_model: str | None
+    symmetrization: Symmetrization | None
 
 
 class DocumentOptions(GenerationOptions, total=False):

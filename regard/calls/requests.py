@@ -7,7 +7,14 @@ from typing import Any, TypeVar
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from regard.calls.options import CallOptions, GenerationOptions, TextOptions, TranslateOptions
+from regard.calls.options import (
+    AlignOptions,
+    CallOptions,
+    GenerationOptions,
+    PairOptions,
+    TextOptions,
+    TranslateOptions,
+)
 from regard.errors import FieldViolation, InvalidArgument
 from regard.errors.names import check_names
 from regard.names import Task
@@ -64,6 +71,47 @@ def caption(images: Sequence[bytes], options: CallOptions) -> pb.CaptionRequest:
 def stream_caption(image: bytes, options: CallOptions) -> pb.StreamCaptionRequest:
     """The request of StreamCaption."""
     return _set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
+
+
+def score(pairs: Sequence[Any], to: str, options: PairOptions) -> pb.ScoreRequest:
+    """The request of Score."""
+    request = with_options(pb.ScoreRequest(), options)
+    return _set_checked(_with_pairs(request, pairs), target_language=to)
+
+
+def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignRequest:
+    """The request of Align; the alignment is among its maps."""
+    own = {name: options.get(name) for name in ("reverse_model", "symmetrization")}
+    others: dict[str, Any] = {name: value for name, value in options.items() if name not in own}
+    kinds = others.get("attention") or ()
+    others["attention"] = ["alignment", *([kinds] if isinstance(kinds, str) else () if kinds is True else kinds)]
+    if others.get("words") is None:
+        others["words"] = True
+    others["attention"] = list(dict.fromkeys(others["attention"]))
+    request = with_options(pb.AlignRequest(), others)
+    return _set_checked(_with_pairs(request, pairs), target_language=to, **own)
+
+
+def _with_pairs(request: RequestT, pairs: Sequence[Any]) -> RequestT:
+    """Adds the pairs. Raises InvalidArgument for each that is no pair of texts."""
+    target: Any = request
+    violations: list[FieldViolation] = []
+    for index, pair in enumerate(pairs):
+        added = target.pairs.add()
+        if isinstance(pair, str | bytes) or not isinstance(pair, Sequence) or len(pair) != 2:
+            violations.append(FieldViolation(f"pairs[{index}]", "must be two texts, the source and the target"))
+        else:
+            violations += _set_fields(added, {"source": pair[0], "target": pair[1]}, f"pairs[{index}].")
+    return _checked(request, violations)
+
+
+def as_pairs(pairs: object) -> tuple[bool, list[Any]]:
+    """Whether the caller passed a single pair of texts, a tuple, and the pairs as a list."""
+    if isinstance(pairs, tuple) and len(pairs) == 2 and all(isinstance(text, str) for text in pairs):
+        return True, [pairs]
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise TypeError(f"pairs must be a pair of texts or several; they are of type {type(pairs).__name__}")
+    return False, list(pairs)
 
 
 def list_models(task: Task | None) -> pb.ListModelsRequest:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "translate": ("regard.cli.tasks:translate", "Translate texts."),
     "summarize": ("regard.cli.tasks:summarize", "Summarize a text."),
     "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
+    "align": ("regard.cli.align:align", "Align the words of a text and its translation."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),
     "token": ("regard.cli.token:token", "Make a token for a caller."),

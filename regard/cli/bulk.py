@@ -33,8 +33,8 @@ _MAX_READ_AHEAD = 64  # lines of standard input
 _MAX_RETRIES = 100
 _MAX_PAUSE_S = 10.0
 
-ReadLine: TypeAlias = Callable[[bytes], str]
-CallOne: TypeAlias = Callable[[AsyncClient, str], Awaitable[Result]]
+ReadLine: TypeAlias = Callable[[bytes], T]
+CallOne: TypeAlias = Callable[[AsyncClient, T], Awaitable[Result]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Outcome:
     value: Result | RegardError
 
 
-def run(address: Address, read: ReadLine, call: CallOne, flags: Flags) -> int:
+def run(address: Address, read: ReadLine[T], call: CallOne[T], flags: Flags) -> int:
     """Runs every line of standard input and prints its outcome; returns how many failed.
 
     Args:
@@ -63,7 +63,7 @@ def run(address: Address, read: ReadLine, call: CallOne, flags: Flags) -> int:
     return asyncio.run(_run(address, read, call, flags))
 
 
-async def _run(address: Address, read: ReadLine, call: CallOne, flags: Flags) -> int:
+async def _run(address: Address, read: ReadLine[T], call: CallOne[T], flags: Flags) -> int:
     stdin = _duplicate_stdin()
     num_failed = 0
     async with address.async_client() as client, aclosing(read_lines(stdin)) as lines:
@@ -85,7 +85,7 @@ async def _run(address: Address, read: ReadLine, call: CallOne, flags: Flags) ->
 
 
 async def _result_or_error(
-    line: bytes, read: ReadLine, call: Callable[[str], Awaitable[Result]]
+    line: bytes, read: ReadLine[T], call: Callable[[T], Awaitable[Result]]
 ) -> Result | RegardError:
     try:
         item = read(line)

@@ -1,8 +1,8 @@
 """The flags that translate, summarize and caption share."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,11 +131,12 @@ SERVER_OPTIONS = (
     click.option("-v", "--verbose", is_flag=True, help="Print on standard error which server answers."),
 )
 
+_STREAM_OPTION = click.option("--stream", is_flag=True, help="Print the output while the model generates it.")
 _OUTPUT_OPTIONS = (
     click.option("--model", metavar="NAME", help='Model to use, such as "everyday" or "everyday@2".'),
     click.option("--json", is_flag=True, help="Print results as JSON: several as an array, with '-' one per line."),
     click.option("--jsonl", is_flag=True, help="With '-': read and print one JSON object per line."),
-    click.option("--stream", is_flag=True, help="Print the output while the model generates it."),
+    _STREAM_OPTION,
     click.option(
         "--concurrency",
         type=click.IntRange(1, 1024),
@@ -224,15 +225,27 @@ def segment_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the flags, and passes them to the command as its first argument."""
+    return _with_flags(command, (*_OUTPUT_OPTIONS, *_ATTENTION_OPTIONS, *_SEARCH_OPTIONS, *SERVER_OPTIONS))
+
+
+def pair_options(command: Callable[..., None]) -> Callable[..., None]:
+    """As `shared_options`, without the flags of a search and of streams: a given pair has neither."""
+    options = [option for option in _OUTPUT_OPTIONS if option is not _STREAM_OPTION]
+    return _with_flags(command, (*options, *_ATTENTION_OPTIONS, *SERVER_OPTIONS))
+
+
+def _with_flags(command: Callable[..., None], options: Sequence[Callable[[Any], Any]]) -> Callable[..., None]:
     names = {field.name for field in fields(Flags)}
+    unset: dict[str, Any] = {field.name: None for field in fields(Flags) if field.default is MISSING}
+    unset |= {"stream": False, "whole_vocabulary": False}
 
     @functools.wraps(command)
     def with_flags(**given: Any) -> None:
         own = {name: value for name, value in given.items() if name not in names}
-        flags = Flags(**{name: value for name, value in given.items() if name in names})
+        flags = Flags(**(unset | {name: value for name, value in given.items() if name in names}))
         command(flags, **own)
 
     wrapped: Callable[..., None] = with_flags
-    for option in reversed((*_OUTPUT_OPTIONS, *_ATTENTION_OPTIONS, *_SEARCH_OPTIONS, *SERVER_OPTIONS)):
+    for option in reversed(options):
         wrapped = cast(Callable[..., None], option(wrapped))
     return wrapped

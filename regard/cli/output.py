@@ -42,7 +42,7 @@ def print_text(result: Result, flags: Flags) -> None:
     for hypothesis in result.hypotheses:
         score = f"{hypothesis.score:.3f}\t" if len(result.hypotheses) > 1 else ""
         click.echo(score + escape(hypothesis.text))
-    _print_grid(result, flags)
+    print_grid(result, flags)
     _warn(result)
 
 
@@ -67,7 +67,7 @@ def print_stream(events: Iterator[Event], flags: Flags) -> Result:
     """Prints events as they arrive, as text or one JSON object each, and returns the finished result."""
     result = print_events(events, flags, escape, _console())
     if not flags.json:
-        _print_grid(result, flags)
+        print_grid(result, flags)
         _warn(result)
     return result
 
@@ -83,7 +83,8 @@ def escape(text: str) -> str:
     return printable(text) if sys.stdout.isatty() else text
 
 
-def _print_grid(result: Result, flags: Flags) -> None:
+def print_grid(result: Result, flags: Flags) -> None:
+    """Draws the alignment, with --attention."""
     if not flags.attention:
         return
     from regard.terminal import print_alignment, print_regions

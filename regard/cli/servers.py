@@ -49,16 +49,14 @@ class Address:
 
 
 @contextmanager
-def open_server(
-    named: str | None, tls_ca: Path | None, is_verbose: bool, model: str | None = None
-) -> Iterator[Address]:
+def open_server(named: str | None, tls_ca: Path | None, is_verbose: bool, *models: str | None) -> Iterator[Address]:
     """Yields the server to call; starts one if none is running, and stops it afterwards.
 
     Args:
         named: the server that the user names; used without a probe, with the token of the environment.
         tls_ca: see `Address`; only for a named server.
         is_verbose: prints on standard error which server it is.
-        model: the only model that the command calls, if known: an embedded server loads no other.
+        models: those that the command calls, if all are known, without None: an embedded server loads no other.
     """
     if tls_ca is not None and not named:
         raise click.UsageError("--tls-ca needs --server.")
@@ -70,7 +68,8 @@ def open_server(
         return
     from regard.embedded.server import EmbeddedServer, ModelChoice
 
-    with EmbeddedServer(ModelChoice([model.partition("@")[0]] if model else ()), is_verbose) as target:
+    names = [model.partition("@")[0] for model in models if model]
+    with EmbeddedServer(ModelChoice(names if len(names) == len(models) else ()), is_verbose) as target:
         if is_verbose:
             click.echo(f"regard: no healthy server on {DEFAULT_SERVER}; asking an embedded one, {target}", err=True)
         yield Address(target)

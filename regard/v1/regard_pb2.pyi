@@ -30,6 +30,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Symmetrization:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SymmetrizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Symmetrization.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYMMETRIZATION_UNSPECIFIED: _Symmetrization.ValueType  # 0
+    """grow-diag-final-and."""
+    SYMMETRIZATION_GROW_DIAG_FINAL_AND: _Symmetrization.ValueType  # 1
+    """Links of both directions, those of one beside them, and those whose units have none (Koehn et al. 2003). The most
+    links of the three.
+    """
+    SYMMETRIZATION_GROW_DIAG: _Symmetrization.ValueType  # 2
+    """Links of both directions, and those of one beside them."""
+    SYMMETRIZATION_INTERSECTION: _Symmetrization.ValueType  # 3
+    """Links of both directions only: the most precise."""
+
+class Symmetrization(_Symmetrization, metaclass=_SymmetrizationEnumTypeWrapper):
+    """How the links of two directions are joined."""
+
+SYMMETRIZATION_UNSPECIFIED: Symmetrization.ValueType  # 0
+"""grow-diag-final-and."""
+SYMMETRIZATION_GROW_DIAG_FINAL_AND: Symmetrization.ValueType  # 1
+"""Links of both directions, those of one beside them, and those whose units have none (Koehn et al. 2003). The most
+links of the three.
+"""
+SYMMETRIZATION_GROW_DIAG: Symmetrization.ValueType  # 2
+"""Links of both directions, and those of one beside them."""
+SYMMETRIZATION_INTERSECTION: Symmetrization.ValueType  # 3
+"""Links of both directions only: the most precise."""
+Global___Symmetrization: _TypeAlias = Symmetrization  # noqa: Y015
+
 class _EarlyStopping:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -324,6 +356,12 @@ class _WeightingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Weighting.V
     """The attention weight times the norm of the transformed value it weighs (Kobayashi et al. 2020), each row then
     divided by its sum. Needs `value_norms` of the model.
     """
+    WEIGHTING_CONTRIBUTION: _Weighting.ValueType  # 35
+    """How much of the attention sublayer's output the position explains: max(0, |y| - |y - T|), with T the vector that it
+    adds to the output y (Ferrando et al. 2022), each row then divided by its sum. A rollout follows these through all
+    layers, residuals included. An alignment for which `heads` is empty takes the vectors of all heads together, of
+    `layers` or of the layers of the model's `alignment_heads`. Needs `contributions` of the model.
+    """
 
 class Weighting(_Weighting, metaclass=_WeightingEnumTypeWrapper):
     """What a weight of a map is."""
@@ -335,6 +373,12 @@ WEIGHTING_ATTENTION: Weighting.ValueType  # 1
 WEIGHTING_VALUE_NORM: Weighting.ValueType  # 2
 """The attention weight times the norm of the transformed value it weighs (Kobayashi et al. 2020), each row then
 divided by its sum. Needs `value_norms` of the model.
+"""
+WEIGHTING_CONTRIBUTION: Weighting.ValueType  # 35
+"""How much of the attention sublayer's output the position explains: max(0, |y| - |y - T|), with T the vector that it
+adds to the output y (Ferrando et al. 2022), each row then divided by its sum. A rollout follows these through all
+layers, residuals included. An alignment for which `heads` is empty takes the vectors of all heads together, of
+`layers` or of the layers of the model's `alignment_heads`. Needs `contributions` of the model.
 """
 Global___Weighting: _TypeAlias = Weighting  # noqa: Y015
 
@@ -1059,6 +1103,207 @@ class StreamCaptionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamCaptionResponse: _TypeAlias = StreamCaptionResponse  # noqa: Y015
+
+@_typing.final
+class TextPair(_message.Message):
+    """A source and a translation of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source. Holds at least one character that is not white space; at most the tokens that the model takes."""
+    target: _builtins.str
+    """The target. Holds at least one character that is not white space; at most the tokens that the model writes."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextPair: _TypeAlias = TextPair  # noqa: Y015
+
+@_typing.final
+class ScoreRequest(_message.Message):
+    """Pairs to score. Each text is one sequence as it stands, as with TextOptions.raw: nothing is cut, copied or normalized."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as in TranslateRequest. Unset or empty: the default model for the languages."""
+    source_language: _builtins.str
+    """Language of the sources, as BCP 47 code. Unset or empty: the model's only source language, or, for a model of
+    several, whatever it takes the text for.
+    """
+    target_language: _builtins.str
+    """Language of the targets, as BCP 47 code. Empty: the model's only target language."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextPair]:
+        """The pairs. At least 1, at most the server's limit (by default 128)."""
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """Which attention maps to return. Unset: none. The maps of a pair are those of the decoder that reads the target."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        pairs: _abc.Iterable[Global___TextPair] | None = ...,
+        source_language: _builtins.str | None = ...,
+        target_language: _builtins.str = ...,
+        attention: Global___AttentionConfig | None = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "source_language", b"source_language"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "pairs", b"pairs", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__source_language: _TypeAlias = _typing.Literal["source_language"]  # noqa: Y015
+    _WhichOneofArgType__source_language: _TypeAlias = _typing.Literal["_source_language", b"_source_language"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_language) -> _WhichOneofReturnType__source_language | None: ...
+
+Global___ScoreRequest: _TypeAlias = ScoreRequest  # noqa: Y015
+
+@_typing.final
+class ScoreResponse(_message.Message):
+    """Scores of pairs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Result]:
+        """One result a pair, in the order of the request. Its one hypothesis is the target as it was sent, with its end token:
+        `tokens` have their log-probabilities over the whole vocabulary, and `score` is their sum.
+        """
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Result] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreResponse: _TypeAlias = ScoreResponse  # noqa: Y015
+
+@_typing.final
+class AlignRequest(_message.Message):
+    """Pairs to align. Each text is one sequence as it stands, as in ScoreRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    REVERSE_MODEL_FIELD_NUMBER: _builtins.int
+    SYMMETRIZATION_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as in ScoreRequest."""
+    source_language: _builtins.str
+    """Language of the sources, as in ScoreRequest."""
+    target_language: _builtins.str
+    """Language of the targets, as in ScoreRequest."""
+    reverse_model: _builtins.str
+    """Name of a model of the other direction, which reads targets and scores sources. The links are then made of both
+    directions', each of which links every unit with its strongest. Unset or empty: one model aligns, and
+    `Hypothesis.links` says how.
+    """
+    symmetrization: Global___Symmetrization.ValueType
+    """How links of both directions are joined. Unspecified: grow-diag-final-and. No effect without `reverse_model`."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextPair]:
+        """The pairs, as in ScoreRequest."""
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """How to align: layers, heads, the step, the weighting, for both models. Other kinds of map are returned beside the
+        alignment. `granularity` unspecified: words.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        pairs: _abc.Iterable[Global___TextPair] | None = ...,
+        source_language: _builtins.str | None = ...,
+        target_language: _builtins.str = ...,
+        reverse_model: _builtins.str | None = ...,
+        symmetrization: Global___Symmetrization.ValueType = ...,
+        attention: Global___AttentionConfig | None = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reverse_model", b"_reverse_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "reverse_model", b"reverse_model", "source_language", b"source_language"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_reverse_model", b"_reverse_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "pairs", b"pairs", "priority", b"priority", "reverse_model", b"reverse_model", "source_language", b"source_language", "symmetrization", b"symmetrization", "target_language", b"target_language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__reverse_model: _TypeAlias = _typing.Literal["reverse_model"]  # noqa: Y015
+    _WhichOneofArgType__reverse_model: _TypeAlias = _typing.Literal["_reverse_model", b"_reverse_model"]  # noqa: Y015
+    _WhichOneofReturnType__source_language: _TypeAlias = _typing.Literal["source_language"]  # noqa: Y015
+    _WhichOneofArgType__source_language: _TypeAlias = _typing.Literal["_source_language", b"_source_language"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reverse_model) -> _WhichOneofReturnType__reverse_model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_language) -> _WhichOneofReturnType__source_language | None: ...
+
+Global___AlignRequest: _TypeAlias = AlignRequest  # noqa: Y015
+
+@_typing.final
+class AlignResponse(_message.Message):
+    """Alignments of pairs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Result]:
+        """One result a pair, as in ScoreResponse, with the alignment's map, `links` and `pharaoh`."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Result] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlignResponse: _TypeAlias = AlignResponse  # noqa: Y015
 
 @_typing.final
 class GenerationConfig(_message.Message):
@@ -2379,6 +2624,8 @@ class Model(_message.Message):
     ALIGNMENT_HEADS_FIELD_NUMBER: _builtins.int
     ALIGNMENT_METHOD_FIELD_NUMBER: _builtins.int
     VALUE_NORMS_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_KINDS_FIELD_NUMBER: _builtins.int
+    SCORES_PAIRS_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
@@ -2412,6 +2659,8 @@ class Model(_message.Message):
     """Which decoder step a token is aligned at where a request does not say."""
     value_norms: _builtins.bool
     """Whether WEIGHTING_VALUE_NORM is offered."""
+    scores_pairs: _builtins.bool
+    """Whether Score and Align are offered."""
     provider: _builtins.str
     """Where it runs: the execution provider in use ("cpu", "cuda"). Empty unless loaded."""
     precision: _builtins.str
@@ -2465,6 +2714,10 @@ class Model(_message.Message):
         """Layers and heads that the alignment averages where a request names none."""
 
     @_builtins.property
+    def contribution_kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___AttentionKind.ValueType]:
+        """Kinds of attention map that WEIGHTING_CONTRIBUTION is offered for. Empty: it is not offered."""
+
+    @_builtins.property
     def provenance(self) -> Global___Provenance:
         """Where it comes from, and who may use it."""
 
@@ -2496,6 +2749,8 @@ class Model(_message.Message):
         alignment_heads: _abc.Iterable[Global___LayerHead] | None = ...,
         alignment_method: Global___AlignmentMethod.ValueType = ...,
         value_norms: _builtins.bool = ...,
+        contribution_kinds: _abc.Iterable[Global___AttentionKind.ValueType] | None = ...,
+        scores_pairs: _builtins.bool = ...,
         provider: _builtins.str = ...,
         precision: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
@@ -2508,7 +2763,7 @@ class Model(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

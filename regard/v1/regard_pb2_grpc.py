@@ -84,6 +84,16 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.StreamCaptionRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.StreamCaptionResponse.FromString,
                 _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/regard.v1.AttentionService/Score',
+                request_serializer=regard_dot_v1_dot_regard__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.ScoreResponse.FromString,
+                _registered_method=True)
+        self.Align = channel.unary_unary(
+                '/regard.v1.AttentionService/Align',
+                request_serializer=regard_dot_v1_dot_regard__pb2.AlignRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.AlignResponse.FromString,
+                _registered_method=True)
 
 
 class AttentionServiceServicer:
@@ -161,6 +171,22 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Score(self, request, context):
+        """Scores given pairs: the log-probabilities that a translator gives each token of a target, for its source.
+        INVALID_ARGUMENT also if a text of a pair is empty, has more tokens than the model takes, or the model cannot score
+        what it did not write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Align(self, request, context):
+        """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -198,6 +224,16 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.StreamCaption,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.StreamCaptionRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.StreamCaptionResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.ScoreRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.ScoreResponse.SerializeToString,
+            ),
+            'Align': grpc.unary_unary_rpc_method_handler(
+                    servicer.Align,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.AlignRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.AlignResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -404,6 +440,60 @@ class AttentionService:
             '/regard.v1.AttentionService/StreamCaption',
             regard_dot_v1_dot_regard__pb2.StreamCaptionRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.StreamCaptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Score',
+            regard_dot_v1_dot_regard__pb2.ScoreRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Align(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Align',
+            regard_dot_v1_dot_regard__pb2.AlignRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.AlignResponse.FromString,
             options,
             channel_credentials,
             insecure,

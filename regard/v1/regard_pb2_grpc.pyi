@@ -85,6 +85,13 @@ class AttentionServiceStub:
     The stream is one `started`, any number of `token`, then one `finished`.
     INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
+    Score: _grpc.UnaryUnaryMultiCallable[_regard_pb2.ScoreRequest, _regard_pb2.ScoreResponse]
+    """Scores given pairs: the log-probabilities that a translator gives each token of a target, for its source.
+    INVALID_ARGUMENT also if a text of a pair is empty, has more tokens than the model takes, or the model cannot score
+    what it did not write.
+    """
+    Align: _grpc.UnaryUnaryMultiCallable[_regard_pb2.AlignRequest, _regard_pb2.AlignResponse]
+    """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
 
 @_typing.type_check_only
 class AttentionServiceAsyncStub(AttentionServiceStub):
@@ -133,6 +140,13 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     The stream is one `started`, any number of `token`, then one `finished`.
     INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
     """
+    Score: _aio.UnaryUnaryMultiCallable[_regard_pb2.ScoreRequest, _regard_pb2.ScoreResponse]  # type: ignore[assignment]
+    """Scores given pairs: the log-probabilities that a translator gives each token of a target, for its source.
+    INVALID_ARGUMENT also if a text of a pair is empty, has more tokens than the model takes, or the model cannot score
+    what it did not write.
+    """
+    Align: _aio.UnaryUnaryMultiCallable[_regard_pb2.AlignRequest, _regard_pb2.AlignResponse]  # type: ignore[assignment]
+    """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
 
 class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs models. Deadlines and cancellation are gRPC's own: a call that is cancelled or overdue frees its place at once.
@@ -220,6 +234,25 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
         The stream is one `started`, any number of `token`, then one `finished`.
         INVALID_ARGUMENT also if the image is not a readable JPEG, PNG or WebP, or is larger than the server allows.
         """
+
+    @_abc_1.abstractmethod
+    def Score(
+        self,
+        request: _regard_pb2.ScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.ScoreResponse, _abc.Awaitable[_regard_pb2.ScoreResponse]]:
+        """Scores given pairs: the log-probabilities that a translator gives each token of a target, for its source.
+        INVALID_ARGUMENT also if a text of a pair is empty, has more tokens than the model takes, or the model cannot score
+        what it did not write.
+        """
+
+    @_abc_1.abstractmethod
+    def Align(
+        self,
+        request: _regard_pb2.AlignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.AlignResponse, _abc.Awaitable[_regard_pb2.AlignResponse]]:
+        """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
 
 def add_AttentionServiceServicer_to_server(servicer: AttentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

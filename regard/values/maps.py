@@ -25,7 +25,7 @@ class AttentionMap:
         granularity: whether the last two axes count tokens or words.
         top_k: how many weights of each row were sent, the others being 0 here; 0 if all were.
         alignment_method: "plain" or "shifted" for the alignment, otherwise "".
-        weighting: "attention" or "value_norm".
+        weighting: "attention", "value_norm" or "contribution".
         segment: index of the segment of the text that the map belongs to.
         source_offset, target_offset: positions of its first units among those of the whole text.
     """

@@ -15,6 +15,7 @@ from regard.names import (
     MapEncoding,
     ModelState,
     Priority,
+    Symmetrization,
     Task,
     Truncation,
     Unit,
@@ -100,6 +101,14 @@ MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
 PRIORITY: EnumTable[pb.Priority.ValueType, Priority] = EnumTable(
     "Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"}
 )
+SYMMETRIZATION: EnumTable[pb.Symmetrization.ValueType, Symmetrization] = EnumTable(
+    "Symmetrization",
+    {
+        pb.SYMMETRIZATION_GROW_DIAG_FINAL_AND: "grow_diag_final_and",
+        pb.SYMMETRIZATION_GROW_DIAG: "grow_diag",
+        pb.SYMMETRIZATION_INTERSECTION: "intersection",
+    },
+)
 TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
     "Task",
     {
@@ -136,7 +145,12 @@ WARNING_REASON: EnumTable[pb.WarningReason.ValueType, WarningReason] = EnumTable
     },
 )
 WEIGHTING: EnumTable[pb.Weighting.ValueType, Weighting] = EnumTable(
-    "Weighting", {pb.WEIGHTING_ATTENTION: "attention", pb.WEIGHTING_VALUE_NORM: "value_norm"}
+    "Weighting",
+    {
+        pb.WEIGHTING_ATTENTION: "attention",
+        pb.WEIGHTING_VALUE_NORM: "value_norm",
+        pb.WEIGHTING_CONTRIBUTION: "contribution",
+    },
 )
 
 # Every enum of the API by its name in the .proto.
@@ -150,6 +164,7 @@ TABLES: Mapping[str, EnumTable[Any, Any]] = {
     "Granularity": GRANULARITY,
     "ModelState": MODEL_STATE,
     "Priority": PRIORITY,
+    "Symmetrization": SYMMETRIZATION,
     "Task": TASK,
     "Truncation": TRUNCATION,
     "Unit": UNIT,

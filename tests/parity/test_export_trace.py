@@ -93,3 +93,63 @@ def test_cross_attention_equals_that_of_the_steps(tmp_path: Path, model: SourceM
     trace = _trace(Runner(bundle, bundle.manifest.variants[0]))
     (stepped,) = VariantEngine(bundle, precision).teacher_force([SOURCE], [TARGET])
     np.testing.assert_allclose(trace.cross, stepped.cross_attention, atol=1e-5 if precision == "float32" else 2e-3)
+
+
+@torch.inference_mode()
+def test_log_probabilities_of_a_given_target_equal_the_nets(tmp_path: Path, model: SourceModel) -> None:
+    runner, labels = _runner(tmp_path, model, "float32"), [*TARGET[1:], 2]
+    found = runner.trace(np.array(SOURCE), np.array(TARGET), labels=np.array(labels))
+    mask = torch.ones(1, len(SOURCE), dtype=torch.bool)
+    logits = _net(model)(torch.tensor([SOURCE]), mask, torch.tensor([TARGET])).logits[0]
+    expected = logits.log_softmax(-1)[range(len(labels)), labels]
+    assert found.logprobs is not None
+    np.testing.assert_allclose(found.logprobs, expected.numpy(), atol=1e-4)
+    assert found.cross_contributions is None  # was not computed
+
+
+class _Sum:
+    """What one attention of the net adds to one sum, recorded while the net runs: the vectors, by their definition."""
+
+    def __init__(self, sublayer: Any, attention: Any) -> None:
+        self._attention, self._norm, self._after = attention, sublayer.norm, sublayer.after
+        self._is_post = not sublayer.norm_first
+        sublayer.after = self._record_sum
+        attention.register_forward_hook(self._record_attention)
+
+    def _record_attention(self, _: Any, inputs: Any, output: Any) -> None:
+        value = self._attention.value(inputs[1])[0].unflatten(-1, (self._attention.num_heads, -1))
+        weight = self._attention.output.weight.unflatten(-1, (self._attention.num_heads, -1))
+        self.vectors = torch.einsum("hts,shd,whd->htsw", output[1][0], value, weight)
+
+    def _record_sum(self, residual: torch.Tensor, update: torch.Tensor) -> torch.Tensor:
+        self.residual, self.total = residual[0], (residual + update)[0]
+        after: torch.Tensor = self._after(residual, update)
+        return after
+
+    def explained(self, vectors: torch.Tensor) -> np.ndarray:
+        """max(0, |y| - |y - T|); vectors: [..., target, source, width] -> [..., target, source]."""
+        total, parts = self._linear(self.total)[:, None], self._linear(vectors)
+        found: np.ndarray = (total.norm(dim=-1) - (total - parts).norm(dim=-1)).clamp(min=0).numpy()
+        return found
+
+    def _linear(self, x: torch.Tensor) -> torch.Tensor:
+        if not self._is_post:
+            return x
+        return (x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x) * self._norm.weight
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["cross", "decoder", "encoder"])
+def test_contributions_are_the_shares_of_the_vectors_in_their_sum(tmp_path: Path, model: SourceModel, kind: str) -> None:
+    """The graph computes them by products of vectors; here each vector is written out."""
+    trace = _runner(tmp_path, model, "float32").trace(np.array(SOURCE), np.array(TARGET), has_contributions=True)
+    net, found = _net(model), getattr(trace, f"{kind}_contributions")
+    name = "cross_attention" if kind == "cross" else "self_attention"
+    layers: Any = net.encoder if kind == "encoder" else net.decoder
+    sums = [_Sum(getattr(layer, f"{name}_sublayer"), getattr(layer, name)) for layer in layers]
+    net(torch.tensor([SOURCE]), torch.ones(1, len(SOURCE), dtype=torch.bool), torch.tensor([TARGET]), need_weights=True)
+    for number, each in enumerate(sums):
+        np.testing.assert_allclose(found.by_head[number], each.explained(each.vectors), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found.together[number], each.explained(each.vectors.sum(0)), rtol=1e-3, atol=1e-4)
+        residual = each.explained(each.residual[:, None])[:, 0]
+        np.testing.assert_allclose(found.residual[number], residual, rtol=1e-3, atol=1e-4)

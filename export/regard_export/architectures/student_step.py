@@ -49,10 +49,7 @@ class StudentStepGraph(StepGraph):
     @property
     def projection(self) -> Linear:
         """As a transformer's, with the checkpoint's 8-bit numbers."""
-        int8 = self.student.head.int8
-        if int8 is not None and self.config.tie_embeddings:  # the table contains the scale
-            int8 = int8.scaled(self.embedding_scale)
-        return replace(super().projection, int8=int8)
+        return with_checkpoint_int8(super().projection, self.student, self.embedding_scale)
 
 
 class ListedStepGraph(StudentStepGraph):
@@ -80,6 +77,18 @@ class ListedStepGraph(StudentStepGraph):
         graph = GraphBuilder("select")
         self.listed.select(graph, self.projection, graph.input(LIST_IDS))
         return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
+
+
+def with_checkpoint_int8(projection: Linear, student: StudentDescription, embedding_scale: float) -> Linear:
+    """Returns a projection to the vocabulary with the checkpoint's 8-bit numbers, if it has them.
+
+    Args:
+        embedding_scale: the factor that the embedding table contains.
+    """
+    int8 = student.head.int8
+    if int8 is not None and student.config.tie_embeddings:
+        int8 = int8.scaled(embedding_scale)
+    return replace(projection, int8=int8)
 
 
 def student_state(description: StudentDescription) -> tuple[StateSpec, ...]:

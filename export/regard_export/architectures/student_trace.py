@@ -5,9 +5,10 @@ import onnx
 from onnx import helper
 
 from regard.arrays import Float32Array
-from regard_export.architectures.student_step import ssru_gates, zero_first_rows
+from regard_export.architectures.student_step import ssru_gates, with_checkpoint_int8, zero_first_rows
 from regard_export.architectures.traced_layers import TracedLayers
 from regard_export.architectures.transformer_encode import TextEncoder
+from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.student import StudentDescription
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import BuiltGraph
@@ -23,8 +24,8 @@ def build_student_trace(description: StudentDescription, builders: PrecisionBuil
     target = graph.input(TensorSpec(name="target_ids", dtype="int64", shape=("target",)))
     memory = TracedLayers(graph, description, builders.encode, "decoder").memory(states)  # projected as in encode.onnx
     layers = _TracedDecoder(graph, description, builders.step)
-    table = description.embedding * np.float32(layers.embedding_scale)
-    layers.decode(layers.embed("decoder", table, target, layers.positions(target)), target, memory)
+    states = layers.decode(layers.embed("decoder", layers.table, target, layers.positions(target)), target, memory)
+    layers.output_logprobs(states)
     return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))
 
 
@@ -38,6 +39,11 @@ class _TracedDecoder(TracedLayers):
         rows = zero_first_rows(self.graph, is_first, self.builders.embed(self.graph, table, ids), rank=2)
         codes = self.graph.constant(self.student.positions(side), "positions")
         return self.graph.node("Add", rows, self.graph.node("Gather", codes, positions))
+
+    @property
+    def projection(self) -> Linear:
+        """As a transformer's, with the checkpoint's 8-bit numbers."""
+        return with_checkpoint_int8(super().projection, self.student, self.embedding_scale)
 
     def self_attention(self, name: str, x: str, *, bias: str) -> str:
         """Adds self-attention, or the SSRU in its place."""

@@ -4,19 +4,44 @@ The products are the same as in encode and step, so that the weights file holds 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from regard.arrays import Float32Array
-from regard_export.architectures.transformer_stack import TransformerStack
-from regard_export.descriptions.layers import Linear
+from regard_export.architectures.contributions import ContributionNodes
+from regard_export.architectures.transformer_stack import ResidualStream, Sublayer, TransformerStack
+from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import MASKED_SCORE
 from regard_export.precision.layer_builders import LayerBuilders
 from regard_models.nets.transformer_config import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
+
+
+LABELS = TensorSpec(name="label_ids", dtype="int64", shape=("target",))
+WANTS_LOGPROBS = TensorSpec(name="wants_logprobs", dtype="bool", shape=())
+WANTS_CONTRIBUTIONS = TensorSpec(name="wants_contributions", dtype="bool", shape=())
+
+
+@dataclass(frozen=True)
+class _Mixing:
+    """An attention that was added.
+
+    Attributes:
+        attention: its name.
+        title: of its outputs, such as "cross"; `layer` is its number.
+        weights: [heads, queries, keys].
+        value: [heads, keys, head width].
+    """
+
+    attention: str
+    title: str
+    layer: str
+    weights: str
+    value: str
 
 
 class TracedLayers(TransformerStack):
@@ -27,6 +52,7 @@ class TracedLayers(TransformerStack):
     ) -> None:
         super().__init__(graph, description, builders)
         self.side = side
+        self._mixing: _Mixing | None = None  # of the sublayer that is being added, if it is an attention
         self.sizes: TransformerConfig = self.config.of_encoder if side == "encoder" else self.config
 
     def positions(self, ids: str) -> str:
@@ -53,8 +79,8 @@ class TracedLayers(TransformerStack):
         parts = self.graph.nodes("Split", [self.project_memory(states)], num_parts, axis=-1, num_outputs=num_parts)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
-    def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> None:
-        """Adds the decoder up to its last attention; its states are not an output."""
+    def decode(self, embedded: str, ids: str, memory: Sequence[tuple[str, str]]) -> str:
+        """Adds the decoder; returns its states before the head, [target, width]."""
         bias = self._causal_bias(ids)
         sublayers, norms = [], []
         for layer, key_value in enumerate(memory):
@@ -63,11 +89,49 @@ class TracedLayers(TransformerStack):
                 partial(self.self_attention, f"{name}.self_attention", bias=bias),
                 partial(self._cross_attention, f"{name}.cross_attention", key_value),
             ]
-            norms += [self.norm(f"{name}.self_attention"), self.norm(f"{name}.cross_attention")]
-            if layer < len(memory) - 1:
-                sublayers.append(partial(self.feed_forward, f"{name}.feed_forward"))
-                norms.append(self.norm(f"{name}.feed_forward"))
-        self.run(embedded, sublayers, norms + self.final_norms("decoder"))
+            sublayers.append(partial(self.feed_forward, f"{name}.feed_forward"))
+            norms += [self.norm(f"{name}.{kind}") for kind in ("self_attention", "cross_attention", "feed_forward")]
+        _, norms = self.head(norms + self.final_norms("decoder"))
+        return self.before_head(self.run(embedded, sublayers, norms))
+
+    def output_logprobs(self, states: str) -> None:
+        """Outputs the log-probability of each label: float32 [target]; states: [target, width]."""
+        graph, wanted = self.graph, self.graph.input(WANTS_LOGPROBS)
+        labels = graph.input(LABELS)
+        spec = TensorSpec(name="target_logprobs", dtype="float32", shape=("target",))
+
+        def logprobs() -> list[str]:
+            found = graph.node("LogSoftmax", self.builders.head(graph, states, self.projection), axis=-1)
+            last = graph.constant(np.array([-1]))
+            found = graph.node("GatherElements", found, graph.node("Unsqueeze", labels, last), axis=-1)
+            return [graph.node("Squeeze", found, last)]
+
+        graph.output_if(wanted, logprobs, [spec])
+
+    def add_update(self, sublayer: Sublayer, stream: ResidualStream, norm: Norm | None) -> str:
+        """Adds a sublayer as the stack does; for an attention, the contributions to its sum are outputs."""
+        self._mixing = None
+        total = super().add_update(sublayer, stream, norm)
+        if self._mixing is not None:
+            self._contributions(self._mixing, stream, total, norm if self.config.norm == "post" else None)
+        return total
+
+    def _contributions(self, mixing: _Mixing, stream: ResidualStream, total: str, norm: Norm | None) -> None:
+        nodes = ContributionNodes(self.graph, norm, is_centered=self.config.norm_kind != "rms")
+        axes = _query_axis(self.side), "target" if mixing.title == "decoder" else "source"
+        shapes = (self.sizes.num_heads, *axes), axes, axes[:1]
+
+        def contributions() -> list[str]:
+            vectors = self._transformed(mixing.attention, mixing.value)
+            by_head, together = nodes.of_positions(mixing.weights, vectors, total)
+            return [by_head, together, nodes.of_residual(stream.skip, total)]
+
+        kinds = zip(("head_contribution", "contribution", "residual"), shapes, strict=True)
+        specs = [
+            TensorSpec(name=f"{mixing.title}_{kind}_{mixing.layer}", dtype="float32", shape=shape)
+            for kind, shape in kinds
+        ]
+        self.graph.output_if(wants_contributions(self.graph), contributions, specs)
 
     def self_attention(self, name: str, x: str, *, bias: str) -> str:
         """Adds self-attention; bias: of its scores, "" for none."""
@@ -95,6 +159,7 @@ class TracedLayers(TransformerStack):
         keys = "source" if attends_to_source else "target"
         weights = self._output(f"{title}_attention_{layer}", (_query_axis(side), keys), "Softmax", scores, axis=-1)
         self._value_norms(name, f"{title}_value_norm_{layer}", value, keys)
+        self._mixing = _Mixing(name, title, layer, weights, value)
         context = graph.node("Transpose", graph.node("MatMul", weights, value), perm=[1, 0, 2])
         merged = graph.node("Reshape", context, graph.constant(np.array([-1, self.sizes.attention_width])))
         return self.output(merged, name)
@@ -103,6 +168,21 @@ class TracedLayers(TransformerStack):
         """[length, heads x head width] -> [heads, length, head width]."""
         shape = self.graph.constant(np.array([-1, self.sizes.num_heads, self.sizes.width_of_head]))
         return self.graph.node("Transpose", self.graph.node("Reshape", x, shape), perm=[1, 0, 2])
+
+    def _transformed(self, attention: str, value: str) -> str:
+        """v W_O of each head: [heads, length, head width] -> [heads, length, width].
+
+        The output projection reads each head's values with zeros in place of the other heads', and its bias is
+        subtracted: so its weights are stored once, in the graph's precision.
+        """
+        graph, sizes = self.graph, self.sizes
+        is_own = np.eye(sizes.num_heads, dtype=np.float32)[:, None, :, None]  # [heads, 1, heads, 1]
+        spread = graph.node("Mul", graph.node("Unsqueeze", value, graph.constant(np.array([2]))), graph.constant(is_own))
+        rows = graph.node("Reshape", spread, graph.constant(np.array([-1, sizes.attention_width])))
+        vectors, bias = self.output(rows, attention), self.description.linear(f"{attention}.output").bias
+        if bias is not None:
+            vectors = graph.node("Sub", vectors, graph.constant(bias))
+        return graph.node("Reshape", vectors, graph.constant(np.array([sizes.num_heads, -1, self.config.width])))
 
     def _value_norms(self, attention: str, name: str, value: str, axis: str) -> None:
         """Outputs ||v W_O||, the size of each position's contribution to a head (Kobayashi et al. 2020, eq. 4)."""
@@ -134,6 +214,13 @@ class TracedLayers(TransformerStack):
         queries = graph.node("Unsqueeze", keys, graph.constant(np.array([1])))
         max_distance = self.config.relative_max_distance
         return self.distance_bias("encoder", graph.node("Sub", keys, queries), (-max_distance, max_distance))
+
+
+def wants_contributions(graph: GraphBuilder) -> str:
+    """Returns the input that switches contributions on, declared at the first call."""
+    if WANTS_CONTRIBUTIONS not in graph.inputs:
+        graph.input(WANTS_CONTRIBUTIONS)
+    return WANTS_CONTRIBUTIONS.name
 
 
 def _query_axis(side: str) -> str:

@@ -7,7 +7,7 @@ folded into weights, query, key and value are one product, and of equivalent ope
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class TransformerStack:
         """Factor that the stored embedding table already contains, so that no node has to multiply."""
         return math.sqrt(self.config.width) if self.config.scale_embeddings else 1.0
 
+    @cached_property
+    def table(self) -> Float32Array:
+        """The decoder's embedding table, scaled: float32 [vocabulary, width]."""
+        return self.description.embedding * np.float32(self.embedding_scale)
+
     def embed(self, side: Side, table: Float32Array, ids: str, positions: str) -> str:
         """Embeddings with their positions.
 
@@ -89,10 +94,14 @@ class TransformerStack:
         junctions = [*junctions, final] if self.config.norm == "pre" else [None, *junctions]
         stream = self._stream(embedded, junctions[0])
         for sublayer, norm in zip(sublayers, junctions[1:], strict=True):
-            stream = self._stream(self.graph.node("Add", sublayer(stream.x), stream.skip), norm)
+            stream = self._stream(self.add_update(sublayer, stream, norm), norm)
         if final is not None and self.config.norm == "post":
             return self.normalize(stream.x, final)
         return stream.x
+
+    def add_update(self, sublayer: Sublayer, stream: ResidualStream, norm: Norm | None) -> str:
+        """Adds a sublayer and the sum of its update and the residual. Args: norm: normalizes the sum; None: nothing."""
+        return self.graph.node("Add", sublayer(stream.x), stream.skip)
 
     def _stream(self, total: str, norm: Norm | None) -> ResidualStream:
         """Normalizes a sum, unless `norm` is None.
@@ -136,6 +145,40 @@ class TransformerStack:
     def final_norms(self, side: str) -> list[Norm]:
         """The normalization after the last layer, if there is one."""
         return [self.description.norm(f"{side}_norm")] if self.config.final_norm else []
+
+    def head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
+        """The projection to the vocabulary, and the normalizations adapted to it.
+
+        A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.
+        """
+        if self._is_last_normalized:
+            norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
+        return self.projection, norms
+
+    @property
+    def projection(self) -> Linear:
+        """The projection to the vocabulary; if it is tied, the embedding's scaled table."""
+        head = self.description.head
+        return Linear(head.name, self.table, head.bias) if self.config.tie_embeddings else head
+
+    @property
+    def _state_scale(self) -> float:
+        """Factor on the states before the head."""
+        return self.config.head_scale / (self.embedding_scale if self.config.tie_embeddings else 1.0)
+
+    @property
+    def _is_last_normalized(self) -> bool:
+        """Whether the head reads the output of a normalization, which can then contain `_state_scale`."""
+        return (self.config.final_norm or self.config.norm == "post") and not self.config.head_transform
+
+    def before_head(self, x: str) -> str:
+        """Adds what lies between the decoder's states and the head; x: [n, width]."""
+        if self.config.head_transform:
+            x = self.activate(self.linear(x, self.description.linear("head_transform.dense")))
+            return self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
+        if not self._is_last_normalized and self._state_scale != 1:
+            return self.graph.node("Mul", x, self.graph.constant(np.float32(self._state_scale)))
+        return x
 
     def projections(self, attention: str, *kinds: str) -> Linear:
         """Some of an attention's projections ("query", "key", "value") as one product."""

@@ -7,7 +7,7 @@ import numpy as np
 from regard_export.architectures.candidate_ranking import rank_candidates
 from regard_export.architectures.transformer_stack import TransformerStack
 from regard_export.architectures.transformer_tensors import memory_specs, state_specs
-from regard_export.descriptions.layers import Linear, Norm
+from regard_export.descriptions.layers import Linear
 from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.onnx_graph.contract import (
@@ -50,7 +50,6 @@ class StepGraph(TransformerStack):
             declare(spec)
         for state in self.state:
             declare(state.input)
-        self.table = description.embedding * np.float32(self.embedding_scale)
         self.source_bias = self._source_bias()
         self.score_bias = self._score_bias() if self.config.positions == "relative" else ""
         self.request_shape = self._request_shape()
@@ -159,41 +158,10 @@ class StepGraph(TransformerStack):
         shape = graph.constant(np.array([-1, 1, self.config.attention_width]))
         return self.output(graph.node("Reshape", merged, shape), name)
 
-    def head(self, norms: list[Norm]) -> tuple[Linear, list[Norm]]:
-        """The projection to the vocabulary, and the normalizations adapted to it.
-
-        A tied projection multiplies with the embedding's scaled table; the last normalization divides by the scale.
-        """
-        if self._is_last_normalized:
-            norms = [*norms[:-1], norms[-1].scaled(self._state_scale)]
-        return self.projection, norms
-
-    @property
-    def projection(self) -> Linear:
-        """The projection to the vocabulary; if it is tied, the embedding's scaled table."""
-        head = self.description.head
-        return Linear(head.name, self.table, head.bias) if self.config.tie_embeddings else head
-
-    @property
-    def _state_scale(self) -> float:
-        """Factor on the states before the head."""
-        return self.config.head_scale / (self.embedding_scale if self.config.tie_embeddings else 1.0)
-
-    @property
-    def _is_last_normalized(self) -> bool:
-        """Whether the head reads the output of a normalization, which can then contain `_state_scale`."""
-        return (self.config.final_norm or self.config.norm == "post") and not self.config.head_transform
-
     def _candidates(self, states: str, head: Linear) -> None:
         """Computes and ranks the logits; states: [slots, 1, width]."""
-        graph, config = self.graph, self.config
-        x = graph.node("Reshape", states, graph.constant(np.array([-1, config.width])))
-        if config.head_transform:
-            x = self.activate(self.linear(x, self.description.linear("head_transform.dense")))
-            x = self.normalize(x, self.description.norm("head_transform.norm").scaled(self._state_scale))
-        elif not self._is_last_normalized and self._state_scale != 1:
-            x = graph.node("Mul", x, graph.constant(np.float32(self._state_scale)))
-        self.rank(x, head)
+        shape = self.graph.constant(np.array([-1, self.config.width]))
+        self.rank(self.before_head(self.graph.node("Reshape", states, shape)), head)
 
     def rank(self, x: str, head: Linear) -> None:
         """Computes and ranks the logits of all words; x: [slots, width]."""

@@ -1,10 +1,8 @@
-"""trace.onnx: one pass over a source and a finished output that returns every attention map.
+"""trace.onnx: one pass over a source and a given output, with every attention map and the output's log-probabilities.
 
 Step graphs do not output the weights of self-attention, which would slow down every step. A request for them runs
-this pass instead.
+this pass instead; so do calls that score given outputs. A run computes only the outputs that it fetches.
 """
-
-import numpy as np
 
 from regard_export.architectures.encoder import TracedEncoder
 from regard_export.architectures.traced_layers import TracedLayers
@@ -22,6 +20,6 @@ def build_trace(encoder: TracedEncoder, decoder: TransformerWeights, builders: P
     target = graph.input(TensorSpec(name="target_ids", dtype="int64", shape=("target",)))
     memory = TracedLayers(graph, decoder, builders.encode, "decoder").memory(states)  # projected as in encode.onnx
     layers = TracedLayers(graph, decoder, builders.step, "decoder")
-    table = decoder.embedding * np.float32(layers.embedding_scale)
-    layers.decode(layers.embed("decoder", table, target, layers.positions(target)), target, memory)
+    states = layers.decode(layers.embed("decoder", layers.table, target, layers.positions(target)), target, memory)
+    layers.output_logprobs(states)
     return BuiltGraph(graph.build(), tuple(graph.inputs), tuple(graph.outputs))

@@ -23,7 +23,7 @@ SPECIAL_PIECE = re.compile("<.+>|>>.+<<")  # never text, even if a user types it
 def source_tokenizer(
     model_file: Path, ids: Mapping[str, int], added: Sequence[Any] = (), content: bytes | None = None
 ) -> str:
-    """The tokenizer that reads text, as JSON. It never produces a special token from text.
+    """The tokenizer that reads text, a source or a given target, as JSON. It never produces a special token from text.
 
     Args:
         ids: every piece's id, those of `added` too; they run from 0.

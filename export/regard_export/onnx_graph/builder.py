@@ -1,11 +1,12 @@
 """A thin layer over `onnx.helper`: nodes, constants, and named inputs and outputs."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from numpy.typing import NDArray
 from onnx import helper
 
@@ -92,6 +93,25 @@ class GraphBuilder:
         """Adds a node with one output; returns the output's name."""
         return self.nodes(op, inputs, 1 if output is None else [output], **attributes)[0]
 
+    def output_if(self, condition: str, build: Callable[[], Sequence[str]], specs: Sequence[TensorSpec]) -> None:
+        """Declares outputs whose nodes run only if a condition holds; otherwise they have no elements.
+
+        Args:
+            condition: a bool scalar.
+            build: adds the nodes, and returns their values in the order of `specs`.
+            specs: of the outputs.
+        """
+        around, self._nodes = self._nodes, []
+        values = [self.node("Identity", value) for value in build()]
+        nodes, self._nodes = self._nodes, around
+        given = helper.make_graph(nodes, "given", [], [_untyped(v, s) for v, s in zip(values, specs, strict=True)])
+        names = [self.name_value("nothing") for _ in specs]
+        empty = [_nothing(name, spec) for name, spec in zip(names, specs, strict=True)]
+        left_out = helper.make_graph(empty, "left_out", [], [_untyped(n, s) for n, s in zip(names, specs, strict=True)])
+        self.nodes("If", [condition], [spec.name for spec in specs], then_branch=given, else_branch=left_out)
+        for spec in specs:
+            self.output(spec)
+
     def name_value(self, hint: str) -> str:
         """Returns a name that no other value has."""
         self._num_names += 1
@@ -109,6 +129,17 @@ class GraphBuilder:
         rest = helper.make_model(graph, producer_name="regard", opset_imports=opsets, ir_version=IR_VERSION)
         self._model.MergeFrom(rest)
         return self._model
+
+
+def _untyped(name: str, spec: TensorSpec) -> onnx.ValueInfoProto:
+    """An output of a branch: its shape differs between branches."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), None)
+
+
+def _nothing(name: str, spec: TensorSpec) -> onnx.NodeProto:
+    """A constant without elements; sizes that the spec fixes are as there."""
+    empty = np.zeros([0 if isinstance(size, str) else size for size in spec.shape], spec.dtype)
+    return helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(empty))
 
 
 def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:

@@ -10,7 +10,10 @@ from regard_service.bundle.length_ratios import LengthRatios
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
-DECODER_MAP = "decoder_attention_0"  # an output of trace graphs
+# Outputs of trace graphs.
+DECODER_MAP = "decoder_attention_0"
+LOGPROBS = "target_logprobs"
+CONTRIBUTIONS = "{}_contribution_0"
 
 
 class ControlToken(Schema):
@@ -95,7 +98,8 @@ class Target(Schema):
     """How the decoder starts and ends, and how its ids become text.
 
     Attributes:
-        tokenizer: a file of the `tokenizers` library.
+        tokenizer: a file of the `tokenizers` library, which decodes.
+        reading_tokenizer: the file that reads given targets; None: the source's, if it is `tokenizer` too, else none.
         start_id: the decoder's first input.
         forced_first_ids: the first token that a target language or style forces, by its name; "" stands for any.
         end_ids: tokens that end a hypothesis.
@@ -112,6 +116,7 @@ class Target(Schema):
     forced_first_ids: dict[str, TokenId] = Field(default_factory=dict)
     special_ids: tuple[TokenId, ...] = ()
     copies: bool = False
+    reading_tokenizer: str | None = None
 
     @property
     def silent_ids(self) -> frozenset[int]:
@@ -247,8 +252,27 @@ class Manifest(Schema):
     @property
     def is_decoder_traced(self) -> bool:
         """Whether every variant's trace graph outputs the decoder's self-attention."""
+        return self._is_output_traced(DECODER_MAP)
+
+    @property
+    def scores_targets(self) -> bool:
+        """Whether the model can score given targets: it reads them, and every variant has the graph for it."""
+        can_read = self.target_reading_tokenizer is not None and not self.target.copies
+        return can_read and self._is_output_traced(LOGPROBS)
+
+    @property
+    def target_reading_tokenizer(self) -> str | None:
+        """The file that reads given targets; None if the bundle has none."""
+        is_shared = isinstance(self.source, TextSource) and self.source.tokenizer == self.target.tokenizer
+        return self.target.reading_tokenizer or (self.target.tokenizer if is_shared else None)
+
+    def has_contributions(self, side: Literal["encoder", "decoder", "cross"]) -> bool:
+        """Whether every variant's trace graph outputs the contributions to an attention's sublayers."""
+        return self._is_output_traced(CONTRIBUTIONS.format(side))
+
+    def _is_output_traced(self, name: str) -> bool:
         graphs = (variant.trace for variant in self.variants)
-        return all(graph is not None and DECODER_MAP in {spec.name for spec in graph.outputs} for graph in graphs)
+        return all(graph is not None and name in {spec.name for spec in graph.outputs} for graph in graphs)
 
     @model_validator(mode="after")
     def _listed_steps_have_a_shortlist(self) -> "Manifest":
@@ -268,5 +292,7 @@ class Manifest(Schema):
         tokenizers = {self.target.tokenizer} | (
             {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
         )
+        if self.target.reading_tokenizer is not None:
+            tokenizers.add(self.target.reading_tokenizer)
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
         return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

@@ -1,4 +1,4 @@
-"""The calls: translate, summarize, caption, and their streams, independent of any transport.
+"""The calls: translate, summarize, caption, and their streams, score and align, independent of any transport.
 
 The modules:
 
@@ -8,6 +8,7 @@ The modules:
     inputs        an input as the model reads it
     results       the engine's results become a call's results
     events        the engine's tokens become a stream's events
+    pairs         scores and aligns given pairs
     documents     translates files, a window of their texts at a time
     thread_pool   threads for slow work, with a bound
 """

@@ -16,20 +16,21 @@ from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
+from regard_service.calls.pairs import PairScorer
 from regard_service.calls.plan import CallPlan
 from regard_service.calls.planner import CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.source_check import SourceCheck
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import CaptionCall, SummarizeCall, TranslateCall
+from regard_service.domain.calls import CaptionCall, PairCall, SummarizeCall, TranslateCall
 from regard_service.domain.documents import DocumentCall, DocumentEvent
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
-from regard_service.maps.builder import needs_trace
+from regard_service.maps.builder import needs_contributions, needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
 
@@ -55,6 +56,7 @@ class DataPlane:
         self._answer_limits = answer_limits or AnswerLimits()
         self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
+        self._pairs = PairScorer(self._planner, pool, self._answer_limits)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
@@ -78,6 +80,14 @@ class DataPlane:
     def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:
         """Translates a file and yields its events."""
         return translate_document(call, self.translate, self._pool)
+
+    async def score(self, call: PairCall) -> list[Result]:
+        """Scores given pairs; one result per pair."""
+        return await self._pairs.score(call)
+
+    async def align(self, call: PairCall) -> list[Result]:
+        """Aligns given pairs; one result per pair."""
+        return await self._pairs.align(call)
 
     async def summarize(self, call: SummarizeCall) -> list[Result]:
         """Summarizes texts; one result per text."""
@@ -188,7 +198,8 @@ class DataPlane:
         runner = plan.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
-            traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
+            trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention))
+            traces = await self._pool.run([partial(trace, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
 
@@ -201,10 +212,10 @@ class DataPlane:
         return trace.cross_norms
 
 
-def _trace(runner: Runner, part: Part, tokens: Int64Array) -> Trace:
+def _trace(runner: Runner, part: Part, tokens: Int64Array, *, has_contributions: bool = False) -> Trace:
     """Returns the trace of an output, of which the decoder read all but the last token."""
-    start_id = runner.manifest.target.start_id
-    return runner.trace(part.array, np.concatenate([[start_id], tokens[:-1]]))
+    read = np.concatenate([[runner.manifest.target.start_id], tokens[:-1]])
+    return runner.trace(part.array, read, has_contributions=has_contributions)
 
 
 def _merge(results: Sequence[EngineResult]) -> EngineResult:

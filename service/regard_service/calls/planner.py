@@ -15,7 +15,7 @@ from regard_service.calls.plan import CallPlan, Memory, chooses_from_shortlist, 
 from regard_service.calls.preparing import Preparation
 from regard_service.calls.reading import PassageReader
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import Call, CaptionCall, SummarizeCall, TranslateCall, Truncation
+from regard_service.domain.calls import Call, CaptionCall, PairCall, SummarizeCall, TranslateCall, Truncation
 from regard_service.domain.results import Span
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
@@ -75,6 +75,18 @@ class CallPlanner:
 
     async def translation(self, call: TranslateCall) -> CallPlan:
         """Plans a translation. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
+        model, target, language = self.translator(call)
+        if call.text_options.raw:
+            readings = self._texts(model, call, target, language=language)
+        else:
+            readings = self._passages(model, call, target, language)
+        return await self._plan(call, model, target, readings, is_threaded=_are_slow(call))
+
+    def translator(self, call: TranslateCall | PairCall) -> tuple[LoadedModel, str, str]:
+        """Returns the model of a call, and its target and source language by the model's own names.
+
+        The source language is "" for models that do not read its name. Raises InvalidInput, ModelNotFound, NotReady.
+        """
         model = self._model(
             call, "translation", source_language=call.source_language, target_language=call.target_language
         )
@@ -82,12 +94,11 @@ class CallPlanner:
         if not call.target_language and len(targets) != 1:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
         target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
-        language = _source_language(call, model)
-        if call.text_options.raw:
-            readings = self._texts(model, call, target, language=language)
-        else:
-            readings = self._passages(model, call, target, language)
-        return await self._plan(call, model, target, readings, is_threaded=_are_slow(call))
+        return model, target, _source_language(call, model)
+
+    def memory(self, num_bytes: int) -> Memory:
+        """Takes the memory that an answer takes while it is made. Raises Overloaded."""
+        return Memory(self._making, num_bytes)
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
@@ -190,7 +201,7 @@ class CallPlanner:
             requests = tuple(engine_requests(inputs, generation, call, is_listed=is_listed))
             if requests:
                 permit.extend(requests)
-            memory = Memory(self._making, num_bytes)
+            memory = self.memory(num_bytes)
         except BaseException:
             permit.close()
             raise
@@ -323,7 +334,7 @@ def _control_tokens(call: TranslateCall | SummarizeCall, model: LoadedModel) -> 
     return frozenset(call.control_tokens)
 
 
-def _source_language(call: TranslateCall, model: LoadedModel) -> str:
+def _source_language(call: TranslateCall | PairCall, model: LoadedModel) -> str:
     """Returns the texts' language; "" only for models that do not read its name.
 
     Raises:

@@ -7,7 +7,7 @@ from regard_service.bundle import PROVIDER_NAMES, GenerationDefaults, Manifest, 
 from regard_service.convert import enums
 from regard_service.domain.calls import GenerationOptions
 from regard_service.domain.models import ModelInfo
-from regard_service.domain.offered_maps import default_method, num_layers_and_heads, offered_kinds
+from regard_service.domain.offered_maps import contribution_kinds, default_method, num_layers_and_heads, offered_kinds
 
 _GENERATION_OPTIONS = tuple(option.name for option in fields(GenerationOptions))
 
@@ -57,6 +57,8 @@ def _described(manifest: Manifest) -> pb.Model:
         alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
         alignment_method=enums.ALIGNMENT_METHOD.number(default_method(manifest.attention)),
         value_norms=manifest.is_traced,
+        contribution_kinds=[enums.ATTENTION_KIND.number(kind) for kind in contribution_kinds(manifest)],
+        scores_pairs=manifest.task == "translation" and manifest.scores_targets,
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,

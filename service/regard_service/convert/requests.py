@@ -108,7 +108,7 @@ class RequestReader:
         if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
             checks.add_if("text", text_fault(request.text, limit, may_be_blank=may_be_blank))
             return (request.text,)
-        if not self._is_num_inputs_valid(checks, "texts", len(request.texts)):
+        if not self.is_num_inputs_valid(checks, "texts", len(request.texts)):
             return ()
         for index, text in enumerate(request.texts):
             checks.add_if(f"texts[{index}]", text_fault(text, limit, may_be_blank=may_be_blank))
@@ -118,13 +118,13 @@ class RequestReader:
         if isinstance(request, pb.StreamCaptionRequest):
             self._check_image(checks, "image", request.image)
             return (request.image,)
-        if not self._is_num_inputs_valid(checks, "images", len(request.images)):
+        if not self.is_num_inputs_valid(checks, "images", len(request.images)):
             return ()
         for index, image in enumerate(request.images):
             self._check_image(checks, f"images[{index}]", image)
         return tuple(request.images)
 
-    def _is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
+    def is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
         """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""
         limit = self.limits.max_inputs_per_call
         if num_inputs == 0:

@@ -27,7 +27,9 @@ from regard_service.domain.results import (
     Word,
 )
 
-Response = TypeVar("Response", pb.TranslateResponse, pb.SummarizeResponse, pb.CaptionResponse)
+Response = TypeVar(
+    "Response", pb.TranslateResponse, pb.SummarizeResponse, pb.CaptionResponse, pb.ScoreResponse, pb.AlignResponse
+)
 Event = TypeVar("Event", pb.StreamTranslateResponse, pb.StreamSummarizeResponse, pb.StreamCaptionResponse)
 
 

@@ -15,6 +15,7 @@ from regard_service.validation.limits import CallLimits
 
 # The most entries of a message besides its inputs: a legal call has some fifty.
 MAX_OTHER_ENTRIES = 512
+ENTRIES_PER_PAIR = 3  # the pair and its two texts
 # The most bytes of a list of numbers: `layers` and `heads` have at most 1024, of up to ten bytes.
 MAX_NUMBERS_BYTES = 16 * 1024
 # Messages up to this size are parsed at once: their entries are few, whatever they are.
@@ -45,7 +46,8 @@ def check_message(message: Descriptor, raw: bytes, limits: CallLimits) -> None:
     """
     if len(raw) <= MAX_UNCHECKED_BYTES:
         return
-    max_entries = limits.max_inputs_per_call + MAX_OTHER_ENTRIES
+    entries_per_input = ENTRIES_PER_PAIR if "pairs" in message.fields_by_name else 1
+    max_entries = entries_per_input * limits.max_inputs_per_call + MAX_OTHER_ENTRIES
     for position, entry in enumerate(walk(message, raw)):
         if position >= max_entries:
             raise InvalidInput.of(

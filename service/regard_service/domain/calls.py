@@ -1,7 +1,7 @@
 """What a caller sends: inputs and options."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from regard import names
 from regard_service.generation import EarlyStopping
@@ -12,6 +12,7 @@ Granularity = names.Granularity
 Format = names.Format
 MapEncoding = names.MapEncoding
 Truncation = Literal["reject", "truncate", "split"]
+Symmetrization = names.Symmetrization
 Unit = names.Unit
 Weighting = names.Weighting
 
@@ -43,7 +44,8 @@ class AttentionOptions:
         layers, heads: indexes; empty means all (for the alignment: the manifest's default heads).
         method: the step at which a target token is aligned; None stands for the model's default.
         encoding, top_k: the form of the weights on the wire; `top_k` None sends every weight.
-        weighting: "value_norm" multiplies weights by the norms of the values (Kobayashi et al. 2020).
+        weighting: "value_norm" multiplies weights by the norms of the values (Kobayashi et al. 2020); "contribution" is
+            how much of the output each position explains (Ferrando et al. 2022).
     """
 
     kinds: tuple[AttentionKind, ...] = ()
@@ -105,6 +107,29 @@ class TranslateCall(Call):
     truncation: Truncation | None = None
     text_options: TextOptions = field(default_factory=TextOptions)
     control_tokens: tuple[str, ...] = ()
+
+
+class TextPair(NamedTuple):
+    """A source and a translation of it."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class PairCall(Call):
+    """Pairs to score or to align; languages are those of `TranslateCall`.
+
+    Attributes:
+        reverse_model: for alignments, the name of a model of the other direction; "" stands for none.
+        symmetrization: how links of both directions are joined.
+    """
+
+    pairs: tuple[TextPair, ...] = ()
+    source_language: str = ""
+    target_language: str = ""
+    reverse_model: str = ""
+    symmetrization: Symmetrization = "grow_diag_final_and"
 
 
 @dataclass(frozen=True)

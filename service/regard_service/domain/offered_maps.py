@@ -18,6 +18,15 @@ def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
     return STEP_KINDS + (TRACE_KINDS if manifest.is_decoder_traced else ("encoder_self",))
 
 
+def contribution_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
+    """Returns the kinds of map that can be weighted by contributions."""
+    has_encoder, has_decoder, has_cross = (manifest.has_contributions(side) for side in ("encoder", "decoder", "cross"))
+    kinds = STEP_KINDS if has_cross else ()
+    kinds += ("encoder_self",) if has_encoder else ()
+    kinds += ("decoder_self",) if has_decoder else ()
+    return kinds + (("rollout",) if has_encoder and has_decoder and has_cross else ())
+
+
 def default_method(layout: AttentionLayout) -> AlignmentMethod:
     """Returns the alignment method of calls that set none."""
     return "shifted" if layout.alignment_shifted else "plain"

@@ -10,6 +10,7 @@ from regard_service.errors import InvalidInput
 
 # Besides the inputs of a call: the names of its fields, and up to 1024 layers and 1024 heads.
 MAX_OTHER_VALUES = 4096
+VALUES_PER_INPUT = 3  # a pair and its two texts
 # Bodies up to this size are not counted: their values are few, whatever they are.
 MAX_UNCHECKED_BYTES = 1024
 SLICE_BYTES = 1 << 18  # scanned at a time: well below a millisecond
@@ -27,7 +28,7 @@ def counting(body: bytes, max_inputs: int) -> Iterator[None]:
     """
     if len(body) <= MAX_UNCHECKED_BYTES:
         return
-    limit = max_inputs + MAX_OTHER_VALUES
+    limit = VALUES_PER_INPUT * max_inputs + MAX_OTHER_VALUES
     num_values = position = sliced = num_texts = 0
     while position < len(body):
         begin = _find(body, b'"', position)

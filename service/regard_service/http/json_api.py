@@ -66,6 +66,8 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/summarize/stream", "AttentionService", "StreamSummarize"),
     Endpoint("POST", "/v1/caption", "AttentionService", "Caption"),
     Endpoint("POST", "/v1/caption/stream", "AttentionService", "StreamCaption"),
+    Endpoint("POST", "/v1/score", "AttentionService", "Score"),
+    Endpoint("POST", "/v1/align", "AttentionService", "Align"),
     Endpoint("GET", "/v1/models", "ModelService", "ListModels"),
     Endpoint("GET", "/v1/models/{name}", "ModelService", "GetModel"),
     Endpoint("POST", "/v1/models/{name}/load", "ModelService", "LoadModel"),

@@ -8,6 +8,7 @@ from regard_service.domain.calls import AlignmentMethod, AttentionKind, Attentio
 from regard_service.domain.offered_maps import STEP_KINDS, default_method
 from regard_service.domain.results import AttentionMap
 from regard_service.engine.runtime.trace import Trace
+from regard_service.maps.contributions import as_weights, follow
 from regard_service.maps.norms import weigh
 from regard_service.maps.reduce import align, select, shift
 from regard_service.maps.rollout import rollout
@@ -15,7 +16,12 @@ from regard_service.maps.rollout import rollout
 
 def needs_trace(options: AttentionOptions) -> bool:
     """Whether the maps of a call need the trace graph."""
-    return bool(options.kinds) and (options.weighting == "value_norm" or not set(options.kinds) <= set(STEP_KINDS))
+    return bool(options.kinds) and (options.weighting != "attention" or not set(options.kinds) <= set(STEP_KINDS))
+
+
+def needs_contributions(options: AttentionOptions) -> bool:
+    """Whether the maps of a call need the contributions that a trace graph computes."""
+    return bool(options.kinds) and options.weighting == "contribution"
 
 
 class MapBuilder:
@@ -33,7 +39,8 @@ class MapBuilder:
     @property
     def needs_next_step(self) -> bool:
         """Whether a token's row is known only after the step that reads the token."""
-        return self._method == "shifted" and "alignment" in self._options.kinds
+        is_made_of_steps = not needs_contributions(self._options)
+        return self._method == "shifted" and "alignment" in self._options.kinds and is_made_of_steps
 
     def of_target(self, cross: Float32Array, trace: Trace | None) -> Iterator[AttentionMap]:
         """Yields the maps of a hypothesis, in the order of the call's kinds, between tokens.
@@ -41,6 +48,9 @@ class MapBuilder:
         Args:
             cross: float32 [layers, heads, target, source].
         """
+        if trace is not None and needs_contributions(self._options):
+            yield from (self._contributed(kind, trace) for kind in self._options.kinds if kind != "encoder_self")
+            return
         norms = trace.cross_norms if trace is not None else None
         for kind in self._options.kinds:
             if kind in STEP_KINDS:
@@ -52,7 +62,11 @@ class MapBuilder:
 
     def of_source(self, trace: Trace | None) -> Iterator[AttentionMap]:
         """Yields the maps that all hypotheses share, between tokens."""
-        if trace is not None and "encoder_self" in self._options.kinds:
+        if trace is None or "encoder_self" not in self._options.kinds:
+            return
+        if needs_contributions(self._options):
+            yield self._contributed("encoder_self", trace)
+        else:
             yield self._selected("encoder_self", trace.encoder_self, trace.encoder_norms)
 
     def of_steps(self, cross: Float32Array, norms: Float32Array | None) -> Iterator[AttentionMap]:
@@ -62,9 +76,35 @@ class MapBuilder:
             cross: float32 [layers, heads, steps, source].
             norms: float32 [layers, heads, source], of the transformed values; None with the weighting "attention".
         """
+        if needs_contributions(self._options):  # which only a whole output has
+            return
         for kind in self._options.kinds:
             if kind in STEP_KINDS:
                 yield self._of_steps(kind, cross, norms)
+
+    def _contributed(self, kind: AttentionKind, trace: Trace) -> AttentionMap:
+        if kind == "rollout":
+            return AttentionMap(kind, follow(trace).alignment)
+        if kind == "alignment" and not self._options.heads:
+            return self._alignment_of_layers(trace)
+        attention, contributions = {
+            "encoder_self": (trace.encoder_self, trace.encoder_contributions),
+            "decoder_self": (trace.decoder_self, trace.decoder_contributions),
+        }.get(kind, (trace.cross, trace.cross_contributions))
+        if contributions is None:
+            raise ValueError(f"the trace has no contributions for {kind}")
+        weights = as_weights(contributions.by_head, attention)
+        return self._alignment(weights) if kind == "alignment" else self._selected(kind, weights, None)
+
+    def _alignment_of_layers(self, trace: Trace) -> AttentionMap:
+        """The mean over layers, each with the vectors of all heads together."""
+        if trace.cross_contributions is None:
+            raise ValueError("the trace has no contributions of cross-attention")
+        layers = self._options.layers or tuple(sorted({layer for layer, _ in self._alignment_heads}))
+        weights = as_weights(trace.cross_contributions.together, trace.cross.mean(axis=1))
+        mean: Float32Array = weights[list(layers)].mean(axis=0)
+        values = shift(mean) if self._method == "shifted" else mean
+        return AttentionMap("alignment", values, tuple(sorted(layers)), method=self._method)
 
     def _of_steps(self, kind: AttentionKind, cross: Float32Array, norms: Float32Array | None) -> AttentionMap:
         if kind == "cross":

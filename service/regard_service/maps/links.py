@@ -4,11 +4,13 @@ Units are tokens or words. An alignment is float32 [target, source], each row a 
 """
 
 import heapq
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 
 from regard.arrays import Float32Array
+from regard_service.domain.calls import Symmetrization
 
 MIN_POSITIVE = np.finfo(np.float32).tiny
 
@@ -88,6 +90,41 @@ def _grown(links: set[tuple[int, int]], candidates: dict[tuple[int, int], float]
                 linked_targets.add(target)
                 waiting = [(source, target)]
     return grown
+
+
+Links = set[tuple[int, int]]
+"""(source, target) pairs."""
+
+
+def joined_links(forward: Links, backward: Links, method: Symmetrization) -> Links:
+    """Joins the links of two directions (Koehn et al. 2003, section 4.5).
+
+    The links of both grow by links of one that stand beside them, diagonally too, as long as one of their units has no
+    link ("grow_diag"); then come links of one direction whose units both have none, those of `forward` first
+    ("grow_diag_final_and").
+    """
+    links = forward & backward
+    if method == "intersection":
+        return links
+    sources, targets = {source for source, _ in links}, {target for _, target in links}
+
+    def add(link: tuple[int, int]) -> None:
+        links.add(link)
+        sources.add(link[0])
+        targets.add(link[1])
+
+    either, waiting = forward | backward, deque(sorted(links))
+    while waiting:
+        source, target = waiting.popleft()
+        for link in ((source + s, target + t) for s in (-1, 0, 1) for t in (-1, 0, 1)):
+            if link in either and link not in links and not (link[0] in sources and link[1] in targets):
+                add(link)
+                waiting.append(link)
+    if method == "grow_diag_final_and":
+        for link in (*sorted(forward), *sorted(backward)):
+            if link[0] not in sources and link[1] not in targets:
+                add(link)
+    return links
 
 
 def entropy(alignment: Float32Array) -> Float32Array:

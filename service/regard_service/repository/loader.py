@@ -14,6 +14,7 @@ from regard_service.errors import LoadFailed, NotReady
 from regard_service.pictures.reader import ImageLimits, ImageReader
 from regard_service.repository.catalogue import CatalogueEntry
 from regard_service.repository.warm_up import WarmUpError, warm_up
+from regard_service.text.given import TargetReader
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
 
@@ -31,6 +32,7 @@ class LoadedModel:
     manifest: Manifest
     runner: Runner
     writer: TargetWriter
+    target_reader: TargetReader | None
     reader: SourceReader | ImageReader
     folder: Path
     size_bytes: int
@@ -100,16 +102,27 @@ class ModelLoader:
             variant, provider = self._choose(bundle)
             runner = open_runner(bundle, variant, provider, num_cores=self.num_cores)
             writer, reader = self._open_tokenizers(bundle)
+            target_reader = self._open_target_reader(bundle, writer)
             warm_up(runner, reader)
         except BundleError as error:
             raise LoadFailed(entry.name, tuple(error.reasons)) from error
         except (NotReady, WarmUpError, OSError) as error:
             raise LoadFailed(entry.name, (str(error),)) from error
-        return LoadedModel(bundle.manifest, runner, writer, reader, entry.folder, size_bytes, time.monotonic() - begin)
+        load_s = time.monotonic() - begin
+        return LoadedModel(bundle.manifest, runner, writer, target_reader, reader, entry.folder, size_bytes, load_s)
 
     def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
         try:
             return TargetWriter(bundle), self._open_reader(bundle)
+        except Exception as error:  # the tokenizers library raises plain Exception
+            raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
+
+    def _open_target_reader(self, bundle: Bundle, writer: TargetWriter) -> TargetReader | None:
+        """Returns what reads given targets; None for models that cannot score them."""
+        if not bundle.manifest.scores_targets:
+            return None
+        try:
+            return TargetReader(bundle, writer)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
 

@@ -170,7 +170,7 @@ class SourceReader:
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
         encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
-        tokens, pieces, ends = [], encoding.tokens, _ends_after_accents(text)
+        tokens, pieces, ends = [], encoding.tokens, ends_after_accents(text)
         for token_id, piece, (start, end) in zip(encoding.ids, pieces, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])
             tokens.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
@@ -216,7 +216,7 @@ def first_positions(words: Sequence[object]) -> Int64Array:
     return np.array([first.setdefault(word, position) for position, word in enumerate(words)], np.int64)
 
 
-def _ends_after_accents(text: str) -> Sequence[int]:
+def ends_after_accents(text: str) -> Sequence[int]:
     """Returns, for each position, the position after the accents that start there.
 
     A normalizer may have joined the accents with the letter before them. One pass computes all positions: a pass for

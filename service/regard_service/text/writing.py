@@ -37,13 +37,17 @@ class Addition(NamedTuple):
 
 
 class TargetWriter:
-    """Turns decoder ids into text. Pieces of an incomplete character add no text."""
+    """Turns decoder ids into text. Pieces of an incomplete character add no text.
+
+    Attributes:
+        tokenizer: of targets.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._tokenizer = load_tokenizer(bundle, bundle.manifest.target.tokenizer)
+        self.tokenizer = load_tokenizer(bundle, bundle.manifest.target.tokenizer)
         target = bundle.manifest.target
         self.vocab_size = target.vocab_size
-        self._unknown_id = unknown_id(self._tokenizer)
+        self._unknown_id = unknown_id(self.tokenizer)
         self._special_ids = target.silent_ids
         self._pieces: dict[int, str] = {}
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
@@ -68,12 +72,12 @@ class TargetWriter:
         """Returns the vocabulary's spelling of a token. Cached: the tokenizer builds a new string each time."""
         piece = self._pieces.get(token_id)
         if piece is None:
-            piece = self._pieces[token_id] = self._tokenizer.id_to_token(token_id) or ""
+            piece = self._pieces[token_id] = self.tokenizer.id_to_token(token_id) or ""
         return piece
 
     def id_of(self, piece: str) -> int:
         """Returns a piece's id in the target vocabulary; the unknown token's where it has none."""
-        found = self._tokenizer.token_to_id(piece)
+        found = self.tokenizer.token_to_id(piece)
         return found if found is not None else self._unknown_id or 0
 
     def is_special(self, token_id: int) -> bool:
@@ -93,7 +97,7 @@ class TargetWriter:
         return added
 
     def _decode(self, ids: tuple[int, ...]) -> str:
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
 class TargetStream:

@@ -2,7 +2,7 @@
 
 from regard_service.bundle import Manifest
 from regard_service.domain.calls import AttentionOptions
-from regard_service.domain.offered_maps import num_layers_and_heads, offered_kinds
+from regard_service.domain.offered_maps import contribution_kinds, num_layers_and_heads, offered_kinds
 from regard_service.validation.violations import Violations
 
 
@@ -20,6 +20,17 @@ def check_attention(options: AttentionOptions, manifest: Manifest, violations: V
     _check_indexes(options, manifest, violations)
     if options.weighting == "value_norm" and options.kinds and not manifest.is_traced:
         violations.add("attention.weighting", f"model {manifest.name!r} carries no value norms")
+    if options.weighting == "contribution":
+        _check_contributions(options, manifest, violations)
+
+
+def _check_contributions(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:
+    offered = contribution_kinds(manifest)
+    missing = [kind for kind in options.kinds if kind not in offered and kind in offered_kinds(manifest)]
+    if missing:
+        known = f"it has those of {', '.join(offered)}" if offered else "its bundle has none"
+        what = f"model {manifest.name!r} carries no contributions for {', '.join(missing)}; {known}"
+        violations.add("attention.weighting", what)
 
 
 def _check_indexes(options: AttentionOptions, manifest: Manifest, violations: Violations) -> None:

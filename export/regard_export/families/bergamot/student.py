@@ -19,7 +19,7 @@ from regard_export.references.marian_numpy import MarianNet
 from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSource
 
 FAMILY = "marian-student"
-SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
+SOURCE_TOKENIZER, TARGET_TOKENIZER, GIVEN_TARGET_TOKENIZER = "source.json", "target.json", "given_target.json"
 MAX_BEAMS = 16
 MAX_VOCABULARY_BYTES = 2**26
 LICENSE = "not stated by the folder; the Bergamot project publishes its models under CC BY-SA 4.0"
@@ -42,7 +42,14 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         _pieces(file, content, size) for file, content, size in zip(files.vocabularies, contents, sizes, strict=True)
     )
     banned_ids = (target.unk_id(),)  # as Marian without `allow-unk`
-    described = _target(target)
+    is_joint = contents[0] == contents[1]
+    described = _target(target, SOURCE_TOKENIZER if is_joint else GIVEN_TARGET_TOKENIZER)
+    tokenizers = {
+        SOURCE_TOKENIZER: _reading_tokenizer(files.vocabularies[0], _ids(source), contents[0]),
+        TARGET_TOKENIZER: target_tokenizer(_ids(target)),
+    }
+    if not is_joint:
+        tokenizers[GIVEN_TARGET_TOKENIZER] = _reading_tokenizer(files.vocabularies[1], _ids(target), contents[1])
     net = MarianNet(options, {name: item.weight for name, item in model.items.items()})
     return SourceModel(
         family=FAMILY,
@@ -51,10 +58,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         reference=StudentReference(net, options.decoder_depth, described, banned_ids, (source, target)),
         source=TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(source.eos_id(),)),
         target=described,
-        tokenizers={
-            SOURCE_TOKENIZER: _source_tokenizer(files.vocabularies[0], _ids(source), contents[0]),
-            TARGET_TOKENIZER: target_tokenizer(_ids(target)),
-        },
+        tokenizers=tokenizers,
         max_source_tokens=MAX_POSITIONS,
         max_target_tokens=MAX_POSITIONS,
         generation=_generation(files),
@@ -81,7 +85,7 @@ def _pieces(file: Path, content: bytes, size: int) -> Pieces:
     return pieces
 
 
-def _source_tokenizer(file: Path, ids: dict[str, int], content: bytes) -> str:
+def _reading_tokenizer(file: Path, ids: dict[str, int], content: bytes) -> str:
     try:
         return source_tokenizer(file, ids, content=content)
     except ExportError:
@@ -94,9 +98,10 @@ def _ids(pieces: Pieces) -> dict[str, int]:
     return {pieces.id_to_piece(i): i for i in range(len(pieces))}
 
 
-def _target(pieces: Pieces) -> Target:
+def _target(pieces: Pieces, reading_tokenizer: str) -> Target:
     return Target(
         tokenizer=TARGET_TOKENIZER,
+        reading_tokenizer=reading_tokenizer,
         vocab_size=len(pieces),
         start_id=pieces.eos_id(),  # never read: the first position is a vector of zeros
         pad_id=pieces.eos_id(),

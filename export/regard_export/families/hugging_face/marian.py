@@ -38,7 +38,7 @@ from regard_export.families.hugging_face.reference import HuggingFaceReference
 from regard_service.bundle import Provenance, Target, TextSource
 
 FAMILY = "marian"
-SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
+SOURCE_TOKENIZER, TARGET_TOKENIZER, GIVEN_TARGET_TOKENIZER = "source.json", "target.json", "given_target.json"
 END, UNKNOWN, PAD = "</s>", "<unk>", "<pad>"
 UNUSED = "<unused {}>"  # an id without a piece
 
@@ -55,6 +55,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     tokenizers = {
         SOURCE_TOKENIZER: source_tokenizer(folder / "source.spm", vocabulary, added),
         TARGET_TOKENIZER: target_tokenizer(target_vocabulary),
+        GIVEN_TARGET_TOKENIZER: source_tokenizer(folder / "target.spm", target_vocabulary),
     }
     net = load_net(MarianMTModel, folder, is_pickle_trusted=load_options.is_pickle_trusted)
     languages = _languages(vocabulary, tokenizer_settings, load_options.languages)
@@ -176,6 +177,7 @@ def _target(settings: Mapping[str, Any], vocabulary: Mapping[str, int], tokenize
     special += [i for piece, i in vocabulary.items() if piece == UNUSED.format(i)]
     return Target(
         tokenizer=TARGET_TOKENIZER,
+        reading_tokenizer=GIVEN_TARGET_TOKENIZER,
         vocab_size=len(vocabulary),
         start_id=settings["decoder_start_token_id"],
         pad_id=settings["pad_token_id"],

@@ -353,6 +353,7 @@ def _target(
         end_ids=tuple(ends) if isinstance(ends, list) else (ends,),
         forced_first_ids=forced,
         special_ids=tuple(sorted(special)),
+        reading_tokenizer=None if alphabet else SOURCE_TOKENIZER,
     )
 
 

@@ -33,7 +33,7 @@ from regard_service.bundle import GenerationDefaults, Provenance, Target, TextSo
 
 TRANSFORMER, RECURRENT = "joeynmt-transformer", "joeynmt-recurrent"
 CONFIG_FILE, WEIGHTS_FILE = "config.yaml", "best.ckpt"
-SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
+SOURCE_TOKENIZER, TARGET_TOKENIZER, GIVEN_TARGET_TOKENIZER = "source.json", "target.json", "given_target.json"
 UNKNOWN, PAD, START, END = range(4)  # the first pieces of a vocabulary
 MAX_POSITIONS = 512  # of JoeyNMT's 5,000
 # Position tables, and the second copy of tied tables.
@@ -79,6 +79,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     source = TextSource(tokenizer=SOURCE_TOKENIZER, suffix_ids=(END,))
     target = Target(
         tokenizer=TARGET_TOKENIZER,
+        reading_tokenizer=GIVEN_TARGET_TOKENIZER,
         vocab_size=len(vocabularies[1]),
         start_id=START,
         pad_id=PAD,
@@ -97,6 +98,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         tokenizers={
             SOURCE_TOKENIZER: source_tokenizer(spm_file, vocabularies[0]),
             TARGET_TOKENIZER: target_tokenizer(vocabularies[1]),
+            GIVEN_TARGET_TOKENIZER: source_tokenizer(spm_file, vocabularies[1]),
         },
         max_source_tokens=MAX_POSITIONS,
         max_target_tokens=MAX_POSITIONS,

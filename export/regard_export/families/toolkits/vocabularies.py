@@ -11,7 +11,7 @@ from regard_export.checkpoints.sentencepiece_tokenizers import UNKNOWN, source_t
 from regard_export.errors import ExportError
 from regard_service.bundle import Target, TextSource
 
-SOURCE_TOKENIZER, TARGET_TOKENIZER = "source.json", "target.json"
+SOURCE_TOKENIZER, TARGET_TOKENIZER, GIVEN_TARGET_TOKENIZER = "source.json", "target.json", "given_target.json"
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,25 @@ class Vocabularies:
 
     def tokenizers(self) -> dict[str, str]:
         """The tokenizers' contents by file name."""
+        source, given = self._reading(self.source), self._reading(self.target)
         if self.spm_file is not None:
-            ids = {UNKNOWN if piece == self.special.unknown else piece: i for piece, i in self.source.items()}
-            return {
-                SOURCE_TOKENIZER: source_tokenizer(self.spm_file, ids),
-                TARGET_TOKENIZER: target_tokenizer(self.target),
-            }
-        return {SOURCE_TOKENIZER: self._words(), TARGET_TOKENIZER: str(Tokenizer(self._model(self.target)).to_str())}
+            target = target_tokenizer(self.target)
+        else:
+            target = str(Tokenizer(self._model(self.target)).to_str())
+        return {SOURCE_TOKENIZER: source, TARGET_TOKENIZER: target, GIVEN_TARGET_TOKENIZER: given}
 
-    def _words(self) -> str:
-        """The source's tokenizer, which splits at white space. Special pieces get a space in their names."""
-        never_text = self.source_specials - {self.special.unknown}
-        ids = {f"{piece} " if piece in never_text else piece: i for piece, i in self.source.items()}
+    def _reading(self, ids: Mapping[str, int]) -> str:
+        """The tokenizer that reads the texts of a side."""
+        if self.spm_file is None:
+            return self._words(ids)
+        unknown = self.special.unknown
+        return source_tokenizer(self.spm_file, {UNKNOWN if piece == unknown else piece: i for piece, i in ids.items()})
+
+    def _words(self, side: Mapping[str, int]) -> str:
+        """A side's tokenizer, which splits at white space. Special pieces get a space in their names."""
+        special = self.special
+        never_text = {special.pad, special.start, special.end, self.start} - {special.unknown}
+        ids = {f"{piece} " if piece in never_text else piece: i for piece, i in side.items()}
         tokenizer = Tokenizer(self._model(ids))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return str(tokenizer.to_str())
@@ -91,6 +98,7 @@ class Vocabularies:
             specials.add(self.target[special.start])
         return Target(
             tokenizer=TARGET_TOKENIZER,
+            reading_tokenizer=GIVEN_TARGET_TOKENIZER,
             vocab_size=vocab_size,
             start_id=self.target[self.start],
             pad_id=self.target[special.pad],

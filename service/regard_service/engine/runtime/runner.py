@@ -23,7 +23,7 @@ from regard_service.bundle import (
     parse_shortlist,
 )
 from regard_service.engine.runtime.slots import Slots, SlotsShape
-from regard_service.engine.runtime.trace import Trace
+from regard_service.engine.runtime.trace import Trace, read_trace
 from regard_service.engine.runtime.word_list import WordList
 from regard_service.errors import NotReady
 
@@ -202,12 +202,21 @@ class Runner:
         values = session.run(names, {k: v for k, v in inputs.items() if k in self._encode_inputs})
         return dict(zip(names, values, strict=True))
 
-    def trace(self, source: Array, target: Int64Array) -> Trace:
+    def trace(
+        self,
+        source: Array,
+        target: Int64Array,
+        *,
+        labels: Int64Array | None = None,
+        has_contributions: bool = False,
+    ) -> Trace:
         """Runs the trace graph, and loads it before its first run.
 
         Args:
             source: int64 [source] ids, or float32 [3, height, width] pixels.
             target: int64 [target] ids that the decoder reads: the start token, then the output without its last token.
+            labels: int64 [target] ids whose log-probabilities to compute, the output; None computes none.
+            has_contributions: whether to compute contributions, as far as the graph has them.
 
         Raises:
             NotReady: the graph cannot be loaded.
@@ -219,21 +228,16 @@ class Runner:
             if self._trace is None:
                 self._trace = self._session(self._bundle, spec)
         names = [output.name for output in spec.outputs]
-        inputs = {"source_ids": source} if self._is_text else {"pixels": source[None]}
-        values = dict(zip(names, self._trace.run(names, {**inputs, "target_ids": target}), strict=True))
-
-        def layers(kind: str) -> Float32Array:
-            count = sum(name.startswith(f"{kind}_") for name in names)
-            return np.array([values[f"{kind}_{layer}"] for layer in range(count)], np.float32)
-
-        return Trace(
-            encoder_self=layers("encoder_attention"),
-            decoder_self=layers("decoder_attention"),
-            cross=layers("cross_attention"),
-            encoder_norms=layers("encoder_value_norm"),
-            decoder_norms=layers("decoder_value_norm"),
-            cross_norms=layers("cross_value_norm"),
-        )
+        inputs: dict[str, Array] = {
+            **({"source_ids": source} if self._is_text else {"pixels": source[None]}),
+            "target_ids": target,
+            "label_ids": target if labels is None else labels,
+            "wants_logprobs": np.array(labels is not None),
+            "wants_contributions": np.array(has_contributions),
+        }
+        known = {each.name for each in spec.inputs}
+        values = self._trace.run(names, {name: value for name, value in inputs.items() if name in known})
+        return read_trace(dict(zip(names, values, strict=True)))
 
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: "StepBindings") -> StepOutput:
         """Runs one decoder position for the first `num_live` requests; updates the state in place."""

@@ -1,8 +1,27 @@
 """What a trace graph computes: all attention of one pass over a source and a finished target."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from regard.arrays import Float32Array
+import numpy as np
+
+from regard.arrays import Array, Float32Array
+
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each position adds to the output of the attention sublayers of one kind, see `docs/maps.md`.
+
+    Attributes:
+        by_head: float32 [layers, heads, rows, columns], of each head's vectors.
+        together: float32 [layers, rows, columns], of the vectors summed over heads.
+        residual: float32 [layers, rows], of the state that bypasses the attention.
+    """
+
+    by_head: Float32Array
+    together: Float32Array
+    residual: Float32Array
 
 
 @dataclass(frozen=True)
@@ -18,6 +37,8 @@ class Trace:
         cross: float32 [layers, heads, target, source].
         encoder_norms, cross_norms: float32 [layers, heads, source] (Kobayashi et al. 2020, section 3).
         decoder_norms: float32 [layers, heads, target].
+        logprobs: float32 [target], natural log, of the labels; None if there are none.
+        encoder_contributions, decoder_contributions, cross_contributions: None if they were not computed.
     """
 
     encoder_self: Float32Array
@@ -26,3 +47,34 @@ class Trace:
     encoder_norms: Float32Array
     decoder_norms: Float32Array
     cross_norms: Float32Array
+    logprobs: Float32Array | None = None
+    encoder_contributions: Contributions | None = None
+    decoder_contributions: Contributions | None = None
+    cross_contributions: Contributions | None = None
+
+
+def read_trace(outputs: Mapping[str, Array]) -> Trace:
+    """Collects a trace graph's outputs, by name. Those that were not asked for have no elements."""
+
+    def layers(kind: str) -> Float32Array:
+        count = sum(name.rpartition("_")[0] == kind for name in outputs)
+        return np.array([outputs[f"{kind}_{layer}"] for layer in range(count)], np.float32)
+
+    def contributions(title: str) -> Contributions | None:
+        kinds = ("head_contribution", "contribution", "residual")
+        by_head, together, residual = (layers(f"{title}_{kind}") for kind in kinds)
+        return Contributions(by_head, together, residual) if together.size else None
+
+    logprobs = outputs.get("target_logprobs")
+    return Trace(
+        encoder_self=layers("encoder_attention"),
+        decoder_self=layers("decoder_attention"),
+        cross=layers("cross_attention"),
+        encoder_norms=layers("encoder_value_norm"),
+        decoder_norms=layers("decoder_value_norm"),
+        cross_norms=layers("cross_value_norm"),
+        logprobs=logprobs if logprobs is not None and logprobs.size else None,
+        encoder_contributions=contributions("encoder"),
+        decoder_contributions=contributions("decoder"),
+        cross_contributions=contributions("cross"),
+    )

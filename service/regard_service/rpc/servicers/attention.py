@@ -1,4 +1,4 @@
-"""AttentionService: translate, summarize, caption; unary and streaming."""
+"""AttentionService: translate, summarize, caption, unary and streaming; score and align."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +10,7 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
+from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, write_event, write_response
 from regard_service.domain.calls import Call
@@ -89,6 +90,16 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         async with self._stream(self._data_plane.stream_caption, call, pb.StreamCaptionResponse) as events:
             async for event in events:
                 yield event
+
+    async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:  # noqa: N802
+        """Scores given pairs; one result per pair, in order."""
+        call = read_score(request, self._reader, context.time_remaining())
+        return self._response(await self._data_plane.score(call), call, pb.ScoreResponse)
+
+    async def Align(self, request: pb.AlignRequest, context: Context) -> pb.AlignResponse:  # noqa: N802
+        """Aligns given pairs; one result per pair, in order."""
+        call = read_align(request, self._reader, context.time_remaining())
+        return self._response(await self._data_plane.align(call), call, pb.AlignResponse)
 
     def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
         self._record(results, call)
