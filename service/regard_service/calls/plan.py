@@ -12,7 +12,7 @@ from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
-from regard_service.engine.search.constraints import is_constrained
+from regard_service.engine.search.constraints.constraints import is_constrained
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.repository.loader import LoadedModel
