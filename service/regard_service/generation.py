@@ -33,6 +33,7 @@ class Generation:
         whole_vocabulary: whether every step chooses among all words, although the model has a shortlist.
         prefix: tokens that the output begins with, behind the model's own first token.
         start_bias: draws the output to the prefix with this probability, in place of forcing it; 0 forces it.
+        alternative: which of the candidates follows the prefix, 0 the best; None: whichever the search takes.
         suppressed: sequences of tokens that the output does not contain.
         terms: translations that the output contains, each once, where the words that they translate are attended to.
     """
@@ -51,6 +52,7 @@ class Generation:
     whole_vocabulary: bool = False
     prefix: tuple[int, ...] = ()
     start_bias: float = 0.0
+    alternative: int | None = None
     suppressed: tuple[tuple[int, ...], ...] = ()
     terms: "Terms | None" = None
 
@@ -64,6 +66,12 @@ class Generation:
     def biased_start(self) -> tuple[int, ...]:
         """The tokens behind `forced_start` that the output is drawn to."""
         return self.prefix if self.start_bias else ()
+
+    @property
+    def forced_words(self) -> tuple[int, ...]:
+        """The tokens that a prefix or terms may write, whatever the model's shortlist allows."""
+        terms = () if self.terms is None else self.terms.terms
+        return self.prefix + tuple(token for t in terms for token in (*t.tokens, *t.glued, *t.initial))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from regard_service.calls.passages import Restore
@@ -27,11 +27,13 @@ class Prepared:
     Attributes:
         edited: from the segment to the model's text.
         restores: undo the edits in the output, the last edits first.
+        copied: what is copied: its place in the model's text, and how it stands in the output.
         is_all_copied: nothing of it is for a model.
     """
 
     edited: EditedText
     restores: tuple[Restore, ...] = ()
+    copied: tuple[tuple[Span, str], ...] = ()
     needs_alignment: bool = False
     is_all_copied: bool = False
 
@@ -55,8 +57,15 @@ class Preparation:
         """Whether a text is one sentence of plain words, which the model reads as it stands."""
         return not self.patterns and _PLAIN.fullmatch(text) is not None
 
-    def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
-        """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
+    def prepare(
+        self, text: str, segment: Segment, kept: Sequence[Span] = (), released: Sequence[Span] = ()
+    ) -> Prepared:
+        """Prepares a segment.
+
+        Args:
+            kept: the caller's own ranges of `text`, which are copied.
+            released: ranges of the segment within which nothing is copied.
+        """
         whole = text[slice(*segment.span)]
         if not (segment.breaks or kept) and self.is_plain(whole):
             return Prepared(EditedText.unchanged(whole))
@@ -64,10 +73,10 @@ class Preparation:
         unwrapped = segment.unwrapped(
             text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
         )
-        own = [unwrapped.edited.to_text(span) for span in own]
+        own, released = ([unwrapped.edited.to_text(span) for span in spans] for spans in (own, released))
         normalized = normalize(unwrapped.edited.text, self.source_language, kept=own, rank=self.rank)
-        own = [normalized.edited.to_text(span) for span in own]
-        protected = protect(normalized.edited.text, self._protection_of(own))
+        own, released = ([normalized.edited.to_text(span) for span in spans] for spans in (own, released))
+        protected = protect(normalized.edited.text, self._protection_of(own, released))
         edits = (unwrapped.edited, normalized.edited, protected.edited)
         restores: list[Restore] = []
         if protected.edited.edits or protected.items:
@@ -77,16 +86,17 @@ class Preparation:
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
         needs_alignment = normalized.needs_alignment or protected.needs_alignment
-        return Prepared(_composed(edits), tuple(restores), needs_alignment, protected.is_all_copied)
+        copied = tuple((placed.span, placed.item.text) for placed in protected.items)
+        return Prepared(_composed(edits), tuple(restores), copied, needs_alignment, protected.is_all_copied)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:
         return ProtectionOptions(self.source_language, self.target_language, self.patterns)
 
-    def _protection_of(self, spans: Sequence[Span]) -> ProtectionOptions:
-        if not spans:
+    def _protection_of(self, spans: Sequence[Span], released: Sequence[Span]) -> ProtectionOptions:
+        if not (spans or released):
             return self._protection
-        return ProtectionOptions(self.source_language, self.target_language, self.patterns, tuple(spans))
+        return replace(self._protection, spans=tuple(spans), released=tuple(released))
 
 
 def _composed(edits: Sequence[EditedText]) -> EditedText:

@@ -134,7 +134,8 @@ class RunningBatch:
             self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
             if self._slots.words is not None:
                 live = [other for other, live_request in enumerate(self._rows) if live_request is not None]
-                self._slots.words.write(row, self.runner.allowed_words(request.request.source), live)
+                words = self.runner.allowed_words(request.request.source, request.request.generation.forced_words)
+                self._slots.words.write(row, words, live)
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
             self.observer.admitted(manifest.name, request.admitted - request.submitted, num_source)

@@ -37,6 +37,7 @@ class ProtectionOptions:
             written as in English, and those that are put into a target keep the source's form.
         patterns: a caller's own patterns.
         spans: a caller's own ranges of the text; those that overlap are joined.
+        released: ranges of the text within which nothing is protected, such as terms.
         stand_ins: what the model reads instead.
         carry: what the model reads instead of a part: a stand-in, the part itself, or nothing.
         replaces_numbers: whether numbers are replaced before the model, too, not only checked afterwards.
@@ -46,6 +47,7 @@ class ProtectionOptions:
     target_language: str = ""
     patterns: tuple[Pattern, ...] = ()
     spans: tuple[Span, ...] = ()
+    released: tuple[Span, ...] = ()
     stand_ins: StandIns = field(default_factory=StandIns)
     carry: Carry = "stand_in"
     replaces_numbers: bool = True

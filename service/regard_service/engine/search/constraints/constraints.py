@@ -6,6 +6,7 @@ To add one, write its class in a module beside this one and put it into `KINDS`.
 import numpy as np
 
 from regard.arrays import Int64Array
+from regard_service.engine.search.constraints.alternative import Alternative
 from regard_service.engine.search.constraints.biased_start import BiasedStart
 from regard_service.engine.search.constraints.candidates import Candidates
 from regard_service.engine.search.constraints.constraint import Constraint, Reach, Vocabulary
@@ -16,7 +17,15 @@ from regard_service.engine.search.constraints.repetition_penalty import Repetiti
 from regard_service.engine.search.constraints.suppressed import Suppressed
 from regard_service.generation import Generation
 
-KINDS = (BiasedStart, RepetitionPenalty, NoRepeatNgram, Suppressed, MinLength, ForcedStart)  # in the order of `apply`
+KINDS = (  # in the order of `apply`
+    BiasedStart,
+    RepetitionPenalty,
+    NoRepeatNgram,
+    Suppressed,
+    MinLength,
+    Alternative,
+    ForcedStart,
+)
 
 _NO_MODEL = Vocabulary(0, ())
 
