@@ -19,11 +19,11 @@ from regard_service.text.phrases import PhraseWriter, UnwritablePhrase
 from regard_service.text.reading import SourceText
 from regard_service.validation.violations import Violations
 
-FindGlossary = Callable[[str], Glossary]
-"""Returns the glossary of a name. Raises GlossaryNotFound."""
+FindGlossary = Callable[[str], tuple[Glossary, TermFinder]]
+"""Returns the glossary of a name, and what finds its terms. Raises GlossaryNotFound."""
 
 
-def no_glossaries(name: str) -> Glossary:
+def no_glossaries(name: str) -> tuple[Glossary, TermFinder]:
     """Knows none."""
     raise GlossaryNotFound(f"there is no glossary {name!r}; this server has none")
 
@@ -48,17 +48,18 @@ class ReadControl:
     def of_raw(self, reading: Callable[[], Input], index: int) -> Input:
         """Reads a text that is one sequence, or several, as they stand. Raises InvalidInput."""
         read = reading()
-        parts = [self._added(part) if isinstance(part, SourceText) else part for part in read.parts]
+        field = f"texts[{index}]"
+        parts = [self._added(part, field) if isinstance(part, SourceText) else part for part in read.parts]
         first = parts[0]
         if self.prefixes is not None and isinstance(first, SourceText):
             prefix = self.prefixes.prefixes.get(index, TargetPrefix())
             parts[0] = self.prefixes.of_part(first, prefix, index)
         return replace(read, parts=tuple(parts))
 
-    def _added(self, part: SourceText) -> SourceText:
+    def _added(self, part: SourceText, field: str) -> SourceText:
         if self.terms is None:
             return part
-        return self.terms.added(part, self.terms.find(part.text), EditedText.unchanged(part.text))
+        return self.terms.added(part, self.terms.find(part.text), EditedText.unchanged(part.text), field=field)
 
 
 def read_control(call: TranslateCall, model: LoadedModel, target: str, glossaries: FindGlossary) -> ReadControl:
@@ -78,9 +79,9 @@ def read_control(call: TranslateCall, model: LoadedModel, target: str, glossarie
     terms = prefixes = None
     if control.terms or control.glossaries:
         _check_terms(control.terms, phrases, violations)
-        stored = [entry for name in control.glossaries for entry in _stored(glossaries(name), call, target, violations)]
-        own = [(entry, f"terms[{index}]") for index, entry in enumerate(control.terms)]
-        terms = TermReader(TermFinder([*own, *stored]), phrases, max_tokens, is_spaced(target))
+        own = TermFinder((entry, f"terms[{index}]") for index, entry in enumerate(control.terms))
+        stored = [_stored(glossaries(name), index, call, target, violations) for index, name in enumerate(control.glossaries)]
+        terms = TermReader((own, *stored), phrases, max_tokens, is_spaced(target))
     if control.prefixes or control.num_alternatives:
         _check_prefixes(call, violations)
         end_id = manifest.target.end_ids[0]
@@ -98,18 +99,17 @@ def _check_terms(terms: tuple[GlossaryEntry, ...], phrases: PhraseWriter, violat
 
 
 def _stored(
-    glossary: Glossary, call: TranslateCall, target: str, violations: Violations
-) -> Iterator[tuple[GlossaryEntry, str]]:
-    """Yields a glossary's entries, if it is of the call's languages."""
+    found: tuple[Glossary, TermFinder], index: int, call: TranslateCall, target: str, violations: Violations
+) -> TermFinder:
+    """Returns what finds a glossary's terms; adds a violation if it is not of the call's languages."""
+    glossary, finder = found
     source = call.source_language or glossary.source_language
     pairs = (("source", glossary.source_language, source), ("target", glossary.target_language, target))
     for side, own, wanted in pairs:
         if match(wanted, [own]) is None:
             fault = f"{glossary.name!r} has the {side} language {own}; the call has {wanted}"
-            violations.add(f"glossaries[{call.control.glossaries.index(glossary.name)}]", fault)
-            return
-    for index, entry in enumerate(glossary.entries):
-        yield entry, f"glossaries.{glossary.name}[{index}]"
+            violations.add(f"glossaries[{index}]", fault)
+    return finder
 
 
 def _check_prefixes(call: TranslateCall, violations: Violations) -> None:

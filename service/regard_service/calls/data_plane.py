@@ -11,6 +11,7 @@ import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
+from regard_service.calls.control import FindGlossary, no_glossaries
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
@@ -47,11 +48,12 @@ class DataPlane:
         engine: Engine,
         pool: BoundedThreadPool,
         answer_limits: AnswerLimits | None = None,
+        glossaries: FindGlossary = no_glossaries,
     ) -> None:
         self._pool = pool
         self._answer_limits = answer_limits or AnswerLimits()
         self._router = LanguageRouter(repository, pool)
-        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
+        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits, glossaries)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""

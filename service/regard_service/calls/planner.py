@@ -88,7 +88,8 @@ class CallPlanner:
             raise InvalidInput.of("target_language", f"is empty; model {model.name!r} writes {', '.join(targets)}")
         target = _language("target", call.target_language, model, targets) if call.target_language else targets[0]
         language = _source_language(call, model)
-        control = read_control(call, model, target, self._glossaries)
+        read = partial(read_control, call, model, target, self._glossaries)
+        control = await asyncio.to_thread(read) if _has_terms(call) else read()
         if call.text_options.raw:
             readings = self._texts(model, call, target, language=language, control=control)
         else:
@@ -273,10 +274,13 @@ def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]
     return spans
 
 
+def _has_terms(call: TranslateCall | SummarizeCall) -> bool:
+    return isinstance(call, TranslateCall) and bool(call.control.terms or call.control.glossaries)
+
+
 def _are_slow(call: TranslateCall | SummarizeCall) -> bool:
     """Whether reading the texts may hold up the event loop; control tokens may need a tokenizer of their own."""
-    has_terms = isinstance(call, TranslateCall) and bool(call.control.terms or call.control.glossaries)
-    return has_terms or bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
+    return _has_terms(call) or bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _read_text(

@@ -135,7 +135,8 @@ class PassageReader:
                     yield planned if is_last or isinstance(planned, CopiedSegment) else replace(planned, is_cut=True)
         else:
             if self.terms is not None and found:
-                part = self.terms.added(part, found, prepared.edited, [span for span, _ in prepared.copied])
+                copied = [span for span, _ in prepared.copied]
+                part = self.terms.added(part, found, prepared.edited, copied, field=reading.field)
             yield ModelSegment(
                 segment.span,
                 prepared.edited,

@@ -8,7 +8,7 @@ from regard_service.domain.results import Span, Token
 from regard_service.errors import InvalidInput
 from regard_service.generation import Term, Terms
 from regard_service.passages.edits import EditedText
-from regard_service.passages.terms.finding import FoundTerm, TermFinder
+from regard_service.passages.terms.finding import FoundTerm, TermFinder, longest
 from regard_service.text.phrases import PhraseWriter, UnwritablePhrase
 from regard_service.text.reading import SourceText
 
@@ -18,21 +18,28 @@ class TermReader:
     """Finds a call's terms in its segments.
 
     Attributes:
-        max_tokens: that the terms of one segment may have, and the field that says so.
+        finders: those of the call's own terms before those of glossaries.
+        max_tokens: that the terms of one segment may have.
         is_spaced: whether the target's words stand between spaces.
     """
 
-    finder: TermFinder
+    finders: tuple[TermFinder, ...]
     phrases: PhraseWriter
     max_tokens: int
     is_spaced: bool
 
     def find(self, text: str) -> list[FoundTerm]:
         """Returns the terms of a segment."""
-        return self.finder.find(text)
+        return longest(each for finder in self.finders for each in finder.find(text))
 
     def added(
-        self, part: SourceText, found: Sequence[FoundTerm], edited: EditedText, copied: Sequence[Span] = ()
+        self,
+        part: SourceText,
+        found: Sequence[FoundTerm],
+        edited: EditedText,
+        copied: Sequence[Span] = (),
+        *,
+        field: str,
     ) -> SourceText:
         """Returns what the model reads with its terms. Those whose words it does not read are left out: their part of
         the text is copied, or was truncated.
@@ -40,6 +47,7 @@ class TermReader:
         Args:
             found: the terms of `edited.original`.
             copied: ranges of the model's text that stand for what is copied.
+            field: the text's path in the request.
 
         Raises:
             InvalidInput: the model cannot write a target, or the terms have more tokens than the output may.
@@ -54,8 +62,8 @@ class TermReader:
             return part
         num_tokens = sum(term.num_tokens for term in terms)
         if num_tokens >= self.max_tokens:
-            fault = f"the terms of one segment have {num_tokens} tokens; its output has at most {self.max_tokens}"
-            raise InvalidInput.of(found[0].field, fault)
+            fault = f"{found[0].field} and others have {num_tokens} tokens in a segment that may have {self.max_tokens}"
+            raise InvalidInput.of(field, f"has more terms than its output has room for: {fault}")
         special = tuple(index for index, token in enumerate(part.tokens) if token.is_special)
         keeps_words = self.is_spaced and all(each.entry.is_whole_word for each in found)
         return replace(part, terms=Terms(tuple(terms), special, self.phrases.spelling, keeps_words))

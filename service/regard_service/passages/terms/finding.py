@@ -60,16 +60,8 @@ class TermFinder:
             else:
                 self._by_word.setdefault(first[0].lower(), []).append(_Rule(entry, field))
 
-    def find(self, text: str) -> list[FoundTerm]:
-        """Returns the terms of a text in order, without overlap: the longer of two, else the first."""
-        found = sorted(self._all(text), key=lambda each: (each.span.start - each.span.end, each.span.start))
-        taken: list[FoundTerm] = []
-        for each in found:
-            if all(each.span.end <= other.span.start or other.span.end <= each.span.start for other in taken):
-                taken.append(each)
-        return sorted(taken, key=lambda each: each.span)
-
-    def _all(self, text: str) -> Iterator[FoundTerm]:
+    def find(self, text: str) -> Iterator[FoundTerm]:
+        """Yields all terms of a text, also those that overlap."""
         for word in _WORD.finditer(text):
             for rule in self._by_word.get(word[0].lower(), ()):
                 match = rule.pattern.match(text, max(0, word.start() - rule.offset))
@@ -78,6 +70,15 @@ class TermFinder:
         for rule in self._others:
             for match in rule.pattern.finditer(text):
                 yield FoundTerm(Span(*match.span()), rule.entry, rule.field)
+
+
+def longest(found: Iterable[FoundTerm]) -> list[FoundTerm]:
+    """Returns terms in the order of the text, without overlap: the longer of two, else the first that was given."""
+    taken: list[FoundTerm] = []
+    for each in sorted(found, key=lambda each: each.span.start - each.span.end):
+        if all(each.span.end <= other.span.start or other.span.end <= each.span.start for other in taken):
+            taken.append(each)
+    return sorted(taken, key=lambda each: each.span)
 
 
 def contradictions(entries: Sequence[GlossaryEntry]) -> Iterator[tuple[int, str]]:
