@@ -21,6 +21,7 @@ _COMMANDS = {
     "summarize": ("regard.cli.tasks:summarize", "Summarize a text."),
     "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
+    "glossaries": ("regard.cli.glossaries:glossaries", "List and change the glossaries that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),
     "token": ("regard.cli.token:token", "Make a token for a caller."),
     "export": ("regard.cli.export_commands:export", "Export a trained model as a bundle."),
