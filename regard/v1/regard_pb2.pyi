@@ -3169,14 +3169,14 @@ class PutGlossaryRequest(_message.Message):
     target_language: _builtins.str
     """Language of the targets, as BCP 47 code. Not empty."""
     file: _builtins.bytes
-    """A file with the terms. Empty: see `terms`."""
+    """A file with the terms: at most 100,000. Empty: see `terms`."""
     media_type: _builtins.str
     """The file's format: text/tab-separated-values (a line a term: source, target, and "case" or "part", separated by
     tabs), or application/x-tbx (ISO 30042). Short names: "tsv", "tbx". Empty: tab-separated.
     """
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
-        """The terms. At most 100,000, in a message of the server's size limit. Empty: those of `file`."""
+        """The terms. At most 1000. Empty: those of `file`."""
 
     def __init__(
         self,

@@ -81,10 +81,11 @@ class PrefixReader:
                     f"{field(index)}.tokens[{unknown[0]}]", f"{unknown[1]!r} is no entry of the target vocabulary"
                 )
             return tuple(token_id for *_, token_id in found if token_id is not None)
-        if not prefix.text.strip():
+        words = prefix.text.split()
+        if not words:
             return ()
         try:
-            return self.phrases.tokens(prefix.text.strip())
+            return self.phrases.tokens(" ".join(words))
         except UnwritablePhrase as error:
             raise InvalidInput.of(f"{field(index)}.text", str(error)) from error
 

@@ -86,7 +86,7 @@ class Preparation:
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
         needs_alignment = normalized.needs_alignment or protected.needs_alignment
-        copied = tuple((placed.span, placed.item.text) for placed in protected.items)
+        copied = tuple((placed.source, placed.item.text) for placed in protected.items)
         return Prepared(_composed(edits), tuple(restores), copied, needs_alignment, protected.is_all_copied)
 
     @cached_property

@@ -7,6 +7,7 @@ from regard_service.convert.checks import Checks
 from regard_service.convert.control import read_entries, write_entry
 from regard_service.domain.glossaries import Glossary, GlossaryEntry
 from regard_service.errors import InvalidInput
+from regard_service.validation.glossaries import MAX_TERMS
 from regard_service.validation.texts import EMPTY
 
 ReadFile = Callable[[bytes, str, str, str], Iterator[GlossaryEntry]]
@@ -18,6 +19,9 @@ def read_glossary(request: pb.PutGlossaryRequest, read_file: ReadFile) -> Glossa
     checks = Checks()
     if bool(request.terms) == bool(request.file):
         checks.add("terms", "and file: one of them holds the terms")
+        checks.raise_if_any()
+    if len(request.terms) > MAX_TERMS:
+        checks.add("terms", f"holds {len(request.terms)}; the limit is {MAX_TERMS}; a file may have more")
         checks.raise_if_any()
     entries = tuple(read_entries(Checks(), request.terms, "terms"))  # the store checks them
     if request.file:
