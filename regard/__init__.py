@@ -31,6 +31,7 @@ from regard.errors import (
 )
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.events import Started, TokenMade
+from regard.values.glossaries import Glossary, Term
 from regard.values.maps import AttentionMap
 from regard.values.model import Model
 from regard.values.outputs import Hypothesis, ImageGrid, Timings
@@ -52,6 +53,7 @@ __all__ = [
     "FailedPrecondition",
     "FieldViolation",
     "Finished",
+    "Glossary",
     "Hypothesis",
     "ImageGrid",
     "InvalidArgument",
@@ -68,6 +70,7 @@ __all__ = [
     "ServerFault",
     "Span",
     "Started",
+    "Term",
     "Timings",
     "Token",
     "TokenMade",

@@ -22,6 +22,7 @@ from regard.calls.options import (
     DocumentOptions,
     PairOptions,
     Pairs,
+    Terms,
     TextOptions,
     Texts,
     TranslateOptions,
@@ -30,8 +31,10 @@ from regard.calls.results import Event, Result, StreamResponse, read_event, read
 from regard.errors import BadResponse, Unavailable
 from regard.errors.statuses import translated_errors
 from regard.names import Task
+from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
+from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model
 from regard.wire.images import ImageLike, read_image
 
@@ -78,6 +81,7 @@ class AsyncClient:
         self._metadata = tuple(metadata)
         self._attention = stubs.AttentionServiceStub(self._channel)
         self._models = stubs.ModelServiceStub(self._channel)
+        self._glossaries = stubs.GlossaryServiceStub(self._channel)
 
     async def close(self) -> None:
         """Closes the connection and cancels the calls that are in flight."""
@@ -285,6 +289,42 @@ class AsyncClient:
             version: None is every version that is loaded.
         """
         await self._call(self._models.UnloadModel, requests.unload_model(name, version), timeout)
+
+    async def glossaries(self, timeout: float | None = None) -> list[Glossary]:
+        """The server's glossaries, without their terms."""
+        response = await self._call(self._glossaries.ListGlossaries, pb.ListGlossariesRequest(), timeout)
+        return [Glossary.from_message(each) for each in response.glossaries]
+
+    async def glossary(self, name: str, timeout: float | None = None) -> Glossary:
+        """One glossary, with its terms."""
+        response = await self._call(self._glossaries.GetGlossary, pb.GetGlossaryRequest(name=name), timeout)
+        return Glossary.from_message(response.glossary, tuple(map(term_of, response.terms)))
+
+    async def put_glossary(
+        self,
+        name: str,
+        source_language: str,
+        target_language: str,
+        terms: Terms | None = None,
+        *,
+        file: bytes = b"",
+        media_type: str = "",
+        timeout: float | None = None,
+    ) -> Glossary:
+        """Keeps a glossary on the server, in place of another one of that name.
+
+        Where the server has tokens, it needs the scope "admin".
+
+        Args:
+            terms: sources and targets; None takes them from `file`.
+            file: a file's bytes, with `media_type` "tsv" or "tbx".
+        """
+        request = requests.put_glossary(name, source_language, target_language, terms, file, media_type)
+        return Glossary.from_message((await self._call(self._glossaries.PutGlossary, request, timeout)).glossary)
+
+    async def delete_glossary(self, name: str, timeout: float | None = None) -> None:
+        """Deletes a glossary of the server. Where the server has tokens, it needs the scope "admin"."""
+        await self._call(self._glossaries.DeleteGlossary, pb.DeleteGlossaryRequest(name=name), timeout)
 
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT, timeout: float | None

@@ -1,6 +1,6 @@
 """Options of calls; the names of options that change the search or the maps are those of the proto."""
 
-from collections.abc import Iterator, KeysView, Sequence, ValuesView
+from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import TypedDict
 
 from regard.names import (
@@ -15,6 +15,7 @@ from regard.names import (
     Unit,
     Weighting,
 )
+from regard.values.glossaries import Term
 
 Texts = list[str] | tuple[str, ...] | Iterator[str] | KeysView[str] | ValuesView[str]
 """Several texts. Any other iterable works too, such as a column of a table; but its type may not be `Iterable[str]`,
@@ -88,8 +89,28 @@ class TextOptions(CallOptions, total=False):
     control_tokens: Sequence[str] | None
 
 
-class TranslateOptions(TextOptions, total=False):
+Terms = Mapping[str, str] | Sequence[tuple[str, str] | Term]
+"""Sources and their targets; a `regard.Term` has options."""
+
+
+class TermOptions(TypedDict, total=False):
+    """What an output must contain, or must not.
+
+    `terms` are words or phrases with their translations, `glossaries` names of the server's own; `suppressed` are
+    phrases that no output contains.
+    """
+
+    terms: Terms | None
+    glossaries: Sequence[str] | None
+    suppressed: Sequence[str] | None
+
+
+class TranslateOptions(TextOptions, TermOptions, total=False):
     """Options of translations: also the language of the texts, and how they are cut into segments.
+
+    `target_prefix` is how the output begins: a text, or for several texts one for each; `prefix_bias`, between 0 and 1,
+    draws the output to it instead of forcing it. `target_prefix_tokens` are the same as entries of the model's
+    vocabulary, for one text. `num_alternatives` returns so many hypotheses that differ behind the prefix.
 
     Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of
     a text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and
@@ -103,6 +124,10 @@ class TranslateOptions(TextOptions, total=False):
     raw: bool
     protected_patterns: Sequence[str] | None
     protected_spans: Sequence[tuple[int, int, int]] | None
+    target_prefix: str | Sequence[str] | None
+    target_prefix_tokens: Sequence[str] | None
+    prefix_bias: float | None
+    num_alternatives: int | None
 
 
 class PairOptions(AttentionOptions, total=False):
@@ -128,7 +153,7 @@ class AlignOptions(PairOptions, total=False):
     symmetrization: Symmetrization | None
 
 
-class DocumentOptions(GenerationOptions, total=False):
+class DocumentOptions(GenerationOptions, TermOptions, total=False):
     """Options of a file's translation: those of a translation that make sense for it, and its format.
 
     `media_type` is the format ("text/markdown", or short "markdown"); None takes it from the ending of `file_name`,

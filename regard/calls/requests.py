@@ -25,9 +25,31 @@ from regard.wire.images import ImageLike, read_image
 _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
 _ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
-_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language", "control_tokens"})
+_REQUEST_OPTIONS = frozenset(
+    {
+        "model",
+        "priority",
+        "truncation",
+        "source_language",
+        "control_tokens",
+        "glossaries",
+        "suppressed",
+        "num_alternatives",
+    }
+)
 _TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
-_OTHER_OPTIONS = frozenset({"attention", "words", "timeout", "protected_spans"})
+_OTHER_OPTIONS = frozenset(
+    {
+        "attention",
+        "words",
+        "timeout",
+        "protected_spans",
+        "terms",
+        "target_prefix",
+        "target_prefix_tokens",
+        "prefix_bias",
+    }
+)
 _ALIASES = {"beams": "num_beams"}  # the command line's name
 
 _KINDS_BY_TYPE: dict[int, tuple[Any, str]] = {
@@ -44,8 +66,11 @@ RequestT = TypeVar("RequestT", bound=Message)
 
 
 def translate(texts: Sequence[str], to: str, options: TranslateOptions) -> pb.TranslateRequest:
-    """The request of Translate."""
-    return _set_checked(with_options(pb.TranslateRequest(), options), texts=texts, target_language=to)
+    """The request of Translate. A single prefix is that of every text."""
+    request = with_options(pb.TranslateRequest(), options)
+    if isinstance(options.get("target_prefix"), str):
+        request.target_prefixes.extend([request.target_prefixes[0]] * (len(texts) - 1))
+    return _set_checked(request, texts=texts, target_language=to)
 
 
 def stream_translate(text: str, to: str, options: TranslateOptions) -> pb.StreamTranslateRequest:
@@ -134,6 +159,21 @@ def unload_model(name: str, version: str | None) -> pb.UnloadModelRequest:
     return _set_checked(pb.UnloadModelRequest(), name=name, version=version)
 
 
+def put_glossary(
+    name: str, source_language: str, target_language: str, terms: Any, file: bytes, media_type: str
+) -> pb.PutGlossaryRequest:
+    """The request of PutGlossary, with terms or with a file."""
+    request = _set_checked(
+        pb.PutGlossaryRequest(),
+        name=name,
+        source_language=source_language,
+        target_language=target_language,
+        file=file,
+        media_type=media_type,
+    )
+    return _checked(request, set_terms(request, terms or ()))
+
+
 def as_list(texts: object) -> tuple[bool, list[Any]]:
     """Whether the caller passed a single text, and the texts as a list."""
     if isinstance(texts, str):
@@ -164,6 +204,8 @@ def with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
     violations += _set_fields(target.generation, generation, "generation.") if generation else []
     violations += _set_fields(target.attention, attention, "attention.") if attention else []
     violations += _set_text_options(target, given)
+    violations += set_terms(target, given.get("terms", ()))
+    violations += _set_prefixes(target, given)
     return _checked(request, violations)
 
 
@@ -173,6 +215,36 @@ def _set_text_options(request: Any, given: Mapping[str, Any]) -> list[FieldViola
     for text, start, end in given.get("protected_spans", ()):
         request.text_options.protected_spans.add(text=text).span.MergeFrom(pb.Span(start=start, end=end))
     return _set_fields(request.text_options, fields, "text_options.") if fields else []
+
+
+def set_terms(request: Any, terms: Any) -> list[FieldViolation]:
+    """Sets the terms of a request. Args: terms: a mapping of sources to targets, or several terms."""
+    violations: list[FieldViolation] = []
+    for index, term in enumerate(terms.items() if isinstance(terms, Mapping) else terms):
+        names = ("source", "target", "case_sensitive", "part_of_word")
+        if isinstance(term, str) or not 2 <= len(term) <= len(names):
+            violations.append(FieldViolation(f"terms[{index}]", "must be a source and a target, or a Term"))
+            continue
+        violations += _set_fields(request.terms.add(), dict(zip(names, term, strict=False)), f"terms[{index}].")
+    return violations
+
+
+def _set_prefixes(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
+    """Sets how outputs begin: one prefix, or one for each text."""
+    texts, tokens = given.get("target_prefix"), given.get("target_prefix_tokens")
+    if texts is None and tokens is None:
+        return []
+    many = [texts] if texts is None or isinstance(texts, str) else list(texts)
+    violations: list[FieldViolation] = []
+    for index, text in enumerate(many):
+        is_stream = "target_prefix" in request.DESCRIPTOR.fields_by_name
+        if is_stream and index:
+            violations.append(FieldViolation("target_prefix", f"holds {len(many)}; a stream has one text"))
+            break
+        prefix = request.target_prefix if is_stream else request.target_prefixes.add()
+        fields = {"text": text, "tokens": tokens, "bias": given.get("prefix_bias")}
+        violations += _set_fields(prefix, fields, "target_prefix." if is_stream else f"target_prefixes[{index}].")
+    return violations
 
 
 def _attention_fields(given: Mapping[str, Any]) -> dict[str, Any]:

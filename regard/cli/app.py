@@ -22,6 +22,7 @@ _COMMANDS = {
     "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
     "align": ("regard.cli.align:align", "Align the words of a text and its translation."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
+    "glossaries": ("regard.cli.glossaries:glossaries", "List and change the glossaries that a server has."),
     "serve": ("regard.cli.serve:serve", "Serve models."),
     "token": ("regard.cli.token:token", "Make a token for a caller."),
     "export": ("regard.cli.export_commands:export", "Export a trained model as a bundle."),

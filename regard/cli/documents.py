@@ -40,6 +40,8 @@ _TEXT_ONLY = (
     ("--format", "format"),
     ("--raw", "raw"),
     ("--num-return-sequences", "num_return_sequences"),
+    ("--prefix", "target_prefix"),
+    ("--alternatives", "num_alternatives"),
 )
 
 
@@ -110,6 +112,7 @@ def document_options(flags: Flags, source_language: str | None) -> DocumentOptio
         unit=flags.unit,
         protected_patterns=flags.protect,
         truncation=flags.truncation,
+        **flags.term_options(),
         timeout=None if given is ParameterSource.DEFAULT else flags.timeout,
     )
 

@@ -5,21 +5,15 @@ from pathlib import Path
 import click
 
 from regard.calls.client import Client
-from regard.cli.options import SERVER_OPTIONS
-from regard.cli.servers import DEFAULT_SERVER, open_server
+from regard.cli.options import server_options
+from regard.cli.servers import named, open_server
 from regard.values.model import Model
 from regard.wire import as_json
 
 
-def _server_options(command: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(SERVER_OPTIONS):
-        command = option(command)
-    return command
-
-
 @click.group(invoke_without_command=True)
 @click.option("--json", is_flag=True, help="Print the models with all their fields, as a JSON array.")
-@_server_options
+@server_options
 @click.pass_context
 def models(
     ctx: click.Context, json: bool, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool
@@ -43,22 +37,22 @@ def models(
 
 @models.command()
 @click.argument("model", metavar="NAME[@VERSION]")
-@_server_options
+@server_options
 def load(model: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """Load a model, or another version of it; without a version the newest.
 
     The version before serves until this one is ready, and goes on if it cannot be loaded.
     """
-    with open_server(_named(server), tls_ca, verbose) as address, address.client(timeout) as client:
+    with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
         _load(client, *_split(model))
 
 
 @models.command()
 @click.argument("name")
-@_server_options
+@server_options
 def rollback(name: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """Load the version before the one that serves."""
-    with open_server(_named(server), tls_ca, verbose) as address, address.client(timeout) as client:
+    with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
         versions = [model for model in client.models() if model.name == name]  # newest first
         serving = next((index for index, model in enumerate(versions) if model.state == "ready"), None)
         if serving is None:
@@ -70,10 +64,10 @@ def rollback(name: str, server: str | None, tls_ca: Path | None, timeout: float,
 
 @models.command()
 @click.argument("model", metavar="NAME[@VERSION]")
-@_server_options
+@server_options
 def unload(model: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """Unload a model once its calls are finished; without a version every version."""
-    with open_server(_named(server), tls_ca, verbose) as address, address.client(timeout) as client:
+    with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
         client.unload_model(*_split(model))
     click.echo(f"{model} is unloaded")
 
@@ -86,11 +80,6 @@ def _load(client: Client, name: str, version: str | None) -> None:
 def _split(model: str) -> tuple[str, str | None]:
     name, _, version = model.partition("@")
     return name, version or None
-
-
-def _named(server: str | None) -> str:
-    """The server that is named, or the usual one: a server that this command starts would end with it."""
-    return server or DEFAULT_SERVER
 
 
 def _print_table(found: list[Model]) -> None:

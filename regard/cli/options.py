@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import click
 
-from regard.calls.options import TextOptions, TranslateOptions
+from regard.calls.options import TermOptions, TextOptions, TranslateOptions
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
+from regard.values.glossaries import Term
 from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
 
 
@@ -51,6 +52,12 @@ class Flags:
     format: Format | None = None
     protect: tuple[str, ...] = ()
     control_tokens: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    glossaries: tuple[str, ...] = ()
+    suppressed: tuple[str, ...] = ()
+    target_prefix: str | None = None
+    prefix_bias: float | None = None
+    num_alternatives: int | None = None
 
     @property
     def map_kinds(self) -> tuple[AttentionKind, ...]:
@@ -73,9 +80,17 @@ class Flags:
             unit=self.unit,
             format=self.format,
             protected_patterns=self.protect,
+            target_prefix=self.target_prefix,
+            prefix_bias=self.prefix_bias,
+            num_alternatives=self.num_alternatives,
+            **self.term_options(),
         )
         own.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # all its keys are among these
         return own
+
+    def term_options(self) -> TermOptions:
+        """The options of terms, for texts and for files."""
+        return TermOptions(terms=self.terms, glossaries=self.glossaries, suppressed=self.suppressed)
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""
@@ -104,6 +119,20 @@ class Flags:
         if self.control_tokens:
             options["control_tokens"] = self.control_tokens
         return options
+
+
+class TermType(click.ParamType):
+    """A term: SOURCE=TARGET, or a source alone that is not translated."""
+
+    name = "term"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Term:
+        if isinstance(value, Term):
+            return value
+        source, mark, target = str(value).partition("=")
+        if not source.strip() or (mark and not target.strip()):
+            self.fail(f"{value!r} is not SOURCE=TARGET", param, ctx)
+        return Term(source.strip(), target.strip() if mark else source.strip())
 
 
 def _number_option(name: str, target: str, kind: type, help_text: str) -> Callable[[Any], Any]:
@@ -213,12 +242,39 @@ _SEGMENT_OPTIONS = (
     click.option(
         "--protect", multiple=True, metavar="PATTERN", help="Copy what matches (RE2 syntax); may be repeated."
     ),
+    click.option(
+        "--term",
+        "terms",
+        multiple=True,
+        type=TermType(),
+        metavar="SOURCE=TARGET",
+        help="Translate a word or phrase so; SOURCE alone is not translated; may be repeated.",
+    ),
+    click.option(
+        "--glossary", "glossaries", multiple=True, metavar="NAME", help="Use a glossary of the server; may be repeated."
+    ),
+    click.option(
+        "--suppress", "suppressed", multiple=True, metavar="PHRASE", help="Never write this phrase; may be repeated."
+    ),
 )
+
+_PREFIX_OPTIONS = (
+    click.option("--prefix", "target_prefix", metavar="TEXT", help="Begin the translation so, and go on from there."),
+    _number_option("--prefix-bias", "prefix_bias", float, "Draw the translation to the prefix, between 0 and 1."),
+    _number_option("--alternatives", "num_alternatives", int, "Print this many that differ behind the prefix."),
+)
+
+
+def server_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Adds the flags that say which server to call."""
+    for option in reversed(SERVER_OPTIONS):
+        command = option(command)
+    return command
 
 
 def segment_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the flags of translations."""
-    for option in reversed(_SEGMENT_OPTIONS):
+    for option in reversed((*_SEGMENT_OPTIONS, *_PREFIX_OPTIONS)):
         command = option(command)
     return command
 

@@ -86,3 +86,8 @@ def is_healthy(target: str, timeout_s: float) -> bool:
             return check(b"", timeout=timeout_s) == _SERVING_RESPONSE
         except grpc.RpcError:
             return False
+
+
+def named(server: str | None) -> str:
+    """The server that is named, or the usual one: a server that this command starts would end with it."""
+    return server or DEFAULT_SERVER

@@ -546,6 +546,11 @@ class TranslateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
     CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    GLOSSARIES_FIELD_NUMBER: _builtins.int
+    TARGET_PREFIXES_FIELD_NUMBER: _builtins.int
+    NUM_ALTERNATIVES_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
@@ -564,6 +569,12 @@ class TranslateRequest(_message.Message):
     """What to do with a text longer than the model takes. Unspecified: the model's `default_truncation`."""
     priority: Global___Priority.ValueType
     """How urgent the call is. Unspecified: interactive."""
+    num_alternatives: _builtins.int
+    """Return this many hypotheses of each text that differ at the first position behind its prefix: the likeliest tokens
+    there, best first, each continued as the search says. Of a text of several segments: at the segment where the
+    prefix ends. [1, 16]. Unset: the hypotheses of the search. Not with a bias, and not with
+    `generation.num_return_sequences` above 1.
+    """
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The texts, each one input. At least 1, at most the server's limit (by default 128).
@@ -589,6 +600,26 @@ class TranslateRequest(_message.Message):
         the model its token <hl>, which otherwise is text like any other. At most 256, each at most once.
         """
 
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """How words of the texts are to be translated. At most 1000, and no two of the same source with different targets.
+        Of terms that overlap in a text, the longest counts. A term applies to the segment that has its source words.
+        """
+
+    @_builtins.property
+    def glossaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the server's glossaries, whose terms apply too; those of `terms` go before them. At most 16, each at most
+        once, and of the call's languages.
+        """
+
+    @_builtins.property
+    def target_prefixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetPrefix]:
+        """How outputs begin: none, or one for each text. Not with FORMAT_HTML and FORMAT_XML."""
+
+    @_builtins.property
+    def suppressed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Phrases that no output contains, in this spelling. At most 256, each of 1 to 200 characters."""
+
     def __init__(
         self,
         *,
@@ -602,17 +633,26 @@ class TranslateRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
         control_tokens: _abc.Iterable[_builtins.str] | None = ...,
+        terms: _abc.Iterable[Global___Term] | None = ...,
+        glossaries: _abc.Iterable[_builtins.str] | None = ...,
+        target_prefixes: _abc.Iterable[Global___TargetPrefix] | None = ...,
+        num_alternatives: _builtins.int | None = ...,
+        suppressed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_num_alternatives", b"_num_alternatives", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "num_alternatives", b"num_alternatives", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_num_alternatives", b"_num_alternatives", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "num_alternatives", b"num_alternatives", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefixes", b"target_prefixes", "terms", b"terms", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__num_alternatives: _TypeAlias = _typing.Literal["num_alternatives"]  # noqa: Y015
+    _WhichOneofArgType__num_alternatives: _TypeAlias = _typing.Literal["_num_alternatives", b"_num_alternatives"]  # noqa: Y015
     _WhichOneofReturnType__source_language: _TypeAlias = _typing.Literal["source_language"]  # noqa: Y015
     _WhichOneofArgType__source_language: _TypeAlias = _typing.Literal["_source_language", b"_source_language"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__num_alternatives) -> _WhichOneofReturnType__num_alternatives | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_language) -> _WhichOneofReturnType__source_language | None: ...
 
@@ -658,6 +698,10 @@ class StreamTranslateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
     CONTROL_TOKENS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    GLOSSARIES_FIELD_NUMBER: _builtins.int
+    TARGET_PREFIX_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
@@ -686,6 +730,26 @@ class StreamTranslateRequest(_message.Message):
     def control_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tokens of the model's `control_tokens` that the text may contain, as in TranslateRequest."""
 
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """How words of the text are to be translated. At most 1000, and no two of the same source with different targets.
+        Of terms that overlap in a text, the longest counts. A term applies to the segment that has its source words.
+        """
+
+    @_builtins.property
+    def glossaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the server's glossaries, whose terms apply too; those of `terms` go before them. At most 16, each at most
+        once, and of the call's languages.
+        """
+
+    @_builtins.property
+    def target_prefix(self) -> Global___TargetPrefix:
+        """How the output begins, as in TranslateRequest. Unset: freely."""
+
+    @_builtins.property
+    def suppressed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Phrases that no output contains, in this spelling. At most 256, each of 1 to 200 characters."""
+
     def __init__(
         self,
         *,
@@ -699,10 +763,14 @@ class StreamTranslateRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
         control_tokens: _abc.Iterable[_builtins.str] | None = ...,
+        terms: _abc.Iterable[Global___Term] | None = ...,
+        glossaries: _abc.Iterable[_builtins.str] | None = ...,
+        target_prefix: Global___TargetPrefix | None = ...,
+        suppressed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "target_prefix", b"target_prefix", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "model", b"model", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefix", b"target_prefix", "terms", b"terms", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1493,6 +1561,87 @@ class TextOptions(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TextOptions: _TypeAlias = TextOptions  # noqa: Y015
+
+@_typing.final
+class Term(_message.Message):
+    """How a word or a phrase is to be translated. Wherever a segment has the source, its output has the target, once, where
+    the model would have written its own translation.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    CASE_SENSITIVE_FIELD_NUMBER: _builtins.int
+    PART_OF_WORD_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The word or phrase of the source, as it stands in the text: inflected forms are terms of their own. 1 to 200
+    characters; white space stands for any.
+    """
+    target: _builtins.str
+    """What stands for it in the output, in this form; its first letter becomes a capital at the beginning of a segment,
+    unless `case_sensitive`. Equal to `source`: the term is not translated. 1 to 200 characters, which the model's
+    vocabulary can write.
+    """
+    case_sensitive: _builtins.bool
+    """Whether a text that has the term in another case does not have it."""
+    part_of_word: _builtins.bool
+    """Whether the term may be a part of a word, on both sides. False: it is a whole word, or several."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        case_sensitive: _builtins.bool = ...,
+        part_of_word: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_sensitive", b"case_sensitive", "part_of_word", b"part_of_word", "source", b"source", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Term: _TypeAlias = Term  # noqa: Y015
+
+@_typing.final
+class TargetPrefix(_message.Message):
+    """How an output begins. The search goes on from there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    BIAS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text. Each sentence belongs to one segment of the source, in order, and all but the last are whole outputs.
+    Empty: see `tokens`.
+    """
+    bias: _builtins.float
+    """Draws the output to the prefix instead of forcing it: its next token has probability (1 - bias) p + bias until the
+    output leaves it. (0, 1). Unset: the prefix is forced, and its tokens have log-probability 0.
+    """
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The same as entries of the model's target vocabulary ("▁Wo", "▁ist"), for the first segment. At most 1024. Not
+        together with `text`.
+        """
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        tokens: _abc.Iterable[_builtins.str] | None = ...,
+        bias: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bias", b"_bias", "bias", b"bias"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bias", b"_bias", "bias", b"bias", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bias: _TypeAlias = _typing.Literal["bias"]  # noqa: Y015
+    _WhichOneofArgType__bias: _TypeAlias = _typing.Literal["_bias", b"_bias"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bias) -> _WhichOneofReturnType__bias | None: ...
+
+Global___TargetPrefix: _TypeAlias = TargetPrefix  # noqa: Y015
 
 @_typing.final
 class ProtectedSpan(_message.Message):
@@ -2886,6 +3035,9 @@ class TranslateDocumentRequest(_message.Message):
     TRUNCATION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TEXT_OPTIONS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    GLOSSARIES_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     document: _builtins.bytes
@@ -2917,6 +3069,22 @@ class TranslateDocumentRequest(_message.Message):
     def text_options(self) -> Global___TextOptions:
         """How texts are cut, as in TranslateRequest. `format`, `protected_spans` and `raw` are not allowed."""
 
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """How words of the file are to be translated. At most 1000, and no two of the same source with different targets.
+        Of terms that overlap in a text, the longest counts. A term applies to the segment that has its source words.
+        """
+
+    @_builtins.property
+    def glossaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the server's glossaries, whose terms apply too; those of `terms` go before them. At most 16, each at most
+        once, and of the call's languages.
+        """
+
+    @_builtins.property
+    def suppressed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Phrases that no output contains, in this spelling. At most 256, each of 1 to 200 characters."""
+
     def __init__(
         self,
         *,
@@ -2931,10 +3099,13 @@ class TranslateDocumentRequest(_message.Message):
         truncation: Global___Truncation.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
         text_options: Global___TextOptions | None = ...,
+        terms: _abc.Iterable[Global___Term] | None = ...,
+        glossaries: _abc.Iterable[_builtins.str] | None = ...,
+        suppressed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "generation", b"generation", "model", b"model", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "document", b"document", "file_name", b"file_name", "generation", b"generation", "media_type", b"media_type", "model", b"model", "priority", b"priority", "replaces_existing", b"replaces_existing", "source_language", b"source_language", "target_language", b"target_language", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "document", b"document", "file_name", b"file_name", "generation", b"generation", "glossaries", b"glossaries", "media_type", b"media_type", "model", b"model", "priority", b"priority", "replaces_existing", b"replaces_existing", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "terms", b"terms", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -3116,3 +3287,239 @@ class DocumentWarning(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unit) -> _WhichOneofReturnType__unit | None: ...
 
 Global___DocumentWarning: _TypeAlias = DocumentWarning  # noqa: Y015
+
+@_typing.final
+class Glossary(_message.Message):
+    """A glossary of the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    NUM_TERMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    source_language: _builtins.str
+    """Language of the sources, as BCP 47 code."""
+    target_language: _builtins.str
+    """Language of the targets, as BCP 47 code."""
+    num_terms: _builtins.int
+    """How many terms it has."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        source_language: _builtins.str = ...,
+        target_language: _builtins.str = ...,
+        num_terms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "num_terms", b"num_terms", "source_language", b"source_language", "target_language", b"target_language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Glossary: _TypeAlias = Glossary  # noqa: Y015
+
+@_typing.final
+class ListGlossariesRequest(_message.Message):
+    """Which glossaries to list: all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGlossariesRequest: _TypeAlias = ListGlossariesRequest  # noqa: Y015
+
+@_typing.final
+class ListGlossariesResponse(_message.Message):
+    """The glossaries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GLOSSARIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def glossaries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Glossary]:
+        """The glossaries, by name."""
+
+    def __init__(
+        self,
+        *,
+        glossaries: _abc.Iterable[Global___Glossary] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossaries", b"glossaries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGlossariesResponse: _TypeAlias = ListGlossariesResponse  # noqa: Y015
+
+@_typing.final
+class GetGlossaryRequest(_message.Message):
+    """Which glossary to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name. Not empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGlossaryRequest: _TypeAlias = GetGlossaryRequest  # noqa: Y015
+
+@_typing.final
+class GetGlossaryResponse(_message.Message):
+    """A glossary with its terms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GLOSSARY_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def glossary(self) -> Global___Glossary:
+        """The glossary."""
+
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Its terms, in order."""
+
+    def __init__(
+        self,
+        *,
+        glossary: Global___Glossary | None = ...,
+        terms: _abc.Iterable[Global___Term] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGlossaryResponse: _TypeAlias = GetGlossaryResponse  # noqa: Y015
+
+@_typing.final
+class PutGlossaryRequest(_message.Message):
+    """A glossary to keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: 1 to 64 of A-Z, a-z, 0-9, "_" and "-", beginning with a letter or digit."""
+    source_language: _builtins.str
+    """Language of the sources, as BCP 47 code. Not empty."""
+    target_language: _builtins.str
+    """Language of the targets, as BCP 47 code. Not empty."""
+    file: _builtins.bytes
+    """A file with the terms: at most 100,000. Empty: see `terms`."""
+    media_type: _builtins.str
+    """The file's format: text/tab-separated-values (a line a term: source, target, and "case" or "part", separated by
+    tabs), or application/x-tbx (ISO 30042). Short names: "tsv", "tbx". Empty: tab-separated.
+    """
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """The terms. At most 1000. Empty: those of `file`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        source_language: _builtins.str = ...,
+        target_language: _builtins.str = ...,
+        terms: _abc.Iterable[Global___Term] | None = ...,
+        file: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "media_type", b"media_type", "name", b"name", "source_language", b"source_language", "target_language", b"target_language", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutGlossaryRequest: _TypeAlias = PutGlossaryRequest  # noqa: Y015
+
+@_typing.final
+class PutGlossaryResponse(_message.Message):
+    """The glossary that is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GLOSSARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def glossary(self) -> Global___Glossary:
+        """The glossary."""
+
+    def __init__(
+        self,
+        *,
+        glossary: Global___Glossary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossary", b"glossary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutGlossaryResponse: _TypeAlias = PutGlossaryResponse  # noqa: Y015
+
+@_typing.final
+class DeleteGlossaryRequest(_message.Message):
+    """Which glossary to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name. Not empty."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGlossaryRequest: _TypeAlias = DeleteGlossaryRequest  # noqa: Y015
+
+@_typing.final
+class DeleteGlossaryResponse(_message.Message):
+    """The glossary is deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteGlossaryResponse: _TypeAlias = DeleteGlossaryResponse  # noqa: Y015

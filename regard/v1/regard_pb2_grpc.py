@@ -718,3 +718,215 @@ class ModelService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class GlossaryServiceStub:
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListGlossaries = channel.unary_unary(
+                '/regard.v1.GlossaryService/ListGlossaries',
+                request_serializer=regard_dot_v1_dot_regard__pb2.ListGlossariesRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.ListGlossariesResponse.FromString,
+                _registered_method=True)
+        self.GetGlossary = channel.unary_unary(
+                '/regard.v1.GlossaryService/GetGlossary',
+                request_serializer=regard_dot_v1_dot_regard__pb2.GetGlossaryRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.GetGlossaryResponse.FromString,
+                _registered_method=True)
+        self.PutGlossary = channel.unary_unary(
+                '/regard.v1.GlossaryService/PutGlossary',
+                request_serializer=regard_dot_v1_dot_regard__pb2.PutGlossaryRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.PutGlossaryResponse.FromString,
+                _registered_method=True)
+        self.DeleteGlossary = channel.unary_unary(
+                '/regard.v1.GlossaryService/DeleteGlossary',
+                request_serializer=regard_dot_v1_dot_regard__pb2.DeleteGlossaryRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.DeleteGlossaryResponse.FromString,
+                _registered_method=True)
+
+
+class GlossaryServiceServicer:
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService.
+    """
+
+    def ListGlossaries(self, request, context):
+        """Lists the glossaries, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGlossary(self, request, context):
+        """Returns a glossary with its terms.
+        NOT_FOUND: there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutGlossary(self, request, context):
+        """Keeps a glossary, in place of another one of that name.
+        INVALID_ARGUMENT also if terms contradict each other, or the file is not of its format.
+        UNIMPLEMENTED: the server has no folder for glossaries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGlossary(self, request, context):
+        """Deletes a glossary.
+        NOT_FOUND: there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_GlossaryServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListGlossaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGlossaries,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.ListGlossariesRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.ListGlossariesResponse.SerializeToString,
+            ),
+            'GetGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGlossary,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.GetGlossaryRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.GetGlossaryResponse.SerializeToString,
+            ),
+            'PutGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutGlossary,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.PutGlossaryRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.PutGlossaryResponse.SerializeToString,
+            ),
+            'DeleteGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGlossary,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.DeleteGlossaryRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.DeleteGlossaryResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'regard.v1.GlossaryService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('regard.v1.GlossaryService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class GlossaryService:
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService.
+    """
+
+    @staticmethod
+    def ListGlossaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.GlossaryService/ListGlossaries',
+            regard_dot_v1_dot_regard__pb2.ListGlossariesRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.ListGlossariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.GlossaryService/GetGlossary',
+            regard_dot_v1_dot_regard__pb2.GetGlossaryRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.GetGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.GlossaryService/PutGlossary',
+            regard_dot_v1_dot_regard__pb2.PutGlossaryRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.PutGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.GlossaryService/DeleteGlossary',
+            regard_dot_v1_dot_regard__pb2.DeleteGlossaryRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.DeleteGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

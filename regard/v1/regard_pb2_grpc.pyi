@@ -355,3 +355,91 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class GlossaryServiceStub:
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> GlossaryServiceAsyncStub: ...
+    ListGlossaries: _grpc.UnaryUnaryMultiCallable[_regard_pb2.ListGlossariesRequest, _regard_pb2.ListGlossariesResponse]
+    """Lists the glossaries, by name."""
+    GetGlossary: _grpc.UnaryUnaryMultiCallable[_regard_pb2.GetGlossaryRequest, _regard_pb2.GetGlossaryResponse]
+    """Returns a glossary with its terms.
+    NOT_FOUND: there is none of that name.
+    """
+    PutGlossary: _grpc.UnaryUnaryMultiCallable[_regard_pb2.PutGlossaryRequest, _regard_pb2.PutGlossaryResponse]
+    """Keeps a glossary, in place of another one of that name.
+    INVALID_ARGUMENT also if terms contradict each other, or the file is not of its format.
+    UNIMPLEMENTED: the server has no folder for glossaries.
+    """
+    DeleteGlossary: _grpc.UnaryUnaryMultiCallable[_regard_pb2.DeleteGlossaryRequest, _regard_pb2.DeleteGlossaryResponse]
+    """Deletes a glossary.
+    NOT_FOUND: there is none of that name.
+    """
+
+@_typing.type_check_only
+class GlossaryServiceAsyncStub(GlossaryServiceStub):
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListGlossaries: _aio.UnaryUnaryMultiCallable[_regard_pb2.ListGlossariesRequest, _regard_pb2.ListGlossariesResponse]  # type: ignore[assignment]
+    """Lists the glossaries, by name."""
+    GetGlossary: _aio.UnaryUnaryMultiCallable[_regard_pb2.GetGlossaryRequest, _regard_pb2.GetGlossaryResponse]  # type: ignore[assignment]
+    """Returns a glossary with its terms.
+    NOT_FOUND: there is none of that name.
+    """
+    PutGlossary: _aio.UnaryUnaryMultiCallable[_regard_pb2.PutGlossaryRequest, _regard_pb2.PutGlossaryResponse]  # type: ignore[assignment]
+    """Keeps a glossary, in place of another one of that name.
+    INVALID_ARGUMENT also if terms contradict each other, or the file is not of its format.
+    UNIMPLEMENTED: the server has no folder for glossaries.
+    """
+    DeleteGlossary: _aio.UnaryUnaryMultiCallable[_regard_pb2.DeleteGlossaryRequest, _regard_pb2.DeleteGlossaryResponse]  # type: ignore[assignment]
+    """Deletes a glossary.
+    NOT_FOUND: there is none of that name.
+    """
+
+class GlossaryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Keeps glossaries: terms that calls name together. Errors beside those below: as in AttentionService."""
+
+    @_abc_1.abstractmethod
+    def ListGlossaries(
+        self,
+        request: _regard_pb2.ListGlossariesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.ListGlossariesResponse, _abc.Awaitable[_regard_pb2.ListGlossariesResponse]]:
+        """Lists the glossaries, by name."""
+
+    @_abc_1.abstractmethod
+    def GetGlossary(
+        self,
+        request: _regard_pb2.GetGlossaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.GetGlossaryResponse, _abc.Awaitable[_regard_pb2.GetGlossaryResponse]]:
+        """Returns a glossary with its terms.
+        NOT_FOUND: there is none of that name.
+        """
+
+    @_abc_1.abstractmethod
+    def PutGlossary(
+        self,
+        request: _regard_pb2.PutGlossaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.PutGlossaryResponse, _abc.Awaitable[_regard_pb2.PutGlossaryResponse]]:
+        """Keeps a glossary, in place of another one of that name.
+        INVALID_ARGUMENT also if terms contradict each other, or the file is not of its format.
+        UNIMPLEMENTED: the server has no folder for glossaries.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteGlossary(
+        self,
+        request: _regard_pb2.DeleteGlossaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.DeleteGlossaryResponse, _abc.Awaitable[_regard_pb2.DeleteGlossaryResponse]]:
+        """Deletes a glossary.
+        NOT_FOUND: there is none of that name.
+        """
+
+def add_GlossaryServiceServicer_to_server(servicer: GlossaryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

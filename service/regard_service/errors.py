@@ -5,6 +5,7 @@ ServiceError
 │   └── AnswerTooLarge  the answer would exceed the limit of a message or of memory
 ├── BodyTooLarge        the body of an HTTP request exceeds the limit of a message
 ├── ModelNotFound       no such model, language or style
+├── GlossaryNotFound    no such glossary
 ├── Unsupported         the model or this version cannot do what the call asks
 ├── Overloaded          the queue is full; retry later
 │   ├── DeadlineUnreachable  the queue is too long for the call's deadline
@@ -96,6 +97,12 @@ class ModelNotFound(ServiceError):
     """There is no such model, or the model lacks a language or style."""
 
     reason = "MODEL_NOT_FOUND"
+
+
+class GlossaryNotFound(ServiceError):
+    """The server keeps no glossary of that name."""
+
+    reason = "GLOSSARY_NOT_FOUND"
 
 
 class Unsupported(ServiceError):

@@ -36,6 +36,7 @@ from regard_service.domain.results import (
     Word,
 )
 from regard_service.engine.usage import Usage
+from regard_service.glossaries.store import GlossaryStore
 from regard_service.repository.administration import ModelAdministration
 
 AnyCall = TranslateCall | SummarizeCall | CaptionCall
@@ -193,6 +194,7 @@ class FakeBackend(Backend):
     def __init__(self, script: Script) -> None:
         self.data_plane = FakeDataPlane(script)
         self.models = FakeAdministration(script)
+        self.glossaries = GlossaryStore(None)
         self._script = script
 
     def usage(self) -> dict[str, Usage]:

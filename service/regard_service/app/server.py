@@ -56,6 +56,7 @@ from regard_service.rpc.memory_pressure import MemoryPressure
 from regard_service.rpc.messages import MessageLimits
 from regard_service.rpc.routes import Routes
 from regard_service.rpc.servicers.attention import AttentionServicer
+from regard_service.rpc.servicers.glossary import GlossaryServicer
 from regard_service.rpc.servicers.model import ModelServicer
 from regard_service.rpc.servicers.open_inference import SERVICE as OPEN_INFERENCE_SERVICE
 from regard_service.rpc.servicers.open_inference import OpenInferenceServicer
@@ -198,6 +199,7 @@ class Server:
         if self._membership is not None:
             models = self._membership.join(models, self._metrics, self._refresh_health)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
+        pb_grpc.add_GlossaryServiceServicer_to_server(GlossaryServicer(backend.glossaries), registry)
         if self._settings.open_inference:
             servicer = OpenInferenceServicer(
                 backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
@@ -305,10 +307,14 @@ class Server:
         await server.stop(CLOSE_GRACE_S if budget_s else 0)
 
 
+_CHANGING_GLOSSARIES = ("GlossaryService/PutGlossary", "GlossaryService/DeleteGlossary")
+
+
 def _scopes(services: Sequence[ServiceDescriptor]) -> dict[str, Scope]:
-    """Returns the scope of each service, and of the methods that change the models."""
+    """Returns the scope of each service, and of the methods that change models and glossaries."""
     scopes: dict[str, Scope] = {service.full_name: "infer" for service in services}
-    return scopes | {f"regard.v1.ModelService/{name}": "admin" for name in ("LoadModel", "UnloadModel")}
+    changing = ("ModelService/LoadModel", "ModelService/UnloadModel", *_CHANGING_GLOSSARIES)
+    return scopes | {f"regard.v1.{method}": "admin" for method in changing}
 
 
 def _method_labels(services: Sequence[ServiceDescriptor]) -> Iterator[tuple[str, str, str]]:

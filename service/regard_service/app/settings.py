@@ -98,6 +98,9 @@ class Settings(BaseModel):
     model_directories: tuple[Path, ...] = Field(
         default_factory=lambda: (zoo_folder(),), min_length=1, description="folders that contain bundles"
     )
+    glossary_directory: Path | None = Field(
+        default=None, description="folder that glossaries are kept in; unset: calls name their terms themselves"
+    )
     models: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="names of the models to load; unset: all"
     )

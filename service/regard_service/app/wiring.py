@@ -16,6 +16,7 @@ from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.usage import Usage, usage_of
+from regard_service.glossaries.store import GlossaryStore
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.administration import ModelAdministration
@@ -38,13 +39,20 @@ class Backend:
     Attributes:
         data_plane: runs calls.
         models: loads, unloads and lists models.
+        glossaries: keeps glossaries.
     """
 
     def __init__(
-        self, data_plane: DataPlane, models: ModelAdministration, engine: Engine, pool: BoundedThreadPool
+        self,
+        data_plane: DataPlane,
+        models: ModelAdministration,
+        glossaries: GlossaryStore,
+        engine: Engine,
+        pool: BoundedThreadPool,
     ) -> None:
         self.data_plane = data_plane
         self.models = models
+        self.glossaries = glossaries
         self._engine = engine
         self._pool = pool
 
@@ -90,8 +98,9 @@ def backend_of(repository: ModelRepository, settings: Settings, observer: Engine
     engine = Engine(config, observer)
     pool = BoundedThreadPool(settings.num_workers, min(settings.max_queue, MAX_UNREAD_INPUTS))
     limits = AnswerLimits(settings.max_message_bytes, settings.max_answer_memory_bytes)
-    data_plane = DataPlane(repository, engine, pool, limits, checks_language=settings.check_language)
-    return Backend(data_plane, ModelAdministration(repository, engine), engine, pool)
+    glossaries = GlossaryStore(settings.glossary_directory)
+    data_plane = DataPlane(repository, engine, pool, limits, glossaries.find, checks_language=settings.check_language)
+    return Backend(data_plane, ModelAdministration(repository, engine), glossaries, engine, pool)
 
 
 def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:

@@ -33,7 +33,7 @@ class TokenEntry(BaseModel):
     """One caller.
 
     Attributes:
-        scopes: "infer" runs models and lists them, "admin" loads and unloads them.
+        scopes: "infer" runs models and lists them, "admin" loads and unloads them, and changes glossaries.
         requests_per_s: on average; None: no limit.
         max_concurrent: calls in flight; None: no limit.
         weight: of the caller's turns: with 2 it gets twice the time of another one where both wait.

@@ -5,12 +5,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 
 import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
+from regard_service.calls.control import FindGlossary, no_glossaries
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
@@ -33,6 +34,7 @@ from regard_service.engine.runtime.trace import Trace
 from regard_service.maps.builder import needs_contributions, needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
+from regard_service.text.reading import SourceText
 
 # Results of more parts, or of more bytes with the attention that they are made of, are built in a thread.
 MAX_PARTS_ON_EVENT_LOOP = 4
@@ -48,6 +50,7 @@ class DataPlane:
         engine: Engine,
         pool: BoundedThreadPool,
         answer_limits: AnswerLimits | None = None,
+        glossaries: FindGlossary = no_glossaries,
         *,
         checks_language: bool = True,
     ) -> None:
@@ -55,7 +58,7 @@ class DataPlane:
         self._source_check = SourceCheck(pool, checks_language)
         self._answer_limits = answer_limits or AnswerLimits()
         self._router = LanguageRouter(repository, pool)
-        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
+        self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits, glossaries)
         self._pairs = PairScorer(self._planner, pool, self._answer_limits)
 
     async def translate(self, call: TranslateCall) -> list[Result]:
@@ -116,8 +119,11 @@ class DataPlane:
         results: list[Result] = []
         num_bytes, num_expected = 0, plan.memory.num_bytes // len(plan.inputs)
         for index, read in enumerate(plan.inputs):
-            parts, num_sequences = read.parts, plan.num_sequences(index)
-            merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
+            parts = read.parts
+            merged = [
+                _merge(list(islice(finished, count)), part)
+                for part, count in zip(parts, plan.num_sequences(index), strict=True)
+            ]
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
@@ -142,7 +148,8 @@ class DataPlane:
         with closing(plan):
             builder = plan.result_builder(0)
             yield Started(builder.source, plan.model.name, plan.model.manifest.version)
-            requests = plan.requests[:: plan.num_sequences(0)]
+            firsts = accumulate(plan.num_sequences(0)[:-1], initial=0)
+            requests = [plan.requests[first] for first in firsts] if plan.requests else []
             async with SentRequests(plan.permit, requests) as sent:
                 if isinstance(builder, PassageBuilder):
                     events = self._passage_events(plan, builder, sent)
@@ -218,9 +225,11 @@ def _trace(runner: Runner, part: Part, tokens: Int64Array, *, has_contributions:
     return runner.trace(part.array, read, has_contributions=has_contributions)
 
 
-def _merge(results: Sequence[EngineResult]) -> EngineResult:
-    """Merges the samples of one input into one result, best first."""
+def _merge(results: Sequence[EngineResult], part: Part) -> EngineResult:
+    """Merges the samples of one part into one result, best first; alternatives stay in their order."""
     if len(results) == 1:
         return results[0]
-    hypotheses = sorted((h for result in results for h in result.hypotheses), key=lambda h: -h.score)
+    hypotheses = [h for result in results for h in result.hypotheses]
+    if not (isinstance(part, SourceText) and part.num_alternatives):
+        hypotheses.sort(key=lambda h: -h.score)
     return replace(results[0], hypotheses=tuple(hypotheses), decode_s=max(result.decode_s for result in results))

@@ -15,7 +15,7 @@ from regard_service.repository.model_repository import ModelRepository
 
 AUTO = "auto"
 
-_INDEXED = re.compile(r"texts\[(\d+)\]")
+_INDEXED = re.compile(r"(texts|target_prefixes)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,9 @@ def _part(call: TranslateCall, indexes: Sequence[int], language: str) -> Transla
         texts=tuple(call.texts[index] for index in indexes),
         source_language=language,
         text_options=replace(call.text_options, protected_spans=protected),
+        control=replace(
+            call.control, prefixes={places[i]: each for i, each in call.control.prefixes.items() if i in places}
+        ),
     )
 
 
@@ -89,7 +92,7 @@ def _raise_errors(answers: Sequence[object], groups: Sequence[Sequence[int]]) ->
 
 
 def _moved(violation: FieldViolation, group: Sequence[int]) -> FieldViolation:
-    field = _INDEXED.sub(lambda found: f"texts[{group[int(found[1])]}]", violation.field)
+    field = _INDEXED.sub(lambda found: f"{found[1]}[{group[int(found[2])]}]", violation.field)
     if violation.field == "source_language":  # it has the value "auto"
         texts = ", ".join(f"texts[{index}]" for index in group[:8]) + (", ..." if len(group) > 8 else "")
         return FieldViolation(field, f"the language of {texts} is unknown; {violation.description}")

@@ -160,6 +160,7 @@ def _unit_call(call: DocumentCall, unit: Unit) -> TranslateCall:
         target_language=call.target_language,
         truncation=call.truncation,
         text_options=replace(call.text_options, format=unit.format),
+        control=call.control,
     )
 
 

@@ -208,11 +208,15 @@ class PassageBuilder:
     def _choices(self, results: Sequence[EngineResult]) -> list[Choice]:
         """Returns the best combinations of the segments' hypotheses, best first by the sum of their scores.
 
-        Samples are not combined: the first of each segment with each other, the second, and so on.
+        Samples are not combined: the first of each segment with each other, the second, and so on. Alternatives are
+        those of one segment.
         """
         count = self._generation.num_return_sequences
         if len(results) == 1:
             return [(rank,) for rank in range(len(results[0].hypotheses))]
+        num_alternatives = max((part.part.num_alternatives for part in self._passage.translated), default=0)
+        if num_alternatives:
+            return [tuple(min(rank, len(r.hypotheses) - 1) for r in results) for rank in range(num_alternatives)]
         if self._generation.sampling is not None:
             num_samples = min((len(result.hypotheses) for result in results), default=1)
             return [(rank,) * len(results) for rank in range(num_samples)]

@@ -36,6 +36,7 @@ class ModelSegment:
         restores: undo the edits in the output; the first undoes the last edits.
         needs_alignment: whether a restore reads the alignment.
         is_cut: whether it ends within a sentence, which was too long for the model.
+        copied: what is copied: its place in the model's text, and how it stands in the output.
     """
 
     span: Span
@@ -45,6 +46,7 @@ class ModelSegment:
     to_whole: Callable[[Span], Span] | None = None
     needs_alignment: bool = False
     is_cut: bool = False
+    copied: tuple[tuple[Span, str], ...] = ()
 
     @property
     def source_tokens(self) -> tuple[Token, ...]:

@@ -6,17 +6,18 @@ from functools import lru_cache
 
 from regard_service.auth.caller import current_caller, current_weight
 from regard_service.calls.answer_size import MakingMemory
-from regard_service.calls.inputs import Input
+from regard_service.calls.inputs import Input, Part
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
 from regard_service.domain.calls import Call
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
-from regard_service.engine.search.constraints import is_constrained
+from regard_service.engine.search.constraints.constraints import is_constrained
 from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.passages.output_checks import longest_loop
 from regard_service.repository.loader import LoadedModel
+from regard_service.text.reading import SourceText
 
 # Most tokens of an output where neither the request nor the checkpoint sets a limit: so many for each token of the
 # source (Marian's --max-length-factor), and some more.
@@ -74,9 +75,10 @@ class CallPlan:
             return PassageBuilder(self.model, read.passage, self.call.attention, self.generation)
         return ResultBuilder(self.model, read.parts, self.call.attention, self.generation)
 
-    def num_sequences(self, index: int) -> int:
+    def num_sequences(self, index: int) -> list[int]:
         """Returns the number of requests for each part of an input."""
-        return len(sequences(self.inputs[index], self.generation))
+        read = self.inputs[index]
+        return [len(sequences(read, part, self.generation)) for part in read.parts]
 
 
 def chooses_from_shortlist(model: LoadedModel, generation: Generation) -> bool:
@@ -94,14 +96,14 @@ def engine_requests(
     """Yields the engine's requests: for every part of every input, one per sequence."""
     watch, caller, weight = watcher(), current_caller(), current_weight()
     for read in inputs:
-        decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
             source = part.array
             loop = 0 if read.passage is None else longest_loop(source.reshape(-1))
-            for each in decodings:
+            for each in sequences(read, part, generation):
+                limited = each if read.passage is None else _limited(each, source.shape[-1], loop)
                 yield EngineRequest(
                     source=source,
-                    generation=each if read.passage is None else _limited(each, source.shape[-1], loop),
+                    generation=_controlled(limited, generation, part) if isinstance(part, SourceText) else limited,
                     attention=bool(call.attention.kinds) or read.needs_alignment(index),
                     deadline=call.deadline,
                     bulk=call.is_bulk,
@@ -112,15 +114,34 @@ def engine_requests(
                 )
 
 
-def sequences(read: Input, generation: Generation) -> list[Generation]:
-    """Returns the decodings of each part: one, or with sampling one per returned sequence, each with its seed."""
+def sequences(read: Input, part: Part, generation: Generation) -> list[Generation]:
+    """Returns the decodings of a part: one; with sampling one per returned sequence, each with its seed; or one for
+    each alternative.
+    """
     sampling = generation.sampling
+    if isinstance(part, SourceText) and part.num_alternatives:
+        single = generation if generation.num_return_sequences == 1 else replace(generation, num_return_sequences=1)
+        return [replace(single, alternative=rank) for rank in range(part.num_alternatives)]
     count = 1 if len(read.parts) > 1 and read.passage is None else generation.num_return_sequences
     if sampling is None:
         has_count = generation.num_return_sequences == count
         return [generation if has_count else replace(generation, num_return_sequences=count)]
     seeds = [(sampling.seed + number) % 2**63 for number in range(count)]
     return [replace(generation, num_return_sequences=1, sampling=replace(sampling, seed=seed)) for seed in seeds]
+
+
+def _controlled(limited: Generation, generation: Generation, part: SourceText) -> Generation:
+    """Returns a generation with the terms and the prefix of a part, for which a limited length has room."""
+    if part.terms is None and not part.prefix:
+        return limited
+    extra = len(part.prefix) + (0 if part.terms is None else part.terms.num_tokens)
+    return replace(
+        limited,
+        max_new_tokens=min(limited.max_new_tokens + extra, generation.max_new_tokens),
+        terms=part.terms,
+        prefix=part.prefix,
+        start_bias=part.prefix_bias,
+    )
 
 
 @lru_cache(1024)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from regard_service.auth.caller import current_caller
 from regard_service.bundle import DEFAULT_LENGTH_RATIOS, Task, TextSource
 from regard_service.calls.answer_size import AnswerLimits, MakingMemory, check_answer
+from regard_service.calls.control import FindGlossary, ReadControl, no_glossaries, read_control
 from regard_service.calls.inputs import Input
 from regard_service.calls.plan import CallPlan, Memory, chooses_from_shortlist, engine_requests
 from regard_service.calls.preparing import Preparation
@@ -58,6 +60,7 @@ class CallPlanner:
     Args:
         take_permit: runs before inputs are read.
         answer_limits: calls whose answers would exceed them are refused before work starts; None takes the defaults.
+        glossaries: finds the server's glossaries by their names.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class CallPlanner:
         pool: BoundedThreadPool,
         take_permit: TakePermit,
         answer_limits: AnswerLimits | None = None,
+        glossaries: FindGlossary = no_glossaries,
     ) -> None:
+        self._glossaries = glossaries
         self._answer_limits = answer_limits or AnswerLimits()
         self._making = MakingMemory(self._answer_limits.max_making_bytes)
         self._repository = repository
@@ -76,11 +81,15 @@ class CallPlanner:
     async def translation(self, call: TranslateCall) -> CallPlan:
         """Plans a translation. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model, target, language = self.translator(call)
+        read = partial(read_control, call, model, target, self._glossaries)
+        control = await asyncio.to_thread(read) if _has_terms(call) else read()
         if call.text_options.raw:
-            readings = self._texts(model, call, target, language=language)
+            readings = self._texts(model, call, target, language=language, control=control)
         else:
-            readings = self._passages(model, call, target, language)
-        return await self._plan(call, model, target, readings, is_threaded=_are_slow(call))
+            readings = self._passages(model, call, target, language, control)
+        return await self._plan(
+            call, model, target, readings, is_threaded=_are_slow(call), suppressed=control.suppressed
+        )
 
     def translator(self, call: TranslateCall | PairCall) -> tuple[LoadedModel, str, str]:
         """Returns the model of a call, and its target and source language by the model's own names.
@@ -125,7 +134,13 @@ class CallPlanner:
         )
 
     def _texts(
-        self, model: LoadedModel, call: TranslateCall | SummarizeCall, key: str, *, language: str = ""
+        self,
+        model: LoadedModel,
+        call: TranslateCall | SummarizeCall,
+        key: str,
+        *,
+        language: str = "",
+        control: ReadControl | None = None,
     ) -> Sequence[Reading]:
         reader = model.reader
         if not isinstance(reader, SourceReader):
@@ -138,9 +153,14 @@ class CallPlanner:
             language=language,
             control_tokens=_control_tokens(call, model),
         )
-        return [partial(read, text, field=f"texts[{index}]") for index, text in enumerate(call.texts)]
+        readings = [partial(read, text, field=f"texts[{index}]") for index, text in enumerate(call.texts)]
+        if control is None or control.is_empty:
+            return readings
+        return [partial(control.of_raw, reading, index) for index, reading in enumerate(readings)]
 
-    def _passages(self, model: LoadedModel, call: TranslateCall, target: str, language: str) -> Sequence[Reading]:
+    def _passages(
+        self, model: LoadedModel, call: TranslateCall, target: str, language: str, control: ReadControl
+    ) -> Sequence[Reading]:
         """Args: language: the source language, for models that read its name; else ""."""
         reader, manifest = model.reader, model.manifest
         if not isinstance(reader, SourceReader):
@@ -165,6 +185,8 @@ class CallPlanner:
             markup=_markup(call, model),
             kept=_by_text(call.text_options.protected_spans),
             control_tokens=_control_tokens(call, model),
+            terms=control.terms,
+            prefixes=control.prefixes,
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
 
@@ -175,10 +197,19 @@ class CallPlanner:
         return [partial(_read_image, reader, image, f"images[{index}]") for index, image in enumerate(images)]
 
     async def _plan(
-        self, call: Call, model: LoadedModel, key: str, readings: Sequence[Reading], *, is_threaded: bool
+        self,
+        call: Call,
+        model: LoadedModel,
+        key: str,
+        readings: Sequence[Reading],
+        *,
+        is_threaded: bool,
+        suppressed: tuple[tuple[int, ...], ...] = (),
     ) -> CallPlan:
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
+        if suppressed:
+            generation = replace(generation, suppressed=suppressed)
         check_attention(call.attention, model.manifest, violations)
         if violations.found:
             _, unreadable = await self._read(readings, is_threaded=is_threaded)
@@ -255,9 +286,13 @@ def _by_text(protected: Sequence[tuple[int, int, int]]) -> dict[int, list[Span]]
     return spans
 
 
+def _has_terms(call: TranslateCall | SummarizeCall) -> bool:
+    return isinstance(call, TranslateCall) and bool(call.control.terms or call.control.glossaries)
+
+
 def _are_slow(call: TranslateCall | SummarizeCall) -> bool:
     """Whether reading the texts may hold up the event loop; control tokens may need a tokenizer of their own."""
-    return bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
+    return _has_terms(call) or bool(call.control_tokens) or sum(map(len, call.texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _read_text(

@@ -29,11 +29,13 @@ class Prepared:
     Attributes:
         edited: from the segment to the model's text.
         restores: undo the edits in the output, the last edits first.
+        copied: what is copied: its place in the model's text, and how it stands in the output.
         is_all_copied: nothing of it is for a model.
     """
 
     edited: EditedText
     restores: tuple[Restore, ...] = ()
+    copied: tuple[tuple[Span, str], ...] = ()
     needs_alignment: bool = False
     is_all_copied: bool = False
 
@@ -61,8 +63,15 @@ class Preparation:
             return False
         return text.isascii() or self.lacks is None or not self.lacks(text)
 
-    def prepare(self, text: str, segment: Segment, kept: Sequence[Span] = ()) -> Prepared:
-        """Prepares a segment. Args: kept: the caller's own ranges of `text`, which are copied."""
+    def prepare(
+        self, text: str, segment: Segment, kept: Sequence[Span] = (), released: Sequence[Span] = ()
+    ) -> Prepared:
+        """Prepares a segment.
+
+        Args:
+            kept: the caller's own ranges of `text`, which are copied.
+            released: ranges of the segment within which nothing is copied.
+        """
         whole = text[slice(*segment.span)]
         if not (segment.breaks or kept) and self.is_plain(whole):
             return Prepared(EditedText.unchanged(whole))
@@ -70,10 +79,10 @@ class Preparation:
         unwrapped = segment.unwrapped(
             text, is_spaced=is_spaced(self.source_language), is_target_spaced=is_spaced(self.target_language)
         )
-        own = [unwrapped.edited.to_text(span) for span in own]
+        own, released = ([unwrapped.edited.to_text(span) for span in spans] for spans in (own, released))
         normalized = normalize(unwrapped.edited.text, self.source_language, kept=own, rank=self.rank)
-        own = [normalized.edited.to_text(span) for span in own]
-        protected = protect(normalized.edited.text, self._protection_of(own))
+        own, released = ([normalized.edited.to_text(span) for span in spans] for spans in (own, released))
+        protected = protect(normalized.edited.text, self._protection_of(own, released))
         edits = (unwrapped.edited, normalized.edited, protected.edited)
         restores: list[Restore] = []
         if protected.edited.edits or protected.items:
@@ -83,16 +92,17 @@ class Preparation:
         if unwrapped.breaks:
             restores.append(unwrapped.restore)
         needs_alignment = normalized.needs_alignment or protected.needs_alignment
-        return Prepared(_composed(edits), tuple(restores), needs_alignment, protected.is_all_copied)
+        copied = tuple((placed.source, placed.item.text) for placed in protected.items)
+        return Prepared(_composed(edits), tuple(restores), copied, needs_alignment, protected.is_all_copied)
 
     @cached_property
     def _protection(self) -> ProtectionOptions:
         return ProtectionOptions(self.source_language, self.target_language, self.patterns, lacks=self.lacks)
 
-    def _protection_of(self, spans: Sequence[Span]) -> ProtectionOptions:
-        if not spans:
+    def _protection_of(self, spans: Sequence[Span], released: Sequence[Span]) -> ProtectionOptions:
+        if not (spans or released):
             return self._protection
-        return replace(self._protection, spans=tuple(spans))
+        return replace(self._protection, spans=tuple(spans), released=tuple(released))
 
 
 def _composed(edits: Sequence[EditedText]) -> EditedText:

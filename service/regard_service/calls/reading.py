@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 from regard_service.bundle import LengthRatios
 from regard_service.calls.marked_passages import Frame, MarkedPassage
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
+from regard_service.calls.prefixes import PrefixReader
 from regard_service.calls.preparing import Preparation, Prepared
+from regard_service.calls.terms import TermReader
 from regard_service.domain.calls import Truncation, Unit
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
@@ -41,6 +43,8 @@ class PassageReader:
         markup: the format of texts with tags; None for plain ones.
         kept: the caller's ranges that are copied, by the index of their text.
         control_tokens: those of the model's that the texts may contain.
+        terms: finds the caller's terms; None without any.
+        prefixes: puts the beginnings of outputs into segments; None without any.
     """
 
     reader: SourceReader
@@ -54,6 +58,8 @@ class PassageReader:
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
     control_tokens: frozenset[str] = frozenset()
     markup: MarkupFormat | None = None
+    terms: TermReader | None = None
+    prefixes: PrefixReader | None = None
 
     def read(self, text: str, index: int) -> Passage:
         """Reads a text.
@@ -68,15 +74,16 @@ class PassageReader:
         preparation = self.preparation
         if self.markup is not None:
             return self._marked(text, index, self.markup)
-        if not self.kept and preparation.is_plain(text):
+        segments: tuple[ModelSegment | CopiedSegment, ...] = ()
+        if not self.kept and self.terms is None and preparation.is_plain(text):
             part = self._part(text, field)
             if part is not None and not part.num_truncated:
-                segments: tuple[ModelSegment | CopiedSegment, ...] = (
-                    ModelSegment(Span(0, len(text)), EditedText.unchanged(text), part),
-                )
-                return self._passage(text, segments)
-        reading = _Reading(text, field, self.kept.get(index, ()))
-        segments = tuple(planned for each in self._cut(text) for planned in self._planned(reading, each))
+                segments = (ModelSegment(Span(0, len(text)), EditedText.unchanged(text), part),)
+        if not segments:
+            reading = _Reading(text, field, self.kept.get(index, ()))
+            segments = tuple(planned for each in self._cut(text) for planned in self._planned(reading, each))
+        if self.prefixes is not None:
+            segments = self.prefixes.added(segments, index)
         return self._passage(text, segments)
 
     def _passage(self, text: str, segments: tuple[ModelSegment | CopiedSegment, ...]) -> Passage:
@@ -115,7 +122,8 @@ class PassageReader:
     ) -> Iterator[ModelSegment | CopiedSegment]:
         """Yields a segment as the model reads it; several if it is too long for the model."""
         own = reading.text[slice(*segment.span)]
-        prepared = self._prepared(reading, segment, own)
+        found = self.terms.find(own) if self.terms is not None else []
+        prepared = self._prepared(reading, segment, own, [each.span for each in found])
         part = None if prepared.is_all_copied else self._part(prepared.edited.text, reading.field)
         if part is None:
             yield CopiedSegment(segment.span, own)
@@ -126,16 +134,24 @@ class PassageReader:
                     is_last = number == len(cut) - 1
                     yield planned if is_last or isinstance(planned, CopiedSegment) else replace(planned, is_cut=True)
         else:
+            if self.terms is not None and found:
+                copied = [span for span, _ in prepared.copied]
+                part = self.terms.added(part, found, prepared.edited, copied, field=reading.field)
             yield ModelSegment(
-                segment.span, prepared.edited, part, prepared.restores, needs_alignment=prepared.needs_alignment
+                segment.span,
+                prepared.edited,
+                part,
+                prepared.restores,
+                needs_alignment=prepared.needs_alignment,
+                copied=prepared.copied,
             )
 
-    def _prepared(self, reading: "_Reading", segment: Segment, own: str) -> Prepared:
+    def _prepared(self, reading: "_Reading", segment: Segment, own: str, released: Sequence[Span]) -> Prepared:
         if self.unit == "whole" or self.control_tokens:  # to which the rules of natural language do not apply
             return Prepared(EditedText.unchanged(own))
         if not has_letters(own):
             return Prepared(EditedText.unchanged(own), is_all_copied=True)
-        return self.preparation.prepare(reading.text, segment, reading.kept)
+        return self.preparation.prepare(reading.text, segment, reading.kept, released)
 
     def _part(self, text: str, field: str) -> SourceText | None:
         """Returns a segment's tokens; None if there are none."""

@@ -3,6 +3,7 @@
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
+from regard_service.convert.control import read_terms
 from regard_service.convert.options import read_generation, read_text_options
 from regard_service.convert.requests import RequestReader
 from regard_service.documents.formats import format_of, media_type_of
@@ -37,6 +38,7 @@ def read_document(
         replaces_existing=request.replaces_existing,
         truncation=checks.enum("truncation", enums.TRUNCATION, request.truncation),
         text_options=_text_options(checks, request),
+        control=read_terms(checks, request),
         max_unit_characters=reader.limits.max_text_characters,
     )
     checks.raise_if_any()

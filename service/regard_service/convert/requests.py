@@ -8,6 +8,7 @@ import time
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
+from regard_service.convert.control import read_control
 from regard_service.convert.options import read_attention, read_generation, read_text_options
 from regard_service.domain.calls import (
     AttentionOptions,
@@ -63,6 +64,7 @@ class RequestReader:
             if request.HasField("text_options")
             else TextOptions(),
             control_tokens=_control_tokens(checks, request),
+            control=read_control(checks, request),
         )
         checks.raise_if_any()
         return call
@@ -156,7 +158,12 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
     "text".
     """
     paths = {"texts[0]": "text", "images[0]": "image"}
-    return error.renamed(lambda field: paths.get(field, field))
+    prefix = "target_prefixes[0]"
+
+    def renamed(field: str) -> str:
+        return field.replace(prefix, "target_prefix", 1) if field.startswith(prefix) else paths.get(field, field)
+
+    return error.renamed(renamed)
 
 
 def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:

@@ -13,8 +13,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from regard_service.errors import InvalidInput
 from regard_service.validation.limits import CallLimits
 
-# The most entries of a message besides its inputs: a legal call has some fifty.
-MAX_OTHER_ENTRIES = 512
+# The most entries of a message besides its inputs: a legal call has some fifty, and up to 1000 terms of five each.
+MAX_OTHER_ENTRIES = 512 + 5 * 1000
 ENTRIES_PER_PAIR = 3  # the pair and its two texts
 # The most bytes of a list of numbers: `layers` and `heads` have at most 1024, of up to ten bytes.
 MAX_NUMBERS_BYTES = 16 * 1024

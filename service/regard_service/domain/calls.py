@@ -1,9 +1,11 @@
 """What a caller sends: inputs and options."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from regard import names
+from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.generation import EarlyStopping
 
 AttentionKind = names.AttentionKind
@@ -77,6 +79,40 @@ class TextOptions:
 
 
 @dataclass(frozen=True)
+class TargetPrefix:
+    """How an output begins.
+
+    Attributes:
+        text: "" where `tokens` are given, or nothing is.
+        tokens: entries of the target vocabulary.
+        bias: draws the output to the prefix with this probability; 0 forces it.
+    """
+
+    text: str = ""
+    tokens: tuple[str, ...] = ()
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the caller says about the outputs themselves.
+
+    Attributes:
+        terms: how words are to be translated.
+        glossaries: names of the server's own.
+        prefixes: by the index of their text.
+        num_alternatives: hypotheses that differ at the position behind the prefix; 0: the search's own hypotheses.
+        suppressed: phrases that an output does not contain.
+    """
+
+    terms: tuple[GlossaryEntry, ...] = ()
+    glossaries: tuple[str, ...] = ()
+    prefixes: Mapping[int, TargetPrefix] = field(default_factory=dict)
+    num_alternatives: int = 0
+    suppressed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Call:
     """The fields of every call.
 
@@ -107,6 +143,7 @@ class TranslateCall(Call):
     truncation: Truncation | None = None
     text_options: TextOptions = field(default_factory=TextOptions)
     control_tokens: tuple[str, ...] = ()
+    control: Control = field(default_factory=Control)
 
 
 class TextPair(NamedTuple):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from regard_service.domain.calls import Call, TextOptions, Truncation
+from regard_service.domain.calls import Call, Control, TextOptions, Truncation
 from regard_service.domain.results import WarningReason
 
 
@@ -24,6 +24,7 @@ class DocumentCall(Call):
     replaces_existing: bool = False
     truncation: Truncation | None = None
     text_options: TextOptions = field(default_factory=TextOptions)
+    control: Control = field(default_factory=Control)
     max_unit_characters: int = 20_000
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from regard_service.errors import InvalidInput
 
-# Besides the inputs of a call: the names of its fields, and up to 1024 layers and 1024 heads.
-MAX_OTHER_VALUES = 4096
+# Besides the inputs of a call: the names of its fields, up to 1024 layers and 1024 heads, and 1000 terms with their
+# fields.
+MAX_OTHER_VALUES = 12_288
 VALUES_PER_INPUT = 3  # a pair and its two texts
 # Bodies up to this size are not counted: their values are few, whatever they are.
 MAX_UNCHECKED_BYTES = 1024

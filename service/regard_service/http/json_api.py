@@ -72,6 +72,10 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/models/{name}", "ModelService", "GetModel"),
     Endpoint("POST", "/v1/models/{name}/load", "ModelService", "LoadModel"),
     Endpoint("POST", "/v1/models/{name}/unload", "ModelService", "UnloadModel"),
+    Endpoint("GET", "/v1/glossaries", "GlossaryService", "ListGlossaries"),
+    Endpoint("GET", "/v1/glossaries/{name}", "GlossaryService", "GetGlossary"),
+    Endpoint("POST", "/v1/glossaries/{name}", "GlossaryService", "PutGlossary"),
+    Endpoint("DELETE", "/v1/glossaries/{name}", "GlossaryService", "DeleteGlossary"),
 )
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant
@@ -15,6 +16,7 @@ from regard_service.pictures.reader import ImageLimits, ImageReader
 from regard_service.repository.catalogue import CatalogueEntry
 from regard_service.repository.warm_up import WarmUpError, warm_up
 from regard_service.text.given import TargetReader
+from regard_service.text.phrases import PhraseWriter
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
 
@@ -42,6 +44,11 @@ class LoadedModel:
     def name(self) -> str:
         """The manifest's name."""
         return self.manifest.name
+
+    @cached_property
+    def phrases(self) -> PhraseWriter:
+        """Writes terms and prefixes."""
+        return PhraseWriter(self.writer)
 
     @property
     def provider(self) -> Provider:

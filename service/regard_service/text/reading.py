@@ -12,6 +12,7 @@ from regard.arrays import Int64Array
 from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
+from regard_service.generation import Terms
 from regard_service.text.parts import cut
 from regard_service.text.tokenizer import (
     Alphabet,
@@ -33,12 +34,20 @@ class SourceText:
         tokens: the tokens that are read, special tokens included; spans are positions in `text`.
         words: int64 [source], for each token the first token of the same word; None unless the model copies.
         num_truncated: pieces that truncation removed.
+        terms: translations that its output contains.
+        prefix: tokens that its output begins with.
+        prefix_bias: as `Generation.start_bias`.
+        num_alternatives: outputs that differ behind the prefix; 0: those of the search.
     """
 
     text: str
     tokens: tuple[Token, ...]
     words: Int64Array | None = None
     num_truncated: int = 0
+    terms: Terms | None = None
+    prefix: tuple[int, ...] = ()
+    prefix_bias: float = 0.0
+    num_alternatives: int = 0
 
     @property
     def ids(self) -> Int64Array:

@@ -80,9 +80,34 @@ class TargetWriter:
         found = self.tokenizer.token_to_id(piece)
         return found if found is not None else self._unknown_id or 0
 
+    def find(self, piece: str) -> int | None:
+        """Returns the id of a piece that is text; None where there is none."""
+        found = self.tokenizer.token_to_id(piece)
+        return None if found is None or found >= self.vocab_size or self.is_special(found) else found
+
     def is_special(self, token_id: int) -> bool:
         """Whether a token is never text."""
         return token_id in self._special_ids
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Returns the tokens of a text, without special ones."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def text_of(self, ids: tuple[int, ...]) -> str:
+        """Returns the text of tokens that begin an output, as `write` gives it."""
+        stream = self.stream()
+        for token_id in ids:
+            stream.add(token_id, 0.0)
+        return stream.text
+
+    def additions(self, before: str) -> list[str]:
+        """Returns the text that each token adds behind a text; "" for special ones."""
+        ids = list(self.encode(before))
+        texts = self.tokenizer.decode_batch(
+            [ids, *([*ids, i] for i in range(self.vocab_size))], skip_special_tokens=False
+        )
+        start, others = len(texts[0]), texts[1:]
+        return ["" if self.is_special(i) else text[start:] for i, text in enumerate(others)]
 
     def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> Addition:
         """Returns what `held` adds after `shown`. Cached: few pairs make up most of a text."""

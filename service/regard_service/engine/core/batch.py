@@ -24,9 +24,10 @@ from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, RequestState
 from regard_service.engine.core.result import CommittedToken, EngineHypothesis, EngineResult, RequestUpdate
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
-from regard_service.engine.runtime.slots import SlotsShape
+from regard_service.engine.runtime.slots import SlotsShape, max_taken_back
 from regard_service.engine.search.search import open_search
 from regard_service.engine.search.single import SingleSearch
+from regard_service.engine.search.terms import Guidance
 from regard_service.errors import DeadlinePassed
 
 ContinueStepping = Callable[[int], bool]
@@ -77,6 +78,7 @@ class RunningBatch:
             vocab_size=target.vocab_size + (shape.source if target.copies else 0),
             start_id=target.start_id,
             end_ids=target.end_ids,
+            guidance=Guidance(runner.manifest.attention.alignment_shifted, max_taken_back(runner.manifest)),
         )
 
     @property
@@ -132,7 +134,8 @@ class RunningBatch:
             self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
             if self._slots.words is not None:
                 live = [other for other, live_request in enumerate(self._rows) if live_request is not None]
-                self._slots.words.write(row, self.runner.allowed_words(request.request.source), live)
+                words = self.runner.allowed_words(request.request.source, request.request.generation.forced_words)
+                self._slots.words.write(row, words, live)
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
             self.observer.admitted(manifest.name, request.admitted - request.submitted, num_source)
@@ -184,10 +187,25 @@ class RunningBatch:
         started, num_live = time.monotonic(), len(requests)
         output = self.runner.step(self._slots, num_live, self._search.num_candidates(num_live), self._bindings)
         self._keep_maps(requests, output)
-        advance = self._search.advance(num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer)
-        self._slots.advance(advance.tokens, advance.parents, moved=advance.moved)
+        guided = self._search.guided(num_live)
+        weights = self._alignment(output, guided) if guided else None
+        advance = self._search.advance(
+            num_live, output.candidate_logits, output.candidate_ids, output.log_normalizer, weights
+        )
+        taken_back = advance.taken_back
+        self._slots.advance(advance.tokens, advance.parents, moved=advance.moved, taken_back=taken_back)
         self._count_steps(requests, [1] * num_live, [started, time.monotonic()])
+        if taken_back is not None:
+            for request, count in zip(requests, taken_back[:: self.shape.num_beams].tolist(), strict=True):
+                request.num_tokens -= count
         return advance.finished
+
+    def _alignment(self, output: StepOutput, rows: list[int]) -> Float32Array:
+        """A step's weights over the sources of some rows, averaged over the alignment heads: [rows, beams, source]."""
+        chosen, heads = np.array(rows), self.runner.manifest.attention.alignment_heads
+        layers = {layer: output.cross_attention[layer][chosen] for layer, _ in heads}
+        mean: Float32Array = np.mean([layers[layer][:, head] for layer, head in heads], axis=0)
+        return mean
 
     def _step_ahead(
         self, search: SingleSearch, requests: list[RequestState], most: int, continue_stepping: ContinueStepping
@@ -225,7 +243,7 @@ class RunningBatch:
         if self._maps is None:
             layout = self.runner.manifest.attention
             self._maps = MapHistory(self.shape, layout.layers, layout.heads)
-        steps = [requests[row].num_steps + num_ahead for row in rows]
+        steps = [requests[row].num_tokens + num_ahead for row in rows]
         self._maps.keep(np.array(rows), np.array(steps), output.cross_attention)
 
     def _count_steps(self, requests: list[RequestState], num_steps: list[int], times: list[float]) -> None:
@@ -241,6 +259,7 @@ class RunningBatch:
                 counted = zip(range(request.num_steps + 1, request.num_steps + num_made + 1), times[1:], strict=False)
                 request.step_times += [each for each in counted if each[0] % STEPS_BETWEEN_TIMES == 1]
             request.num_steps += num_made
+            request.num_tokens += num_made
 
     def _committed(self, requests: list[RequestState]) -> Iterator[RequestUpdate]:
         """Yields, for each stream, the tokens that became certain."""
@@ -294,5 +313,5 @@ class RunningBatch:
             self._slots.move(source, row)
             self._search.move(source, row)
             if self._maps is not None and last.request.attention:
-                self._maps.move(source, row, last.num_steps)
+                self._maps.move(source, row, last.num_tokens)
             rows[row] = last

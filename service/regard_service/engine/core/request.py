@@ -55,6 +55,7 @@ class RequestState:
         ended: when its result existed; 0 until then, and for a request that ends without one.
         work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
         num_steps: steps that it has had.
+        num_tokens: tokens of its output so far; fewer than steps where terms took some back.
         num_committed: tokens that its stream has had.
         is_alone: it shares its batch with nobody, because a batch that it was in has failed.
         step_times: number and end of the first step and of every `STEPS_BETWEEN_TIMES`-th, if a trace asks for them.
@@ -69,6 +70,7 @@ class RequestState:
     ended: float = 0.0
     work_before_s: float = 0.0
     num_steps: int = 0
+    num_tokens: int = 0
     num_committed: int = 0
     step_times: list[tuple[int, float]] | None = None
     is_alone: bool = False
@@ -77,7 +79,7 @@ class RequestState:
         """Goes back to the queue, for a batch of its own. Its stream goes on behind the tokens that it has had."""
         self.is_alone = True
         self.admitted = self.encode_s = 0.0
-        self.num_steps = 0
+        self.num_steps = self.num_tokens = 0
 
     def __post_init__(self) -> None:
         if self.request.watch is not None:

@@ -212,12 +212,16 @@ class DeviceSlots(Slots):
         self.lengths[targets] = self.lengths[sources]
         self._device.synchronize()
 
-    def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
+    def advance(
+        self, tokens: Int64Array, parents: Int64Array, *, moved: bool, taken_back: Int64Array | None = None
+    ) -> None:
         """As `Slots.advance`, by copies within the device."""
         num_slots = len(tokens)
-        self.lengths[:num_slots] += 1
+        self._count(num_slots, taken_back)
         for name, values in self._arrays(self.next_state):
             for slot, parent in enumerate(parents.tolist()):
+                if taken_back is not None and taken_back[slot]:
+                    continue
                 self.state[name].copy_row(slot, values, parent, None, 0)  # type: ignore[attr-defined]
         if moved:
             targets = np.flatnonzero(parents != np.arange(num_slots)).tolist()

@@ -163,11 +163,17 @@ class Runner:
         """Whether requests can choose among a shortlist's words."""
         return self._shortlist is not None
 
-    def allowed_words(self, source: Array) -> Int64Array:
-        """The words that the shortlist allows for a source's ids, int64 [words]: first those that end the output."""
+    def allowed_words(self, source: Array, others: Sequence[int] = ()) -> Int64Array:
+        """The words that the shortlist allows for a source's ids, int64 [words]: first those that end the output.
+
+        Args:
+            others: words that a request may write besides.
+        """
         if self._shortlist is None:
             raise ValueError(f"model {self.manifest.name!r} has no shortlist")
         words = self._shortlist.allowed(source)
+        if others:
+            words = np.union1d(words, others).astype(np.int64)
         return np.concatenate([self._always, words[~np.isin(words, self._always)]])
 
     def _select_words(self, ids: Int64Array) -> Mapping[str, Array]:

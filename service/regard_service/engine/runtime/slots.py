@@ -141,18 +141,23 @@ class Slots:
         self.tokens[targets] = self.tokens[sources]
         self.lengths[targets] = self.lengths[sources]
 
-    def advance(self, tokens: Int64Array, parents: Int64Array, *, moved: bool) -> None:
+    def advance(
+        self, tokens: Int64Array, parents: Int64Array, *, moved: bool, taken_back: Int64Array | None = None
+    ) -> None:
         """Prepares the next step: each slot continues the state of its parent.
 
         Args:
             tokens: int64 [slots], for the live slots.
             parents: int64 [slots]; the slot whose state each slot continues.
             moved: whether any slot continues another one's state.
+            taken_back: int64 [slots], tokens that each slot gives up, at most `max_taken_back`; it continues its own
+                state. None: none.
         """
         num_slots = len(tokens)
-        self.lengths[:num_slots] += 1
+        self._count(num_slots, taken_back)
         for name, values in self.next_state.items():
-            self.state[name][:num_slots] = values[parents]
+            kept = slice(num_slots) if taken_back is None else np.flatnonzero(taken_back == 0)
+            self.state[name][kept] = values[parents[kept]]
         if moved:
             targets = np.flatnonzero(parents != np.arange(num_slots))
             used = int(self.lengths[targets].max())
@@ -161,8 +166,23 @@ class Slots:
                 cache[targets] = cache[parents[targets]]  # the right side is a copy, so cycles are safe
         self.tokens[:num_slots] = tokens
 
+    def _count(self, num_slots: int, taken_back: Int64Array | None) -> None:
+        """Counts the tokens that the slots have read."""
+        self.lengths[:num_slots] += 1
+        if taken_back is not None:
+            self.lengths[:num_slots] -= taken_back.astype(np.int32)
+
     def _slots(self, row: int) -> slice:
         return slice(row * self.shape.num_beams, (row + 1) * self.shape.num_beams)
+
+
+def max_taken_back(manifest: Manifest) -> int:
+    """How many tokens a slot can take back: any number, where the state is a cache with a place for each token; the
+    last one, where a step leaves the state before it as it was; else none.
+    """
+    if all(spec.in_place and "capacity" in spec.input.shape for spec in manifest.state):
+        return sys.maxsize
+    return int(all(not spec.in_place or "capacity" in spec.input.shape for spec in manifest.state))
 
 
 def _axis(spec: TensorSpec, name: str) -> int | None:

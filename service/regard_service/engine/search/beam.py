@@ -1,16 +1,20 @@
 """Beam search over a running batch whose requests are at different steps."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
-from regard_service.engine.search.constraints import Candidates, Constraints, is_constrained
+from regard_service.engine.search.beam_terms import BeamTerms, Steered, allocate
+from regard_service.engine.search.constraints.candidates import Candidates
+from regard_service.engine.search.constraints.constraint import Vocabulary
+from regard_service.engine.search.constraints.constraints import Constraints, is_constrained
 from regard_service.engine.search.loops import LoopGuard, ends_in_loop
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.prefixes import PrefixTree
 from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
+from regard_service.engine.search.terms import Guidance, TermPlan
 from regard_service.generation import Generation
 
 BANNED_SCORE = np.float32(-1e30)  # of a banned token, while scores are compared
@@ -54,17 +58,18 @@ class BeamSearch:
         max_requests: int,
         max_target_tokens: int,
         vocab_size: int,
-        start_id: int,
-        end_ids: Sequence[int],
+        vocabulary: Vocabulary,
+        guidance: Guidance | None = None,
     ) -> None:
+        end_ids = vocabulary.end_ids
         if vocab_size <= len(end_ids):
             raise ValueError(f"of {vocab_size} tokens, {len(end_ids)} end the output: no token continues it")
         self.num_beams = num_beams
         # If every beam's best continuations are its end tokens, this many contain `num_beams` others that go on.
         self._num_continuations = num_beams * max(2, 1 + len(end_ids))
         self._vocab_size = vocab_size
-        self._start_id = start_id
-        self._end_ids = tuple(end_ids)
+        self._vocabulary = vocabulary
+        self._guidance = guidance or Guidance()
         self._is_end = np.zeros(vocab_size, np.bool_)
         self._is_end[list(end_ids)] = True
         self._max_target_tokens = max_target_tokens
@@ -80,6 +85,7 @@ class BeamSearch:
         self._shared = np.zeros(max_requests, np.int64)  # tokens known to be committed
         self._num_returned = np.zeros(max_requests, np.int64)
         self._constraints: dict[int, Constraints] = {}  # of the few rows that have any
+        self._terms: dict[int, BeamTerms] = {}  # likewise
 
     def admit(self, row: int, generation: Generation) -> None:
         """Starts a request: one beam with score 0, since all beams are equal at first."""
@@ -100,11 +106,14 @@ class BeamSearch:
         self._finished[row] = False
         self._shared[row] = 0
         self._num_returned[row] = generation.num_return_sequences
-        self._needed[row] = self._num_continuations
         self._constraints.pop(row, None)
         if is_constrained(generation):
-            self._constraints[row] = Constraints(generation, self.num_beams, self._start_id, self._end_ids)
-            self._needed[row] += self._constraints[row].num_affected(self._vocab_size)
+            self._constraints[row] = Constraints(generation, self.num_beams, self._vocabulary)
+        self._terms.pop(row, None)
+        plan = TermPlan.of(generation, self._vocabulary.end_ids, self._guidance)
+        if plan is not None:
+            self._terms[row] = BeamTerms(plan, self.num_beams)
+        self._count_needed(row)
 
     def move(self, source_row: int, target_row: int) -> None:
         """Moves a request's beams, finished hypotheses and constraints to another row."""
@@ -112,13 +121,19 @@ class BeamSearch:
             part.move(source_row, target_row)
         for array in (self._lengths, self._scores, self._finished, self._needed, self._shared, self._num_returned):
             array[target_row] = array[source_row]
-        self._constraints.pop(target_row, None)
-        if source_row in self._constraints:
-            self._constraints[target_row] = self._constraints.pop(source_row)
+        held: tuple[dict[int, Any], ...] = (self._constraints, self._terms)
+        for each in held:
+            each.pop(target_row, None)
+            if source_row in each:
+                each[target_row] = each.pop(source_row)
 
     def num_candidates(self, num_live: int) -> int:
         """Two a beam for one end token, more where a row's constraints may ban some."""
         return min(int(self._needed[:num_live].max(initial=1)), self._vocab_size)
+
+    def guided(self, num_live: int) -> list[int]:
+        """The live rows whose terms read the attention of the next step."""
+        return [row for row in self._terms if row < num_live]
 
     def advance(
         self,
@@ -126,27 +141,58 @@ class BeamSearch:
         candidate_logits: Float32Array,
         candidate_ids: Int64Array,
         log_normalizer: Float32Array,
+        weights: Float32Array | None = None,
     ) -> Advance:
         """Chooses the `num_beams` best continuations of each row, and sets hypotheses that end aside."""
         shape = (num_live, self.num_beams, candidate_logits.shape[1])
         logprobs = (candidate_logits - log_normalizer[:, None]).reshape(shape)
-        best = self._best_continuations(candidate_ids.reshape(shape), logprobs)  # [rows, num_continuations]
+        steered: dict[int, Steered] = {}
+        best = self._best_continuations(candidate_ids.reshape(shape), logprobs, weights, steered)
+        again = [row for row, each in steered.items() if each.replaced]
 
         lengths = self._lengths[:num_live] + 1
         at_limit = lengths >= self._rules.max_new_tokens[:num_live]
         ended = self._is_end[best.tokens] | at_limit[:, None]
+        ended[again] = False
         self._keep_ended(best, ended, lengths)
-        self._keep_dead_ends(best, lengths)
+        self._keep_dead_ends(best, lengths, again)
 
         running = self._running(best, ended)
-        self._prefixes.extend(lengths - 1, running.tokens, running.parents, running.logprobs)
+        if again:
+            running = self._replace_last(running, lengths, steered, again)
+        else:
+            self._prefixes.extend(lengths - 1, running.tokens, running.parents, running.logprobs)
         self._lengths[:num_live] = lengths
         self._scores[:num_live] = running.scores
-        self._extend_constraints(running)
+        self._extend_constraints(running, again)
         finished = self._rules.finished(lengths, running.scores.max(axis=1), self._pool.scores[:num_live])
+        finished[again] = False
         self._finished[:num_live] = finished
         self._limit_loops(lengths)
-        return self._to_slots(running, stay=finished | (lengths == 1))
+        return self._to_slots(running, stay=finished | (lengths == 1), again=again)
+
+    def _replace_last(
+        self, running: Continuations, lengths: Int64Array, steered: Mapping[int, Steered], again: list[int]
+    ) -> Continuations:
+        """Gives the rows in `again` their new last tokens; all else of them stays as it was before the step.
+
+        Returns what all rows continue with: these rows with what they had. Changes their `lengths`.
+        """
+        own = np.arange(self.num_beams)
+        lengths[again] -= 1
+        lasts = lengths[again] - 1
+        for row, last in zip(again, lasts.tolist(), strict=True):
+            replaced = steered[row].replaced
+            for beam, token in replaced.items():
+                self._scores[row, beam] -= self._prefixes.logprobs[row, last, beam]
+                self._prefixes.tokens[row, last, beam], self._prefixes.logprobs[row, last, beam] = token, 0.0
+            self._scores[row, self._terms[row].replace(replaced)] = NONE
+            running.parents[row], running.scores[row] = own, self._scores[row]
+            running.tokens[row] = self._prefixes.tokens[row, last]
+        others = np.setdiff1d(np.arange(len(lengths)), again)
+        tokens, parents, logprobs = (each[others] for each in (running.tokens, running.parents, running.logprobs))
+        self._prefixes.extend(lengths[others] - 1, tokens, parents, logprobs, others)
+        return running
 
     def _limit_loops(self, lengths: Int64Array) -> None:
         """Ends rows whose best running beam loops, at the next step. Args: lengths: int64 [live rows]."""
@@ -169,20 +215,32 @@ class BeamSearch:
         length, beam = self._shared_prefix(row)
         return self._prefixes.prefix(row, length, beam, start)
 
-    def _best_continuations(self, ids: Int64Array, logprobs: Float32Array) -> Continuations:
+    def _best_continuations(
+        self, ids: Int64Array, logprobs: Float32Array, weights: Float32Array | None, steered: dict[int, Steered]
+    ) -> Continuations:
         """The best continuations of every row over all its beams, in descending order.
 
         Args:
             ids, logprobs: [rows, beams, candidates], of the candidates, descending.
+            weights: of `advance`.
+            steered: gets what terms make of their rows.
         """
         width = min(self._num_continuations, ids.shape[2])  # more of one beam never win
         best_ids, best_logprobs = ids[:, :, :width], logprobs[:, :, :width]
         best_scores = best_logprobs
-        constrained = [(row, c) for row, c in self._constraints_of(len(ids)) if c.is_active]
-        if constrained:
+        constrained = {row: c for row, c in self._constraints_of(len(ids)) if c.is_active}
+        guided = self.guided(len(ids)) if weights is not None else []
+        if constrained or guided:
             best_ids, best_scores, best_logprobs = best_ids.copy(), best_scores.copy(), best_logprobs.copy()
-        for row, constraints in constrained:
-            candidates = constraints.apply(Candidates(ids[row], logprobs[row], logprobs[row]))
+        for row in {*constrained, *guided}:
+            candidates = Candidates(ids[row], logprobs[row], logprobs[row])
+            if row in constrained:
+                candidates = constrained[row].apply(candidates)
+            if weights is not None and row in guided:
+                is_live = self._scores[row] > NONE
+                steered[row] = self._terms[row].steer(weights[guided.index(row)], candidates, is_live)
+                self._scores[row, steered[row].dropped] = NONE
+                candidates = steered[row].candidates
             best_ids[row], best_scores[row], best_logprobs[row] = candidates.best(width)
 
         flat = (len(ids), self.num_beams * width)
@@ -190,6 +248,8 @@ class BeamSearch:
         scores = (np.maximum(best_scores, BANNED_SCORE) + self._scores[: len(ids), :, None]).reshape(flat)
         # Stable, so that ties fall to the lower beam and the better candidate, however many candidates neighbours need.
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self._num_continuations]
+        for row, each in steered.items():
+            order[row] = allocate(scores[row], np.repeat(each.banks, width), order.shape[1])
         rows = np.arange(len(ids))[:, None]
         scores = scores[rows, order]
         scores = np.where(scores > BANNED_SCORE / 2, scores, NONE)
@@ -217,12 +277,14 @@ class BeamSearch:
         if rows.size:
             self._offer(rows, np.where(offered[rows], best.scores[rows, top], NONE), best, lengths)
 
-    def _keep_dead_ends(self, best: Continuations, lengths: Int64Array) -> None:
+    def _keep_dead_ends(self, best: Continuations, lengths: Int64Array, again: list[int]) -> None:
         """Ends a row's best beam with any token, where constraints ban every token before any hypothesis has ended.
 
-        The caller gets an output, as from the reference's greedy search.
+        The caller gets an output, as from the reference's greedy search. Args: again: rows that repeat the step.
         """
-        rows = np.flatnonzero((best.scores[:, 0] == NONE) & (self._pool.scores[: len(lengths), 0] == NONE))
+        is_dead = (best.scores[:, 0] == NONE) & (self._pool.scores[: len(lengths), 0] == NONE)
+        is_dead[again] = False
+        rows = np.flatnonzero(is_dead)
         if rows.size:
             before = self._scores[rows[:, None], best.parents[rows, :1]]
             self._offer(rows, before + np.maximum(best.logprobs[rows, :1], BANNED_SCORE), best, lengths)
@@ -239,18 +301,41 @@ class BeamSearch:
             logprobs=best.logprobs[rows, top],
         )
 
-    def _extend_constraints(self, running: Continuations) -> None:
-        for row, constraints in self._constraints_of(len(running.tokens)):
-            constraints.extend(running.parents[row], running.tokens[row])
-            self._needed[row] = self._num_continuations + constraints.num_affected(self._vocab_size)
+    def _extend_constraints(self, running: Continuations, again: list[int]) -> None:
+        num_live = len(running.tokens)
+        for row, constraints in self._constraints_of(num_live):
+            constraints.extend(running.parents[row], running.tokens[row], int(row in again))
+            self._count_needed(row)
+        for row in self.guided(num_live):
+            if row not in again:
+                self._terms[row].extend(running.parents[row], running.tokens[row])
+            self._count_needed(row)
 
-    def _to_slots(self, running: Continuations, stay: BoolArray) -> Advance:
-        """The step's decision; beams of the rows in `stay` keep their states, which are equal or no longer needed."""
+    def _count_needed(self, row: int) -> None:
+        """Counts the candidates that a row needs at its next step."""
+        self._needed[row] = self._num_continuations
+        if row in self._constraints:
+            self._needed[row] += self._constraints[row].num_affected(self._vocab_size)
+        if row in self._terms:
+            self._needed[row] += self._terms[row].num_spare
+
+    def _to_slots(self, running: Continuations, stay: BoolArray, again: list[int]) -> Advance:
+        """The step's decision.
+
+        Args:
+            stay: rows whose beams keep their states, which are equal or no longer needed.
+            again: rows that repeat the step.
+        """
         num_rows = len(stay)
         slots = np.arange(num_rows * self.num_beams).reshape(num_rows, self.num_beams)
         parents = np.where(stay[:, None], slots, slots[:, :1] + running.parents).reshape(-1)
         moved = bool((parents != slots.reshape(-1)).any())
-        return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy())
+        taken_back = None
+        if again:
+            taken_back = np.zeros((num_rows, self.num_beams), np.int64)
+            taken_back[again] = 1
+            taken_back = taken_back.reshape(-1)
+        return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy(), taken_back)
 
     def _hypothesis(self, row: int, rank: int) -> Hypothesis:
         length, beam = int(self._pool.lengths[row, rank]), int(self._pool.beams[row, rank])
@@ -279,6 +364,8 @@ class BeamSearch:
             beams = np.unique(self._prefixes.parents[row, length, beams])
             if has_finished and length == best_length - 1:
                 beams = np.union1d(beams, best_beam)
+        if length == self._lengths[row] and row in self._terms and self._terms[row].has_unmet:
+            length, beams = length - 1, self._prefixes.parents[row, length - 1, beams[:1]]  # it may be taken back
         self._shared[row] = length
         return length, int(beams[0])
 

@@ -18,12 +18,15 @@ class Advance:
             states move.
         moved: whether any slot continues another one's state.
         finished: bool [num_live]; such a row must leave the batch before the next step.
+        taken_back: int64 [slots], tokens that each slot gives up before it reads its token; the state goes back as
+            many steps. None: no slot gives up any.
     """
 
     tokens: Int64Array
     parents: Int64Array
     moved: bool
     finished: BoolArray
+    taken_back: Int64Array | None = None
 
 
 @dataclass(frozen=True)

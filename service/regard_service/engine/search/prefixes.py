@@ -21,14 +21,21 @@ class PrefixTree:
         self.parents = np.zeros(shape, np.int64)
         self.logprobs = np.zeros(shape, np.float32)
 
-    def extend(self, steps: Int64Array, tokens: Int64Array, parents: Int64Array, logprobs: Float32Array) -> None:
-        """Adds a token to every beam of the first rows.
+    def extend(
+        self,
+        steps: Int64Array,
+        tokens: Int64Array,
+        parents: Int64Array,
+        logprobs: Float32Array,
+        rows: Int64Array | None = None,
+    ) -> None:
+        """Adds a token to every beam of the first rows, or of the given ones.
 
         Args:
             steps: int64 [rows], the position of the token in each row.
             tokens, parents, logprobs: [rows, beams].
         """
-        rows = np.arange(len(steps))
+        rows = np.arange(len(steps)) if rows is None else rows
         self.tokens[rows, steps] = tokens
         self.parents[rows, steps] = parents
         self.logprobs[rows, steps] = logprobs

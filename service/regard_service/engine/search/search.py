@@ -19,8 +19,10 @@ from typing import Protocol
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.search.beam import BeamSearch
+from regard_service.engine.search.constraints.constraint import Vocabulary
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.single import SingleSearch
+from regard_service.engine.search.terms import Guidance
 from regard_service.generation import Generation
 
 
@@ -43,12 +45,16 @@ class Search(Protocol):
     def num_candidates(self, num_live: int) -> int:
         """How many candidates per slot the next step must return, at most the vocabulary."""
 
+    def guided(self, num_live: int) -> list[int]:
+        """The live rows whose terms read the attention of the next step; most batches have none."""
+
     def advance(
         self,
         num_live: int,
         candidate_logits: Float32Array,
         candidate_ids: Int64Array,
         log_normalizer: Float32Array,
+        weights: Float32Array | None = None,
     ) -> Advance:
         """Chooses the next tokens of all live rows.
 
@@ -56,6 +62,7 @@ class Search(Protocol):
             candidate_logits: float32 [slots, candidates], descending; slots = num_live * num_beams.
             candidate_ids: int64 [slots, candidates].
             log_normalizer: float32 [slots], log-sum-exp over the whole vocabulary.
+            weights: float32 [guided rows, beams, source], the step's alignment of the rows that `guided` names.
         """
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
@@ -76,6 +83,7 @@ def open_search(
     vocab_size: int,
     start_id: int,
     end_ids: Sequence[int],
+    guidance: Guidance | None = None,
 ) -> Search:
     """The search of a running batch whose requests all have `num_beams` beams.
 
@@ -84,7 +92,9 @@ def open_search(
         max_target_tokens: the longest hypothesis; no request's `max_new_tokens` may be larger.
         start_id: the token before the first one; repetition constraints count it, as the reference's do.
         end_ids: tokens that end a hypothesis.
+        guidance: how terms are placed; None where there are none.
     """
+    vocabulary = Vocabulary(start_id, tuple(end_ids))
     if num_beams == 1:
-        return SingleSearch(max_requests, max_target_tokens, vocab_size, start_id, end_ids)
-    return BeamSearch(num_beams, max_requests, max_target_tokens, vocab_size, start_id, end_ids)
+        return SingleSearch(max_requests, max_target_tokens, vocab_size, vocabulary, guidance)
+    return BeamSearch(num_beams, max_requests, max_target_tokens, vocab_size, vocabulary, guidance)

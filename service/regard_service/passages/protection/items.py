@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 def items_of(text: str, options: ProtectionOptions) -> list[Item]:
     """Returns what of a text is protected; in order, without overlap."""
-    findings = _with_callers(find(text), _callers_spans(text, options))
+    findings = _with_callers(_without(find(text), options.released), _callers_spans(text, options))
     if options.lacks is not None:
         findings = with_unread(text, findings, options.lacks)
     choice = _StandInChoice(text, options)
@@ -40,6 +40,11 @@ def items_of(text: str, options: ProtectionOptions) -> list[Item]:
         Item(span, text[slice(*span)], kind, choice.of(text[slice(*span)], kind))
         for span, kind in _bracketed(text, _joined(text, findings))
     ]
+
+
+def _without(findings: Iterable[Finding], released: Sequence[Span]) -> list[Finding]:
+    """Returns the findings that no released range contains."""
+    return [f for f in findings if not any(r.start <= f.span.start and f.span.end <= r.end for r in released)]
 
 
 class _StandInChoice:

@@ -38,6 +38,7 @@ class ProtectionOptions:
             written as in English, and those that are put into a target keep the source's form.
         patterns: a caller's own patterns.
         spans: a caller's own ranges of the text; those that overlap are joined.
+        released: ranges of the text within which nothing is protected, such as terms.
         stand_ins: what the model reads instead.
         carry: what the model reads instead of a part: a stand-in, the part itself, or nothing.
         lacks: whether the model's vocabulary lacks a character of a text; None: it lacks none.
@@ -48,6 +49,7 @@ class ProtectionOptions:
     target_language: str = ""
     patterns: tuple[Pattern, ...] = ()
     spans: tuple[Span, ...] = ()
+    released: tuple[Span, ...] = ()
     stand_ins: StandIns = field(default_factory=StandIns)
     carry: Carry = "stand_in"
     replaces_numbers: bool = True

@@ -6,14 +6,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard.arrays import Int64Array
-from regard_service.engine.search.constraints import (
-    NO_ID,
-    Candidates,
-    Constraints,
-    is_constrained,
-    penalize,
-    repeating_ids,
-)
+from regard_service.engine.search.constraints.candidates import NO_ID, Candidates
+from regard_service.engine.search.constraints.constraint import Vocabulary
+from regard_service.engine.search.constraints.constraints import Constraints, is_constrained
+from regard_service.engine.search.constraints.no_repeat_ngram import repeating_ids
+from regard_service.engine.search.constraints.repetition_penalty import penalize
 from regard_service.generation import Generation
 
 histories = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 12)), elements=st.integers(0, 3))
@@ -41,7 +38,7 @@ def test_penalty_makes_scores_worse_whatever_their_sign() -> None:
 
 
 def test_end_is_banned_until_there_are_enough_tokens() -> None:
-    constraints = Constraints(Generation(8, min_new_tokens=2), num_beams=2, start_id=5, end_ids=(1, 3))
+    constraints = Constraints(Generation(8, min_new_tokens=2), num_beams=2, vocabulary=Vocabulary(5, (1, 3)))
     parents = np.arange(2)
     for num_tokens in range(4):
         scores = constraints.apply(candidates(2, 6)).scores
@@ -52,7 +49,7 @@ def test_end_is_banned_until_there_are_enough_tokens() -> None:
 
 
 def test_history_follows_the_beams() -> None:
-    constraints = Constraints(Generation(8, no_repeat_ngram_size=1), num_beams=2, start_id=0, end_ids=(1,))
+    constraints = Constraints(Generation(8, no_repeat_ngram_size=1), num_beams=2, vocabulary=Vocabulary(0, (1,)))
     constraints.extend(np.array([0, 0]), np.array([2, 3]))
     constraints.extend(np.array([1, 0]), np.array([4, 5]))
     banned = np.isneginf(constraints.apply(candidates(2, 6)).scores)
@@ -62,7 +59,7 @@ def test_history_follows_the_beams() -> None:
 
 
 def test_forced_token_is_certain_though_it_was_no_candidate() -> None:
-    constraints = Constraints(Generation(8, forced_first_id=42), num_beams=2, start_id=0, end_ids=(1,))
+    constraints = Constraints(Generation(8, forced_first_id=42), num_beams=2, vocabulary=Vocabulary(0, (1,)))
     forced = constraints.apply(candidates(2, 3)).best(1)
     np.testing.assert_array_equal(forced.ids, [[42], [42]])
     np.testing.assert_array_equal(forced.scores, [[0], [0]])

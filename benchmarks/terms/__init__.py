@@ -1,0 +1,1 @@
+"""Terms: whether they are used, where, and what they cost."""

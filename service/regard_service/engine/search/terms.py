@@ -1,0 +1,295 @@
+"""Terms in one hypothesis: each is written once, where its source words are attended to (Hasler et al. 2018).
+
+A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is forced
+before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et al.
+2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
+that the model writes by itself counts. One whose words are never attended to takes the place of the word whose weights
+on them are largest, before the output may end.
+
+All of it is decided token by token, in Python: most steps of a row only look up one position.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from regard.arrays import Float32Array
+from regard_service.generation import Generation, Term, Terms
+
+MIN_WEIGHT = 0.2  # of the source position that a step attends to
+MIN_PEAK = 0.05  # of the weights on a term, for a word to be its translation
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How a model's attention tells where a term belongs, and how its state allows to correct it.
+
+    Attributes:
+        is_shifted: whether a step's attention is that of the token before.
+        max_taken_back: tokens that a slot can take back: 1 where the state before the last step is kept, as many as
+            there are where the state is a cache with a place for each token, else 0.
+    """
+
+    is_shifted: bool = False
+    max_taken_back: int = 0
+
+
+class Move(NamedTuple):
+    """A token that a term forces, after a number of tokens were taken back."""
+
+    num_taken_back: int
+    token: int
+
+
+@dataclass(frozen=True)
+class TermPlan:
+    """What all hypotheses of a request share.
+
+    Attributes:
+        num_special, num_forced: tokens at the beginning that are no text, and those that are never taken back.
+    """
+
+    terms: Terms
+    num_special: int
+    num_forced: int
+    max_new_tokens: int
+    end_ids: frozenset[int]
+    guidance: Guidance
+    has_beams: bool
+
+    @classmethod
+    def of(cls, generation: Generation, end_ids: Sequence[int], guidance: Guidance) -> "TermPlan | None":
+        """The plan of a request; None without terms."""
+        if generation.terms is None or not generation.terms.terms:
+            return None
+        return cls(
+            generation.terms,
+            generation.forced_first_id is not None,
+            len(generation.forced_start),
+            generation.max_new_tokens,
+            frozenset(end_ids),
+            guidance,
+            generation.num_beams > 1,
+        )
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether a hypothesis can go back to any of its words. Beams cannot: all of a request have one length."""
+        return self.guidance.max_taken_back > 1 and not self.has_beams
+
+    @cached_property
+    def owners(self) -> list[int]:
+        """Of each source position up to the last of a term: the term's index, or -1."""
+        last = max(position for term in self.terms.terms for position in term.positions)
+        owners = [-1] * (last + 1)
+        for index, term in enumerate(self.terms.terms):
+            for position in term.positions:
+                owners[position] = index
+        return owners
+
+    @cached_property
+    def by_last_token(self) -> dict[int, list[tuple[int, tuple[int, ...]]]]:
+        """By a spelling's last token, the terms that have it, with the spelling."""
+        found: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        for index, term in enumerate(self.terms.terms):
+            for spelling in dict.fromkeys((term.tokens, term.glued, term.initial)):
+                found.setdefault(spelling[-1], []).append((index, spelling))
+        return found
+
+
+class TermState:
+    """The terms of one hypothesis.
+
+    Attributes:
+        tokens: of the hypothesis.
+        num_met: tokens of terms that it has, those of an unfinished term among them: the bank of the beam search.
+        is_fresh: whether its last token ended a term.
+    """
+
+    def __init__(self, plan: TermPlan) -> None:
+        self._plan = plan
+        self.tokens: list[int] = []
+        self._unmet = dict.fromkeys(range(len(plan.terms.terms)))  # in order
+        self._needed = plan.terms.num_tokens  # by those that are not met
+        self._rest: tuple[int, ...] = ()  # of the term that is being written
+        self._current = -1
+        self._matched = -1  # a term that the last tokens are, unless the next token continues its last word
+        self._floor = plan.num_forced  # tokens that are never taken back
+        self._history: list[Float32Array] = []  # weights of each step
+        self.num_met = 0
+        self.is_fresh = False
+
+    def copy(self) -> "TermState":
+        """A hypothesis that goes on from this one."""
+        made = TermState.__new__(TermState)
+        made.__dict__.update(self.__dict__)
+        made.tokens, made._unmet, made._history = self.tokens[:], dict(self._unmet), self._history[:]
+        return made
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self._unmet and not self._rest and not self.is_fresh
+
+    @property
+    def has_unmet(self) -> bool:
+        """Whether a term is missing or unfinished, so that the output may not end."""
+        return bool(self._unmet)
+
+    @property
+    def num_certain(self) -> int:
+        """Tokens that are never taken back."""
+        return self._floor if self._unmet else len(self.tokens)
+
+    def decide(self, weights: Float32Array, best: int) -> Move | None:
+        """What the terms make of a step; None: nothing, so far as `allows` agrees.
+
+        Args:
+            weights: float32 [source], of the step; must stay as they are.
+            best: the token that the search would take.
+        """
+        if self._plan.keeps_history:
+            self._history.append(weights)
+        if len(self.tokens) < self._plan.num_forced:
+            return None
+        if self._rest:
+            return Move(0, self._rest[0])
+        continues = self._is_continuation(best)
+        if self._matched >= 0 and not continues:
+            self.num_met += len(self._plan.terms.terms[self._matched].tokens)
+            self._meet(self._matched)
+        self._matched = -1
+        if not self._unmet:
+            return None
+        index = self._attended(weights)
+        if index in self._unmet and (move := self._begin(index, self._num_trailing(continues))) is not None:
+            return move
+        if best in self._plan.end_ids or self._is_late:
+            return self._begin_missing() if self._unmet else None
+        return None
+
+    def allows(self, token: int) -> bool:
+        """Whether a token may come next, where no term forces one: nothing continues the last word of a term."""
+        if token in self._plan.end_ids:
+            return not self._unmet
+        return not (self.is_fresh and self._plan.terms.keeps_words and self._is_continuation(token))
+
+    def take(self, num_taken_back: int, token: int) -> None:
+        """Takes over a step's choice."""
+        if num_taken_back:
+            del self.tokens[-num_taken_back:]
+            del self._history[len(self.tokens) + 1 :]
+        self.tokens.append(token)
+        if self._rest:
+            self._rest = self._rest[1:]
+            self._floor = len(self.tokens)
+            self.num_met += 1
+            self.is_fresh = not self._rest
+            if self.is_fresh:
+                self._meet(self._current)
+        else:
+            self.is_fresh = False
+            self._matched = self._match(token)
+
+    def repeat(self) -> None:
+        """The same step comes again, with more candidates."""
+        if self._history:
+            self._history.pop()
+
+    def go_on(self) -> Move:
+        """What comes where no candidate is allowed: a missing term, or the end."""
+        missing = self._begin_missing() if self._unmet else None
+        return missing or Move(0, min(self._plan.end_ids))
+
+    # What the attention says.
+
+    def _attended(self, weights: Float32Array) -> int:
+        """The term that the step attends to, or -1."""
+        owners = self._plan.owners
+        position = int(weights.argmax())
+        if position >= len(owners) or weights[position] < MIN_WEIGHT:
+            return -1
+        is_of_term = self._plan.guidance.is_shifted and len(self.tokens) <= self._floor
+        return -1 if is_of_term else owners[position]
+
+    def _num_trailing(self, continues: bool) -> int:
+        """How many tokens the term takes the place of: the word that the attention is of, as far as it is written."""
+        is_shifted, most = self._plan.guidance.is_shifted, len(self.tokens) - self._floor
+        if not (is_shifted or continues):
+            return 0
+        count = 1
+        while count < most and self._is_continuation(self.tokens[-count]):
+            count += 1
+        return min(count, most, self._plan.guidance.max_taken_back)
+
+    # Writing a term.
+
+    def _begin(self, index: int, num_taken_back: int) -> Move | None:
+        """Begins a term; None if the tokens are the whole term already."""
+        kept = len(self.tokens) - num_taken_back
+        spelling, written = self._spelling(index, kept), tuple(self.tokens[kept:])
+        self._current = index
+        if written and written == spelling[: len(written)]:
+            self._rest = spelling[len(written) :]
+            self._floor = len(self.tokens)
+            self.num_met += len(written)
+            if self._rest:
+                return Move(0, self._rest[0])
+            self.is_fresh = True
+            self._meet(index)
+            return None
+        self._rest = spelling
+        return Move(num_taken_back, spelling[0])
+
+    def _begin_missing(self) -> Move | None:
+        """Begins a term that the model left out: in place of the word that attended most to its source."""
+        best = max((self._peak(index) for index in self._unmet), key=lambda peak: peak[0])
+        weight, index, place = best
+        most = 1 if self._plan.has_beams else self._plan.guidance.max_taken_back
+        is_back_enough = len(self.tokens) - place <= most
+        if weight < MIN_PEAK or not is_back_enough:
+            place = len(self.tokens)
+            has_mark = place > self._floor and self._plan.terms.spelling.closes[self.tokens[-1]]
+            place -= bool(has_mark and self._plan.guidance.max_taken_back)
+        return self._begin(index, len(self.tokens) - place)
+
+    def _peak(self, index: int) -> tuple[float, int, int]:
+        """The largest weight on a term's source since the last term, the term, and the beginning of that word."""
+        positions, shift = list(self._plan.terms.terms[index].positions), int(self._plan.guidance.is_shifted)
+        steps = range(self._floor + shift, len(self._history))  # none without a history
+        if not steps:
+            return 0.0, index, len(self.tokens)
+        sums = [float(self._history[step][positions].sum()) for step in steps]
+        largest = max(sums)
+        place = self._floor + sums.index(largest)
+        while self._floor < place < len(self.tokens) and self._is_continuation(self.tokens[place]):
+            place -= 1
+        return largest, index, place
+
+    def _spelling(self, index: int, place: int) -> tuple[int, ...]:
+        term: Term = self._plan.terms.terms[index]
+        if place <= self._plan.num_special:
+            return term.initial
+        return term.glued if self._plan.terms.spelling.opens[self.tokens[place - 1]] else term.tokens
+
+    def _match(self, token: int) -> int:
+        """The first missing term whose tokens are the last ones, or -1."""
+        for index, spelling in self._plan.by_last_token.get(token, ()):
+            if index in self._unmet and tuple(self.tokens[-len(spelling) :]) == spelling:
+                return index
+        return -1
+
+    def _meet(self, index: int) -> None:
+        del self._unmet[index]
+        self._needed -= self._plan.terms.terms[index].num_tokens
+        self._floor = len(self.tokens)
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether the missing terms need all tokens that are left, but one for the end."""
+        return len(self.tokens) + self._needed + 1 >= self._plan.max_new_tokens
+
+    def _is_continuation(self, token: int) -> bool:
+        continues = self._plan.terms.spelling.continues
+        return token < len(continues) and bool(continues[token])

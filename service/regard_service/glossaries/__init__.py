@@ -1,0 +1,1 @@
+"""Glossaries that the server keeps: files in a folder, and the formats that they are imported from."""
