@@ -288,13 +288,48 @@ def test_models_are_loaded_rolled_back_and_unloaded_from_the_command_line(target
     assert models("rollback", NAME).stdout == f"{NAME}@1 serves (cpu, float32)\n"
     assert target.serving_version() == "1"
     again = models("rollback", NAME)
-    assert (again.exit_code, again.stderr) == (1, f"Error: there is no version of '{NAME}' before '1'\n")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        f"regard: NOT_FOUND: there is no version of '{NAME}' before '1'; `regard models` lists what there is\n",
+    )
     assert models("load", f"{NAME}@2").exit_code == 0
     assert models("load", f"{NAME}@7").exit_code == 1
     assert target.serving_version() == "2"
     assert models("unload", NAME).stdout == f"{NAME} is unloaded\n"
     assert set(target.states().values()) == {"unloaded"}
     assert models("rollback", NAME).exit_code == 1
+
+
+def test_no_call_fails_while_the_command_line_swaps_and_rolls_back_versions(target: Target) -> None:
+    """Calls never pause: each version answers some, and every one is answered."""
+    write_version(target.folder / "another folder", "2")
+    stopping, versions, errors = threading.Event(), list[str](), list[Exception]()
+
+    def call() -> None:
+        with regard.Client(target.address, timeout=PATIENCE_S) as client:
+            while not stopping.is_set():
+                try:
+                    versions.append(client.summarize(TEXT).model_version)
+                except Exception as error:
+                    errors.append(error)
+
+    def answered_by(version: str) -> bool:
+        return versions[-1:] == [version]
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for command, version in (("load", "2"), ("rollback", "1")) * 3:
+            result = CliRunner().invoke(main, ["models", command, NAME, "--server", target.address])
+            assert result.exit_code == 0
+            wait_until(lambda version=version: answered_by(version))
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    assert not errors
+    assert set(versions) == {"1", "2"}
 
 
 def test_models_are_loaded_and_unloaded_over_http(target: Target) -> None:
