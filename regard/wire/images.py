@@ -2,7 +2,7 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def read_image(image: ImageLike) -> bytes:
     if isinstance(image, np.ndarray):
         return _png_file(_from_pixels(image))
     if hasattr(image, "getexif"):
-        return _png_file(image)
+        return _png_file(cast("PillowImage", image))
     content = image.read() if hasattr(image, "read") else None
     if not isinstance(content, bytes):
         kinds = "a path, a file opened in binary mode, the bytes of a file, a Pillow image or a NumPy array"
@@ -71,8 +71,7 @@ def _png_file(image: "PillowImage") -> bytes:
     from PIL import ImageOps
 
     if image.mode in ("F", "I"):
-        raise ValueError(
-            f"a Pillow image of mode {image.mode!r} has no range of brightness: convert it to 'RGB'")
+        raise ValueError(f"a Pillow image of mode {image.mode!r} has no range of brightness: convert it to 'RGB'")
     if not image.width or not image.height:
         raise ValueError(f"a picture must have pixels; it is {image.width} x {image.height}")
     upright = ImageOps.exif_transpose(image)

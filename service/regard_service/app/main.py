@@ -1,6 +1,5 @@
 """The command `regard serve`: reads the settings and serves until a signal."""
 
-import argparse
 import asyncio
 import gc
 import logging
@@ -10,12 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvloop
 
+from regard_service.app.flags import FlagParser
 from regard_service.app.server import Server
-from regard_service.app.settings import Settings, SettingsError, add_flags
+from regard_service.app.settings import Settings, SettingsError
 from regard_service.app.start_error import StartError
 from regard_service.errors import ServiceError
 from regard_service.observability import logs
@@ -82,12 +81,7 @@ def serve(settings: Settings) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads flags, environment and file, and serves. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="regard serve", description="Serves attention models over gRPC, with metrics and health over HTTP."
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
-    add_flags(parser)
-    flags = vars(parser.parse_args(arguments))
+    flags = vars(FlagParser().parse_args(arguments))
     try:
         settings = Settings.load(flags.pop("config"), flags=flags)
     except SettingsError as error:

@@ -275,8 +275,8 @@ def _suggestion(descriptor: Descriptor, name: str) -> str:
 def _within(descriptor: Descriptor, name: str) -> list[tuple[str, str]]:
     """Returns holder and name of the fields that are meant, of messages in this one."""
     meant = _SYNONYMS.get(name.lower(), (name,))
-    holders = [field for field in descriptor.fields if field.message_type is not None and not field.is_repeated]
-    return [(h.name, each) for h in holders for each in meant if each in h.message_type.fields_by_name]
+    holders = [(field.name, field.message_type) for field in descriptor.fields if not field.is_repeated]
+    return [(holder, each) for holder, kind in holders for each in meant if kind and each in kind.fields_by_name]
 
 
 def _shortened(name: str) -> str:
