@@ -3,12 +3,9 @@
 import json
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from regard.errors import CallError
-
-Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 # Balances over all addresses that a name resolves to, such as those of a headless Kubernetes service, and repeats
 # calls that no server has accepted (gRPC A6). A server that a call kills looks like one that has not accepted it, so a
@@ -40,21 +37,11 @@ DRAINING_PAUSES_S = (0.1, 0.3, 0.9)
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
 MAX_RESPONSE_BYTES = 512 * 2**20
 
-DEFAULT_TARGET = "localhost:50051"
-
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "ipv4:127.0.0.1", "ipv6:[::1]")
 
 
 def channel_options(target: str) -> list[tuple[str, str | int]]:
-    """The gRPC options of a channel to that target.
-
-    Raises:
-        ValueError: the target is a URL.
-    """
-    if target.startswith(("http://", "https://")):
-        raise ValueError(
-            f"target must be HOST:PORT of the gRPC API, such as {DEFAULT_TARGET!r}; it is the URL {target!r}"
-        )
+    """The gRPC options of a channel to that target."""
     options: list[tuple[str, str | int]] = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),

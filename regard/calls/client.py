@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import requests
-from regard.calls.channel import DRAINING_PAUSES_S, Metadata, channel_options, deadline, is_draining
+from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
     AlignOptions,
@@ -24,6 +24,7 @@ from regard.calls.options import (
     TranslateOptions,
 )
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
+from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
 from regard.errors import BadResponse, Unavailable
 from regard.errors.statuses import translated_errors
 from regard.names import Task
@@ -31,7 +32,7 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
 from regard.values.glossaries import Glossary, term_of
-from regard.values.model import Model
+from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -53,7 +54,7 @@ class Client:
 
     def __init__(
         self,
-        target: str = "localhost:50051",
+        target: str = DEFAULT_TARGET,
         *,
         timeout: float = 60.0,
         credentials: grpc.ChannelCredentials | None = None,
@@ -62,11 +63,16 @@ class Client:
         """Makes a client, which connects at its first call.
 
         Args:
-            target: "host:port", or any other name that gRPC resolves.
+            target: "host:port", or any other name that gRPC resolves. Without a port, it is 50051.
             timeout: limit in seconds of calls without a `timeout` of their own; `math.inf` is no limit.
             credentials: for TLS; None sends plain text.
-            metadata: sent with every call, such as ("authorization", "Bearer ...").
+            metadata: sent with every call, as pairs or as a dictionary: {"authorization": "Bearer ..."}.
+
+        Raises:
+            TypeError, ValueError: the target is no "host:port", or another argument is not what it must be.
         """
+        target = checked_target(target)
+        check_credentials(credentials)
         options = channel_options(target)
         self._channel = (
             grpc.insecure_channel(target, options)
@@ -74,7 +80,7 @@ class Client:
             else grpc.secure_channel(target, credentials, options)
         )
         self._timeout = timeout
-        self._metadata = tuple(metadata)
+        self._metadata = checked_metadata(metadata)
         self._attention = stubs.AttentionServiceStub(self._channel)
         self._models = stubs.ModelServiceStub(self._channel)
         self._glossaries = stubs.GlossaryServiceStub(self._channel)
@@ -271,6 +277,15 @@ class Client:
         """
         request = requests.load_model(name, version)
         return Model.from_message((self._call(self._models.LoadModel, request, timeout)).model)
+
+    def rollback_model(self, name: str, timeout: float | None = None) -> Model:
+        """Loads the version before the one that serves, as `load_model` does, and returns it once it serves.
+
+        Raises:
+            NotFound: no version of the model serves, or there is none before it.
+        """
+        earlier = version_before(self.models(timeout=timeout), name)
+        return self.load_model(name, earlier, timeout)
 
     def unload_model(self, name: str, version: str | None = None, timeout: float | None = None) -> None:
         """Unloads a model: it takes no new calls, finishes those it has, and frees its memory.

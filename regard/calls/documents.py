@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from pathlib import Path, PurePath
 
 from regard.calls.options import DocumentOptions
-from regard.calls.requests import with_options
+from regard.calls.requests import set_checked, with_options
 from regard.v1 import regard_pb2 as pb
 
 DocumentLike = str | PathLike[str] | bytes
@@ -21,13 +21,10 @@ def translate_document(document: DocumentLike, to: str, options: DocumentOptions
     request = with_options(
         pb.TranslateDocumentRequest(), {name: value for name, value in options.items() if name not in own}
     )
-    if isinstance(document, bytes):
-        request.document = document
+    fields: dict[str, object] = {name: options[name] for name in own if options.get(name)}  # type: ignore[literal-required]
+    if isinstance(document, bytes | bytearray | memoryview):
+        content = bytes(document)
     else:
-        request.document = Path(fspath(document)).read_bytes()
-        request.file_name = PurePath(fspath(document)).name.encode(errors="replace").decode()
-    request.file_name = options.get("file_name") or request.file_name
-    request.media_type = options.get("media_type") or ""
-    request.target_language = to
-    request.replaces_existing = bool(options.get("replaces_existing"))
-    return request
+        content = Path(fspath(document)).read_bytes()
+        fields.setdefault("file_name", PurePath(fspath(document)).name.encode(errors="replace").decode())
+    return set_checked(request, document=content, target_language=to, **fields)

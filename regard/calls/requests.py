@@ -4,6 +4,7 @@ import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -16,41 +17,45 @@ from regard.calls.options import (
     TranslateOptions,
 )
 from regard.errors import FieldViolation, InvalidArgument
-from regard.errors.names import check_names
+from regard.errors.names import check_names, closest
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.wire.enums import TABLES
 from regard.wire.images import ImageLike, read_image
 
-_GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
-_ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
+_GENERATION_OPTIONS = tuple(GenerationOptions.__annotations__)
+_ATTENTION_OPTIONS = ("layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting")
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
-_REQUEST_OPTIONS = frozenset(
-    {
-        "model",
-        "priority",
-        "truncation",
-        "source_language",
-        "control_tokens",
-        "glossaries",
-        "suppressed",
-        "num_alternatives",
-    }
+_REQUEST_OPTIONS = (
+    "model",
+    "priority",
+    "truncation",
+    "source_language",
+    "control_tokens",
+    "glossaries",
+    "suppressed",
+    "num_alternatives",
 )
-_TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
-_OTHER_OPTIONS = frozenset(
-    {
-        "attention",
-        "words",
-        "timeout",
-        "protected_spans",
-        "terms",
-        "target_prefix",
-        "target_prefix_tokens",
-        "prefix_bias",
-    }
-)
+_TEXT_OPTIONS = ("format", "unit", "raw", "protected_patterns")
 _ALIASES = {"beams": "num_beams"}  # the command line's name
+# What other libraries call these options.
+_SYNONYMS = {
+    "from_language": "source_language",
+    "lang": "to",
+    "language": "to",
+    "max_length": "max_new_tokens",
+    "max_tokens": "max_new_tokens",
+    "min_length": "min_new_tokens",
+    "n": "num_return_sequences",
+    "source": "source_language",
+    "source_lang": "source_language",
+    "src_lang": "source_language",
+    "target": "to",
+    "target_lang": "to",
+    "target_language": "to",
+    "tgt_lang": "to",
+    "to_language": "to",
+}
 
 _KINDS_BY_TYPE: dict[int, tuple[Any, str]] = {
     FieldDescriptor.TYPE_STRING: (str, "a text"),
@@ -70,38 +75,38 @@ def translate(texts: Sequence[str], to: str, options: TranslateOptions) -> pb.Tr
     request = with_options(pb.TranslateRequest(), options)
     if isinstance(options.get("target_prefix"), str):
         request.target_prefixes.extend([request.target_prefixes[0]] * (len(texts) - 1))
-    return _set_checked(request, texts=texts, target_language=to)
+    return set_checked(request, texts=texts, target_language=to)
 
 
 def stream_translate(text: str, to: str, options: TranslateOptions) -> pb.StreamTranslateRequest:
     """The request of StreamTranslate."""
-    return _set_checked(with_options(pb.StreamTranslateRequest(), options), text=text, target_language=to)
+    return set_checked(with_options(pb.StreamTranslateRequest(), options), text=text, target_language=to)
 
 
 def summarize(texts: Sequence[str], style: str | None, options: TextOptions) -> pb.SummarizeRequest:
     """The request of Summarize."""
-    return _set_checked(with_options(pb.SummarizeRequest(), options), texts=texts, style=style)
+    return set_checked(with_options(pb.SummarizeRequest(), options), texts=texts, style=style)
 
 
 def stream_summarize(text: str, style: str | None, options: TextOptions) -> pb.StreamSummarizeRequest:
     """The request of StreamSummarize."""
-    return _set_checked(with_options(pb.StreamSummarizeRequest(), options), text=text, style=style)
+    return set_checked(with_options(pb.StreamSummarizeRequest(), options), text=text, style=style)
 
 
 def caption(images: Sequence[bytes], options: CallOptions) -> pb.CaptionRequest:
     """The request of Caption."""
-    return _set_checked(with_options(pb.CaptionRequest(), options), images=images)
+    return set_checked(with_options(pb.CaptionRequest(), options), images=images)
 
 
 def stream_caption(image: bytes, options: CallOptions) -> pb.StreamCaptionRequest:
     """The request of StreamCaption."""
-    return _set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
+    return set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
 
 
 def score(pairs: Sequence[Any], to: str, options: PairOptions) -> pb.ScoreRequest:
     """The request of Score."""
     request = with_options(pb.ScoreRequest(), options)
-    return _set_checked(_with_pairs(request, pairs), target_language=to)
+    return set_checked(_with_pairs(request, pairs), target_language=to)
 
 
 def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignRequest:
@@ -114,7 +119,7 @@ def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignReque
         others["words"] = True
     others["attention"] = list(dict.fromkeys(others["attention"]))
     request = with_options(pb.AlignRequest(), others)
-    return _set_checked(_with_pairs(request, pairs), target_language=to, **own)
+    return set_checked(_with_pairs(request, pairs), target_language=to, **own)
 
 
 def _with_pairs(request: RequestT, pairs: Sequence[Any]) -> RequestT:
@@ -141,29 +146,36 @@ def as_pairs(pairs: object) -> tuple[bool, list[Any]]:
 
 def list_models(task: Task | None) -> pb.ListModelsRequest:
     """The request of ListModels, for its first page."""
-    return _set_checked(pb.ListModelsRequest(), task=task)
+    return set_checked(pb.ListModelsRequest(), task=task)
 
 
 def get_model(name: str, version: str | None) -> pb.GetModelRequest:
     """The request of GetModel."""
-    return _set_checked(pb.GetModelRequest(), name=name, version=version)
+    return set_checked(pb.GetModelRequest(), **_name_and_version(name, version))
 
 
 def load_model(name: str, version: str | None) -> pb.LoadModelRequest:
     """The request of LoadModel."""
-    return _set_checked(pb.LoadModelRequest(), name=name, version=version)
+    return set_checked(pb.LoadModelRequest(), **_name_and_version(name, version))
 
 
 def unload_model(name: str, version: str | None) -> pb.UnloadModelRequest:
     """The request of UnloadModel."""
-    return _set_checked(pb.UnloadModelRequest(), name=name, version=version)
+    return set_checked(pb.UnloadModelRequest(), **_name_and_version(name, version))
+
+
+def _name_and_version(name: str, version: str | None) -> dict[str, str | None]:
+    """Both, where the name may be "everyday@2"."""
+    if version is None and isinstance(name, str):
+        name, _, version = name.partition("@")
+    return {"name": name, "version": version or None}
 
 
 def put_glossary(
     name: str, source_language: str, target_language: str, terms: Any, file: bytes, media_type: str
 ) -> pb.PutGlossaryRequest:
     """The request of PutGlossary, with terms or with a file."""
-    request = _set_checked(
+    request = set_checked(
         pb.PutGlossaryRequest(),
         name=name,
         source_language=source_language,
@@ -178,8 +190,8 @@ def as_list(texts: object) -> tuple[bool, list[Any]]:
     """Whether the caller passed a single text, and the texts as a list."""
     if isinstance(texts, str):
         return True, [texts]
-    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts must be a text or several; they are of type {type(texts).__name__}")
+    if isinstance(texts, bytes | Mapping) or not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a text, or a list of texts; it is of type {type(texts).__name__}")
     return False, list(texts)
 
 
@@ -191,30 +203,59 @@ def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> 
 
 
 def with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
-    """Sets the options' fields. Raises TypeError for an unknown option, as any function does."""
-    known = _GENERATION_OPTIONS | _ATTENTION_OPTIONS | _REQUEST_OPTIONS | _TEXT_OPTIONS | _OTHER_OPTIONS
+    """Sets the options' fields. Raises TypeError for an option that the call does not have, as any function does."""
+    known = _options_of(request)
+    arguments = {"to"} if "target_language" in request.DESCRIPTOR.fields_by_name else set()  # beside the options
+    for alias, name in _ALIASES.items():
+        if alias in options and name in options:
+            raise TypeError(f"{alias!r} and {name!r} are the same option")
     options = {_ALIASES.get(name, name): value for name, value in options.items()}
-    check_names("option", options, known, TypeError)
+    if not known.issuperset(options):
+        check_names("option", options, sorted(known | arguments), TypeError, _SYNONYMS)
+        raise TypeError("'to' is given twice")  # pragma: no cover, as an argument it is no option
     given = {name: value for name, value in options.items() if value is not None}
     generation = {name: value for name, value in given.items() if name in _GENERATION_OPTIONS}
-    attention = _attention_fields(given)
     fields = {name: value for name, value in given.items() if name in _REQUEST_OPTIONS}
     violations = _set_fields(request, fields)
     target: Any = request
     violations += _set_fields(target.generation, generation, "generation.") if generation else []
-    violations += _set_fields(target.attention, attention, "attention.") if attention else []
+    violations += _set_attention(target, given)
     violations += _set_text_options(target, given)
     violations += set_terms(target, given.get("terms", ()))
     violations += _set_prefixes(target, given)
     return _checked(request, violations)
 
 
+def _options_of(request: Message) -> set[str]:
+    """The options that a call has: those whose fields its request has."""
+    fields = request.DESCRIPTOR.fields_by_name
+    known = {"timeout", *(name for name in _REQUEST_OPTIONS if name in fields)}
+    if "generation" in fields:
+        known.update(_GENERATION_OPTIONS)
+    if "attention" in fields:
+        known.update(("attention", "words", *_ATTENTION_OPTIONS))
+    if "text_options" in fields:
+        known.update((*_TEXT_OPTIONS, "protected_spans"))
+    return known
+
+
 def _set_text_options(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
     """Sets the fields of a TextOptions; a request without options has none."""
     fields = {name: value for name, value in given.items() if name in _TEXT_OPTIONS and value is not False}
-    for text, start, end in given.get("protected_spans", ()):
+    violations = _set_fields(request.text_options, fields, "text_options.") if fields else []
+    spans = given.get("protected_spans", ())
+    path = "text_options.protected_spans"
+    if not isinstance(spans, Iterable):
+        return [*violations, FieldViolation(path, f"must be a list; it is of type {type(spans).__name__}")]
+    for index, each in enumerate(spans):
+        numbers_ = tuple(each) if isinstance(each, Iterable) else ()
+        if len(numbers_) != 3 or not all(map(_is_whole_number, numbers_)):
+            description = f"must be (index of the text, start, end), three whole numbers; it is {each!r}"
+            violations.append(FieldViolation(f"{path}[{index}]", description))
+            continue
+        text, start, end = map(int, numbers_)
         request.text_options.protected_spans.add(text=text).span.MergeFrom(pb.Span(start=start, end=end))
-    return _set_fields(request.text_options, fields, "text_options.") if fields else []
+    return violations
 
 
 def set_terms(request: Any, terms: Any) -> list[FieldViolation]:
@@ -247,17 +288,30 @@ def _set_prefixes(request: Any, given: Mapping[str, Any]) -> list[FieldViolation
     return violations
 
 
-def _attention_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an AttentionConfig; none if no kind is chosen, as the other options then have no effect."""
-    chosen = given.get("attention", False)
+def _is_whole_number(value: object) -> bool:
+    is_number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_number and abs(int(value)) < 2**31  # type: ignore[call-overload]  # a whole number
+
+
+def _set_attention(request: Any, given: Mapping[str, Any]) -> list[FieldViolation]:
+    """Sets the fields of an AttentionConfig; none if no kind is chosen, as the other options then have no effect."""
+    chosen, words = given.get("attention", False), given.get("words", False)
+    if not isinstance(chosen, bool | str | Iterable) or isinstance(chosen, bytes | Mapping):
+        description = f"must be True, a kind of map or several kinds; it is of type {type(chosen).__name__}"
+        return [FieldViolation("attention", description)]
+    if not isinstance(words, bool | np.bool):
+        return [FieldViolation("words", f"must be True or False; it is of type {type(words).__name__}")]
     kinds = ["alignment"] if chosen is True else [chosen] if isinstance(chosen, str) else list(chosen or ())
     if not kinds:
-        return {}
+        return []
     fields = {_ATTENTION_FIELDS.get(name, name): given[name] for name in _ATTENTION_OPTIONS if name in given}
-    return fields | {"kinds": kinds, "granularity": "word" if given.get("words") else "token"}
+    return _set_fields(
+        request.attention, fields | {"kinds": kinds, "granularity": "word" if words else "token"}, "attention."
+    )
 
 
-def _set_checked(request: RequestT, **fields: Any) -> RequestT:
+def set_checked(request: RequestT, **fields: Any) -> RequestT:
+    """Sets fields of a request; None leaves one unset. Raises InvalidArgument for bad values."""
     return _checked(request, _set_fields(request, fields))
 
 
@@ -276,7 +330,7 @@ def _set_fields(message: Message, fields: Mapping[str, Any], prefix: str = "") -
         field = message.DESCRIPTOR.fields_by_name[name]
         is_several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
         if field.is_repeated and not is_several:
-            description = f"must be several; it is of type {type(value).__name__}"
+            description = f"must be a list; it is of type {type(value).__name__}"
             violations.append(FieldViolation(prefix + name, description))
             continue
         values = list(value) if field.is_repeated else [value]
@@ -297,10 +351,7 @@ def _to_wire(field: Any, value: Any) -> Any:
         ValueError: the value is of another type than the field, or beyond what it holds.
     """
     if field.enum_type is not None:
-        table = TABLES[field.enum_type.name]
-        if value not in table.names:
-            raise ValueError(f"{value!r} is none of {', '.join(table.names)}")
-        return table.number(value)
+        return _enum_number(field.enum_type, value)
     kind, description = _KINDS_BY_TYPE[field.type]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"must be {description}; it is of type {type(value).__name__}")
@@ -309,6 +360,18 @@ def _to_wire(field: Any, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_FLOAT:
         return float(value)
     return _whole_number(field, value) if field.type in _BITS_BY_TYPE else value
+
+
+def _enum_number(enum: Any, value: Any) -> int:
+    """The number of a value by its short name, or by the name that it has in the .proto."""
+    table = TABLES[enum.name]
+    names = list(table.names)
+    long_prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+    name = value.removeprefix(long_prefix).lower() if isinstance(value, str) else value
+    if name in names:
+        return int(table.number(name))
+    close = closest(name, names) if isinstance(name, str) else None
+    raise ValueError(f"{value!r} is none of {', '.join(names)}" + (f"; did you mean {close!r}?" if close else ""))
 
 
 def _whole_number(field: Any, value: Any) -> int:

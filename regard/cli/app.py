@@ -13,7 +13,10 @@ from typing import Any
 
 import click
 
+from regard.cli.vocabulary import as_flag
 from regard.errors import CallError, RegardError
+from regard.errors.connections import NO_SERVER
+from regard.errors.names import closest
 
 # Name -> where the command is, and its line of help, so that `regard --help` need not load it.
 _COMMANDS = {
@@ -55,6 +58,20 @@ class Group(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101, this file's own table
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == ["help"]:  # `regard help translate`
+            args = [*args[1:2], "--help"]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            close = closest(args[0], _COMMANDS)
+            meant = f"did you mean {close!r}?" if close else f"there are {', '.join(_COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}; {meant}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
@@ -82,11 +99,11 @@ def describe(error: RegardError | OSError) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if not isinstance(error, CallError):
         return " ".join(str(error).split())
-    violations = "; ".join(f"{v.field}: {v.description}" for v in error.violations)
+    violations = "; ".join(f"{as_flag(v.field)}: {v.description}" for v in error.violations)
     parts = [violations or error.message or error.code]
     if error.retry_after_s is not None:
         parts.append(f"try again in {error.retry_after_s:.1f} s")
-    elif error.code in _ADVICE_BY_CODE:
+    elif error.code in _ADVICE_BY_CODE and (error.code != "UNAVAILABLE" or error.message.startswith(NO_SERVER)):
         parts.append(_ADVICE_BY_CODE[error.code])
     return " ".join(f"{error.code}: {'; '.join(parts)}".split())
 
@@ -114,7 +131,19 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> No
         ctx.exit()
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _with_hyphens(name: str) -> str:
+    """An option as this command line spells it, if it is spelled as in Python: --num_beams."""
+    return name.replace("_", "-")
+
+
+@click.group(
+    cls=Group,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": _with_hyphens,
+    },
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )

@@ -1,6 +1,7 @@
 """`regard translate` with files: each becomes a file of the same format."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ ENDINGS = frozenset(
 )
 """Of the names of files that a server reads."""
 
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
+
 _TEXT_ONLY = (
     ("--attention", "attention"),
     ("--html", "html"),
@@ -47,10 +50,11 @@ _TEXT_ONLY = (
 
 def are_files(arguments: Sequence[str]) -> bool:
     """Whether the arguments of a command are files: one of them exists, or all look like the name of a file."""
-    return any(map(_exists, arguments)) or all(map(_looks_like_file, arguments))
+    return any(map(exists, arguments)) or all(map(_looks_like_file, arguments))
 
 
-def _exists(argument: str) -> bool:
+def exists(argument: str) -> bool:
+    """Whether an argument is the path of a file or folder."""
     try:
         return argument != "" and Path(argument).exists()  # Path("") is the current folder
     except (OSError, ValueError):  # too long for a name, or with a NUL
@@ -58,7 +62,10 @@ def _exists(argument: str) -> bool:
 
 
 def _looks_like_file(argument: str) -> bool:
-    return Path(argument).suffix.lower() in ENDINGS and not any(map(str.isspace, argument))
+    if any(map(str.isspace, argument)):
+        return False
+    ending = Path(argument).suffix
+    return ending.lower() in ENDINGS or (os.sep in argument and _ENDING.fullmatch(ending) is not None)
 
 
 def run(flags: Flags, files: Sequence[str], to: str, options: DocumentOptions, output: str | None, force: bool) -> int:
@@ -71,6 +78,9 @@ def run(flags: Flags, files: Sequence[str], to: str, options: DocumentOptions, o
     _refuse_text_flags(flags)
     if output is None and (len(files) > 1 or flags.json):
         raise click.UsageError("Several files, and --json, need -o: a folder for the translations.")
+    texts = [file for file in files if any(map(str.isspace, file)) and not exists(file)]
+    if texts:
+        raise click.UsageError(f"There is no file {texts[0]!r}; -o and files' options take files.")
     targets = [None] * len(files) if output is None else _targets(files, output)
     num_failed, reports = 0, []
     with open_server(flags.server, flags.tls_ca, flags.verbose, flags.model) as address, address.client() as client:
@@ -141,7 +151,7 @@ def _check_target(target: Path | None, files: Sequence[str], force: bool) -> Non
     if target is None or force or not target.exists():
         return
     for file in files:
-        if _exists(file) and target.samefile(file):
+        if exists(file) and target.samefile(file):
             raise RegardError(f"its translation would replace {file}: choose another -o, or --overwrite")
 
 

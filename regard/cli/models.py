@@ -1,27 +1,41 @@
 """`regard models`."""
 
+import json
 from pathlib import Path
 
 import click
 
-from regard.calls.client import Client
 from regard.cli.options import server_options
 from regard.cli.servers import named, open_server
+from regard.errors.names import closest
 from regard.values.model import Model
 from regard.wire import as_json
 
 
-@click.group(invoke_without_command=True)
-@click.option("--json", is_flag=True, help="Print the models with all their fields, as a JSON array.")
+class _Models(click.Group):
+    """A group that says what to do with the name of a model."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in self.commands and not name.startswith("-") and closest(name, self.commands) is None:
+            ctx.fail(f"there is no command {name!r}; for the model of that name: regard models show {name}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Models, invoke_without_command=True)
+@click.option("--json", "is_json", is_flag=True, help="Print the models with all their fields, as a JSON array.")
 @server_options
 @click.pass_context
 def models(
-    ctx: click.Context, json: bool, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool
+    ctx: click.Context, is_json: bool, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool
 ) -> None:
-    """List the models that the server has, or load and unload them.
+    """List the models that the server has, describe one, or load and unload them.
 
     \b
     regard models
+    regard models show everyday
     regard models load everyday@3 --server HOST:PORT
     regard models rollback everyday --server HOST:PORT
     """  # noqa: D301, click's mark for lines to keep
@@ -29,10 +43,19 @@ def models(
         return
     with open_server(server, tls_ca, verbose) as address, address.client(timeout) as client:
         found = client.models()
-    if json:
+    if is_json:
         click.echo(as_json.dump([model.to_dict() for model in found]))
     else:
         _print_table(found)
+
+
+@models.command()
+@click.argument("model", metavar="NAME[@VERSION]")
+@server_options
+def show(model: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
+    """Describe a model: all its fields, as JSON."""
+    with open_server(server, tls_ca, verbose, model) as address, address.client(timeout) as client:
+        click.echo(json.dumps(client.model(model).to_dict(), ensure_ascii=False, indent=2))
 
 
 @models.command()
@@ -44,7 +67,7 @@ def load(model: str, server: str | None, tls_ca: Path | None, timeout: float, ve
     The version before serves until this one is ready, and goes on if it cannot be loaded.
     """
     with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
-        _load(client, *_split(model))
+        _print_loaded(client.load_model(model))
 
 
 @models.command()
@@ -53,13 +76,7 @@ def load(model: str, server: str | None, tls_ca: Path | None, timeout: float, ve
 def rollback(name: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """Load the version before the one that serves."""
     with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
-        versions = [model for model in client.models() if model.name == name]  # newest first
-        serving = next((index for index, model in enumerate(versions) if model.state == "ready"), None)
-        if serving is None:
-            raise click.ClickException(f"no version of {name!r} serves")
-        if serving + 1 == len(versions):
-            raise click.ClickException(f"there is no version of {name!r} before {versions[serving].version!r}")
-        _load(client, name, versions[serving + 1].version)
+        _print_loaded(client.rollback_model(name))
 
 
 @models.command()
@@ -68,18 +85,12 @@ def rollback(name: str, server: str | None, tls_ca: Path | None, timeout: float,
 def unload(model: str, server: str | None, tls_ca: Path | None, timeout: float, verbose: bool) -> None:
     """Unload a model once its calls are finished; without a version every version."""
     with open_server(named(server), tls_ca, verbose) as address, address.client(timeout) as client:
-        client.unload_model(*_split(model))
+        client.unload_model(model)
     click.echo(f"{model} is unloaded")
 
 
-def _load(client: Client, name: str, version: str | None) -> None:
-    loaded = client.load_model(name, version)
+def _print_loaded(loaded: Model) -> None:
     click.echo(f"{loaded.name}@{loaded.version} serves ({loaded.provider}, {loaded.precision})")
-
-
-def _split(model: str) -> tuple[str, str | None]:
-    name, _, version = model.partition("@")
-    return name, version or None
 
 
 def _print_table(found: list[Model]) -> None:

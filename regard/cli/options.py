@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from regard.calls.options import TermOptions, TextOptions, TranslateOptions
+from regard.calls.target import checked_target
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
 from regard.values.glossaries import Term
 from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
@@ -136,11 +137,26 @@ class TermType(click.ParamType):
 
 
 def _number_option(name: str, target: str, kind: type, help_text: str) -> Callable[[Any], Any]:
-    return click.option(name, target, type=kind, help=help_text)
+    own = "--" + target.replace("_", "-")
+    return click.option(*dict.fromkeys((name, own)), target, type=kind, help=help_text)
+
+
+def _check_server(ctx: click.Context, parameter: click.Parameter, server: str | None) -> str | None:
+    try:
+        return checked_target(server) if server else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
 
 
 SERVER_OPTIONS = (
-    click.option("--server", envvar="REGARD_SERVER", metavar="HOST:PORT", show_envvar=True, help="The server to call."),
+    click.option(
+        "--server",
+        envvar="REGARD_SERVER",
+        metavar="HOST:PORT",
+        show_envvar=True,
+        callback=_check_server,
+        help="The server to call.",
+    ),
     click.option(
         "--tls-ca",
         envvar="REGARD_TLS_CA",
@@ -228,6 +244,7 @@ truncation_option = click.option(
 
 control_token_option = click.option(
     "--control-token",
+    "--control-tokens",
     "control_tokens",
     multiple=True,
     metavar="TOKEN",
@@ -240,7 +257,12 @@ _SEGMENT_OPTIONS = (
     click.option("--unit", type=click.Choice(list(UNIT.names)), help="How much of a text the model reads at a time."),
     click.option("--format", type=click.Choice(list(FORMAT.names)), help="What the text is written in."),
     click.option(
-        "--protect", multiple=True, metavar="PATTERN", help="Copy what matches (RE2 syntax); may be repeated."
+        "--protect",
+        "--protected-patterns",
+        "protect",
+        multiple=True,
+        metavar="PATTERN",
+        help="Copy what matches (RE2 syntax); may be repeated.",
     ),
     click.option(
         "--term",

@@ -47,7 +47,10 @@ def print_text(result: Result, flags: Flags) -> None:
 
 
 def check_files(flags: Flags) -> None:
-    """Fails before the call if --plot cannot be drawn."""
+    """Fails before the call if --plot cannot be drawn, or a file cannot be written."""
+    for option, file in (("--html", flags.html), ("--plot", flags.plot)):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise click.UsageError(f"{option}: there is no folder {file.parent}.")
     if flags.plot is not None:
         from regard.plots import ENDINGS  # raises MissingExtra without matplotlib
 

@@ -13,7 +13,7 @@ from regard.calls.client import Client
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
 from regard.cli import output
-from regard.cli.documents import are_files, document_options
+from regard.cli.documents import are_files, document_options, exists
 from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
@@ -89,8 +89,16 @@ class Caption:
 
 @click.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE...")
-@click.option("--to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".')
-@click.option("--from", "source_language", metavar="LANGUAGE", help='Language of the texts; "auto" detects it.')
+@click.option(
+    "--to", "--target-language", "to", default="", metavar="LANGUAGE", help='Language to translate into, such as "de".'
+)
+@click.option(
+    "--from",
+    "--source-language",
+    "source_language",
+    metavar="LANGUAGE",
+    help='Language of the texts; "auto" detects it.',
+)
 @click.option("-o", "--output", metavar="PATH", help="Files: the folder for the translations, or the one file.")
 @click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
 @click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")
@@ -154,23 +162,30 @@ def _translate_files(
 
 
 @click.command()
-@click.argument("file", default=STDIN, metavar="[FILE|-]")
+@click.argument("texts", nargs=-1, metavar="[TEXT|FILE|-]...")
 @click.option("--style", metavar="NAME", help='Kind of summary, such as "headline" or "subject".')
+@click.option("--text", "is_text", is_flag=True, help="Take every argument as a text, even if it looks like a file.")
 @truncation_option
 @control_token_option
 @shared_options
-def summarize(flags: Flags, file: str, style: str | None) -> None:
-    """Summarize the text in a file; '-', the default, is standard input.
+def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: bool) -> None:
+    """Summarize texts, or the texts in files; '-', the default, is standard input.
 
-    With --jsonl, standard input has one {"text": ...} per line; the output line of a failed one is {"error": ...}.
-    """
-    is_bulk = flags.jsonl and file == STDIN
+    \b
+    regard summarize email.txt --style subject
+    regard summarize "Dear all, the meeting of tomorrow is moved to Friday at noon." --style subject
+
+    An argument without white space is the path of a file. With --jsonl, standard input has one {"text": ...} per line;
+    the output line of a failed one is {"error": ...}.
+    """  # noqa: D301, click's mark for lines to keep
+    texts = texts or (STDIN,)
+    is_bulk = flags.jsonl and texts == (STDIN,)
     task = Summarize(style, flags.call_options(is_bulk))
     if is_bulk:
         _check_bulk(flags)
         _run_bulk(flags, task, "text", is_plain_text=False)
     else:
-        _run(flags, task, [_read_text(file)])
+        _run(flags, task, [each if is_text else _text_of(each) for each in texts])
 
 
 @click.command()
@@ -182,6 +197,9 @@ def caption(flags: Flags, images: tuple[str, ...]) -> None:
     With '-' and --jsonl, standard input has one {"image": PATH} per line; the output line of a failed one is
     {"error": ...}.
     """
+    addresses = [image for image in images if image.startswith(("http://", "https://"))]
+    if addresses:
+        raise click.UsageError(f"{addresses[0]} is an address, which is not fetched: give a file, or '-' and a pipe.")
     is_bulk = flags.jsonl and images == (STDIN,)
     options = flags.call_options(is_bulk)
     if is_bulk:
@@ -254,12 +272,20 @@ def _check_bulk(flags: Flags) -> None:
         raise click.UsageError("With '-', maps and several hypotheses need --json or --jsonl.")
 
 
-def _read_text(file: str) -> str:
-    content = _read_stdin() if file == STDIN else Path(file).read_bytes()
+def _text_of(argument: str) -> str:
+    """The text that an argument is, or that its file holds."""
+    has_white_space = any(map(str.isspace, argument))
+    if has_white_space and not exists(argument):
+        return argument
+    try:
+        content = _read_stdin() if argument == STDIN else Path(argument).read_bytes()
+    except FileNotFoundError as error:
+        error.strerror = f"{error.strerror} (--text takes it as a text)"
+        raise
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        name = "standard input" if file == STDIN else file
+        name = "standard input" if argument == STDIN else argument
         raise click.ClickException(f"{name} is not UTF-8: byte {error.start} is {content[error.start]:#04x}") from None
 
 

@@ -22,12 +22,13 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
+from regard.errors.connections import plain
 
 # gRPC's convention: the trailing metadata key whose value is a serialized google.rpc.Status.
 _DETAILS_KEY = "grpc-status-details-bin"
 
-_NOT_GRPC = ("Failed parsing HTTP/2", "http1.x server", "Received http2 header with status")
-"""Parts of gRPC's messages about a server of another protocol, such as the HTTP port."""
+_CONNECTION_CODES = ("UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN")
+"""Codes with which gRPC reports that there is no connection, or no gRPC behind it; a server gives a reason."""
 
 _ERROR_BY_CODE: dict[str, type[CallError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
@@ -62,8 +63,8 @@ def from_rpc_error(error: grpc.RpcError) -> CallError:
     packed = next((value for key, value in metadata if key == _DETAILS_KEY), b"")
     details = _read_details(packed if isinstance(packed, bytes) else b"")
     message = call.details() or ""
-    if any(sign in message for sign in _NOT_GRPC):
-        message = f"{message} (something answers there, but not with gRPC: the gRPC port is by default 50051)"
+    if code in _CONNECTION_CODES and not details[0]:
+        message = plain(message)
     return _ERROR_BY_CODE.get(code, ServerFault)(code, message, *details)
 
 

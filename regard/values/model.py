@@ -1,8 +1,10 @@
 """A model of a server."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from regard.errors import NotFound
 from regard.names import AttentionKind, ModelState, Task
 from regard.v1 import regard_pb2 as pb
 from regard.wire import as_json, enums
@@ -55,3 +57,22 @@ class Model:
             attention_kinds=cast(tuple[AttentionKind, ...], tuple(kinds)),
             message=message,
         )
+
+
+def version_before(models: Sequence[Model], name: str) -> str:
+    """The version before the one that serves.
+
+    Args:
+        models: the server's, newest first.
+
+    Raises:
+        NotFound: no version of the model serves, or there is none before it.
+    """
+    versions = [model for model in models if model.name == name]
+    serving = next((index for index, model in enumerate(versions) if model.state == "ready"), None)
+    if serving is None:
+        raise NotFound("NOT_FOUND", f"no version of {name!r} serves", "MODEL_NOT_FOUND")
+    if serving + 1 == len(versions):
+        before = versions[serving].version
+        raise NotFound("NOT_FOUND", f"there is no version of {name!r} before {before!r}", "MODEL_NOT_FOUND")
+    return versions[serving + 1].version

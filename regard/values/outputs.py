@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
+from regard.errors.names import check_names
 from regard.names import AttentionKind, FinishReason
 from regard.v1 import regard_pb2 as pb
 from regard.values.maps import AttentionMap, described, read_maps, whole_map
@@ -66,7 +67,11 @@ class Hypothesis:
         """The map of that kind; None if the call did not ask for it.
 
         Those of several segments are joined to one: weights between different segments are 0.
+
+        Raises:
+            ValueError: there is no such kind.
         """
+        check_names("kind of map", [kind], list(enums.ATTENTION_KIND.names), ValueError)
         return whole_map([each for each in self.attention if each.kind == kind])
 
     @classmethod

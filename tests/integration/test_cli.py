@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from google.protobuf.descriptor import Descriptor
 from PIL import Image
 
 from regard.cli import main, servers
+from regard.cli.tasks import translate
+from regard.cli.vocabulary import as_flag
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_regard import FakeServer
 from tests.waiting import PATIENCE_S, ever_longer, wait_until
@@ -298,13 +301,13 @@ def test_models_are_listed(server: FakeServer) -> None:
     [
         (
             ("translate", "fail:INVALID_ARGUMENT"),
-            "generation.num_beams: must be in [1, 16], but is 99; texts[0]: is empty",
+            "--num-beams: must be in [1, 16], but is 99; texts[0]: is empty",
         ),
         (("translate", "fail:NOT_FOUND"), "asked to fail with NOT_FOUND; `regard models` lists what there is"),
         (("translate", "busy:1"), "RESOURCE_EXHAUSTED: the queue is full; try again in 0.0 s"),
         (("translate", "wait", "--timeout", "0.1"), "DEADLINE_EXCEEDED: Deadline Exceeded; --timeout gives more time"),
         (("translate", "x", "--server", "127.0.0.1:1"), "`regard serve` starts one"),
-        (("translate", "x", "--beams", str(2**40)), "generation.num_beams: must be in [-2147483648, 2147483647]"),
+        (("translate", "x", "--beams", str(2**40)), "--num-beams: must be in [-2147483648, 2147483647]"),
         (("translate", "\udcff"), "texts[0]: is not valid Unicode"),
         (("caption", "missing.png"), "missing.png: No such file or directory"),
         (("summarize", "missing.txt"), "missing.txt: No such file or directory"),
@@ -335,6 +338,76 @@ def test_wrong_usage_is_status_2(server: FakeServer, arguments: tuple[str, ...])
     result = regard(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("translte x", "there is no command 'translte'; did you mean 'translate'?"),
+        ("xyzzy", "there is no command 'xyzzy'; there are translate, summarize"),
+        ("models everyday", "for the model of that name: regard models show everyday"),
+        ("models lod everyday", "'load', 'unload'"),
+        ("translate x --server http://localhost:8080", "the HTTP port, 8080 by default, takes no gRPC"),
+        ("translate x --server localhost:99999", "with a port from 1 to 65535; it is 'localhost:99999'"),
+        ("translate x --plot /no/such/folder/a.png", "--plot: there is no folder /no/such/folder"),
+        ("translate x --html /no/such/folder/a.html", "--html: there is no folder /no/such/folder"),
+        ("caption https://example.com/a.jpg", "https://example.com/a.jpg is an address, which is not fetched"),
+    ],
+)
+def test_a_slip_is_named_with_what_was_meant(server: FakeServer, arguments: str, message: str) -> None:
+    result = regard(*arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("option", ["--beams", "--num-beams", "--num_beams"])
+def test_an_option_may_be_spelled_as_in_python(server: FakeServer, option: str) -> None:
+    assert regard("translate", "x", "--target_language", "fr", option, "5", "--max_new_tokens", "9").exit_code == 0
+    [request] = server.fake.requests
+    assert (request.target_language, request.generation.num_beams, request.generation.max_new_tokens) == ("fr", 5, 9)
+
+
+def test_what_errors_call_a_field_is_an_option(server: FakeServer) -> None:
+    def options_of(message: Descriptor, prefix: str = "") -> Iterator[str]:
+        for field in message.fields:
+            if field.message_type is not None and field.name != "protected_spans":
+                yield from options_of(field.message_type, f"{prefix}{field.name}.")
+            yield prefix + field.name
+
+    given = {option for parameter in translate.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    flags = {name: as_flag(name) for name in options_of(pb.TranslateRequest.DESCRIPTOR)}
+    assert {flag for name, flag in flags.items() if flag != name} <= given
+    assert {flags["generation.num_beams"], flags["target_language"]} == {"--num-beams", "--to"}
+
+
+def test_help_is_a_command_too() -> None:
+    assert regard("help").stdout == regard("--help").stdout
+    assert regard("help", "translate").stdout == regard("translate", "--help").stdout
+
+
+def test_summarize_takes_texts_and_files(server: FakeServer, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("one two three")
+    assert regard("summarize", "a text", str(tmp_path / "one.txt")).exit_code == 0
+    assert regard("summarize", "word", "--text").exit_code == 0
+    assert [list(request.texts) for request in server.fake.requests] == [["a text", "one two three"], ["word"]]
+    missing = regard("summarize", "word")
+    assert (missing.exit_code, missing.stderr) == (
+        1,
+        "regard: word: No such file or directory (--text takes it as a text)\n",
+    )
+
+
+def test_a_path_that_is_no_file_is_no_text_to_translate(server: FakeServer) -> None:
+    for path in ("docs/missing.jpg", "missing.md"):
+        result = regard("translate", path, "--to", "de")
+        assert (result.exit_code, result.stderr) == (1, f"regard: {path}: No such file or directory\n")
+    assert regard("translate", "and/or", "--to", "de").exit_code == 0
+    result = regard("translate", "a text", "--to", "de", "-o", "out")
+    assert (result.exit_code, "There is no file 'a text'" in result.stderr) == (2, True)
+
+
+def test_one_model_is_described(server: FakeServer) -> None:
+    assert json.loads(regard("models", "show", "everyday").stdout)["name"] == "everyday"
 
 
 def test_the_version_is_printed() -> None:

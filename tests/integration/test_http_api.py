@@ -163,10 +163,11 @@ async def test_violations_of_json_and_of_bounds_are_listed() -> None:
         stream = await call(server, "GET", "/v1/translate/stream?text=&generation.num_beams=many")
     assert [v["field"] for v in bounds.json["violations"]] == ["generation.num_beams", "texts[0]"]
     assert {v["field"]: v["description"] for v in shapes.json["violations"]} == {
-        "texts": "repeated field texts must be in [] which is 3",
-        "generation.num_beam": "there is no such field",
-        "truncation": "Invalid enum value SOMEHOW for enum type regard.v1.Truncation",
-        "x": "there is no such field",
+        "texts": "must be a list, such as [3]; it is 3",
+        "generation.num_beam": 'there is no such field; did you mean "num_beams"?',
+        "truncation": '"SOMEHOW" is none of reject, truncate, split_and_join',
+        "x": "there is no such field; there are model, texts, source_language, target_language, generation, attention,"
+        " truncation, priority, text_options, control_tokens",
     }
     assert [v["field"] for v in stream.json["violations"]] == ["generation.num_beams"]
     assert (bounds.status, shapes.status, stream.status) == (400, 400, 400)
@@ -341,3 +342,44 @@ async def test_while_models_load_calls_are_not_ready() -> None:
         server.server._routes = None
         answer = await call(server, "POST", "/v1/translate", HELLO)
     assert (answer.status, answer.json["reason"]) == (503, "NOT_READY")
+
+
+async def test_maps_are_nested_lists_of_numbers_on_request() -> None:
+    nested_hello = HELLO | {"attention": {"kinds": ["alignment"], "encoding": "json"}}
+    async with running() as server:
+        packed = await call(server, "POST", "/v1/translate", HELLO)
+        nested = await call(server, "POST", "/v1/translate", nested_hello)
+        stream = await call(
+            server, "POST", "/v1/translate/stream", STREAM_HELLO | {"attention": nested_hello["attention"]}
+        )
+    ours, theirs = (Result.from_json(each.json["results"][0]) for each in (packed, nested))
+    assert ours.alignment is not None
+    assert theirs.alignment is not None
+    assert (ours.alignment.values == theirs.alignment.values).all()
+    data = nested.json["results"][0]["hypotheses"][0]["attention"][0]["data"]
+    assert [len(data), len(data[0])] == list(ours.alignment.shape)
+    finished = stream.events[-1][1]["finished"]["result"]
+    assert finished["hypotheses"][0]["attention"][0]["data"] == data
+
+
+async def test_unknown_paths_and_wrong_methods_are_problems_that_help() -> None:
+    async with running() as server:
+        answers = {
+            path: await call(server, verb, path, body)
+            for verb, path, body in (
+                ("POST", "/v1/translat", HELLO),
+                ("POST", "/v1/translate/", HELLO),
+                ("GET", "/nothing/like/it", None),
+                ("PUT", "/v1/summarize", HELLO),
+            )
+        }
+    for answer in answers.values():
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert set(answer.json) == {"type", "title", "status", "detail", "code", "reason", "violations"}
+        assert answer.json["status"] == answer.status
+    assert answers["/v1/translat"].json["detail"] == "there is no /v1/translat; did you mean /v1/translate?"
+    assert answers["/v1/translate/"].json["detail"] == "there is no /v1/translate/; did you mean /v1/translate?"
+    assert answers["/nothing/like/it"].json["reason"] == "PATH_NOT_FOUND"
+    put = answers["/v1/summarize"]
+    assert (put.status, put.json["reason"], put.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
+    assert put.json["detail"] == "PUT is not allowed for /v1/summarize; POST is"

@@ -5,7 +5,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ import regard
 from regard.cli import main
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
+from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.bundle import Bundle
 from regard_service.engine.runtime.runner import Runner
+from regard_service.errors import NotReady
 from tests.integration.conftest import running
 from tests.toys import write_captioner, write_summarizer
 from tests.waiting import PATIENCE_S, until, wait_until
@@ -288,13 +290,48 @@ def test_models_are_loaded_rolled_back_and_unloaded_from_the_command_line(target
     assert models("rollback", NAME).stdout == f"{NAME}@1 serves (cpu, float32)\n"
     assert target.serving_version() == "1"
     again = models("rollback", NAME)
-    assert (again.exit_code, again.stderr) == (1, f"Error: there is no version of '{NAME}' before '1'\n")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        f"regard: NOT_FOUND: there is no version of '{NAME}' before '1'; `regard models` lists what there is\n",
+    )
     assert models("load", f"{NAME}@2").exit_code == 0
     assert models("load", f"{NAME}@7").exit_code == 1
     assert target.serving_version() == "2"
     assert models("unload", NAME).stdout == f"{NAME} is unloaded\n"
     assert set(target.states().values()) == {"unloaded"}
     assert models("rollback", NAME).exit_code == 1
+
+
+def test_no_call_fails_while_the_command_line_swaps_and_rolls_back_versions(target: Target) -> None:
+    """Calls never pause: each version answers some, and every one is answered."""
+    write_version(target.folder / "another folder", "2")
+    stopping, versions, errors = threading.Event(), list[str](), list[Exception]()
+
+    def call() -> None:
+        with regard.Client(target.address, timeout=PATIENCE_S) as client:
+            while not stopping.is_set():
+                try:
+                    versions.append(client.summarize(TEXT).model_version)
+                except Exception as error:
+                    errors.append(error)
+
+    def answered_by(version: str) -> Callable[[], bool]:
+        return lambda: versions[-1:] == [version]
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for command, version in (("load", "2"), ("rollback", "1")) * 3:
+            result = CliRunner().invoke(main, ["models", command, NAME, "--server", target.address])
+            assert result.exit_code == 0
+            wait_until(answered_by(version))
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    assert not errors
+    assert set(versions) == {"1", "2"}
 
 
 def test_models_are_loaded_and_unloaded_over_http(target: Target) -> None:
@@ -318,3 +355,59 @@ def test_models_are_loaded_and_unloaded_over_http(target: Target) -> None:
     assert post("load", version="7")[0] == 404
     assert post("unload")[0] == 200
     assert target.states()[NAME, "1"] == "unloaded"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"default_models": {"summarization": "nope"}}, "no model nope in "),
+        ({"default_models": {"translation": NAME}}, f"{NAME} is no model for translation, but for summarization"),
+        ({"models": (f"{NAME}s",)}, f"did you mean '{NAME}'?"),
+        ({"provider": "cuda"}, f"no model can be served: {NAME}: "),
+        ({"precision": "int4"}, f"no model can be served: {NAME}: "),
+    ],
+)
+async def test_settings_that_no_model_fits_end_the_start(tmp_path: Path, settings: Any, reason: str) -> None:
+    write_version(tmp_path / "first folder", "1")
+    with pytest.raises(NotReady) as refused:
+        await Server(Settings(grpc_port=0, http_port=0, model_directories=(tmp_path,), **settings)).start()
+    assert reason in str(refused.value)
+
+
+async def test_a_missing_model_directory_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match=f"model_directories: there is no folder {tmp_path / 'nope'}"):
+        await Server(Settings(grpc_port=0, http_port=0, model_directories=(tmp_path / "nope",))).start()
+
+
+def test_a_polled_directory_serves_what_is_copied_into_it(tmp_path: Path) -> None:
+    models, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
+    write_version(models / "first folder", "1")
+    settings = Settings(grpc_port=0, http_port=0, model_directories=(models,), model_poll_s=0.02)
+    with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
+
+        def serving() -> str:
+            return client.summarize(TEXT).model_version
+
+        def states() -> dict[str, str]:
+            return {model.version: model.state for model in client.models()}
+
+        half = write_version(elsewhere, "3")
+        weights = next(name for name in half.manifest.files if name.endswith(".onnx"))
+        content = half.path(weights).read_bytes()
+        half.path(weights).write_bytes(content[:100])  # as if it was still being copied
+        elsewhere.rename(models / "newer")
+        wait_until(lambda: states().get("3") == "failed")
+        assert serving() == "1"
+        (models / "newer" / weights).write_bytes(content)
+        wait_until(lambda: serving() == "3")
+        write_version(elsewhere, "2")
+        elsewhere.rename(models / "older")
+        wait_until(lambda: states().get("2") == "unloaded")  # an older one is no reason to change
+        assert serving() == "3"
+        client.rollback_model(NAME)
+        assert serving() == "2"
+        write_version(elsewhere, "4")
+        elsewhere.rename(models / "newest")
+        wait_until(lambda: serving() == "4")
+        client.load_model(NAME, "1")
+        assert serving() == "1"  # what was looked at does not return by itself

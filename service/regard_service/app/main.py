@@ -1,6 +1,5 @@
 """The command `regard serve`: reads the settings and serves until a signal."""
 
-import argparse
 import asyncio
 import logging
 import signal
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import uvloop
 
+from regard_service.app.flags import FlagParser
 from regard_service.app.lifetime import LAST_LINES_S, SWITCH_INTERVAL_S, serve_until
 from regard_service.app.processes.group import serve_in_processes
 from regard_service.app.server import Server
-from regard_service.app.settings import Settings, SettingsError, add_flags
+from regard_service.app.settings import Settings, SettingsError
 from regard_service.app.start_error import StartError
 from regard_service.errors import ServiceError
 from regard_service.observability import logs
@@ -57,12 +57,7 @@ def serve(settings: Settings) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads flags, environment and file, and serves. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="regard serve", description="Serves attention models over gRPC, with metrics and health over HTTP."
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
-    add_flags(parser)
-    flags = vars(parser.parse_args(arguments))
+    flags = vars(FlagParser().parse_args(arguments))
     try:
         settings = Settings.load(flags.pop("config"), flags=flags)
     except SettingsError as error:

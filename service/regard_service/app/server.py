@@ -42,6 +42,7 @@ from regard_service.observability import logs
 from regard_service.observability.metrics import Metrics
 from regard_service.observability.watchdog import Watchdog
 from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
+from regard_service.repository.polling import DirectoryPoll
 from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
 from regard_service.rpc.layers.error_status import ErrorStatusLayer
@@ -106,7 +107,7 @@ class Server:
         self._http: HttpServer | None = None
         self._is_draining = False
         self._pressure = MemoryPressure(settings.max_buffered_bytes)
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._stopping: asyncio.Task[None] | None = None
         self.grpc_port = 0
         self.http_port = 0
@@ -150,7 +151,11 @@ class Server:
         self._refresh_health()
         self._pressure.begin()
         watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._set_live)
-        self._watching = asyncio.get_running_loop().create_task(watchdog.run())
+        loop = asyncio.get_running_loop()
+        self._watching = [loop.create_task(watchdog.run())]
+        if self._settings.model_poll_s is not None:
+            poll = DirectoryPoll(self._backend.models, self._refresh_health)
+            self._watching.append(loop.create_task(poll.run(self._settings.model_poll_s)))
 
     def _bind_ports(self) -> None:
         """Binds every port before any model is loaded: a port in use is reported at once."""
@@ -286,8 +291,8 @@ class Server:
             await self._probes.stop(0)
         if self._http is not None:
             await self._http.stop()
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._watching:
+            task.cancel()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 

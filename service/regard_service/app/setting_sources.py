@@ -7,8 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from regard_service.validation.suggestions import closest
+
 PREFIX = "REGARD_"
-CLIENT_VARIABLES = frozenset({"REGARD_SERVER"})  # read by the client, in the same environment
+CLIENT_VARIABLES = frozenset(
+    {"REGARD_SERVER", "REGARD_TLS_CA", "REGARD_TOKEN"}
+)  # read by the client, in the same environment
 
 # Kubernetes sets these in every pod of a namespace that has a Service named "regard-...".
 KUBERNETES_LINK = re.compile(r"REGARD_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)$")
@@ -62,18 +66,7 @@ def unknown_keys(values: list[SourcedValue], keys: Collection[str]) -> Iterator[
     """Yields a problem for each value whose key is no setting."""
     for value in values:
         if value.key not in keys:
-            yield f"{value.origin}: there is no such setting{_suggestion(value.key, keys)}"
-
-
-def describe_problem(location: tuple[int | str, ...], message: str, values: Mapping[str, SourcedValue]) -> str:
-    """Formats an error of pydantic as one line that starts with the place where the value is set."""
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return text
-    key, *rest = location
-    value = values[str(key)]
-    inner = "".join(f"[{part}]" for part in rest if part != "[key]")
-    return f"{value.origin}{inner}: {text} (it is {value.value!r})"
+            yield f"{value.origin}: there is no such setting{_suggestion(value, keys)}"
 
 
 def _key(variable: str) -> str:
@@ -84,8 +77,12 @@ def _is_kubernetes_link(name: str, keys: Collection[str]) -> bool:
     return KUBERNETES_LINK.match(name) is not None and _key(name) not in keys
 
 
-def _suggestion(key: str, keys: Collection[str]) -> str:
-    import difflib  # for errors only
-
-    close = difflib.get_close_matches(key, keys, n=1)
-    return f"; is {close[0]!r} meant?" if close else ""
+def _suggestion(value: SourcedValue, keys: Collection[str]) -> str:
+    if isinstance(value.value, dict) and any(key in keys for key in value.value):
+        return f"; settings stand in no table: write them without [{value.key}]"
+    if value.key.replace("-", "_") in keys:
+        return f"; is {value.key.replace('-', '_')!r} meant?"
+    if value.key == "port":
+        return "; is 'grpc_port' or 'http_port' meant?"
+    close = closest(value.key, keys)
+    return f"; is {close!r} meant?" if close else ""

@@ -4,22 +4,15 @@ Every key is one flat name: `grpc_port` in the file, `REGARD_GRPC_PORT` in the e
 In the environment and in flags, a list is "a,b" and a table is "key=value,key=value".
 """
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from regard_service.app.cores import cpu_limit
-from regard_service.app.setting_sources import (
-    describe_problem,
-    flag,
-    read_environment,
-    read_file,
-    read_flags,
-    unknown_keys,
-)
+from regard_service.app.setting_faults import describe_faults
+from regard_service.app.setting_sources import read_environment, read_file, read_flags, unknown_keys
 from regard_service.auth.address import networks
 from regard_service.bundle import PROVIDER_NAMES, Precision, Provider, Task, zoo_folder
 
@@ -100,6 +93,11 @@ class Settings(BaseModel):
     )
     glossary_directory: Path | None = Field(
         default=None, description="folder that glossaries are kept in; unset: calls name their terms themselves"
+    )
+    model_poll_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="interval of looking through the model folders for new bundles, which then serve; unset: never",
     )
     models: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="names of the models to load; unset: all"
@@ -204,7 +202,26 @@ class Settings(BaseModel):
     )
     @classmethod
     def _split_list(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_plain(cls, value: object, info: ValidationInfo) -> object:
+        """Takes choices in capitals. true and false are no numbers, though Python counts them so."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, str) and value.lower() in get_args(annotation):
+            return value.lower()
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
+
+    @field_validator("model_directories", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca")
+    @classmethod
+    def _in_home(cls, value: Path | tuple[Path, ...] | None) -> object:
+        """Resolves "~", which only a shell does otherwise."""
+        if isinstance(value, tuple):
+            return tuple(each.expanduser() for each in value)
+        return None if value is None else value.expanduser()
 
     @field_validator("default_models", mode="before")
     @classmethod
@@ -212,6 +229,8 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(name.strip() for _, _, name in pairs):
+            raise ValueError("must be TASK=NAME, such as translation=everyday")
         return {key.strip(): name.strip() for key, _, name in pairs}
 
     @field_validator("trusted_proxies")
@@ -276,29 +295,7 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate({key: value.value for key, value in known.items()})
         except ValidationError as error:
-            problems += [describe_problem(e["loc"], e["msg"], known) for e in error.errors()]
+            problems += describe_faults(error.errors(), known)
         if problems:
             raise SettingsError(problems)
         return settings
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for every setting; `Settings.load(flags=vars(...))` takes the parsed flags.
-
-    argparse checks no values: `Settings.load` does, and lists all problems at once.
-    """
-    group = parser.add_argument_group("settings", "each can stand in the file and in the environment too")
-    for key, spec in Settings.model_fields.items():
-        help_text = (spec.description or "").replace("%", "%%") + _default_text(spec.default)
-        if spec.annotation is bool:
-            group.add_argument(flag(key), action=argparse.BooleanOptionalAction, default=None, help=help_text)
-        else:
-            choices = get_args(spec.annotation) if isinstance(spec.default, str) else ()
-            metavar = "|".join(choices) or key.split("_")[-1].upper()
-            group.add_argument(flag(key), metavar=metavar, default=None, help=help_text)
-
-
-def _default_text(default: Any) -> str:
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default))
-    return f" (default: {default})" if isinstance(default, int | float | str) else ""

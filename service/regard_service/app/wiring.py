@@ -16,6 +16,7 @@ from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.usage import Usage, usage_of
+from regard_service.errors import NotReady
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
@@ -81,7 +82,7 @@ def open_backend(settings: Settings, observer: EngineObserver) -> Backend:
     """Loads the models and starts the engine.
 
     Raises:
-        NotReady: a model that the settings name is missing.
+        NotReady: a folder or model that the settings name is missing, or no model can be served as they say.
     """
     return backend_of(open_repository(settings, num_cores=settings.num_workers), settings, observer)
 
@@ -110,8 +111,11 @@ def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:
         num_cores: cores that encode a large source while the engine computes nothing else; 1 starts no threads.
 
     Raises:
-        NotReady: a model that the settings name is missing.
+        NotReady: a folder or model that the settings name is missing, or no model can be served as they say.
     """
+    missing = [str(folder) for folder in settings.model_directories if not folder.is_dir()]
+    if missing:
+        raise NotReady(f"model_directories: there is no folder {', '.join(missing)}")
     return ModelRepository(
         settings.model_directories,
         names=settings.models,

@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from regard_service.errors import ServiceError
 from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
 from regard_service.http.playground import page_routes
-from regard_service.http.problems import MEDIA_TYPE
+from regard_service.http.problems import Problem
 from regard_service.http.scrapes import Scrapes
+from regard_service.validation.suggestions import closest
 
 
 def create_app(
@@ -60,7 +62,9 @@ def create_app(
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
     if api is not None:
         routes += [*api.endpoints(), _openapi_route(), *page_routes(lambda: {"grpc_port": grpc_port()})]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+    app.router.redirect_slashes = False  # a redirect loses the body of many clients
+    return app
 
 
 def _openapi_route() -> Route:
@@ -80,16 +84,21 @@ def _version() -> str:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """Returns the JSON body of the router's errors: unknown paths, wrong methods."""
+    """Returns the problem of the router's errors: unknown paths, wrong methods."""
     if not isinstance(error, HTTPException):
         return await _internal_error(request, error)
-    return _problem(error.status_code, error.detail, dict(error.headers or {}))
+    path, headers = request.url.path, dict(error.headers or {})
+    if error.status_code == 405:
+        detail = f"{request.method} is not allowed for {path}; {headers.get('Allow', 'another method')} is"
+        return Problem(405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED", detail, title="Method not allowed").response(headers)
+    paths = sorted({route.path for route in request.app.routes if isinstance(route, Route)})
+    meant = (
+        path.rstrip("/") if path.rstrip("/") in paths else closest(path, [each for each in paths if "{" not in each])
+    )
+    advice = f"did you mean {meant}?" if meant else "/openapi.json lists the paths"
+    detail = f"there is no {path[:200]}; {advice}"
+    return Problem(error.status_code, "NOT_FOUND", "PATH_NOT_FOUND", detail).response(headers)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    return _problem(500, "internal error; the server's log has the cause", {})
-
-
-def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
-    body = {"type": "about:blank", "title": detail, "status": status, "detail": detail, "violations": []}
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    return Problem(500, "INTERNAL", ServiceError.reason, "internal error; the server's log has the cause").response()

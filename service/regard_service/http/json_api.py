@@ -6,14 +6,13 @@ log. Messages are protobuf's JSON with the names of the .proto.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -23,6 +22,7 @@ from regard.v1 import regard_pb2 as pb
 from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
 from regard_service.http.body_bounds import counting
 from regard_service.http.context import HttpContext
+from regard_service.http.json_answers import as_json
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
 from regard_service.rpc.layers.layer import Handler
@@ -113,8 +113,10 @@ class JsonApi:
             message = _UnreadMessage(request, partial(self._read, request, endpoint))
             try:
                 if endpoint.descriptor.server_streaming:
-                    return await _stream(handler, message.read, context)
+                    return await _stream(handler, message, context)
                 return await _answer(handler, message, context)
+            except InvalidInput as error:  # an answer that cannot be written as JSON
+                return Problem.of_error(error).response(_headers(context))
             except asyncio.CancelledError:
                 if not message.has_left:
                     raise
@@ -122,28 +124,30 @@ class JsonApi:
 
         return answer
 
-    async def _read(self, request: Request, endpoint: Endpoint) -> Message:
-        """Returns the message. Raises InvalidInput, BodyTooLarge; ClientDisconnect if the body is not whole."""
+    async def _read(self, request: Request, endpoint: Endpoint) -> tuple[Message, bool]:
+        """Returns the message, and whether the maps of its answer are to be lists of numbers.
+
+        Raises:
+            InvalidInput, BodyTooLarge: the caller's fault.
+            ClientDisconnect: the body is not whole.
+        """
         message: Message = getattr(pb, endpoint.descriptor.input_type.name)()
         if endpoint.verb != "POST":
-            read_query([*request.query_params.multi_items(), *request.path_params.items()], message)
-            return message
+            return message, read_query([*request.query_params.multi_items(), *request.path_params.items()], message)
         body = await self._body(request)
         for _ in counting(body, self._max_inputs):
             await asyncio.sleep(0)
         if len(body) <= MAX_BODY_BYTES_ON_EVENT_LOOP:
-            read_body(body, message)
-        else:
-            await asyncio.to_thread(read_body, body, message)
-        for name, value in request.path_params.items():
-            setattr(message, name, value)
-        return message
+            return message, read_body(body, message, request.path_params)
+        return message, await asyncio.to_thread(read_body, body, message, request.path_params)
 
     async def _body(self, request: Request) -> bytes:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in _JSON_TYPES:
             # Browsers let a page of another site send forms and plain text here, but no JSON.
-            raise InvalidInput.of("request", f"content-type must be application/json; it is {media_type or 'missing'}")
+            raise InvalidInput.of(
+                "request", f"content-type must be application/json; it is {media_type[:80] or 'missing'}"
+            )
         limit = self._max_body_bytes
         stated = request.headers.get("content-length", "")
         if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
@@ -161,18 +165,20 @@ class _UnreadMessage:
 
     Attributes:
         has_left: whether the client closed the connection before it had sent the message.
+        has_nested_maps: whether it asks for maps as lists of numbers; known once it is read.
     """
 
-    def __init__(self, request: Request, read: Unread) -> None:
+    def __init__(self, request: Request, read: Callable[[], Awaitable[tuple[Message, bool]]]) -> None:
         self._request = request
         self._read = read
         self._was_read = asyncio.Event()
         self.has_left = False
+        self.has_nested_maps = False
 
     async def read(self) -> Any:
         """Returns the message. Cancels the call if the client leaves before it has sent the whole message."""
         try:
-            message = await self._read()
+            message, self.has_nested_maps = await self._read()
         except ClientDisconnect:
             self.has_left = True
             raise asyncio.CancelledError from None
@@ -184,11 +190,6 @@ class _UnreadMessage:
         await self._was_read.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
-
-
-def as_json(message: Message) -> dict[str, Any]:
-    """Returns a message in protobuf's JSON, with the field names of the .proto."""
-    return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
 def _check_site(request: Request) -> None:
@@ -224,7 +225,7 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not call.done():
             return Response(status_code=499)
-        return JSONResponse(as_json(call.result()), headers=_headers(context))
+        return JSONResponse(await as_json(call.result(), message.has_nested_maps), headers=_headers(context))
     except grpc.aio.AbortError:
         return Problem.of_call(context).response(_headers(context))
     finally:
@@ -233,9 +234,9 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.gather(call, leaving, return_exceptions=True)
 
 
-async def _stream(handler: Handler, message: Unread, context: HttpContext) -> Response:
+async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContext) -> Response:
     """Runs a streaming call as server-sent events. A call that fails before its first message is a plain problem."""
-    events = _events(handler, message, context)
+    events = _events(handler, message.read, context)
     try:
         first = await anext(events)
     except grpc.aio.AbortError:
@@ -243,11 +244,13 @@ async def _stream(handler: Handler, message: Unread, context: HttpContext) -> Re
 
     async def send() -> AsyncIterator[str]:
         try:
-            yield _event(first)
+            yield await _event(first, message)
             async for event in events:
-                yield _event(event)
+                yield await _event(event, message)
         except grpc.aio.AbortError:
-            yield f"event: error\ndata: {json.dumps(Problem.of_call(context).body(), ensure_ascii=False)}\n\n"
+            yield _error_event(Problem.of_call(context))
+        except InvalidInput as error:  # an event that cannot be written as JSON
+            yield _error_event(Problem.of_error(error))
         finally:
             await events.aclose()
 
@@ -276,9 +279,14 @@ async def _events(handler: Handler, message: Unread, context: HttpContext) -> An
             await call
 
 
-def _event(message: Any) -> str:
+async def _event(event: Any, message: _UnreadMessage) -> str:
     """Formats a message of a stream as a server-sent event, named by the kind of the event."""
-    return f"event: {message.WhichOneof('event')}\ndata: {json.dumps(as_json(message), ensure_ascii=False)}\n\n"
+    data = json.dumps(await as_json(event, message.has_nested_maps), ensure_ascii=False)
+    return f"event: {event.WhichOneof('event')}\ndata: {data}\n\n"
+
+
+def _error_event(problem: Problem) -> str:
+    return f"event: error\ndata: {json.dumps(problem.body(), ensure_ascii=False)}\n\n"
 
 
 def _headers(context: HttpContext) -> dict[str, str]:

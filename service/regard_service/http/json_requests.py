@@ -1,54 +1,72 @@
 """Reads requests of the JSON API: a body or a query becomes the protobuf message that gRPC would receive."""
 
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.errors import InvalidInput
+from regard_service.http.json_fields import fill, shown
 from regard_service.validation.texts import NOT_UTF8
 
-_STEP = re.compile(r"^Failed to parse (\w+) field: ")
-_UNKNOWN = re.compile(r'has no field named "([^"]*)"')
-# The value between is the caller's. Possessive quantifiers keep the time linear.
-_PLACE = re.compile(r" at \"?\w++(?:[.\[][\w.\[\]]*+)?\"?\.*+\s*+$")
+NESTED_MAPS = "json"  # as `attention.encoding`: maps are lists of numbers
 
 
-def read_body(body: bytes, message: Message) -> None:
-    """Fills a message from JSON.
+def read_body(body: bytes, message: Message, in_path: Mapping[str, str] = {}) -> bool:
+    """Fills a message from JSON and from the parameters of its path.
+
+    Returns:
+        Whether the maps of the answer are to be lists of numbers.
 
     Raises:
-        InvalidInput: the body is not JSON, or not this message; lists every bad top-level field.
+        InvalidInput: the body is not JSON, or not this message; lists every bad field.
     """
-    try:
-        value = _parsed(body)
-    except UnicodeError:
-        raise InvalidInput.of("request", NOT_UTF8) from None
-    except (ValueError, RecursionError) as error:  # no JSON, or nested too deeply
-        raise InvalidInput.of("request", f"the body is not JSON: {error}") from None
+    value = _parsed(body if body or not in_path else b"{}")
     if not isinstance(value, dict):
-        raise InvalidInput.of("request", "the body must be a JSON object")
-    fill(message, value)
+        raise InvalidInput.of("request", f"the body must be a JSON object; it is {shown(value)}")
+    for name, given in in_path.items():
+        if value.setdefault(name, given) != given:
+            raise InvalidInput.of(name, f"is {shown(value[name])} in the body, but {shown(given)} in the path")
+    return _fill(message, value)
 
 
 def _parsed(body: bytes) -> Any:
-    r"""Parses JSON. Raises UnicodeError also for half of a surrogate pair, which JSON can escape ("\ud800")."""
-    text = body.decode("utf-8")
-    value = json.loads(text)
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    r"""Parses JSON. A name that an object has twice is an error, as is half of a surrogate pair ("\ud800")."""
+    if not body:
+        raise InvalidInput.of("request", "the body is empty; it must be a JSON object")
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_object)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise InvalidInput.of("request", NOT_UTF8) from None
+    except json.JSONDecodeError as error:
+        raise InvalidInput.of("request", f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput.of("request", "the body is nested too deeply") from None
+    except ValueError:  # a number of thousands of digits
+        raise InvalidInput.of("request", "the body holds a number of too many digits") from None
     return value
 
 
-def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise InvalidInput.of(next(name for name in names if names.count(name) > 1)[:60], "is given twice")
+    return value
+
+
+def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> bool:
     """Fills a message from a URL's query: "generation.num_beams" is a nested field, a list repeats its name.
 
+    Returns:
+        Whether the maps of the answer are to be lists of numbers.
+
     Raises:
-        InvalidInput: lists every bad top-level field.
+        InvalidInput: lists every bad field.
     """
     value: dict[str, Any] = {}
     for path, text in parameters:
@@ -64,53 +82,20 @@ def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:
             if not isinstance(values, list):
                 raise InvalidInput.of(path, "has a value of its own and a field")
             values.append(text)
+        elif name in holder:
+            raise InvalidInput.of(path, "is given twice")
         else:
             holder[name] = text
+    return _fill(message, value)
+
+
+def _fill(message: Message, value: dict[str, Any]) -> bool:
+    attention = value.get("attention")
+    has_nested_maps = isinstance(attention, dict) and attention.get("encoding") == NESTED_MAPS
+    if has_nested_maps:
+        value["attention"] = {**attention, "encoding": "float32"}  # type: ignore[dict-item]  # a dict, as checked
     fill(message, value)
-
-
-def fill(message: Message, value: dict[str, Any]) -> None:
-    """Sets a message's fields by protobuf's JSON mapping, with either spelling of their names. Raises InvalidInput."""
-    violations = []
-    for name, item in value.items():
-        try:
-            json_format.ParseDict({name: _without_data_urls(item) if _is_bytes(message, name) else item}, message)
-        except json_format.ParseError as error:
-            violations.append(_violation(str(error)))
-        except (RecursionError, OverflowError, TypeError) as error:
-            violations.append(FieldViolation(name, str(error)))
-    if violations:
-        raise InvalidInput(violations)
-
-
-def _is_bytes(message: Message, name: str) -> bool:
-    descriptor = message.DESCRIPTOR
-    field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
-    return field is not None and field.type == FieldDescriptor.TYPE_BYTES
-
-
-def _without_data_urls(item: Any) -> Any:
-    """Returns the base64 of bytes that are written as data URLs (RFC 2397), as browsers write them."""
-    if isinstance(item, list):
-        return [_without_data_urls(each) for each in item]
-    if not isinstance(item, str) or item[:5].lower() != "data:":
-        return item
-    head, _, content = item.partition(",")
-    if not head.lower().endswith(";base64"):
-        raise TypeError("is a data URL without ;base64")
-    return content
-
-
-def _violation(text: str) -> FieldViolation:
-    """Splits protobuf's error into path and description: "Failed to parse x field: ..." precedes each step."""
-    path = []
-    while (step := _STEP.match(text)) is not None:
-        path.append(step[1])
-        text = text[step.end() :]
-    unknown = _UNKNOWN.search(text)
-    if unknown is not None:
-        return FieldViolation(".".join([*path, unknown[1]]), "there is no such field")
-    return FieldViolation(".".join(path) or "request", _PLACE.sub("", text.strip().rstrip(".")))
+    return has_nested_maps
 
 
 def _field(message: Message, path: str) -> Any:

@@ -42,6 +42,7 @@ class Problem:
         reason: UPPER_SNAKE, as in google.rpc.ErrorInfo.
         violations: every bad field, with a description.
         retry_after_s: the time after which to repeat the call, if known.
+        title: "" is that of the code.
     """
 
     status: int
@@ -50,6 +51,7 @@ class Problem:
     detail: str
     violations: list[dict[str, str]] = field(default_factory=list)
     retry_after_s: float | None = None
+    title: str = ""
 
     @classmethod
     def of_call(cls, context: HttpContext) -> "Problem":
@@ -88,7 +90,7 @@ class Problem:
         """Returns the problem as JSON; `violations` is always present, `retry_after_s` if it is known."""
         body = {
             "type": "about:blank",
-            "title": self.code.replace("_", " ").capitalize(),
+            "title": self.title or self.code.replace("_", " ").capitalize(),
             "status": self.status,
             "detail": self.detail,
             "code": self.code,

@@ -6,6 +6,7 @@ import time
 
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.driver.engine import Engine
+from regard_service.repository.catalogue import CatalogueEntry
 from regard_service.repository.model_repository import ModelRepository
 
 FREED_POLL_S = 0.02
@@ -23,6 +24,10 @@ class ModelAdministration:
     def infos(self) -> list[ModelInfo]:
         """Describes every model, by name, in any state."""
         return self._repository.infos()
+
+    def entries(self) -> list[CatalogueEntry]:
+        """Lists the bundles that the model directories have now, by name and then newest first."""
+        return self._repository.entries()
 
     async def load(self, name: str, version: str | None) -> ModelInfo:
         """Reads a model and warms it up in a thread, then makes it serve. The version it replaces gets no new requests.

@@ -90,6 +90,11 @@ class ModelLoader:
     image_limits: ImageLimits | None = None
     num_cores: int = 1
 
+    @property
+    def is_particular(self) -> bool:
+        """Whether only some variants of bundles will do."""
+        return self.provider is not None or self.precision is not None
+
     def load(self, entry: CatalogueEntry, check_size: Callable[[int], None]) -> LoadedModel:
         """Reads a bundle and warms it up; may run in any thread.
 

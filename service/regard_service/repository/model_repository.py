@@ -16,6 +16,7 @@ from regard_service.repository.catalogue import CatalogueEntry, scan
 from regard_service.repository.limits import ModelLimits
 from regard_service.repository.loader import LoadedModel, ModelLoader
 from regard_service.repository.preference import ModelPreference, describe
+from regard_service.validation.suggestions import closest
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class ModelRepository:
         preference: chooses the model of calls that name none; None takes the first by name.
 
     Raises:
-        NotReady: a name of `names` is in no folder.
+        NotReady: a name of `names` or of the preference's defaults is in no folder, a default has another task, or no
+            bundle can be served with the provider or precision that the loader is bound to.
     """
 
     def __init__(
@@ -63,13 +65,39 @@ class ModelRepository:
         self._draining: list[_DrainingModel] = []
         self._entries = scan(self._folders, self._names)
         self._load_all()
-        missing = (self._names or frozenset()) - {entry.name for entry in self._entries}
+        self._check_names(self._names or frozenset())
+        self._check_defaults()
+        if self._models:
+            return
+        if self._refused and self._loader.is_particular:
+            reasons = [f"{refused.name}: {'; '.join(refused.reasons)}" for refused in self._refused.values()]
+            raise NotReady(f"no model can be served: {'; '.join(reasons)}")
+        log.warning("there is no model to serve in %s", ", ".join(map(str, self._folders)))
+
+    def _check_names(self, names: frozenset[str]) -> None:
+        """Raises NotReady for a name that no bundle has."""
+        missing = sorted(names - {entry.name for entry in self._entries})
         if missing:
-            there = ", ".join(sorted({entry.name for entry in scan(self._folders, None)}))
+            there = sorted({entry.name for entry in scan(self._folders, None)})
             searched = ", ".join(map(str, self._folders))
-            raise NotReady(f"no model {', '.join(sorted(missing))} in {searched}; there are: {there or 'none'}")
-        if not self._models:
-            log.warning("there is no model to serve in %s", ", ".join(map(str, self._folders)))
+            close = closest(missing[0], there)
+            meant = f"; did you mean {close!r}?" if close else ""
+            raise NotReady(
+                f"no model {', '.join(missing)} in {searched}; there are: {', '.join(there) or 'none'}{meant}"
+            )
+
+    def _check_defaults(self) -> None:
+        """Raises NotReady for a default that no bundle has, or that has another task."""
+        self._check_names(frozenset(self._preference.defaults.values()))
+        for task, name in self._preference.defaults.items():
+            tasks = {entry.manifest.task for entry in self._entries if entry.name == name and entry.manifest}
+            if tasks and task not in tasks:
+                raise NotReady(f"default_models: {name} is no model for {task}, but for {', '.join(sorted(tasks))}")
+
+    def entries(self) -> list[CatalogueEntry]:
+        """Lists the bundles that the model directories have now, by name and then newest first."""
+        self._entries = scan(self._folders, self._names)
+        return self._entries
 
     def use_cores(self, number: int) -> None:
         """Encodes a large source on this many cores, by the models that are loaded and those that will be.
@@ -158,7 +186,9 @@ class ModelRepository:
         if model is None and any(refused.name == plain for refused in self._refused.values()):
             raise NotReady(f"model {plain!r} failed to load; ListModels tells why")
         of_task = [model for model in self._models.values() if model.manifest.task == task]
-        raise ModelNotFound(f"no model {name!r} for {task}; there are: {describe(of_task)}")
+        close = closest(plain, [each.name for each in of_task if each.name != plain])
+        meant = f"; did you mean {close!r}?" if close else ""
+        raise ModelNotFound(f"no model {name!r} for {task}; there are: {describe(of_task)}{meant}")
 
     def default(
         self, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from regard.calls import requests
-from regard.calls.channel import channel_options, deadline
+from regard.calls.channel import deadline
 from regard.errors import InvalidArgument
 from regard.v1 import regard_pb2 as pb
 
@@ -39,7 +39,7 @@ def test_a_deadline_is_the_calls_timeout_or_else_the_clients() -> None:
         ({"seed": 2**70}, "generation.seed", f"must be in [{-(2**63)}, {2**63 - 1}]; it is {2**70}"),
         ({"top_p": "much"}, "generation.top_p", "must be a number; it is of type str"),
         ({"model": 5}, "model", "must be a text; it is of type int"),
-        ({"attention": True, "layers": 3}, "attention.layers", "must be several; it is of type int"),
+        ({"attention": True, "layers": 3}, "attention.layers", "must be a list; it is of type int"),
         ({"attention": True, "heads": [0, "x"]}, "attention.heads[1]", "must be a whole number; it is of type str"),
     ],
 )
@@ -67,14 +67,80 @@ def test_numbers_and_texts_of_numpy_are_values_like_any_other() -> None:
 def test_several_texts_may_come_from_anywhere() -> None:
     assert requests.as_list(text for text in ("a", "b")) == (False, ["a", "b"])
     assert requests.as_list("a") == (True, ["a"])
-    for wrong in (5, None, b"bytes"):
-        with pytest.raises(TypeError, match="texts must be a text or several; they are of type"):
+    for wrong in (5, None, b"bytes", {"a": "x"}):
+        with pytest.raises(TypeError, match="texts must be a text, or a list of texts; it is of type"):
             requests.as_list(wrong)
 
 
-def test_a_url_is_no_target_and_a_text_no_timeout() -> None:
-    with pytest.raises(ValueError, match=r"such as 'localhost:50051'; it is the URL 'http://localhost:8080'"):
-        channel_options("http://localhost:8080")
+def test_a_text_is_no_timeout() -> None:
     for wrong in ("5", math.nan):
         with pytest.raises(TypeError, match="timeout must be a number of seconds"):
             deadline(wrong, 60.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "description"),
+    [
+        ({"attention": 1}, "attention", "must be True, a kind of map or several kinds; it is of type int"),
+        ({"attention": {"kinds": []}}, "attention", "must be True, a kind of map or several kinds; it is of type dict"),
+        (
+            {"attention": "aligment"},
+            "attention.kinds[0]",
+            "'aligment' is none of cross, alignment, encoder_self, decoder_self, rollout; did you mean 'alignment'?",
+        ),
+        ({"attention": True, "words": "yes"}, "words", "must be True or False; it is of type str"),
+        ({"protected_spans": 5}, "text_options.protected_spans", "must be a list; it is of type int"),
+        (
+            {"protected_spans": [(0, 1, 2), (0, 1)]},
+            "text_options.protected_spans[1]",
+            "must be (index of the text, start, end), three whole numbers; it is (0, 1)",
+        ),
+        (
+            {"protected_spans": [("a", 1, 2)]},
+            "text_options.protected_spans[0]",
+            "must be (index of the text, start, end), three whole numbers; it is ('a', 1, 2)",
+        ),
+        ({"protected_patterns": "[A-Z]"}, "text_options.protected_patterns", "must be a list; it is of type str"),
+    ],
+)
+def test_a_slip_in_an_option_is_a_violation(options: dict[str, object], field: str, description: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        requests.translate(["x"], "de", options)  # type: ignore[arg-type]
+    assert [(each.field, each.description) for each in caught.value.violations] == [(field, description)]
+
+
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("target_language", "did you mean 'to'?"),
+        ("max_tokens", "did you mean 'max_new_tokens'?"),
+        ("attentio", "did you mean 'attention'?"),
+        ("xyzzy", "there are alignment_method, attention, "),
+    ],
+)
+def test_an_unknown_option_names_the_one_that_other_libraries_call_so(option: str, advice: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        requests.translate(["x"], "de", {option: 1})  # type: ignore[misc]
+    assert advice in str(caught.value)
+
+
+def test_a_call_has_only_the_options_of_its_request() -> None:
+    with pytest.raises(TypeError, match="there is no option 'raw'; there are "):
+        requests.summarize(["x"], None, {"raw": True})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(TypeError, match="there is no option 'truncation'"):
+        requests.caption([b"x"], {"truncation": "reject"})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(TypeError, match="'beams' and 'num_beams' are the same option"):
+        requests.translate(["x"], "de", {"beams": 2, "num_beams": 3})  # type: ignore[typeddict-unknown-key]
+
+
+def test_enums_take_the_names_of_the_proto_too() -> None:
+    options: Any = {"attention": "ATTENTION_KIND_CROSS", "priority": "Bulk"}
+    request = requests.translate(["x"], "de", options)
+    assert list(request.attention.kinds) == [pb.ATTENTION_KIND_CROSS]
+    assert request.priority == pb.PRIORITY_BULK
+
+
+def test_a_models_version_may_stand_behind_its_name() -> None:
+    assert requests.load_model("everyday@2", None) == pb.LoadModelRequest(name="everyday", version="2")
+    assert requests.get_model("everyday", "3") == pb.GetModelRequest(name="everyday", version="3")
+    assert requests.unload_model("everyday", None) == pb.UnloadModelRequest(name="everyday")

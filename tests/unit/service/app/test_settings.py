@@ -1,13 +1,13 @@
 """Settings: sources, and every problem at once."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from regard_service.app.cores import cpu_limit
-from regard_service.app.settings import Settings, SettingsError, add_flags
+from regard_service.app.flags import FlagParser
+from regard_service.app.settings import Settings, SettingsError
 
 
 def write(folder: Path, text: str) -> Path:
@@ -123,10 +123,73 @@ def test_settings_are_frozen() -> None:
 
 
 def test_every_setting_has_a_flag_and_a_description() -> None:
-    parser = argparse.ArgumentParser()
-    add_flags(parser)
-    flags = vars(parser.parse_args(["--grpc-port", "0", "--no-reflection", "--models", "a,b"]))
+    flags = vars(FlagParser().parse_args(["--grpc-port", "0", "--no-reflection", "--models", "a,b"]))
+    assert flags.pop("config") is None
     assert flags.keys() == Settings.model_fields.keys()
     settings = Settings.load(environment={}, flags=flags)
     assert (settings.grpc_port, settings.reflection, settings.models) == (0, False, ("a", "b"))
     assert all(spec.description for spec in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('max_slots = "many"', "max_slots: must be a whole number, without a unit (it is 'many')"),
+        ("max_slots = 3.5", "max_slots: must be a whole number (it is 3.5)"),
+        ("max_slots = true", "max_slots: must not be true or false (it is True)"),
+        ("max_slots = 0", "max_slots: must be at least 1 (it is 0)"),
+        ("max_queue = 2024-01-01", "max_queue: must be a whole number (it is datetime.date(2024, 1, 1))"),
+        ('max_message_bytes = "32MB"', "max_message_bytes: must be a whole number, without a unit (it is '32MB')"),
+        ('max_deadline_s = "10s"', "max_deadline_s: must be a number, without a unit (it is '10s')"),
+        ("max_deadline_s = inf", "max_deadline_s: must be a finite number (it is inf)"),
+        ("max_deadline_s = 0", "max_deadline_s: must be above 0 (it is 0)"),
+        ('http_api = "maybe"', "http_api: must be true or false (it is 'maybe')"),
+        ("http_api = 3", "http_api: must be true or false (it is 3)"),
+        (
+            'default_models = "everyday"',
+            "default_models: must be TASK=NAME, such as translation=everyday (it is 'everyday')",
+        ),
+        ('default_models = ["a"]', "default_models: must be a table, such as {translation = \"NAME\"} (it is ['a'])"),
+        (
+            '[default_models]\ntranslate = "a"',
+            "default_models[translate]: must be 'translation', 'summarization' or 'captioning'"
+            " (it is {'translate': 'a'})",
+        ),
+        ("[default_models]\ntranslation = 3", "default_models[translation]: must be a text (it is {'translation': 3})"),
+        ("model_directories = []", "model_directories: must not be empty (it is [])"),
+        ("model_directories = 3", 'model_directories: must be a list, such as ["a", "b"] (it is 3)'),
+        ("model_directories = [3]", "model_directories[0]: must be a path (it is [3])"),
+        ('models = ","', "models: must not be empty (it is ',')"),
+        ("tokens_file = 3", "tokens_file: must be a path (it is 3)"),
+        ('host = ""', "host: must not be empty (it is '')"),
+        ("host = 3", "host: must be a text (it is 3)"),
+        ('provider = "gpu"', "provider: must be 'auto', 'cpu' or 'cuda' (it is 'gpu')"),
+        (
+            'trace_endpoint = "localhost:4317"',
+            "trace_endpoint: must begin with http:// or https:// (it is 'localhost:4317')",
+        ),
+        ("port = 1", "port: there is no such setting; is 'grpc_port' or 'http_port' meant?"),
+        ("grpc-port = 1", "grpc-port: there is no such setting; is 'grpc_port' meant?"),
+        (
+            "[server]\ngrpc_port = 1",
+            "server: there is no such setting; settings stand in no table: write them without [server]",
+        ),
+    ],
+)
+def test_a_slip_in_the_file_is_named_in_words(tmp_path: Path, content: str, problem: str) -> None:
+    file = write(tmp_path, content)
+    assert problems(file=file) == [f"{file}: {problem}"]
+
+
+def test_choices_may_be_in_capitals_and_paths_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    flags = {"log_level": "INFO", "provider": "CPU", "model_directories": "~/models, /b", "tokens_file": "~/t.toml"}
+    settings = Settings.load(environment={}, flags=flags)
+    assert (settings.log_level, settings.provider) == ("info", "cpu")
+    assert settings.model_directories == (Path("/home/me/models"), Path("/b"))
+    assert settings.tokens_file == Path("/home/me/t.toml")
+
+
+def test_the_clients_variables_may_stand_beside_the_servers() -> None:
+    environment = {"REGARD_SERVER": "a:1", "REGARD_TOKEN": "secret", "REGARD_TLS_CA": "ca.pem"}
+    assert Settings.load(environment=environment).grpc_port == 50051
