@@ -1,11 +1,11 @@
 """The data plane: runs translate, summarize and caption calls, unary and streaming, for every transport."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -36,6 +36,8 @@ from regard_service.repository.model_repository import ModelRepository
 MAX_PARTS_ON_EVENT_LOOP = 4
 MAX_BYTES_ON_EVENT_LOOP = 1 << 18
 
+T = TypeVar("T")
+
 
 class DataPlane:
     """Runs calls: a planner turns a call into requests, the engine runs them, and builders make the results."""
@@ -51,6 +53,11 @@ class DataPlane:
         self._answer_limits = answer_limits or AnswerLimits()
         self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits)
+
+    async def apart(self, function: Callable[[], T]) -> T:
+        """Runs what would block the event loop, of a call's answer, in a thread."""
+        (made,) = await self._pool.finish([function])
+        return made
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
@@ -108,7 +115,7 @@ class DataPlane:
             with stage("detokenize"):
                 # Small results take less time than a thread costs.
                 is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
-                results.append(await asyncio.to_thread(build) if is_large else build())
+                results.append(await self.apart(build) if is_large else build())
             if plan.call.attention.kinds:
                 num_bytes += result_bytes(results[-1], plan.call.attention)
                 self._check_size(num_bytes, plan)
@@ -148,7 +155,7 @@ class DataPlane:
             yield event
         traced = await self._traced(plan, plan.inputs[0].parts, [result])
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = await self._finished(plan, builder, traced)
         yield finished
 
     async def _passage_events(
@@ -170,10 +177,18 @@ class DataPlane:
                     yield event
         traced = await self._traced(plan, parts, results)
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = await self._finished(plan, builder, traced)
         for event in events.of_marked(held, finished) if held else ():
             yield event
         yield finished
+
+    async def _finished(
+        self, plan: CallPlan, builder: ResultBuilder | PassageBuilder, traced: list[EngineResult]
+    ) -> Result:
+        """Builds the result that ends a stream."""
+        is_large = len(traced) > MAX_PARTS_ON_EVENT_LOOP or plan.memory.num_bytes > MAX_BYTES_ON_EVENT_LOOP
+        build = partial(builder.result, traced)
+        return await self.apart(build) if is_large else build()
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
@@ -182,7 +197,7 @@ class DataPlane:
         runner = plan.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
-            traces = await self._pool.run([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
+            traces = await self._pool.finish([partial(_trace, runner, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
 
@@ -191,7 +206,7 @@ class DataPlane:
         options = plan.call.attention
         if not (options.weighting == "value_norm" and options.kinds):
             return None
-        (trace,) = await self._pool.run([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
+        (trace,) = await self._pool.finish([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
 
 

@@ -5,6 +5,7 @@ The modules:
     app              the application: its routes
     json_api         the API's methods over HTTP
     json_requests    requests as protobuf messages
+    json_answers     messages as JSON
     body_bounds      counts a body's values before it is parsed
     problems         errors as problem JSON
     hosts            the names that the server answers to

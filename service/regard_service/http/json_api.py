@@ -6,23 +6,24 @@ log. Messages are protobuf's JSON with the names of the .proto.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
 from regard_service.http.body_bounds import counting
 from regard_service.http.context import HttpContext
+from regard_service.http.json_answers import write_json
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
 from regard_service.rpc.layers.layer import Handler
@@ -31,9 +32,14 @@ from regard_service.rpc.messages import Unread
 from regard_service.rpc.routes import Routes
 
 TIMEOUT_HEADER = "x-request-timeout"  # in seconds
-# Longer bodies are parsed in a thread. Values are few (`counting`), so no single step of it keeps the others waiting.
+# Longer bodies are parsed, and longer answers written, in a thread, one at a time: they take several times their size.
 MAX_BODY_BYTES_ON_EVENT_LOOP = 16 * 1024
+MAX_WAITING_BODIES = 256
 _JSON_TYPES = ("application/json", "text/json")
+
+
+Write = Callable[[Message], Awaitable[bytes]]
+"""Writes a message as JSON."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class JsonApi:
         self._routes = routes
         self._max_body_bytes = max_body_bytes
         self._max_inputs = max_inputs
+        self._thread = BoundedThreadPool(1, MAX_WAITING_BODIES)
 
     def endpoints(self) -> list[Route]:
         """Returns the routes of the API."""
@@ -107,8 +114,8 @@ class JsonApi:
             message = _UnreadMessage(request, partial(self._read, request, endpoint))
             try:
                 if endpoint.descriptor.server_streaming:
-                    return await _stream(handler, message.read, context)
-                return await _answer(handler, message, context)
+                    return await _stream(handler, message.read, context, self._written)
+                return await _answer(handler, message, context, self._written)
             except asyncio.CancelledError:
                 if not message.has_left:
                     raise
@@ -128,10 +135,17 @@ class JsonApi:
         if len(body) <= MAX_BODY_BYTES_ON_EVENT_LOOP:
             read_body(body, message)
         else:
-            await asyncio.to_thread(read_body, body, message)
+            await self._thread.run([partial(read_body, body, message)])
         for name, value in request.path_params.items():
             setattr(message, name, value)
         return message
+
+    async def _written(self, message: Message) -> bytes:
+        """Returns a message as JSON."""
+        if message.ByteSize() <= MAX_BODY_BYTES_ON_EVENT_LOOP:
+            return write_json(message)
+        (written,) = await self._thread.finish([partial(write_json, message)])
+        return written
 
     async def _body(self, request: Request) -> bytes:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -180,11 +194,6 @@ class _UnreadMessage:
             pass
 
 
-def as_json(message: Message) -> dict[str, Any]:
-    """Returns a message in protobuf's JSON, with the field names of the .proto."""
-    return json_format.MessageToDict(message, preserving_proto_field_name=True)
-
-
 def _check_site(request: Request) -> None:
     """Refuses a GET that a page of another site makes a browser send: unlike JSON, it needs nobody's permission.
 
@@ -209,7 +218,7 @@ def _context(request: Request) -> HttpContext:
     return HttpContext(request.headers.items(), peer, timeout_s)
 
 
-async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext) -> Response:
+async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext, write: Write) -> Response:
     """Runs a unary call. A client that leaves cancels it, which frees its slots."""
     behaviour: Any = handler.unary_unary
     call = asyncio.ensure_future(behaviour(message.read, context))
@@ -218,7 +227,7 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not call.done():
             return Response(status_code=499)
-        return JSONResponse(as_json(call.result()), headers=_headers(context))
+        return Response(await write(call.result()), headers=_headers(context), media_type="application/json")
     except grpc.aio.AbortError:
         return Problem.of_call(context).response(_headers(context))
     finally:
@@ -227,7 +236,7 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.gather(call, leaving, return_exceptions=True)
 
 
-async def _stream(handler: Handler, message: Unread, context: HttpContext) -> Response:
+async def _stream(handler: Handler, message: Unread, context: HttpContext, write: Write) -> Response:
     """Runs a streaming call as server-sent events. A call that fails before its first message is a plain problem."""
     events = _events(handler, message, context)
     try:
@@ -235,13 +244,13 @@ async def _stream(handler: Handler, message: Unread, context: HttpContext) -> Re
     except grpc.aio.AbortError:
         return Problem.of_call(context).response(_headers(context))
 
-    async def send() -> AsyncIterator[str]:
+    async def send() -> AsyncIterator[bytes]:
         try:
-            yield _event(first)
+            yield _event(first.WhichOneof("event"), await write(first))
             async for event in events:
-                yield _event(event)
+                yield _event(event.WhichOneof("event"), await write(event))
         except grpc.aio.AbortError:
-            yield f"event: error\ndata: {json.dumps(Problem.of_call(context).body(), ensure_ascii=False)}\n\n"
+            yield _event("error", json.dumps(Problem.of_call(context).body(), ensure_ascii=False).encode())
         finally:
             await events.aclose()
 
@@ -270,9 +279,9 @@ async def _events(handler: Handler, message: Unread, context: HttpContext) -> An
             await call
 
 
-def _event(message: Any) -> str:
-    """Formats a message of a stream as a server-sent event, named by the kind of the event."""
-    return f"event: {message.WhichOneof('event')}\ndata: {json.dumps(as_json(message), ensure_ascii=False)}\n\n"
+def _event(kind: str, data: bytes) -> bytes:
+    """Returns a message of a stream as a server-sent event, named by the kind of the event."""
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
 
 
 def _headers(context: HttpContext) -> dict[str, str]:

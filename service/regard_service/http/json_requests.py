@@ -1,6 +1,7 @@
 """Reads requests of the JSON API: a body or a query becomes the protobuf message that gRPC would receive."""
 
 import json
+import json.scanner
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +17,21 @@ _STEP = re.compile(r"^Failed to parse (\w+) field: ")
 _UNKNOWN = re.compile(r'has no field named "([^"]*)"')
 # The value between is the caller's. Possessive quantifiers keep the time linear.
 _PLACE = re.compile(r" at \"?\w++(?:[.\[][\w.\[\]]*+)?\"?\.*+\s*+$")
+
+
+# Python's fast parser holds the interpreter until it is done. Longer bodies are parsed value by value.
+MAX_CHARACTERS_HOLDING = 16 * 1024
+
+
+class _SteppingDecoder(json.JSONDecoder):
+    """Parses value by value, and each text in one step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
+
+
+_STEPPING = _SteppingDecoder()
 
 
 def read_body(body: bytes, message: Message) -> None:
@@ -38,10 +54,20 @@ def read_body(body: bytes, message: Message) -> None:
 def _parsed(body: bytes) -> Any:
     r"""Parses JSON. Raises UnicodeError also for half of a surrogate pair, which JSON can escape ("\ud800")."""
     text = body.decode("utf-8")
-    value = json.loads(text)
+    value = json.loads(text) if len(text) <= MAX_CHARACTERS_HOLDING else _STEPPING.decode(text)
     if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        _check_surrogates(value)
     return value
+
+
+def _check_surrogates(value: Any) -> None:
+    if isinstance(value, str):
+        value.encode("utf-8")
+    elif isinstance(value, list | dict):
+        for each in value:
+            _check_surrogates(each)
+        if isinstance(value, dict):
+            _check_surrogates([*value.values()])
 
 
 def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> None:

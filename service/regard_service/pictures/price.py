@@ -8,6 +8,8 @@ import re
 import struct
 from dataclasses import dataclass
 
+from regard_service.pictures.abandoned import check
+
 # Files of cameras and editors have at most a few dozen.
 MAX_SEGMENTS = 4096
 MAX_CHUNKS = 65_536
@@ -23,7 +25,10 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_DECODED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _PNG_ORIENTATION = b"eXIf"
 _MAX_EXIF_BYTES = 1 << 16
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # in the data of a scan, others are no markers
+# In the data of a scan, other bytes behind 0xff are no markers. Fill bytes, 0xff before a marker, are not matched: to
+# match them would take quadratic time.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_SLICE_BYTES = 1 << 18  # searched at a time: a search holds the interpreter
 _SOS, _EOI, _START_OF_FRAME = 0xDA, 0xD9, frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC)))
 
 
@@ -57,12 +62,14 @@ def _check_scans(file: bytes, max_pixels: int) -> None:
     """Checks the scans of a JPEG, up to the end of its first picture."""
     position, num_scans, num_pixels = 2, 0, 0
     for _ in range(MAX_SEGMENTS):
-        found = _JPEG_MARKER.search(file, position)
+        found = _next_marker(file, position)
         if found is None or found[1][0] == _EOI:
             break
         marker, position = found[1][0], found.end()
         if marker == _SOS:
             num_scans += 1
+            if num_scans > MAX_SCANS:
+                break
         elif marker in _START_OF_FRAME and position + 7 <= len(file):
             height, width = struct.unpack_from(">HH", file, position + 3)
             num_pixels = max(num_pixels, height * width)
@@ -74,7 +81,19 @@ def _check_scans(file: bytes, max_pixels: int) -> None:
     if num_pixels:
         limit = max(1, min(limit, USUAL_SCANS * max_pixels // num_pixels))
     if num_scans > limit:
-        raise Costly(f"has {num_scans} scans; the limit for {num_pixels} pixels is {limit}")
+        found_scans = f"more than {MAX_SCANS}" if num_scans > MAX_SCANS else f"{num_scans}"
+        raise Costly(f"has {found_scans} scans; the limit for {num_pixels} pixels is {limit}")
+
+
+def _next_marker(file: bytes, position: int) -> re.Match[bytes] | None:
+    while position < len(file):
+        end = position + _SLICE_BYTES
+        found = _JPEG_MARKER.search(file, position, end)
+        if found is not None:
+            return found
+        check()
+        position = end - 1  # a marker may begin with the last byte
+    return None
 
 
 def _check_canvas(file: bytes, max_pixels: int, max_side: int) -> None:

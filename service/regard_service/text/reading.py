@@ -13,7 +13,7 @@ from regard_service.bundle import Bundle, TextSource
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.parts import cut
-from regard_service.text.tokenizer import ControlTokenizers, load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import ControlTokenizers, encoded, load_tokenizer, unknown_id, without_leading_space
 
 NOTHING_TO_READ = "holds nothing that this model reads"
 
@@ -150,7 +150,7 @@ class SourceReader:
 
     def num_pieces(self, text: str, control_tokens: frozenset[str] = frozenset()) -> int:
         """Returns the number of a text's tokens, without special ones."""
-        return len(self._control.reading(control_tokens, text).encode(text, add_special_tokens=False).ids)
+        return len(encoded(self._control.reading(control_tokens, text), text).ids)
 
     def rank(self, word: str) -> tuple[int, ...]:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
@@ -158,7 +158,7 @@ class SourceReader:
         return len(ids), max(ids, default=0)
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
-        encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
+        encoding = encoded(self._control.reading(control_tokens, text), text)
         tokens, ends = [], _ends_after_accents(text)
         for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])
