@@ -13,11 +13,11 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_large
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
-from regard_service.calls.inputs import Part, Parts
+from regard_service.calls.inputs import Input, Part, Parts
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.plan import CallPlan
-from regard_service.calls.planner import CallPlanner
+from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -114,7 +114,7 @@ class DataPlane:
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
                 # Small results take less time than a thread costs.
-                is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
+                is_large = is_slow_to_build(read, num_expected)
                 results.append(await self.apart(build) if is_large else build())
             if plan.call.attention.kinds:
                 num_bytes += result_bytes(results[-1], plan.call.attention)
@@ -186,9 +186,8 @@ class DataPlane:
         self, plan: CallPlan, builder: ResultBuilder | PassageBuilder, traced: list[EngineResult]
     ) -> Result:
         """Builds the result that ends a stream."""
-        is_large = len(traced) > MAX_PARTS_ON_EVENT_LOOP or plan.memory.num_bytes > MAX_BYTES_ON_EVENT_LOOP
         build = partial(builder.result, traced)
-        return await self.apart(build) if is_large else build()
+        return await self.apart(build) if is_slow_to_build(plan.inputs[0], plan.memory.num_bytes) else build()
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
@@ -208,6 +207,13 @@ class DataPlane:
             return None
         (trace,) = await self._pool.finish([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
+
+
+def is_slow_to_build(read: Input, num_bytes: int) -> bool:
+    """Whether building the result of an input may hold up the event loop. Args: num_bytes: that its making takes."""
+    if len(read.parts) > MAX_PARTS_ON_EVENT_LOOP or num_bytes > MAX_BYTES_ON_EVENT_LOOP:
+        return True
+    return read.passage is not None and len(read.passage.text) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _trace(runner: Runner, part: Part, tokens: Int64Array) -> Trace:

@@ -165,6 +165,7 @@ class CallPlanner:
     async def _plan(
         self, call: Call, model: LoadedModel, key: str, readings: Sequence[Reading], *, is_threaded: bool
     ) -> CallPlan:
+        self._pool.meet(current_caller())
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         check_attention(call.attention, model.manifest, violations)

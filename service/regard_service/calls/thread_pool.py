@@ -19,7 +19,8 @@ T = TypeVar("T")
 # This part of the places is open only to callers who have few, so that one caller cannot keep all others out.
 SHARED_FRACTION = 1 / 4
 
-# A caller leaves one thread to the others for so long after one of them had work here.
+# A caller leaves one thread to the others for so long after one of them had a call: threads that read hold the
+# interpreter, for which the engine's threads wait too.
 OTHERS_STAY_S = 1.0
 
 
@@ -52,11 +53,16 @@ class BoundedThreadPool:
         self._num_threads = num_threads
         self._max_waiting = max(num_threads, max_waiting)
         self._clock = clock
+        self._is_closed = False
         self._num_of: Counter[str] = Counter()  # functions that run or wait and count, by caller; of the event loop
         self._lock = threading.Lock()  # guards what follows
         self._queue: RoundRobin[_Item] = RoundRobin()
         self._running: Counter[str] = Counter()
-        self._came: dict[str, float] = {}  # when callers last had work here
+        self._came: dict[str, float] = {}  # when callers last had a call
+
+    def meet(self, caller: str) -> None:
+        """Notes that a caller has a call, whether or not it has work here."""
+        self._came[caller] = self._clock()
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Runs functions in the threads. Cancelling the call drops the functions that wait, and tells those that run.
@@ -79,18 +85,19 @@ class BoundedThreadPool:
         caller, has_left = current_caller(), threading.Event()
 
         def run(function: Callable[[], T]) -> T:
-            with abandoned_when(has_left.is_set):
+            with abandoned_when(lambda: has_left.is_set() or self._is_closed):
                 return function()
 
         items = [_Item(caller, partial(run, each)) for each in functions]
+        self.meet(caller)
         with self._lock:
-            self._came[caller] = self._clock()
             for item in items:
                 self._queue.push(caller, item)
         for _ in items:
             self._threads.submit(self._run_next)
         try:
-            return await asyncio.gather(*(asyncio.wrap_future(item.done) for item in items))
+            results: list[T] = await asyncio.gather(*(asyncio.wrap_future(item.done) for item in items))
+            return results
         finally:
             has_left.set()
             with self._lock:
@@ -99,7 +106,8 @@ class BoundedThreadPool:
                         self._queue.remove(caller, item)
 
     def close(self) -> None:
-        """Drops the waiting functions; running ones finish."""
+        """Drops the waiting functions, and tells those that run."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _run_next(self) -> None:
@@ -119,7 +127,9 @@ class BoundedThreadPool:
     def _next(self) -> _Item | None:
         """Takes the next function of a caller who does not have all the threads that he may have."""
         now = self._clock()
-        self._came = {caller: came for caller, came in self._came.items() if now - came < OTHERS_STAY_S}
+        for caller, came in [*self._came.items()]:
+            if now - came > OTHERS_STAY_S:
+                self._came.pop(caller, None)
         limit = self._num_threads if len(self._came) <= 1 else max(1, self._num_threads - 1)
         return self._queue.pop_of_others({caller for caller, number in self._running.items() if number >= limit})
 

@@ -41,7 +41,8 @@ def are_large(results: Iterable[Result]) -> bool:
     for result in results:
         left -= sum(each.values.size for each in result.all_maps())
         num_tokens = len(result.source.tokens) + sum(len(hypothesis.tokens) for hypothesis in result.hypotheses)
-        left -= WEIGHTS_PER_TOKEN * num_tokens
+        left -= WEIGHTS_PER_TOKEN * (num_tokens + len(result.segments))
+        left -= sum(len(hypothesis.text) for hypothesis in result.hypotheses)
     return left < 0
 
 

@@ -156,12 +156,13 @@ class JsonApi:
         stated = request.headers.get("content-length", "")
         if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
             raise BodyTooLarge(f"the body has {stated[:20]} bytes; the limit is {limit}")
-        body = bytearray()
+        chunks, size = [], 0
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
                 raise BodyTooLarge(f"the body has more than {limit} bytes")
-        return bytes(body)
+        return b"".join(chunks)
 
 
 class _UnreadMessage:

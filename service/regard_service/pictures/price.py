@@ -4,6 +4,7 @@ Pillow opens a WebP file by allocating its whole canvas, and decodes every scan 
 pixels. Of a PNG it unpacks texts and profiles, which no model reads.
 """
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -38,9 +39,15 @@ class Costly(Exception):
 
 @dataclass(frozen=True)
 class Decodable:
-    """What of a file is decoded: the file, or for a PNG the chunks of it that become pixels."""
+    """What of a file is decoded, and its price.
+
+    Attributes:
+        content: the file, or for a PNG the chunks of it that become pixels.
+        num_passed_pixels: pixels times the passes over them; 0 where the file does not tell.
+    """
 
     content: bytes
+    num_passed_pixels: int
 
 
 def decodable(file: bytes, max_pixels: int, max_side: int) -> Decodable:
@@ -50,16 +57,16 @@ def decodable(file: bytes, max_pixels: int, max_side: int) -> Decodable:
         Costly: decoding would take too many passes, or too much memory.
     """
     if file.startswith(b"\xff\xd8"):
-        _check_scans(file, max_pixels)
-    elif file.startswith(b"RIFF"):
-        _check_canvas(file, max_pixels, max_side)
-    elif file.startswith(_PNG_SIGNATURE):
-        return Decodable(_pixels_of_png(file))
-    return Decodable(file)
+        return Decodable(file, _checked_scans(file, max_pixels))
+    if file.startswith(b"RIFF"):
+        return Decodable(file, _checked_canvas(file, max_pixels, max_side))
+    if file.startswith(_PNG_SIGNATURE):
+        return Decodable(_pixels_of_png(file), math.prod(struct.unpack_from(">II", file.ljust(24, b"\0"), 16)))
+    return Decodable(file, 0)
 
 
-def _check_scans(file: bytes, max_pixels: int) -> None:
-    """Checks the scans of a JPEG, up to the end of its first picture."""
+def _checked_scans(file: bytes, max_pixels: int) -> int:
+    """Checks the scans of a JPEG, up to the end of its first picture; returns its pixels times its scans."""
     position, num_scans, num_pixels = 2, 0, 0
     for _ in range(MAX_SEGMENTS):
         found = _next_marker(file, position)
@@ -83,6 +90,7 @@ def _check_scans(file: bytes, max_pixels: int) -> None:
     if num_scans > limit:
         found_scans = f"more than {MAX_SCANS}" if num_scans > MAX_SCANS else f"{num_scans}"
         raise Costly(f"has {found_scans} scans; the limit for {num_pixels} pixels is {limit}")
+    return num_pixels * num_scans
 
 
 def _next_marker(file: bytes, position: int) -> re.Match[bytes] | None:
@@ -96,17 +104,20 @@ def _next_marker(file: bytes, position: int) -> re.Match[bytes] | None:
     return None
 
 
-def _check_canvas(file: bytes, max_pixels: int, max_side: int) -> None:
-    """Checks the canvas of a WebP file (https://developers.google.com/speed/webp/docs/riff_container)."""
+def _checked_canvas(file: bytes, max_pixels: int, max_side: int) -> int:
+    """Checks the canvas of a WebP file (https://developers.google.com/speed/webp/docs/riff_container); returns its
+    pixels.
+    """
     size = _webp_size(file)
     if size is None:
-        return
+        return 0
     width, height = size
     if max(size) > max_side:
         raise Costly(f"is {width} x {height} pixels; the limit of a side is {max_side}")
     limit = int(max_pixels * WEBP_PIXELS_FRACTION)
     if width * height > limit:
         raise Costly(f"has {width * height} pixels, {width} x {height}; the limit of WebP files is {limit}")
+    return width * height
 
 
 def _webp_size(file: bytes) -> tuple[int, int] | None:
