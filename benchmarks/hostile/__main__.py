@@ -31,9 +31,10 @@ HONEST = (("x-forwarded-for", "192.0.2.1"),)
 
 @click.command(context_settings={"show_default": True})
 @click.option("--seconds", default=10.0, help="Length of each attack.")
+@click.option("--attack", "chosen", multiple=True, metavar="NAME", help="Only attacks whose names contain this.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
-def main(context: click.Context, seconds: float, json_file: Path | None) -> None:
+def main(context: click.Context, seconds: float, chosen: Sequence[str], json_file: Path | None) -> None:
     """Attacks a server on loopback. The exit status is 1 if a bound is missed."""
     before = circumstances(context, "benchmarks.hostile")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -45,7 +46,7 @@ def main(context: click.Context, seconds: float, json_file: Path | None) -> None
     with serve(flags=flags) as server:
         server.wait_until_healthy()
         target, pid = Target(server.port, http_port), server.process.pid
-        names = list(attacks())
+        names = [name for name in attacks() if not chosen or any(each in name for each in chosen)]
         alone = _measured("(alone)", (), target, pid, seconds)
         rows = [_measured(name, (name,), target, pid, seconds) for name in names]
         with attacking(names, target):

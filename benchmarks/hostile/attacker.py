@@ -1,5 +1,6 @@
 """A process of one hostile caller: the honest one does not wait for its interpreter."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,11 +9,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from benchmarks.hostile.attacks import Target, attacks
 
 READY = "ready"
+# Attackers have machines of their own. Here they share the server's cores, and their clients need not slow it down.
+LOWEST_PRIORITY = 19
 
 
 def main() -> None:
     """Repeats the attack of a name until the process is ended."""
     name, grpc_port, http_port = sys.argv[1:]
+    os.nice(LOWEST_PRIORITY)
     target, attack = Target(int(grpc_port), int(http_port)), attacks()[name]
     print(READY, flush=True)
     while True:

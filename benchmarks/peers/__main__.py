@@ -1,4 +1,6 @@
-"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum, LitServe, and engines of students."""
+"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum, LitServe, and with engines of
+students.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

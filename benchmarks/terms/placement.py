@@ -41,7 +41,8 @@ def measure_placement(
     sources = [case.source for case in cases]
     plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True)
     steered = [
-        client.translate(case.source, to, model=model, num_beams=num_beams, terms=case.terms, timeout=600) for case in cases
+        client.translate(case.source, to, model=model, num_beams=num_beams, terms=case.terms, timeout=600)
+        for case in cases
     ]
     used = doubled = beside = 0
     for case, without, result in zip(cases, plain, steered, strict=True):
@@ -50,7 +51,9 @@ def measure_placement(
             used += found > 0
             doubled += found > expected
             own = _own_translation(without, source)
-            beside += bool(own) and own.lower() != target.lower() and _count(own, result.text) > _count(own, case.reference)
+            beside += (
+                bool(own) and own.lower() != target.lower() and _count(own, result.text) > _count(own, case.reference)
+            )
     references = [case.reference for case in cases]
     return PlacementOutcome(
         data,

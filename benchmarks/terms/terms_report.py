@@ -47,6 +47,6 @@ class TermsReport(Measurement):
     def notes(self) -> list[str]:
         """Says what is counted."""
         return [
-            "Twice: more often than in the reference. Beside its own: the output also has the word that the model writes"
-            " for the term's source without the term, and the reference has it less often.",
+            "Twice: more often than in the reference. Beside its own: the output also has the word that the model"
+            " writes for the term's source without the term, and the reference has it less often.",
         ]

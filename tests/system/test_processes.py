@@ -160,7 +160,7 @@ async def test_sigterm_drains_all_processes() -> None:
             await asyncio.wait_for(asyncio.gather(*callers), PATIENCE_S)
         assert await asyncio.to_thread(server.process.wait, PATIENCE_S) == 0
     assert num_refused == NUM_CHANNELS
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not await asyncio.to_thread(lambda: [pid for pid in pids if Path(f"/proc/{pid}").exists()])
 
 
 def test_members_end_with_their_group() -> None:

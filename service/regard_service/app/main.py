@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import uvloop
 

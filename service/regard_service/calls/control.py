@@ -12,7 +12,7 @@ from regard_service.domain.glossaries import Glossary, GlossaryEntry
 from regard_service.errors import GlossaryNotFound
 from regard_service.languages.matching import match
 from regard_service.passages.edits import EditedText
-from regard_service.passages.segments import is_spaced
+from regard_service.passages.spacing import is_spaced
 from regard_service.passages.terms.finding import TermFinder, contradictions
 from regard_service.repository.loader import LoadedModel
 from regard_service.text.phrases import PhraseWriter, UnwritablePhrase

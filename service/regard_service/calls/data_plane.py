@@ -1,11 +1,11 @@
 """The data plane: runs translate, summarize and caption calls, unary and streaming, for every transport."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,12 +14,12 @@ from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_lar
 from regard_service.calls.control import FindGlossary, no_glossaries
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
-from regard_service.calls.inputs import Part, Parts
+from regard_service.calls.inputs import Input, Part, Parts
+from regard_service.calls.pairs import PairScorer
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
-from regard_service.calls.pairs import PairScorer
 from regard_service.calls.plan import CallPlan
-from regard_service.calls.planner import CallPlanner
+from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.source_check import SourceCheck
@@ -39,6 +39,8 @@ from regard_service.text.reading import SourceText
 # Results of more parts, or of more bytes with the attention that they are made of, are built in a thread.
 MAX_PARTS_ON_EVENT_LOOP = 4
 MAX_BYTES_ON_EVENT_LOOP = 1 << 18
+
+T = TypeVar("T")
 
 
 class DataPlane:
@@ -60,6 +62,11 @@ class DataPlane:
         self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits, glossaries)
         self._pairs = PairScorer(self._planner, pool, self._answer_limits)
+
+    async def apart(self, function: Callable[[], T]) -> T:
+        """Runs what would block the event loop, of a call's answer, in a thread."""
+        (made,) = await self._pool.finish([function])
+        return made
 
     async def translate(self, call: TranslateCall) -> list[Result]:
         """Translates texts; one result per text."""
@@ -128,8 +135,8 @@ class DataPlane:
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):
                 # Small results take less time than a thread costs.
-                is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
-                results.append(await asyncio.to_thread(build) if is_large else build())
+                is_large = is_slow_to_build(read, num_expected)
+                results.append(await self.apart(build) if is_large else build())
             if plan.call.attention.kinds:
                 num_bytes += result_bytes(results[-1], plan.call.attention)
                 self._check_size(num_bytes, plan)
@@ -170,7 +177,7 @@ class DataPlane:
             yield event
         traced = await self._traced(plan, plan.inputs[0].parts, [result])
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = await self._finished(plan, builder, traced)
         yield finished
 
     async def _passage_events(
@@ -192,11 +199,18 @@ class DataPlane:
                     yield event
         traced = await self._traced(plan, parts, results)
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = await self._finished(plan, builder, traced)
         (finished,) = await self._source_check.checked(plan, [finished])
         for event in events.of_marked(held, finished) if held else ():
             yield event
         yield finished
+
+    async def _finished(
+        self, plan: CallPlan, builder: ResultBuilder | PassageBuilder, traced: list[EngineResult]
+    ) -> Result:
+        """Builds the result that ends a stream."""
+        build = partial(builder.result, traced)
+        return await self.apart(build) if is_slow_to_build(plan.inputs[0], plan.memory.num_bytes) else build()
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
@@ -206,7 +220,7 @@ class DataPlane:
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
             trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention))
-            traces = await self._pool.run([partial(trace, part, each.tokens) for part, each in hypotheses])
+            traces = await self._pool.finish([partial(trace, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
 
@@ -215,8 +229,15 @@ class DataPlane:
         options = plan.call.attention
         if not (options.weighting == "value_norm" and options.kinds):
             return None
-        (trace,) = await self._pool.run([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
+        (trace,) = await self._pool.finish([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
+
+
+def is_slow_to_build(read: Input, num_bytes: int) -> bool:
+    """Whether building the result of an input may hold up the event loop. Args: num_bytes: that its making takes."""
+    if len(read.parts) > MAX_PARTS_ON_EVENT_LOOP or num_bytes > MAX_BYTES_ON_EVENT_LOOP:
+        return True
+    return read.passage is not None and len(read.passage.text) > MAX_CHARACTERS_ON_EVENT_LOOP
 
 
 def _trace(runner: Runner, part: Part, tokens: Int64Array, *, has_contributions: bool = False) -> Trace:

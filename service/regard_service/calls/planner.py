@@ -82,7 +82,7 @@ class CallPlanner:
         """Plans a translation. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
         model, target, language = self.translator(call)
         read = partial(read_control, call, model, target, self._glossaries)
-        control = await asyncio.to_thread(read) if _has_terms(call) else read()
+        (control,) = await self._pool.run([read]) if _has_terms(call) else [read()]
         if call.text_options.raw:
             readings = self._texts(model, call, target, language=language, control=control)
         else:
@@ -206,6 +206,7 @@ class CallPlanner:
         is_threaded: bool,
         suppressed: tuple[tuple[int, ...], ...] = (),
     ) -> CallPlan:
+        self._pool.meet(current_caller())
         violations = Violations()
         generation = resolve_generation(call.generation, model.manifest, key, violations)
         if suppressed:

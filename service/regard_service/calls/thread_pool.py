@@ -1,28 +1,68 @@
-"""Threads for work that would block the event loop: decoding pictures, tokenizing long texts, running trace graphs."""
+"""Threads for work that would block the event loop: decoding pictures, tokenizing long texts, making large answers."""
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
 
+from regard_service.auth.caller import current_caller
+from regard_service.engine.policy.caller_queue import RoundRobin
 from regard_service.errors import Overloaded
 from regard_service.pictures.abandoned import abandoned_when
 
 T = TypeVar("T")
 
+# This part of the places is open only to callers who have few, so that one caller cannot keep all others out.
+SHARED_FRACTION = 1 / 4
+
+# A caller leaves one thread to the others for so long after one of them had a call: threads that read hold the
+# interpreter, for which the engine's threads wait too.
+OTHERS_STAY_S = 1.0
+
+
+class _Item:
+    """A function and the future of its result."""
+
+    def __init__(self, caller: str, function: Callable[[], Any]) -> None:
+        self.caller = caller
+        self.function = function
+        self.done: Future[Any] = Future()
+
+    def run(self) -> None:
+        if not self.done.set_running_or_notify_cancel():
+            return
+        try:
+            self.done.set_result(self.function())
+        except BaseException as error:
+            self.done.set_exception(error)
+
 
 class BoundedThreadPool:
-    """A few threads, and a bound on the work that waits for them.
+    """A few threads, in which callers take turns, and a bound on the work that waits for them.
 
     Args:
         max_waiting: functions that may run or wait, over all calls.
     """
 
-    def __init__(self, num_threads: int, max_waiting: int) -> None:
+    def __init__(self, num_threads: int, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="reading")
+        self._num_threads = num_threads
         self._max_waiting = max(num_threads, max_waiting)
-        self._num_waiting = 0
+        self._clock = clock
+        self._is_closed = False
+        self._num_of: Counter[str] = Counter()  # functions that run or wait and count, by caller; of the event loop
+        self._lock = threading.Lock()  # guards what follows
+        self._queue: RoundRobin[_Item] = RoundRobin()
+        self._running: Counter[str] = Counter()
+        self._came: dict[str, float] = {}  # when callers last had a call
+
+    def meet(self, caller: str) -> None:
+        """Notes that a caller has a call, whether or not it has work here."""
+        self._came[caller] = self._clock()
 
     async def run(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Runs functions in the threads. Cancelling the call drops the functions that wait, and tells those that run.
@@ -30,26 +70,76 @@ class BoundedThreadPool:
         Raises:
             Overloaded: the functions would exceed the bound.
         """
-        if self._num_waiting + len(functions) > self._max_waiting:
-            raise Overloaded(
-                f"{self._num_waiting} inputs wait to be read and {len(functions)} more came; "
-                f"the limit is {self._max_waiting}",
-                retry_after_s=1.0,
-            )
-        loop = asyncio.get_running_loop()
-        self._num_waiting += len(functions)
-        has_left = threading.Event()
+        caller = current_caller()
+        self._check_room(caller, len(functions))
+        self._num_of[caller] += len(functions)
+        try:
+            return await self.finish(functions)
+        finally:
+            self._num_of[caller] -= len(functions)
+            if not self._num_of[caller]:
+                del self._num_of[caller]
+
+    async def finish(self, functions: Sequence[Callable[[], T]]) -> list[T]:
+        """As `run`, for the last part of a call: what has been computed is not lost for want of room."""
+        caller, has_left = current_caller(), threading.Event()
 
         def run(function: Callable[[], T]) -> T:
-            with abandoned_when(has_left.is_set):
+            with abandoned_when(lambda: has_left.is_set() or self._is_closed):
                 return function()
 
+        items = [_Item(caller, partial(run, each)) for each in functions]
+        self.meet(caller)
+        with self._lock:
+            for item in items:
+                self._queue.push(caller, item)
+        for _ in items:
+            self._threads.submit(self._run_next)
         try:
-            return await asyncio.gather(*(loop.run_in_executor(self._threads, run, each) for each in functions))
+            results: list[T] = await asyncio.gather(*(asyncio.wrap_future(item.done) for item in items))
+            return results
         finally:
             has_left.set()
-            self._num_waiting -= len(functions)
+            with self._lock:
+                for item in items:
+                    if not item.done.done():
+                        self._queue.remove(caller, item)
 
     def close(self) -> None:
-        """Drops the waiting functions; running ones finish."""
+        """Drops the waiting functions, and tells those that run."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _run_next(self) -> None:
+        """Runs functions until there is none that may run now."""
+        while True:
+            with self._lock:
+                item = self._next()
+                if item is None:
+                    return
+                self._running[item.caller] += 1
+            item.run()
+            with self._lock:
+                self._running[item.caller] -= 1
+                if not self._running[item.caller]:
+                    del self._running[item.caller]
+
+    def _next(self) -> _Item | None:
+        """Takes the next function of a caller who does not have all the threads that he may have."""
+        now = self._clock()
+        for caller, came in [*self._came.items()]:
+            if now - came > OTHERS_STAY_S:
+                self._came.pop(caller, None)
+        limit = self._num_threads if len(self._came) <= 1 else max(1, self._num_threads - 1)
+        return self._queue.pop_of_others({caller for caller, number in self._running.items() if number >= limit})
+
+    def _check_room(self, caller: str, num_more: int) -> None:
+        num_waiting = self._num_of.total()
+        num_shared = int(self._max_waiting * SHARED_FRACTION)
+        has_many = self._num_of[caller] + num_more > num_shared
+        limit = self._max_waiting - (num_shared if has_many and num_waiting else 0)
+        if num_waiting + num_more > limit:
+            raise Overloaded(
+                f"{num_waiting} inputs wait to be read and {num_more} more came; the limit is {limit}",
+                retry_after_s=1.0,
+            )

@@ -112,19 +112,22 @@ class RequestReader:
             return (request.text,)
         if not self.is_num_inputs_valid(checks, "texts", len(request.texts)):
             return ()
-        for index, text in enumerate(request.texts):
+        texts = tuple(request.texts)
+        for index, text in enumerate(texts):
             checks.add_if(f"texts[{index}]", text_fault(text, limit, may_be_blank=may_be_blank))
-        return tuple(request.texts)
+        return texts
 
     def _images(self, checks: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
         if isinstance(request, pb.StreamCaptionRequest):
-            self._check_image(checks, "image", request.image)
-            return (request.image,)
+            image = request.image
+            self._check_image(checks, "image", image)
+            return (image,)
         if not self.is_num_inputs_valid(checks, "images", len(request.images)):
             return ()
-        for index, image in enumerate(request.images):
+        images = tuple(request.images)  # each access to a file of the message copies it
+        for index, image in enumerate(images):
             self._check_image(checks, f"images[{index}]", image)
-        return tuple(request.images)
+        return images
 
     def is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
         """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""

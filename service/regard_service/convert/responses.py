@@ -27,10 +27,25 @@ from regard_service.domain.results import (
     Word,
 )
 
+# Writing this many weights of maps takes a millisecond or two, and a token as long as this many of them.
+MAX_WEIGHTS_AT_ONCE = 1 << 17
+WEIGHTS_PER_TOKEN = 200
+
 Response = TypeVar(
     "Response", pb.TranslateResponse, pb.SummarizeResponse, pb.CaptionResponse, pb.ScoreResponse, pb.AlignResponse
 )
 Event = TypeVar("Event", pb.StreamTranslateResponse, pb.StreamSummarizeResponse, pb.StreamCaptionResponse)
+
+
+def are_large(results: Iterable[Result]) -> bool:
+    """Whether writing results may hold up an event loop for milliseconds."""
+    left = MAX_WEIGHTS_AT_ONCE
+    for result in results:
+        left -= sum(each.values.size for each in result.all_maps())
+        num_tokens = len(result.source.tokens) + sum(len(hypothesis.tokens) for hypothesis in result.hypotheses)
+        left -= WEIGHTS_PER_TOKEN * (num_tokens + len(result.segments))
+        left -= sum(len(hypothesis.text) for hypothesis in result.hypotheses)
+    return left < 0
 
 
 def write_response(results: Sequence[Result], options: AttentionOptions, response_class: type[Response]) -> Response:

@@ -4,7 +4,7 @@ A body is scanned from text to text, so that the characters within the texts of 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from regard_service.errors import InvalidInput
 
@@ -15,9 +15,10 @@ VALUES_PER_INPUT = 3  # a pair and its two texts
 # Bodies up to this size are not counted: their values are few, whatever they are.
 MAX_UNCHECKED_BYTES = 1024
 SLICE_BYTES = 1 << 18  # scanned at a time: well below a millisecond
+SLICE_ESCAPES_BYTES = 1 << 16  # likewise, of a text with escapes
 SLICE_TEXTS = 256
 
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_UNTIL_QUOTE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _SEPARATORS = (b",", b"[", b"{")
 
 
@@ -37,19 +38,26 @@ def counting(body: bytes, max_inputs: int) -> Iterator[None]:
         num_texts += 1
         if max(num_values, num_texts // 2) > limit:
             raise InvalidInput.of("request", f"the body holds more than {limit} values; no call has as many")
-        position = _end_of_text(body, begin)
+        position = _find(body, b'"', begin + 1) + 1
+        if body.find(b"\\", begin, position) >= 0:
+            position = yield from _end_of_escaped(body, begin + 1)
         if position - sliced > SLICE_BYTES or num_texts % SLICE_TEXTS == 0:
             sliced = position
             yield
 
 
-def _end_of_text(body: bytes, begin: int) -> int:
-    """Returns the position behind the text that begins with the quotation mark at `begin`."""
-    end = _find(body, b'"', begin + 1)
-    if body.find(b"\\", begin, end) < 0:
-        return end + 1
-    text = _TEXT.match(body, begin)
-    return len(body) if text is None else text.end()
+def _end_of_escaped(body: bytes, position: int) -> Generator[None, None, int]:
+    """Returns the position behind a text with escapes, whose first character is at `position`; in slices."""
+    while position < len(body):
+        found = _UNTIL_QUOTE.match(body, position, position + SLICE_ESCAPES_BYTES)
+        end = position if found is None else found.end()
+        if body[end : end + 1] == b'"':
+            return end + 1
+        if end == position:  # the body ends with half of an escape
+            break
+        position = end
+        yield
+    return len(body)
 
 
 def _find(body: bytes, byte: bytes, position: int) -> int:

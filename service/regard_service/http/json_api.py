@@ -15,14 +15,15 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
 from regard_service.http.body_bounds import counting
 from regard_service.http.context import HttpContext
-from regard_service.http.json_answers import as_json
+from regard_service.http.json_answers import is_slow_to_write, write_json
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
 from regard_service.rpc.layers.layer import Handler
@@ -31,9 +32,13 @@ from regard_service.rpc.messages import Unread
 from regard_service.rpc.routes import Routes
 
 TIMEOUT_HEADER = "x-request-timeout"  # in seconds
-# Longer bodies are parsed in a thread. Values are few (`counting`), so no single step of it keeps the others waiting.
+# Longer bodies are parsed, and longer answers written, in a thread, one at a time: they take several times their size.
 MAX_BODY_BYTES_ON_EVENT_LOOP = 16 * 1024
+MAX_WAITING_BODIES = 256
 _JSON_TYPES = ("application/json", "text/json")
+
+Write = Callable[[Message, bool], Awaitable[bytes]]
+"""Writes a message as JSON; True: with its maps as lists of numbers."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class JsonApi:
         self._routes = routes
         self._max_body_bytes = max_body_bytes
         self._max_inputs = max_inputs
+        self._thread = BoundedThreadPool(1, MAX_WAITING_BODIES)
 
     def endpoints(self) -> list[Route]:
         """Returns the routes of the API."""
@@ -113,8 +119,8 @@ class JsonApi:
             message = _UnreadMessage(request, partial(self._read, request, endpoint))
             try:
                 if endpoint.descriptor.server_streaming:
-                    return await _stream(handler, message, context)
-                return await _answer(handler, message, context)
+                    return await _stream(handler, message, context, self._written)
+                return await _answer(handler, message, context, self._written)
             except InvalidInput as error:  # an answer that cannot be written as JSON
                 return Problem.of_error(error).response(_headers(context))
             except asyncio.CancelledError:
@@ -139,7 +145,15 @@ class JsonApi:
             await asyncio.sleep(0)
         if len(body) <= MAX_BODY_BYTES_ON_EVENT_LOOP:
             return message, read_body(body, message, request.path_params)
-        return message, await asyncio.to_thread(read_body, body, message, request.path_params)
+        (has_nested_maps,) = await self._thread.run([partial(read_body, body, message, request.path_params)])
+        return message, has_nested_maps
+
+    async def _written(self, message: Message, has_nested_maps: bool) -> bytes:
+        """Returns a message as JSON. Raises InvalidInput."""
+        if not is_slow_to_write(message, has_nested_maps):
+            return write_json(message, has_nested_maps)
+        (written,) = await self._thread.finish([partial(write_json, message, has_nested_maps)])
+        return written
 
     async def _body(self, request: Request) -> bytes:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -152,12 +166,13 @@ class JsonApi:
         stated = request.headers.get("content-length", "")
         if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
             raise BodyTooLarge(f"the body has {stated[:20]} bytes; the limit is {limit}")
-        body = bytearray()
+        chunks, size = [], 0
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
                 raise BodyTooLarge(f"the body has more than {limit} bytes")
-        return bytes(body)
+        return b"".join(chunks)
 
 
 class _UnreadMessage:
@@ -216,7 +231,7 @@ def _context(request: Request) -> HttpContext:
     return HttpContext(request.headers.items(), peer, timeout_s)
 
 
-async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext) -> Response:
+async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext, write: Write) -> Response:
     """Runs a unary call. A client that leaves cancels it, which frees its slots."""
     behaviour: Any = handler.unary_unary
     call = asyncio.ensure_future(behaviour(message.read, context))
@@ -225,7 +240,8 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not call.done():
             return Response(status_code=499)
-        return JSONResponse(await as_json(call.result(), message.has_nested_maps), headers=_headers(context))
+        written = await write(call.result(), message.has_nested_maps)
+        return Response(written, headers=_headers(context), media_type="application/json")
     except grpc.aio.AbortError:
         return Problem.of_call(context).response(_headers(context))
     finally:
@@ -234,7 +250,7 @@ async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContex
         await asyncio.gather(call, leaving, return_exceptions=True)
 
 
-async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContext) -> Response:
+async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContext, write: Write) -> Response:
     """Runs a streaming call as server-sent events. A call that fails before its first message is a plain problem."""
     events = _events(handler, message.read, context)
     try:
@@ -242,11 +258,11 @@ async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContex
     except grpc.aio.AbortError:
         return Problem.of_call(context).response(_headers(context))
 
-    async def send() -> AsyncIterator[str]:
+    async def send() -> AsyncIterator[bytes]:
         try:
-            yield await _event(first, message)
+            yield _event(first.WhichOneof("event"), await write(first, message.has_nested_maps))
             async for event in events:
-                yield await _event(event, message)
+                yield _event(event.WhichOneof("event"), await write(event, message.has_nested_maps))
         except grpc.aio.AbortError:
             yield _error_event(Problem.of_call(context))
         except InvalidInput as error:  # an event that cannot be written as JSON
@@ -279,14 +295,13 @@ async def _events(handler: Handler, message: Unread, context: HttpContext) -> An
             await call
 
 
-async def _event(event: Any, message: _UnreadMessage) -> str:
-    """Formats a message of a stream as a server-sent event, named by the kind of the event."""
-    data = json.dumps(await as_json(event, message.has_nested_maps), ensure_ascii=False)
-    return f"event: {event.WhichOneof('event')}\ndata: {data}\n\n"
+def _event(kind: str, data: bytes) -> bytes:
+    """Returns a message of a stream as a server-sent event, named by the kind of the event."""
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
 
 
-def _error_event(problem: Problem) -> str:
-    return f"event: error\ndata: {json.dumps(problem.body(), ensure_ascii=False)}\n\n"
+def _error_event(problem: Problem) -> bytes:
+    return _event("error", json.dumps(problem.body(), ensure_ascii=False).encode())
 
 
 def _headers(context: HttpContext) -> dict[str, str]:

@@ -1,16 +1,20 @@
 """Reads requests of the JSON API: a body or a query becomes the protobuf message that gRPC would receive."""
 
 import json
+import json.scanner
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
 
 from regard_service.errors import InvalidInput
-from regard_service.http.json_fields import fill, shown
+from regard_service.http.json_fields import MAX_SHOWN, fill, shown
 from regard_service.validation.texts import NOT_UTF8
 
 NESTED_MAPS = "json"  # as `attention.encoding`: maps are lists of numbers
+
+# Python's fast parser holds the interpreter until it is done. Longer bodies are parsed value by value.
+MAX_CHARACTERS_HOLDING = 16 * 1024
 
 
 def read_body(body: bytes, message: Message, in_path: Mapping[str, str] = {}) -> bool:
@@ -37,9 +41,9 @@ def _parsed(body: bytes) -> Any:
         raise InvalidInput.of("request", "the body is empty; it must be a JSON object")
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object)
+        value = (_AT_ONCE if len(text) <= MAX_CHARACTERS_HOLDING else _STEPPING).decode(text)
         if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+            _check_surrogates(value)
     except UnicodeError:
         raise InvalidInput.of("request", NOT_UTF8) from None
     except json.JSONDecodeError as error:
@@ -54,9 +58,37 @@ def _parsed(body: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise InvalidInput.of(next(name for name in names if names.count(name) > 1)[:60], "is given twice")
+        names: set[str] = set()
+        for name, _ in pairs:
+            if name in names:
+                raise InvalidInput.of(name[:MAX_SHOWN], "is given twice")
+            names.add(name)
     return value
+
+
+class _SteppingDecoder(json.JSONDecoder):
+    """Parses value by value, and each text in one step."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_object)
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
+
+
+_AT_ONCE = json.JSONDecoder(object_pairs_hook=_object)
+_STEPPING = _SteppingDecoder()
+
+
+def _check_surrogates(value: Any) -> None:
+    """Raises UnicodeError for half of a surrogate pair. Each text is looked at by itself, in one step."""
+    if isinstance(value, str):
+        value.encode("utf-8")
+    elif isinstance(value, list):
+        for each in value:
+            _check_surrogates(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            _check_surrogates(name)
+            _check_surrogates(each)
 
 
 def read_query(parameters: Iterable[tuple[str, str]], message: Message) -> bool:

@@ -4,9 +4,12 @@ Pillow opens a WebP file by allocating its whole canvas, and decodes every scan 
 pixels. Of a PNG it unpacks texts and profiles, which no model reads.
 """
 
+import math
 import re
 import struct
 from dataclasses import dataclass
+
+from regard_service.pictures.abandoned import check
 
 # Files of cameras and editors have at most a few dozen.
 MAX_SEGMENTS = 4096
@@ -23,7 +26,10 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_DECODED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _PNG_ORIENTATION = b"eXIf"
 _MAX_EXIF_BYTES = 1 << 16
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # in the data of a scan, others are no markers
+# In the data of a scan, other bytes behind 0xff are no markers. Fill bytes, 0xff before a marker, are not matched: to
+# match them would take quadratic time.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_SLICE_BYTES = 1 << 18  # searched at a time: a search holds the interpreter
 _SOS, _EOI, _START_OF_FRAME = 0xDA, 0xD9, frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC)))
 
 
@@ -33,9 +39,15 @@ class Costly(Exception):
 
 @dataclass(frozen=True)
 class Decodable:
-    """What of a file is decoded: the file, or for a PNG the chunks of it that become pixels."""
+    """What of a file is decoded, and its price.
+
+    Attributes:
+        content: the file, or for a PNG the chunks of it that become pixels.
+        num_passed_pixels: pixels times the passes over them; 0 where the file does not tell.
+    """
 
     content: bytes
+    num_passed_pixels: int
 
 
 def decodable(file: bytes, max_pixels: int, max_side: int) -> Decodable:
@@ -45,24 +57,26 @@ def decodable(file: bytes, max_pixels: int, max_side: int) -> Decodable:
         Costly: decoding would take too many passes, or too much memory.
     """
     if file.startswith(b"\xff\xd8"):
-        _check_scans(file, max_pixels)
-    elif file.startswith(b"RIFF"):
-        _check_canvas(file, max_pixels, max_side)
-    elif file.startswith(_PNG_SIGNATURE):
-        return Decodable(_pixels_of_png(file))
-    return Decodable(file)
+        return Decodable(file, _checked_scans(file, max_pixels))
+    if file.startswith(b"RIFF"):
+        return Decodable(file, _checked_canvas(file, max_pixels, max_side))
+    if file.startswith(_PNG_SIGNATURE):
+        return Decodable(_pixels_of_png(file), math.prod(struct.unpack_from(">II", file.ljust(24, b"\0"), 16)))
+    return Decodable(file, 0)
 
 
-def _check_scans(file: bytes, max_pixels: int) -> None:
-    """Checks the scans of a JPEG, up to the end of its first picture."""
+def _checked_scans(file: bytes, max_pixels: int) -> int:
+    """Checks the scans of a JPEG, up to the end of its first picture; returns its pixels times its scans."""
     position, num_scans, num_pixels = 2, 0, 0
     for _ in range(MAX_SEGMENTS):
-        found = _JPEG_MARKER.search(file, position)
+        found = _next_marker(file, position)
         if found is None or found[1][0] == _EOI:
             break
         marker, position = found[1][0], found.end()
         if marker == _SOS:
             num_scans += 1
+            if num_scans > MAX_SCANS:
+                break
         elif marker in _START_OF_FRAME and position + 7 <= len(file):
             height, width = struct.unpack_from(">HH", file, position + 3)
             num_pixels = max(num_pixels, height * width)
@@ -74,20 +88,36 @@ def _check_scans(file: bytes, max_pixels: int) -> None:
     if num_pixels:
         limit = max(1, min(limit, USUAL_SCANS * max_pixels // num_pixels))
     if num_scans > limit:
-        raise Costly(f"has {num_scans} scans; the limit for {num_pixels} pixels is {limit}")
+        found_scans = f"more than {MAX_SCANS}" if num_scans > MAX_SCANS else f"{num_scans}"
+        raise Costly(f"has {found_scans} scans; the limit for {num_pixels} pixels is {limit}")
+    return num_pixels * num_scans
 
 
-def _check_canvas(file: bytes, max_pixels: int, max_side: int) -> None:
-    """Checks the canvas of a WebP file (https://developers.google.com/speed/webp/docs/riff_container)."""
+def _next_marker(file: bytes, position: int) -> re.Match[bytes] | None:
+    while position < len(file):
+        end = position + _SLICE_BYTES
+        found = _JPEG_MARKER.search(file, position, end)
+        if found is not None:
+            return found
+        check()
+        position = end - 1  # a marker may begin with the last byte
+    return None
+
+
+def _checked_canvas(file: bytes, max_pixels: int, max_side: int) -> int:
+    """Checks the canvas of a WebP file (https://developers.google.com/speed/webp/docs/riff_container); returns its
+    pixels.
+    """
     size = _webp_size(file)
     if size is None:
-        return
+        return 0
     width, height = size
     if max(size) > max_side:
         raise Costly(f"is {width} x {height} pixels; the limit of a side is {max_side}")
     limit = int(max_pixels * WEBP_PIXELS_FRACTION)
     if width * height > limit:
         raise Costly(f"has {width * height} pixels, {width} x {height}; the limit of WebP files is {limit}")
+    return width * height
 
 
 def _webp_size(file: bytes) -> tuple[int, int] | None:

@@ -4,11 +4,11 @@ Files are untrusted: format and size are checked from the header before a pixel 
 ignored, as in most training data.
 """
 
-import threading
+import atexit
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -18,6 +18,7 @@ from regard_service.bundle import ImageSource
 from regard_service.domain.results import ImageGrid
 from regard_service.errors import InvalidInput, is_out_of_memory
 from regard_service.pictures.abandoned import AbandonableFile, Abandoned, check
+from regard_service.pictures.decoder_process import DecoderFailed, DecoderProcess, pack
 from regard_service.pictures.price import Costly, decodable
 
 Box = tuple[float, float, float, float]
@@ -29,7 +30,13 @@ ROTATED_ORIENTATIONS = range(2, 9)  # of EXIF: every orientation but upright
 SIDEWAYS_ORIENTATIONS = range(5, 9)  # of EXIF: they exchange width and height
 MIN_OVERSAMPLING = 2  # cheap shrinking leaves this many times the model's width and height for resizing
 ROUNDING = 1e-6  # of a quotient that should be a whole number
-LARGE_IMAGE_PIXELS = 10_000_000  # larger ones are decoded one at a time: 40 million pixels take some 400 MB
+
+# Decoding passes over this many pixels in well under a tenth of a second. Pictures that take more are decoded in a
+# process, one at a time: 40 million pixels take some 400 MB.
+MAX_PASSED_PIXELS_IN_THREAD = 2_000_000
+
+DECODER = DecoderProcess()
+atexit.register(DECODER.close)
 
 # The C library caches freed blocks of up to 32 MB. Larger blocks return a picture's memory to the system at once.
 Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
@@ -53,10 +60,7 @@ _OTHER_FORMATS = (
 _SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # of FORMATS
 
 
-_large_image_lock = threading.Lock()  # of all models
-
-
-class _Refused(Exception):
+class Refused(Exception):
     """A picture is refused; the message is for the caller."""
 
 
@@ -98,22 +102,37 @@ class ImageReader:
             InvalidInput: the file has another format, exceeds a limit, or is damaged.
         """
         try:
-            content = decodable(file, self._limits.max_pixels, self._limits.max_side).content
-            with _opened(content, self._limits) as image:
-                self._check_size(image.size)
-                is_large = image.width * image.height > LARGE_IMAGE_PIXELS
-                with _large_image_lock if is_large else nullcontext():
-                    check()
-                    return self._read(image)
-        except (_Refused, Costly) as refused:
+            found = decodable(file, self._limits.max_pixels, self._limits.max_side)
+            if found.num_passed_pixels > MAX_PASSED_PIXELS_IN_THREAD:
+                return self._decode_apart(found.content)
+            return self.decode(found.content)
+        except (Refused, Costly, DecoderFailed) as refused:
             raise InvalidInput.of(field, str(refused)) from refused
+
+    def decode(self, content: bytes) -> SourceImage:
+        """Decodes what `decodable` returned, in this thread. Raises Refused."""
+        with _opened(content, self._limits) as image:
+            self._check_size(image.size)
+            check()
+            return self._read(image)
+
+    def _decode_apart(self, content: bytes) -> SourceImage:
+        """Decodes in a process, which ends if the caller leaves. Raises Refused, DecoderFailed."""
+        described = {"source": self._source.model_dump(mode="json"), "limits": asdict(self._limits)}
+        head, pixels = DECODER.ask(pack(described, content))
+        if "refused" in head:
+            raise Refused(head["refused"])
+        if "is_out_of_memory" in head:
+            raise MemoryError
+        array: Float32Array = np.frombuffer(pixels, np.float32).reshape(head["shape"])
+        return SourceImage(array, ImageGrid(**head["grid"] | {"box": tuple(head["grid"]["box"])}))
 
     def _check_size(self, size: tuple[int, int]) -> None:
         (width, height), limits = size, self._limits
         if max(size) > limits.max_side:
-            raise _Refused(f"is {width} x {height} pixels; the limit of a side is {limits.max_side}")
+            raise Refused(f"is {width} x {height} pixels; the limit of a side is {limits.max_side}")
         if width * height > limits.max_pixels:
-            raise _Refused(f"has {width * height} pixels, {width} x {height}; the limit is {limits.max_pixels}")
+            raise Refused(f"has {width * height} pixels, {width} x {height}; the limit is {limits.max_pixels}")
 
     def _read(self, image: Image.Image) -> SourceImage:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -187,20 +206,20 @@ class ImageReader:
 
 @contextmanager
 def _opened(file: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
-    """Opens a picture and reads its header. Errors of Pillow, until the picture is closed, become _Refused."""
+    """Opens a picture and reads its header. Errors of Pillow, until the picture is closed, become Refused."""
     try:
         with Image.open(AbandonableFile(file), formats=FORMATS) as image:
             yield image
-    except (_Refused, Abandoned, MemoryError):
+    except (Refused, Abandoned, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise _Refused(_unidentified(file)) from error
+        raise Refused(_unidentified(file)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _Refused(f"has far more pixels than the limit, {limits.max_pixels}") from error
+        raise Refused(f"has far more pixels than the limit, {limits.max_pixels}") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError and others
         if is_out_of_memory(error):
             raise MemoryError from error
-        raise _Refused(f"cannot be read as {FORMATS_IN_WORDS}: {error}") from error
+        raise Refused(f"cannot be read as {FORMATS_IN_WORDS}: {error}") from error
 
 
 def _unidentified(file: bytes) -> str:

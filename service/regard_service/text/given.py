@@ -9,7 +9,7 @@ from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.text.reading import NOTHING_TO_READ, ends_after_accents
-from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id, without_leading_space
 from regard_service.text.writing import TargetText, TargetWriter
 
 
@@ -65,7 +65,7 @@ class TargetReader:
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long.
         """
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        encoding = encoded(self._tokenizer, text)
         first = self._target.forced_first_id(key)
         forced = [] if first is None else [self._special(first)]
         num_tokens, room = len(encoding.ids), self._max_tokens - len(forced) - 1

@@ -17,6 +17,7 @@ from regard_service.text.parts import cut
 from regard_service.text.tokenizer import (
     Alphabet,
     ControlTokenizers,
+    encoded,
     load_tokenizer,
     unknown_id,
     without_leading_space,
@@ -166,7 +167,7 @@ class SourceReader:
 
     def num_pieces(self, text: str, control_tokens: frozenset[str] = frozenset()) -> int:
         """Returns the number of a text's tokens, without special ones."""
-        return len(self._control.reading(control_tokens, text).encode(text, add_special_tokens=False).ids)
+        return len(encoded(self._control.reading(control_tokens, text), text).ids)
 
     def rank(self, word: str) -> tuple[int, ...]:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""
@@ -178,7 +179,7 @@ class SourceReader:
         return self._alphabet.lacks(text)
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
-        encoding = self._control.reading(control_tokens, text).encode(text, add_special_tokens=False)
+        encoding = encoded(self._control.reading(control_tokens, text), text)
         tokens, pieces, ends = [], encoding.tokens, ends_after_accents(text)
         for token_id, piece, (start, end) in zip(encoding.ids, pieces, encoding.offsets, strict=True):
             span = without_leading_space(text, start, ends[end])

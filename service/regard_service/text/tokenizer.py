@@ -12,6 +12,9 @@ from tokenizers import Encoding, Tokenizer
 from regard_service.bundle import Bundle, ControlToken
 from regard_service.domain.results import Span
 
+# The library reads single texts while it holds the interpreter, and lists of texts without. The latter costs some time.
+MAX_CHARACTERS_HOLDING = 1000
+
 MAX_CONTROL_TOKENIZERS = 2  # in memory beside the plain one, which may have tens of megabytes
 
 
@@ -39,6 +42,14 @@ def with_control_tokens(tokenizer: Tokenizer, tokens: Iterable[ControlToken]) ->
     changed = Tokenizer.from_str(json.dumps(content, ensure_ascii=False))
     changed.encode_special_tokens = True
     return changed
+
+
+def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
+    """Returns a text's tokens, without special ones. While it reads a long text, other threads go on."""
+    if len(text) <= MAX_CHARACTERS_HOLDING:
+        return tokenizer.encode(text, add_special_tokens=False)
+    (encoding,) = tokenizer.encode_batch([text], add_special_tokens=False)
+    return encoding
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:
@@ -74,7 +85,7 @@ class Alphabet:
         return not self._rare.isdisjoint(self._encode(text).ids)
 
     def _encode(self, text: str) -> Encoding:
-        return self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded(self._tokenizer, text)
 
 
 def without_leading_space(text: str, start: int, end: int) -> Span:

@@ -90,7 +90,7 @@ class Workers:
             self._report_queue(lane)
             self._observer.finished(lane.runner.manifest.name, request.interruption(now), 0, "queue")
             self._notify_if_done()
-        self._policy.drop_retired()
+        self._policy.drop_unused()
 
     def stalled_s(self, now: float) -> float:
         """See `Engine.stalled_s`."""
@@ -320,7 +320,7 @@ class Workers:
             self._observer.live(work.lane.runner.manifest.name, self._policy.num_live_slots(work.lane.runner))
         if not num_live:
             self._release_idle()
-            self._policy.drop_retired()
+            self._policy.drop_unused()
 
     def _release_idle(self) -> None:
         """Drops idle batches beyond the limit on their memory, longest unused first."""

@@ -4,11 +4,13 @@ Knows neither tensors nor time.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Caller = Hashable
+
+_NOBODY: Caller = object()
 
 # Where both kinds wait, one of this many requests taken is a bulk one: it waits long, but not for ever.
 BULK_INTERVAL = 8
@@ -39,9 +41,16 @@ class RoundRobin(Generic[Item]):
 
     def pop(self) -> Item:
         """Takes the next item; raises IndexError if there is none."""
-        if not self._items:
+        item = self.pop_of_others(())
+        if item is None:
             raise IndexError("pop from an empty queue")
-        caller = next(iter(self._items))
+        return item
+
+    def pop_of_others(self, passed: Container[Caller]) -> Item | None:
+        """Takes the next item of a caller who is not among the passed ones; None if there is none."""
+        caller = next((each for each in self._items if each not in passed), _NOBODY)
+        if caller is _NOBODY:
+            return None
         items = self._items.pop(caller)
         item = items.popleft()
         if items:

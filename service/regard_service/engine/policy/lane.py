@@ -48,6 +48,7 @@ class Lane:
     Attributes:
         num_encoding: workers that encode for a batch that another one steps.
         callers: how many requests each caller has, waiting ones included.
+        is_for_many: whether it is for callers of many requests.
     """
 
     runner: Runner
@@ -57,6 +58,7 @@ class Lane:
     batches: list[BatchState] = field(default_factory=list)
     num_encoding: int = 0
     callers: Counter[str] = field(default_factory=Counter)
+    is_for_many: bool = False
 
     @property
     def num_waiting(self) -> int:
@@ -77,6 +79,11 @@ class Lane:
     def num_busy(self) -> int:
         """Batches that have requests, or that a worker steps."""
         return sum(1 for batch in self.batches if batch.num_requests or batch.is_stepped)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it has requests, or a worker."""
+        return bool(self.callers or self.num_busy or self.num_encoding)
 
     @property
     def takes_pictures(self) -> bool:

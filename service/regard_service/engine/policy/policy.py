@@ -3,33 +3,28 @@
 It is pure bookkeeping: events and a clock time in, a named decision out. It runs no graph, waits for nothing, starts no
 thread and reads no clock, so that tests and simulations drive it as the server does. The driver calls it under a lock.
 
-A *lane* holds requests that may share a batch: one model, one source-length bucket, one beam width. Workers visit lanes
-in turn, those of callers first who have used the workers least. A worker takes a batch of the lane that no other steps,
-admits requests from the queue, and steps it; where others step all batches of the lane, it encodes for them what waits.
-So under load a lane of a large model has as many running batches as there are workers, and a lane of a small model,
-whose bookkeeping costs more than its steps, one thick batch.
+A *lane* holds requests that may share a batch: one model, one source-length bucket, one beam width; a caller of many
+requests has one of his own. Workers visit lanes in turn, those of callers first who have used the workers least. A
+worker takes a batch of the lane that no other steps, admits requests from the queue, and steps it; where others step
+all batches of the lane, it encodes for them what waits. So under load a lane of a large model has as many running
+batches as there are workers, and a lane of a small model, whose bookkeeping costs more than its steps, one thick batch.
 """
 
 import math
-import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from regard_service.bundle import ImageSource
 from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.admission import Admission, QueueLimits
 from regard_service.engine.policy.decision import Decision, EncodeAhead, OpenBatch, StepBatch, Work
 from regard_service.engine.policy.forecast import stepping_s
 from regard_service.engine.policy.lane import BatchState, Lane
-from regard_service.engine.policy.pace import Pace
+from regard_service.engine.policy.lanes import Lanes
 from regard_service.engine.policy.step_budget import StepBudget
 from regard_service.engine.policy.turns import Turns
 from regard_service.engine.runtime.runner import Runner
-from regard_service.engine.runtime.slots import SlotsShape
-
-SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 # A step costs little more for several slots than for one, and a further batch costs a core: a lane gets a second batch
 # when its first has this many slots, a third when both have, and so on.
@@ -42,6 +37,9 @@ LIGHT_STEPPING_S = 0.008
 # Source positions that a worker encodes for others at a time, about: the next request's turn comes sooner.
 MAX_POSITIONS_AHEAD = 2 * MAX_ENCODED_POSITIONS
 
+# Beside other callers a visit encodes no more positions: they wait for its end.
+MAX_POSITIONS_JOINING = 2 * MAX_ENCODED_POSITIONS
+
 # Encoding a few texts takes little longer than encoding one. If fewer than a quarter of the live requests would join,
 # they wait for one step, and later ones are encoded with them.
 MIN_JOINING_FRACTION = 1 / 4
@@ -52,11 +50,6 @@ MAX_PICTURES_PER_STEP = 1
 
 
 Expired = list[tuple[Lane, RequestState]]
-
-
-def bucket_of(length: int) -> int:
-    """Source positions of the batches for texts of this length."""
-    return next((bucket for bucket in SOURCE_BUCKETS if bucket >= length), length)
 
 
 @dataclass(frozen=True)
@@ -92,35 +85,17 @@ class BatchingPolicy:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
-        self.lanes: deque[Lane] = deque()
+        self._lanes = Lanes(config.max_slots)
+        self.lanes = self._lanes.all
         self.admission = Admission(config.queue_limits, self.lanes, config.num_workers)
         self.num_active = 0
         self._turns = Turns()
-        # By model, beams, source positions, whether requests choose among a shortlist's words, whether they run alone.
-        self._lane_of: dict[tuple[Runner, int, int, bool, bool], Lane] = {}
-        self._retired: weakref.WeakSet[Runner] = weakref.WeakSet()
 
     # Requests come and go.
 
     def lane(self, runner: Runner, request: EngineRequest, *, is_alone: bool = False) -> Lane:
         """The lane of a request, a new one if there is none. Args: is_alone: one whose batches hold one request."""
-        num_beams = request.generation.num_beams
-        length = runner.source_length(request.source)
-        source = length if isinstance(runner.manifest.source, ImageSource) else bucket_of(length)
-        key = runner, num_beams, source, request.is_listed, is_alone
-        lane = self._lane_of.get(key)
-        if lane is None:
-            shape = SlotsShape(
-                max_requests=1 if is_alone else max(1, self.config.max_slots // num_beams),
-                num_beams=num_beams,
-                source=source,
-                capacity=runner.manifest.max_target_tokens,
-                is_listed=request.is_listed,
-            )
-            like = next((other.pace for other in self.lanes if other.runner is runner and other.pace.is_known), None)
-            lane = self._lane_of[key] = Lane(runner, shape, Pace(like))
-            self.lanes.append(lane)
-        return lane
+        return self._lanes.lane(runner, request, is_alone=is_alone)
 
     def submit(self, request: RequestState, lane: Lane) -> None:
         """A request enters its lane's queue."""
@@ -141,15 +116,11 @@ class BatchingPolicy:
 
     def retire(self, runner: Runner) -> None:
         """Drops a model's lanes, now or when their last request ends; it gets no more requests."""
-        self._retired.add(runner)
-        self.drop_retired()
+        self._lanes.retire(runner)
 
-    def drop_retired(self) -> None:
-        """Drops the lanes of retired models that have nothing left to do."""
-        for key, lane in list(self._lane_of.items()) if self._retired else ():
-            if lane.runner in self._retired and not lane.num_waiting and not lane.num_busy:
-                del self._lane_of[key]
-                self.lanes.remove(lane)
+    def drop_unused(self) -> None:
+        """Drops the lanes of retired models that have nothing left to do, and unused ones beyond their limit."""
+        self._lanes.drop_unused()
 
     # Workers ask for work and return it.
 
@@ -257,7 +228,7 @@ class BatchingPolicy:
         """Lanes in the order in which a worker visits them: by the turns of the callers who have requests there. A
         caller gains nothing by requests in many lanes; its own lanes take turns among each other.
         """
-        lanes = list(self.lanes)
+        lanes = [lane for lane in self.lanes if lane.callers]
         if len(lanes) > 1 and self._turns.has_others:
             lanes.sort(key=lambda lane: self._turns.next_of(lane.callers))
         return lanes
@@ -340,6 +311,8 @@ class BatchingPolicy:
             share = max(share, 1)
         if lane.takes_pictures:
             share = min(share, MAX_PICTURES_PER_STEP)
+        elif self._turns.has_others:
+            share = min(share, max(1, MAX_POSITIONS_JOINING // lane.shape.source))
         num_taken = min(batch.num_free, lane.num_waiting, share)
         if not lane.takes_pictures and self._postpones(batch, num_taken):
             return []

@@ -8,9 +8,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-# Callers whose use differs by less are served in the order of their lanes: who has just come does not always go before
-# those who are nearly done.
-QUANTUM_S = 0.1
+# Among callers whose use differs by less, those of fewer requests are next, and where these are as many, the lane that
+# was visited longest ago: who has just come does not always go before those who are nearly done.
+QUANTUM_S = 0.01
+
+# Of such callers, those of fewer requests than this are alike; with more, batches of theirs are full.
+MANY_REQUESTS = 32
 
 # Callers that are gone are forgotten beyond this many, unless they would profit by it.
 MAX_REMEMBERED = 4096
@@ -50,9 +53,14 @@ class Turns:
             if caller in self._num_requests:
                 self._used_s[caller] += seconds * number / num_requests / self._weights[caller]
 
-    def next_of(self, callers: Iterable[str]) -> float:
-        """Returns the least use of some callers, in whole quanta: less is sooner. Infinite if there are none."""
-        return min((self._used_s[caller] // QUANTUM_S for caller in callers), default=math.inf)
+    def next_of(self, callers: Iterable[str]) -> tuple[float, float]:
+        """Returns how soon some callers have a turn, less is sooner: their least use in whole quanta, and of those who
+        have used as little, the fewest requests for their weight. Infinite if there are none.
+        """
+        return min(map(self._turn, callers), default=(math.inf, math.inf))
+
+    def _turn(self, caller: str) -> tuple[float, float]:
+        return self._used_s[caller] // QUANTUM_S, self._num_requests[caller] // (self._weights[caller] * MANY_REQUESTS)
 
     def _least(self) -> float:
         return min((self._used_s[caller] for caller in self._num_requests), default=0.0)

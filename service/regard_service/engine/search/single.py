@@ -1,6 +1,5 @@
 """One hypothesis a request: each step takes the best token (greedy) or draws one (sampling); both may share a batch."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np

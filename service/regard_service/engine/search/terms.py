@@ -1,8 +1,8 @@
 """Terms in one hypothesis: each is written once, where its source words are attended to (Hasler et al. 2018).
 
-A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is forced
-before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et al.
-2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
+A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is
+forced before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et
+al. 2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
 that the model writes by itself counts. One whose words are never attended to takes the place of the word whose weights
 on them are largest, before the output may end.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -12,7 +13,7 @@ from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
-from regard_service.convert.responses import Event, Response, write_event, write_response
+from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
 from regard_service.domain.calls import Call
 from regard_service.domain.documents import DocumentFinished, DocumentStarted
 from regard_service.domain.results import Result, Started, StreamEvent
@@ -35,7 +36,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:  # noqa: N802
         """Translates texts; one result per input, in order."""
         call = self._reader.translate(request, context.time_remaining())
-        return self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
+        return await self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
 
     async def StreamTranslate(  # noqa: N802
         self, request: pb.StreamTranslateRequest, context: Context
@@ -66,7 +67,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Summarize(self, request: pb.SummarizeRequest, context: Context) -> pb.SummarizeResponse:  # noqa: N802
         """Summarizes texts; one result per input, in order."""
         call = self._reader.summarize(request, context.time_remaining())
-        return self._response(await self._data_plane.summarize(call), call, pb.SummarizeResponse)
+        return await self._response(await self._data_plane.summarize(call), call, pb.SummarizeResponse)
 
     async def StreamSummarize(  # noqa: N802
         self, request: pb.StreamSummarizeRequest, context: Context
@@ -80,7 +81,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Caption(self, request: pb.CaptionRequest, context: Context) -> pb.CaptionResponse:  # noqa: N802
         """Describes pictures; one result per input, in order."""
         call = self._reader.caption(request, context.time_remaining())
-        return self._response(await self._data_plane.caption(call), call, pb.CaptionResponse)
+        return await self._response(await self._data_plane.caption(call), call, pb.CaptionResponse)
 
     async def StreamCaption(  # noqa: N802
         self, request: pb.StreamCaptionRequest, context: Context
@@ -94,16 +95,17 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:  # noqa: N802
         """Scores given pairs; one result per pair, in order."""
         call = read_score(request, self._reader, context.time_remaining())
-        return self._response(await self._data_plane.score(call), call, pb.ScoreResponse)
+        return await self._response(await self._data_plane.score(call), call, pb.ScoreResponse)
 
     async def Align(self, request: pb.AlignRequest, context: Context) -> pb.AlignResponse:  # noqa: N802
         """Aligns given pairs; one result per pair, in order."""
         call = read_align(request, self._reader, context.time_remaining())
-        return self._response(await self._data_plane.align(call), call, pb.AlignResponse)
+        return await self._response(await self._data_plane.align(call), call, pb.AlignResponse)
 
-    def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
+    async def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
         self._record(results, call)
-        return write_response(results, call.attention, response_class)
+        write = partial(write_response, results, call.attention, response_class)
+        return await self._data_plane.apart(write) if are_large(results) else write()
 
     @asynccontextmanager
     async def _stream(
@@ -132,7 +134,9 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
                 self._record([event], call)
             elif event.maps:
                 self._sent_maps.count(model, event.maps, call.attention)
-            yield write_event(event, call.attention, event_class)
+            write = partial(write_event, event, call.attention, event_class)
+            is_large = isinstance(event, Result) and are_large([event])
+            yield await self._data_plane.apart(write) if is_large else write()
 
     def _record(self, results: Sequence[Result], call: Call) -> None:
         """Adds names and numbers of the results, and no text, to the call's line in the log; counts the maps."""

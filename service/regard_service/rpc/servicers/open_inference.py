@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import math
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from regard_service.convert.open_inference.requests import (
 from regard_service.convert.open_inference.responses import write_infer_response
 from regard_service.convert.open_inference.tensors import write_config, write_metadata
 from regard_service.convert.requests import RequestReader
+from regard_service.convert.responses import are_large
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import find, unready_reasons
 from regard_service.domain.results import Result
@@ -103,7 +105,8 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(results))
         for result in results:
             self._sent_maps.count(result.model, result.hypotheses[0].maps, FLOAT32_MAPS)
-        return write_infer_response(request, outputs, results, self._max_answer_bytes)
+        write = partial(write_infer_response, request, outputs, results, self._max_answer_bytes)
+        return await self._data_plane.apart(write) if are_large(results) else write()
 
     async def _run(self, request: OwnRequest, time_remaining: float | None) -> list[Result]:
         if isinstance(request, pb.TranslateRequest):

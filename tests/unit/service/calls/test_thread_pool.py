@@ -37,7 +37,7 @@ async def test_functions_beyond_the_bound_are_refused(pool: BoundedThreadPool) -
     waits: list[Callable[[], bool]] = [partial(may_end.wait, PATIENCE_S)] * 3
     running = asyncio.ensure_future(pool.run(waits))
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded, match="3 inputs wait to be read and 2 more came; the limit is 4"):
+    with pytest.raises(Overloaded, match="3 inputs wait to be read and 2 more came; the limit is 3"):
         await pool.run([lambda: True] * 2)
     may_end.set()
     assert await running == [True] * 3

@@ -110,10 +110,11 @@ class Simulation:
         return EngineRequest(np.arange(NUM_SOURCE), generation, deadline=self.now + timeout_s, caller=caller)
 
     def _come(self, number: int, caller: str, timeout_s: float) -> None:
-        kind, lane = self.kinds[number], self.lanes[number]
+        kind = self.kinds[number]
         call = Call(number, caller, self.now, timeout_s, kind.num_inputs)
         self.calls.append(call)
         request = self.request(number, caller, timeout_s)
+        lane = self.policy.lane(self.runners[number], request)
         try:
             if not self.is_open:
                 self.policy.admission.check([(lane, request)] * kind.num_inputs, kind.num_inputs, self.now)
@@ -123,7 +124,7 @@ class Simulation:
         for _ in range(kind.num_inputs):
             state = RequestState(request, self.now)
             self._call_of[state] = call
-            self.policy.submit(state, lane)
+            self.policy.submit(state, self.policy.lane(self.runners[number], request))
 
     def _work(self) -> None:
         """Asks the policy for one work and carries it out."""
@@ -140,7 +141,7 @@ class Simulation:
 
     def _step(self, work: StepBatch) -> None:
         lane, rows = work.lane, self._rows[work.batch]
-        kind = self.kinds[self.lanes.index(lane)]
+        kind = self.kinds[next(number for number, runner in enumerate(self.runners) if runner is lane.runner)]
         for request in work.admitted:
             self.now += kind.encode_s
             lane.pace.encoded(1, NUM_SOURCE, kind.encode_s)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.decision import EncodeAhead, OpenBatch, StepBatch, Work
 from regard_service.engine.policy.lane import Lane
-from regard_service.engine.policy.policy import LIGHT_STEPPING_S, BatchingPolicy, EngineConfig, bucket_of
+from regard_service.engine.policy.lanes import bucket_of
+from regard_service.engine.policy.policy import LIGHT_STEPPING_S, BatchingPolicy, EngineConfig
 from regard_service.generation import Generation
 from tests.unit.service.engine.fake_runner import FakeRunner
 
@@ -209,10 +210,10 @@ def test_the_lanes_of_a_retired_model_go_with_its_last_request() -> None:
     bench.policy.retire(bench.runner)
     work = bench.step()
     assert work.lane.runner is bench.runner
-    bench.policy.drop_retired()
+    bench.policy.drop_unused()
     assert len(bench.policy.lanes) == 2
     bench.finish(work, [last])
-    bench.policy.drop_retired()
+    bench.policy.drop_unused()
     assert [lane.runner for lane in bench.policy.lanes] == [other]
 
 
