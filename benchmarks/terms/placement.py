@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import regard
 from benchmarks.quality.metrics import bleu
 from benchmarks.terms.cutting import TermCase
+from regard.calls.options import TranslateOptions
 
 BATCH = 64
 
@@ -39,7 +41,7 @@ def measure_placement(
 ) -> PlacementOutcome:
     """Translates each case with its terms and without."""
     sources = [case.source for case in cases]
-    plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True)
+    plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True, timeout=600)
     steered = [
         client.translate(case.source, to, model=model, num_beams=num_beams, terms=case.terms, timeout=600)
         for case in cases
@@ -68,10 +70,12 @@ def measure_placement(
     )
 
 
-def _translated(client: regard.Client, sources: Sequence[str], to: str, **options: object) -> list[regard.Result]:
+def _translated(
+    client: regard.Client, sources: Sequence[str], to: str, **options: Unpack[TranslateOptions]
+) -> list[regard.Result]:
     results: list[regard.Result] = []
     for start in range(0, len(sources), BATCH):
-        results += client.translate(list(sources[start : start + BATCH]), to, timeout=600, **options)  # type: ignore[arg-type]
+        results += client.translate(list(sources[start : start + BATCH]), to, **options)
     return results
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import click
 
-from regard.calls.options import TermOptions, TextOptions, TranslateOptions
+from regard.calls.options import TextOptions, TranslateOptions
 from regard.calls.target import checked_target
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
 from regard.values.glossaries import Term
@@ -84,14 +84,12 @@ class Flags:
             target_prefix=self.target_prefix,
             prefix_bias=self.prefix_bias,
             num_alternatives=self.num_alternatives,
-            **self.term_options(),
+            terms=self.terms,
+            glossaries=self.glossaries,
+            suppressed=self.suppressed,
         )
         own.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # all its keys are among these
         return own
-
-    def term_options(self) -> TermOptions:
-        """The options of terms, for texts and for files."""
-        return TermOptions(terms=self.terms, glossaries=self.glossaries, suppressed=self.suppressed)
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""
@@ -122,7 +120,7 @@ class Flags:
         return options
 
 
-class TermType(click.ParamType):
+class TermType(click.ParamType):  # type: ignore[type-arg]  # generic from 8.2 on
     """A term: SOURCE=TARGET, or a source alone that is not translated."""
 
     name = "term"

@@ -135,7 +135,8 @@ class _Sum:
     def _linear(self, x: torch.Tensor) -> torch.Tensor:
         if not self._is_post:
             return x
-        return (x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x) * self._norm.weight
+        scaled: torch.Tensor = x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x
+        return scaled.mul(self._norm.weight)
 
 
 @torch.inference_mode()

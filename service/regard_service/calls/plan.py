@@ -98,7 +98,7 @@ def engine_requests(
     for read in inputs:
         for index, part in enumerate(read.parts):
             source = part.array
-            loop = 0 if read.passage is None else longest_loop(source.reshape(-1))
+            loop = longest_loop(part.ids) if isinstance(part, SourceText) and read.passage is not None else 0
             for each in sequences(read, part, generation):
                 limited = each if read.passage is None else _limited(each, source.shape[-1], loop)
                 yield EngineRequest(

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from regard_service.errors import FieldViolation, InvalidInput
 from regard_service.validation.suggestions import closest
 
 MAX_SHOWN = 60  # characters of a value in a violation
+MAX_VIOLATIONS = 100  # more than fit into an error; the rest of a message is not looked at
 MAX_FLOAT32 = 3.4028234663852886e38
 
 # Values that this interface adds to an enum; `json_requests` takes them out before.
@@ -60,7 +62,7 @@ def fill(message: Message, value: Mapping[str, Any]) -> None:
         value: its texts are valid Unicode.
 
     Raises:
-        InvalidInput: lists everything that does not fit.
+        InvalidInput: lists everything that does not fit, up to MAX_VIOLATIONS.
     """
     filler = _Filler()
     filler.fill(message, value, "")
@@ -153,6 +155,8 @@ class _Filler:
 
     def _add(self, path: str, description: str) -> None:
         self.violations.append(FieldViolation(path, description))
+        if len(self.violations) == MAX_VIOLATIONS:
+            raise InvalidInput(self.violations)
 
 
 def _scalar(field: FieldDescriptor, item: Any) -> Any:
@@ -235,10 +239,12 @@ def _is_finite(number: float) -> bool:
     return isinstance(number, int) or math.isfinite(number)
 
 
-def _float(limit: float) -> Callable[[Any], float]:
+def _float(limit: float, excess: float) -> Callable[[Any], float]:
+    """Args: limit: the largest number of the type; excess: the smallest that is not rounded to it."""
+
     def read(item: Any) -> float:
         number = _number(item, "a number")
-        if abs(number) > limit:
+        if abs(number) >= excess:
             raise ValueError(f"must be in [{-limit:.7g}, {limit:.7g}]; it is {shown(item)}")
         return float(number)
 
@@ -266,9 +272,9 @@ def _bytes(item: Any) -> bytes:
 def _suggestion(descriptor: Descriptor, name: str) -> str:
     """Returns the field that was probably meant: of this message, or of one that it holds."""
     known = descriptor.fields_by_name
-    meant = next((each for each in _SYNONYMS.get(name.lower(), ()) if each in known), None) or closest(name, known)
+    meant = next((each for each in _SYNONYMS.get(name.lower(), ()) if each in known), None)
     if meant is None:
-        meant = next((f"{outer}.{inner}" for outer, inner in _within(descriptor, name)), None)
+        meant = next((f"{outer}.{inner}" for outer, inner in _within(descriptor, name)), None) or closest(name, known)
     return f"; did you mean {shown(meant)}?" if meant else f"; there are {', '.join(known)}"
 
 
@@ -291,6 +297,6 @@ _READERS: dict[int, Callable[[Any], Any]] = {
     FieldDescriptor.TYPE_BOOL: _boolean,
     FieldDescriptor.TYPE_INT32: _int32,
     FieldDescriptor.TYPE_INT64: _whole_number(63),
-    FieldDescriptor.TYPE_FLOAT: _float(MAX_FLOAT32),
-    FieldDescriptor.TYPE_DOUBLE: _float(math.inf),
+    FieldDescriptor.TYPE_FLOAT: _float(MAX_FLOAT32, 2**128 - 2**103),
+    FieldDescriptor.TYPE_DOUBLE: _float(sys.float_info.max, 2**1024 - 2**970),
 }

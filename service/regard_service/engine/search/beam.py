@@ -190,8 +190,8 @@ class BeamSearch:
             running.parents[row], running.scores[row] = own, self._scores[row]
             running.tokens[row] = self._prefixes.tokens[row, last]
         others = np.setdiff1d(np.arange(len(lengths)), again)
-        tokens, parents, logprobs = (each[others] for each in (running.tokens, running.parents, running.logprobs))
-        self._prefixes.extend(lengths[others] - 1, tokens, parents, logprobs, others)
+        tokens, parents = running.tokens[others], running.parents[others]
+        self._prefixes.extend(lengths[others] - 1, tokens, parents, running.logprobs[others], others)
         return running
 
     def _limit_loops(self, lengths: Int64Array) -> None:
@@ -332,9 +332,9 @@ class BeamSearch:
         moved = bool((parents != slots.reshape(-1)).any())
         taken_back = None
         if again:
-            taken_back = np.zeros((num_rows, self.num_beams), np.int64)
-            taken_back[again] = 1
-            taken_back = taken_back.reshape(-1)
+            is_again = np.zeros(num_rows, np.int64)
+            is_again[again] = 1
+            taken_back = is_again.repeat(self.num_beams)
         return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy(), taken_back)
 
     def _hypothesis(self, row: int, rank: int) -> Hypothesis:

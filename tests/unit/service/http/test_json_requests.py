@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.errors import InvalidInput
-from regard_service.http.json_requests import read_body, read_query
+from regard_service.http import json_requests
+from regard_service.http.json_fields import MAX_FLOAT32, MAX_SHOWN, MAX_VIOLATIONS
+from regard_service.http.json_requests import MAX_CHARACTERS_HOLDING, read_body, read_query
 
 # Words of json_format, of Python and of NumPy that no caller should read.
 FOREIGN = re.compile(
@@ -203,11 +205,22 @@ def test_a_slip_is_named_with_its_field_its_value_and_what_was_meant(
     assert not FOREIGN.search(found[field])
 
 
+def test_the_largest_float32_is_read_from_its_shortest_decimal() -> None:
+    request = pb.TranslateRequest()
+    read_body(b'{"generation": {"length_penalty": 3.4028235e38}}', request)  # as protobuf writes it
+    assert request.generation.length_penalty == MAX_FLOAT32
+    assert list(violations_of({"generation": {"length_penalty": 3.4028236e38}})) == ["generation.length_penalty"]
+
+
 def test_every_violation_is_listed_at_once() -> None:
     found = violations_of(
         {"texts": [1, 2], "generation": {"num_beams": "x", "seed": "y"}, "attention": {"layers": ["z"]}}
     )
     assert list(found) == ["texts[0]", "texts[1]", "generation.num_beams", "generation.seed", "attention.layers[0]"]
+
+
+def test_a_message_of_violations_is_not_looked_at_to_its_end() -> None:
+    assert len(violations_of({f"num_beam{number}": 1 for number in range(1000)})) == MAX_VIOLATIONS
 
 
 @pytest.mark.parametrize(
@@ -224,6 +237,36 @@ def test_every_violation_is_listed_at_once() -> None:
 )
 def test_a_body_that_is_no_object_is_described(body: bytes, description: str) -> None:
     assert violations_of(body) == {"request": description}
+
+
+LONG = "a" * (MAX_CHARACTERS_HOLDING + 1)  # a body with it is parsed value by value
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "description"),
+    [
+        (f'{{"texts": ["{LONG}"], "texts": ["b"]}}', "texts", "is given twice"),
+        (f'{{"texts": ["{LONG}"], "generation": {{"seed": 1, "seed": 1}}}}', "seed", "is given twice"),
+        (f'{{"texts": ["{LONG}", "\\ud800"]}}', "request", "is not valid UTF-8"),
+        (f'{{"texts": ["{LONG}"], "\\udfff": 1}}', "request", "is not valid UTF-8"),
+        (f'{{"texts": ["{LONG}"], "seed": {"9" * 5000}}}', "request", "the body holds a number of too many digits"),
+        (f'{{"texts": ["{LONG}"], "x": {"[" * 5000}', "request", "the body is nested too deeply"),
+        (
+            f'{{"texts": "{LONG}"}}',
+            "texts",
+            f'must be a list, such as ["{"a" * MAX_SHOWN}..."]; it is "{"a" * MAX_SHOWN}..."',
+        ),
+    ],
+)
+def test_long_bodies_are_refused_for_what_short_ones_are(body: str, field: str, description: str) -> None:
+    assert violations_of(body.encode()) == {field: description}
+
+
+def test_many_names_of_which_the_last_is_given_twice_are_refused_at_once() -> None:
+    """With the square of the time, this takes half an hour, and pytest's timeout ends it."""
+    names = [*map(str, range(400_000)), "399999"]
+    with pytest.raises(InvalidInput, match="399999: is given twice"):
+        json_requests._object([(name, 1) for name in names])
 
 
 def test_a_field_that_is_given_twice_is_no_field_that_is_dropped() -> None:
@@ -308,6 +351,15 @@ def test_what_protobuf_writes_is_read_as_the_same_message(request: pb.TranslateR
     read = pb.TranslateRequest()
     read_body(written.encode(), read)
     assert read == request
+
+
+@given(_REQUESTS)
+def test_long_bodies_are_read_as_short_ones(request: pb.TranslateRequest) -> None:
+    written = json_format.MessageToJson(request, preserving_proto_field_name=True, ensure_ascii=False).encode()
+    short, long = pb.TranslateRequest(), pb.TranslateRequest()
+    read_body(written, short)
+    read_body(b" " * MAX_CHARACTERS_HOLDING + written, long)
+    assert short == long == request
 
 
 _JSON = st.recursive(
