@@ -16,11 +16,10 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from regard_service.errors import FieldViolation, InvalidInput
+from regard_service.errors import MAX_VIOLATIONS, FieldViolation, InvalidInput
 from regard_service.validation.suggestions import closest
 
 MAX_SHOWN = 60  # characters of a value in a violation
-MAX_VIOLATIONS = 100  # more than fit into an error; the rest of a message is not looked at
 MAX_FLOAT32 = 3.4028234663852886e38
 
 # Values that this interface adds to an enum; `json_requests` takes them out before.
@@ -62,7 +61,7 @@ def fill(message: Message, value: Mapping[str, Any]) -> None:
         value: its texts are valid Unicode.
 
     Raises:
-        InvalidInput: lists everything that does not fit, up to MAX_VIOLATIONS.
+        InvalidInput: lists everything that does not fit, up to `MAX_VIOLATIONS`.
     """
     filler = _Filler()
     filler.fill(message, value, "")
@@ -155,7 +154,7 @@ class _Filler:
 
     def _add(self, path: str, description: str) -> None:
         self.violations.append(FieldViolation(path, description))
-        if len(self.violations) == MAX_VIOLATIONS:
+        if len(self.violations) == MAX_VIOLATIONS:  # an error lists no more; looking for what was meant takes time
             raise InvalidInput(self.violations)
 
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.errors import InvalidInput
+from regard_service.errors import MAX_VIOLATIONS, InvalidInput
 from regard_service.http import json_requests
-from regard_service.http.json_fields import MAX_FLOAT32, MAX_SHOWN, MAX_VIOLATIONS
+from regard_service.http.json_fields import MAX_FLOAT32, MAX_SHOWN
 from regard_service.http.json_requests import MAX_CHARACTERS_HOLDING, read_body, read_query
 
 # Words of json_format, of Python and of NumPy that no caller should read.
