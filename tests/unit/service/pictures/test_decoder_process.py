@@ -101,5 +101,3 @@ def test_memory_is_limited(decoder: DecoderProcess) -> None:
     resource.prlimit(decoder.pid, resource.RLIMIT_AS, (2**20, before[1]))
     with pytest.raises(MemoryError):
         read(saved(Image.new("RGB", (6000, 6000), "red"), "PNG"))
-
-
