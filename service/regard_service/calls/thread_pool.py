@@ -114,11 +114,7 @@ class BoundedThreadPool:
         loop = asyncio.get_running_loop()
         items = [_Item(caller, partial(run, each), loop.create_future()) for each in functions]
         self.meet(caller)
-        with self._lock:
-            for item in items:
-                self._queue.push(caller, item)
-        for _ in items:
-            self._threads.submit(self._run_next)
+        self._add(items)
         try:
             results: list[T] = await asyncio.gather(*(item.done for item in items))
             return results
@@ -131,6 +127,13 @@ class BoundedThreadPool:
         """Drops the waiting functions, and tells those that run."""
         self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _add(self, items: Sequence[_Item]) -> None:
+        with self._lock:
+            for item in items:
+                self._queue.push(item.caller, item)
+        for _ in items:
+            self._threads.submit(self._run_next)
 
     def _drop(self, items: list[_Item]) -> None:
         """Takes items out of the queue, and out of the list: the frame that holds it is in their error's traceback."""
