@@ -49,9 +49,10 @@ def memory_group(max_bytes: int) -> Iterator[MemoryGroup]:
         NoMemoryLimit: the system does not let this process make one.
     """
     name = f"regard-hostile-{os.getpid()}"
-    kinds = ((ROOT / "memory" / name, "memory.limit_in_bytes", "memory.max_usage_in_bytes"),)
-    kinds += ((ROOT / name, "memory.max", "memory.peak"),)
-    for folder, limit_file, peak_file in kinds:
+    for folder, limit_file, peak_file in (
+        (ROOT / "memory" / name, "memory.limit_in_bytes", "memory.max_usage_in_bytes"),  # version 1
+        (ROOT / name, "memory.max", "memory.peak"),  # version 2
+    ):
         try:
             folder.mkdir()
         except OSError:
