@@ -93,6 +93,7 @@ def serve(
     models: tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
     checkout: Checkout = WORKING_TREE,
+    prefix: tuple[str, ...] = (),
 ) -> Iterator[Server]:
     """Starts `regard serve` with default settings on free ports, and stops it at exit.
 
@@ -103,9 +104,10 @@ def serve(
         models: names of the models to load; empty loads all.
         flags: command-line flags that change settings.
         checkout: the commit whose code serves.
+        prefix: a command that runs the server's, such as one that sets limits.
     """
     grpc_port, http_port = _free_ports(2)
-    command = [sys.executable, "-m", "regard", "serve", "--host", HOST]
+    command = [*prefix, sys.executable, "-m", "regard", "serve", "--host", HOST]
     command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port)]
     if bundles is not None:
         command += ["--model-directories", str(bundles.resolve())]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 import grpc
@@ -19,6 +20,8 @@ from benchmarks.hostile.attacker import attacking
 from benchmarks.hostile.attacks import SENTENCE, Target, attacks
 from benchmarks.hostile.hostile_report import AttackRow, HostileReport
 from benchmarks.hostile.process_use import MIB, peak_bytes
+from benchmarks.hostile.together import run_together
+from benchmarks.hostile.together_report import TogetherReport
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 
@@ -32,9 +35,20 @@ HONEST = (("x-forwarded-for", "192.0.2.1"),)
 @click.command(context_settings={"show_default": True})
 @click.option("--seconds", default=10.0, help="Length of each attack.")
 @click.option("--attack", "chosen", multiple=True, metavar="NAME", help="Only attacks whose names contain this.")
+@click.option("--together", is_flag=True, help="All attacks at once, beside honest callers of several kinds.")
+@click.option("--minutes", default=2.0, help="Length, with --together.")
+@click.option("--memory-mib", default=1024, help="Limit of the server's memory, with --together: a control group's.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
 @click.pass_context
-def main(context: click.Context, seconds: float, chosen: Sequence[str], json_file: Path | None) -> None:
+def main(
+    context: click.Context,
+    seconds: float,
+    chosen: Sequence[str],
+    together: bool,
+    minutes: float,
+    memory_mib: int,
+    json_file: Path | None,
+) -> None:
     """Attacks a server on loopback. The exit status is 1 if a bound is missed."""
     before = circumstances(context, "benchmarks.hostile")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -43,6 +57,22 @@ def main(context: click.Context, seconds: float, chosen: Sequence[str], json_fil
         f"--http-port={http_port}", "--trusted-proxies=127.0.0.1", "--log-level=error",
         f"--drain-timeout-s={DRAIN_TIMEOUT_S:g}",
     )  # fmt: skip
+    report: HostileReport | TogetherReport
+    if together:
+        outcome = run_together(60 * minutes, memory_mib, http_port, flags)
+        report = TogetherReport(**before, minutes=minutes, memory_mib=memory_mib, **vars(outcome))
+    else:
+        report = _one_by_one(before, seconds, chosen, http_port, flags)
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+    context.exit(0 if all(verdict.is_met for verdict in report.verdicts()) else 1)
+
+
+def _one_by_one(
+    before: dict[str, Any], seconds: float, chosen: Sequence[str], http_port: int, flags: tuple[str, ...]
+) -> HostileReport:
+    """Each attack beside an honest caller, then the end of the process under all of them."""
     with serve(flags=flags) as server:
         server.wait_until_healthy()
         target, pid = Target(server.port, http_port), server.process.pid
@@ -55,11 +85,7 @@ def main(context: click.Context, seconds: float, chosen: Sequence[str], json_fil
             server.process.terminate()
             server.process.wait(EXIT_PATIENCE_S)
             exit_s = time.monotonic() - began
-    report = HostileReport(**before, alone=alone, rows=rows, exit_s=exit_s, drain_timeout_s=DRAIN_TIMEOUT_S)
-    show(report.tables(), report.notes())
-    if json_file is not None:
-        report.write(json_file)
-    context.exit(0 if all(verdict.is_met for verdict in report.verdicts()) else 1)
+    return HostileReport(**before, alone=alone, rows=rows, exit_s=exit_s, drain_timeout_s=DRAIN_TIMEOUT_S)
 
 
 def _measured(title: str, names: Sequence[str], target: Target, pid: int, seconds: float) -> AttackRow:

@@ -59,6 +59,7 @@ class HostileReport(Measurement):
         stall = max(row.stall_ms for row in self.rows)
         peak = max(row.peak_mib for row in self.rows)
         slowdown = max(row.honest_p50_ms for row in self.rows) / self.alone.honest_p50_ms
+        late = max(row.honest_p95_ms for row in self.rows) / self.alone.honest_p95_ms
         num_lost = sum(row.num_lost for row in self.rows)
         most_s = self.drain_timeout_s + MAX_EXIT_S
         yield Verdict(
@@ -67,6 +68,9 @@ class HostileReport(Measurement):
         yield Verdict("peak memory", f"{peak:.0f} MiB", f"{MAX_PEAK_MIB:g} MiB", peak <= MAX_PEAK_MIB)
         yield Verdict(
             "honest p50 beside any attack, over alone", f"{slowdown:.1f}", f"{MAX_SLOWDOWN:g}", slowdown <= MAX_SLOWDOWN
+        )
+        yield Verdict(
+            "honest p95 beside any attack, over alone", f"{late:.1f}", f"{MAX_SLOWDOWN:g}", late <= MAX_SLOWDOWN
         )
         yield Verdict("honest calls lost", f"{num_lost}", "0", not num_lost)
         yield Verdict("from SIGTERM to the end", f"{self.exit_s:.1f} s", f"{most_s:g} s", self.exit_s <= most_s)

@@ -13,6 +13,7 @@ import yaml
 
 from deploy.docker import dockerfile
 from deploy.docker.run_steps import DOCKERFILE, Image, build
+from deploy.locks.check import pins, unlocked
 from regard_service.app.settings import Settings
 from tests.deploy.tools import DEPLOY, ROOT, program, venv_program
 from tests.waiting import PATIENCE_S, wait_until
@@ -58,6 +59,14 @@ def test_both_images_are_slim_versioned_and_not_roots(target: str) -> None:
     assert f'"{instructions["LABEL"].pairs()["org.opencontainers.image.version"]}"' in version
     ports = {int(port) for port in instructions["EXPOSE"].words()}
     assert ports == {Settings().grpc_port, Settings().http_port}
+
+
+def test_images_take_nothing_but_what_the_lock_names() -> None:
+    for kind, lock in (("build-cpu", "serve"), ("build-gpu", "gpu")):
+        (step,) = [i.text for i in STAGES[kind].instructions if i.keyword == "RUN"]
+        installs = [part for part in step.split("&&") if "pip install" in part]
+        assert f"--require-hashes --requirement locks/{lock}.txt" in installs[0]
+        assert all("--no-deps --no-build-isolation" in part for part in installs[1:])
 
 
 def test_compose_mounts_what_there_is() -> None:
@@ -143,13 +152,8 @@ def test_the_image_holds_what_its_sbom_lists(image: Image) -> None:
     assert not {"torch", "transformers", "onnx", "pip", "setuptools"} & listed.keys()
     installed = (image.root / "opt/regard").glob("lib/python3*/site-packages/*.dist-info")
     assert len(list(installed)) == len(listed)
-    pinned = dict(
-        line.lower().replace("_", "-").split("==")
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    )
-    different = {name: (v, pinned[name]) for name, v in listed.items() if pinned.get(name, v).replace("_", "-") != v}
-    assert different == {}
+    lock = (ROOT / "deploy/locks/serve.txt").read_text()
+    assert unlocked(bill, pins(lock)) == []
 
 
 def test_the_image_serves_without_a_network(container: Container) -> None:

@@ -27,10 +27,11 @@ from benchmarks.hostile.http2 import RawConnection, message
 from benchmarks.hostile.process_use import MIB, cpu_s, peak_bytes, resident_bytes
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
+from regard_service.app.grpc_port import LOOKAHEAD_BYTES
 from regard_service.auth.tokens import hash_token
 from regard_service.errors import MAX_VIOLATIONS
 from regard_service.open_inference import open_inference_pb2 as v2
-from tests.system.served import Served, served
+from tests.system.served import Served, served, served_by
 from tests.waiting import PATIENCE_S, wait_until
 
 TRANSLATE = "/regard.v1.AttentionService/Translate"
@@ -96,6 +97,41 @@ async def test_messages_of_strangers_are_not_buffered(guarded: Served) -> None:
             async with asyncio.timeout(PATIENCE_S):
                 assert await each.code() is grpc.StatusCode.UNAUTHENTICATED
     assert peak_bytes(guarded.process.pid) - peak_before < 200 * MIB
+
+
+def test_of_a_strangers_message_no_more_is_taken_than_a_window(guarded: Served) -> None:
+    connection = RawConnection(guarded.grpc_port)
+    with closing(connection):
+        stream = connection.call(TRANSLATE.encode())
+        half, sent = message(bytes(15_000_000), 30_000_000), 0
+
+        def is_ended() -> bool:
+            nonlocal sent
+            sent += connection.send(stream, half[sent:])
+            return stream in connection.ended
+
+        wait_until(is_ended)
+    assert sent <= LOOKAHEAD_BYTES + 65_535
+
+
+def test_a_get_of_another_site_is_refused(server: Served) -> None:
+    """A page of a stranger may let a browser open an address, but not hide that it is another site."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=PATIENCE_S)
+    with closing(connection):
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+            path = "/v1/translate/stream?text=Hello.&target_language=de"
+            connection.request("GET", path, headers={"sec-fetch-site": site})
+            answer = connection.getresponse()
+            assert answer.status == status, site
+            answer.read()
+
+
+def test_who_names_no_host_gets_nothing_but_what_probes_read(server: Served) -> None:
+    """HTTP/1.0 needs no Host. No browser leaves it out; what pretends to be a probe reaches no API."""
+    for path, status in (("/healthz", 200), ("/metrics", 200), ("/v1/models", 421), ("/", 421)):
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=PATIENCE_S) as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            assert connection.recv(65_536).split(b" ")[1] == f"{status}".encode(), path
 
 
 CROSS = pb.ATTENTION_KIND_CROSS
@@ -230,16 +266,18 @@ def test_what_the_refusal_says_helps(server: Served) -> None:
 
 
 def test_texts_of_very_many_tokens_are_not_all_tokenized(server: Served) -> None:
-    """128 texts of 20,000 flags. They would take 3 GB before the queue could refuse them."""
+    """16 texts of 20,000 flags, of some 80,000 tokens each; 128 took 3 GB before the queue could refuse them."""
     pid = server.process.pid
     peak_before = peak_bytes(pid)
     request = pb.TranslateRequest(
-        texts=["\U0001f1e9\U0001f1ea" * 10_000] * 128,
+        texts=["\U0001f1e9\U0001f1ea" * 10_000] * 16,
         target_language="de",
         truncation=pb.TRUNCATION_SPLIT_AND_JOIN,
+        text_options=pb.TextOptions(raw=True),
     )
     error: Any = call(server, TRANSLATE, request.SerializeToString())
-    assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details().startswith(f"texts: have more than {2**20} tokens, the limit of a call")
     assert peak_bytes(pid) - peak_before < 700 * MIB
 
 
@@ -372,11 +410,14 @@ def test_a_full_pipe_of_the_log_stops_nobody() -> None:
 
 
 def test_the_process_ends_whatever_its_threads_do() -> None:
-    """A thread that never ends, as a graph without end or a decoder: the process would wait for it."""
+    """A thread that never ends, as a graph without end: the process would wait for it. So SIGTERM ends it with 1."""
     script = (
-        "import threading, time\\n"
-        "from regard_service.app.lifetime import _end_process_after\\n"
-        "threading.Thread(target=lambda: [time.sleep(1) for _ in iter(int, 1)]).start()\\n"
-        "_end_process_after(0.1)\\n"
-    ).replace("\\n", "\n")
-    assert subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_S, check=False).returncode == 1
+        "import sys, threading, time\n"
+        "from regard_service.app.main import main\n"
+        "threading.Thread(target=lambda: [time.sleep(1) for _ in iter(int, 1)]).start()\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    flags = ["--models=everyday", "--num-workers=1", "--drain-timeout-s=0.5"]
+    with served_by([sys.executable, "-c", script], *flags) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE_S) == 1

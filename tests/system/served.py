@@ -40,17 +40,14 @@ def served(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
     Args:
         prefix: a command that runs the server's, such as one that sets limits.
     """
-    command = [
-        *prefix,
-        sys.executable,
-        "-m",
-        "regard",
-        "serve",
-        "--grpc-port=0",
-        "--http-port=0",
-        "--log-format=json",
-        *flags,
-    ]
+    with served_by([*prefix, sys.executable, "-m", "regard", "serve"], *flags) as server:
+        yield server
+
+
+@contextmanager
+def served_by(program: Sequence[str], *flags: str) -> Iterator[Served]:
+    """As `served`, by a program that takes the flags of `regard serve`."""
+    command = [*program, "--grpc-port=0", "--http-port=0", "--log-format=json", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

@@ -348,7 +348,7 @@ def _attempt(reading: Reading, meter: _TokenMeter) -> Input | InvalidInput:
         meter.check()
         read = reading()
     except InvalidInput as error:
-        return error
+        return InvalidInput(error.violations, error.num_more)  # the frames of the first hold the input
     meter.add(read)
     return read
 

@@ -5,7 +5,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,20 +26,42 @@ OTHERS_STAY_S = 1.0
 
 
 class _Item:
-    """A function and the future of its result."""
+    """A function and the future of its result.
 
-    def __init__(self, caller: str, function: Callable[[], Any]) -> None:
+    A future of `concurrent.futures` and that of the event loop that waits for it refer to each other. So the result,
+    megabytes of a picture, would stay until the garbage collector comes.
+    """
+
+    def __init__(self, caller: str, function: Callable[[], Any], done: "asyncio.Future[Any]") -> None:
         self.caller = caller
         self.function = function
-        self.done: Future[Any] = Future()
+        self.done = done
 
     def run(self) -> None:
-        if not self.done.set_running_or_notify_cancel():
+        """Runs the function in a thread, if somebody waits for it."""
+        if self.done.cancelled():
             return
-        try:
-            self.done.set_result(self.function())
-        except BaseException as error:
-            self.done.set_exception(error)
+        result, error = _outcome(self.function)
+        with suppress(RuntimeError):  # the event loop has closed
+            self.done.get_loop().call_soon_threadsafe(_tell, self.done, result, error)
+        del self, result, error  # the frames of the error's traceback lead to this one
+
+
+def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Calls a function; returns its result or its error."""
+    try:
+        return function(), None
+    except BaseException as error:
+        return None, error
+
+
+def _tell(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    else:
+        done.set_exception(error)
 
 
 class BoundedThreadPool:
@@ -88,27 +111,36 @@ class BoundedThreadPool:
             with abandoned_when(lambda: has_left.is_set() or self._is_closed):
                 return function()
 
-        items = [_Item(caller, partial(run, each)) for each in functions]
+        loop = asyncio.get_running_loop()
+        items = [_Item(caller, partial(run, each), loop.create_future()) for each in functions]
         self.meet(caller)
-        with self._lock:
-            for item in items:
-                self._queue.push(caller, item)
-        for _ in items:
-            self._threads.submit(self._run_next)
+        self._add(items)
         try:
-            results: list[T] = await asyncio.gather(*(asyncio.wrap_future(item.done) for item in items))
+            results: list[T] = await asyncio.gather(*(item.done for item in items))
             return results
-        finally:
+        except BaseException:
             has_left.set()
-            with self._lock:
-                for item in items:
-                    if not item.done.done():
-                        self._queue.remove(caller, item)
+            self._drop(items)
+            raise
 
     def close(self) -> None:
         """Drops the waiting functions, and tells those that run."""
         self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _add(self, items: Sequence[_Item]) -> None:
+        with self._lock:
+            for item in items:
+                self._queue.push(item.caller, item)
+        for _ in items:
+            self._threads.submit(self._run_next)
+
+    def _drop(self, items: list[_Item]) -> None:
+        """Takes items out of the queue, and out of the list: the frame that holds it is in their error's traceback."""
+        with self._lock:
+            while items:
+                item = items.pop()
+                self._queue.remove(item.caller, item)
 
     def _run_next(self) -> None:
         """Runs functions until there is none that may run now."""

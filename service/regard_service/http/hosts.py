@@ -14,6 +14,7 @@ from regard_service.http.problems import Problem
 
 ANY_HOST = "*"
 LOOPBACK_NAMES = ("localhost",)
+PROBE_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
 
 
 def default_hosts(address: str) -> tuple[str, ...]:
@@ -40,8 +41,9 @@ class HostCheck:
         """Answers 421 to a request for another host."""
         if scope["type"] == "http" and ANY_HOST not in self._allowed:
             host = _name(Headers(scope=scope).get("host", ""))
-            # Probes of HTTP/1.0 name no host; browsers always do.
-            if host and host not in self._allowed and not _is_address(host):
+            # Probes of HTTP/1.0 name no host; browsers always do. What probes read tells nothing of anybody.
+            is_probe = not host and scope["path"] in PROBE_PATHS
+            if not is_probe and host not in self._allowed and not _is_address(host):
                 detail = f"this server does not answer for the host {host[:100]!r}; allowed_hosts lists those it does"
                 problem = Problem(421, "PERMISSION_DENIED", "HOST_NOT_ALLOWED", detail)
                 await problem.response()(scope, receive, send)

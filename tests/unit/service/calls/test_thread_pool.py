@@ -1,12 +1,15 @@
 """The threads that read inputs: order, the bound, and cancelled callers."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
+from regard_service.auth.caller import set_caller
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.errors import InvalidInput, Overloaded
 from tests.waiting import PATIENCE_S
@@ -56,6 +59,80 @@ async def test_cancelling_drops_waiting_functions(pool: BoundedThreadPool) -> No
     await blocking
     assert await pool.run([lambda: True] * 4) == [True] * 4
     assert ran == []
+
+
+class Large:
+    """What a result or an error holds."""
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_nothing_stays_in_memory_until_the_garbage_collector_comes(
+    pool: BoundedThreadPool, is_refused: bool
+) -> None:
+    seen: list[weakref.ref[Large]] = []
+
+    def make() -> Large:
+        large = Large()
+        seen.append(weakref.ref(large))
+        if is_refused:
+            raise InvalidInput.of("images[0]", "is no picture")
+        return large
+
+    gc.disable()
+    try:
+        for _ in range(20):
+            try:
+                await pool.run([make])
+            except InvalidInput:
+                assert is_refused
+        await asyncio.sleep(0)
+        assert sum(each() is not None for each in seen) <= 1
+    finally:
+        gc.enable()
+
+
+async def run_as(pool: BoundedThreadPool, caller: str, functions: list[Callable[[], str]]) -> list[str]:
+    set_caller(caller)
+    return await pool.run(functions)
+
+
+async def test_callers_take_turns(pool: BoundedThreadPool) -> None:
+    """One thread is held; then the queue has many of one caller before one of another."""
+    wide = BoundedThreadPool(num_threads=1, max_waiting=100)
+    may_begin, order = threading.Event(), list[str]()
+
+    def note(caller: str) -> str:
+        assert may_begin.wait(PATIENCE_S)
+        order.append(caller)
+        return caller
+
+    many = asyncio.create_task(run_as(wide, "many", [partial(note, "many")] * 20))
+    await asyncio.sleep(0)
+    one = asyncio.create_task(run_as(wide, "one", [partial(note, "one")]))
+    await asyncio.sleep(0)
+    may_begin.set()
+    await asyncio.gather(many, one)
+    assert order.index("one") <= 2
+    wide.close()
+
+
+async def test_a_caller_leaves_a_thread_and_places_to_the_others(pool: BoundedThreadPool) -> None:
+    wide = BoundedThreadPool(num_threads=2, max_waiting=100)
+    may_end = threading.Event()
+
+    def wait() -> str:
+        assert may_end.wait(PATIENCE_S)
+        return "many"
+
+    wide.meet("one")
+    many = asyncio.create_task(run_as(wide, "many", [wait] * 75))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match="75 inputs wait to be read and 5 more came; the limit is 75"):
+        await asyncio.create_task(run_as(wide, "many", [wait] * 5))
+    assert await asyncio.create_task(run_as(wide, "one", [lambda: "one"])) == ["one"]  # while "many" waits
+    may_end.set()
+    await many
+    wide.close()
 
 
 async def test_errors_are_raised(pool: BoundedThreadPool) -> None:

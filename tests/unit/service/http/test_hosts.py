@@ -26,7 +26,7 @@ async def answer(request: Request) -> PlainTextResponse:
         ("evil.example", False),
         ("localhost.evil.example", False),
         ("evil.example:8080", False),
-        ("", True),
+        ("", False),
         ("127.0.0.1.evil.example", False),
     ],
 )
@@ -36,6 +36,11 @@ def test_a_name_that_points_here_is_not_enough(host: str, is_allowed: bool) -> N
     assert response.status_code == (200 if is_allowed else 421)
     if not is_allowed:
         assert response.json()["reason"] == "HOST_NOT_ALLOWED"
+
+
+def test_probes_need_no_host() -> None:
+    app = HostCheck(Starlette(routes=[Route("/healthz", answer)]), default_hosts("127.0.0.1"))
+    assert TestClient(app, base_url="http://localhost").get("/healthz", headers={"host": ""}).status_code == 200
 
 
 @pytest.mark.parametrize(("address", "hosts"), [("::1", ("localhost",)), ("0.0.0.0", ("*",)), ("::", ("*",))])

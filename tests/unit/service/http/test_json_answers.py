@@ -15,6 +15,10 @@ from regard_service.errors import InvalidInput
 from regard_service.http import json_answers
 from regard_service.http.json_answers import MAX_NESTED_WEIGHTS, is_slow_to_write, write_json
 
+RESULT = pb.Result(
+    hypotheses=[pb.Hypothesis(text='"Bücher"\n本\u2028', score=float("-inf"), entropy=[0.5, float("nan")])]
+)
+
 
 def with_map(*shape: int, top_k: int = 0, num_tokens: int = 0) -> pb.TranslateResponse:
     """Returns an answer with a map of the shape, whose weights are 0.1, 1.1, 2.1, ..."""
@@ -32,6 +36,20 @@ def with_map(*shape: int, top_k: int = 0, num_tokens: int = 0) -> pb.TranslateRe
 
 def as_protobuf_writes(message: Message) -> Any:
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pb.TranslateResponse(),
+        pb.TranslateResponse(results=[RESULT, RESULT]),
+        pb.StreamTranslateResponse(finished=pb.FinishedEvent(result=RESULT)),
+    ],
+)
+def test_json_is_protobufs_with_the_names_of_the_proto(message: Message) -> None:
+    written = write_json(message)
+    assert json.loads(written) == as_protobuf_writes(message)
+    assert b"\n" not in written, "a server-sent event is one line"
 
 
 @pytest.mark.parametrize("num_tokens", [0, 1, 63, 64, 65, 200])

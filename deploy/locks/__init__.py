@@ -1,0 +1,1 @@
+"""What is installed, by version and hash: a lock for each way to install."""
