@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard_service.errors import InvalidInput
-from regard_service.http.body_bounds import MAX_OTHER_VALUES, SLICE_ESCAPES_BYTES, counting
+from regard_service.http.body_bounds import MAX_OTHER_VALUES, SLICE_ESCAPES_BYTES, VALUES_PER_INPUT, counting
 
 MAX_INPUTS = 4
 ODD = st.text(st.sampled_from('ab,[{"\\\n/ü'), max_size=50)
@@ -23,7 +23,8 @@ def test_what_stands_in_texts_is_not_counted(texts: list[str], num_slices: int, 
 
 @given(ODD)
 def test_what_stands_behind_a_text_is_counted(text: str) -> None:
-    body = json.dumps({"texts": [text, "\\" * 2000], "layers": [0] * (MAX_OTHER_VALUES + MAX_INPUTS)}).encode()
+    most = MAX_OTHER_VALUES + VALUES_PER_INPUT * MAX_INPUTS
+    body = json.dumps({"texts": [text, "\\" * 2000], "layers": [0] * most}).encode()
     with pytest.raises(InvalidInput, match="no call has as many"):
         list(counting(body, MAX_INPUTS))
 
