@@ -1,9 +1,10 @@
-"""The locks of what is installed: complete, of the tested versions, each file by its hash, and nothing of this machine."""
+"""The locks of what is installed: complete, of the tested versions, each file by its hash, nothing of this machine."""
 
 import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_each_line_is_a_version_or_a_hash(name: str) -> None:
     lines = (FOLDER / f"{name}.txt").read_text().splitlines()
     kinds = ["entry" if ENTRY.match(line) else "hash" if HASH.match(line) else line for line in lines]
     assert set(kinds) == {"entry", "hash"}
-    assert ("entry", "entry") not in set(zip(kinds, kinds[1:], strict=False)), "each has a hash"
+    assert ("entry", "entry") not in set(pairwise(kinds)), "each has a hash"
 
 
 @pytest.mark.parametrize("name", LOCKS)
