@@ -1,4 +1,4 @@
-"""Limits the memory of a process by a control group, as containers do: resident memory counts, mapped files do not.
+"""Limits the memory of a process by a control group, as containers do: what is resident counts, not what is mapped.
 
 `ulimit -v` would count the addresses of weights that are mapped and of buffers that are never touched; RLIMIT_DATA the
 stacks of threads.

@@ -136,6 +136,8 @@ class Builder:
         *sources, target = step.words()
         source_root = self._images[step.flags["from"]].root if "from" in step.flags else self._context
         destination = image.root / os.path.join(image.workdir, target).lstrip("/")
+        if target.endswith("/"):
+            destination.mkdir(parents=True, exist_ok=True)
         for name in sources:
             source = source_root / name.lstrip("/")
             if source.is_dir():  # like COPY, copies its content

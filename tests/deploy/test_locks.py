@@ -1,4 +1,4 @@
-"""The locks of what is installed: complete, of the tested versions, each file by its hash, nothing of a machine."""
+"""The locks of what is installed: complete, of the tested versions, each file by its hash, nothing of this machine."""
 
 import json
 import re

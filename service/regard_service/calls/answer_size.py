@@ -78,8 +78,9 @@ def check_answer(
     """
     if not options.kinds:
         num_tokens: int = sum(part.array.shape[-1] for read in inputs for part in read.parts)
-        if num_tokens <= FEW_TOKENS:  # nearly all calls are so small that nothing needs to be computed
-            return num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
+        most = num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
+        if num_tokens <= FEW_TOKENS and most <= limits.max_bytes:  # nearly all calls: nothing needs to be computed
+            return most
     # The maps of a text in segments come by segment; those of a text that was split cover it whole.
     wholes = [
         parts for read in inputs for parts in ([read.parts] if read.passage is None else [(p,) for p in read.parts])

@@ -9,6 +9,15 @@ from regard_service.documents.gettext import open_gettext
 from regard_service.documents.html import open_html
 from regard_service.documents.json_strings import open_json
 from regard_service.documents.markdown import open_markdown
+from regard_service.documents.marks import (
+    LINES,
+    LINES_OF_MARKDOWN,
+    LINES_OF_TEXT,
+    NONE,
+    TAGS_OF_HTML,
+    VALUES,
+    Marks,
+)
 from regard_service.documents.plain_text import open_plain_text
 from regard_service.documents.subtitles import open_ass, open_srt, open_vtt
 from regard_service.documents.unit import Document, DocumentOptions
@@ -24,29 +33,39 @@ class DocumentFormat(NamedTuple):
         media_type: its registered name, or the usual one.
         names: other names, among them a short one.
         endings: of file names, with the dot.
+        marks: how many places where its reader makes an object a file may have.
     """
 
     media_type: str
     names: tuple[str, ...]
     endings: tuple[str, ...]
     open: Callable[[bytes, DocumentOptions], Document]
+    marks: Marks
 
 
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 FORMATS = (
-    DocumentFormat("text/plain", ("text", "txt"), (".txt", ".text"), open_plain_text),
-    DocumentFormat("text/markdown", ("markdown", "md", "text/x-markdown"), (".md", ".markdown"), open_markdown),
-    DocumentFormat("text/html", ("html", "application/xhtml+xml"), (".html", ".htm", ".xhtml"), open_html),
-    DocumentFormat("application/x-subrip", ("srt", "text/srt", "application/srt"), (".srt",), open_srt),
-    DocumentFormat("text/vtt", ("vtt", "webvtt"), (".vtt",), open_vtt),
-    DocumentFormat("text/x-ssa", ("ass", "ssa", "text/x-ass"), (".ass", ".ssa"), open_ass),
+    DocumentFormat("text/plain", ("text", "txt"), (".txt", ".text"), open_plain_text, LINES_OF_TEXT),
     DocumentFormat(
-        "text/x-gettext-translation", ("po", "text/x-po", "application/x-gettext"), (".po", ".pot"), open_gettext
+        "text/markdown", ("markdown", "md", "text/x-markdown"), (".md", ".markdown"), open_markdown, LINES_OF_MARKDOWN
     ),
-    DocumentFormat("application/json", ("json", "text/json"), (".json", ".arb"), open_json),
-    DocumentFormat("application/xliff+xml", ("xliff", "xlf"), (".xlf", ".xliff"), open_xliff),
-    DocumentFormat(_WORD, ("docx",), (".docx",), open_word),
+    DocumentFormat(
+        "text/html", ("html", "application/xhtml+xml"), (".html", ".htm", ".xhtml"), open_html, TAGS_OF_HTML
+    ),
+    DocumentFormat("application/x-subrip", ("srt", "text/srt", "application/srt"), (".srt",), open_srt, LINES),
+    DocumentFormat("text/vtt", ("vtt", "webvtt"), (".vtt",), open_vtt, LINES),
+    DocumentFormat("text/x-ssa", ("ass", "ssa", "text/x-ass"), (".ass", ".ssa"), open_ass, LINES),
+    DocumentFormat(
+        "text/x-gettext-translation",
+        ("po", "text/x-po", "application/x-gettext"),
+        (".po", ".pot"),
+        open_gettext,
+        LINES,
+    ),
+    DocumentFormat("application/json", ("json", "text/json"), (".json", ".arb"), open_json, VALUES),
+    DocumentFormat("application/xliff+xml", ("xliff", "xlf"), (".xlf", ".xliff"), open_xliff, NONE),
+    DocumentFormat(_WORD, ("docx",), (".docx",), open_word, NONE),
 )
 
 
@@ -57,13 +76,15 @@ def open_document(data: bytes, media_type: str, options: DocumentOptions | None 
         media_type: its media type or short name ("markdown"); a parameter `charset` tells the encoding.
 
     Raises:
-        InvalidInput: the format is unknown, or the file is not of it.
+        InvalidInput: the format is unknown, or the file is not of it, or has more parts than are read.
     """
     options = options or DocumentOptions()
     charset = _charset(media_type.partition(";")[2])
     if charset:
         options = replace(options, charset=charset)
-    return format_of(media_type).open(data, options)
+    found = format_of(media_type)
+    found.marks.check(data)
+    return found.open(data, options)
 
 
 def format_of(media_type: str) -> DocumentFormat:

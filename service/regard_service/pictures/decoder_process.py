@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -54,6 +55,7 @@ class DecoderProcess:
         Raises:
             Abandoned: the caller has left; the process has been ended.
             DecoderFailed: it took too long, or the picture ended the process.
+            MemoryError: the system ended the process.
         """
         with self._locked():
             process = self._process = self._process or _start()
@@ -65,7 +67,7 @@ class DecoderProcess:
                 content, is_over = answer.read(head["size"]), True
                 return head, content
             except BrokenPipeError:
-                raise DecoderFailed("ends the decoder") from None
+                raise _failure(process) from None
             finally:
                 if not is_over:
                     self._end()
@@ -115,9 +117,16 @@ class _Answer:
             if select.select([output], [], [], POLL_S)[0]:
                 chunk = os.read(output.fileno(), size - len(content))
                 if not chunk:
-                    raise DecoderFailed("ends the decoder")
+                    raise _failure(self._process)
                 content += chunk
         return bytes(content)
+
+
+def _failure(process: "subprocess.Popen[bytes]") -> Exception:
+    """Returns the error of a process that has ended by itself. The system kills one where memory is short."""
+    if process.wait() == -signal.SIGKILL:
+        return MemoryError()
+    return DecoderFailed("ends the decoder")
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,11 +87,20 @@ def test_a_picture_that_ends_the_process_is_refused_and_the_next_one_read(decode
     read(LARGE)
     first = decoder.pid
     assert first is not None
-    os.kill(first, 9)
+    os.kill(first, signal.SIGSEGV)
     with pytest.raises(InvalidInput, match=r"images\[3\]: ends the decoder"):
         read(LARGE)
     read(LARGE)
     assert decoder.pid not in (None, first)
+
+
+def test_a_process_that_the_system_kills_was_short_of_memory(decoder: DecoderProcess) -> None:
+    read(LARGE)
+    assert decoder.pid is not None
+    os.kill(decoder.pid, signal.SIGKILL)
+    with pytest.raises(MemoryError):
+        read(LARGE)
+    read(LARGE)
 
 
 def test_memory_is_limited(decoder: DecoderProcess) -> None:
