@@ -1,6 +1,7 @@
 """`regard translate` with files: each becomes a file of the same format."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,15 @@ ENDINGS = frozenset(
 )
 """Of the names of files that a server reads."""
 
+_OTHER_ENDINGS = frozenset(
+    """
+    .csv .doc .epub .gif .gz .jpeg .jpg .jsonl .log .odp .ods .odt .pages .pdf .png .ppt .pptx .rst .rtf .tex .tsv .ttml
+    .xls .xlsx .xml .yaml .yml .zip
+    """.split()
+)
+"""Of the names of files that a server does not read, and that nobody means as a text."""
+_PATH = re.compile(r"(?:~|\.{1,2})?/[^/\s]+(?:/[^/\s]+)*/?|(?:[A-Za-z]:|\.{1,2})\\\S+")
+
 _TEXT_ONLY = (
     ("--attention", "attention"),
     ("--html", "html"),
@@ -56,7 +66,9 @@ def _exists(argument: str) -> bool:
 
 
 def _looks_like_file(argument: str) -> bool:
-    return Path(argument).suffix.lower() in ENDINGS and not any(map(str.isspace, argument))
+    if any(map(str.isspace, argument)) or "://" in argument:
+        return False
+    return Path(argument).suffix.lower() in ENDINGS | _OTHER_ENDINGS or _PATH.fullmatch(argument) is not None
 
 
 def run(flags: Flags, files: Sequence[str], to: str, options: DocumentOptions, output: str | None, force: bool) -> int:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 import regard
 from regard.cli import main
+from regard.cli.documents import are_files
 from regard_service.app.server import Server
 from tests.waiting import PATIENCE_S
 
@@ -172,3 +173,24 @@ def test_a_byte_order_mark_is_no_text(shipped_server: Server, folder: Path) -> N
     found = translate(shipped_server, "with.txt", "-o", "out.txt")
     assert found.exit_code == 0
     assert (folder / "out.txt").read_bytes() == "Ich mag es.".encode("utf-16")
+
+
+@pytest.mark.parametrize("name", ["missing.pdf", "missing.txt", "./missing", "../a/b", "a.ODT"])
+def test_the_name_of_a_file_that_is_not_there_is_no_text(shipped_server: Server, folder: Path, name: str) -> None:
+    found = translate(shipped_server, name)
+    assert found.exit_code == 1
+    assert (found.stdout, found.stderr) == ("", f"regard: {name}: No such file or directory\n")
+
+
+@pytest.mark.parametrize("text", ["Hello", "and/or", "https://example.org/a.pdf", "a.b", "See a.pdf"])
+def test_a_text_is_no_name(text: str) -> None:
+    assert not are_files([text])
+
+
+def test_an_empty_file_has_an_empty_translation(shipped_server: Server, folder: Path) -> None:
+    for name in ("empty.txt", "empty.md", "empty.html", "empty.srt", "empty.po"):
+        (folder / name).write_bytes(b"")
+        found = translate(shipped_server, name, "-o", f"out-{name}")
+        assert (found.exit_code, (folder / f"out-{name}").read_bytes()) == (0, b""), found.stderr
+    (folder / "empty.docx").write_bytes(b"")
+    assert translate(shipped_server, "empty.docx", "-o", "out.docx").exit_code == 1

@@ -63,7 +63,10 @@ def open_document(data: bytes, media_type: str, options: DocumentOptions | None 
     charset = _charset(media_type.partition(";")[2])
     if charset:
         options = replace(options, charset=charset)
-    return format_of(media_type).open(data, options)
+    format_ = format_of(media_type)
+    if not data and format_.media_type != _WORD:
+        return open_plain_text(data, options)  # an empty file is its own translation
+    return format_.open(data, options)
 
 
 def format_of(media_type: str) -> DocumentFormat:
