@@ -17,6 +17,7 @@ from regard_service.generation import Generation
 from regard_service.observability.tracing.record import watcher
 from regard_service.passages.output_checks import longest_loop
 from regard_service.repository.loader import LoadedModel
+from regard_service.text.reading import SourceText
 
 # Most tokens of an output where neither the request nor the checkpoint sets a limit: so many for each token of the
 # source (Marian's --max-length-factor), and some more.
@@ -98,7 +99,7 @@ def engine_requests(
         decodings = sequences(read, generation)
         for index, part in enumerate(read.parts):
             source = part.array
-            loop = 0 if read.passage is None else longest_loop(source.reshape(-1))
+            loop = longest_loop(part.ids) if read.passage is not None and isinstance(part, SourceText) else 0
             for each in decodings:
                 yield EngineRequest(
                     source=source,

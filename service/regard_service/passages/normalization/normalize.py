@@ -72,7 +72,7 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
     runs = [] if is_upper or is_heading else capital_runs(bare, closed, rank)
     if is_upper or is_heading or runs:
         changes = lower_case(bare, closed, base, rank, runs or None)
-    ending = _odd_ending(bare)
+    ending = _odd_ending(bare, closed)
     stop_at = None if ending else _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
     if ending:
@@ -154,10 +154,15 @@ def _unstopped_end(text: str, language: str) -> int | None:
     return end if is_end else None
 
 
-def _odd_ending(text: str) -> str:
-    """Returns the marks at the end of a text of which models know one: several, or a colon; else ""."""
-    match = _ODD_ENDING.search(text.rstrip()[-_MAX_ENDING:])
-    return "" if match is None else match[0]
+def _odd_ending(text: str, closed: Sequence[Span]) -> str:
+    """Returns the marks at the end of a text of which models know one: several, or a colon; else "".
+
+    Args:
+        closed: ranges that stay as they are.
+    """
+    end = len(text.rstrip())
+    match = _ODD_ENDING.search(text[max(0, end - _MAX_ENDING) : end])
+    return "" if any(span.end >= end for span in closed) or match is None else match[0]
 
 
 def _plain_mark(ending: str, language: str) -> str:

@@ -29,7 +29,10 @@ def model_segment(text: str) -> ModelSegment:
 
 
 def passage(*texts: str, copied: Sequence[str] = (), source: str = "en", is_natural: bool = True) -> Passage:
-    segments = [*map(model_segment, texts), *(CopiedSegment(Span(0, len(text)), text) for text in copied)]
+    segments: list[ModelSegment | CopiedSegment] = [
+        *map(model_segment, texts),
+        *(CopiedSegment(Span(0, len(text)), text) for text in copied),
+    ]
     return Passage("", tuple(segments), source, "de", DEFAULT_LENGTH_RATIOS if is_natural else None)
 
 

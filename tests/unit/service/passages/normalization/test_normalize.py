@@ -281,3 +281,8 @@ def test_marks_at_the_end_are_read_as_one_and_return(
 
 def test_the_colon_of_a_label_is_read_as_the_stop_of_its_language() -> None:
     assert normalize("名前:", "ja").edited.text == "名前。"
+
+
+@pytest.mark.parametrize("text", ["I love it :tada:", "Write to a:b:", "Run `x:`"])
+def test_marks_of_what_is_copied_are_no_end(text: str) -> None:
+    assert normalize(text, "en", kept=[Span(9, len(text))]).edited.text.startswith(text)
