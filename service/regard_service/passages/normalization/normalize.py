@@ -38,6 +38,9 @@ _MAX_ENDING = 40  # characters; longer ones are no marks
 _LAST_MARK = re.compile(r"(?<![.!?。！？।։။])[.!?。！？।։။]$")
 _OPENING_MARK = re.compile(r"^[¡¿]")
 _ENDS = frozenset(".!?")
+# A word that is no acronym, at the start.
+_CAPITALIZED = re.compile(r"[\"'“‘«¿¡(\[]?(?P<first>[^\W\d_])(?=[^\W\d_]*(?!\w))(?![^\W\d_]*[A-ZÀ-Þ])")
+_CAPITAL_NOUNS = ("de", "lb")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
 
@@ -89,6 +92,7 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         runs=tuple(runs),
         is_stopped=stop_at is not None,
         ending=ending,
+        is_entry=stop_at is not None and _first_letter(bare).islower(),
         marks=typography.marks_of(text),
         kept=parts,
     )
@@ -154,6 +158,16 @@ def _unstopped_end(text: str, language: str) -> int | None:
     return end if is_end else None
 
 
+def _first_letter(text: str) -> str:
+    return next((c for c in text if c.isalpha()), "")
+
+
+def _with_small_start(text: str) -> list[Replacement]:
+    """Returns the change that makes the first letter of a text a small one, unless it may be that of a name."""
+    match = _CAPITALIZED.match(text)
+    return [(Span(match.start("first"), match.end("first")), match["first"].lower())] if match else []
+
+
 def _odd_ending(text: str, closed: Sequence[Span]) -> str:
     """Returns the marks at the end of a text of which models know one: several, or a colon; else "".
 
@@ -192,6 +206,7 @@ class NormalizedText:
         is_upper: the segment is in capitals, and its translation shall be.
         runs: ranges of `edited.text` that are in capitals in the segment, which has small letters elsewhere.
         is_stopped: a full stop was added.
+        is_entry: it has no end and begins with a small letter, as entries of lists do.
         ending: the marks at the end of the segment for which one mark was put, such as "?!".
         marks: plain forms of the typographic characters that the segment holds.
         kept: what keeps its case in the translation.
@@ -204,6 +219,7 @@ class NormalizedText:
     runs: tuple[Span, ...] = ()
     is_stopped: bool = False
     ending: str = ""
+    is_entry: bool = False
     marks: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
 
@@ -230,6 +246,8 @@ class NormalizedText:
         edited = EditedText.unchanged(aligned.target)
         if self.is_stopped:
             edited = edited.then(_without_stop(edited.text))
+        if self.is_entry and language.lower()[:2] not in _CAPITAL_NOUNS:
+            edited = edited.then(_with_small_start(edited.text))
         if self.ending:
             edited = edited.then(_with_ending(edited.text, self.ending, language))
         if self.marks:
