@@ -53,6 +53,7 @@ async def test_texts_in_another_language_get_a_warning() -> None:
         passage("Ich gehe nach Hause."),
         passage("The dog sleeps."),
         passage("Dogs bark."),
+        passage("Ｈｅｌｌｏ"),
         passage(copied=["Это хороший дом."]),
         passage(copied=["if (a) { b(); }", "42"]),
         passage("Ich gehe nach Hause.", source="de"),
@@ -61,7 +62,7 @@ async def test_texts_in_another_language_get_a_warning() -> None:
         None,
     )
     other = ["other_language"]
-    assert found == [other, other, [], [], other, [], [], [], [], []]
+    assert found == [other, other, [], [], [], other, [], [], [], [], []]
 
 
 async def test_a_server_may_leave_it() -> None:
