@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,24 @@ def test_an_empty_file_has_an_empty_translation(shipped_server: Server, folder: 
         assert (found.exit_code, (folder / f"out-{name}").read_bytes()) == (0, b""), found.stderr
     (folder / "empty.docx").write_bytes(b"")
     assert translate(shipped_server, "empty.docx", "-o", "out.docx").exit_code == 1
+
+
+def test_the_page_of_the_gallery_keeps_its_tags_in_place(client: regard.Client) -> None:
+    page = Path(__file__).parents[2] / "docs" / "examples" / "pages" / "garden.html"
+    source = page.read_text()
+    for target in ("de", "fr", "es"):
+        found = client.translate_document(page, target, num_beams=4)
+        output = found.data.decode()
+        assert sorted(re.findall("<[^>]+>", output.replace(_alt(output), ""))) == sorted(
+            re.findall("<[^>]+>", source.replace(_alt(source), ""))
+        )
+        assert "<code>ls -l</code>" in output
+        assert '<p translate="no">Nobody translates this.</p>' in output
+    shown = page.with_suffix(".de.html").read_text()
+    assert "<b>kleinen Haus</b>" in shown
+    assert shown.split("<h1>")[0].replace("Mein Haus", "My house") == source.split("<h1>")[0]
+
+
+def _alt(page: str) -> str:
+    (found,) = re.findall('alt="[^"]*"', page)
+    return str(found)
