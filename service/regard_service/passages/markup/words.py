@@ -22,9 +22,9 @@ _UNSPACED = (
 def words(text: str) -> list[Span]:
     """Returns the words and marks of a text; together all of it but the white space.
 
-    A word may hold marks between its letters or digits: "don't", "3.50"; an ordinal has its full stop: "15. März". Parts
-    between hyphens are words: of "Salesforce-Konto", a tag may go around the first. Each character of a script without
-    blanks is a word.
+    A word may hold marks between its letters or digits: "don't", "3.50"; an ordinal has its full stop: "15. März".
+    Parts between hyphens are words: of "Salesforce-Konto", a tag may go around the first. Each character of a script
+    without blanks is a word.
     """
     spans: list[Span] = []
     before: _Class = "space"
