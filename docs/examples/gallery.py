@@ -25,6 +25,7 @@ DOCS = Path(__file__).parent.parent
 IMAGES = DOCS / "images"
 PHOTO = DOCS / "examples" / "photos" / "temple.jpg"
 EMAIL = (DOCS / "examples" / "texts" / "email.txt").read_text(encoding="utf-8")
+PAGE = DOCS / "examples" / "pages" / "garden.html"
 BROWSER = DOCS.parent / "tests" / "browser"
 
 UNDATED = {"Date": None}
@@ -105,9 +106,14 @@ def take_screenshots(client: regard.Client, url: str) -> None:
         subprocess.run([node, str(BROWSER / "gallery.mjs")], env=os.environ | variables, check=True)
 
 
+def translate_page(client: regard.Client) -> None:
+    client.translate_document(PAGE, "de", num_beams=4).save(PAGE.with_suffix(".de.html"))
+
+
 def draw(ports: Ports) -> None:
     target = f"127.0.0.1:{ports.grpc}"
     with regard.Client(target) as client:
+        translate_page(client)
         draw_translations(client)
         draw_scripts()
         draw_summaries(client)

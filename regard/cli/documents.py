@@ -31,7 +31,14 @@ ENDINGS = frozenset(
 )
 """Of the names of files that a server reads."""
 
-_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
+_OTHER_ENDINGS = frozenset(
+    """
+    .csv .doc .epub .gif .gz .jpeg .jpg .jsonl .log .odp .ods .odt .pages .pdf .png .ppt .pptx .rst .rtf .tex .tsv .ttml
+    .xls .xlsx .xml .yaml .yml .zip
+    """.split()
+)
+"""Of the names of files that a server does not read, and that nobody means as a text."""
+_PATH = re.compile(r"(?:~|\.{1,2})?/[^/\s]+(?:/[^/\s]+)*/?|(?:[A-Za-z]:|\.{1,2})\\\S+")
 
 _TEXT_ONLY = (
     ("--attention", "attention"),
@@ -62,10 +69,9 @@ def exists(argument: str) -> bool:
 
 
 def _looks_like_file(argument: str) -> bool:
-    if any(map(str.isspace, argument)):
+    if any(map(str.isspace, argument)) or "://" in argument:
         return False
-    ending = Path(argument).suffix
-    return ending.lower() in ENDINGS or (os.sep in argument and _ENDING.fullmatch(ending) is not None)
+    return Path(argument).suffix.lower() in ENDINGS | _OTHER_ENDINGS or _PATH.fullmatch(argument) is not None
 
 
 def run(flags: Flags, files: Sequence[str], to: str, options: DocumentOptions, output: str | None, force: bool) -> int:

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import regard
 from regard.cli import main
+from regard.cli.documents import are_files
 from regard_service.app.server import Server
 from tests.waiting import PATIENCE_S
 
@@ -172,3 +174,45 @@ def test_a_byte_order_mark_is_no_text(shipped_server: Server, folder: Path) -> N
     found = translate(shipped_server, "with.txt", "-o", "out.txt")
     assert found.exit_code == 0
     assert (folder / "out.txt").read_bytes() == "Ich mag es.".encode("utf-16")
+
+
+@pytest.mark.parametrize("name", ["missing.pdf", "missing.txt", "./missing", "../a/b", "a.ODT"])
+def test_the_name_of_a_file_that_is_not_there_is_no_text(shipped_server: Server, folder: Path, name: str) -> None:
+    found = translate(shipped_server, name)
+    assert found.exit_code == 1
+    assert (found.stdout, found.stderr) == ("", f"regard: {name}: No such file or directory\n")
+
+
+@pytest.mark.parametrize("text", ["Hello", "and/or", "https://example.org/a.pdf", "a.b", "See a.pdf"])
+def test_a_text_is_no_name(text: str) -> None:
+    assert not are_files([text])
+
+
+def test_an_empty_file_has_an_empty_translation(shipped_server: Server, folder: Path) -> None:
+    for name in ("empty.txt", "empty.md", "empty.html", "empty.srt", "empty.po"):
+        (folder / name).write_bytes(b"")
+        found = translate(shipped_server, name, "-o", f"out-{name}")
+        assert (found.exit_code, (folder / f"out-{name}").read_bytes()) == (0, b""), found.stderr
+    (folder / "empty.docx").write_bytes(b"")
+    assert translate(shipped_server, "empty.docx", "-o", "out.docx").exit_code == 1
+
+
+def test_the_page_of_the_gallery_keeps_its_tags_in_place(client: regard.Client) -> None:
+    page = Path(__file__).parents[2] / "docs" / "examples" / "pages" / "garden.html"
+    source = page.read_text()
+    for target in ("de", "fr", "es"):
+        found = client.translate_document(page, target, num_beams=4)
+        output = found.data.decode()
+        assert sorted(re.findall("<[^>]+>", output.replace(_alt(output), ""))) == sorted(
+            re.findall("<[^>]+>", source.replace(_alt(source), ""))
+        )
+        assert "<code>ls -l</code>" in output
+        assert '<p translate="no">Nobody translates this.</p>' in output
+    shown = page.with_suffix(".de.html").read_text()
+    assert "<b>kleinen Haus</b>" in shown
+    assert shown.split("<h1>")[0].replace("Mein Haus", "My house") == source.split("<h1>")[0]
+
+
+def _alt(page: str) -> str:
+    (found,) = re.findall('alt="[^"]*"', page)
+    return str(found)

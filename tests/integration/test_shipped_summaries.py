@@ -51,3 +51,14 @@ def test_a_batch_equals_single_calls(client: regard.Client) -> None:
     texts = [EMAIL, "Zyltham.", NEWS, "The plant closes on Friday. Please tell everybody."]
     together = [result.text for result in client.summarize(texts, "headline", truncation="truncate")]
     assert together == [client.summarize(text, "headline", truncation="truncate").text for text in texts]
+
+
+def test_warnings_tell_what_may_be_wrong(client: regard.Client) -> None:
+    text = "The meeting about the budget is on Monday. Please bring the numbers of last year. " * 200
+    plain = client.summarize("The meeting about the budget is on Monday. Please bring the numbers of last year.")
+    assert plain.warnings == ()
+    cut = client.summarize(text, truncation="truncate", max_new_tokens=2)
+    assert {warning.reason for warning in cut.warnings} == {"output_cut", "source_truncated"}
+    (*_, finished) = client.stream_summarize(text, truncation="truncate", max_new_tokens=2)
+    assert isinstance(finished, regard.Finished)
+    assert finished.result.warnings == cut.warnings

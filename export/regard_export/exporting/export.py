@@ -17,7 +17,7 @@ from regard_export.verification.check_report import CheckReport, VerificationFai
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
 from regard_export.writing.staging import staging_folder
-from regard_export.writing.text_use import text_use_of
+from regard_export.writing.text_use import text_use_of, with_outputs
 from regard_export.writing.variants import write_variant
 from regard_service.bundle import Bundle, Precision, Variant
 
@@ -68,6 +68,7 @@ class _Export:
         if report.failures and not self._options.is_mismatch_allowed:
             raise VerificationFailed(report)
         self._on_stage("writing the bundle")
+        self._text_use = with_outputs(self._text_use, self._options.dev, report.dev_outputs)
         if "float32" not in self._precisions:
             shutil.rmtree(self._folder / "float32")
         wanted = [variant for variant in variants if variant.precision in self._precisions]

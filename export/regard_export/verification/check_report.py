@@ -1,7 +1,7 @@
 """The result of a verification: every check with its limit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,12 @@ class CheckReport:
     Attributes:
         sections: checks by precision; those of tokenizers and preprocessing are under "inputs".
         facts: other measurements, such as step times.
+        dev_outputs: by target language or style, for each dev example; of float32 if it was verified.
     """
 
     sections: Mapping[str, Sequence[Check]]
     facts: Mapping[str, Any]
+    dev_outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[str]:

@@ -81,7 +81,8 @@ class Verifier:
         precisions = [variant.precision for variant in self._manifest.variants]
         for precision in sorted(precisions, key=lambda p: p != "float32"):
             self._verify_precision(precision)
-        return CheckReport(self._sections, self._facts)
+        outputs = {} if self._baseline is None else self._baseline.texts
+        return CheckReport(self._sections, self._facts, outputs)
 
     def _run_original(self, reference: Reference) -> None:
         self._on_stage("inputs")

@@ -1,7 +1,7 @@
 """How a model reads texts: how much of one at a time, and how long its outputs usually are."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
@@ -29,7 +29,7 @@ def text_use_of(model: SourceModel, unit: Unit | None, unit_tokens: int | None, 
     """Returns how a model reads texts.
 
     Translators between languages read sentences, summarizers passages, all others whole texts. The usual lengths
-    are those of people's translations of the dev examples.
+    are those of people's translations of the dev examples, until `with_outputs` has the model's own.
 
     Args:
         unit, unit_tokens: None leaves the choice to the task.
@@ -43,10 +43,31 @@ def text_use_of(model: SourceModel, unit: Unit | None, unit_tokens: int | None, 
         return TextUse()
     if unit_tokens is not None and not 0 < unit_tokens <= model.max_source_tokens:
         raise ExportError(f"--unit passage:{unit_tokens}: the model reads 1 to {model.max_source_tokens} tokens")
-    ratios = {key: usual_length_ratios(_pairs(examples)) for key, examples in dev.items()}
-    is_translation = model.task == "translation"
-    known = {key: found for key, found in ratios.items() if found is not None} if is_translation else {}
-    return TextUse(unit or _default_unit(model), unit_tokens, known)
+    ratios = _ratios({key: _pairs(examples) for key, examples in dev.items()}) if model.task == "translation" else {}
+    return TextUse(unit or _default_unit(model), unit_tokens, ratios)
+
+
+def with_outputs(use: TextUse, dev: DevSet, outputs: Mapping[str, Sequence[str]]) -> TextUse:
+    """Takes the usual lengths from what the model wrote, where it has any.
+
+    Args:
+        outputs: by target language, one of each dev example.
+    """
+    if not use.length_ratios:
+        return use
+    own = _ratios({key: _own_pairs(dev[key], texts) for key, texts in outputs.items()})
+    return replace(use, length_ratios={**use.length_ratios, **own})
+
+
+def _ratios(pairs: Mapping[str, Iterable[tuple[str, str]]]) -> dict[str, LengthRatios]:
+    found = {key: usual_length_ratios(each) for key, each in pairs.items()}
+    return {key: ratios for key, ratios in found.items() if ratios is not None}
+
+
+def _own_pairs(examples: Sequence[DevExample], outputs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for example, output in zip(examples, outputs, strict=True):
+        if isinstance(example.source, str) and output.strip():
+            yield example.source, output
 
 
 def _default_unit(model: SourceModel) -> Unit:

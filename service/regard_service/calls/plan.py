@@ -9,7 +9,7 @@ from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input, Part
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
-from regard_service.domain.calls import Call
+from regard_service.domain.calls import Call, SummarizeCall
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.search.constraints.constraints import is_constrained
@@ -73,7 +73,8 @@ class CallPlan:
         read = self.inputs[index]
         if read.passage is not None:
             return PassageBuilder(self.model, read.passage, self.call.attention, self.generation)
-        return ResultBuilder(self.model, read.parts, self.call.attention, self.generation)
+        is_checked = isinstance(self.call, SummarizeCall)
+        return ResultBuilder(self.model, read.parts, self.call.attention, self.generation, is_checked=is_checked)
 
     def num_sequences(self, index: int) -> list[int]:
         """Returns the number of requests for each part of an input."""

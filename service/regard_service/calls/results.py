@@ -1,16 +1,27 @@
 """Turns the engine's results into a call's results: text, tokens, words and attention maps."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from regard.arrays import Float32Array
+from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import Parts, copy_source, source_of, special_units, words_of
 from regard_service.domain.calls import AttentionOptions
-from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Source, Timings, Word
+from regard_service.domain.results import (
+    AttentionMap,
+    Hypothesis,
+    Link,
+    OutputWarning,
+    Result,
+    Source,
+    Timings,
+    WarningReason,
+    Word,
+)
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
 from regard_service.generation import Generation
@@ -18,7 +29,9 @@ from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.builder import MapBuilder
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 from regard_service.maps.word_maps import map_between_words
+from regard_service.passages.output_checks import output_faults
 from regard_service.repository.loader import LoadedModel
+from regard_service.text.reading import SourceText
 from regard_service.text.writing import TargetText, join_texts
 
 # Weights of a map. The dense map of a text that was split grows with the square of the text's length.
@@ -35,6 +48,7 @@ class ResultBuilder:
     Args:
         source: a segment's, as its text has it; None for what the model reads.
         finish: a segment's; None where the text stays as the model wrote it.
+        is_checked: whether the result says what may be wrong with the output.
 
     Attributes:
         source: the input as the model read it.
@@ -49,6 +63,7 @@ class ResultBuilder:
         *,
         source: Source | None = None,
         finish: Finish | None = None,
+        is_checked: bool = False,
     ) -> None:
         self._model = model
         self._parts = parts
@@ -57,6 +72,7 @@ class ResultBuilder:
         self._map_builder = MapBuilder(options, model.manifest.attention)
         self._has_maps = bool(options.kinds)
         self._finish = finish
+        self._is_checked = is_checked
         self.source = source or source_of(parts, has_words=self._has_words)
 
     def result(self, results: Sequence[EngineResult]) -> Result:
@@ -67,15 +83,30 @@ class ResultBuilder:
         """
         best = [tuple(result.hypotheses[0] for result in results)]
         candidates = best if len(results) > 1 else [(hypothesis,) for hypothesis in results[0].hypotheses]
+        hypotheses = tuple(self.hypothesis(each) for each in candidates)
         return Result(
-            hypotheses=tuple(self.hypothesis(each) for each in candidates),
+            hypotheses=hypotheses,
             source=self.source,
             timings=timings_of(results),
             model=self._model.name,
             version=self._model.manifest.version,
             num_parts=len(results),
             maps=self.source_maps(best[0]),
+            warnings=tuple(self._warnings(hypotheses[0].text, best[0])) if self._is_checked else (),
         )
+
+    def _warnings(self, target: str, decoded: Sequence[EngineHypothesis]) -> Iterator[OutputWarning]:
+        """Yields what may be wrong with an output, each thing once. Args: decoded: of each part."""
+        found: dict[WarningReason, str] = {}
+        for part, each in zip(self._parts, decoded, strict=True):
+            if not isinstance(part, SourceText):
+                continue
+            is_cut = each.finish_reason == "length"
+            faults = output_faults(part.text, target, each.tokens, partial(_ids, part), is_cut=is_cut, ratios=None)
+            found |= {fault.reason: fault.message for fault in faults}
+            if part.num_truncated:
+                found["source_truncated"] = f"the last {part.num_truncated} tokens of the text were dropped"
+        yield from (OutputWarning(reason, message) for reason, message in found.items())
 
     def events(self, cross_norms: Float32Array | None) -> EventBuilder:
         """Returns the builder of the stream's events.
@@ -138,6 +169,10 @@ class ResultBuilder:
         if not self._has_words:
             return tokens
         return map_between_words(tokens, words, None if self.source.image_grid is not None else self.source.words)
+
+
+def _ids(part: SourceText) -> Int64Array:
+    return part.ids
 
 
 def timings_of(results: Sequence[EngineResult]) -> Timings:

@@ -1,5 +1,6 @@
 """Whether texts are in the language that their call says, or that their model reads."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -60,7 +61,7 @@ def _read(passage: Passage) -> list[str]:
     for each in passage.segments:
         text = each.edited.original if isinstance(each, ModelSegment) else each.text
         if isinstance(each, ModelSegment) or not any(c.isascii() and c.isalpha() for c in text):
-            texts.append(text)
+            texts.append(unicodedata.normalize("NFKC", text))
             size += len(text)
         if size > MAX_CHARACTERS:
             break

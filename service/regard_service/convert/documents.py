@@ -46,9 +46,7 @@ def read_document(
 
 
 def _bytes(checks: Checks, document: bytes, limits: CallLimits) -> bytes:
-    if not document:
-        checks.add("document", "is empty")
-    elif len(document) > limits.max_document_bytes:
+    if len(document) > limits.max_document_bytes:
         checks.add("document", f"has {len(document)} bytes; the limit is {limits.max_document_bytes}")
     return document
 

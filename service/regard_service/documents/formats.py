@@ -83,6 +83,8 @@ def open_document(data: bytes, media_type: str, options: DocumentOptions | None 
     if charset:
         options = replace(options, charset=charset)
     found = format_of(media_type)
+    if not data and found.media_type != _WORD:
+        return open_plain_text(data, options)  # an empty file is its own translation
     found.marks.check(data)
     return found.open(data, options)
 

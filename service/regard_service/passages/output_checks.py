@@ -13,6 +13,7 @@ from regard_service.passages.segments import has_letters
 # A stretch of tokens that equal those one period before is a loop if it has so many tokens and so many periods.
 MIN_LOOP_TOKENS, MIN_LOOP_PERIODS = 8, 3
 MAX_PERIOD = 32
+MAX_NAME_WORDS = 3
 MAX_LOOP_FACTOR = 1.5  # of a loop in the source
 
 
@@ -54,10 +55,16 @@ def output_faults(
         return
     if is_loop:
         yield Fault("repetition", f"the output repeats itself: {loop} of its {len(tokens)} tokens")
-    elif not may_be_copy and content.casefold() == source.strip().casefold():
+    elif not may_be_copy and content.casefold() == source.strip().casefold() and not _may_be_name(source):
         yield Fault("source_copied", "the output is the source")
     elif ratios is not None:
         yield from _length_faults(source, content, ratios)
+
+
+def _may_be_name(source: str) -> bool:
+    """Whether a source is so short that it may be a name or a word of both languages: "Berlin", "Hotel", "OK."."""
+    words = source.split(maxsplit=MAX_NAME_WORDS)
+    return len(words) <= MAX_NAME_WORDS and (len(words) == 1 or all(word[:1].isupper() for word in words))
 
 
 def longest_loop(tokens: Int64Array) -> int:

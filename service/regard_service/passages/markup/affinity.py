@@ -119,7 +119,7 @@ def _likeness(source: Sequence[str], target: Sequence[str]) -> Float32Array:
 
     That share is Dice's coefficient; the first letter makes a pair with the word's start.
     """
-    folded = [[word.casefold() for word in words] for words in (target, source)]
+    folded = [[word.casefold().rstrip(".") or word for word in words] for words in (target, source)]
     pairs = [[_letter_pairs(word) for word in words] for words in folded]
     columns = {pair: at for at, pair in enumerate({pair for words in pairs for word in words for pair in word})}
     counts = [np.zeros((len(words), len(columns)), np.float32) for words in pairs]

@@ -81,4 +81,4 @@ def _kind(word: str) -> str:
 
 
 def _is_short(word: str) -> bool:
-    return len(word) <= _SHORT_LENGTH and not is_mark(word)
+    return len(word) <= _SHORT_LENGTH and not is_mark(word) and not word[0].isdigit()

@@ -22,8 +22,9 @@ _UNSPACED = (
 def words(text: str) -> list[Span]:
     """Returns the words and marks of a text; together all of it but the white space.
 
-    A word may hold marks between its letters or digits: "don't", "3.50". Parts between hyphens are words: of
-    "Salesforce-Konto", a tag may go around the first. Each character of a script without blanks is a word.
+    A word may hold marks between its letters or digits: "don't", "3.50"; an ordinal has its full stop: "15. März".
+    Parts between hyphens are words: of "Salesforce-Konto", a tag may go around the first. Each character of a script
+    without blanks is a word.
     """
     spans: list[Span] = []
     before: _Class = "space"
@@ -31,7 +32,7 @@ def words(text: str) -> list[Span]:
         kind = _class(character)
         if kind == "inner":
             is_inside = before == "letter" and index + 1 < len(text) and _class(text[index + 1]) == "letter"
-            kind = "letter" if is_inside else "mark"
+            kind = "letter" if is_inside or _is_ordinal(text, index) else "mark"
         if kind == "space":
             before = kind
         elif spans and spans[-1].end == index and (kind == "joined" or (kind == before == "letter")):
@@ -40,6 +41,12 @@ def words(text: str) -> list[Span]:
             spans.append(Span(index, index + 1))
             before = "letter" if kind == "joined" else kind
     return spans
+
+
+def _is_ordinal(text: str, index: int) -> bool:
+    """Whether a full stop is that of an ordinal within a sentence, as in "15. März"."""
+    after = text[index + 1 : index + 3]
+    return text[index] == "." and text[max(0, index - 1) : index].isdigit() and after[:1] == " " and after[1:].isalpha()
 
 
 @lru_cache(maxsize=4096)

@@ -38,6 +38,9 @@ _MAX_ENDING = 40  # characters; longer ones are no marks
 _LAST_MARK = re.compile(r"(?<![.!?。！？।։။])[.!?。！？।։။]$")
 _OPENING_MARK = re.compile(r"^[¡¿]")
 _ENDS = frozenset(".!?")
+# A word that is no acronym, at the start.
+_CAPITALIZED = re.compile(r"[\"'“‘«¿¡(\[]?(?P<first>[^\W\d_])(?=[^\W\d_]*(?!\w))(?![^\W\d_]*[A-ZÀ-Þ])")
+_CAPITAL_NOUNS = ("de", "lb")
 _UNSTOPPED_LANGUAGES = frozenset({"th", "lo", "km"})
 
 
@@ -72,7 +75,7 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
     runs = [] if is_upper or is_heading else capital_runs(bare, closed, rank)
     if is_upper or is_heading or runs:
         changes = lower_case(bare, closed, base, rank, runs or None)
-    ending = _odd_ending(bare)
+    ending = _odd_ending(bare, closed)
     stop_at = None if ending else _unstopped_end(bare, base)
     stop = [] if stop_at is None else [(Span(stop_at, stop_at), _STOPS.get(base, "."))]
     if ending:
@@ -89,6 +92,7 @@ def normalize(text: str, language: str, *, kept: Sequence[Span] = (), rank: Rank
         runs=tuple(runs),
         is_stopped=stop_at is not None,
         ending=ending,
+        is_entry=stop_at is not None and _first_letter(bare).islower(),
         marks=typography.marks_of(text),
         kept=parts,
     )
@@ -154,10 +158,25 @@ def _unstopped_end(text: str, language: str) -> int | None:
     return end if is_end else None
 
 
-def _odd_ending(text: str) -> str:
-    """Returns the marks at the end of a text of which models know one: several, or a colon; else ""."""
-    match = _ODD_ENDING.search(text.rstrip()[-_MAX_ENDING:])
-    return "" if match is None else match[0]
+def _first_letter(text: str) -> str:
+    return next((c for c in text if c.isalpha()), "")
+
+
+def _with_small_start(text: str) -> list[Replacement]:
+    """Returns the change that makes the first letter of a text a small one, unless it may be that of a name."""
+    match = _CAPITALIZED.match(text)
+    return [(Span(match.start("first"), match.end("first")), match["first"].lower())] if match else []
+
+
+def _odd_ending(text: str, closed: Sequence[Span]) -> str:
+    """Returns the marks at the end of a text of which models know one: several, or a colon; else "".
+
+    Args:
+        closed: ranges that stay as they are.
+    """
+    end = len(text.rstrip())
+    match = _ODD_ENDING.search(text[max(0, end - _MAX_ENDING) : end])
+    return "" if any(span.end >= end for span in closed) or match is None else match[0]
 
 
 def _plain_mark(ending: str, language: str) -> str:
@@ -187,6 +206,7 @@ class NormalizedText:
         is_upper: the segment is in capitals, and its translation shall be.
         runs: ranges of `edited.text` that are in capitals in the segment, which has small letters elsewhere.
         is_stopped: a full stop was added.
+        is_entry: it has no end and begins with a small letter, as entries of lists do.
         ending: the marks at the end of the segment for which one mark was put, such as "?!".
         marks: plain forms of the typographic characters that the segment holds.
         kept: what keeps its case in the translation.
@@ -199,6 +219,7 @@ class NormalizedText:
     runs: tuple[Span, ...] = ()
     is_stopped: bool = False
     ending: str = ""
+    is_entry: bool = False
     marks: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
 
@@ -225,6 +246,8 @@ class NormalizedText:
         edited = EditedText.unchanged(aligned.target)
         if self.is_stopped:
             edited = edited.then(_without_stop(edited.text))
+        if self.is_entry and language.lower()[:2] not in _CAPITAL_NOUNS:
+            edited = edited.then(_with_small_start(edited.text))
         if self.ending:
             edited = edited.then(_with_ending(edited.text, self.ending, language))
         if self.marks:

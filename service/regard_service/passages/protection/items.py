@@ -7,12 +7,16 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
+from regard_service.passages.protection.dates import dates, days_of_week, knows_dates, read_date
 from regard_service.passages.protection.numerals import marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.codes import is_code
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Finding, Kind
 from regard_service.passages.protection.unread import with_unread
+
+# Of a segment: there are so many days that can stand for one.
+MAX_DATES = 5
 
 
 class Item(NamedTuple):
@@ -32,7 +36,8 @@ class Item(NamedTuple):
 
 def items_of(text: str, options: ProtectionOptions) -> list[Item]:
     """Returns what of a text is protected; in order, without overlap."""
-    findings = _with_callers(_without(find(text), options.released), _callers_spans(text, options))
+    found = _without(_with_dates(text, find(text), options), options.released)
+    findings = _with_callers(found, _callers_spans(text, options))
     if options.lacks is not None:
         findings = with_unread(text, findings, options.lacks)
     choice = _StandInChoice(text, options)
@@ -54,6 +59,7 @@ class _StandInChoice:
         self._options = options
         self._names = _unused(text, options.stand_ins.names)
         self._numbers = _unused(text, options.stand_ins.numbers)
+        self._days = _unused(text, days_of_week(options.source_language) if _has_dates(options) else ())
         self._years = _unused(text, options.stand_ins.years)
 
     def of(self, part: str, kind: Kind) -> str | None:
@@ -64,11 +70,19 @@ class _StandInChoice:
             return self._of_number(part, kind)
         if kind is Kind.MARK:
             return ""
+        if kind is Kind.DATE:
+            return self._of_date(part)
         if kind is Kind.ENTITY:
             return self._of_entity(html.unescape(part))
         if _is_count(part):
             return next(self._numbers, None) or next(self._names, None)
         return next(self._names, None)
+
+    def _of_date(self, part: str) -> str | None:
+        date = read_date(part, self._options.source_language)
+        if date is None or not date.day:
+            return next(self._years, None)
+        return date.weekday or next(self._days, None)
 
     def _of_entity(self, character: str) -> str:
         if character == "&" and conjunctions(self._options.target_language):
@@ -90,6 +104,20 @@ class _StandInChoice:
             if _YEAR.fullmatch(part):
                 return next(self._years, None)
         return next(self._numbers, None)
+
+
+def _has_dates(options: ProtectionOptions) -> bool:
+    return options.replaces_numbers and knows_dates(options.source_language, options.target_language)
+
+
+def _with_dates(text: str, findings: Sequence[Finding], options: ProtectionOptions) -> list[Finding]:
+    """Adds the dates with the name of a month; their numbers are no findings of their own."""
+    if not findings or options.carry != "stand_in" or not _has_dates(options):
+        return list(findings)
+    found = [Finding(span, Kind.DATE) for span in dates(text, options.source_language)][:MAX_DATES]
+    ends = [finding.span for finding in found]
+    others = (each for each in findings if not any(d.start < each.span.end and each.span.start < d.end for d in ends))
+    return sorted([*others, *found])
 
 
 def conjunctions(language: str) -> tuple[str, ...]:

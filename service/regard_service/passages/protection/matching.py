@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from regard_service.domain.results import Span
+from regard_service.passages.protection.dates import places_of_date, read_date, write_date
 from regard_service.passages.protection.items import Item, conjunctions
-from regard_service.passages.protection.numerals import clocks, localized, localized_time, marks_of, value
+from regard_service.passages.protection.numerals import (
+    clocks,
+    localized,
+    localized_amount,
+    localized_time,
+    marks_of,
+    value,
+)
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 
@@ -37,12 +45,15 @@ class Forms:
 
     def __init__(self, options: ProtectionOptions) -> None:
         self._source = marks_of(options.source_language)
+        self._source_language = options.source_language
         self._target = marks_of(options.target_language or options.source_language)
         self._language = options.target_language or options.source_language
 
     def words(self, item: Item, target: str) -> list[Span]:
         """Returns where the target holds what the model read of an item that is no number."""
         read = item.stand_in or item.text
+        if item.kind is Kind.DATE and item.stand_in:
+            return places_of_date(item.stand_in, self._source_language, target, self._language)
         if item.kind is Kind.ENTITY and read.isalpha():
             return sorted(span for word in conjunctions(self._language) for span in copies(word, target))
         return copies(read, target)
@@ -73,16 +84,25 @@ class Forms:
             return written
         if item.kind is Kind.ORDINAL:
             return _number_in(item.text)  # the ending that the model wrote stays
+        if item.kind is Kind.DATE:
+            return self._date(item, written)
         return self.placed(item)
 
     def placed(self, item: Item) -> str:
         """Returns an item as the target has it: numbers in the form of its language, all else verbatim."""
+        if item.kind is Kind.DATE:
+            return self._date(item, "")
         if item.kind is Kind.TIME:
             return localized_time(item.text, self._language)
         if item.kind in (Kind.NUMBER, Kind.AMOUNT):
             bare = _number_in(item.text)
-            return item.text.replace(bare, localized(bare, self._source, self._target), 1)
+            written = item.text.replace(bare, localized(bare, self._source, self._target), 1)
+            return localized_amount(written, self._language) if item.kind is Kind.AMOUNT else written
         return item.text
+
+    def _date(self, item: Item, written: str) -> str:
+        date = read_date(item.text, self._source_language)
+        return item.text if date is None else write_date(date, self._language, written)
 
 
 def _number_in(text: str) -> str:

@@ -80,6 +80,46 @@ def localized(text: str, source: Marks, target: Marks) -> str:
     return f"{whole}{target.decimal}{fraction}" if decimal else whole
 
 
+# Languages that write the sign of a currency behind the number, after a space; of the Unicode CLDR.
+_SIGN_LAST = frozenset(
+    "bg bs ca cs da de el es et eu fi fr gl hr hu hy is it ka kk lt lv mk nb nn no pl ro ru sk sl sq sr sv uk".split()
+)
+_SIGN_FIRST = frozenset("en".split())
+_SIGNED = re.compile(
+    r"(?P<sign>[-+−±~≈]?)(?:(?P<first>[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₴₦₫₡])[ \u00a0\u202f]?(?P<number>[0-9].*[0-9]|[0-9])"
+    r"|(?P<before>[0-9].*[0-9]|[0-9])[ \u00a0\u202f]?(?P<last>[A-Z]{0,2}[$€£¥₹₽₩₺₪฿₴₦₫₡]))"
+)
+
+
+def localized_amount(text: str, language: str) -> str:
+    """Returns an amount with the sign of its currency where a language has it; its number stays as it is."""
+    match = _SIGNED.fullmatch(text)
+    base = (language or "").lower().replace("_", "-").split("-")[0]
+    if match is None:
+        return text
+    if match["first"] and base in _SIGN_LAST:
+        return f"{match['sign']}{match['number']}\u00a0{match['first']}"
+    if match["last"] and base in _SIGN_FIRST:
+        return f"{match['sign']}{match['last']}{match['before']}"
+    return text
+
+
+_CURRENCY_WORDS = {
+    "$": re.compile(r"[ \u00a0](?:US-)?(?:dollars?|dólares|dollari|\$|USD)(?!\w)", re.IGNORECASE),
+    "€": re.compile(r"[ \u00a0](?:euros?|€|EUR)(?!\w)", re.IGNORECASE),
+    "£": re.compile(r"[ \u00a0](?:pfund|livres?|libras?|sterline|pounds?|pond|£|GBP)(?!\w)", re.IGNORECASE),
+}
+
+
+def currency_end(amount: str, target: str, end: int) -> int:
+    """Returns where a number of a target ends with the word for an amount's currency, which the amount has itself."""
+    for sign, words in _CURRENCY_WORDS.items():
+        match = words.match(target, end) if sign in amount else None
+        if match is not None:
+            return match.end()
+    return end
+
+
 class Clock(NamedTuple):
     """A time of the day."""
 

@@ -16,6 +16,7 @@ from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.items import Item
 from regard_service.passages.protection.mark_pairs import best_run, pairs
 from regard_service.passages.protection.matching import Forms, copies
+from regard_service.passages.protection.numerals import currency_end
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
@@ -277,6 +278,8 @@ class _Placing:
 
     def _put(self, index: int, span: Span) -> None:
         item = self._items[index].item
+        if item.kind is Kind.AMOUNT:
+            span = Span(span.start, currency_end(item.text, self._target, span.end))
         self._take(span, index, self._forms.put(item, self._target[slice(*span)]))
         self._missing.discard(index)
 

@@ -7,7 +7,7 @@ import pytest
 
 from regard_export.errors import ExportError
 from regard_export.examples.dev_sets import DevExample
-from regard_export.writing.text_use import text_use_of
+from regard_export.writing.text_use import text_use_of, with_outputs
 
 
 def model(task: str = "translation", languages: tuple[str, ...] = ("en",)) -> Any:
@@ -47,3 +47,13 @@ def test_usual_lengths_are_those_of_the_dev_examples() -> None:
     ratios = text_use_of(model(), None, None, dev).length_ratios
     assert ratios.keys() == {"de"}
     assert ratios["de"].least < 72 / 62 < ratios["de"].greatest
+
+
+def test_the_models_own_outputs_tell_better() -> None:
+    dev = {"de": [DevExample("a" * 50, ("b" * 60,))] * 200, "fr": [DevExample("a" * 50, ("b" * 60,))] * 200}
+    use = text_use_of(model(), None, None, dev)
+    own = with_outputs(use, dev, {"de": ["b" * 100] * 199 + [""]}).length_ratios
+    assert own["de"].least < 112 / 62 < own["de"].greatest
+    assert own["fr"] == use.length_ratios["fr"]
+    summarizer = text_use_of(model("summarization"), None, None, dev)
+    assert with_outputs(summarizer, dev, {"de": ["b"] * 200}).length_ratios == {}

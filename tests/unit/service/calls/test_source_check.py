@@ -29,8 +29,10 @@ def model_segment(text: str) -> ModelSegment:
 
 
 def passage(*texts: str, copied: Sequence[str] = (), source: str = "en", is_natural: bool = True) -> Passage:
-    read: list[ModelSegment | CopiedSegment] = [model_segment(text) for text in texts]
-    segments = [*read, *(CopiedSegment(Span(0, len(text)), text) for text in copied)]
+    segments: list[ModelSegment | CopiedSegment] = [
+        *map(model_segment, texts),
+        *(CopiedSegment(Span(0, len(text)), text) for text in copied),
+    ]
     return Passage("", tuple(segments), source, "de", DEFAULT_LENGTH_RATIOS if is_natural else None)
 
 
@@ -51,6 +53,7 @@ async def test_texts_in_another_language_get_a_warning() -> None:
         passage("Ich gehe nach Hause."),
         passage("The dog sleeps."),
         passage("Dogs bark."),
+        passage("Ｈｅｌｌｏ"),
         passage(copied=["Это хороший дом."]),
         passage(copied=["if (a) { b(); }", "42"]),
         passage("Ich gehe nach Hause.", source="de"),
@@ -59,7 +62,7 @@ async def test_texts_in_another_language_get_a_warning() -> None:
         None,
     )
     other = ["other_language"]
-    assert found == [other, other, [], [], other, [], [], [], [], []]
+    assert found == [other, other, [], [], [], other, [], [], [], [], []]
 
 
 async def test_a_server_may_leave_it() -> None:

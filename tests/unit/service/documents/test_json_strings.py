@@ -119,7 +119,7 @@ def test_messages_of_browser_extensions() -> None:
     assert texts(open_document(source.encode(), "json")) == ["Hello $USER$"]
 
 
-@pytest.mark.parametrize("source", ['{"a": ', "", "{'a': 1}", "[" * 100_000, '{"a": "b"} x'])
+@pytest.mark.parametrize("source", ['{"a": ', "{'a': 1}", "[" * 100_000, '{"a": "b"} x'])
 def test_what_is_not_json_is_refused(source: str) -> None:
     with pytest.raises(InvalidInput, match=r"^document: is not JSON: "):
         open_document(source.encode(), "json")

@@ -148,7 +148,6 @@ BOMB = "<!DOCTYPE xliff [" + "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' fo
     [
         ("<xliff>", "is not well-formed XML: line 1, column 7: no element found"),
         ("<html/>", "is no XLIFF: its root is <html>"),
-        ("", "is not well-formed XML: line 1, column 0: no element found"),
         (f"{BOMB}<xliff>&a9;</xliff>", "declares entities of its own, which are not expanded"),
         (
             '<!DOCTYPE xliff [<!ENTITY x SYSTEM "file:///etc/passwd">]><xliff>&x;</xliff>',

@@ -75,3 +75,25 @@ def test_a_loop_is_found_wherever_it_stands(period: int, repeats: int, num_befor
 @given(st.lists(st.integers(0, 10**6), unique=True, max_size=80))
 def test_different_tokens_are_no_loop(tokens: list[int]) -> None:
     assert longest_loop(np.array(tokens, np.int64)) == 0
+
+
+@pytest.mark.parametrize("text", ["Berlin", "OK.", "Hotel", "hotel", "Amber Hill", "New York City"])
+def test_names_and_single_words_may_stay(text: str) -> None:
+    assert reasons(text, text, [5, 6, 1]) == []
+
+
+@pytest.mark.parametrize("text", ["my dog", "The old dog sleeps", "Amber Hill is nice"])
+def test_all_else_that_stays_is_told(text: str) -> None:
+    assert reasons(text, text, [5, 6, 7, 1]) == ["source_copied"]
+
+
+def test_a_loop_in_the_source_excuses_one_that_is_half_as_long_again() -> None:
+    def found(count: int) -> list[str]:
+        tokens = np.array([7] * count, np.int64)
+        faults = output_faults(
+            "na", "na", tokens, lambda: np.array([7] * 20), is_cut=True, ratios=None, may_be_copy=True
+        )
+        return [fault.message for fault in faults]
+
+    assert found(30) == ["the output was cut after 30 tokens (max_new_tokens)"]
+    assert found(40)[0] == "the output was cut after 40 tokens (as it repeats itself)"

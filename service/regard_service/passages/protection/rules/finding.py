@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from regard_service.domain.results import Span
 from regard_service.passages.protection.rules import addresses, codes, marks, numbers, placeholders
@@ -30,6 +31,7 @@ _SIGNS = re.compile(
     r"|(?<!\w)[xX8]\S|(?<!\S)-[A-Za-z]|[\u00b1\u00b7\u00d7\u00f7]"
 )
 _SENTENCE_MARKS = ".,;:!?…'\"’”»*_"
+_MAX_KEPT = 500  # characters of a text whose findings are kept for a while
 _MAX_VERSIONED = 40
 _VERSION = re.compile(r"(?<!\w)(?i:vers(?:ion|ión|ão|ione|ie|ión)|ver\.?|v\.?|release|rev\.?|build)[ \u00a0]$")
 _VERSIONED = re.compile(r"(?<!\w)[A-Z][A-Za-z]{1,30}+[ \u00a0]$")
@@ -38,7 +40,15 @@ _PAIRS = {")": "(", "]": "["}
 
 def find(text: str) -> list[Finding]:
     """Returns what a translation copies; in order, without overlap."""
-    return list(_found(text)) if _SIGNS.search(text) else []
+    if not _SIGNS.search(text):
+        return []
+    return list(_found_again(text) if len(text) <= _MAX_KEPT else _found(text))
+
+
+@lru_cache(128)
+def _found_again(text: str) -> tuple[Finding, ...]:
+    """Finds once what the steps of a segment's preparation all ask for."""
+    return tuple(_found(text))
 
 
 def _found(text: str) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ class Kind(Enum):
     ORDINAL = "ordinal"  # a number with its ending: 3rd
     DECADE = "decade"  # its number, without the ending: 1990 of 1990s
     AMOUNT = "amount"  # a number with its currency or percent sign
+    DATE = "date"  # with the name of a month
     TIME = "time"
     DIGITS = "digits"  # dates, ranges, scores, telephone numbers: copied as they are
 

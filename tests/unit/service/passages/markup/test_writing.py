@@ -14,6 +14,7 @@ from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.markup.parse import parse
 from regard_service.passages.markup.segments import TranslatedSegment
+from regard_service.passages.markup.words import words
 from regard_service.passages.markup.writing import write
 
 
@@ -134,3 +135,21 @@ def test_a_protected_text_that_segments_cut_is_written_once():
         TranslatedSegment(Span(7, 14), aligned("B c now", "B c jetzt", "")),
     ]
     assert write(marked, [segments]).text == "Nun <code>a. B c</code> jetzt"
+
+
+def test_a_tag_goes_around_the_whole_of_a_date() -> None:
+    source, target = "It ends on <time>March 15, 2024</time>.", "Es endet am 15. März 2024."
+    links = "0-0 1-1 2-2 3-3 3-5 3-6 4-3 4-5 4-6 6-3 6-5 6-6 7-7"
+    assert translated(source, target, links) == "Es endet am <time>15. März 2024</time>."
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("am 15. März", ["am", "15.", "März"]),
+        ("um 15.", ["um", "15", "."]),
+        ("v. 3.5 x", ["v", ".", "3.5", "x"]),
+    ],
+)
+def test_an_ordinal_is_a_word_with_its_full_stop(text: str, found: list[str]) -> None:
+    assert [text[slice(*span)] for span in words(text)] == found

@@ -281,3 +281,26 @@ def test_marks_at_the_end_are_read_as_one_and_return(
 
 def test_the_colon_of_a_label_is_read_as_the_stop_of_its_language() -> None:
     assert normalize("名前:", "ja").edited.text == "名前。"
+
+
+@pytest.mark.parametrize("text", ["I love it :tada:", "Write to a:b:", "Run `x:`"])
+def test_marks_of_what_is_copied_are_no_end(text: str) -> None:
+    assert text.split()[-1] in normalize(text, "en", kept=[Span(9, len(text))]).edited.text
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "written", "expected"),
+    [
+        ("milk and bread", "fr", "Lait et pain.", "lait et pain"),
+        ("two eggs", "es", "¡Dos huevos!", "¡dos huevos!"),
+        ("milk", "de", "Milch.", "Milch"),
+        ("Milk", "fr", "Lait.", "Lait"),
+        ("milk.", "fr", "Lait.", "Lait."),
+        ("the office of the UN", "fr", "ONU et bureau.", "ONU et bureau"),
+        ("I like it", "fr", "Je l'aime.", "Je l'aime"),
+    ],
+)
+def test_an_entry_begins_with_a_small_letter(text: str, language: str, written: str, expected: str) -> None:
+    normalized = normalize(text, "en")
+    aligned = AlignedText(normalized.edited.text, written, (), ())
+    assert normalized.restore(aligned, language).target == expected

@@ -175,7 +175,7 @@ def test_what_has_no_word_between_is_one() -> None:
 @pytest.mark.parametrize(
     ("text", "target", "expected"),
     [
-        ("It costs $3.50.", "Es kostet 45 Dollar.", "Es kostet $3,50 Dollar."),
+        ("It costs $3.50.", "Es kostet 45 Dollar.", "Es kostet 3,50\u00a0$."),
         ("There are 1,024 files.", "Es gibt 45 Dateien.", "Es gibt 1.024 Dateien."),
         ("We meet at 5:30 pm.", "Wir treffen uns um 45.", "Wir treffen uns um 17:30."),
         ("It is of 2024-05-13.", "Es ist vom 45.", "Es ist vom 2024-05-13."),
