@@ -28,7 +28,16 @@ from tests.parity.families.regard_nets import Toolkit
 NEAR: dict[Precision, float] = {"int8": 0.02, "int4": 0.03, "float16": 5e-4}
 TYPED = "</s> <pad> <s> <unk> <mask> en_XX eng_Latn __en__ <extra_id_0> >>fra<< Thank you!"
 # Positions before a picture's grid: class tokens, or the prompt's words.
-BEFORE_THE_GRID = {"vit-gpt2": 1, "deit-bert": 2, "beit-gpt2": 1, "swin-gpt2": 0, "donut": 0, "blip": 1, "vision": 1, "prompted": 4}
+BEFORE_THE_GRID = {
+    "vit-gpt2": 1,
+    "deit-bert": 2,
+    "beit-gpt2": 1,
+    "swin-gpt2": 0,
+    "donut": 0,
+    "blip": 1,
+    "vision": 1,
+    "prompted": 4,
+}
 BEAMS = {"greedy": 1, "beam": 4}
 TOOLKITS = {ctranslate2.FAMILY, joeynmt.TRANSFORMER, joeynmt.RECURRENT, student.FAMILY, *torch_files.FAMILIES}
 DOCS = Path("docs/exporting.md")

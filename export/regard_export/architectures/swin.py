@@ -175,9 +175,7 @@ class _SwinStack(TransformerStack):
         columns = graph.constant(regions[:, None, None, :], "regions")
         zero, apart = (graph.constant(np.float32(value)) for value in (0, SEPARATE))
         separation = graph.node("Where", graph.node("Equal", rows, columns), zero, apart)
-        return graph.node(
-            "Add", graph.node("Add", scores, graph.constant(distances, "score_bias")), separation
-        )
+        return graph.node("Add", graph.node("Add", scores, graph.constant(distances, "score_bias")), separation)
 
     def _append_zero(self, x: str) -> str:
         """Appends a position of zeros, which the indexes of padding point to."""

@@ -42,7 +42,8 @@ def block_size(width: int) -> int:
         size //= 2
     if size < MIN_BLOCK_SIZE:
         raise ExportError(
-            f"quantized weights need widths that are multiples of {MIN_BLOCK_SIZE}, not {width}: choose --precision float32"
+            f"quantized weights need widths that are multiples of {MIN_BLOCK_SIZE}, not {width}: "
+            "choose --precision float32"
         )
     return size
 

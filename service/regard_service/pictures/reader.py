@@ -142,7 +142,9 @@ class ImageReader:
     def _box_around(self, width: int, height: int, scale: float) -> Box:
         """Returns the rectangle, in the picture's pixels, of which the whole picture is the middle."""
         inner = [max(1, int(side / scale + ROUNDING)) for side in (width, height)]
-        before = [(side - part) // 2 for side, part in zip((self._source.width, self._source.height), inner, strict=True)]
+        before = [
+            (side - part) // 2 for side, part in zip((self._source.width, self._source.height), inner, strict=True)
+        ]
         horizontal, vertical = width / inner[0], height / inner[1]
         left, top = -before[0] * horizontal, -before[1] * vertical
         return left, top, left + self._source.width * horizontal, top + self._source.height * vertical
@@ -170,7 +172,6 @@ class ImageReader:
         mean, std = np.array(self._source.mean, np.float32), np.array(self._source.std, np.float32)
         values: Float32Array = (np.asarray(small, np.float32) - mean) / std  # [height, width, 3]
         return np.ascontiguousarray(values.transpose(2, 0, 1))
-
 
     def _resized(self, image: Image.Image, box: Box) -> Image.Image:
         size, resample = (self._source.width, self._source.height), Image.Resampling[self._source.resample.upper()]

@@ -19,6 +19,7 @@ from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.generation_settings import (
+    forced_first_ids,
     generation_defaults,
     read_settings,
     refuse_unsupported,
@@ -136,12 +137,18 @@ def captioner_model(
 
 
 def caption_target(
-    tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int, special_ids: Iterable[int] | None = None
+    tokenizer: Any,
+    ids: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    vocab_size: int,
+    special_ids: Iterable[int] | None = None,
 ) -> Target:
     """The decoder's output.
 
     Args:
         ids: the tokens "start", "end" (one or a list) and "pad".
+        settings: of generation.
         special_ids: those that are never text; None means all that the tokenizer marks as special.
 
     Raises:
@@ -159,5 +166,6 @@ def caption_target(
         start_id=ids["start"],
         pad_id=ids["pad"],
         end_ids=tuple(ends),
+        forced_first_ids=forced_first_ids(settings),
         special_ids=tuple(sorted(special)),
     )

@@ -131,9 +131,7 @@ def framed_languages(tokenizer: Any, end_id: int, pairs: LanguagePairs) -> Langu
     if len(targets) > 1:
         raise ExportError(f"choose one target language of {', '.join(targets)}, with whose token the decoder starts")
     suffixes = {code: (ids[code],) for code in sources}
-    return Languages(
-        sources, targets, language_suffix_ids=suffixes, suffix_ids=(end_id,), start_id=ids[targets[0]]
-    )
+    return Languages(sources, targets, language_suffix_ids=suffixes, suffix_ids=(end_id,), start_id=ids[targets[0]])
 
 
 def _sides(pairs: LanguagePairs) -> tuple[tuple[str, ...], tuple[str, ...]]:

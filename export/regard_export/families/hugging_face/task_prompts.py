@@ -38,9 +38,7 @@ def task_id(tokenizer: Any, settings: Mapping[str, Any]) -> int | None:
     if settings.get("decoder_start_token_id") not in (None, tokenizer.bos_token_id):
         return None
     known = tokenizer.get_vocab()
-    tasks = [
-        token for token in known if (found := TASK_TOKEN.fullmatch(token)) and f"</s_{found[1]}>" not in known
-    ]
+    tasks = [token for token in known if (found := TASK_TOKEN.fullmatch(token)) and f"</s_{found[1]}>" not in known]
     if len(tasks) > 1:
         named = ", ".join(sorted(tasks))
         raise ExportError(f"the checkpoint does not say which task it has, {named}: choose it, --prefix =TOKEN")

@@ -27,10 +27,10 @@ from regard_export.families.toolkits.ctranslate2_files import (
     read_spec,
     unpacked,
 )
-from regard_export.families.toolkits.vocabulary_languages import language_pieces, vocabulary_languages
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
+from regard_export.families.toolkits.vocabulary_languages import language_pieces, vocabulary_languages
 from regard_export.references.transformer import TransformerReference
 from regard_models.nets.transformer_config import Activation, Side, TransformerConfig
 from regard_service.bundle import GenerationDefaults, Provenance, Target
@@ -44,8 +44,18 @@ NORM_EPSILON = {"layer": 1e-5, "rms": 1e-6}
 RELATIVE_BIAS = "encoder/layer_0/self_attention/relative_attention_bias"
 RELATIVE_DISTANCE = "encoder/layer_0/self_attention/relative_attention_max_distance"
 OUTPUT_TABLES = ("embedding.weight", "head.weight", "head.bias")
+VOCABULARY_FILES = (
+    "shared_vocabulary.json",
+    "shared_vocabulary.txt",
+    "source_vocabulary.json",
+    "source_vocabulary.txt",
+)
 OPENNMT_START = "<s>"
-PIECE_MARKS = {"\u2581": "pieces of SentencePiece", "\u0120": "byte pairs as GPT-2 spells them", "@@": "pieces of subword-nmt"}
+PIECE_MARKS = {
+    "\u2581": "pieces of SentencePiece",
+    "\u0120": "byte pairs as GPT-2 spells them",
+    "@@": "pieces of subword-nmt",
+}
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
 IGNORED_WEIGHTS = re.compile(
@@ -60,7 +70,17 @@ def find(path: Path) -> Path | None:
     """The package, or the folder of a model; None if there is neither."""
     if path.suffix == PACKAGE_SUFFIX and path.is_file():
         return path
-    return path if path.is_dir() and is_spec(path / MODEL_FILE) else None
+    return path if path.is_dir() and (is_spec(path / MODEL_FILE) or _is_without_model(path)) else None
+
+
+def _is_without_model(folder: Path) -> bool:
+    """Whether a folder has the other files of a model, whose `model.bin` is missing or damaged."""
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
+        return False
+    try:
+        return "model_type" not in read_json(folder / "config.json")
+    except ExportError:
+        return True
 
 
 def load(path: Path, load_options: LoadOptions) -> SourceModel:
@@ -72,8 +92,11 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
     if path.is_dir():
         return _load(path, path, load_options, {})
     with unpacked(path) as folder:
-        metadata = read_json(folder / "metadata.json")
-        model = _load(folder / "model", folder, load_options, metadata)
+        try:
+            metadata = read_json(folder / "metadata.json")
+            model = _load(folder / "model", folder, load_options, metadata)
+        except ExportError as error:
+            raise ExportError(str(error).replace(str(folder), str(path))) from error
     source = f"Argos package {metadata.get('package_version', '')} {path.stem}".replace("  ", " ")
     return replace(model, provenance=Provenance(source=source))
 
@@ -404,7 +427,9 @@ def _refuse_pieces(folder: Path, source: Mapping[str, int]) -> None:
     """Raises ExportError if the vocabulary is of parts of words, and nothing says how texts become these."""
     for mark, what in PIECE_MARKS.items():
         if sum(mark in piece for piece in source) > len(source) / 10:
-            raise ExportError(f"{folder}: the vocabulary has {what}, and no SentencePiece model (*.model, *.spm) is there")
+            raise ExportError(
+                f"{folder}: the vocabulary has {what}, and no SentencePiece model (*.model, *.spm) is there"
+            )
 
 
 def _read_vocabulary(folder: Path, side: str, size: int) -> list[str]:
