@@ -56,6 +56,7 @@ PIECE_MARKS = {
     "\u0120": "byte pairs as GPT-2 spells them",
     "@@": "pieces of subword-nmt",
 }
+UNUSED = "<unused {}>"  # an id without a piece
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
 IGNORED_WEIGHTS = re.compile(
@@ -166,7 +167,9 @@ def _target(vocabularies: Vocabularies, languages: Languages, description: Trans
     """The decoder's output; tokens that it is made to start with are no part of the text."""
     target, forced = vocabularies.text_target(description.config.vocab_size), dict(languages.forced_first_ids)
     pieces = language_pieces(vocabularies.target).values() if languages.language_prefix_ids else ()
-    special = tuple(sorted({*target.special_ids, *forced.values(), *(vocabularies.target[each] for each in pieces)}))
+    unused = [i for piece, i in vocabularies.target.items() if piece == UNUSED.format(i)]
+    languages_ids = [vocabularies.target[each] for each in pieces]
+    special = tuple(sorted({*target.special_ids, *forced.values(), *languages_ids, *unused}))
     return target.model_copy(update={"forced_first_ids": forced, "special_ids": special})
 
 
@@ -419,7 +422,7 @@ def _each_once(pieces: Sequence[str]) -> Iterator[str]:
     """The pieces by their ids. T5's converter fills the table up with the names of pieces that there are."""
     found: set[str] = set()
     for i, piece in enumerate(pieces):
-        yield f"<unused {i}>" if piece in found else piece
+        yield UNUSED.format(i) if piece in found else piece
         found.add(piece)
 
 

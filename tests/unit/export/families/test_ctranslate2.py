@@ -199,6 +199,31 @@ def test_a_package_whose_outputs_have_a_prefix(written, tmp_path: Path) -> None:
         load_source_model(write_package(tmp_path / "b.argosmodel", written("pre"), target_prefix="xyz"))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"x" * 99])
+def test_a_missing_or_foreign_model_is_named(written, tmp_path: Path, content: bytes | None) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "model.bin").unlink()
+    if content is not None:
+        (folder / "model.bin").write_bytes(content)
+    with pytest.raises(ExportError, match=r"lacks a model\.bin of CTranslate2"):
+        _load(folder)
+
+
+def test_faults_within_a_package_name_the_package(tmp_path: Path) -> None:
+    file = tmp_path / "bad.argosmodel"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x/metadata.json", "{")
+    with pytest.raises(ExportError, match=r"bad\.argosmodel/metadata\.json is not JSON"):
+        load_source_model(file)
+
+
+def test_a_damaged_sentencepiece_model_is_named(written, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "sentencepiece.model").write_bytes(b"")
+    with pytest.raises(ExportError, match=r"sentencepiece\.model is not a SentencePiece model"):
+        _load(folder)
+
+
 def test_pieces_without_their_model_are_refused(written, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
     (folder / "sentencepiece.model").unlink()
