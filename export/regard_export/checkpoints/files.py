@@ -7,6 +7,7 @@ from typing import Any
 
 from regard_export.errors import ExportError
 
+DAMAGE = ("invalid load key", "truncated", "stack underflow")  # in errors of the pickle module
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -59,6 +60,10 @@ def read_pickle(file: Path, *, is_trusted: bool) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=not is_trusted)
     except pickle.UnpicklingError as error:
+        if any(mark in str(error) for mark in DAMAGE):
+            raise ExportError(
+                f"{file} is no file that PyTorch saved, or damaged: {str(error).splitlines()[0]}"
+            ) from error
         raise ExportError(
             f"{file} is a pickle of more than tensors, which may run any code when it is read; "
             "if you trust its author: --trust-pickle"

@@ -8,7 +8,7 @@ import torch
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.layers import Linear, Weights
-from regard_export.errors import WeightsDoNotFit
+from regard_export.errors import WeightsDoNotFit, listed
 from regard_models.nets.recurrent import RecurrentConfig, RecurrentTranslator, load_translator
 from regard_service.bundle import StateSpec, TensorSpec
 
@@ -48,7 +48,7 @@ class RecurrentDescription:
     def __post_init__(self) -> None:
         faults = sorted(self._weight_faults())
         if faults:
-            raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
+            raise WeightsDoNotFit("the weights do not fit the architecture: " + listed(faults))
 
     def _weight_faults(self) -> Iterator[str]:
         with torch.device("meta"):

@@ -10,7 +10,7 @@ from torch import nn
 from regard.arrays import Float32Array
 from regard_export.descriptions.head_widths import with_kernel_head_width
 from regard_export.descriptions.transformer_weights import TransformerWeights
-from regard_export.errors import WeightsDoNotFit
+from regard_export.errors import WeightsDoNotFit, listed
 from regard_models.nets.transformer import Transformer, TransformerDecoder, distances, sinusoids
 from regard_models.nets.transformer_config import Side
 
@@ -35,7 +35,7 @@ class TransformerDescription(TransformerWeights):
     def __post_init__(self) -> None:
         faults = self._weight_faults()
         if faults:
-            raise WeightsDoNotFit("the weights do not fit the architecture: " + "; ".join(faults))
+            raise WeightsDoNotFit("the weights do not fit the architecture: " + listed(faults))
         if self.has_decoder:
             config, weights = with_kernel_head_width(self.config, self.weights)
             object.__setattr__(self, "config", config)  # the class is frozen

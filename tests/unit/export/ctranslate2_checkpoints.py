@@ -31,6 +31,7 @@ def write_ctranslate2(
     *,
     quantization: str | None = None,
     zero_start: bool = False,
+    embedding_scale: float | None = None,
     separate: bool = False,
     source_end: bool = False,
     **options: Any,
@@ -39,6 +40,7 @@ def write_ctranslate2(
 
     Args:
         zero_start: the decoder starts from no embedding, as Marian's do.
+        embedding_scale: a factor, as conversions from `transformers` have it; None: the root of the width.
         separate: the target has a vocabulary and tables of its own.
         options: of `TransformerSpec`.
     """
@@ -54,6 +56,8 @@ def write_ctranslate2(
         spec.decoder.embeddings.weight = spec.encoder.embeddings[0].weight
     spec.decoder.projection.weight = spec.decoder.embeddings.weight
     spec.decoder.start_from_zero_embedding = zero_start
+    for side in (spec.encoder, spec.decoder) if embedding_scale is not None else ():
+        side.scale_embeddings = embedding_scale
     spec.register_source_vocabulary(source)
     spec.register_target_vocabulary(target)
     spec.config.add_source_eos = source_end

@@ -15,13 +15,14 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from regard_export.checkpoints.files import read_json, read_pickle
 from regard_export.checkpoints.hub import find_checkpoint
-from regard_export.errors import ExportError
+from regard_export.errors import ExportError, listed
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.vision_encoder_decoder import IGNORED_WEIGHTS
 
@@ -118,7 +119,10 @@ def _read_adapter(folder: Path, is_pickle_trusted: bool) -> Adapter:
     file = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if file is None:
         raise ExportError(f"{folder} has {CONFIG_FILE}, and lacks {' or '.join(WEIGHT_FILES)}")
-    weights = load_file(file) if file.suffix == ".safetensors" else read_pickle(file, is_trusted=is_pickle_trusted)
+    try:
+        weights = load_file(file) if file.suffix == ".safetensors" else read_pickle(file, is_trusted=is_pickle_trusted)
+    except SafetensorError as error:
+        raise ExportError(f"{file} is damaged or incomplete: {error}") from error
     adapter = Adapter(config)
     for key, weight in weights.items():
         name, part = key.removeprefix(PREFIX).replace(".base_layer", ""), PARTS.fullmatch(key.removeprefix(PREFIX))
@@ -185,7 +189,7 @@ def _apply(adapter: Adapter, net: Any) -> None:
         except (AttributeError, KeyError, RuntimeError) as error:
             faults.append(f"{name}: {error!s}".splitlines()[0])
     if faults:
-        raise ExportError(f"the adapter does not fit its base: {'; '.join(faults)}")
+        raise ExportError(f"the adapter does not fit its base: {listed(faults)}")
 
 
 def _replace(net: Any, name: str, weight: Tensor) -> str:

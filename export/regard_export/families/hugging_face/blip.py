@@ -64,7 +64,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     )
     # The model's own `generate` uses these ids, whatever the rest of the checkpoint says.
     ids = {"start": text_config.bos_token_id, "end": text_config.sep_token_id, "pad": text_config.pad_token_id}
-    target = caption_target(settings.tokenizer, ids, vocab_size=text_config.vocab_size)
+    target = caption_target(settings.tokenizer, ids, settings.generation, vocab_size=text_config.vocab_size)
     reference = BlipReference(net, decoder, target, settings)
     return captioner_model(FAMILY, settings, encoder, decoder, target, reference)
 

@@ -19,11 +19,17 @@ from regard_export.descriptions.transformer import DecoderDescription
 from regard_export.errors import ExportError
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.generation_settings import (
+    forced_first_ids,
     generation_defaults,
     read_settings,
     refuse_unsupported,
 )
 from regard_export.families.hugging_face.image_preprocessing import image_source, load_processor
+from regard_export.families.hugging_face.japanese_tokenizers import (
+    is_japanese,
+    japanese_writer,
+    open_japanese_tokenizer,
+)
 from regard_export.families.hugging_face.reference import HuggingFaceReference
 from regard_export.families.hugging_face.vision_encoders import PictureEncoder
 from regard_export.references.protocols import Source
@@ -95,8 +101,8 @@ def read_captioner_settings(
         raise ExportError("captioners write one language; omit --languages")
     settings = read_settings(folder) if generation is None else generation
     refuse_unsupported(settings)
-    tokenizer = open_tokenizer(folder)
-    if not tokenizer.is_fast:
+    tokenizer = open_japanese_tokenizer(folder) if is_japanese(folder) else open_tokenizer(folder)
+    if not (tokenizer.is_fast or is_japanese(folder)):
         raise ExportError(f"{folder}: {type(tokenizer).__name__} is no tokenizer of the `tokenizers` library")
     return CaptionerSettings(folder, settings, load_processor(folder), tokenizer)
 
@@ -127,7 +133,9 @@ def captioner_model(
         reference=reference,
         source=source,
         target=target,
-        tokenizers={TOKENIZER_FILE: bundled_tokenizer(settings.tokenizer)},
+        tokenizers={
+            TOKENIZER_FILE: (bundled_tokenizer if settings.tokenizer.is_fast else japanese_writer)(settings.tokenizer)
+        },
         max_source_tokens=source.num_positions,
         max_target_tokens=limit,
         generation=generation_defaults(settings.generation, limit),
@@ -136,12 +144,18 @@ def captioner_model(
 
 
 def caption_target(
-    tokenizer: Any, ids: Mapping[str, Any], *, vocab_size: int, special_ids: Iterable[int] | None = None
+    tokenizer: Any,
+    ids: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    vocab_size: int,
+    special_ids: Iterable[int] | None = None,
 ) -> Target:
     """The decoder's output.
 
     Args:
         ids: the tokens "start", "end" (one or a list) and "pad".
+        settings: of generation.
         special_ids: those that are never text; None means all that the tokenizer marks as special.
 
     Raises:
@@ -152,12 +166,14 @@ def caption_target(
         raise ExportError(f"config.json names no {' and no '.join(missing)} token")
     ends = ids["end"] if isinstance(ids["end"], list) else [ids["end"]]
     marked = tokenizer.all_special_ids if special_ids is None else special_ids
-    special = {ids["start"], ids["pad"], *ends, *marked}
+    without_piece = {*range(vocab_size)}.difference(tokenizer.get_vocab().values())
+    special = {ids["start"], ids["pad"], *ends, *marked, *without_piece}
     return Target(
         tokenizer=TOKENIZER_FILE,
         vocab_size=vocab_size,
         start_id=ids["start"],
         pad_id=ids["pad"],
         end_ids=tuple(ends),
+        forced_first_ids=forced_first_ids(settings),
         special_ids=tuple(sorted(special)),
     )

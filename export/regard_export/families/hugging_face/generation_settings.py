@@ -1,14 +1,14 @@
 """The generation settings of a checkpoint; refuses settings that the engine does not offer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import GenerationConfig
 
 from regard_export.checkpoints.files import read_json
-from regard_export.errors import ExportError
-from regard_service.bundle import GenerationDefaults
+from regard_export.errors import ExportError, listed
+from regard_service.bundle import GenerationDefaults, Target
 
 # Options of `generate` that the engine does not offer, with the values that have no effect.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
@@ -35,6 +35,16 @@ DEFAULT_MAX_NEW_TOKENS = 20  # of `generate`, for a checkpoint that names no len
 # Settings that change probabilities after `renormalize_logits` should have summed them to 1 again.
 CHANGE_PROBABILITIES = {"min_length": 0, "min_new_tokens": 0, "no_repeat_ngram_size": 0, "repetition_penalty": 1}
 
+COUNTS = ("num_beams", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size")
+NUMBERS = ("length_penalty", "repetition_penalty")
+IDS = (
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "suppress_tokens",
+)
 MAX_BEAMS = 16  # of `GenerationDefaults`
 EARLY_STOPPING = {False: "heuristic", True: "first", "never": "never"}
 
@@ -69,8 +79,34 @@ def legacy_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in GENERATION_SETTINGS}
 
 
+def _mistyped(settings: Mapping[str, Any]) -> list[str]:
+    """Names every generation setting that is not of its kind."""
+    found = {name: settings[name] for name in (*COUNTS, *NUMBERS, *IDS) if settings.get(name) is not None}
+    faults = [
+        f"{name} {found[name]!r} is no whole number from 0 on" for name in COUNTS if not _is_count(found.get(name, 0))
+    ]
+    faults += [
+        f"{name} {found[name]!r} is no number" for name in NUMBERS if not isinstance(found.get(name, 0), int | float)
+    ]
+    for name in IDS:
+        ids = found.get(name, [])
+        if not all(map(_is_count, ids if isinstance(ids, list) else [ids])):
+            faults.append(f"{name} {ids!r} is no token's id, and no list of them")
+    words = settings.get("bad_words_ids") or []
+    if not (isinstance(words, list) and all(isinstance(word, list) and all(map(_is_count, word)) for word in words)):
+        faults.append(f"bad_words_ids {words!r} is no list of lists of ids")
+    return faults
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def refuse_unsupported(settings: Mapping[str, Any]) -> None:
-    """Raises ExportError with every generation option that the engine does not offer, if there are any."""
+    """Raises ExportError with every generation option that the engine does not offer, or that is not of its kind."""
+    mistyped = _mistyped(settings)
+    if mistyped:
+        raise ExportError(f"the checkpoint's generation settings are damaged: {'; '.join(mistyped)}")
     faults = [f"{name} {settings[name]!r}" for name in NEUTRAL_VALUES if settings.get(name) not in NEUTRAL_VALUES[name]]
     if any(len(word) != 1 for word in settings.get("bad_words_ids") or []):
         faults.append("bad_words_ids of several tokens")
@@ -89,6 +125,32 @@ def banned_ids(settings: Mapping[str, Any]) -> tuple[int, ...]:
     ends = ends if isinstance(ends, list) else [ends]
     words = [word[0] for word in settings.get("bad_words_ids") or [] if word[0] not in ends]
     return tuple(sorted({*words, *(settings.get("suppress_tokens") or [])}))
+
+
+def refuse_unknown_ids(target: Target, banned: Sequence[int]) -> None:
+    """Raises ExportError with every token of the settings that the model's vocabulary does not have."""
+    ids = {
+        "decoder_start_token_id": [target.start_id],
+        "eos_token_id": target.end_ids,
+        "pad_token_id": [target.pad_id],
+        "forced_bos_token_id": target.forced_first_ids.values(),
+        "bad_words_ids or suppress_tokens": banned,
+    }
+    faults = [f"{name} {i}" for name, named in ids.items() for i in named if not 0 <= i < target.vocab_size]
+    if faults:
+        raise ExportError(f"the vocabulary has {target.vocab_size} tokens, and the checkpoint names {listed(faults)}")
+
+
+def end_ids(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """The tokens that end an output."""
+    ends = settings["eos_token_id"]
+    return tuple(ends) if isinstance(ends, list) else (ends,)
+
+
+def forced_first_ids(settings: Mapping[str, Any]) -> dict[str, int]:
+    """The token with which every output begins, for `Target`."""
+    forced = settings.get("forced_bos_token_id")
+    return {} if forced is None else {"": forced}
 
 
 def generation_defaults(settings: Mapping[str, Any], max_target_tokens: int) -> GenerationDefaults:

@@ -95,6 +95,8 @@ def _faults(settings: dict[str, Any]) -> list[str]:
         faults.append("do_resize false")
     if int(settings.get("resample") or 0) not in RESAMPLING_FILTERS:
         faults.append(f"resample {settings.get('resample')}")
+    if settings.get("do_normalize", True) and not np.all(settings.get("image_std")):
+        faults.append(f"image_std {settings.get('image_std')}")
     size, crop = settings.get("size") or {}, settings.get("crop_size") or {}
     is_cropped = settings.get("do_center_crop", False)
     if "shortest_edge" in size and "longest_edge" not in size:

@@ -28,6 +28,8 @@ from regard_export.families.hugging_face.added_tokens import (
 )
 from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
+    end_ids,
+    forced_first_ids,
     generation_defaults,
     read_settings,
     refuse_unsupported,
@@ -65,7 +67,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     source = TextSource(
         tokenizer=SOURCE_TOKENIZER,
         prefix_ids=dict(languages.prefix_ids),
-        suffix_ids=(settings["eos_token_id"],),
+        suffix_ids=(tokenizer.eos_token_id,),
         control_tokens=control_tokens(tokenizer),
         prefix_texts=dict(load_options.prefixes),
     )
@@ -181,7 +183,8 @@ def _target(settings: Mapping[str, Any], vocabulary: Mapping[str, int], tokenize
         vocab_size=len(vocabulary),
         start_id=settings["decoder_start_token_id"],
         pad_id=settings["pad_token_id"],
-        end_ids=(settings["eos_token_id"],),
+        end_ids=end_ids(settings),
+        forced_first_ids=forced_first_ids(settings),
         special_ids=tuple(sorted({*special, *(i for name, i in vocabulary.items() if _is_language(name))})),
     )
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from regard_export.checkpoints.files import read_json, read_pickle, require_files
-from regard_export.errors import ExportError
+from regard_export.errors import ExportError, listed
 
+OTHER_WEIGHTS = ("tf_model*.h5", "flax_model*.msgpack", "*.gguf", "*.onnx")
 LOGITS_BIAS = "final_logits_bias"
 
 
@@ -41,7 +42,7 @@ def load_net(
     lengthened = _lengthen_logits_bias(net, found, folder, weights)
     faults = [fault for fault in _weight_faults(found, ignored) if not lengthened or not fault.startswith(LOGITS_BIAS)]
     if faults:
-        raise ExportError(f"{folder}: " + "; ".join(faults))
+        raise ExportError(f"{folder}: {listed(faults)}")
     net.generation_config = GenerationConfig()
     return net.eval()
 
@@ -95,7 +96,10 @@ def _refuse_missing_parts(folder: Path) -> None:
     indexes = {name: folder / f"{name}.index.json" for name in ("model.safetensors", "pytorch_model.bin")}
     found = [name for name, index in indexes.items() if index.is_file() and not (folder / name).is_file()]
     for name in found[:1]:
-        require_files(folder, *sorted(set(map(str, read_json(indexes[name]).get("weight_map", {}).values()))))
+        places = read_json(indexes[name]).get("weight_map")
+        if not isinstance(places, dict):
+            raise ExportError(f"{indexes[name]} has no weight_map of names to files")
+        require_files(folder, *sorted(set(map(str, places.values()))))
     parts = sorted(folder.glob("model-*.safetensors"))
     if parts and not found and not (folder / "model.safetensors").is_file():
         raise ExportError(f"{folder} lacks model.safetensors.index.json, which lists the contents of {parts[0].name}")
@@ -111,7 +115,9 @@ def _read_pickled_weights(folder: Path, *, is_trusted: bool) -> dict[str, Tensor
         return None
     files = sorted(folder.glob("pytorch_model*.bin"))
     if not files:
-        raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin")
+        others = [file.name for pattern in OTHER_WEIGHTS for file in sorted(folder.glob(pattern))]
+        named = f"; {', '.join(others)}, of another framework, is not read" if others else ""
+        raise ExportError(f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin{named}")
     weights: dict[str, Tensor] = {}
     for file in files:
         content = read_pickle(file, is_trusted=is_trusted)

@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 
 from regard.arrays import Float32Array
 from regard_export.descriptions.transformer import TransformerDescription
+from regard_export.families.hugging_face.generation_settings import refuse_unknown_ids
 from regard_export.references.protocols import Generated, Source, TeacherForced
 from regard_export.references.transformer import cross_attention_memory
 from regard_export.references.transformers_search import generate, generation_config
@@ -36,6 +37,7 @@ class HuggingFaceReference:
             net.get_encoder().register_forward_hook(lambda *_: release_memory())
         self._description = description
         self._target = target
+        refuse_unknown_ids(target, description.banned_ids)
         self._has_cache = _has_cache(net.config)
 
     def inputs(self, source: Source) -> dict[str, Tensor]:

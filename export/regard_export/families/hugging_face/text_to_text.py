@@ -39,6 +39,8 @@ from regard_export.families.hugging_face.byte_tokenizers import byte_tokenizer
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
 from regard_export.families.hugging_face.generation_settings import (
     banned_ids,
+    end_ids,
+    forced_first_ids,
     generation_defaults,
     read_settings,
     refuse_unsupported,
@@ -129,24 +131,17 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     task = _task(family, load_options)
     settings |= _task_settings(settings, task)
     refuse_unsupported(settings)
-    chosen_limit = load_options.max_source_tokens if family.describe is t5.describe else None
     net = load_net(family.net, folder, ignored=family.ignored, is_pickle_trusted=load_options.is_pickle_trusted)
     if family.name == encoder_decoder.FAMILY:
         settings = encoder_decoder.with_special_ids(settings, net)
-    description = family.describe(net, banned_ids(settings), max_positions=_max_positions(tokenizer, chosen_limit))
-    description = replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
+    limit = load_options.max_source_tokens if family.describe is t5.describe else None
+    description = _describe(family, net, settings, _max_positions(tokenizer, limit))
     languages = _languages(family, task, tokenizer, settings, load_options)
-    if task == "summarization" and settings.get("prefix"):
-        languages = Languages((), (), prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
-    languages = with_prefixes(languages, dict(load_options.prefixes), tokenizer)
     source = _source(tokenizer, languages, family, load_options.prefixes)
     alphabet = _target_alphabet(settings)
     target = _target(tokenizer, languages, settings, description, alphabet)
-    limit = _limit(tokenizer, description, chosen_limit)
     architecture = family.architecture(net, description)
-    source_limit = chosen_limit or limit
-    if isinstance(architecture, EncoderDecoderArchitecture):
-        source_limit = min(architecture.encoder.max_positions, _tokenizer_limit(tokenizer) or source_limit)
+    max_tokens = _limit(tokenizer, description, limit)
     return SourceModel(
         family=family.name,
         task=task,
@@ -155,13 +150,20 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
         source=source,
         target=target,
         tokenizers=_tokenizers(folder, tokenizer, alphabet),
-        max_source_tokens=source_limit,
-        max_target_tokens=limit,
-        generation=generation_defaults(settings, limit),
+        max_source_tokens=limit or _source_limit(tokenizer, architecture, max_tokens),
+        max_target_tokens=max_tokens,
+        generation=generation_defaults(settings, max_tokens),
         provenance=Provenance(source=str(settings.get("_name_or_path") or folder.name)),
         source_languages=languages.sources,
         target_languages=languages.targets,
     )
+
+
+def _describe(
+    family: Family, net: Any, settings: Mapping[str, Any], max_positions: int | None
+) -> TransformerDescription:
+    description = family.describe(net, banned_ids(settings), max_positions=max_positions)
+    return replace(description, is_renormalized=bool(settings.get("renormalize_logits")))
 
 
 class TextToTextReference(HuggingFaceReference):
@@ -266,7 +268,26 @@ def _limit(tokenizer: Any, description: TransformerDescription, chosen_limit: in
     return _tokenizer_limit(tokenizer) or t5.DEFAULT_MAX_POSITIONS
 
 
+def _source_limit(
+    tokenizer: Any, architecture: TransformerArchitecture | EncoderDecoderArchitecture, max_tokens: int
+) -> int:
+    """Tokens of the longest source; a pair of nets has other positions to read than to write."""
+    if isinstance(architecture, TransformerArchitecture):
+        return max_tokens
+    return min(architecture.encoder.max_positions, _tokenizer_limit(tokenizer) or max_tokens)
+
+
 def _languages(
+    family: Family, task: Task, tokenizer: Any, settings: Mapping[str, Any], load_options: LoadOptions
+) -> Languages:
+    """The languages, and the prompts of the checkpoint and of the caller."""
+    languages = _task_languages(family, task, tokenizer, settings, load_options)
+    if task == "summarization" and settings.get("prefix"):
+        languages = replace(languages, prefix_ids={"": prompt_ids(tokenizer, settings["prefix"])})
+    return with_prefixes(languages, dict(load_options.prefixes), tokenizer)
+
+
+def _task_languages(
     family: Family, task: Task, tokenizer: Any, settings: Mapping[str, Any], load_options: LoadOptions
 ) -> Languages:
     if family.has_language_tokens:
@@ -330,13 +351,10 @@ def _target(
     description: TransformerDescription,
     alphabet: Mapping[int, str],
 ) -> Target:
-    ends = settings["eos_token_id"]
     start = settings.get("decoder_start_token_id") if languages.start_id is None else languages.start_id
     if start is None:
         raise ExportError("config.json names no decoder_start_token_id")
-    forced = dict(languages.forced_first_ids)
-    if not forced and settings.get("forced_bos_token_id") is not None:
-        forced = {"": settings["forced_bos_token_id"]}
+    forced = dict(languages.forced_first_ids) or forced_first_ids(settings)
     vocab_size = description.config.vocab_size
     if len(tokenizer) > vocab_size:
         raise ExportError(f"the tokenizer has {len(tokenizer)} tokens, the weights {vocab_size}")
@@ -350,7 +368,7 @@ def _target(
         vocab_size=vocab_size,
         start_id=start,
         pad_id=settings["pad_token_id"],
-        end_ids=tuple(ends) if isinstance(ends, list) else (ends,),
+        end_ids=end_ids(settings),
         forced_first_ids=forced,
         special_ids=tuple(sorted(special)),
         reading_tokenizer=None if alphabet else SOURCE_TOKENIZER,

@@ -52,6 +52,7 @@ def load(folder: Path, load_options: LoadOptions) -> SourceModel:
     target = caption_target(
         tokenizer,
         ids if chosen is None else {**ids, "start": chosen},
+        settings.generation,
         vocab_size=decoder.config.vocab_size,
         special_ids=structural_ids(tokenizer) if is_donut else None,
     )

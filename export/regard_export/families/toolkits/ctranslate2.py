@@ -4,7 +4,7 @@ vocabularies, beside it a SentencePiece model; or an `.argosmodel` package, whic
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,18 +14,26 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_export.architectures.transformer import TransformerArchitecture
 from regard_export.checkpoints.files import read_json
-from regard_export.checkpoints.languages import named_languages
+from regard_export.checkpoints.languages import Languages
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.checkpoints.unsupported import refuse_unsupported
 from regard_export.descriptions.transformer import TransformerDescription
 from regard_export.errors import ExportError
-from regard_export.families.toolkits.ctranslate2_files import MODEL_FILE, PACKAGE_SUFFIX, is_spec, read_spec, unpacked
+from regard_export.families.toolkits.ctranslate2_files import (
+    MODEL_FILE,
+    PACKAGE_SUFFIX,
+    SpecFile,
+    is_spec,
+    read_spec,
+    unpacked,
+)
 from regard_export.families.toolkits.position_tables import concatenated_sinusoids
 from regard_export.families.toolkits.tracked_weights import TrackedWeights
 from regard_export.families.toolkits.vocabularies import SpecialPieces, Vocabularies, VocabularyTextMixin
+from regard_export.families.toolkits.vocabulary_languages import language_pieces, vocabulary_languages
 from regard_export.references.transformer import TransformerReference
 from regard_models.nets.transformer_config import Activation, Side, TransformerConfig
-from regard_service.bundle import GenerationDefaults, Provenance
+from regard_service.bundle import GenerationDefaults, Provenance, Target
 
 FAMILY = "ctranslate2"
 ACTIVATIONS: dict[int, Activation] = {0: "relu", 1: "gelu_tanh", 2: "silu", 3: "gelu"}
@@ -36,6 +44,19 @@ NORM_EPSILON = {"layer": 1e-5, "rms": 1e-6}
 RELATIVE_BIAS = "encoder/layer_0/self_attention/relative_attention_bias"
 RELATIVE_DISTANCE = "encoder/layer_0/self_attention/relative_attention_max_distance"
 OUTPUT_TABLES = ("embedding.weight", "head.weight", "head.bias")
+VOCABULARY_FILES = (
+    "shared_vocabulary.json",
+    "shared_vocabulary.txt",
+    "source_vocabulary.json",
+    "source_vocabulary.txt",
+)
+OPENNMT_START = "<s>"
+PIECE_MARKS = {
+    "\u2581": "pieces of SentencePiece",
+    "\u0120": "byte pairs as GPT-2 spells them",
+    "@@": "pieces of subword-nmt",
+}
+UNUSED = "<unused {}>"  # an id without a piece
 ZERO_START = "<zero start>"  # a piece whose embedding is zero, where the decoder starts from none
 # Statements about a model that change nothing here, or that `_faults` checks.
 IGNORED_WEIGHTS = re.compile(
@@ -50,7 +71,17 @@ def find(path: Path) -> Path | None:
     """The package, or the folder of a model; None if there is neither."""
     if path.suffix == PACKAGE_SUFFIX and path.is_file():
         return path
-    return path if path.is_dir() and is_spec(path / MODEL_FILE) else None
+    return path if path.is_dir() and (is_spec(path / MODEL_FILE) or _is_without_model(path)) else None
+
+
+def _is_without_model(folder: Path) -> bool:
+    """Whether a folder has the other files of a model, whose `model.bin` is missing or damaged."""
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
+        return False
+    try:
+        return "model_type" not in read_json(folder / "config.json")
+    except ExportError:
+        return True
 
 
 def load(path: Path, load_options: LoadOptions) -> SourceModel:
@@ -62,8 +93,11 @@ def load(path: Path, load_options: LoadOptions) -> SourceModel:
     if path.is_dir():
         return _load(path, path, load_options, {})
     with unpacked(path) as folder:
-        metadata = read_json(folder / "metadata.json")
-        model = _load(folder / "model", folder, load_options, metadata)
+        try:
+            metadata = read_json(folder / "metadata.json")
+            model = _load(folder / "model", folder, load_options, metadata)
+        except ExportError as error:
+            raise ExportError(str(error).replace(str(folder), str(path))) from error
     source = f"Argos package {metadata.get('package_version', '')} {path.stem}".replace("  ", " ")
     return replace(model, provenance=Provenance(source=source))
 
@@ -73,22 +107,25 @@ def _load(folder: Path, outside: Path, load_options: LoadOptions, metadata: Mapp
     if not is_spec(folder / MODEL_FILE):
         raise ExportError(f"{folder} lacks a {MODEL_FILE} of CTranslate2")
     spec = read_spec(folder / MODEL_FILE)
-    weights = TrackedWeights(spec.weights())
+    weights = TrackedWeights(_with_flags(spec))
     settings = _settings(folder, weights)
-    refuse_unsupported("CTranslate2", [*_faults(weights, settings, metadata), *_tokenizer_faults(outside)])
+    refuse_unsupported("CTranslate2", [*_faults(weights, settings), *_tokenizer_faults(outside)])
     with weights.require_all_read(IGNORED_WEIGHTS):
         description = describe(weights, settings)
     vocabularies = _vocabularies(folder, outside, settings, description)
     codes = str(metadata.get("from_code") or ""), str(metadata.get("to_code") or "")
-    languages = named_languages(load_options.languages or ((codes,) if all(codes) else ()))
-    target = vocabularies.text_target(description.config.vocab_size)
+    pairs = load_options.languages or ((codes,) if all(codes) else ())
+    languages = vocabulary_languages(vocabularies, pairs, str(metadata.get("target_prefix") or ""))
+    target = _target(vocabularies, languages, description)
     limit = description.config.max_positions
     model = SourceModel(
         family=FAMILY,
         task="translation",
         architecture=TransformerArchitecture(description),
-        reference=CTranslate2Reference(description, target, vocabularies),
-        source=vocabularies.text_source(),
+        reference=CTranslate2Reference(description, target, vocabularies, languages),
+        source=vocabularies.text_source().model_copy(
+            update={"language_prefix_ids": dict(languages.language_prefix_ids)}
+        ),
         target=target,
         tokenizers=vocabularies.tokenizers(),
         max_source_tokens=limit,
@@ -104,9 +141,36 @@ def _load(folder: Path, outside: Path, load_options: LoadOptions, metadata: Mapp
 class CTranslate2Reference(VocabularyTextMixin, TransformerReference):
     """The weights in the project's transformer, whose tokens tests compare with CTranslate2's."""
 
-    def __init__(self, description: TransformerDescription, target: Any, vocabularies: Vocabularies) -> None:
+    def __init__(
+        self, description: TransformerDescription, target: Target, vocabularies: Vocabularies, languages: Languages
+    ) -> None:
         TransformerReference.__init__(self, description, target)
         VocabularyTextMixin.__init__(self, vocabularies)
+        self._silent_ids = target.silent_ids
+        self._before = languages.language_prefix_ids.get(languages.sources[0], ())
+
+    def tokenize(self, text: str, key: str) -> list[int]:
+        """See `TextReference`; the text is in the first source language."""
+        return [*self._before, *VocabularyTextMixin.tokenize(self, text, key)]
+
+
+def _with_flags(spec: SpecFile) -> dict[str, Float32Array]:
+    """The weights. `scale_embeddings` is a flag, which multiplies by the root of the width, or a factor: 1 is none."""
+    weights = spec.weights()
+    for name, array in spec.arrays.items():
+        if name.endswith("/scale_embeddings") and array.dtype.kind == "f" and array.reshape(-1)[0] == 1:
+            weights[name] = np.zeros((), np.float32)
+    return weights
+
+
+def _target(vocabularies: Vocabularies, languages: Languages, description: TransformerDescription) -> Target:
+    """The decoder's output; tokens that it is made to start with are no part of the text."""
+    target, forced = vocabularies.text_target(description.config.vocab_size), dict(languages.forced_first_ids)
+    pieces = language_pieces(vocabularies.target).values() if languages.language_prefix_ids else ()
+    unused = [i for piece, i in vocabularies.target.items() if piece == UNUSED.format(i)]
+    languages_ids = [vocabularies.target[each] for each in pieces]
+    special = tuple(sorted({*target.special_ids, *forced.values(), *languages_ids, *unused}))
+    return target.model_copy(update={"forced_first_ids": forced, "special_ids": special})
 
 
 def _settings(folder: Path, weights: TrackedWeights) -> dict[str, Any]:
@@ -126,7 +190,7 @@ def _number(weights: Mapping[str, Any], name: str, default: float) -> float:
     return default if value is None else float(np.asarray(value).reshape(-1)[0])
 
 
-def _faults(weights: TrackedWeights, settings: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[str]:
+def _faults(weights: TrackedWeights, settings: Mapping[str, Any]) -> list[str]:
     """Names every option that is not supported."""
     faults = [f"{name} (relative or rotary positions, or shared heads)" for name in weights if _is_unsupported(name)]
     for side in ("encoder", "decoder"):
@@ -140,8 +204,6 @@ def _faults(weights: TrackedWeights, settings: Mapping[str, Any], metadata: Mapp
         faults.append("add_source_bos")
     if settings.get("decoder_start_token", "<s>") is None:
         faults.append("no decoder_start_token: the caller's target prefix begins the output")
-    if metadata.get("target_prefix"):
-        faults.append(f"target_prefix {metadata['target_prefix']!r}")
     return faults
 
 
@@ -338,7 +400,7 @@ def _vocabularies(
         len(description.embedding) - has_zero_start,
     )
     source, target = (
-        {piece: i for i, piece in enumerate(_read_vocabulary(folder, side, size))}
+        {piece: i for i, piece in enumerate(_each_once(_read_vocabulary(folder, side, size)))}
         for side, size in zip(("source", "target"), sizes, strict=True)
     )
     end = str(settings.get("eos_token", "</s>"))
@@ -347,11 +409,30 @@ def _vocabularies(
     if has_zero_start:
         target[ZERO_START] = len(target)
     # Converted from other toolkits than OpenNMT, a model also starts otherwise, and reads the end of its source.
-    has_end = bool(settings.get("add_source_eos")) or (start != special.start and end in source)
+    has_end = bool(settings.get("add_source_eos")) or (start != OPENNMT_START and end in source)
     spm_file = _sentencepiece_file(outside) or _sentencepiece_file(folder)
+    if spm_file is None:
+        _refuse_pieces(folder, source)
     return Vocabularies(
         source, target, special, spm_file, ZERO_START if has_zero_start else start, has_source_end=has_end
     )
+
+
+def _each_once(pieces: Sequence[str]) -> Iterator[str]:
+    """The pieces by their ids. T5's converter fills the table up with the names of pieces that there are."""
+    found: set[str] = set()
+    for i, piece in enumerate(pieces):
+        yield UNUSED.format(i) if piece in found else piece
+        found.add(piece)
+
+
+def _refuse_pieces(folder: Path, source: Mapping[str, int]) -> None:
+    """Raises ExportError if the vocabulary is of parts of words, and nothing says how texts become these."""
+    for mark, what in PIECE_MARKS.items():
+        if sum(mark in piece for piece in source) > len(source) / 10:
+            raise ExportError(
+                f"{folder}: the vocabulary has {what}, and no SentencePiece model (*.model, *.spm) is there"
+            )
 
 
 def _read_vocabulary(folder: Path, side: str, size: int) -> list[str]:
@@ -372,8 +453,8 @@ def _checked_vocabulary(file: Path, size: int) -> list[str]:
         pieces.pop()
     if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
         raise ExportError(f"{file} holds no list of pieces")
-    if len(pieces) != size or len(set(pieces)) != size:
-        raise ExportError(f"{file} lists {len(set(pieces))} pieces, the weights {size}")
+    if len(pieces) != size:
+        raise ExportError(f"{file} lists {len(pieces)} pieces, the weights {size}")
     return pieces
 
 

@@ -114,7 +114,10 @@ class VocabularyTextMixin:
         self._vocabularies = vocabularies
         self.unknown_id: int | None = vocabularies.source[vocabularies.special.unknown]
         file = vocabularies.spm_file
-        self._pieces = None if file is None else sentencepiece.SentencePieceProcessor(str(file))
+        try:
+            self._pieces = None if file is None else sentencepiece.SentencePieceProcessor(str(file))
+        except RuntimeError as error:
+            raise ExportError(f"{file} is not a SentencePiece model: {error}") from error
         self._target_pieces = {i: piece for piece, i in vocabularies.target.items()}
         self._silent_ids = vocabularies.text_target(len(vocabularies.target)).silent_ids
 

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from ctranslate2.converters import TransformersConverter
 from ctranslate2.specs.common_spec import Activation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor
+from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.cli.commands import export_command
@@ -34,6 +37,9 @@ from tests.unit.export.ctranslate2_checkpoints import (
     write_ctranslate2,
     write_package,
 )
+from tests.unit.export.family_checkpoints import FAMILIES, PAD_FIRST, sentencepiece_model, write_family
+from tests.unit.export.fine_tuned_checkpoints import open_tokenizer
+from tests.unit.export.marian_checkpoints import change_json, write_marian
 
 TEXTS = EXAMPLE_SENTENCES[:6]
 LANGUAGES = (("en", "de"),)
@@ -44,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "zero start": {**POST, "zero_start": True, "activation": Activation.SWISH, "source_end": True},
     "relative": RELATIVE,
     "two vocabularies": {"separate": True},
+    "embeddings of factor 1": {"embedding_scale": 1.0},
     "source end": {"source_end": True},
     "no final normalization": {"no_final_norm": True},
     "alignment": {"alignment_layer": 0, "alignment_heads": 2},
@@ -123,6 +130,105 @@ def test_a_package_the_whole_way(written, tmp_path: Path) -> None:
         text = client.translate(TEXTS[0], "de", source_language="en", max_new_tokens=12).text
         assert client.model("argos").family == "ctranslate2"
     assert text
+
+
+# Files of pieces that users copy beside a conversion from `transformers`, whose converter knows no generation settings.
+CONVERTED: dict[str, tuple[str, bytes]] = {
+    "marian": ("source.spm", b""),
+    "pegasus": ("spiece.model", sentencepiece_model("unigram", **PAD_FIRST)),
+    "t5 v1.1": ("spiece.model", sentencepiece_model("unigram", **PAD_FIRST)),
+    "nllb": ("sentencepiece.bpe.model", sentencepiece_model("bpe")),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+@pytest.mark.parametrize("name", CONVERTED)
+def test_a_conversion_from_transformers_gives_its_tokens(tmp_path: Path, name: str) -> None:
+    """CTranslate2's own converter between the original and the export."""
+    original, folder, (file, content) = tmp_path / "original", tmp_path / "converted", CONVERTED[name]
+    sources, targets = FAMILIES[name].languages if name == "nllb" else ("en", "de")
+    if name == "marian":
+        write_marian(original, bad_words_ids=None)
+    else:
+        write_family(original, name)
+    if name == "pegasus":  # what the converter reads of older configs
+        change_json(original / "config.json", normalize_before=True, normalize_embedding=False)
+    net: Any = AutoModelForSeq2SeqLM.from_pretrained(original).eval()
+    tokenizer, copied = open_tokenizer(original), [] if content else [file]
+    if name == "marian":  # as the published ones: the padding token, with which the decoder starts, is zero
+        with torch.no_grad():
+            net.model.shared.weight[tokenizer.pad_token_id] = 0
+        net.save_pretrained(original)
+    TransformersConverter(str(original), copy_files=copied).convert(str(folder))
+    if content:
+        (folder / file).write_bytes(content)
+    model, forced = _load(folder, languages=((sources, targets),)), None
+    if name == "nllb":
+        tokenizer.src_lang, forced = sources, tokenizer.convert_tokens_to_ids(targets)
+    start, net.generation_config = net.config.decoder_start_token_id, GenerationConfig()
+    assert model.target.forced_first_id(targets) == forced
+    banned = [[tokenizer.pad_token_id]] if name == "marian" else None
+    for text in TEXTS[:2]:
+        reference: Any = model.reference
+        ids = tokenizer(text).input_ids
+        assert reference.tokenize(text, targets) == ids
+        for num_beams in (1, 3):
+            options = {"max_new_tokens": 8, "num_beams": num_beams, "decoder_start_token_id": start}
+            ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+            theirs = net.generate(
+                torch.tensor([ids]), **options, **ends, forced_bos_token_id=forced, bad_words_ids=banned
+            )
+            ours = reference.generate(ids, Generation(8, num_beams=num_beams, forced_first_id=forced)).tokens
+            assert ours == theirs[0, 1 : len(ours) + 1].tolist()
+
+
+def test_a_package_whose_outputs_have_a_prefix(written, tmp_path: Path) -> None:
+    prefix = pieces()[9]
+    package = write_package(tmp_path / "a.argosmodel", written("pre"), target_prefix=prefix)
+    model, expected = load_source_model(package), _target_pieces(written("pre")).index(prefix)
+    assert (model.target.forced_first_id("de"), expected in model.target.special_ids) == (expected, True)
+    reference: Any = model.reference
+    processor = SentencePieceProcessor(str(written("pre") / "sentencepiece.model"))
+    for text in TEXTS[:3]:
+        generation = Generation(12, forced_first_id=expected)
+        found = [i for i in reference.generate(reference.tokenize(text, "de"), generation).tokens if i != 2]
+        tokens = processor.encode(text, out_type=str)
+        theirs = translate(written("pre"), tokens, beam_size=1, max_decoding_length=12, target_prefix=[[prefix]])
+        assert [_target_pieces(written("pre"))[i] for i in found] == theirs[: len(found)]
+    with pytest.raises(ExportError, match="target_prefix 'xyz' is no piece"):
+        load_source_model(write_package(tmp_path / "b.argosmodel", written("pre"), target_prefix="xyz"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 99])
+def test_a_missing_or_foreign_model_is_named(written, tmp_path: Path, content: bytes | None) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "model.bin").unlink()
+    if content is not None:
+        (folder / "model.bin").write_bytes(content)
+    with pytest.raises(ExportError, match=r"lacks a model\.bin of CTranslate2"):
+        _load(folder)
+
+
+def test_faults_within_a_package_name_the_package(tmp_path: Path) -> None:
+    file = tmp_path / "bad.argosmodel"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x/metadata.json", "{")
+    with pytest.raises(ExportError, match=r"bad\.argosmodel/metadata\.json is not JSON"):
+        load_source_model(file)
+
+
+def test_a_damaged_sentencepiece_model_is_named(written, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "sentencepiece.model").write_bytes(b"")
+    with pytest.raises(ExportError, match=r"sentencepiece\.model is not a SentencePiece model"):
+        _load(folder)
+
+
+def test_pieces_without_their_model_are_refused(written, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(written("pre"), tmp_path / "model"))
+    (folder / "sentencepiece.model").unlink()
+    with pytest.raises(ExportError, match="has pieces of SentencePiece, and no SentencePiece model"):
+        _load(folder)
 
 
 def _older(folder: Path, target: Path, version: int) -> Path:

@@ -1,6 +1,7 @@
 """Damaged and hostile checkpoints: the command names the cause, and prints no traceback."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,55 @@ def test_files_without_a_checkpoint(tmp_path, name: str, content: bytes, message
 def test_an_empty_folder(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty holds no checkpoint: there is no config.json" in _refusal(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_beams": "many"}, "num_beams 'many' is no whole number from 0 on"),
+        ({"max_length": -5}, "max_length -5 is no whole number"),
+        ({"length_penalty": "x"}, "length_penalty 'x' is no number"),
+        ({"eos_token_id": "x"}, "eos_token_id 'x' is no token's id, and no list of them"),
+        ({"suppress_tokens": [-1]}, r"suppress_tokens [-1] is no token's id"),
+        ({"bad_words_ids": [5]}, "bad_words_ids [5] is no list of lists of ids"),
+        ({"eos_token_id": 10**6}, "the checkpoint names eos_token_id 1000000"),
+        ({"forced_bos_token_id": 10**6}, "the checkpoint names forced_bos_token_id 1000000"),
+        ({"bad_words_ids": [[10**6]]}, "the checkpoint names bad_words_ids or suppress_tokens 1000000"),
+    ],
+    ids=str,
+)
+def test_settings_of_generation_that_are_damaged(copy, settings: dict[str, Any], message: str) -> None:
+    _generating(**settings)(copy)
+    assert message in _refusal(copy)
+
+
+def test_a_config_of_another_model_ends_in_one_sentence(copy) -> None:
+    _changed(d_model=64, encoder_layers=6, decoder_layers=6)(copy)
+    message = _refusal(copy)
+    assert "has shape" in message
+    assert re.search(r"; and \d+ more", message)
+    assert len(message) < 2000
+
+
+@pytest.mark.parametrize("file", ["tf_model.h5", "flax_model.msgpack"])
+def test_weights_of_other_frameworks_are_named(copy, file: str) -> None:
+    (copy / WEIGHTS).rename(copy / file)
+    assert f"{file}, of another framework, is not read" in _refusal(copy)
+
+
+def test_an_index_that_lists_nothing(copy) -> None:
+    (copy / WEIGHTS).unlink()
+    (copy / f"{WEIGHTS}.index.json").write_text('{"weight_map": [1]}')
+    assert "has no weight_map of names to files" in _refusal(copy)
+
+
+@pytest.mark.parametrize("base", [None, "nope/none"])
+def test_a_damaged_adapter_is_named(tmp_path: Path, base: str | None) -> None:
+    settings = {"peft_type": "LORA", "base_model_name_or_path": base, "r": 4}
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(settings))
+    (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"")
+    assert "adapter_model.safetensors is damaged or incomplete" in _refusal(tmp_path / "adapter")
 
 
 def test_a_task_that_the_model_does_not_do(copy) -> None:

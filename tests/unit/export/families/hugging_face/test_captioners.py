@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertJapaneseTokenizer
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -237,6 +237,36 @@ def test_pictures_that_need_no_resizing_are_read_exactly(tmp_path) -> None:
     image.save(file, "PNG")
     read = ImageReader(image_source(load_processor(tmp_path), ENCODER)).read(file.getvalue(), field="image").array
     np.testing.assert_allclose(read, processor(image, return_tensors="np")["pixel_values"][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("subwords", ["wordpiece", "character"])
+def test_japanese_captions_are_written_without_a_dictionary(tmp_path: Path, subwords: str) -> None:
+    folder = write_vision(tmp_path / "checkpoint", decoder="bert")
+    pieces = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    for file in folder.glob("*token*"):
+        file.unlink()
+    (folder / "vocab.txt").write_text("\n".join(sorted(pieces, key=pieces.__getitem__)))
+    own = {"tokenizer_class": "BertJapaneseTokenizer", "subword_tokenizer_type": subwords}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**own, "word_tokenizer_type": "mecab"}))
+    model = load_source_model(folder)
+    original = BertJapaneseTokenizer.from_pretrained(folder, word_tokenizer_type="basic")
+    writer = Tokenizer.from_str(model.tokenizers[model.target.tokenizer])
+    for ids in ([20, 40, 60, 130], [100, 101, 7, 9]):
+        assert writer.decode(ids) == original.decode(ids)
+    change_json(folder / "tokenizer_config.json", subword_tokenizer_type="sentencepiece")
+    with pytest.raises(ExportError, match="tokenizer"):
+        load_source_model(folder)
+
+
+def test_settings_of_generation_reach_a_captioner(copy) -> None:
+    change_json(copy / "generation_config.json", forced_bos_token_id=50, eos_token_id=[0, 60])
+    target = load_source_model(copy).target
+    assert (target.forced_first_id(""), target.end_ids) == (50, (0, 60))
+
+
+def test_ids_without_a_piece_are_no_text(tmp_path: Path) -> None:
+    target = load_source_model(write_vision(tmp_path / "checkpoint", decoder_vocab_size=310)).target
+    assert {*range(300, 310)} <= target.silent_ids
 
 
 @pytest.fixture(scope="module")

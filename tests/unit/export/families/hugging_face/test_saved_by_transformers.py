@@ -140,6 +140,13 @@ def test_the_decoders_start_is_that_of_generate(copy, start: Any, expected: int)
     assert net.generate(torch.tensor([[0, 5, 2]]), max_new_tokens=3)[0, 0] == expected
 
 
+def test_a_marian_takes_a_forced_first_token_and_several_ends(copy) -> None:
+    folder = copy("marian")
+    change_json(folder / "generation_config.json", forced_bos_token_id=9, eos_token_id=[0, 12])
+    target = _load(folder, "marian").target
+    assert (target.forced_first_id("de"), target.end_ids) == (9, (0, 12))
+
+
 def test_several_starts_are_refused(copy) -> None:
     folder = copy("bart")
     change_json(folder / "generation_config.json", decoder_start_token_id=[2, 3])
