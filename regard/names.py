@@ -24,6 +24,7 @@ WarningReason = Literal[
     "source_truncated",
     "sentence_cut",
     "language_unknown",
+    "term_left_out",
     "document",
 ]
 Weighting = Literal["attention", "value_norm"]

@@ -344,6 +344,9 @@ class PassageBuilder:
             if segment.part.num_truncated:
                 message = f"the last {segment.part.num_truncated} tokens of the segment were dropped"
                 found.append(OutputWarning("source_truncated", message, number))
+            for term in segment.part.left_out:
+                message = f"the term {term!r} is not used: it stands in a part that is copied, or was dropped"
+                found.append(OutputWarning("term_left_out", message, number))
             if segment.is_cut:
                 message = "the sentence is longer than the model takes; it was cut"
                 found.append(OutputWarning("sentence_cut", message, number))

@@ -52,12 +52,15 @@ class TermReader:
         Raises:
             InvalidInput: the model cannot write a target, or the terms have more tokens than the output may.
         """
-        terms = []
+        terms, left_out = [], []
         for each in found:
             span = edited.to_text(each.span) if edited.edits else each.span
             positions = _positions(part.tokens, span)
             if positions and not any(other.start < span.end and span.start < other.end for other in copied):
                 terms.append(self._term(each, positions))
+            elif each.entry.source != each.entry.target:
+                left_out.append(each.entry.source)
+        part = replace(part, left_out=tuple(left_out)) if left_out else part
         if not terms:
             return part
         num_tokens = sum(term.num_tokens for term in terms)
