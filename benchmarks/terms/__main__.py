@@ -11,7 +11,7 @@ from benchmarks.harness.servers import ServerFailed, serve
 from benchmarks.harness.tables import show
 from benchmarks.quality.alignment import Aligner
 from benchmarks.quality.corpus import read_lines
-from benchmarks.terms.cutting import TermCase, cut_terms
+from benchmarks.terms.cutting import cut_terms
 from benchmarks.terms.placement import measure_placement
 from benchmarks.terms.terms_report import TermsReport
 from benchmarks.terms.throughput import measure_throughput
@@ -22,7 +22,9 @@ from regard_service.bundle import Bundle, zoo_folder
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR", required=True)
 @click.option("--model", default="everyday", metavar="NAME", help="Model to measure; its alignment cuts the terms.")
 @click.option("--to", default="de", metavar="LANGUAGE", help="Language to translate into.")
-@click.option("--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Instead of the shipped.")
+@click.option(
+    "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Instead of the shipped."
+)
 @click.option("--limit", default=1000, metavar="N", help="Sentences of each data set.")
 @click.option("--beams", multiple=True, default=(1, 4), help="Numbers of beams.")
 @click.option("--seed", default=1, metavar="N", help="Chooses the terms.")

@@ -21,7 +21,19 @@ class TermsReport(Measurement):
         """Yields a table of the terms' use, and one of their cost."""
         yield Table(
             f"Terms cut from references, {self.model}",
-            ("data", "beams", "sentences", "terms", "copied", "used", "twice", "beside its own", "BLEU", "without terms", "gain"),
+            (
+                "data",
+                "beams",
+                "sentences",
+                "terms",
+                "copied",
+                "used",
+                "twice",
+                "beside its own",
+                "BLEU",
+                "without terms",
+                "gain",
+            ),
             [
                 (
                     each.data,
@@ -48,6 +60,7 @@ class TermsReport(Measurement):
     def notes(self) -> list[str]:
         """Says what is counted."""
         return [
-            "Copied: beside these terms, those that stand within code and the like, of which the server warns. Twice: more often than in the reference. Beside its own: the output also has the word that the model writes"
-            " for the term's source without the term, and the reference has it less often.",
+            "Copied: beside these terms, those that stand within code and the like, of which the server warns.",
+            "Twice: more often than in the reference. Beside its own: the output also has the word that the model writes"
+            " for the term's source without the term, linked with it, and the reference has it less often.",
         ]

@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks.terms.cutting import TermCase
 from regard_service.bundle import Bundle
 from regard_service.calls.terms import TermReader
+from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.cuda import open_runner
 from regard_service.generation import Generation
 from regard_service.passages.edits import EditedText
 from regard_service.passages.terms.finding import TermFinder
-from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.text.phrases import PhraseWriter
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.text.writing import TargetWriter

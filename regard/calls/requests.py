@@ -32,7 +32,16 @@ _REQUEST_OPTIONS = frozenset(
 )
 _TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
 _OTHER_OPTIONS = frozenset(
-    {"attention", "words", "timeout", "protected_spans", "terms", "target_prefix", "target_prefix_tokens", "prefix_bias"}
+    {
+        "attention",
+        "words",
+        "timeout",
+        "protected_spans",
+        "terms",
+        "target_prefix",
+        "target_prefix_tokens",
+        "prefix_bias",
+    }
 )
 _ALIASES = {"beams": "num_beams"}  # the command line's name
 

@@ -24,7 +24,10 @@ USED = ["Lesehalle", "Köter", "Palast", "Zwillingsschwester", "Wälzer"]
 def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that keeps glossaries."""
     settings = Settings(
-        models=("everyday",), grpc_port=0, http_port=0, glossary_directory=tmp_path_factory.mktemp("kept") / "glossaries"
+        models=("everyday",),
+        grpc_port=0,
+        http_port=0,
+        glossary_directory=tmp_path_factory.mktemp("kept") / "glossaries",
     )
     with running(settings) as server:
         yield server
@@ -164,7 +167,9 @@ def test_glossaries_are_kept_used_and_deleted(kept: regard.Client, keeping: Serv
 
 
 def test_a_document_has_the_terms(kept: regard.Client) -> None:
-    document = kept.translate_document(b"The dog sleeps.\n\nThe dog eats.\n", "de", media_type="text/plain", terms={"dog": "Köter"})
+    document = kept.translate_document(
+        b"The dog sleeps.\n\nThe dog eats.\n", "de", media_type="text/plain", terms={"dog": "Köter"}
+    )
     assert document.data.decode().count("Köter") == 2
 
 

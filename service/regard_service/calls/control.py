@@ -80,7 +80,9 @@ def read_control(call: TranslateCall, model: LoadedModel, target: str, glossarie
     if control.terms or control.glossaries:
         _check_terms(control.terms, phrases, violations)
         own = TermFinder((entry, f"terms[{index}]") for index, entry in enumerate(control.terms))
-        stored = [_stored(glossaries(name), index, call, target, violations) for index, name in enumerate(control.glossaries)]
+        stored = [
+            _stored(glossaries(name), index, call, target, violations) for index, name in enumerate(control.glossaries)
+        ]
         terms = TermReader((own, *stored), phrases, max_tokens, is_spaced(target))
     if control.prefixes or control.num_alternatives:
         _check_prefixes(call, violations)

@@ -105,7 +105,10 @@ class DataPlane:
         num_bytes, num_expected = 0, plan.memory.num_bytes // len(plan.inputs)
         for index, read in enumerate(plan.inputs):
             parts = read.parts
-            merged = [_merge(list(islice(finished, count)), part) for part, count in zip(parts, plan.num_sequences(index), strict=True)]
+            merged = [
+                _merge(list(islice(finished, count)), part)
+                for part, count in zip(parts, plan.num_sequences(index), strict=True)
+            ]
             traced = await self._traced(plan, parts, merged)
             build = partial(plan.result_builder(index).result, traced)
             with stage("detokenize"):

@@ -1,6 +1,6 @@
 """Puts the beginning of an output into the segments that it belongs to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from regard_service.calls.passages import CopiedSegment, ModelSegment

@@ -17,7 +17,9 @@ from regard_service.passages.terms.finding import TermFinder, contradictions
 from regard_service.validation.glossaries import MAX_GLOSSARY_TERMS, glossary_name_fault, phrase_fault
 from regard_service.validation.violations import Violations
 
-_FILE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(?P<source>[A-Za-z0-9_]+)-(?P<target>[A-Za-z0-9_]+)\.tsv")
+_FILE = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(?P<source>[A-Za-z0-9_]+)-(?P<target>[A-Za-z0-9_]+)\.tsv"
+)
 
 
 @dataclass(frozen=True)

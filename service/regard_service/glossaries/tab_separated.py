@@ -36,6 +36,10 @@ def write(entries: Iterable[GlossaryEntry]) -> bytes:
     lines = []
     for entry in entries:
         options = [_CASE] * entry.is_case_sensitive + [_PART] * (not entry.is_whole_word)
-        cells = [" " * entry.source.startswith("#") + entry.source, entry.target, *([",".join(options)] if options else [])]
+        cells = [
+            " " * entry.source.startswith("#") + entry.source,
+            entry.target,
+            *([",".join(options)] if options else []),
+        ]
         lines.append("\t".join(cells) + "\n")
     return "".join(lines).encode()

@@ -85,7 +85,9 @@ class TargetWriter:
     def additions(self, before: str) -> list[str]:
         """Returns the text that each token adds behind a text; "" for special ones."""
         ids = list(self.encode(before))
-        texts = self._tokenizer.decode_batch([ids, *([*ids, i] for i in range(self.vocab_size))], skip_special_tokens=False)
+        texts = self._tokenizer.decode_batch(
+            [ids, *([*ids, i] for i in range(self.vocab_size))], skip_special_tokens=False
+        )
         start, others = len(texts[0]), texts[1:]
         return ["" if self.is_special(i) else text[start:] for i, text in enumerate(others)]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints.candidates import BANNED, Candidates
-from regard_service.engine.search.terms import Move, TermPlan, TermState
+from regard_service.engine.search.terms import TermPlan, TermState
 
 # Candidates of a beam beyond the usual, where some may not come next: those that end it, or continue the last word.
 NUM_SPARE = 8

@@ -1,6 +1,5 @@
 """One hypothesis a request: each step takes the best token (greedy) or draws one (sampling); both may share a batch."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -171,7 +170,9 @@ class SingleSearch:
         """Takes each row's best candidate, or its chooser's."""
         tokens = candidate_ids[:, 0].copy()
         logprobs = candidate_logits[:, 0] - log_normalizer
-        taken_back = self._chosen(num_live, (candidate_logits, candidate_ids, log_normalizer), weights, tokens, logprobs)
+        taken_back = self._chosen(
+            num_live, (candidate_logits, candidate_ids, log_normalizer), weights, tokens, logprobs
+        )
         if taken_back is not None:
             self._lengths[:num_live] -= taken_back
         positions = self._lengths[:num_live]

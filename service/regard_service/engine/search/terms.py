@@ -1,10 +1,11 @@
 """Terms in one hypothesis: each is written once, where its source words are attended to (Hasler et al. 2018).
 
-A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is forced
-before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et al.
-2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
-that the model writes by itself counts. One whose words are never attended to takes the place of the word whose weights
-on them are largest, before the output may end.
+A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is
+forced before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et
+al. 2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
+that the model writes by itself counts. If it writes one that was forced, that one stood in a wrong place, and is taken
+back, once. A term whose words are never attended to takes the place of the word whose weights on them are largest,
+before the output may end.
 
 All of it is decided token by token, in Python: most steps of a row only look up one position.
 """
@@ -192,7 +193,9 @@ class TermState:
         """Whether a token may come next, where no term forces one: nothing continues the last word of a term."""
         if token in self._plan.end_ids:
             return not self._unmet
-        return not (self.is_fresh and self._plan.terms.keeps_words and (token == self.begun or self._is_continuation(token)))
+        return not (
+            self.is_fresh and self._plan.terms.keeps_words and (token == self.begun or self._is_continuation(token))
+        )
 
     @property
     def begun(self) -> int:

@@ -9,7 +9,7 @@ from regard.arrays import Int64Array
 from regard_service.engine.search.constraints.alternative import Alternative
 from regard_service.engine.search.constraints.biased_start import BiasedStart
 from regard_service.engine.search.constraints.candidates import Candidates
-from regard_service.engine.search.constraints.constraint import Constraint, Reach, Vocabulary
+from regard_service.engine.search.constraints.constraint import Constraint, Vocabulary
 from regard_service.engine.search.constraints.forced_start import ForcedStart
 from regard_service.engine.search.constraints.min_length import MinLength
 from regard_service.engine.search.constraints.no_repeat_ngram import NoRepeatNgram

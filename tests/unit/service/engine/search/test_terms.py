@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from regard_service.engine.search.beam_terms import allocate
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
-from tests.unit.service.engine.search.toy import END_ID, MAX_TARGET_TOKENS, NUM_POSITIONS, VOCAB_SIZE, Job, ToyEngine, serve
+from tests.unit.service.engine.search.toy import (
+    END_ID,
+    MAX_TARGET_TOKENS,
+    NUM_POSITIONS,
+    VOCAB_SIZE,
+    Job,
+    ToyEngine,
+    serve,
+)
 
 # Of twelve tokens 10 and 11 continue a word, 9 is an opening mark, 8 a full stop.
 SPELLING = Spelling(
