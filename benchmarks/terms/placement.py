@@ -19,7 +19,7 @@ class PlacementOutcome:
     Attributes:
         num_left_out: terms within code and the like, which is copied, and said in a warning; not among `num_terms`.
         num_used: terms that the output has, as whole words.
-        num_doubled: of them those that it has more often than the reference.
+        num_doubled: of them those that it has more often than the reference and than the output without terms.
         num_beside: terms beside the word that the model writes for their source without them, where the alignment links
             it with that source here too, and the reference has it less often.
         bleu, bleu_plain: of the sentences with terms, and of the same without.
@@ -55,9 +55,9 @@ def measure_placement(
             if not _count(target, result.text) and _is_left_out(source, result):
                 left_out += 1
                 continue
-            found, expected = _count(target, result.text), max(1, _count(target, case.reference))
+            found = _count(target, result.text)
             used += found > 0
-            doubled += found > expected
+            doubled += found > max(1, _count(target, case.reference), _count(target, without.text))
             own = _own_translation(without, source)
             is_beside = own.lower() in {word.lower() for word in _linked(result, source)} - {"", target.lower()}
             beside += is_beside and _count(own, result.text) > _count(own, case.reference)
