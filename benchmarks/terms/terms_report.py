@@ -61,7 +61,7 @@ class TermsReport(Measurement):
         """Says what is counted."""
         return [
             "Copied: beside these terms, those that stand within code and the like, of which the server warns.",
-            "Twice: more often than in the reference and in the output without terms. Beside its own: the output also has"
-            " the word that the model writes for the term's source without the term, linked with it, and the reference has"
-            " it less often.",
+            "Twice: more often than in the reference and in the output without terms.",
+            "Beside its own: the output also has the word that the model writes for the term's source without the term,"
+            " linked with it, and the reference has it less often.",
         ]
