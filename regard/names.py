@@ -25,6 +25,7 @@ WarningReason = Literal[
     "source_truncated",
     "sentence_cut",
     "language_unknown",
+    "term_left_out",
     "document",
     "other_language",
 ]

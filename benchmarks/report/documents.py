@@ -20,6 +20,7 @@ from benchmarks.profile.profile_report import ProfileReport
 from benchmarks.quality.quality_report import QualityReport
 from benchmarks.serving.serving_report import ServingReport
 from benchmarks.soak.soak_report import SoakReport
+from benchmarks.terms.terms_report import TermsReport
 
 FOLDER = Path(__file__).parents[1]
 README = FOLDER / "README.md"
@@ -43,6 +44,7 @@ Report = (
     | HtmlReport
     | PeersReport
     | ProfileReport
+    | TermsReport
 )
 REPORTS: dict[str, type[Report]] = {
     "quality": QualityReport,
@@ -58,6 +60,7 @@ REPORTS: dict[str, type[Report]] = {
     "soak": SoakReport,
     "overload": OverloadReport,
     "hostile": HostileReport,
+    "terms": TermsReport,
 }
 
 

@@ -7,10 +7,11 @@ from typing import Unpack
 
 import regard
 from benchmarks.quality.metrics import bleu
-from benchmarks.terms.cutting import TermCase
+from benchmarks.terms.cutting import MIN_LETTERS, TermCase
 from regard.calls.options import TranslateOptions
 
 BATCH = 64
+_MARKS = ".,;:!?\"'„“()"
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class PlacementOutcome:
     """Sentences with terms.
 
     Attributes:
+        num_left_out: terms within code and the like, which is copied, and said in a warning; not among `num_terms`.
         num_used: terms that the output has, as whole words.
-        num_doubled: of them those that it has more often than the reference.
-        num_beside: terms beside what the model writes for their source without them.
-        num_same: sentences without terms whose output is as before.
+        num_doubled: of them those that it has more often than the reference and than the output without terms.
+        num_beside: terms beside the word that the model writes for their source without them, where the alignment links
+            it with that source here too, and the reference has it less often.
         bleu, bleu_plain: of the sentences with terms, and of the same without.
     """
 
@@ -29,6 +31,7 @@ class PlacementOutcome:
     num_beams: int
     num_sentences: int
     num_terms: int
+    num_left_out: int
     num_used: int
     num_doubled: int
     num_beside: int
@@ -43,25 +46,30 @@ def measure_placement(
     sources = [case.source for case in cases]
     plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True, timeout=600)
     steered = [
-        client.translate(case.source, to, model=model, num_beams=num_beams, terms=case.terms, timeout=600)
+        client.translate(
+            case.source, to, model=model, num_beams=num_beams, terms=case.terms, attention=True, words=True, timeout=600
+        )
         for case in cases
     ]
-    used = doubled = beside = 0
+    used = doubled = beside = left_out = 0
     for case, without, result in zip(cases, plain, steered, strict=True):
         for source, target in case.terms:
-            found, expected = _count(target, result.text), max(1, _count(target, case.reference))
+            if not _count(target, result.text) and _is_left_out(source, result):
+                left_out += 1
+                continue
+            found = _count(target, result.text)
             used += found > 0
-            doubled += found > expected
+            doubled += found > max(1, _count(target, case.reference), _count(target, without.text))
             own = _own_translation(without, source)
-            beside += (
-                bool(own) and own.lower() != target.lower() and _count(own, result.text) > _count(own, case.reference)
-            )
+            is_beside = own.lower() in {word.lower() for word in _linked(result, source)} - {"", target.lower()}
+            beside += is_beside and _count(own, result.text) > _count(own, case.reference)
     references = [case.reference for case in cases]
     return PlacementOutcome(
         data,
         num_beams,
         len(cases),
-        sum(len(case.terms) for case in cases),
+        sum(len(case.terms) for case in cases) - left_out,
+        left_out,
         used,
         doubled,
         beside,
@@ -79,15 +87,26 @@ def _translated(
     return results
 
 
+def _is_left_out(source: str, result: regard.Result) -> bool:
+    """Whether the server says that it could not use a term, or the whole sentence is copied."""
+    is_copied = all(segment.copied for segment in result.segments)
+    return is_copied or any(w.reason == "term_left_out" and repr(source) in w.message for w in result.warnings)
+
+
 def _own_translation(result: regard.Result, source: str) -> str:
     """The word that a model writes for a word of its source; "" for none, or for several."""
-    numbers = [number for number, word in enumerate(result.source_words) if word.text.strip(".,;:!?") == source]
-    if len(numbers) != 1:
-        return ""
-    linked = [link.target for link in result.best.links if link.source == numbers[0]]
-    if len(linked) != 1:
-        return ""
-    return result.best.words[linked[0]].text.strip(".,;:!?\"'„“()")
+    linked = _linked(result, source)
+    return linked[0] if len(linked) == 1 and len(linked[0]) >= MIN_LETTERS else ""
+
+
+def _linked(result: regard.Result, source: str) -> list[str]:
+    """The words of the output that the alignment links with a word of the source, which occurs once."""
+    numbers = [number for number, word in enumerate(result.source_words) if word.text.strip(_MARKS) == source]
+    return [
+        result.best.words[link.target].text.strip(_MARKS)
+        for link in result.best.links
+        if len(numbers) == 1 and link.source == numbers[0]
+    ]
 
 
 def _count(word: str, text: str) -> int:

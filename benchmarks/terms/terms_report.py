@@ -21,13 +21,26 @@ class TermsReport(Measurement):
         """Yields a table of the terms' use, and one of their cost."""
         yield Table(
             f"Terms cut from references, {self.model}",
-            ("data", "beams", "sentences", "terms", "used", "twice", "beside its own", "BLEU", "without terms", "gain"),
+            (
+                "data",
+                "beams",
+                "sentences",
+                "terms",
+                "copied",
+                "used",
+                "twice",
+                "beside its own",
+                "BLEU",
+                "without terms",
+                "gain",
+            ),
             [
                 (
                     each.data,
                     str(each.num_beams),
                     str(each.num_sentences),
                     str(each.num_terms),
+                    str(each.num_left_out),
                     f"{100 * each.num_used / each.num_terms:.2f} %",
                     f"{100 * each.num_doubled / each.num_terms:.2f} %",
                     f"{100 * each.num_beside / each.num_terms:.2f} %",
@@ -47,6 +60,8 @@ class TermsReport(Measurement):
     def notes(self) -> list[str]:
         """Says what is counted."""
         return [
-            "Twice: more often than in the reference. Beside its own: the output also has the word that the model"
-            " writes for the term's source without the term, and the reference has it less often.",
+            "Copied: beside these terms, those that stand within code and the like, of which the server warns.",
+            "Twice: more often than in the reference and in the output without terms.",
+            "Beside its own: the output also has the word that the model writes for the term's source without the term,"
+            " linked with it, and the reference has it less often.",
         ]

@@ -37,6 +37,7 @@ _REQUEST_OPTIONS = (
     "num_alternatives",
 )
 _TEXT_OPTIONS = ("format", "unit", "raw", "protected_patterns")
+_PREFIX_OPTIONS = ("target_prefix", "target_prefix_tokens", "prefix_bias")
 _ALIASES = {"beams": "num_beams"}  # the command line's name
 # What other libraries call these options.
 _SYNONYMS = {
@@ -236,6 +237,10 @@ def _options_of(request: Message) -> set[str]:
         known.update(("attention", "words", *_ATTENTION_OPTIONS))
     if "text_options" in fields:
         known.update((*_TEXT_OPTIONS, "protected_spans"))
+    if "terms" in fields:
+        known.add("terms")
+    if "target_prefix" in fields or "target_prefixes" in fields:
+        known.update(_PREFIX_OPTIONS)
     return known
 
 

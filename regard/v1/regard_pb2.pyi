@@ -408,6 +408,8 @@ class _WarningReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Warning
     """A sentence was longer than the model takes, and was cut within."""
     WARNING_REASON_LANGUAGE_UNKNOWN: _WarningReason.ValueType  # 9
     """The source language was to be detected, and is unknown, or none that a model reads."""
+    WARNING_REASON_TERM_LEFT_OUT: _WarningReason.ValueType  # 25
+    """A term was not used: its words stand in a part that is copied, or were dropped."""
     WARNING_REASON_DOCUMENT: _WarningReason.ValueType  # 20
     """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
     WARNING_REASON_OTHER_LANGUAGE: _WarningReason.ValueType  # 21
@@ -436,6 +438,8 @@ WARNING_REASON_SENTENCE_CUT: WarningReason.ValueType  # 8
 """A sentence was longer than the model takes, and was cut within."""
 WARNING_REASON_LANGUAGE_UNKNOWN: WarningReason.ValueType  # 9
 """The source language was to be detected, and is unknown, or none that a model reads."""
+WARNING_REASON_TERM_LEFT_OUT: WarningReason.ValueType  # 25
+"""A term was not used: its words stand in a part that is copied, or were dropped."""
 WARNING_REASON_DOCUMENT: WarningReason.ValueType  # 20
 """In documents only: a text stays as it was, or the document has something that is not translated or cannot be kept."""
 WARNING_REASON_OTHER_LANGUAGE: WarningReason.ValueType  # 21

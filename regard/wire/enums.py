@@ -140,6 +140,7 @@ WARNING_REASON: EnumTable[pb.WarningReason.ValueType, WarningReason] = EnumTable
         pb.WARNING_REASON_SOURCE_TRUNCATED: "source_truncated",
         pb.WARNING_REASON_SENTENCE_CUT: "sentence_cut",
         pb.WARNING_REASON_LANGUAGE_UNKNOWN: "language_unknown",
+        pb.WARNING_REASON_TERM_LEFT_OUT: "term_left_out",
         pb.WARNING_REASON_DOCUMENT: "document",
         pb.WARNING_REASON_OTHER_LANGUAGE: "other_language",
     },

@@ -738,3 +738,26 @@ for (const colorScheme of ["light", "dark"]) {
     await close();
   });
 }
+
+test("a word of a translation can be exchanged, and the rest follows", async () => {
+  const { page, complaints, close } = await openPlayground();
+  await translate(page, TEXT);
+  const panel = page.locator(".alternatives");
+  await panel.locator(".alternative-words .word").nth(2).click();
+  const list = panel.locator(".alternative-list button");
+  await list.first().waitFor();
+  const words = (await panel.locator(".alternative-words").textContent()).split(" ");
+  const prefix = words.slice(0, 2).join(" ") + " ";
+  const body = { texts: [TEXT], model: "everyday", target_language: "de", target_prefixes: [{ text: prefix }], num_alternatives: 6 };
+  const { results } = await answerOf("/v1/translate", body);
+  const expected = results[0].hypotheses.map(({ text }) => text.slice(prefix.length).split(" ")[0]);
+  assert.deepEqual(await list.locator("strong").allTextContents(), expected);
+  await b.screenshot(page, "playground-alternatives");
+
+  await list.nth(1).click();
+  await page.locator(".answer:not([aria-busy])").waitFor();
+  await page.waitForFunction((begin) => document.querySelector(".alternative-words")?.textContent?.startsWith(begin), prefix + expected[1]);
+  assert.ok((await textOf(page)).startsWith(prefix + expected[1]));
+  assert.deepEqual(complaints, []);
+  await close();
+});

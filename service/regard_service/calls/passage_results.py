@@ -13,6 +13,7 @@ from regard_service.calls.inputs import moved_word, words_of
 from regard_service.calls.marked_passages import MarkedPassage
 from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.results import ResultBuilder, timings_of
+from regard_service.calls.terms import with_terms
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import (
     AttentionMap,
@@ -153,7 +154,7 @@ class PassageBuilder:
 
     def _finish(self, segment: ModelSegment, written: TargetText, decoded: EngineHypothesis) -> TargetText:
         """Undoes the segment's edits in its output."""
-        weights = self._weights(decoded) if segment.needs_alignment else None
+        weights = self._weights(segment, decoded) if segment.needs_alignment else None
         aligned = AlignedText(
             segment.edited.text,
             written.text,
@@ -196,14 +197,17 @@ class PassageBuilder:
         """Returns a segment with its finished output."""
         target = part.hypothesis
         spans = tuple(token.span for token in target.tokens)
-        return AlignedText(segment.edited.original, target.text, segment.own_spans, spans, self._weights(part.decoded))
+        return AlignedText(
+            segment.edited.original, target.text, segment.own_spans, spans, self._weights(segment, part.decoded)
+        )
 
-    def _weights(self, decoded: EngineHypothesis) -> Float32Array | None:
+    def _weights(self, segment: ModelSegment, decoded: EngineHypothesis) -> Float32Array | None:
         """Returns the alignment, float32 [target, source], if it was kept."""
         if decoded.cross_attention is None:
             return None
         maps = MapBuilder(AttentionOptions(kinds=("alignment",)), self._model.manifest.attention)
-        return next(maps.of_target(decoded.cross_attention, None)).values
+        weights = next(maps.of_target(decoded.cross_attention, None)).values
+        return weights if segment.part.terms is None else with_terms(weights, decoded.tokens, segment.part.terms)
 
     def _choices(self, results: Sequence[EngineResult]) -> list[Choice]:
         """Returns the best combinations of the segments' hypotheses, best first by the sum of their scores.
@@ -350,6 +354,9 @@ class PassageBuilder:
             if segment.part.num_truncated:
                 message = f"the last {segment.part.num_truncated} tokens of the segment were dropped"
                 found.append(OutputWarning("source_truncated", message, number))
+            for term in segment.part.left_out:
+                message = f"the term {term!r} is not used: it stands in a part that is copied, or was dropped"
+                found.append(OutputWarning("term_left_out", message, number))
             if segment.is_cut:
                 message = "the sentence is longer than the model takes; it was cut"
                 found.append(OutputWarning("sentence_cut", message, number))

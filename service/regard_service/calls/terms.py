@@ -1,8 +1,11 @@
 """The terms of a segment, as the engine places them: positions of the source, tokens of the target."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from regard.arrays import Float32Array, Int64Array
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.domain.results import Span, Token
 from regard_service.errors import InvalidInput
@@ -52,12 +55,15 @@ class TermReader:
         Raises:
             InvalidInput: the model cannot write a target, or the terms have more tokens than the output may.
         """
-        terms = []
+        terms, left_out = [], []
         for each in found:
             span = edited.to_text(each.span) if edited.edits else each.span
             positions = _positions(part.tokens, span)
             if positions and not any(other.start < span.end and span.start < other.end for other in copied):
                 terms.append(self._term(each, positions))
+            elif each.entry.source != each.entry.target:
+                left_out.append(each.entry.source)
+        part = replace(part, left_out=tuple(left_out)) if left_out else part
         if not terms:
             return part
         num_tokens = sum(term.num_tokens for term in terms)
@@ -79,6 +85,34 @@ class TermReader:
             )
         except UnwritablePhrase as error:
             raise InvalidInput.of(f"{found.field}.target", f"{entry.target!r} {error}") from error
+
+
+def with_terms(weights: Float32Array, tokens: Int64Array, terms: Terms) -> Float32Array:
+    """Returns an alignment that knows what terms are translations of, whatever the model attended to.
+
+    Args:
+        weights: float32 [target, source].
+        tokens: int64 [target], of the output.
+    """
+    written, aligned = tokens.tolist(), weights.copy()
+    taken: set[int] = set()
+    for term in terms.terms:
+        for place in _places(written, term):
+            rows = list(range(*place))
+            if taken.isdisjoint(rows):
+                taken.update(rows)
+                aligned[rows] = 0.0
+                aligned[np.ix_(rows, term.positions)] = 1.0 / len(term.positions)
+                break
+    return aligned
+
+
+def _places(tokens: list[int], term: Term) -> Iterator[tuple[int, int]]:
+    """Yields where a term stands among tokens, as ranges."""
+    for spelling in dict.fromkeys((term.tokens, term.glued, term.initial)):
+        for start in range(len(tokens) - len(spelling) + 1):
+            if tuple(tokens[start : start + len(spelling)]) == spelling:
+                yield start, start + len(spelling)
 
 
 def check_writable(entries: Sequence[GlossaryEntry], phrases: PhraseWriter) -> list[tuple[int, str]]:

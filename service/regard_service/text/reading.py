@@ -36,6 +36,7 @@ class SourceText:
         words: int64 [source], for each token the first token of the same word; None unless the model copies.
         num_truncated: pieces that truncation removed.
         terms: translations that its output contains.
+        left_out: terms that have no place in its output: their words are copied, or were truncated.
         prefix: tokens that its output begins with.
         prefix_bias: as `Generation.start_bias`.
         num_alternatives: outputs that differ behind the prefix; 0: those of the search.
@@ -46,6 +47,7 @@ class SourceText:
     words: Int64Array | None = None
     num_truncated: int = 0
     terms: Terms | None = None
+    left_out: tuple[str, ...] = ()
     prefix: tuple[int, ...] = ()
     prefix_bias: float = 0.0
     num_alternatives: int = 0

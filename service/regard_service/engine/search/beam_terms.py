@@ -65,9 +65,12 @@ class BeamTerms:
         banks = np.zeros(len(ids), np.int64)
         replaced: dict[int, int] = {}
         too_long: list[int] = []
+        doubled: list[int] = []
         for beam in np.flatnonzero(is_live).tolist():
             state = self._next[beam]
             move = state.decide(weights[beam], best[beam])
+            if state.is_doubled:
+                doubled.append(beam)
             if move is None:
                 scores[beam, self._is_banned(state, ids[beam])] = BANNED
                 move = state.go_on() if (scores[beam] == BANNED).all() else None
@@ -78,7 +81,8 @@ class BeamTerms:
             elif move is not None:
                 scores[beam] = BANNED
                 ids[beam, 0], scores[beam, 0], logprobs[beam, 0] = move.token, 0.0, 0.0
-        dropped = too_long if len(too_long) < int(is_live.sum()) else too_long[1:]
+        faulty = list(dict.fromkeys([*doubled, *too_long]))
+        dropped = faulty if len(faulty) < int(is_live.sum()) else faulty[:-1]
         replaced = {beam: token for beam, token in replaced.items() if beam not in dropped}
         return Steered(Candidates(ids, scores, logprobs), replaced, dropped, banks)
 
@@ -112,6 +116,7 @@ class BeamTerms:
             banned |= np.isin(ids, self._end_ids)
         if state.is_fresh and self._keeps_words:
             banned |= self._continues[np.minimum(ids, len(self._continues) - 1)] & (ids < len(self._continues))
+            banned |= ids == state.begun
         return banned
 
 

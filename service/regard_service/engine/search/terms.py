@@ -3,13 +3,14 @@
 A model says by its attention which word it translates. Where that is the alignment of the *next* token, a term is
 forced before the model writes its own translation. Where it is the alignment of the token *before* (Shift-Att, Chen et
 al. 2020), the model has begun its own translation already: the word is taken back, and the term takes its place. A term
-that the model writes by itself counts. One whose words are never attended to takes the place of the word whose weights
-on them are largest, before the output may end.
+that the model writes by itself counts. If it writes one that was forced, that one stood in a wrong place, and is taken
+back, once. A term whose words are never attended to takes the place of the word whose weights on them are largest,
+before the output may end.
 
 All of it is decided token by token, in Python: most steps of a row only look up one position.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from regard_service.generation import Generation, Term, Terms
 
 MIN_WEIGHT = 0.2  # of the source position that a step attends to
 MIN_PEAK = 0.05  # of the weights on a term, for a word to be its translation
+SURE_PEAK = 0.5  # the same, for a term to be placed before those that come earlier in the source
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,13 @@ class TermState:
         self._needed = plan.terms.num_tokens  # by those that are not met
         self._rest: tuple[int, ...] = ()  # of the term that is being written
         self._current = -1
+        self._num_last = 0  # tokens of the term that was written last
         self._matched = -1  # a term that the last tokens are, unless the next token continues its last word
         self._floor = plan.num_forced  # tokens that are never taken back
+        self._resumed: tuple[int, ...] = ()  # of the model's own tokens, which come again
+        self._before: dict[int, _Before] = {}  # by term, the state before it was forced
+        self._doubled = -1  # a forced term that the model has written again by itself
+        self._barred: frozenset[int] = frozenset()  # terms that were forced in a wrong place
         self._history: list[Float32Array] = []  # weights of each step
         self.num_met = 0
         self.is_fresh = False
@@ -125,12 +132,13 @@ class TermState:
         made = TermState.__new__(TermState)
         made.__dict__.update(self.__dict__)
         made.tokens, made._unmet, made._history = self.tokens[:], dict(self._unmet), self._history[:]
+        made._before = dict(self._before)
         return made
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return not self._unmet and not self._rest and not self.is_fresh
+        return not self._unmet and not self._rest and not self.is_fresh and not self._before
 
     @property
     def has_unmet(self) -> bool:
@@ -140,7 +148,14 @@ class TermState:
     @property
     def num_certain(self) -> int:
         """Tokens that are never taken back."""
-        return self._floor if self._unmet else len(self.tokens)
+        earliest = min((each.num_kept for each in self._before.values()), default=self._floor)
+        is_open = self._unmet or self._before
+        return min(earliest, self._floor, len(self.tokens)) if is_open else len(self.tokens)
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether the model has written a term again, so that it was forced in a wrong place."""
+        return self._doubled >= 0
 
     def decide(self, weights: Float32Array, best: int) -> Move | None:
         """What the terms make of a step; None: nothing, so far as `allows` agrees.
@@ -153,9 +168,12 @@ class TermState:
             self._history.append(weights)
         if len(self.tokens) < self._plan.num_forced:
             return None
-        if self._rest:
-            return Move(0, self._rest[0])
+        if self._rest or self._resumed:
+            return Move(0, (self._rest or self._resumed)[0])
         continues = self._is_continuation(best)
+        if self._doubled >= 0 and not continues and self._plan.keeps_history:
+            return self._undo(self._doubled)
+        self._doubled = -1 if continues else self._doubled
         if self._matched >= 0 and not continues:
             self.num_met += len(self._plan.terms.terms[self._matched].tokens)
             self._meet(self._matched)
@@ -163,8 +181,10 @@ class TermState:
         if not self._unmet:
             return None
         index = self._attended(weights)
-        if index in self._unmet and (move := self._begin(index, self._num_trailing(continues))) is not None:
-            return move
+        if index in self._unmet and index not in self._barred:
+            move = self._begin(index, self._num_trailing(continues), best)
+            if move is not None:
+                return move
         if best in self._plan.end_ids or self._is_late:
             return self._begin_missing() if self._unmet else None
         return None
@@ -173,15 +193,24 @@ class TermState:
         """Whether a token may come next, where no term forces one: nothing continues the last word of a term."""
         if token in self._plan.end_ids:
             return not self._unmet
-        return not (self.is_fresh and self._plan.terms.keeps_words and self._is_continuation(token))
+        return not (
+            self.is_fresh and self._plan.terms.keeps_words and (token == self.begun or self._is_continuation(token))
+        )
+
+    @property
+    def begun(self) -> int:
+        """The first token of the term that was written last: it does not come twice in a row."""
+        return self.tokens[self._floor - self._num_last] if self._num_last else -1
 
     def take(self, num_taken_back: int, token: int) -> None:
         """Takes over a step's choice."""
         if num_taken_back:
-            del self.tokens[-num_taken_back:]
+            del self.tokens[len(self.tokens) - num_taken_back :]
             del self._history[len(self.tokens) + 1 :]
         self.tokens.append(token)
-        if self._rest:
+        if self._resumed:
+            self._resumed = self._resumed[1:]
+        elif self._rest:
             self._rest = self._rest[1:]
             self._floor = len(self.tokens)
             self.num_met += 1
@@ -190,7 +219,8 @@ class TermState:
                 self._meet(self._current)
         else:
             self.is_fresh = False
-            self._matched = self._match(token)
+            self._matched = self._match(token, self._unmet)
+            self._doubled = self._match(token, self._before) if self._matched < 0 else -1
 
     def repeat(self) -> None:
         """The same step comes again, with more candidates."""
@@ -225,11 +255,15 @@ class TermState:
 
     # Writing a term.
 
-    def _begin(self, index: int, num_taken_back: int) -> Move | None:
-        """Begins a term; None if the tokens are the whole term already."""
+    def _begin(self, index: int, num_taken_back: int, best: int = -1) -> Move | None:
+        """Begins a term; None if the tokens are the whole term already.
+
+        Args:
+            best: the token that would come; -1 for a term that stays where it is, whatever follows.
+        """
         kept = len(self.tokens) - num_taken_back
         spelling, written = self._spelling(index, kept), tuple(self.tokens[kept:])
-        self._current = index
+        self._current, self._num_last = index, len(spelling)
         if written and written == spelling[: len(written)]:
             self._rest = spelling[len(written) :]
             self._floor = len(self.tokens)
@@ -239,13 +273,26 @@ class TermState:
             self.is_fresh = True
             self._meet(index)
             return None
+        if best >= 0:
+            self._before[index] = _Before(self.copy(), kept, tuple(self.tokens[kept:]) or (best,))
         self._rest = spelling
         return Move(num_taken_back, spelling[0])
 
+    def _undo(self, index: int) -> Move:
+        """Goes back to before a term was forced; from there on, the model writes it by itself, or leaves it out."""
+        before = self._before[index]
+        num_taken_back, barred = len(self.tokens) - before.num_kept, self._barred | {index}
+        own, history = self.tokens, self._history
+        self.__dict__.update(before.state.copy().__dict__)
+        self.tokens, self._history, self._barred = own, history, barred
+        self._current, self._rest, self._resumed = -1, (), before.resumed
+        return Move(num_taken_back, before.resumed[0])
+
     def _begin_missing(self) -> Move | None:
         """Begins a term that the model left out: in place of the word that attended most to its source."""
-        best = max((self._peak(index) for index in self._unmet), key=lambda peak: peak[0])
-        weight, index, place = best
+        peaks = [self._peak(index) for index in self._unmet]
+        sure = [peak for peak in peaks if peak[0] >= SURE_PEAK]
+        weight, index, place = max(sure) if sure else peaks[0]  # in the order of the source
         most = 1 if self._plan.has_beams else self._plan.guidance.max_taken_back
         is_back_enough = len(self.tokens) - place <= most
         if weight < MIN_PEAK or not is_back_enough:
@@ -273,10 +320,10 @@ class TermState:
             return term.initial
         return term.glued if self._plan.terms.spelling.opens[self.tokens[place - 1]] else term.tokens
 
-    def _match(self, token: int) -> int:
-        """The first missing term whose tokens are the last ones, or -1."""
+    def _match(self, token: int, among: Collection[int]) -> int:
+        """The first of some terms whose tokens are the last ones, or -1."""
         for index, spelling in self._plan.by_last_token.get(token, ()):
-            if index in self._unmet and tuple(self.tokens[-len(spelling) :]) == spelling:
+            if index in among and tuple(self.tokens[-len(spelling) :]) == spelling:
                 return index
         return -1
 
@@ -293,3 +340,16 @@ class TermState:
     def _is_continuation(self, token: int) -> bool:
         continues = self._plan.terms.spelling.continues
         return token < len(continues) and bool(continues[token])
+
+
+class _Before(NamedTuple):
+    """A hypothesis before a term was forced.
+
+    Attributes:
+        num_kept: tokens before the term.
+        resumed: the model's own tokens in its place.
+    """
+
+    state: TermState
+    num_kept: int
+    resumed: tuple[int, ...]

@@ -22,6 +22,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {number | null} hypotheses
  * @property {boolean} words
  * @property {string[]} kinds of map
+ * @property {string} [prefix] how the output is to begin
  */
 
 /** @type {Record<string, {task: Call["task"], name: string}>} */

@@ -2,6 +2,7 @@
  * The playground: a form, the answer as it comes, and the same call from elsewhere.
  */
 
+import { Alternatives } from "./alternatives.js";
 import { get, hasToken, keepToken, post, Problem, stream } from "./api.js";
 import { Composer } from "./composer.js";
 import { DocumentPanel, translatedName } from "./documents.js";
@@ -24,6 +25,7 @@ const timings = element("div", "timings");
 setAttributes(timings, { role: "status", "aria-label": "Timings" });
 const answer = new Answer();
 const file = new DocumentPanel();
+const alternatives = new Alternatives((prefix) => run(false, prefix), show);
 
 /** @type {AbortController | null} */
 let running = null;
@@ -58,7 +60,7 @@ if (composer) {
   setAttributes(pre, { tabindex: 0, role: "group", "aria-label": "The same call" });
   const row = element("div", "row", languages.element, copy);
   const sameCall = element("section", "same-call", element("h2", "", "The same call"), row, pre);
-  main.append(composer.element, problem, file.element, timings, answer.element, sameCall);
+  main.append(composer.element, problem, file.element, timings, answer.element, alternatives.element, sameCall);
   showSnippet();
   if (composer.isReady) run();
 } else main.append(problem);
@@ -97,17 +99,19 @@ function tokenForm() {
  * Sends what the form says. While a call runs, all that the button does is to stop it; a picture that is dropped meanwhile
  * takes its place.
  * @param {boolean} [byButton]
+ * @param {string} [prefix] how the output is to begin
  */
-async function run(byButton = false) {
+async function run(byButton = false, prefix = "") {
   if (!composer || (running && byButton)) {
     running?.abort();
     return;
   }
   lastFile = null;
   showSnippet();
-  const call = composer.call();
+  const call = { ...composer.call(), prefix };
   await during(async (signal) => {
     const before = answer.numShown;
+    alternatives.hide();
     answer.isBusy = true;
     file.forget();
     try {
@@ -117,6 +121,7 @@ async function run(byButton = false) {
         ? await watch(stream(path, body, signal), input, signal)
         : readResult((await post(path, body, signal)).results[0]);
       answer.show(result, input);
+      alternatives.show(call, result);
       showTimings(result);
     } catch (error) {
       if (running?.signal === signal && answer.numShown === before) forget();
@@ -171,6 +176,7 @@ async function during(call) {
 /** Takes away an earlier call's answer: it is none to what was asked now. */
 function forget() {
   answer.hide();
+  alternatives.hide();
   timings.replaceChildren();
 }
 

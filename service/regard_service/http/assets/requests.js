@@ -66,7 +66,29 @@ function inputOf(call, input) {
  */
 export async function requestOf(call) {
   const input = call.task === "caption" && call.picture ? await base64Of(call.picture) : call.text;
-  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call) } };
+  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call), ...prefixOf(call) } };
+}
+
+/**
+ * How the output is to begin.
+ * @param {Call} call
+ */
+function prefixOf({ prefix, streams }) {
+  if (!prefix) return {};
+  return streams ? { target_prefix: { text: prefix } } : { target_prefixes: [{ text: prefix }] };
+}
+
+/**
+ * The path and the body that return what may follow the beginning of a translation.
+ * @param {Call} call
+ * @param {string} prefix
+ * @param {number} count
+ */
+export function alternativesRequestOf(call, prefix, count) {
+  const { model, source_language, target_language } = optionsOf(call);
+  const generation = call.beams === null ? undefined : { num_beams: call.beams };
+  const options = { model, source_language, target_language, generation, num_alternatives: count };
+  return { path: "/v1/translate", body: { texts: [call.text], target_prefixes: [{ text: prefix }], ...options } };
 }
 
 /** @param {Call} call */

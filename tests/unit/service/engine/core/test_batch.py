@@ -15,7 +15,7 @@ from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, EngineReques
 from regard_service.engine.core.result import CommittedToken, EngineResult, RequestUpdate
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.errors import DeadlinePassed
-from regard_service.generation import Generation, Sampling
+from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
 from tests.unit.service.engine.fake_runner import END_ID, FakeRunner
 
 SHAPE = SlotsShape(max_requests=4, num_beams=1, source=32, capacity=64)
@@ -231,3 +231,41 @@ def test_a_free_row_is_taken_over_and_gaps_are_closed_only_where_nobody_joins(mo
         updates += bench.step()
     assert moved == [(2, 1), (1, 0)]  # a request ended, and none joined
     assert all(is_echo(state, result_of(state, updates)) for state in states)
+
+
+NO_LETTERS = Spelling(bytes(40), bytes(40), bytes(40))
+
+
+@given(st.lists(st.tuples(st.integers(3, 20), st.integers(0, 2), st.booleans(), st.booleans()), min_size=1, max_size=4))
+def test_terms_beside_plain_requests_streams_and_maps(jobs: list[tuple[int, int, bool, bool]]) -> None:
+    """A step at position t attends to position t: a term takes the place of what its source position becomes."""
+    bench = Bench()
+    states, shown = [], []
+    for length, place, streams, attention in jobs:
+        source = (np.arange(length) % 30) + 5
+        term = Term((place,), (35, 36), (35, 36), (35, 36))
+        has_terms = place > 0
+        terms = Terms((term,), (), NO_LETTERS) if has_terms else None
+        request = EngineRequest(source, Generation(60, terms=terms), attention=attention)
+        states.append(RequestState(request, time.monotonic(), is_streamed=streams))
+        shown.append([*source[:place], 35, 36, *source[place + 2 :], END_ID] if has_terms else [*source, END_ID])
+    bench.batch.join(bench.batch.encode(states))
+    streamed: dict[int, list[int]] = {}
+    results: dict[int, EngineResult] = {}
+    while len(results) < len(states):
+        for update in bench.step():
+            number = states.index(update.request)
+            if isinstance(update.news, EngineResult):
+                results[number] = update.news
+            elif isinstance(update.news, list):
+                streamed.setdefault(number, []).extend(token.id for token in update.news)
+    for number, (state, expected) in enumerate(zip(states, shown, strict=True)):
+        best = results[number].hypotheses[0]
+        assert best.tokens.tolist() == expected
+        if state.is_streamed:
+            assert streamed[number] == expected
+        if state.request.attention:
+            assert best.cross_attention is not None
+            attended = best.cross_attention[0, 0].argmax(axis=1)
+            num_source = len(state.request.source)
+            assert attended[:num_source].tolist() == list(range(num_source))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regard_service.bundle import Manifest
-from regard_service.engine.runtime.slots import Slots, SlotsShape, lazy_zeros
+from regard_service.engine.runtime.slots import Slots, SlotsShape, lazy_zeros, max_taken_back
 from tests.unit.service.engine.fake_runner import fake_manifest
 
 SHAPE = SlotsShape(max_requests=4, num_beams=2, source=6, capacity=5)
@@ -149,3 +149,23 @@ def test_a_buffer_that_there_is_no_room_for_is_a_memory_error() -> None:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_slots_that_take_tokens_back_keep_their_state() -> None:
+    slots = Slots(manifest(), SHAPE)
+    slots.write(0, {"keys": np.zeros((1, 2, 1, 3), np.float32)}, 0, 1, start_id=7)
+    slots.next_state["hidden"][:2] = 5.0
+    slots.advance(np.array([1, 2]), np.arange(2), moved=False)
+    slots.next_state["hidden"][:2] = 6.0
+    slots.advance(np.array([3, 4]), np.arange(2), moved=False, taken_back=np.array([1, 0]))
+    assert slots.lengths[:2].tolist() == [1, 2]
+    assert slots.tokens[:2].tolist() == [3, 4]
+    assert slots.state["hidden"][:2, 0].tolist() == [5.0, 6.0]
+
+
+def test_how_many_tokens_can_be_taken_back_follows_from_the_state() -> None:
+    assert max_taken_back(fake_manifest()) > 1000
+    assert max_taken_back(manifest()) == 1
+    description = fake_manifest().model_dump()
+    description["state"][0]["input"]["shape"] = ["slots", 2]
+    assert max_taken_back(Manifest.model_validate(description)) == 0

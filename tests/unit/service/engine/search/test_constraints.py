@@ -73,3 +73,55 @@ def test_default_options_constrain_nothing() -> None:
     assert is_constrained(Generation(8, no_repeat_ngram_size=3))
     assert is_constrained(Generation(8, repetition_penalty=1.1))
     assert is_constrained(Generation(8, forced_first_id=0))
+
+
+def test_sequences_are_suppressed_at_their_last_token() -> None:
+    constraints = Constraints(Generation(8, suppressed=((3,), (4, 5))), 1, Vocabulary(0, (1,)))
+    assert banned_ids(constraints) == {3}
+    constraints.extend(np.zeros(1, np.int64), np.array([4]))
+    assert banned_ids(constraints) == {3, 5}
+    assert constraints.num_affected(6) == 2
+
+
+def test_a_prefix_is_forced_behind_the_first_token() -> None:
+    constraints = Constraints(Generation(8, forced_first_id=9, prefix=(7, 8)), 2, Vocabulary(0, (1,)))
+    for token in (9, 7, 8):
+        assert not constraints.is_done
+        np.testing.assert_array_equal(constraints.apply(candidates(2, 3)).best(1).ids, [[token], [token]])
+        constraints.extend(np.arange(2), np.full(2, token))
+    assert constraints.is_done
+
+
+def test_a_bias_mixes_the_distribution_with_the_prefix_until_it_is_left() -> None:
+    constraints = Constraints(Generation(8, prefix=(2, 4), start_bias=0.5), 2, Vocabulary(0, (1,)))
+    logprobs = np.log(np.array([[0.4, 0.3, 0.2, 0.1]] * 2, np.float32))
+    given = Candidates(np.tile(np.arange(4), (2, 1)), logprobs + 3, logprobs)  # logits, as greedy search has them
+    mixed = np.exp(constraints.apply(given).scores - 3)
+    np.testing.assert_allclose(mixed[0], [0.2, 0.15, 0.6, 0.05], rtol=1e-5)
+    constraints.extend(np.arange(2), np.array([2, 3]))  # the second beam leaves the prefix
+    biased = constraints.apply(given)
+    assert biased.ids[0, -1] == 4  # it was no candidate
+    assert biased.scores[0].argmax() == 3
+    np.testing.assert_array_equal(biased.scores[1], given.scores[1])
+
+
+def test_an_alternative_is_the_candidate_of_its_rank_behind_the_prefix() -> None:
+    constraints = Constraints(Generation(8, prefix=(5,), alternative=2), 1, Vocabulary(0, (1,)))
+    constraints.extend(np.zeros(1, np.int64), np.array([5]))
+    applied = constraints.apply(candidates(1, 4))
+    assert banned_ids(constraints, 4) == {0, 1, 3}
+    assert applied.scores[0, 2] == candidates(1, 4).scores[0, 2]
+    constraints.extend(np.zeros(1, np.int64), np.array([2]))
+    assert constraints.is_done
+
+
+def test_taken_back_tokens_do_not_count() -> None:
+    constraints = Constraints(Generation(8, no_repeat_ngram_size=1), 1, Vocabulary(0, (1,)))
+    for token in (3, 4):
+        constraints.extend(np.zeros(1, np.int64), np.array([token]))
+    constraints.extend(np.zeros(1, np.int64), np.array([5]), 2)
+    assert banned_ids(constraints) == {0, 5}
+
+
+def banned_ids(constraints: Constraints, count: int = 6) -> set[int]:
+    return set(np.flatnonzero(np.isneginf(constraints.apply(candidates(1, count)).scores[0])).tolist())

@@ -9,12 +9,14 @@ import numpy as np
 from regard.arrays import Float32Array, Int64Array
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.search import Search, open_search
+from regard_service.engine.search.terms import Guidance
 from regard_service.generation import Generation
 
 VOCAB_SIZE = 12
 START_ID = 0
 END_ID = 1
 MAX_TARGET_TOKENS = 12
+NUM_POSITIONS = 6  # of a source
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ def toy_logits(source: int, prefix: Sequence[int]) -> Float32Array:
     """A fixed random function of source and prefix: float32 [vocab]."""
     seed = zlib.crc32(np.array([source, *prefix], np.int64).tobytes())
     return np.random.default_rng(seed).normal(scale=2.0, size=VOCAB_SIZE).astype(np.float32)
+
+
+def toy_weights(source: int, prefix: Sequence[int]) -> Float32Array:
+    """A fixed random alignment, mostly of one position: float32 [NUM_POSITIONS]."""
+    generator = np.random.default_rng(zlib.crc32(np.array([source, 7, *prefix], np.int64).tobytes()))
+    return generator.dirichlet(np.full(NUM_POSITIONS, 0.3)).astype(np.float32)
 
 
 @dataclass
@@ -66,7 +74,9 @@ class ToyEngine:
         advances: all steps' outcomes, in order.
     """
 
-    def __init__(self, num_beams: int, max_requests: int, all_candidates: bool = False) -> None:
+    def __init__(
+        self, num_beams: int, max_requests: int, all_candidates: bool = False, guidance: Guidance | None = None
+    ) -> None:
         self.search: Search = open_search(
             num_beams,
             max_requests=max_requests,
@@ -74,6 +84,7 @@ class ToyEngine:
             vocab_size=VOCAB_SIZE,
             start_id=START_ID,
             end_ids=(END_ID,),
+            guidance=guidance,
         )
         self.advances: list[Advance] = []
         self._all_candidates = all_candidates
@@ -95,14 +106,21 @@ class ToyEngine:
         return [self._served[name] for name in range(len(jobs))]
 
     def _step(self) -> None:
-        advance = self.search.advance(len(self._live), *self._candidates())
+        guided = self.search.guided(len(self._live))
+        weights = np.array([[toy_weights(self._live[r].job.source, s) for s in self._live[r].states] for r in guided])
+        advance = self.search.advance(len(self._live), *self._candidates(), weights if guided else None)
+        taken_back = np.zeros(len(self._live) * self.search.num_beams, int)
+        if advance.taken_back is not None:
+            taken_back = advance.taken_back
         self.advances.append(advance)
         states = [state for row in self._live for state in row.states]
         num_beams = self.search.num_beams
         for index, row in enumerate(self._live):
             row.seen.append(row.states)
             slots = range(index * num_beams, (index + 1) * num_beams)
-            row.states = [(*states[advance.parents[slot]], int(advance.tokens[slot])) for slot in slots]
+            kept = len(row.states[0]) - int(taken_back[slots[0]])
+            row.states = [(*states[advance.parents[slot]][:kept], int(advance.tokens[slot])) for slot in slots]
+            del row.seen[kept + 1 :]
             row.commitments.append(self.search.committed(index))
         for index in reversed(np.flatnonzero(advance.finished).tolist()):
             self._evict(index)
@@ -124,7 +142,7 @@ class ToyEngine:
         return np.take_along_axis(logits, ids, axis=1), ids, normalizer
 
 
-def serve(job: Job, all_candidates: bool = False) -> Served:
+def serve(job: Job, all_candidates: bool = False, guidance: Guidance | None = None) -> Served:
     """Serves one job alone."""
-    [served] = ToyEngine(job.generation.num_beams, max_requests=1, all_candidates=all_candidates).run([job])
+    [served] = ToyEngine(job.generation.num_beams, 1, all_candidates, guidance).run([job])
     return served

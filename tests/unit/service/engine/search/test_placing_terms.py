@@ -1,0 +1,231 @@
+"""What holds of every search with terms, whatever the model, the attention and the options."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from regard_service.engine.search.beam_terms import allocate
+from regard_service.engine.search.terms import Guidance, TermPlan, TermState
+from regard_service.generation import Generation, Sampling, Spelling, Term, Terms
+from tests.unit.service.engine.search.toy import (
+    END_ID,
+    MAX_TARGET_TOKENS,
+    NUM_POSITIONS,
+    VOCAB_SIZE,
+    Job,
+    ToyEngine,
+    serve,
+)
+
+# Of twelve tokens 10 and 11 continue a word, 9 is an opening mark, 8 a full stop.
+SPELLING = Spelling(
+    continues=bytes(token in (10, 11) for token in range(VOCAB_SIZE)),
+    opens=bytes(token == 9 for token in range(VOCAB_SIZE)),
+    closes=bytes(token == 8 for token in range(VOCAB_SIZE)),
+)
+guidances = st.builds(Guidance, is_shifted=st.booleans(), max_taken_back=st.sampled_from([0, 1, sys.maxsize]))
+
+
+def term(positions: tuple[int, ...], *tokens: int) -> Term:
+    return Term(positions, tokens, tokens, tokens)
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Terms:
+    """Up to three terms of one to three tokens; the first begins a word."""
+    count = draw(st.integers(1, 3))
+    places = draw(st.permutations(range(NUM_POSITIONS)))
+    spelled = [
+        (draw(st.integers(2, 7)), *draw(st.lists(st.sampled_from([2, 3, 4, 5, 10, 11]), max_size=2)))
+        for _ in range(count)
+    ]
+    return Terms(tuple(term((places[i],), *spelled[i]) for i in range(count)), (), SPELLING)
+
+
+@st.composite
+def generations(draw: st.DrawFn, num_beams: int) -> Generation:
+    chosen = draw(terms())
+    start = tuple(draw(st.lists(st.integers(2, 8), max_size=2)))
+    least = chosen.num_tokens + len(start) + 2
+    assume(least <= MAX_TARGET_TOKENS)
+    return Generation(
+        max_new_tokens=draw(st.integers(least, MAX_TARGET_TOKENS)),
+        num_beams=num_beams,
+        num_return_sequences=draw(st.integers(1, num_beams)),
+        early_stopping=draw(st.sampled_from(["heuristic", "first", "never"])),
+        no_repeat_ngram_size=draw(st.sampled_from([0, 0, 2])),
+        prefix=start,
+        sampling=draw(st.none() | st.builds(Sampling, seed=st.integers(0, 99))) if num_beams == 1 else None,
+        terms=chosen,
+    )
+
+
+beam_counts = st.sampled_from([1, 2, 4])
+jobs = st.builds(Job, source=st.integers(0, 50), generation=beam_counts.flatmap(generations))
+batches = beam_counts.flatmap(
+    lambda num_beams: st.lists(
+        st.builds(
+            Job,
+            source=st.integers(0, 50),
+            generation=generations(num_beams) | st.just(Generation(MAX_TARGET_TOKENS, num_beams)),
+            joins=st.integers(0, 4),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+
+
+def holds(tokens: list[int], spelled: tuple[int, ...]) -> bool:
+    return any(tuple(tokens[i : i + len(spelled)]) == spelled for i in range(len(tokens)))
+
+
+@settings(max_examples=150)
+@given(jobs, guidances)
+def test_every_hypothesis_has_every_term_and_the_search_ends(job: Job, guidance: Guidance) -> None:
+    generation = job.generation
+    assert generation.terms is not None
+    hypotheses = serve(job, guidance=guidance).hypotheses
+    assert hypotheses
+    for hypothesis in hypotheses:
+        tokens = hypothesis.tokens.tolist()
+        assert tokens[: len(generation.prefix)] == list(generation.prefix)
+        assert len(tokens) <= generation.max_new_tokens
+        assert END_ID not in tokens[:-1]
+        for each in generation.terms.terms:
+            assert holds(tokens, each.tokens), (tokens, each)
+
+
+@given(jobs, guidances)
+def test_paths_lead_to_the_beams_that_made_each_token(job: Job, guidance: Guidance) -> None:
+    served = serve(job, guidance=guidance)
+    for hypothesis in served.hypotheses:
+        for step, beam in enumerate(hypothesis.path):
+            assert served.seen[step][beam] == tuple(hypothesis.tokens[:step])
+
+
+@given(jobs, guidances)
+def test_committed_tokens_never_retract(job: Job, guidance: Guidance) -> None:
+    served = serve(job, guidance=guidance)
+    best = served.hypotheses[0].tokens.tolist()
+    lengths = [len(prefix.tokens) for prefix in served.commitments]
+    for prefix in served.commitments:
+        assert prefix.tokens.tolist() == best[: len(prefix.tokens)]
+    assert lengths[-1] == len(best)
+
+
+@given(batches, guidances)
+def test_neighbours_are_of_no_consequence(batch: list[Job], guidance: Guidance) -> None:
+    together = ToyEngine(batch[0].generation.num_beams, len(batch), guidance=guidance).run(batch)
+    for job, served in zip(batch, together, strict=True):
+        alone = serve(job, guidance=guidance)
+        assert [h.tokens.tolist() for h in served.hypotheses] == [h.tokens.tolist() for h in alone.hypotheses]
+        assert [h.score for h in served.hypotheses] == [h.score for h in alone.hypotheses]
+
+
+@given(batches)
+def test_rows_without_terms_are_as_before(batch: list[Job]) -> None:
+    together = ToyEngine(batch[0].generation.num_beams, len(batch)).run(batch)
+    for job, served in zip(batch, together, strict=True):
+        if job.generation.terms is None:
+            plain = serve(replace(job, joins=0))
+            assert [h.tokens.tolist() for h in served.hypotheses] == [h.tokens.tolist() for h in plain.hypotheses]
+
+
+def plan(*chosen: Term, is_shifted: bool = False, max_new_tokens: int = 20) -> TermPlan:
+    generation = Generation(max_new_tokens, terms=Terms(chosen, (), SPELLING))
+    made = TermPlan.of(generation, (END_ID,), Guidance(is_shifted, sys.maxsize))
+    assert made is not None
+    return made
+
+
+def attending(position: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    weights = np.zeros(NUM_POSITIONS, np.float32)
+    weights[position] = 1.0
+    return weights
+
+
+def test_a_term_is_taken_up_when_its_source_is_attended_to() -> None:
+    state = TermState(plan(term((2,), 5, 6)))
+    assert state.decide(attending(0), 3) is None
+    state.take(0, 3)
+    move = state.decide(attending(2), 4)
+    assert move == (0, 5)
+    state.take(*move)
+    assert state.decide(attending(0), 4) == (0, 6)
+    state.take(0, 6)
+    assert not state.has_unmet
+    assert not state.allows(10)
+    assert not state.allows(5)
+    assert state.allows(4)
+
+
+def test_a_model_whose_alignment_is_one_step_late_takes_its_own_word_back() -> None:
+    state = TermState(plan(term((2,), 5), is_shifted=True))
+    for token in (3, 4, 10):  # the word 4, 10 is found to be the term's
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (2, 5)
+    state.take(2, 5)
+    assert state.tokens == [3, 5]
+
+
+def test_a_term_that_the_model_writes_by_itself_counts() -> None:
+    state = TermState(plan(term((2,), 5, 6)))
+    for token in (5, 6):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) is None
+    assert not state.has_unmet
+
+
+def test_a_longer_word_that_begins_with_the_term_does_not_count() -> None:
+    state = TermState(plan(term((2,), 5)))
+    for token in (5, 10, 4):
+        state.decide(attending(0), token)
+        state.take(0, token)
+    state.decide(attending(0), 3)
+    assert state.has_unmet
+
+
+def test_a_missing_term_takes_the_place_of_the_word_that_attends_to_it_most() -> None:
+    state = TermState(plan(term((2,), 5)))
+    for weight, token in ((0.0, 3), (0.4, 4), (0.1, 6)):
+        weights = attending(0)
+        weights[2] = weight
+        assert state.decide(weights, token) is None
+        state.take(0, token)
+    assert state.decide(attending(0), END_ID) == (2, 5)
+
+
+def test_a_term_that_the_model_writes_again_goes_back_to_where_the_model_wants_it() -> None:
+    state = TermState(plan(term((2,), 5)))
+    state.decide(attending(0), 3)
+    state.take(0, 3)
+    assert state.decide(attending(2), 4) == (0, 5)  # in a wrong place
+    state.take(0, 5)
+    assert state.num_certain == 1
+    for token in (6, 5):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(0), 7) == (3, 4)
+    state.take(3, 4)
+    assert state.tokens == [3, 4]
+    assert state.has_unmet
+    assert state.decide(attending(2), 6) is None  # not again
+
+
+def test_terms_at_the_limit_of_the_output_are_placed_in_time() -> None:
+    state = TermState(plan(term((2,), 5, 6), max_new_tokens=4))
+    assert state.decide(attending(0), 3) is None
+    state.take(0, 3)
+    assert state.decide(attending(0), 3) is not None
+
+
+def test_banks_share_the_beams() -> None:
+    scores = np.array([-1.0, -2.0, -3.0, -9.0, -8.0, -np.inf], np.float32)
+    banks = np.array([0, 0, 0, 1, 1, 2])
+    assert allocate(scores, banks, 4).tolist() == [4, 0, 3, 1]
