@@ -11,7 +11,7 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     GenerationOptions,
-    PairOptions,
+    ScoreOptions,
     TextOptions,
     TranslateOptions,
 )
@@ -25,7 +25,7 @@ from regard.wire.images import ImageLike, read_image
 _GENERATION_OPTIONS = frozenset(GenerationOptions.__annotations__)
 _ATTENTION_OPTIONS = frozenset({"layers", "heads", "encoding", "attention_top_k", "alignment_method", "weighting"})
 _ATTENTION_FIELDS = {"attention_top_k": "top_k"}  # options whose field has another name
-_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language", "control_tokens"})
+_REQUEST_OPTIONS = frozenset({"model", "priority", "truncation", "source_language", "control_tokens", "confidence"})
 _TEXT_OPTIONS = frozenset({"format", "unit", "raw", "protected_patterns"})
 _OTHER_OPTIONS = frozenset({"attention", "words", "timeout", "protected_spans"})
 _ALIASES = {"beams": "num_beams"}  # the command line's name
@@ -73,7 +73,7 @@ def stream_caption(image: bytes, options: CallOptions) -> pb.StreamCaptionReques
     return _set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
 
 
-def score(pairs: Sequence[Any], to: str, options: PairOptions) -> pb.ScoreRequest:
+def score(pairs: Sequence[Any], to: str, options: ScoreOptions) -> pb.ScoreRequest:
     """The request of Score."""
     request = with_options(pb.ScoreRequest(), options)
     return _set_checked(_with_pairs(request, pairs), target_language=to)

@@ -22,6 +22,7 @@ from regard_service.calls.planner import CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.confidence.assessing import assessed, with_word_confidences
 from regard_service.domain.calls import CaptionCall, PairCall, SummarizeCall, TranslateCall
 from regard_service.domain.documents import DocumentCall, DocumentEvent
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
@@ -114,7 +115,7 @@ class DataPlane:
             parts, num_sequences = read.parts, plan.num_sequences(index)
             merged = [_merge(list(islice(finished, num_sequences))) for _ in parts]
             traced = await self._traced(plan, parts, merged)
-            build = partial(plan.result_builder(index).result, traced)
+            build = partial(_built, plan, plan.result_builder(index), traced)
             with stage("detokenize"):
                 # Small results take less time than a thread costs.
                 is_large = len(parts) > MAX_PARTS_ON_EVENT_LOOP or num_expected > MAX_BYTES_ON_EVENT_LOOP
@@ -158,7 +159,7 @@ class DataPlane:
             yield event
         traced = await self._traced(plan, plan.inputs[0].parts, [result])
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = _built(plan, builder, traced)
         yield finished
 
     async def _passage_events(
@@ -180,19 +181,19 @@ class DataPlane:
                     yield event
         traced = await self._traced(plan, parts, results)
         with stage("detokenize"):
-            finished = builder.result(traced)
+            finished = _built(plan, builder, traced)
         for event in events.of_marked(held, finished) if held else ():
             yield event
         yield finished
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
-        if not needs_trace(plan.call.attention):
+        if not (needs_trace(plan.call.attention) or plan.has_confidence):
             return results
         runner = plan.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
-            trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention))
+            trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention) or plan.has_confidence)
             traces = await self._pool.run([partial(trace, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
@@ -204,6 +205,15 @@ class DataPlane:
             return None
         (trace,) = await self._pool.run([partial(_trace, plan.model.runner, part, np.zeros(1, np.int64))])
         return trace.cross_norms
+
+
+def _built(plan: CallPlan, builder: ResultBuilder | PassageBuilder, results: Sequence[EngineResult]) -> Result:
+    """Builds a result, with its risk. Outputs that no model of language writes, and pictures' captions, have none."""
+    result, confidence = builder.result(results), plan.confidence
+    if not isinstance(plan.call, TranslateCall):
+        return result
+    result = assessed(result, confidence)
+    return with_word_confidences(result, confidence) if plan.has_confidence and confidence is not None else result
 
 
 def _trace(runner: Runner, part: Part, tokens: Int64Array, *, has_contributions: bool = False) -> Trace:

@@ -13,9 +13,10 @@ from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Source, Timings, Word
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
-from regard_service.generation import Generation
+from regard_service.generation import FinishReason, Generation
 from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.builder import MapBuilder
+from regard_service.maps.contributions import follow
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 from regard_service.maps.word_maps import map_between_words
 from regard_service.repository.loader import LoadedModel
@@ -96,7 +97,9 @@ class ResultBuilder:
         if self._finish is not None:
             joined = self._finish(joined, decoded[0])
         has_ended = all(each.finish_reason == "end" for each in decoded)
-        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
+        finish_reason: FinishReason = "end" if has_ended else "length"
+        shares = _source_shares(decoded)
+        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), finish_reason, source_share=shares)
         return self._with_maps(plain, decoded) if self._has_maps else plain
 
     def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
@@ -138,6 +141,12 @@ class ResultBuilder:
         if not self._has_words:
             return tokens
         return map_between_words(tokens, words, None if self.source.image_grid is not None else self.source.words)
+
+
+def _source_shares(decoded: Sequence[EngineHypothesis]) -> tuple[float, ...]:
+    """Returns the share of each token that comes from the source; none unless all contributions were computed."""
+    traces = [each.trace for each in decoded if each.trace is not None and each.trace.has_contributions]
+    return tuple(share for trace in traces for share in follow(trace).source_share.tolist())
 
 
 def timings_of(results: Sequence[EngineResult]) -> Timings:

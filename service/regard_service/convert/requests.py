@@ -63,6 +63,7 @@ class RequestReader:
             if request.HasField("text_options")
             else TextOptions(),
             control_tokens=_control_tokens(checks, request),
+            has_confidence=request.confidence,
         )
         checks.raise_if_any()
         return call

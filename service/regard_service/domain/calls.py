@@ -99,6 +99,7 @@ class TranslateCall(Call):
 
     Attributes:
         control_tokens: special tokens of the model that the texts may contain.
+        has_confidence: whether the results say how sure the model is of each word.
     """
 
     texts: tuple[str, ...] = ()
@@ -107,6 +108,7 @@ class TranslateCall(Call):
     truncation: Truncation | None = None
     text_options: TextOptions = field(default_factory=TextOptions)
     control_tokens: tuple[str, ...] = ()
+    has_confidence: bool = False
 
 
 class TextPair(NamedTuple):
@@ -122,6 +124,7 @@ class PairCall(Call):
 
     Attributes:
         reverse_model: for alignments, the name of a model of the other direction; "" stands for none.
+        has_confidence: as in `TranslateCall`.
         symmetrization: how links of both directions are joined.
     """
 
@@ -129,6 +132,7 @@ class PairCall(Call):
     source_language: str = ""
     target_language: str = ""
     reverse_model: str = ""
+    has_confidence: bool = False
     symmetrization: Symmetrization = "grow_diag_final_and"
 
 
