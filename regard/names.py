@@ -12,9 +12,7 @@ MapEncoding = Literal["float32", "float16", "uint8"]
 ModelState = Literal["unloaded", "loading", "ready", "draining", "failed"]
 Priority = Literal["interactive", "bulk"]
 Risk = Literal["low", "high"]
-RiskKind = Literal[
-    "unlikely", "looping", "too_short", "too_long", "copied", "source_unfamiliar", "source_not_covered"
-]
+RiskKind = Literal["unlikely", "looping", "too_short", "too_long", "copied", "source_unfamiliar", "source_not_covered"]
 Symmetrization = Literal["grow_diag_final_and", "grow_diag", "intersection"]
 Task = Literal["translation", "summarization", "captioning"]
 Truncation = Literal["reject", "truncate", "split_and_join"]

@@ -140,7 +140,7 @@ class _Sum:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["cross", "decoder", "encoder"])
-def test_contributions_are_the_shares_of_the_vectors_in_their_sum(tmp_path: Path, model: SourceModel, kind: str) -> None:
+def test_contributions_are_shares_of_the_vectors_in_their_sum(tmp_path: Path, model: SourceModel, kind: str) -> None:
     """The graph computes them by products of vectors; here each vector is written out."""
     trace = _runner(tmp_path, model, "float32").trace(np.array(SOURCE), np.array(TARGET), has_contributions=True)
     net, found = _net(model), getattr(trace, f"{kind}_contributions")

@@ -1,10 +1,11 @@
 """What each position adds to the output of an attention sublayer, for trace.onnx.
 
 The output of a sublayer is a sum of vectors: y_t = r_t + sum_j T_t(x_j) + b, with r_t the residual and T_t(x_j) =
-sum_h a_h(t, j) v_h(x_j) W_O^h what position j adds (Kobayashi et al. 2020, eq. 3). The contribution of a vector T is how
-much of y it explains: max(0, ||y|| - ||y - T||) (Ferrando et al. 2022, "Measuring the Mixing of Contextual Information
-in the Transformer", eqs. 9 and 10; there with the 1-norm, here with the 2-norm, which needs no vector for each pair of
-positions). With normalization after the sublayer, all vectors are those behind its linear part (section 3.1).
+sum_h a_h(t, j) v_h(x_j) W_O^h what position j adds (Kobayashi et al. 2020, eq. 3). The contribution of a vector T is
+how much of y it explains: max(0, ||y|| - ||y - T||) (Ferrando et al. 2022, "Measuring the Mixing of Contextual
+Information in the Transformer", eqs. 9 and 10; there with the 1-norm, here with the 2-norm, which needs no vector for
+each pair of positions). With normalization after the sublayer, all vectors are those behind its linear part (section
+3.1).
 """
 
 import numpy as np

@@ -20,7 +20,6 @@ from regard_export.precision.layer_builders import LayerBuilders
 from regard_models.nets.transformer_config import Side, TransformerConfig
 from regard_service.bundle import TensorSpec
 
-
 LABELS = TensorSpec(name="label_ids", dtype="int64", shape=("target",))
 WANTS_LOGPROBS = TensorSpec(name="wants_logprobs", dtype="bool", shape=())
 WANTS_CONTRIBUTIONS = TensorSpec(name="wants_contributions", dtype="bool", shape=())
@@ -177,7 +176,9 @@ class TracedLayers(TransformerStack):
         """
         graph, sizes = self.graph, self.sizes
         is_own = np.eye(sizes.num_heads, dtype=np.float32)[:, None, :, None]  # [heads, 1, heads, 1]
-        spread = graph.node("Mul", graph.node("Unsqueeze", value, graph.constant(np.array([2]))), graph.constant(is_own))
+        spread = graph.node(
+            "Mul", graph.node("Unsqueeze", value, graph.constant(np.array([2]))), graph.constant(is_own)
+        )
         rows = graph.node("Reshape", spread, graph.constant(np.array([-1, sizes.attention_width])))
         vectors, bias = self.output(rows, attention), self.description.linear(f"{attention}.output").bias
         if bias is not None:

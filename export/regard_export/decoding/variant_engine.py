@@ -13,13 +13,13 @@ from regard_export.references.copying import with_equal_copy_ids
 from regard_export.references.protocols import Source, TeacherForced, as_array
 from regard_export.resources.session_options import num_available_cores
 from regard_service.bundle import Bundle, Precision, Variant
+from regard_service.confidence.sources import source_share
 from regard_service.engine.core.decode import SPARE_POSITIONS, decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineHypothesis
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.generation import Generation
-from regard_service.maps.contributions import follow
 
 Ids = Sequence[int]
 
@@ -132,7 +132,7 @@ class VariantEngine:
             return None
         read = np.concatenate([[self.manifest.target.start_id], target[:-1]])
         trace = self._runner.trace(as_array(source), read, has_contributions=True)
-        return float(follow(trace).source_share.mean())
+        return float(source_share(trace).mean())
 
     def _empty(self, num_tokens: int, source_length: int, num_candidates: int) -> TeacherForced:
         """Arrays that the steps write into, so that a large vocabulary's logits are in memory only once."""

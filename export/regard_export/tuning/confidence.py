@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from regard_export.decoding.generations import default_generation
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.dev_sets import DevExample, DevSet
 from regard_export.tuning.corruptions import CORRUPTIONS, corrupted
 from regard_export.tuning.logistic import auroc, fit_logistic
-from regard_export.verification.workload import default_generation
 from regard_service.bundle import Bundle, Confidence, Feature, Precision, RiskModel, WordCalibration
 from regard_service.confidence.features import features, length_of, score_of
 from regard_service.confidence.words import scored_words
-from regard_service.domain.results import Token
 from regard_service.text.given import TargetReader
-from regard_service.text.reading import SourceReader
+from regard_service.text.reading import SourceReader, SourceText
 from regard_service.text.words import group_words
-from regard_service.text.writing import TargetWriter
+from regard_service.text.writing import TargetText, TargetWriter
 
 MAX_EXAMPLES, MIN_EXAMPLES = 400, 60  # of a target language
 FALSE_ALARM_RATE = 0.05
@@ -34,7 +33,7 @@ Floats = NDArray[np.float64]
 
 
 def learn_confidence(bundle: Bundle, precision: Precision, dev: DevSet) -> dict[str, Confidence]:
-    """Returns what is learned for each target language with enough examples; nothing for models that do not translate."""
+    """Returns what is learned for each target language with enough examples; only translators have any."""
     if bundle.manifest.task != "translation":
         return {}
     learner = _Learner(bundle, precision)
@@ -46,9 +45,8 @@ def learn_confidence(bundle: Bundle, precision: Precision, dev: DevSet) -> dict[
 class _Made:
     """An output with its source. Attributes: uncovered: the share that comes from the prefix; None if unknown."""
 
-    source: Sequence[Token]
-    target: Sequence[Token]
-    text: str
+    source: SourceText
+    target: TargetText
     uncovered: float | None = None
 
 
@@ -84,7 +82,7 @@ class _Learner:
         for source, output in zip(read, decoded, strict=True):
             written = self._writer.write(output.tokens, output.logprobs, source)
             share = self._engine.source_share(source.array, output.tokens) if has_shares else None
-            made.append(_Made(source.tokens, written.tokens, written.text, None if share is None else 1 - share))
+            made.append(_Made(source, written, None if share is None else 1 - share))
         return made
 
     def _pairs(self, key: str, sources: Sequence[str], examples: Sequence[DevExample]) -> list[_Made]:
@@ -95,7 +93,7 @@ class _Learner:
             given = self._given.read(example.references[0], field="", key=key) if self._given else None
             if given is not None:
                 written = given.with_logprobs(self._engine.score(read.array, given.ids, given.num_forced))
-                made.append(_Made(read.tokens, written.tokens, written.text))
+                made.append(_Made(read, written))
         return made
 
 
@@ -107,8 +105,8 @@ def _spread(examples: Sequence[DevExample]) -> list[DevExample]:
 
 
 def _risk_model(clean: Sequence[_Made], doubtful: Sequence[_Made]) -> RiskModel:
-    usual = float(np.median([length_of(each.source, each.target) for each in clean]))
-    good, bad = ([features(m.source, m.target, usual) for m in each] for each in (clean, doubtful))
+    usual = float(np.median([length_of(each.source.tokens, each.target.tokens) for each in clean]))
+    good, bad = ([features(m.source.tokens, m.target.tokens, usual) for m in each] for each in (clean, doubtful))
     names = list(good[0])
     fit, kept = slice(0, None, 2), slice(1, None, 2)
     weights, intercept = fit_logistic(_table(good[fit], names), _table(bad[fit], names))
@@ -160,8 +158,8 @@ def _calibration(made: Sequence[_Made], references: Sequence[Sequence[str]]) -> 
 def _judged(made: _Made, references: Sequence[str]) -> Iterator[tuple[float, float]]:
     """Yields each word's log-probability, and 1 if the reference has the word, as often as the output, else 0."""
     left = Counter(word for reference in references[:1] for word in _words_of(reference))
-    for word in scored_words(made.text, made.target):
-        spelled = made.text[slice(*word.span)].casefold()
+    for word in scored_words(made.target.text, made.target.tokens):
+        spelled = made.target.text[slice(*word.span)].casefold()
         is_right = left[spelled] > 0
         left[spelled] -= is_right
         yield word.logprob, float(is_right)

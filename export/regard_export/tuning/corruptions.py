@@ -49,6 +49,6 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 
 def corrupted(kind: str, examples: Sequence[DevExample], seed: int = 0) -> list[str]:
     """Returns a corrupted source for each example. Repeatable."""
-    rng, corrupt = random.Random(f"{kind} {seed}"), CORRUPTIONS[kind]  # noqa: S311, no secret
+    rng, corrupt = random.Random(f"{kind} {seed}"), CORRUPTIONS[kind]
     others = [*examples[1:], *examples[:1]]
     return [corrupt(rng, str(each.source), other) for each, other in zip(examples, others, strict=True)]

@@ -1,5 +1,6 @@
 """How sure a model's outputs are, as its export learned it from dev examples."""
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -31,7 +32,7 @@ class WordCalibration(Schema):
         if len(self.logprobs) != len(self.probabilities):
             raise ValueError("there are as many logprobs as probabilities")
         for values in (self.logprobs, self.probabilities):
-            if any(later < earlier for earlier, later in zip(values, values[1:], strict=False)):
+            if any(later < earlier for earlier, later in pairwise(values)):
                 raise ValueError("logprobs and probabilities ascend")
         return self
 

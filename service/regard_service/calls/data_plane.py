@@ -14,9 +14,9 @@ from regard_service.calls.answer_size import AnswerLimits, result_bytes, too_lar
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Part, Parts
+from regard_service.calls.pairs import PairScorer
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
-from regard_service.calls.pairs import PairScorer
 from regard_service.calls.plan import CallPlan
 from regard_service.calls.planner import CallPlanner
 from regard_service.calls.results import ResultBuilder
@@ -193,7 +193,9 @@ class DataPlane:
         runner = plan.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
-            trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention) or plan.has_confidence)
+            trace = partial(
+                _trace, runner, has_contributions=needs_contributions(plan.call.attention) or plan.has_confidence
+            )
             traces = await self._pool.run([partial(trace, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]

@@ -164,16 +164,16 @@ async def _in_time(call: PairCall, work: Awaitable[T]) -> T:
         raise DeadlinePassed("the call's deadline passed while its pairs were scored") from None
 
 
-def _read(model: LoadedModel, target: str, language: str, pair: TextPair, field: str) -> ReadPair | list[FieldViolation]:
+def _read(
+    model: LoadedModel, target: str, language: str, pair: TextPair, field: str
+) -> ReadPair | list[FieldViolation]:
     """Reads a pair; returns the violations of both texts if there are any."""
     reader, target_reader, violations = model.reader, model.target_reader, Violations()
     if not isinstance(reader, SourceReader) or target_reader is None:
         raise Unsupported(f"model {model.name!r} reads no text")
     source = given = None
     try:
-        source = reader.read(
-            pair.source, field=f"{field}.source", key=target, truncation="reject", language=language
-        )
+        source = reader.read(pair.source, field=f"{field}.source", key=target, truncation="reject", language=language)
     except InvalidInput as error:
         violations.found += error.violations
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from regard.arrays import Float32Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import Parts, copy_source, source_of, special_units, words_of
+from regard_service.confidence.sources import source_share
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import AttentionMap, Hypothesis, Link, Result, Source, Timings, Word
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
@@ -16,7 +17,6 @@ from regard_service.errors import InvalidInput
 from regard_service.generation import FinishReason, Generation
 from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.builder import MapBuilder
-from regard_service.maps.contributions import follow
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
 from regard_service.maps.word_maps import map_between_words
 from regard_service.repository.loader import LoadedModel
@@ -146,7 +146,7 @@ class ResultBuilder:
 def _source_shares(decoded: Sequence[EngineHypothesis]) -> tuple[float, ...]:
     """Returns the share of each token that comes from the source; none unless all contributions were computed."""
     traces = [each.trace for each in decoded if each.trace is not None and each.trace.has_contributions]
-    return tuple(share for trace in traces for share in follow(trace).source_share.tolist())
+    return tuple(share for trace in traces for share in source_share(trace).tolist())
 
 
 def timings_of(results: Sequence[EngineResult]) -> Timings:

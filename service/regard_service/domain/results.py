@@ -99,8 +99,8 @@ class Hypothesis:
 
     Attributes:
         word_confidences: in calls that ask for confidence.
-        source_share: of each token, the part that comes from the source rather than from the prefix (`maps.contributions`),
-            in calls that ask for confidence or for contributions, of models that have them.
+        source_share: of each token, the part that comes from the source rather than from the tokens before it, in calls
+            that ask for confidence or for contributions, of models that have them.
         words: the tokens grouped to words, in calls with maps between words.
         links, entropy, coverage, source_coverage: measures of the alignment, in calls with one; see the .proto.
     """

@@ -8,7 +8,6 @@ import numpy as np
 from regard.arrays import Array, Float32Array
 
 
-
 @dataclass(frozen=True)
 class Contributions:
     """What each position adds to the output of the attention sublayers of one kind, see `docs/maps.md`.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from regard_service.bundle import Bundle, TextSource, zoo_folder
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
-from regard_service.text.reading import SourceReader, _ends_after_accents
+from regard_service.text.reading import SourceReader, ends_after_accents
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
@@ -101,7 +101,7 @@ def test_equal_words_are_equal_after_normalization(copier: Bundle) -> None:
 
 @given(st.text("ab \u0301\u0327\u00e9", max_size=12))
 def test_the_end_behind_accents(text: str) -> None:
-    ends = list(_ends_after_accents(text))
+    ends = list(ends_after_accents(text))
     assert len(ends) == len(text) + 1
     for position, end in enumerate(ends):
         assert all(unicodedata.combining(character) for character in text[position:end])
