@@ -135,7 +135,9 @@ class _Sum:
     def _linear(self, x: torch.Tensor) -> torch.Tensor:
         if not self._is_post:
             return x
-        return (x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x) * self._norm.weight
+        centered = x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x
+        weighed: torch.Tensor = centered * self._norm.weight
+        return weighed
 
 
 @torch.inference_mode()

@@ -47,14 +47,14 @@ def test_any_ids_make_text_with_spans_in_order(ids: list[int]) -> None:
 @given(st.text(max_size=30))
 def test_the_ids_of_a_text_are_written_as_that_text(text: str) -> None:
     normal = " ".join(text.replace("▁", "_").split())
-    encoding = WRITER._tokenizer.encode(normal, add_special_tokens=False)
+    encoding = WRITER.tokenizer.encode(normal, add_special_tokens=False)
     written = WRITER.write(np.array(encoding.ids, np.int64), np.zeros(len(encoding.ids), np.float32))
-    assert written.text == WRITER._tokenizer.normalizer.normalize_str(normal)
+    assert written.text == WRITER.tokenizer.normalizer.normalize_str(normal)
 
 
 def test_a_character_of_several_tokens_adds_its_text_with_the_last() -> None:
     stream = WRITER.stream()
-    ids = WRITER._tokenizer.encode("日", add_special_tokens=False).ids
+    ids = WRITER.tokenizer.encode("日", add_special_tokens=False).ids
     lengths = []
     for token_id in ids:
         stream.add(token_id, 0.0)
@@ -96,7 +96,7 @@ def test_a_character_that_is_several_tokens_is_copied_once() -> None:
 def test_a_copy_ends_a_character_that_stays_incomplete() -> None:
     source = read("Haus")
     stream = WRITER.stream(source)
-    first_byte = WRITER._tokenizer.encode("日", add_special_tokens=False).ids[-3]
+    first_byte = WRITER.tokenizer.encode("日", add_special_tokens=False).ids[-3]
     stream.add(first_byte, 0.0)
     token = stream.add(VOCAB_SIZE + 1, 0.0)
     assert token.span is not None
