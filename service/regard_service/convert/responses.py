@@ -151,10 +151,10 @@ def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: A
     message.coverage.extend(hypothesis.coverage)
     message.source_coverage.extend(hypothesis.source_coverage)
     message.mean_logprob = hypothesis.mean_logprob
-    for word in hypothesis.word_confidences:
-        rated = message.word_confidences.add()
-        rated.span.start, rated.span.end = word.span
-        rated.probability = word.probability
+    for rated in hypothesis.word_confidences:
+        added = message.word_confidences.add()
+        added.span.start, added.span.end = rated.span
+        added.probability = rated.probability
     message.source_share.extend(hypothesis.source_share)
 
 
