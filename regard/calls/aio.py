@@ -20,8 +20,8 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     DocumentOptions,
-    PairOptions,
     Pairs,
+    ScoreOptions,
     Terms,
     TextOptions,
     Texts,
@@ -226,11 +226,11 @@ class AsyncClient:
         return self._stream(self._attention.StreamCaption, request, options.get("timeout"), file)
 
     @overload
-    async def score(self, pairs: tuple[str, str], to: str = "", **options: Unpack[PairOptions]) -> Result: ...
+    async def score(self, pairs: tuple[str, str], to: str = "", **options: Unpack[ScoreOptions]) -> Result: ...
     @overload
-    async def score(self, pairs: Pairs, to: str = "", **options: Unpack[PairOptions]) -> list[Result]: ...
+    async def score(self, pairs: Pairs, to: str = "", **options: Unpack[ScoreOptions]) -> list[Result]: ...
     async def score(
-        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[PairOptions]
+        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[ScoreOptions]
     ) -> Result | list[Result]:
         """Scores one given pair of a source and a target, or several: the log-probability of each target token.
 

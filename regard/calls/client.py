@@ -16,8 +16,8 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     DocumentOptions,
-    PairOptions,
     Pairs,
+    ScoreOptions,
     Terms,
     TextOptions,
     Texts,
@@ -216,11 +216,11 @@ class Client:
         return self._stream(self._attention.StreamCaption, request, options.get("timeout"), file)
 
     @overload
-    def score(self, pairs: tuple[str, str], to: str = "", **options: Unpack[PairOptions]) -> Result: ...
+    def score(self, pairs: tuple[str, str], to: str = "", **options: Unpack[ScoreOptions]) -> Result: ...
     @overload
-    def score(self, pairs: Pairs, to: str = "", **options: Unpack[PairOptions]) -> list[Result]: ...
+    def score(self, pairs: Pairs, to: str = "", **options: Unpack[ScoreOptions]) -> list[Result]: ...
     def score(
-        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[PairOptions]
+        self, pairs: tuple[str, str] | Pairs, to: str = "", **options: Unpack[ScoreOptions]
     ) -> Result | list[Result]:
         """Scores one given pair of a source and a target, or several: the log-probability of each target token.
 

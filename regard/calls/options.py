@@ -115,7 +115,8 @@ class TranslateOptions(TextOptions, TermOptions, total=False):
     Names and meaning are those of the proto's TextOptions: `format` is "plain", "html" or "xml"; `unit` is how much of
     a text the model reads at a time; `raw` leaves a text as one sequence; `protected_patterns` (RE2) and
     `protected_spans` (index of the text, start, end) are copied verbatim. `source_language`
-    None leaves it to the model, and "auto" has the server detect it.
+    None leaves it to the model, and "auto" has the server detect it. `confidence` asks for the probability of each word
+    that it is right.
     """
 
     source_language: str | None
@@ -128,10 +129,11 @@ class TranslateOptions(TextOptions, TermOptions, total=False):
     target_prefix_tokens: Sequence[str] | None
     prefix_bias: float | None
     num_alternatives: int | None
+    confidence: bool
 
 
 class PairOptions(AttentionOptions, total=False):
-    """Options of calls that score or align given pairs.
+    """Options of calls that align given pairs, and of those that score them.
 
     `model` is a name ("everyday", or "everyday@2"); `source_language` None leaves it to the model; `priority` is the
     call's urgency, `timeout` the call's limit in seconds: None is the client's, `math.inf` none.
@@ -141,6 +143,12 @@ class PairOptions(AttentionOptions, total=False):
     source_language: str | None
     priority: Priority | None
     timeout: float | None
+
+
+class ScoreOptions(PairOptions, total=False):
+    """Options of scores: also whether to return the probability of each word that it is right."""
+
+    confidence: bool
 
 
 class AlignOptions(PairOptions, total=False):

@@ -12,7 +12,7 @@ from regard.calls.options import (
     AlignOptions,
     CallOptions,
     GenerationOptions,
-    PairOptions,
+    ScoreOptions,
     TextOptions,
     TranslateOptions,
 )
@@ -32,6 +32,7 @@ _REQUEST_OPTIONS = (
     "truncation",
     "source_language",
     "control_tokens",
+    "confidence",
     "glossaries",
     "suppressed",
     "num_alternatives",
@@ -104,7 +105,7 @@ def stream_caption(image: bytes, options: CallOptions) -> pb.StreamCaptionReques
     return set_checked(with_options(pb.StreamCaptionRequest(), options), image=image)
 
 
-def score(pairs: Sequence[Any], to: str, options: PairOptions) -> pb.ScoreRequest:
+def score(pairs: Sequence[Any], to: str, options: ScoreOptions) -> pb.ScoreRequest:
     """The request of Score."""
     request = with_options(pb.ScoreRequest(), options)
     return set_checked(_with_pairs(request, pairs), target_language=to)

@@ -113,6 +113,9 @@ def warnings_of(result: Result) -> Iterator[str]:
         yield f"the source was split into {result.num_parts} parts"
     if result.truncated and not result.segments:
         yield f"the last {result.num_truncated_tokens} tokens of the source were dropped"
+    if result.risk == "high":
+        kinds = dict.fromkeys(reason.message for reason in result.risk_reasons)
+        yield f"risk high: {'; '.join(kinds)}"
     for warning in result.warnings:
         has_place = warning.segment is not None and len(result.segments) > 1
         yield f"segment {(warning.segment or 0) + 1}: {warning.message}" if has_place else warning.message

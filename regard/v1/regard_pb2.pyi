@@ -382,6 +382,78 @@ layers, residuals included. An alignment for which `heads` is empty takes the ve
 """
 Global___Weighting: _TypeAlias = Weighting  # noqa: Y015
 
+class _Risk:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RiskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Risk.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RISK_UNSPECIFIED: _Risk.ValueType  # 0
+    """Not known."""
+    RISK_LOW: _Risk.ValueType  # 1
+    """Nothing speaks against it."""
+    RISK_HIGH: _Risk.ValueType  # 2
+    """Look at it before you use it."""
+
+class Risk(_Risk, metaclass=_RiskEnumTypeWrapper):
+    """Whether to doubt an output."""
+
+RISK_UNSPECIFIED: Risk.ValueType  # 0
+"""Not known."""
+RISK_LOW: Risk.ValueType  # 1
+"""Nothing speaks against it."""
+RISK_HIGH: Risk.ValueType  # 2
+"""Look at it before you use it."""
+Global___Risk: _TypeAlias = Risk  # noqa: Y015
+
+class _RiskKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RiskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RISK_KIND_UNSPECIFIED: _RiskKind.ValueType  # 0
+    """Does not occur."""
+    RISK_KIND_UNLIKELY: _RiskKind.ValueType  # 1
+    """The model gave its words less probability than usual."""
+    RISK_KIND_LOOPING: _RiskKind.ValueType  # 2
+    """The output repeats itself."""
+    RISK_KIND_TOO_SHORT: _RiskKind.ValueType  # 3
+    """The output is shorter than usual for its source."""
+    RISK_KIND_TOO_LONG: _RiskKind.ValueType  # 4
+    """The output is longer than usual for its source."""
+    RISK_KIND_COPIED: _RiskKind.ValueType  # 5
+    """The output has words of its source."""
+    RISK_KIND_SOURCE_UNFAMILIAR: _RiskKind.ValueType  # 6
+    """The source is not like the texts that the model knows: its vocabulary cuts the words into many pieces."""
+    RISK_KIND_SOURCE_NOT_COVERED: _RiskKind.ValueType  # 7
+    """Little of the output comes from the source, rather than from the words before. Only where contributions are computed:
+    see `confidence` of a request.
+    """
+
+class RiskKind(_RiskKind, metaclass=_RiskKindEnumTypeWrapper):
+    """What makes an output doubtful."""
+
+RISK_KIND_UNSPECIFIED: RiskKind.ValueType  # 0
+"""Does not occur."""
+RISK_KIND_UNLIKELY: RiskKind.ValueType  # 1
+"""The model gave its words less probability than usual."""
+RISK_KIND_LOOPING: RiskKind.ValueType  # 2
+"""The output repeats itself."""
+RISK_KIND_TOO_SHORT: RiskKind.ValueType  # 3
+"""The output is shorter than usual for its source."""
+RISK_KIND_TOO_LONG: RiskKind.ValueType  # 4
+"""The output is longer than usual for its source."""
+RISK_KIND_COPIED: RiskKind.ValueType  # 5
+"""The output has words of its source."""
+RISK_KIND_SOURCE_UNFAMILIAR: RiskKind.ValueType  # 6
+"""The source is not like the texts that the model knows: its vocabulary cuts the words into many pieces."""
+RISK_KIND_SOURCE_NOT_COVERED: RiskKind.ValueType  # 7
+"""Little of the output comes from the source, rather than from the words before. Only where contributions are computed:
+see `confidence` of a request.
+"""
+Global___RiskKind: _TypeAlias = RiskKind  # noqa: Y015
+
 class _WarningReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -555,6 +627,7 @@ class TranslateRequest(_message.Message):
     TARGET_PREFIXES_FIELD_NUMBER: _builtins.int
     NUM_ALTERNATIVES_FIELD_NUMBER: _builtins.int
     SUPPRESSED_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as ListModels gives it; with "@" and a version ("everyday@2") that version.
     Unset or empty: the default model for the languages.
@@ -578,6 +651,11 @@ class TranslateRequest(_message.Message):
     there, best first, each continued as the search says. Of a text of several segments: at the segment where the
     prefix ends. [1, 16]. Unset: the hypotheses of the search. Not with a bias, and not with
     `generation.num_return_sequences` above 1.
+    """
+    confidence: _builtins.bool
+    """Whether the results say how sure the model was of each word (`Hypothesis.word_confidences`), and which part of the
+    output comes from the source (`Hypothesis.source_share`), which takes another pass over the output. Needs
+    `has_confidence` of the model. The `risk` of a result costs nothing and is always there.
     """
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -642,10 +720,11 @@ class TranslateRequest(_message.Message):
         target_prefixes: _abc.Iterable[Global___TargetPrefix] | None = ...,
         num_alternatives: _builtins.int | None = ...,
         suppressed: _abc.Iterable[_builtins.str] | None = ...,
+        confidence: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_num_alternatives", b"_num_alternatives", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "num_alternatives", b"num_alternatives", "source_language", b"source_language", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_num_alternatives", b"_num_alternatives", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "num_alternatives", b"num_alternatives", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefixes", b"target_prefixes", "terms", b"terms", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_num_alternatives", b"_num_alternatives", "_source_language", b"_source_language", "attention", b"attention", "confidence", b"confidence", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "num_alternatives", b"num_alternatives", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefixes", b"target_prefixes", "terms", b"terms", "text_options", b"text_options", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -706,6 +785,7 @@ class StreamTranslateRequest(_message.Message):
     GLOSSARIES_FIELD_NUMBER: _builtins.int
     TARGET_PREFIX_FIELD_NUMBER: _builtins.int
     SUPPRESSED_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest."""
     text: _builtins.str
@@ -718,6 +798,11 @@ class StreamTranslateRequest(_message.Message):
     """What to do with a text longer than the model takes. Unspecified: the model's `default_truncation`."""
     priority: Global___Priority.ValueType
     """How urgent the call is. Unspecified: interactive."""
+    confidence: _builtins.bool
+    """Whether the results say how sure the model was of each word (`Hypothesis.word_confidences`), and which part of the
+    output comes from the source (`Hypothesis.source_share`), which takes another pass over the output. Needs
+    `has_confidence` of the model. The `risk` of a result costs nothing and is always there.
+    """
     @_builtins.property
     def generation(self) -> Global___GenerationConfig:
         """How the output is searched for. Unset: the model's defaults."""
@@ -771,10 +856,11 @@ class StreamTranslateRequest(_message.Message):
         glossaries: _abc.Iterable[_builtins.str] | None = ...,
         target_prefix: Global___TargetPrefix | None = ...,
         suppressed: _abc.Iterable[_builtins.str] | None = ...,
+        confidence: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "generation", b"generation", "model", b"model", "source_language", b"source_language", "target_prefix", b"target_prefix", "text_options", b"text_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefix", b"target_prefix", "terms", b"terms", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "confidence", b"confidence", "control_tokens", b"control_tokens", "generation", b"generation", "glossaries", b"glossaries", "model", b"model", "priority", b"priority", "source_language", b"source_language", "suppressed", b"suppressed", "target_language", b"target_language", "target_prefix", b"target_prefix", "terms", b"terms", "text", b"text", "text_options", b"text_options", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1214,6 +1300,7 @@ class ScoreRequest(_message.Message):
     TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
     ATTENTION_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model, as in TranslateRequest. Unset or empty: the default model for the languages."""
     source_language: _builtins.str
@@ -1224,6 +1311,11 @@ class ScoreRequest(_message.Message):
     """Language of the targets, as BCP 47 code. Empty: the model's only target language."""
     priority: Global___Priority.ValueType
     """How urgent the call is. Unspecified: interactive."""
+    confidence: _builtins.bool
+    """Whether the results say how sure the model was of each word (`Hypothesis.word_confidences`), and which part of the
+    output comes from the source (`Hypothesis.source_share`), which takes another pass over the output. Needs
+    `has_confidence` of the model. The `risk` of a result costs nothing and is always there.
+    """
     @_builtins.property
     def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextPair]:
         """The pairs. At least 1, at most the server's limit (by default 128)."""
@@ -1241,10 +1333,11 @@ class ScoreRequest(_message.Message):
         target_language: _builtins.str = ...,
         attention: Global___AttentionConfig | None = ...,
         priority: Global___Priority.ValueType = ...,
+        confidence: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "source_language", b"source_language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "model", b"model", "pairs", b"pairs", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_source_language", b"_source_language", "attention", b"attention", "confidence", b"confidence", "model", b"model", "pairs", b"pairs", "priority", b"priority", "source_language", b"source_language", "target_language", b"target_language"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1888,6 +1981,9 @@ class Result(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     DETECTED_LANGUAGE_FIELD_NUMBER: _builtins.int
     LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    RISK_FIELD_NUMBER: _builtins.int
+    RISK_REASONS_FIELD_NUMBER: _builtins.int
+    RISK_SCORE_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """Whether the end of the source was dropped because the model takes no more."""
     num_truncated_tokens: _builtins.int
@@ -1902,6 +1998,15 @@ class Result(_message.Message):
     """With the source language "auto": the text's language, by the model's code. Empty: unknown."""
     language_confidence: _builtins.float
     """With the source language "auto": how sure that is. (0, 1]; 0 if the language is unknown."""
+    risk: Global___Risk.ValueType
+    """Whether to doubt the best hypothesis: high if the model's outputs for corrupted sources look like it, or if there is
+    a warning of a loop, of a copy, or of an unusual length. Unspecified: nobody learned what is usual for the model,
+    whose bundle was exported without dev examples.
+    """
+    risk_score: _builtins.float
+    """The risk as a number: near 0 for what looks like the outputs of clean sources, near 1 for those of corrupted ones. Of
+    several segments: the highest. [0, 1]; 0 if the risk is unspecified.
+    """
     @_builtins.property
     def hypotheses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hypothesis]:
         """The hypotheses, best first. At least one."""
@@ -1936,6 +2041,10 @@ class Result(_message.Message):
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
         """What may be wrong with the best hypothesis. Empty: nothing that the server noticed."""
 
+    @_builtins.property
+    def risk_reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskReason]:
+        """Why the risk is high. Empty if it is low."""
+
     def __init__(
         self,
         *,
@@ -1954,14 +2063,49 @@ class Result(_message.Message):
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         detected_language: _builtins.str = ...,
         language_confidence: _builtins.float = ...,
+        risk: Global___Risk.ValueType = ...,
+        risk_reasons: _abc.Iterable[Global___RiskReason] | None = ...,
+        risk_score: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_language", b"detected_language", "hypotheses", b"hypotheses", "image_grid", b"image_grid", "language_confidence", b"language_confidence", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_language", b"detected_language", "hypotheses", b"hypotheses", "image_grid", b"image_grid", "language_confidence", b"language_confidence", "model", b"model", "model_version", b"model_version", "num_parts", b"num_parts", "num_truncated_tokens", b"num_truncated_tokens", "risk", b"risk", "risk_reasons", b"risk_reasons", "risk_score", b"risk_score", "segments", b"segments", "source_attention", b"source_attention", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Result: _TypeAlias = Result  # noqa: Y015
+
+@_typing.final
+class RiskReason(_message.Message):
+    """Why an output's risk is high."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    kind: Global___RiskKind.ValueType
+    """What it is."""
+    message: _builtins.str
+    """The same in words."""
+    segment: _builtins.int
+    """Index of the segment in `segments`. Unset if it concerns the whole text."""
+    def __init__(
+        self,
+        *,
+        kind: Global___RiskKind.ValueType = ...,
+        message: _builtins.str = ...,
+        segment: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_segment", b"_segment", "segment", b"segment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_segment", b"_segment", "kind", b"kind", "message", b"message", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__segment: _TypeAlias = _typing.Literal["segment"]  # noqa: Y015
+    _WhichOneofArgType__segment: _TypeAlias = _typing.Literal["_segment", b"_segment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__segment) -> _WhichOneofReturnType__segment | None: ...
+
+Global___RiskReason: _TypeAlias = RiskReason  # noqa: Y015
 
 @_typing.final
 class Segment(_message.Message):
@@ -1974,8 +2118,11 @@ class Segment(_message.Message):
     SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
     TARGET_TOKENS_FIELD_NUMBER: _builtins.int
     COPIED_FIELD_NUMBER: _builtins.int
+    MEAN_LOGPROB_FIELD_NUMBER: _builtins.int
     copied: _builtins.bool
     """Whether it was copied, and no model read it."""
+    mean_logprob: _builtins.float
+    """The mean of its tokens' `logprob` in the best hypothesis. 0 if it was copied."""
     @_builtins.property
     def source(self) -> Global___Span:
         """Its place in the source text."""
@@ -2000,10 +2147,11 @@ class Segment(_message.Message):
         source_tokens: Global___Span | None = ...,
         target_tokens: Global___Span | None = ...,
         copied: _builtins.bool = ...,
+        mean_logprob: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "source_tokens", b"source_tokens", "target", b"target", "target_tokens", b"target_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied", b"copied", "source", b"source", "source_tokens", b"source_tokens", "target", b"target", "target_tokens", b"target_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied", b"copied", "mean_logprob", b"mean_logprob", "source", b"source", "source_tokens", b"source_tokens", "target", b"target", "target_tokens", b"target_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2058,6 +2206,9 @@ class Hypothesis(_message.Message):
     ENTROPY_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     SOURCE_COVERAGE_FIELD_NUMBER: _builtins.int
+    MEAN_LOGPROB_FIELD_NUMBER: _builtins.int
+    WORD_CONFIDENCES_FIELD_NUMBER: _builtins.int
+    SOURCE_SHARE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The output as a person reads it."""
     score: _builtins.float
@@ -2069,6 +2220,10 @@ class Hypothesis(_message.Message):
     pharaoh: _builtins.str
     """With the alignment: `links` in Pharaoh format, "source-target" pairs ordered by source ("0-0 1-2 2-1"). Units are
     numbered as in `links`.
+    """
+    mean_logprob: _builtins.float
+    """The mean of the tokens' `logprob`, the end token included: the same for an output however it was searched for, and
+    for one that Score reads. At most 0; 0 without tokens.
     """
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetToken]:
@@ -2108,6 +2263,17 @@ class Hypothesis(_message.Message):
     def source_coverage(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """With the alignment: the sum of each column, that is, how much attention a source unit got. One a source unit."""
 
+    @_builtins.property
+    def word_confidences(self) -> _containers.RepeatedCompositeFieldContainer[Global___WordConfidence]:
+        """With `confidence`: how probably each word is right, in the order of the text."""
+
+    @_builtins.property
+    def source_share(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """With `confidence`, and with WEIGHTING_CONTRIBUTION: the share of each token that comes from the source, the rest being
+        the tokens before it (ALTI+, Ferrando et al. 2022). One a token, [0, 1]. Empty for models without contributions of
+        every layer.
+        """
+
     def __init__(
         self,
         *,
@@ -2122,14 +2288,45 @@ class Hypothesis(_message.Message):
         entropy: _abc.Iterable[_builtins.float] | None = ...,
         coverage: _abc.Iterable[_builtins.float] | None = ...,
         source_coverage: _abc.Iterable[_builtins.float] | None = ...,
+        mean_logprob: _builtins.float = ...,
+        word_confidences: _abc.Iterable[Global___WordConfidence] | None = ...,
+        source_share: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attention", b"attention", "coverage", b"coverage", "entropy", b"entropy", "finish_reason", b"finish_reason", "links", b"links", "pharaoh", b"pharaoh", "score", b"score", "source_coverage", b"source_coverage", "text", b"text", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attention", b"attention", "coverage", b"coverage", "entropy", b"entropy", "finish_reason", b"finish_reason", "links", b"links", "mean_logprob", b"mean_logprob", "pharaoh", b"pharaoh", "score", b"score", "source_coverage", b"source_coverage", "source_share", b"source_share", "text", b"text", "tokens", b"tokens", "word_confidences", b"word_confidences", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hypothesis: _TypeAlias = Hypothesis  # noqa: Y015
+
+@_typing.final
+class WordConfidence(_message.Message):
+    """A word of an output and how probably it is right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPAN_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """The probability that a reference translation has the word, as calibrated at export. [0, 1]."""
+    @_builtins.property
+    def span(self) -> Global___Span:
+        """Where it stands in the text."""
+
+    def __init__(
+        self,
+        *,
+        span: Global___Span | None = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "span", b"span"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WordConfidence: _TypeAlias = WordConfidence  # noqa: Y015
 
 @_typing.final
 class SourceToken(_message.Message):
@@ -2779,6 +2976,7 @@ class Model(_message.Message):
     VALUE_NORMS_FIELD_NUMBER: _builtins.int
     CONTRIBUTION_KINDS_FIELD_NUMBER: _builtins.int
     SCORES_PAIRS_FIELD_NUMBER: _builtins.int
+    HAS_CONFIDENCE_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
@@ -2814,6 +3012,8 @@ class Model(_message.Message):
     """Whether WEIGHTING_VALUE_NORM is offered."""
     scores_pairs: _builtins.bool
     """Whether Score and Align are offered."""
+    has_confidence: _builtins.bool
+    """Whether `confidence` is offered, and the risk of outputs known, for every target language."""
     provider: _builtins.str
     """Where it runs: the execution provider in use ("cpu", "cuda"). Empty unless loaded."""
     precision: _builtins.str
@@ -2904,6 +3104,7 @@ class Model(_message.Message):
         value_norms: _builtins.bool = ...,
         contribution_kinds: _abc.Iterable[Global___AttentionKind.ValueType] | None = ...,
         scores_pairs: _builtins.bool = ...,
+        has_confidence: _builtins.bool = ...,
         provider: _builtins.str = ...,
         precision: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
@@ -2916,7 +3117,7 @@ class Model(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

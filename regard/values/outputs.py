@@ -1,22 +1,26 @@
 """What a model made of one input: hypotheses, and how it read the source."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from regard.errors.names import check_names
-from regard.names import AttentionKind, FinishReason
+from regard.names import AttentionKind, FinishReason, Risk
 from regard.v1 import regard_pb2 as pb
 from regard.values.maps import AttentionMap, described, read_maps, whole_map
 from regard.values.units import (
     Link,
     OutputWarning,
+    RiskReason,
     Segment,
     Token,
     Word,
+    WordConfidence,
+    read_risk_reasons,
     read_segments,
     read_source_tokens,
     read_target_token,
     read_warnings,
+    read_word_confidences,
     read_words,
 )
 from regard.wire import as_json, enums, from_json
@@ -40,6 +44,9 @@ class Hypothesis:
         links, pharaoh: with the alignment, the pairs of units that belong together; a unit may have several, or none.
         entropy, coverage: with the alignment, one number for each target unit.
         source_coverage: with the alignment, the attention that each source unit received in sum.
+        mean_logprob: the mean of the tokens' log-probabilities, whatever the search.
+        word_confidences: if the call asks for confidence, the probability of each word that it is right.
+        source_share: with contributions, the share of each token that comes from the source.
     """
 
     text: str
@@ -53,6 +60,9 @@ class Hypothesis:
     entropy: tuple[float, ...]
     coverage: tuple[float, ...]
     source_coverage: tuple[float, ...]
+    mean_logprob: float
+    word_confidences: tuple[WordConfidence, ...]
+    source_share: tuple[float, ...]
     message: pb.Hypothesis = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -89,6 +99,9 @@ class Hypothesis:
             entropy=tuple(message.entropy),
             coverage=tuple(message.coverage),
             source_coverage=tuple(message.source_coverage),
+            mean_logprob=message.mean_logprob,
+            word_confidences=read_word_confidences(message.word_confidences),
+            source_share=tuple(message.source_share),
             message=message,
         )
 
@@ -151,6 +164,9 @@ class Output:
         warnings: what may be wrong with the best hypothesis.
         detected_language, language_confidence: with source_language="auto", the text's language and how sure that is,
             in (0, 1]; "" and 0 if it is unknown.
+        risk: whether to doubt the best hypothesis, "low" or "high"; "" if the model's export did not learn that.
+        risk_reasons: why the risk is high.
+        risk_score: the risk as a number, in [0, 1].
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -168,6 +184,9 @@ class Output:
     warnings: tuple[OutputWarning, ...]
     detected_language: str
     language_confidence: float
+    risk: Risk | Literal[""]
+    risk_reasons: tuple[RiskReason, ...]
+    risk_score: float
     message: pb.Result = field(repr=False, compare=False)
     picture: ImageLike | None = field(default=None, repr=False, compare=False)
 
@@ -233,6 +252,9 @@ class Output:
             warnings=read_warnings(message.warnings),
             detected_language=message.detected_language,
             language_confidence=message.language_confidence,
+            risk=enums.RISK.name_if_known(message.risk),
+            risk_reasons=read_risk_reasons(message.risk_reasons),
+            risk_score=message.risk_score,
             message=message,
             picture=picture,
         )

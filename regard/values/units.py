@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from regard.names import WarningReason
+from regard.names import RiskKind, WarningReason
 from regard.v1 import regard_pb2 as pb
 from regard.wire import enums
 
@@ -101,6 +101,42 @@ class OutputWarning:
     reason: WarningReason | Literal[""]
     message: str
     segment: int | None = None
+
+
+@dataclass(frozen=True)
+class RiskReason:
+    """Why to doubt the best hypothesis.
+
+    Attributes:
+        kind: such as "unlikely" or "looping"; "" for a kind of a later version of the API.
+        message: the same in words.
+        segment: index of the segment that it concerns; None for the whole text.
+    """
+
+    kind: RiskKind | Literal[""]
+    message: str
+    segment: int | None = None
+
+
+@dataclass(frozen=True)
+class WordConfidence:
+    """A word of an output, by its characters in the text, and the probability that it is right."""
+
+    span: Span
+    probability: float
+
+
+def read_risk_reasons(messages: Iterable[pb.RiskReason]) -> tuple[RiskReason, ...]:
+    """Reads the reasons of a result's risk."""
+    return tuple(
+        RiskReason(enums.RISK_KIND.name_if_known(m.kind), m.message, m.segment if m.HasField("segment") else None)
+        for m in messages
+    )
+
+
+def read_word_confidences(messages: Iterable[pb.WordConfidence]) -> tuple[WordConfidence, ...]:
+    """Reads the probabilities of a hypothesis' words."""
+    return tuple(WordConfidence(_span(m.span), m.probability) for m in messages)
 
 
 def read_segments(messages: Iterable[pb.Segment]) -> tuple[Segment, ...]:

@@ -15,6 +15,8 @@ from regard.names import (
     MapEncoding,
     ModelState,
     Priority,
+    Risk,
+    RiskKind,
     Symmetrization,
     Task,
     Truncation,
@@ -101,6 +103,19 @@ MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
 PRIORITY: EnumTable[pb.Priority.ValueType, Priority] = EnumTable(
     "Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"}
 )
+RISK: EnumTable[pb.Risk.ValueType, Risk] = EnumTable("Risk", {pb.RISK_LOW: "low", pb.RISK_HIGH: "high"})
+RISK_KIND: EnumTable[pb.RiskKind.ValueType, RiskKind] = EnumTable(
+    "RiskKind",
+    {
+        pb.RISK_KIND_UNLIKELY: "unlikely",
+        pb.RISK_KIND_LOOPING: "looping",
+        pb.RISK_KIND_TOO_SHORT: "too_short",
+        pb.RISK_KIND_TOO_LONG: "too_long",
+        pb.RISK_KIND_COPIED: "copied",
+        pb.RISK_KIND_SOURCE_UNFAMILIAR: "source_unfamiliar",
+        pb.RISK_KIND_SOURCE_NOT_COVERED: "source_not_covered",
+    },
+)
 SYMMETRIZATION: EnumTable[pb.Symmetrization.ValueType, Symmetrization] = EnumTable(
     "Symmetrization",
     {
@@ -165,6 +180,8 @@ TABLES: Mapping[str, EnumTable[Any, Any]] = {
     "Granularity": GRANULARITY,
     "ModelState": MODEL_STATE,
     "Priority": PRIORITY,
+    "Risk": RISK,
+    "RiskKind": RISK_KIND,
     "Symmetrization": SYMMETRIZATION,
     "Task": TASK,
     "Truncation": TRUNCATION,

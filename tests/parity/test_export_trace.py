@@ -135,15 +135,14 @@ class _Sum:
     def _linear(self, x: torch.Tensor) -> torch.Tensor:
         if not self._is_post:
             return x
-        scaled: torch.Tensor = x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x
-        return scaled.mul(self._norm.weight)
+        centered = x - x.mean(-1, keepdim=True) if isinstance(self._norm, torch.nn.LayerNorm) else x
+        weighed: torch.Tensor = centered * self._norm.weight
+        return weighed
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["cross", "decoder", "encoder"])
-def test_contributions_are_the_shares_of_the_vectors_in_their_sum(
-    tmp_path: Path, model: SourceModel, kind: str
-) -> None:
+def test_contributions_are_shares_of_the_vectors_in_their_sum(tmp_path: Path, model: SourceModel, kind: str) -> None:
     """The graph computes them by products of vectors; here each vector is written out."""
     trace = _runner(tmp_path, model, "float32").trace(np.array(SOURCE), np.array(TARGET), has_contributions=True)
     net, found = _net(model), getattr(trace, f"{kind}_contributions")

@@ -13,6 +13,7 @@ import pytest
 import regard
 from regard.arrays import Float32Array
 from regard_export.decoding.variant_engine import VariantEngine
+from regard_export.examples.samples import sample_sources
 from regard_export.families import loading, torch_families
 from regard_export.families.bergamot import student
 from regard_export.families.toolkits import ctranslate2, joeynmt, torch_files
@@ -146,6 +147,24 @@ def test_a_precision_attends_as_the_original(exports: Exports, family: Family, p
         off.append(np.abs(found - answer.attention[..., : found.shape[-2], :]).ravel())
     assert np.concatenate(off).mean() < NEAR[precision]
     assert exports.client(precision).model(family.name).precision == precision
+
+
+@EACH
+def test_given_outputs_have_the_log_probabilities_of_the_steps(exports: Exports, family: Family) -> None:
+    """The trace graph's pass over a whole output against the steps, which the export compared with the original."""
+    exported = exports.of(family)
+    variant = exported.bundle.manifest.variants[0]
+    if variant.trace is None:  # recurrent decoders, and models that copy
+        return
+    manifest, engine = exported.bundle.manifest, VariantEngine(exported.bundle, "float32")
+    rng = np.random.default_rng(0)
+    (_, source), *_ = sample_sources(exported.bundle, {}, 1)
+    banned = {manifest.target.pad_id, manifest.target.start_id}
+    labels = np.array([i for i in rng.integers(0, manifest.target.vocab_size, 8).tolist() if i not in banned])
+    (forced,) = engine.teacher_force([source], [[manifest.target.start_id, *labels[:-1].tolist()]])
+    expected = forced.logits[range(len(labels)), labels] - forced.log_normalizer
+    finite = np.isfinite(expected)  # a banned token has another number here, or the same infinity
+    np.testing.assert_allclose(engine.score(source, labels)[finite], expected[finite], atol=1e-4)
 
 
 @pytest.mark.parametrize(

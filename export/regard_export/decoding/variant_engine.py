@@ -13,6 +13,7 @@ from regard_export.references.copying import with_equal_copy_ids
 from regard_export.references.protocols import Source, TeacherForced, as_array
 from regard_export.resources.session_options import num_available_cores
 from regard_service.bundle import Bundle, Precision, Variant
+from regard_service.confidence.sources import source_share
 from regard_service.engine.core.decode import SPARE_POSITIONS, decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.core.result import EngineHypothesis
@@ -116,6 +117,22 @@ class VariantEngine:
             replace(result, logits=self._comparable_logits(result.logits, source))
             for result, source in zip(results, sources, strict=True)
         ]
+
+    def score(self, source: Source, target: Int64Array, num_forced: int = 0) -> Float32Array:
+        """The log-probabilities of a given output, through the trace graph: float32 [target]; forced tokens have 0."""
+        read = np.concatenate([[self.manifest.target.start_id], target[:-1]])
+        logprobs = self._runner.trace(as_array(source), read, labels=target).logprobs
+        if logprobs is None:
+            raise ValueError("the trace graph outputs no log-probabilities")
+        return np.concatenate([np.zeros(num_forced, np.float32), logprobs[num_forced:]])
+
+    def source_share(self, source: Source, target: Int64Array) -> float | None:
+        """The mean share of an output that comes from the source, by contributions; None for models without them."""
+        if not all(self.manifest.has_contributions(side) for side in ("encoder", "decoder", "cross")):
+            return None
+        read = np.concatenate([[self.manifest.target.start_id], target[:-1]])
+        trace = self._runner.trace(as_array(source), read, has_contributions=True)
+        return float(source_share(trace).mean())
 
     def _empty(self, num_tokens: int, source_length: int, num_candidates: int) -> TeacherForced:
         """Arrays that the steps write into, so that a large vocabulary's logits are in memory only once."""

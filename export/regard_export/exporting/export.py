@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from regard_export.architectures.architecture import has_int8_weights
@@ -13,13 +14,14 @@ from regard_export.precision.quantization import ActivationRange
 from regard_export.resources.memory import release_memory, return_large_allocations
 from regard_export.tuning.alignment_heads import AlignmentChoice, choose_alignment_heads, needs_alignment_heads
 from regard_export.tuning.calibration import calibrate
+from regard_export.tuning.confidence import learn_confidence
 from regard_export.verification.check_report import CheckReport, VerificationFailed
 from regard_export.verification.verifier import StageCallback, Verifier
 from regard_export.writing.manifest import write_manifest, write_shortlist, write_tokenizers
 from regard_export.writing.staging import staging_folder
 from regard_export.writing.text_use import text_use_of, with_outputs
 from regard_export.writing.variants import write_variant
-from regard_service.bundle import Bundle, Precision, Variant
+from regard_service.bundle import Bundle, Confidence, Precision, Variant
 
 
 def export(model: SourceModel, output: Path, options: ExportOptions, on_stage: StageCallback) -> Bundle:
@@ -64,6 +66,7 @@ class _Export:
         candidate = self._write_manifest(variants)
         alignment = self._choose_alignment(candidate)
         unwanted = {variant.precision for variant in variants} - set(self._precisions)
+        confidence = self._learn_confidence(candidate)
         report = Verifier(candidate, self._model, self._options.dev, self._on_stage, comparison_only=unwanted).run()
         if report.failures and not self._options.is_mismatch_allowed:
             raise VerificationFailed(report)
@@ -72,7 +75,7 @@ class _Export:
         if "float32" not in self._precisions:
             shutil.rmtree(self._folder / "float32")
         wanted = [variant for variant in variants if variant.precision in self._precisions]
-        self._write_manifest(wanted, report, alignment)
+        self._write_manifest(wanted, report, alignment, confidence)
 
     def _build_variants(self) -> list[Variant]:
         """The graphs of the chosen precisions, in their order, and of float32."""
@@ -104,11 +107,19 @@ class _Export:
         self._on_stage("choosing alignment heads")
         return choose_alignment_heads(candidate, self._options.dev)
 
+    def _learn_confidence(self, candidate: Bundle) -> dict[str, Confidence]:
+        """How sure outputs are, by target language, of the precision that serves."""
+        if not self._options.dev or self._model.task != "translation":
+            return {}
+        self._on_stage("learning which outputs to doubt")
+        return learn_confidence(candidate, self._precisions[0], self._options.dev)
+
     def _write_manifest(
         self,
         variants: list[Variant],
         report: CheckReport | None = None,
         alignment: AlignmentChoice | None = None,
+        confidence: Mapping[str, Confidence] | None = None,
     ) -> Bundle:
         return write_manifest(
             self._folder,
@@ -118,5 +129,6 @@ class _Export:
             version=self._options.version,
             verification={} if report is None else report.to_json(),
             alignment=alignment,
+            confidence=confidence or {},
             text_use=self._text_use,
         )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from regard_export.decoding.generations import default_generation
 from regard_export.decoding.variant_engine import VariantEngine
 from regard_export.examples.dev_sets import DevExample, DevSet
 from regard_export.examples.input_readers import InputReader, open_input_reader
 from regard_export.verification.task_metrics import TaskMetric
-from regard_export.verification.workload import default_generation
 from regard_service.bundle import Bundle
 from regard_service.text.writing import TargetWriter
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from regard_export.decoding.generations import default_generation
 from regard_export.decoding.variant_engine import Ids
 from regard_export.examples.dev_sets import DevSet
 from regard_export.examples.samples import num_affordable_sources, sample_sources
 from regard_export.references.protocols import Source
 from regard_export.verification.graph_checks import NUM_BEAMS
-from regard_service.bundle import Bundle, Manifest
+from regard_service.bundle import Bundle
 from regard_service.generation import Generation
 
 MAX_NEW_TOKENS = 64
@@ -50,14 +51,6 @@ def open_workload(bundle: Bundle, dev: DevSet) -> Workload:
     if defaults not in searches.values():
         searches[DEFAULTS] = defaults
     return Workload(sources, [manifest.target.forced_first_id(key) for key in keys], searches)
-
-
-def default_generation(manifest: Manifest, max_new_tokens: int) -> Generation:
-    """The model's own settings, with outputs of at most `max_new_tokens`."""
-    settings = manifest.generation
-    limit = min(settings.max_new_tokens, max_new_tokens)
-    min_new_tokens = min(settings.min_new_tokens, limit)
-    return Generation(**{**settings.model_dump(), "max_new_tokens": limit, "min_new_tokens": min_new_tokens})
 
 
 def first_targets(targets: Sequence[Ids], vocab_size: int) -> Sequence[Ids]:

@@ -13,7 +13,7 @@ from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.tuning.alignment_heads import AlignmentChoice
 from regard_export.writing.text_use import TextUse
-from regard_service.bundle import AttentionLayout, Bundle, Manifest, Provenance, Variant
+from regard_service.bundle import AttentionLayout, Bundle, Confidence, Manifest, Provenance, Variant
 
 FLOAT32_BYTES = 4
 SHORTLIST_FILE = "shortlist.bin"
@@ -40,6 +40,7 @@ def write_manifest(
     version: str,
     verification: Mapping[str, Any],
     alignment: AlignmentChoice | None = None,
+    confidence: Mapping[str, Confidence] | None = None,
     text_use: TextUse | None = None,
 ) -> Bundle:
     """Writes the manifest, with checksums of the files in the folder, and loads the bundle.
@@ -47,6 +48,7 @@ def write_manifest(
     Args:
         verification: the report, or {}.
         alignment: the chosen heads; None keeps the heads that the model states.
+        confidence: by target language, as learned from dev examples.
         text_use: None for a manifest that only the export reads.
 
     Raises:
@@ -54,6 +56,7 @@ def write_manifest(
     """
     try:
         manifest = _manifest(model, variants, name, version, verification, alignment, text_use or TextUse())
+        manifest = manifest.model_copy(update={"confidence": dict(confidence or {})})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
         raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error

@@ -198,7 +198,7 @@ class Server:
             max_answer_bytes=self._settings.max_message_bytes,
         )
         registry = cast(grpc.aio.Server, routes)  # which adds servicers as a server does
-        attention = AttentionServicer(backend.data_plane, reader, sent_maps)
+        attention = AttentionServicer(backend.data_plane, reader, sent_maps, self._metrics.outputs)
         pb_grpc.add_AttentionServiceServicer_to_server(attention, registry)
         models = backend.models
         if self._membership is not None:

@@ -13,12 +13,14 @@
     manifest    the Manifest
     shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
+    confidence  how sure the model's outputs are
     length_ratios   how long outputs are for their sources
     external_data   the files from which a graph takes its weights
     versions    the order of versions
     zoo         the folder of the shipped bundles
 """
 
+from regard_service.bundle.confidence import Confidence, Feature, RiskModel, WordCalibration
 from regard_service.bundle.folder import MANIFEST, Bundle, BundleError, manifest_checksum, read_manifest, sha256
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import (
@@ -53,8 +55,10 @@ __all__ = [
     "BadShortlist",
     "Bundle",
     "BundleError",
+    "Confidence",
     "ControlToken",
     "Dtype",
+    "Feature",
     "GenerationDefaults",
     "GraphSpec",
     "ImageSource",
@@ -63,6 +67,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "RiskModel",
     "Shortlist",
     "StateSpec",
     "Target",
@@ -71,6 +76,7 @@ __all__ = [
     "TextSource",
     "Unit",
     "Variant",
+    "WordCalibration",
     "is_version",
     "length_ratio",
     "manifest_checksum",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from regard_service.bundle.confidence import Confidence
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
@@ -196,6 +197,8 @@ class Manifest(Schema):
             text; None in bundles of earlier exporters.
         unit_tokens: None stands for `max_source_tokens`.
         length_ratios: how long outputs usually are, by target language.
+        confidence: how sure outputs are, by target language; empty in bundles of earlier exporters, and of models that
+            were exported without dev examples.
         num_parameters: the number of trained parameters; 0 if unknown.
         shortlist: the file that says which target pieces each source piece may become; variants with a `listed_step`
             choose among these, unless a request decodes over the whole vocabulary.
@@ -220,6 +223,7 @@ class Manifest(Schema):
     unit: Unit | None = None
     unit_tokens: Size | None = None
     length_ratios: dict[str, LengthRatios] = Field(default_factory=dict)
+    confidence: dict[str, Confidence] = Field(default_factory=dict)
     num_parameters: int = Field(default=0, ge=0, lt=2**63)
     generation: GenerationDefaults
     attention: AttentionLayout

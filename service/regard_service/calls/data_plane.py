@@ -24,6 +24,7 @@ from regard_service.calls.results import ResultBuilder
 from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.source_check import SourceCheck
 from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.confidence.assessing import assessed, with_word_confidences
 from regard_service.domain.calls import CaptionCall, PairCall, SummarizeCall, TranslateCall
 from regard_service.domain.documents import DocumentCall, DocumentEvent
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
@@ -132,7 +133,7 @@ class DataPlane:
                 for part, count in zip(parts, plan.num_sequences(index), strict=True)
             ]
             traced = await self._traced(plan, parts, merged)
-            build = partial(plan.result_builder(index).result, traced)
+            build = partial(_built, plan, plan.result_builder(index), traced)
             with stage("detokenize"):
                 # Small results take less time than a thread costs.
                 is_large = is_slow_to_build(read, num_expected)
@@ -209,17 +210,19 @@ class DataPlane:
         self, plan: CallPlan, builder: ResultBuilder | PassageBuilder, traced: list[EngineResult]
     ) -> Result:
         """Builds the result that ends a stream."""
-        build = partial(builder.result, traced)
+        build = partial(_built, plan, builder, traced)
         return await self.apart(build) if is_slow_to_build(plan.inputs[0], plan.memory.num_bytes) else build()
 
     async def _traced(self, plan: CallPlan, parts: Parts, results: list[EngineResult]) -> list[EngineResult]:
         """Runs the trace graph on each hypothesis, if the maps of the call need it."""
-        if not needs_trace(plan.call.attention):
+        if not (needs_trace(plan.call.attention) or plan.has_confidence):
             return results
         runner = plan.model.runner
         hypotheses = [(part, each) for part, result in zip(parts, results, strict=True) for each in result.hypotheses]
         with stage("attention"):
-            trace = partial(_trace, runner, has_contributions=needs_contributions(plan.call.attention))
+            trace = partial(
+                _trace, runner, has_contributions=needs_contributions(plan.call.attention) or plan.has_confidence
+            )
             traces = await self._pool.finish([partial(trace, part, each.tokens) for part, each in hypotheses])
         traced = iter([replace(each, trace=trace) for (_, each), trace in zip(hypotheses, traces, strict=True)])
         return [replace(result, hypotheses=tuple(islice(traced, len(result.hypotheses)))) for result in results]
@@ -238,6 +241,15 @@ def is_slow_to_build(read: Input, num_bytes: int) -> bool:
     if len(read.parts) > MAX_PARTS_ON_EVENT_LOOP or num_bytes > MAX_BYTES_ON_EVENT_LOOP:
         return True
     return read.passage is not None and len(read.passage.text) > MAX_CHARACTERS_ON_EVENT_LOOP
+
+
+def _built(plan: CallPlan, builder: ResultBuilder | PassageBuilder, results: Sequence[EngineResult]) -> Result:
+    """Builds a result, with its risk. Outputs that no model of language writes, and pictures' captions, have none."""
+    result, confidence = builder.result(results), plan.confidence
+    if not isinstance(plan.call, TranslateCall):
+        return result
+    result = assessed(result, confidence)
+    return with_word_confidences(result, confidence) if plan.has_confidence and confidence is not None else result
 
 
 def _trace(runner: Runner, part: Part, tokens: Int64Array, *, has_contributions: bool = False) -> Trace:

@@ -10,13 +10,15 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from regard_service.bundle import Confidence
 from regard_service.calls.answer_size import AnswerLimits, check_answer, result_bytes, too_large
 from regard_service.calls.inputs import Input
 from regard_service.calls.planner import CallPlanner
 from regard_service.calls.results import ResultBuilder
 from regard_service.calls.symmetrizing import symmetrized
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.calls import AttentionOptions, PairCall, TextPair
+from regard_service.confidence.assessing import assessed, with_word_confidences
+from regard_service.domain.calls import PairCall, TextPair
 from regard_service.domain.results import Result
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.errors import DeadlinePassed, FieldViolation, InvalidInput, Unsupported
@@ -27,6 +29,7 @@ from regard_service.repository.loader import LoadedModel
 from regard_service.text.given import GivenTarget
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
+from regard_service.validation.confidence import check_confidence
 from regard_service.validation.violations import Violations
 
 T = TypeVar("T")
@@ -57,7 +60,7 @@ class PairScorer:
     async def score(self, call: PairCall) -> list[Result]:
         """Returns one result per pair. Raises InvalidInput with every violation, Unsupported, or as a translation."""
         model, target, language = self._planner.translator(call)
-        _check(call, model)
+        _check(call, model, target)
         return await _in_time(call, self._scored(call, model, target, language))
 
     async def align(self, call: PairCall) -> list[Result]:
@@ -84,14 +87,15 @@ class PairScorer:
             target_language=call.source_language or language or (sources[0] if len(sources) == 1 else ""),
             attention=replace(call.attention, kinds=("alignment",)),
         )
-        reverse, *_ = self._planner.translator(swapped)
-        _check(swapped, reverse)
+        reverse, written, _ = self._planner.translator(swapped)
+        _check(swapped, reverse, written)
         return swapped
 
     async def _scored(self, call: PairCall, model: LoadedModel, target: str, language: str) -> list[Result]:
         pairs = await self._read(call, model, target, language)
         with closing(self._planner.memory(self._num_bytes(call, model, pairs))), stage("attention"):
-            results = await self._pool.run([partial(_result, model, pair, call.attention) for pair in pairs])
+            confidence = model.manifest.confidence.get(target)
+            results = await self._pool.run([partial(_result, model, pair, call, confidence) for pair in pairs])
         self._check_size(call, results)
         return results
 
@@ -127,8 +131,12 @@ class PairScorer:
             raise too_large(found, "max_message_bytes", self._limits.max_bytes, call.attention)
 
 
-def _check(call: PairCall, model: LoadedModel) -> None:
-    """Refuses a model that cannot score given targets, and attention options that it does not offer."""
+def _check(call: PairCall, model: LoadedModel, language: str) -> None:
+    """Refuses a model that cannot score given targets, and options that it does not offer.
+
+    Args:
+        language: of the targets, by the model's name.
+    """
     manifest = model.manifest
     if manifest.target.copies:
         reason = "it copies words of its sources, and a given target does not say which"
@@ -139,6 +147,7 @@ def _check(call: PairCall, model: LoadedModel) -> None:
     else:
         violations = Violations()
         check_attention(call.attention, manifest, violations)
+        check_confidence(call.has_confidence, manifest, language, violations)
         violations.raise_if_any()
         return
     raise Unsupported(f"model {model.name!r} cannot score given targets: {reason}")
@@ -174,14 +183,15 @@ def _read(
     return violations.found if source is None or given is None else ReadPair(source, given)
 
 
-def _result(model: LoadedModel, pair: ReadPair, options: AttentionOptions) -> Result:
+def _result(model: LoadedModel, pair: ReadPair, call: PairCall, confidence: Confidence | None) -> Result:
     """Runs the trace graph and builds the result. A forced token has the log-probability 0."""
-    begin, labels = time.monotonic(), pair.target.ids
+    begin, labels, options = time.monotonic(), pair.target.ids, call.attention
+    is_traced = bool(options.kinds) or call.has_confidence
     trace = model.runner.trace(
         pair.source.array,
         np.concatenate([[model.manifest.target.start_id], labels[:-1]]),
         labels=labels,
-        has_contributions=needs_contributions(options),
+        has_contributions=needs_contributions(options) or call.has_confidence,
     )
     logprobs = np.array(trace.logprobs, np.float32)
     logprobs[: pair.target.num_forced] = 0.0
@@ -191,12 +201,14 @@ def _result(model: LoadedModel, pair: ReadPair, options: AttentionOptions) -> Re
         float(logprobs.sum()),
         "end",
         trace.cross if options.kinds else None,
-        trace if options.kinds else None,
+        trace if is_traced else None,
     )
     builder = ResultBuilder(
         model, (pair.source,), options, UNSEARCHED, finish=lambda *_: pair.target.with_logprobs(logprobs)
     )
-    return builder.result([EngineResult((made,), 0.0, 0.0, time.monotonic() - begin)])
+    result = builder.result([EngineResult((made,), 0.0, 0.0, time.monotonic() - begin)])
+    result = assessed(result, confidence, is_given=True)
+    return with_word_confidences(result, confidence) if call.has_confidence and confidence is not None else result
 
 
 def _of_other_direction(field: str) -> str:

@@ -250,6 +250,7 @@ class PassageBuilder:
             sum(part.score for part in parts),
             "end" if all(part.finish_reason == "end" for part in parts) else "length",
             tuple(words),
+            source_share=tuple(share for part in parts for share in part.source_share),
         )
         return self._with_maps(joined, parts)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from regard_service.auth.caller import current_caller, current_weight
+from regard_service.bundle import Confidence
 from regard_service.calls.answer_size import MakingMemory
 from regard_service.calls.inputs import Input, Part
 from regard_service.calls.passage_results import PassageBuilder
 from regard_service.calls.results import ResultBuilder
-from regard_service.domain.calls import Call, SummarizeCall
+from regard_service.domain.calls import Call, SummarizeCall, TranslateCall
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.search.constraints.constraints import is_constrained
@@ -50,12 +51,14 @@ class CallPlan:
     """A call whose model is chosen and whose inputs are read. None of its requests has been submitted.
 
     Attributes:
+        key: the target language or style.
         requests: the engine's requests: for every part of every input, one per sequence.
         permit: the call's places in the queue.
         memory: of the answer's making.
     """
 
     model: LoadedModel
+    key: str
     generation: Generation
     inputs: tuple[Input, ...]
     call: Call
@@ -75,6 +78,16 @@ class CallPlan:
             return PassageBuilder(self.model, read.passage, self.call.attention, self.generation)
         is_checked = isinstance(self.call, SummarizeCall)
         return ResultBuilder(self.model, read.parts, self.call.attention, self.generation, is_checked=is_checked)
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """How sure the model's outputs are; None if its export did not learn that."""
+        return self.model.manifest.confidence.get(self.key)
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether the results say how sure the model is of each word."""
+        return isinstance(self.call, TranslateCall) and self.call.has_confidence
 
     def num_sequences(self, index: int) -> list[int]:
         """Returns the number of requests for each part of an input."""

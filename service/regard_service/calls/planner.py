@@ -32,6 +32,7 @@ from regard_service.repository.loader import LoadedModel
 from regard_service.repository.model_repository import ModelRepository
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
+from regard_service.validation.confidence import check_confidence
 from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
 
@@ -212,6 +213,8 @@ class CallPlanner:
         if suppressed:
             generation = replace(generation, suppressed=suppressed)
         check_attention(call.attention, model.manifest, violations)
+        if isinstance(call, TranslateCall):
+            check_confidence(call.has_confidence, model.manifest, key, violations)
         if violations.found:
             _, unreadable = await self._read(readings, is_threaded=is_threaded)
             raise InvalidInput([*violations.found, *unreadable])
@@ -237,7 +240,7 @@ class CallPlanner:
         except BaseException:
             permit.close()
             raise
-        return CallPlan(model, generation, inputs, call, requests, permit, memory)
+        return CallPlan(model, key, generation, inputs, call, requests, permit, memory)
 
     async def _read_in_time(
         self, readings: Sequence[Reading], deadline: float | None, *, is_threaded: bool

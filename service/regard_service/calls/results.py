@@ -10,6 +10,7 @@ import numpy as np
 from regard.arrays import Float32Array, Int64Array
 from regard_service.calls.events import EventBuilder
 from regard_service.calls.inputs import Parts, copy_source, source_of, special_units, words_of
+from regard_service.confidence.sources import source_share
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.results import (
     AttentionMap,
@@ -24,7 +25,7 @@ from regard_service.domain.results import (
 )
 from regard_service.engine.core.result import EngineHypothesis, EngineResult
 from regard_service.errors import InvalidInput
-from regard_service.generation import Generation
+from regard_service.generation import FinishReason, Generation
 from regard_service.maps.blocks import block_diagonal
 from regard_service.maps.builder import MapBuilder
 from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
@@ -127,7 +128,9 @@ class ResultBuilder:
         if self._finish is not None:
             joined = self._finish(joined, decoded[0])
         has_ended = all(each.finish_reason == "end" for each in decoded)
-        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), "end" if has_ended else "length")
+        finish_reason: FinishReason = "end" if has_ended else "length"
+        shares = _source_shares(decoded)
+        plain = Hypothesis(joined.text, joined.tokens, self._score(decoded), finish_reason, source_share=shares)
         return self._with_maps(plain, decoded) if self._has_maps else plain
 
     def _score(self, decoded: Sequence[EngineHypothesis]) -> float:
@@ -173,6 +176,12 @@ class ResultBuilder:
 
 def _ids(part: SourceText) -> Int64Array:
     return part.ids
+
+
+def _source_shares(decoded: Sequence[EngineHypothesis]) -> tuple[float, ...]:
+    """Returns the share of each token that comes from the source; none unless all contributions were computed."""
+    traces = [each.trace for each in decoded if each.trace is not None and each.trace.has_contributions]
+    return tuple(share for trace in traces for share in source_share(trace).tolist())
 
 
 def timings_of(results: Sequence[EngineResult]) -> Timings:

@@ -59,6 +59,7 @@ def _described(manifest: Manifest) -> pb.Model:
         value_norms=manifest.is_traced,
         contribution_kinds=[enums.ATTENTION_KIND.number(kind) for kind in contribution_kinds(manifest)],
         scores_pairs=manifest.task == "translation" and manifest.scores_targets,
+        has_confidence=bool(manifest.target_languages) and set(manifest.target_languages) <= manifest.confidence.keys(),
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,

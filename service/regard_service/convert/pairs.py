@@ -14,7 +14,7 @@ from regard_service.validation.texts import text_fault
 def read_score(request: pb.ScoreRequest, reader: RequestReader, time_remaining: float | None) -> PairCall:
     """Reads a request to score. Raises InvalidInput with every violation, or DeadlinePassed."""
     checks = Checks()
-    call = _read(checks, request, reader, time_remaining)
+    call = replace(_read(checks, request, reader, time_remaining), has_confidence=request.confidence)
     checks.raise_if_any()
     return call
 

@@ -65,6 +65,7 @@ class RequestReader:
             else TextOptions(),
             control_tokens=_control_tokens(checks, request),
             control=read_control(checks, request),
+            has_confidence=request.confidence,
         )
         checks.raise_if_any()
         return call

@@ -18,6 +18,7 @@ from regard_service.domain.results import (
     Link,
     OutputWarning,
     Result,
+    RiskReason,
     Segment,
     Source,
     Started,
@@ -25,6 +26,7 @@ from regard_service.domain.results import (
     Token,
     TokenEvent,
     Word,
+    mean_logprob,
 )
 
 # Writing this many weights of maps takes a millisecond or two, and a token as long as this many of them.
@@ -81,21 +83,29 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
     for each in result.maps:
         _write_map(message.source_attention.add(), each, options)
     for segment in result.segments:
-        _write_segment(message.segments.add(), segment)
+        tokens = result.hypotheses[0].tokens[slice(*segment.target_tokens)]
+        _write_segment(message.segments.add(), segment, mean_logprob(tokens))
     for warning in result.warnings:
         _write_warning(message.warnings.add(), warning)
     if result.detected_language:
         message.detected_language = result.detected_language
         message.language_confidence = result.language_confidence
+    if result.risk is not None:
+        message.risk = enums.RISK.number(result.risk)
+        message.risk_score = result.risk_score
+        for reason in result.risk_reasons:
+            _write_risk_reason(message.risk_reasons.add(), reason)
 
 
-def _write_segment(message: pb.Segment, segment: Segment) -> None:
+def _write_segment(message: pb.Segment, segment: Segment, mean: float) -> None:
     message.source.start, message.source.end = segment.source
     message.target.start, message.target.end = segment.target
     message.source_tokens.start, message.source_tokens.end = segment.source_tokens
     message.target_tokens.start, message.target_tokens.end = segment.target_tokens
     if segment.is_copied:
         message.copied = True
+    else:
+        message.mean_logprob = mean
 
 
 def _write_warning(message: pb.Warning, warning: OutputWarning) -> None:
@@ -103,6 +113,13 @@ def _write_warning(message: pb.Warning, warning: OutputWarning) -> None:
     message.message = warning.message
     if warning.segment is not None:
         message.segment = warning.segment
+
+
+def _write_risk_reason(message: pb.RiskReason, reason: RiskReason) -> None:
+    message.kind = enums.RISK_KIND.number(reason.kind)
+    message.message = reason.message
+    if reason.segment is not None:
+        message.segment = reason.segment
 
 
 def _write_started(message: pb.StartedEvent, event: Started) -> None:
@@ -148,6 +165,12 @@ def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: A
     message.entropy.extend(hypothesis.entropy)
     message.coverage.extend(hypothesis.coverage)
     message.source_coverage.extend(hypothesis.source_coverage)
+    message.mean_logprob = hypothesis.mean_logprob
+    for rated in hypothesis.word_confidences:
+        added = message.word_confidences.add()
+        added.span.start, added.span.end = rated.span
+        added.probability = rated.probability
+    message.source_share.extend(hypothesis.source_share)
 
 
 def pharaoh(links: Iterable[Link]) -> str:

@@ -135,6 +135,7 @@ class TranslateCall(Call):
 
     Attributes:
         control_tokens: special tokens of the model that the texts may contain.
+        has_confidence: whether the results say how sure the model is of each word.
     """
 
     texts: tuple[str, ...] = ()
@@ -144,6 +145,7 @@ class TranslateCall(Call):
     text_options: TextOptions = field(default_factory=TextOptions)
     control_tokens: tuple[str, ...] = ()
     control: Control = field(default_factory=Control)
+    has_confidence: bool = False
 
 
 class TextPair(NamedTuple):
@@ -159,6 +161,7 @@ class PairCall(Call):
 
     Attributes:
         reverse_model: for alignments, the name of a model of the other direction; "" stands for none.
+        has_confidence: as in `TranslateCall`.
         symmetrization: how links of both directions are joined.
     """
 
@@ -166,6 +169,7 @@ class PairCall(Call):
     source_language: str = ""
     target_language: str = ""
     reverse_model: str = ""
+    has_confidence: bool = False
     symmetrization: Symmetrization = "grow_diag_final_and"
 
 

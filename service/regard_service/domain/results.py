@@ -3,7 +3,7 @@
 Types of which a result holds dozens are named tuples: one is built in a third of the time that a data class takes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from regard.arrays import Float32Array
 from regard_service.domain.calls import AlignmentMethod, AttentionKind, Granularity
 from regard_service.generation import FinishReason
 
+Risk = names.Risk
+RiskKind = names.RiskKind
 WarningReason = names.WarningReason
 
 
@@ -84,11 +86,21 @@ class Link(NamedTuple):
     target: int
 
 
+class WordConfidence(NamedTuple):
+    """A word of an output, by its place in the text, and the calibrated probability that it is right."""
+
+    span: Span
+    probability: float
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One candidate output, with its maps.
 
     Attributes:
+        word_confidences: in calls that ask for confidence.
+        source_share: of each token, the part that comes from the source rather than from the tokens before it, in calls
+            that ask for confidence or for contributions, of models that have them.
         words: the tokens grouped to words, in calls with maps between words.
         links, entropy, coverage, source_coverage: measures of the alignment, in calls with one; see the .proto.
     """
@@ -103,6 +115,18 @@ class Hypothesis:
     entropy: tuple[float, ...] = ()
     coverage: tuple[float, ...] = ()
     source_coverage: tuple[float, ...] = ()
+    word_confidences: tuple[WordConfidence, ...] = ()
+    source_share: tuple[float, ...] = ()
+
+    @property
+    def mean_logprob(self) -> float:
+        """The mean of the tokens' log-probabilities, which depends on no search; 0 without tokens."""
+        return mean_logprob(self.tokens)
+
+
+def mean_logprob(tokens: Sequence[Token]) -> float:
+    """Returns the mean of tokens' log-probabilities; 0 without tokens."""
+    return sum(token.logprob for token in tokens) / len(tokens) if tokens else 0.0
 
 
 @dataclass(frozen=True)
@@ -171,11 +195,21 @@ class OutputWarning(NamedTuple):
     segment: int | None = None
 
 
+class RiskReason(NamedTuple):
+    """Why an output's risk is high. Args: segment: None if it concerns the whole text."""
+
+    kind: RiskKind
+    message: str
+    segment: int | None = None
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of one input; hypotheses are best first. `maps` holds the maps of the source alone.
 
     Attributes:
+        risk: of the best hypothesis; None where nobody learned what is usual.
+        risk_score: the highest of its segments', in [0, 1]; 0 where `risk` was not learned.
         detected_language, language_confidence: of a text whose language nobody named; "" and 0 if it is unknown.
     """
 
@@ -190,6 +224,9 @@ class Result:
     warnings: tuple[OutputWarning, ...] = ()
     detected_language: str = ""
     language_confidence: float = 0.0
+    risk: Risk | None = None
+    risk_score: float = 0.0
+    risk_reasons: tuple[RiskReason, ...] = ()
 
     def all_maps(self) -> Iterator[AttentionMap]:
         """Yields the maps of the source and of every hypothesis."""

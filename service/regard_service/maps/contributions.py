@@ -43,8 +43,7 @@ class FollowedContributions(NamedTuple):
 
 
 def follow(trace: Trace) -> FollowedContributions:
-    """Follows contributions through all layers (Ferrando et al. 2022, "Towards Opening the Black Box of NMT",
-    section 3).
+    """Follows contributions through all layers (Ferrando et al. 2022, "Towards Opening the Black Box", section 3).
 
     Each layer's matrix has the shares of its attention's positions and of its residual; matrices are multiplied. The
     feed-forward sublayers mix no positions.

@@ -17,7 +17,7 @@ from regard_service.bundle import PROVIDER_NAMES
 from regard_service.convert.map_encoding import encoded_bytes
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import ModelInfo
-from regard_service.domain.results import AttentionMap
+from regard_service.domain.results import AttentionMap, Result
 from regard_service.engine.core.observer import EngineObserver, Outcome
 from regard_service.engine.core.request import Phase
 from regard_service.engine.usage import Usage
@@ -90,6 +90,24 @@ class AttentionMetrics:
         """Counts the bytes of maps. Args: options: determine the encoding."""
         for each in maps:
             self._sent(model, each.kind).inc(encoded_bytes(each.values, options.encoding, options.top_k))
+
+
+class OutputMetrics:
+    """Counts outputs by their risk, so that a drift of the inputs shows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        outputs = Counter(
+            "regard_outputs",
+            "Translations answered, by the risk of the best hypothesis: low, high or unknown.",
+            ("model", "risk"),
+            registry=registry,
+        )
+        self._outputs = cache(outputs.labels)
+
+    def count(self, results: Iterable[Result]) -> None:
+        """Counts the results of a translation."""
+        for result in results:
+            self._outputs(result.model, result.risk or "unknown").inc()
 
 
 class EngineMetrics(EngineObserver):
@@ -220,6 +238,7 @@ class Metrics:
         self.grpc = GrpcMetrics(self.registry)
         self.refusals = RefusalMetrics(self.registry)
         self.attention = AttentionMetrics(self.registry)
+        self.outputs = OutputMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
         self.queue_limit = Gauge(
             "regard_queue_limit", "Requests that may wait, over all models; more are refused.", registry=self.registry

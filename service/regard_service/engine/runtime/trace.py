@@ -51,6 +51,12 @@ class Trace:
     decoder_contributions: Contributions | None = None
     cross_contributions: Contributions | None = None
 
+    @property
+    def has_contributions(self) -> bool:
+        """Whether there are contributions of every kind of attention."""
+        found = (self.encoder_contributions, self.decoder_contributions, self.cross_contributions)
+        return all(each is not None for each in found)
+
 
 def read_trace(outputs: Mapping[str, Array]) -> Trace:
     """Collects a trace graph's outputs, by name. Those that were not asked for have no elements."""

@@ -14,12 +14,12 @@ from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
-from regard_service.domain.calls import Call
+from regard_service.domain.calls import Call, TranslateCall
 from regard_service.domain.documents import DocumentFinished, DocumentStarted
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
 from regard_service.observability import logs
-from regard_service.observability.metrics import AttentionMetrics
+from regard_service.observability.metrics import AttentionMetrics, OutputMetrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
 AnyCall = TypeVar("AnyCall", bound=Call)
@@ -28,8 +28,11 @@ AnyCall = TypeVar("AnyCall", bound=Call)
 class AttentionServicer(pb_grpc.AttentionServiceServicer):
     """Converts, calls the data plane, converts back."""
 
-    def __init__(self, data_plane: DataPlane, reader: RequestReader, sent_maps: AttentionMetrics) -> None:
+    def __init__(
+        self, data_plane: DataPlane, reader: RequestReader, sent_maps: AttentionMetrics, outputs: OutputMetrics
+    ) -> None:
         self._data_plane = data_plane
+        self._outputs = outputs
         self._reader = reader
         self._sent_maps = sent_maps
 
@@ -148,6 +151,8 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
             num_source_tokens=sum(len(result.source.tokens) for result in results),
             num_target_tokens=sum(len(result.hypotheses[0].tokens) for result in results),
         )
+        if isinstance(call, TranslateCall):
+            self._outputs.count(results)
         if call.attention.kinds:
             for result in results:
                 self._sent_maps.count(result.model, result.all_maps(), call.attention)

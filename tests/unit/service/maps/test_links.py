@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard.arrays import Float32Array
-from regard_service.maps.links import coverage, entropy, hard_links, source_coverage, symmetric_links
+from regard_service.maps.links import (
+    Links,
+    coverage,
+    entropy,
+    hard_links,
+    joined_links,
+    source_coverage,
+    symmetric_links,
+)
 
 
 def _normalize(weights: Float32Array) -> Float32Array:
@@ -113,3 +121,24 @@ def test_symmetric_links_of_the_transposed_alignment_are_the_same(alignment: Flo
     links = symmetric_links(distinct, [False] * num_sources, [False] * num_targets)
     turned = symmetric_links(np.ascontiguousarray(distinct.T), [False] * num_targets, [False] * num_sources)
     assert set(links) == {(s, t) for t, s in turned}
+
+
+link_sets = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
+
+
+@given(link_sets, link_sets)
+def test_joined_links_grow_from_the_intersection_to_the_union(forward: Links, backward: Links) -> None:
+    both, grown, final = (
+        joined_links(forward, backward, method) for method in ("intersection", "grow_diag", "grow_diag_final_and")
+    )
+    assert both == forward & backward
+    assert both <= grown <= final <= forward | backward
+    linked = {source for source, _ in final}, {target for _, target in final}
+    left_out = (forward | backward) - final
+    assert all(source in linked[0] or target in linked[1] for source, target in left_out)
+
+
+def test_links_grow_beside_others_and_free_words_are_linked_last() -> None:
+    forward, backward = {(0, 0), (1, 1), (2, 1), (5, 5)}, {(0, 0), (1, 1), (1, 2)}
+    assert joined_links(forward, backward, "grow_diag") == {(0, 0), (1, 1), (1, 2), (2, 1)}
+    assert joined_links(forward, backward, "grow_diag_final_and") == {(0, 0), (1, 1), (1, 2), (2, 1), (5, 5)}

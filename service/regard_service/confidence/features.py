@@ -1,0 +1,67 @@
+"""Numbers that tell doubtful outputs from others; the larger, the more doubtful. They read tokens only."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from regard_service.bundle import Feature
+from regard_service.domain.results import Token
+
+MIN_LOGPROB = -30.0  # a token may be impossible
+_WORD_START = "\u2581"
+_MIN_COPY_CHARACTERS = 3
+
+
+def length_of(source: Sequence[Token], target: Sequence[Token]) -> float:
+    """Returns the logarithm of the ratio of the numbers of tokens, with one added to both."""
+    return math.log((_num_own(target) + 1) / (_num_own(source) + 1))
+
+
+def features(source: Sequence[Token], target: Sequence[Token], usual_length: float) -> dict[Feature, float]:
+    """Returns the features of an output.
+
+    Args:
+        target: with log-probabilities, the end token included.
+        usual_length: `length_of` most outputs.
+
+    Returns:
+        surprise: minus the mean log-probability of the target's tokens.
+        worst: minus the least of them.
+        short, long: how far the length is below and above the usual.
+        repeated: the share of tokens that occurred before.
+        copied: the share of the target's pieces that are the source's.
+        pieces: tokens of the source per word: text that the vocabulary does not know is cut into many.
+    """
+    logprobs = [max(token.logprob, MIN_LOGPROB) for token in target] or [0.0]
+    pieces = [token.piece for token in target if not token.is_special]
+    read = {token.piece for token in source}
+    long_pieces = [piece for piece in pieces if len(piece.strip(_WORD_START)) >= _MIN_COPY_CHARACTERS]
+    distance = length_of(source, target) - usual_length
+    return {
+        "surprise": -sum(logprobs) / len(logprobs),
+        "worst": -min(logprobs),
+        "short": max(0.0, -distance),
+        "long": max(0.0, distance),
+        "repeated": 1 - len(set(pieces)) / max(1, len(pieces)),
+        "copied": sum(piece in read for piece in long_pieces) / max(1, len(long_pieces)),
+        "pieces": _num_own(source) / max(1, _num_words(source)),
+    }
+
+
+def score_of(found: Mapping[Feature, float], weights: Mapping[Feature, float], intercept: float) -> float:
+    """Returns the logistic regression's probability that the output is of a corrupted source."""
+    total = intercept + sum(weight * found.get(name, 0.0) for name, weight in weights.items())
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
+
+
+def _num_own(tokens: Sequence[Token]) -> int:
+    return sum(not token.is_special for token in tokens)
+
+
+def _num_words(tokens: Sequence[Token]) -> int:
+    """The runs of tokens without a gap between them."""
+    end, count = -1, 0
+    for token in tokens:
+        if token.span is not None:
+            count += token.span.start > end
+            end = token.span.end
+    return count
