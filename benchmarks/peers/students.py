@@ -80,7 +80,8 @@ class StudentAgreementRow:
     def __call__(self, context: Context) -> Findings:
         job, engines = text_job(sentences(context, self.num_sentences), self.batch), context.engines(STUDENT)
         result, ours = outputs(engines.regard_on_texts(self.batch, LANGUAGE), job, context)
-        figures, results = [], [result]
+        figures: list[Figure] = []
+        results = [result]
         for settings in _peers(engines, context):
             result, theirs = outputs(settings[0], job, context)
             results.append(result)

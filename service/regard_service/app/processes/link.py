@@ -53,7 +53,8 @@ class Link:
     async def ask(self, about: MetricsWanted | ModelChange) -> Reply:
         """Asks the group; None if it is gone."""
         number = next(self._numbers)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
         await self.send(Question(number, about))
         return await answer
 

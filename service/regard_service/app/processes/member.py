@@ -129,7 +129,8 @@ class Member:
         """
         while change in self._asking:  # the same one, of another caller
             await asyncio.wait([self._asking[change]])
-        own = self._asking[change] = asyncio.get_running_loop().create_future()
+        own: asyncio.Future[ModelInfo | None] = asyncio.get_running_loop().create_future()
+        self._asking[change] = own
         own.add_done_callback(_look_at)  # the caller may have left
         all_done = await self._link.ask(change)
         if not own.done():

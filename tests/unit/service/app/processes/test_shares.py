@@ -36,9 +36,12 @@ def test_members_listen_on_the_ports_that_are_held_and_others_do_not(ports: Held
     settings = member_settings(Settings(processes=2), ports)
     assert len({settings.grpc_port, settings.http_port, settings.health_port}) == 3
     address = ("127.0.0.1", settings.grpc_port)
-    with socket.create_server(address, reuse_port=True), socket.create_server(address, reuse_port=True):
-        with pytest.raises(StartError, match="grpc_port: cannot listen"):
-            HeldPorts(Settings(grpc_port=settings.grpc_port, http_port=0))
+    with (
+        socket.create_server(address, reuse_port=True),
+        socket.create_server(address, reuse_port=True),
+        pytest.raises(StartError, match="grpc_port: cannot listen"),
+    ):
+        HeldPorts(Settings(grpc_port=settings.grpc_port, http_port=0))
     with pytest.raises(OSError, match="in use"):
         socket.create_server(address)
 
