@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.backlog import Backlog
-from regard_service.engine.policy.forecast import alone_s, request_s, wait_s, work_s
+from regard_service.engine.policy.forecast import alone_s, in_turns_s, request_s, wait_s, work_s
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Quantile
 from regard_service.engine.runtime.runner import Runner
@@ -31,6 +31,9 @@ OWN_WORK_FRACTION = 0.2
 # At most this fraction of the requests may take longer than the estimate.
 MAX_LATE_FRACTION = 0.01
 FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 5.0
+
+# Where a lane's turns take more than this many times the work, they say when its requests end, and not the work.
+TURNS_MATTER = 2.0
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
@@ -92,6 +95,9 @@ class Admission:
     requests down: models that share the engine unevenly, long outputs, the event loop, other processes. It is one
     number for all models, so that all are refused alike.
 
+    Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones take far longer
+    than the work before them: their time is estimated as that of the turns until their end, times a slowness of its own.
+
     Args:
         lanes: all of the policy's, as they change.
 
@@ -104,6 +110,7 @@ class Admission:
         self._lanes = lanes
         self._num_workers = num_workers
         self._slowness = Quantile(1 - MAX_LATE_FRACTION, FIRST_SLOWNESS, 1.0, MAX_SLOWNESS)
+        self._slowness_of_turns = Quantile(1 - MAX_LATE_FRACTION, 1.0, 1.0, MAX_SLOWNESS)
         self._backlog = Backlog()
         self.waiting = Waiting()
 
@@ -114,6 +121,8 @@ class Admission:
         work_before_s = self._backlog.through(asked, own_s) / self._num_workers
         if work_before_s > NEARLY_IDLE_FACTOR * alone_s(lane, asked, lane.runner.source_length(asked.source)):
             request.work_before_s = work_before_s
+            length = lane.runner.source_length(asked.source)
+            request.turns_before_s = in_turns_s(asked, lane, self._lanes, self._num_workers, length)
         self._backlog.add(request, own_s)
         self.waiting.add(request, lane.expected_tokens(asked))
 
@@ -123,6 +132,8 @@ class Admission:
             self._backlog.remove(request)
             if request.work_before_s and (request.is_overdue(now) or not request.has_left):
                 self._slowness.add((now - request.submitted) / request.work_before_s)
+                if request.turns_before_s > TURNS_MATTER * request.work_before_s:
+                    self._slowness_of_turns.add((now - request.submitted) / request.turns_before_s)
 
     def check_unread(self, request: EngineRequest, num_requests: int, runner: Runner, now: float) -> None:
         """Refuses requests before their inputs are read, if they would be refused whatever the inputs are.
@@ -141,7 +152,8 @@ class Admission:
             own_s, lane = min(costs, key=lambda cost: cost[0])
             self._check_wait(request, lane)
             fastest_s = alone_s(lane, request, lane.pace.usual_source)
-            self._check_deadline(request, num_requests * own_s, fastest_s, self._slowness.value, now)
+            turns_s = in_turns_s(request, lane, self._lanes, self._num_workers, lane.pace.usual_source)
+            self._check_deadline(request, num_requests * own_s, fastest_s, turns_s, self._slowness.value, now)
 
     def check(
         self,
@@ -172,9 +184,11 @@ class Admission:
             self._check_wait(first, lane)
         if lanes:
             own_s = sum(work_s(lane, request) for lane, request in incoming)
-            sources = ((lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items())
+            sources = [(lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items()]
             slowness = 1.0 if was_read else self._slowness.value
-            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now)
+            fastest_s = max(alone_s(*source) for source in sources)
+            turns_s = max(in_turns_s(r, lane, self._lanes, self._num_workers, length) for lane, r, length in sources)
+            self._check_deadline(first, own_s, fastest_s, 0.0 if was_read else turns_s, slowness, now)
 
     def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], num_requests: int, num_reserved: int) -> int:
         """Returns how many of a call's requests may wait together: those for which there is room.
@@ -245,13 +259,14 @@ class Admission:
             )
 
     def _check_deadline(
-        self, request: EngineRequest, own_s: float, fastest_s: float, slowness: float, now: float
+        self, request: EngineRequest, own_s: float, fastest_s: float, turns_s: float, slowness: float, now: float
     ) -> None:
         """Refuses a request that would be late.
 
         Args:
             own_s: work of its call.
             fastest_s: how long it would take on an idle engine.
+            turns_s: how long, if nothing but its lane's turns took time.
             slowness: how many times the work before a request its time is estimated to be.
         """
         if request.deadline is None:
@@ -261,7 +276,7 @@ class Admission:
         # On an idle engine a call's own work takes its plain time; on a busy one it is slowed down like all else.
         own_slowness = slowness if before_s > own_s else 1.0
         needed_s = slowness * before_s + own_slowness * (work_before_s - before_s)
-        needed_s = max(needed_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
+        needed_s = max(needed_s, self._slowness_of_turns.value * turns_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
         if needed_s > left_s and work_before_s > NEARLY_IDLE_FACTOR * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
