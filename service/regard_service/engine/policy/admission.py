@@ -96,7 +96,7 @@ class Admission:
     number for all models, so that all are refused alike.
 
     Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones take far longer
-    than the work before them: their time is estimated as that of the turns until their end, times a slowness of its own.
+    than the work before them: they are estimated to take as long as the turns until their end, times a slowness of turns.
 
     Args:
         lanes: all of the policy's, as they change.
