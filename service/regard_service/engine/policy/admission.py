@@ -96,7 +96,8 @@ class Admission:
     number for all models, so that all are refused alike.
 
     Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones take far longer
-    than the work before them: they are estimated to take as long as the turns until their end, times a slowness of turns.
+    than the work before them: they are estimated to take as long as the turns until their end, times a slowness of its
+    own.
 
     Args:
         lanes: all of the policy's, as they change.
