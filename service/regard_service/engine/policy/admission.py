@@ -34,6 +34,7 @@ FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 5.0
 
 # Where a lane's turns take more than this many times the work, they say when its requests end, and not the work.
 TURNS_MATTER = 2.0
+LEAST_SLOWNESS_OF_TURNS = 0.25  # not all busy lanes are still there when a request's turns come
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
@@ -111,7 +112,7 @@ class Admission:
         self._lanes = lanes
         self._num_workers = num_workers
         self._slowness = Quantile(1 - MAX_LATE_FRACTION, FIRST_SLOWNESS, 1.0, MAX_SLOWNESS)
-        self._slowness_of_turns = Quantile(1 - MAX_LATE_FRACTION, 1.0, 1.0, MAX_SLOWNESS)
+        self._slowness_of_turns = Quantile(1 - MAX_LATE_FRACTION, 1.0, LEAST_SLOWNESS_OF_TURNS, MAX_SLOWNESS)
         self._backlog = Backlog()
         self.waiting = Waiting()
 
@@ -277,7 +278,9 @@ class Admission:
         # On an idle engine a call's own work takes its plain time; on a busy one it is slowed down like all else.
         own_slowness = slowness if before_s > own_s else 1.0
         needed_s = slowness * before_s + own_slowness * (work_before_s - before_s)
-        needed_s = max(needed_s, self._slowness_of_turns.value * turns_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
+        needed_s = max(needed_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
+        if turns_s > TURNS_MATTER * work_before_s:
+            needed_s = max(needed_s, self._slowness_of_turns.value * turns_s)
         if needed_s > left_s and work_before_s > NEARLY_IDLE_FACTOR * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
