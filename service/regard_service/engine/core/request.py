@@ -54,7 +54,7 @@ class RequestState:
         encode_s: how long its encoding took, others' included; 0 until then.
         ended: when its result existed; 0 until then, and for a request that ends without one.
         work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
-        turns_before_s: the time that its lane's turns were expected to take until its end; 0 if nothing was before it.
+        turns_before_s: the time that its lane's turns were expected to take until its end; 0 while work says enough.
         num_steps: steps that it has had.
         num_committed: tokens that its stream has had.
         is_alone: it shares its batch with nobody, because a batch that it was in has failed.

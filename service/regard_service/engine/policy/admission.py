@@ -32,7 +32,9 @@ OWN_WORK_FRACTION = 0.2
 MAX_LATE_FRACTION = 0.01
 FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 5.0
 
-# Where a lane's turns take more than this many times the work, they say when its requests end, and not the work.
+# From this slowness on, the work before requests no longer says when they end: then the turns of their lanes do, where
+# they take more than this many times the work.
+SATURATED_SLOWNESS = 4.5
 TURNS_MATTER = 2.0
 LEAST_SLOWNESS_OF_TURNS = 0.25  # not all busy lanes are still there when a request's turns come
 
@@ -96,9 +98,9 @@ class Admission:
     requests down: models that share the engine unevenly, long outputs, the event loop, other processes. It is one
     number for all models, so that all are refused alike.
 
-    Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones take far longer
-    than the work before them: they are estimated to take as long as the turns until their end, times a slowness of its
-    own.
+    Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones may take longer
+    than any slowness allows for. Then they are estimated to take as long as the turns until their end, times a slowness
+    of its own.
 
     Args:
         lanes: all of the policy's, as they change.
@@ -123,8 +125,7 @@ class Admission:
         work_before_s = self._backlog.through(asked, own_s) / self._num_workers
         if work_before_s > NEARLY_IDLE_FACTOR * alone_s(lane, asked, lane.runner.source_length(asked.source)):
             request.work_before_s = work_before_s
-            length = lane.runner.source_length(asked.source)
-            request.turns_before_s = in_turns_s(asked, lane, self._lanes, self._num_workers, length)
+            request.turns_before_s = self._turns_s(lane, asked)
         self._backlog.add(request, own_s)
         self.waiting.add(request, lane.expected_tokens(asked))
 
@@ -154,8 +155,7 @@ class Admission:
             own_s, lane = min(costs, key=lambda cost: cost[0])
             self._check_wait(request, lane)
             fastest_s = alone_s(lane, request, lane.pace.usual_source)
-            turns_s = in_turns_s(request, lane, self._lanes, self._num_workers, lane.pace.usual_source)
-            self._check_deadline(request, num_requests * own_s, fastest_s, turns_s, self._slowness.value, now)
+            self._check_deadline(request, num_requests * own_s, fastest_s, self._slowness.value, now)
 
     def check(
         self,
@@ -186,11 +186,10 @@ class Admission:
             self._check_wait(first, lane)
         if lanes:
             own_s = sum(work_s(lane, request) for lane, request in incoming)
-            sources = [(lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items()]
+            sources = ((lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items())
             slowness = 1.0 if was_read else self._slowness.value
-            fastest_s = max(alone_s(*source) for source in sources)
-            turns_s = max(in_turns_s(r, lane, self._lanes, self._num_workers, length) for lane, r, length in sources)
-            self._check_deadline(first, own_s, fastest_s, 0.0 if was_read else turns_s, slowness, now)
+            turns_s = 0.0 if was_read else max(self._turns_s(*each) for each in lanes.items())
+            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now, turns_s)
 
     def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], num_requests: int, num_reserved: int) -> int:
         """Returns how many of a call's requests may wait together: those for which there is room.
@@ -261,15 +260,21 @@ class Admission:
             )
 
     def _check_deadline(
-        self, request: EngineRequest, own_s: float, fastest_s: float, turns_s: float, slowness: float, now: float
+        self,
+        request: EngineRequest,
+        own_s: float,
+        fastest_s: float,
+        slowness: float,
+        now: float,
+        turns_s: float = 0.0,
     ) -> None:
         """Refuses a request that would be late.
 
         Args:
             own_s: work of its call.
             fastest_s: how long it would take on an idle engine.
-            turns_s: how long, if nothing but its lane's turns took time.
             slowness: how many times the work before a request its time is estimated to be.
+            turns_s: how long it would take if nothing but its lane's turns took time.
         """
         if request.deadline is None:
             return
@@ -286,6 +291,12 @@ class Admission:
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
                 _delay(needed_s - left_s),
             )
+
+    def _turns_s(self, lane: Lane, request: EngineRequest) -> float:
+        """Returns how long the turns until a request's end would take; 0 while the work before it says enough."""
+        if self._slowness.value < SATURATED_SLOWNESS:
+            return 0.0
+        return in_turns_s(request, lane, self._lanes, self._num_workers)
 
     def _drain_s(self) -> float:
         """When about half of the queue will have left it."""

@@ -13,7 +13,7 @@ def wait_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_worker
     return num_rounds * _round_s(lane, lanes, num_workers) if num_rounds else 0.0
 
 
-def in_turns_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_workers: int, num_source: float) -> float:
+def in_turns_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_workers: int) -> float:
     """Seconds until a request of this kind would end, if its lane had to wait for its turns; 0 if nothing is before it.
 
     A lane of cheap requests has no more turns than others: what its requests cost says little of when they end.
@@ -21,7 +21,8 @@ def in_turns_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_wo
     before_s = wait_s(request, lane, lanes, num_workers)
     if not before_s:
         return 0.0
-    return before_s + lane.pace.num_steps(request.generation, num_source) * _round_s(lane, lanes, num_workers)
+    num_steps = lane.pace.num_steps(request.generation, lane.runner.source_length(request.source))
+    return before_s + num_steps * _round_s(lane, lanes, num_workers)
 
 
 def _round_s(lane: Lane, lanes: Iterable[Lane], num_workers: int) -> float:
