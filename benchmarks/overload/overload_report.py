@@ -16,6 +16,7 @@ MIN_GOODPUT = 0.9  # of the capacity
 MAX_LATE_SHARE = 0.01  # of the admitted calls: then p99 keeps the deadline
 MAX_REFUSAL_MS = 100.0
 REFUSED = "RESOURCE_EXHAUSTED"
+LOST = "UNAVAILABLE"  # with a process that was killed
 
 
 class Round(BaseModel):
@@ -88,8 +89,8 @@ class Round(BaseModel):
 
     @property
     def late_share(self) -> float:
-        """Share of the admitted calls that were not answered correctly within their deadline."""
-        admitted = sum(self.codes.values()) - self.num_refused
+        """Share of the admitted calls that were not answered correctly within their deadline; without those lost."""
+        admitted = sum(self.codes.values()) - self.num_refused - self.codes.get(LOST, 0)
         return 1 - self.codes.get("OK", 0) / admitted
 
 
@@ -99,20 +100,26 @@ class OverloadReport(Measurement):
     Attributes:
         factor: call rate over the capacity.
         deadline_s: deadline of every call.
+        processes: of the server.
+        is_killing: whether one of them was killed in each round.
     """
 
     benchmark: Literal["overload"] = "overload"
     factor: float
     deadline_s: float
+    processes: int = 1
+    is_killing: bool = False
     rounds: tuple[Round, ...]
 
     def verdicts(self) -> list[Verdict]:
         """Medians of ratios within rounds; of latencies the worst round."""
         goodput = Spread.of([each.goodput for each in self.rounds])
         late = Spread.of([each.late_share for each in self.rounds])
-        others = sum(sum(each.codes.values()) for each in self.rounds) - sum(
-            each.codes.get(code, 0) for each in self.rounds for code in ("OK", REFUSED, "DEADLINE_EXCEEDED")
-        )
+        codes = Counter[str]()
+        for each in self.rounds:
+            codes.update(each.codes)
+        expected = ("OK", REFUSED, "DEADLINE_EXCEEDED", *([LOST] if self.is_killing else []))
+        others = codes.total() - sum(codes[code] for code in expected)
         return [
             Verdict(
                 "calls answered within their deadline, over the capacity",
@@ -163,7 +170,15 @@ class OverloadReport(Measurement):
         yield Table("Rounds", header, [_row(number, each) for number, each in enumerate(self.rounds, 1)])
 
     def notes(self) -> Iterator[str]:
-        """The generator's delay, and whether other work ran."""
+        """The processes, the generator's delay, and whether other work ran."""
+        if self.processes > 1:
+            lost = sum(each.codes.get(LOST, 0) for each in self.rounds)
+            fate = (
+                f"; one was killed in each round, with {lost} calls, which ended as UNAVAILABLE"
+                if self.is_killing
+                else ""
+            )
+            yield f"The server had {self.processes} processes{fate}."
         lag = max(each.lag_p99_ms for each in self.rounds)
         yield f"Calls were sent at most {lag:.0f} ms late at p99; latencies of admitted calls include this delay."
         if self.machine.is_busy:

@@ -1,6 +1,4 @@
-"""`python -m benchmarks.peers`: compares Regard with CTranslate2, transformers, optimum, LitServe, and with engines of
-students.
-"""
+"""`python -m benchmarks.peers`: compares Regard with other engines and servers, row by row."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,8 +1,10 @@
 """The shipped model on real sentences, whose outputs the model itself ends."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -13,6 +15,14 @@ from benchmarks.peers.jobs import Job, free_length_job
 from benchmarks.peers.models import EVERYDAY, SHIPPED
 from benchmarks.peers.results import Figure
 from benchmarks.peers.rows import Context, Findings
+from benchmarks.peers.served_rows import (
+    NUM_CLIENTS,
+    compare,
+    ctranslate2,
+    engine_result,
+    regard,
+    throughput_and_p95,
+)
 from benchmarks.quality.corpus import data_folder, read_lines
 from benchmarks.quality.metrics import bleu
 from benchmarks.serving.sentences import SENTENCES
@@ -42,12 +52,38 @@ def _texts(number: int, context: Context) -> Sequence[str]:
 
 def ids(texts: Sequence[str]) -> list[list[int]]:
     """The encoder's token ids of each text."""
-    source = Bundle.load(SHIPPED / "everyday").manifest.source
-    if not isinstance(source, TextSource):
-        raise TypeError("the model reads no text")
-    tokenizer = _tokenizer()
+    source, tokenizer = _text_source(), _tokenizer()
     pieces = (tokenizer.encode(text, add_special_tokens=False).ids for text in texts)
     return [[*source.prefix_ids[LANGUAGE], *each, *source.suffix_ids] for each in pieces]
+
+
+@dataclass(frozen=True)
+class EverydayServedRow:
+    """Compares Regard's server with CTranslate2's under 32 clients, whose outputs the model itself ends."""
+
+    num_sentences: int
+    needed: float
+    goal: float
+
+    def __call__(self, context: Context) -> Findings:
+        load = requests(self.num_sentences, context)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(regard(context, EVERYDAY, load, language=LANGUAGE))]
+            if CTRANSLATE2 in context.peers:
+                peer = ctranslate2(context, EVERYDAY, load, NUM_CLIENTS // cpu_limit(), _tokenizer_arguments())
+                servers.append(stack.enter_context(peer))
+            results = compare(servers, context)
+        figures: list[Figure] = []
+        for other in servers[1:]:
+            targets, none = (self.needed, self.goal), (None, None)
+            figures += throughput_and_p95(other.name, results, targets, none)
+        return Findings(tuple(figures), tuple(engine_result(each, results[each.name]) for each in servers))
+
+
+def _tokenizer_arguments() -> dict[str, Any]:
+    source = _text_source()
+    file = str(SHIPPED / "everyday" / "tokenizer.json")
+    return {"file": file, "before": list(source.prefix_ids[LANGUAGE]), "after": list(source.suffix_ids)}
 
 
 @dataclass(frozen=True)
@@ -82,6 +118,13 @@ class QualityRow:
             figures.append(Figure(what=f"{name}: % of outputs alike", value=Spread.of([100 * same], 1)))
             results.append(result)
         return Findings(tuple(figures), tuple(results))
+
+
+def _text_source() -> TextSource:
+    source = Bundle.load(SHIPPED / "everyday").manifest.source
+    if not isinstance(source, TextSource):
+        raise TypeError("the model reads no text")
+    return source
 
 
 def _bleu(found: Sequence[Sequence[int]], references: Sequence[str]) -> float:

@@ -247,13 +247,17 @@ def regard(
 
 @contextmanager
 def ctranslate2(
-    context: Context, model: Model, requests: Sequence[tuple[str, int]], max_batch: int
+    context: Context,
+    model: Model,
+    requests: Sequence[tuple[str, int]],
+    max_batch: int,
+    tokenizer: Mapping[str, Any] | None = None,
 ) -> Iterator[RunningServer]:
-    """CTranslate2 with one worker per core."""
+    """CTranslate2 with one worker per core. Args: tokenizer: of its translator, if not SentencePiece."""
     files = ModelFiles(context.models, model)
     arguments = {
         "folder": str(files.converted("int8")), "checkpoint": str(files.checkpoint), "compute_type": "int8",
-        "num_workers": cpu_limit(), "num_threads": 1,
+        "num_workers": cpu_limit(), "num_threads": 1, "tokenizer": tokenizer,
     }  # fmt: skip
     with peer(CTRANSLATE2, context, arguments, requests, max_batch) as server:
         yield server

@@ -70,6 +70,7 @@ ROWS = (
     _shipped(1, 1.0, 40),
     _shipped(8, 1.0, 320),
     _shipped(32, 1.1, 640),
+    Row("shipped-served", "everyday, 32 clients through gRPC", EVERYDAY, everyday.EverydayServedRow(600, 1.2, 1.8)),
     _student(1, 150, (1.3, 2.0), (2.5, 4.0)),
     _student(8, 400, (2.0, 3.0), (4.0, 6.0)),
     _student(32, 640, (2.5, 4.0), (5.0, 8.0)),

@@ -70,6 +70,10 @@ async def load(channel: grpc.aio.Channel, *, is_unload: bool = False) -> None:
         await stub.LoadModel(pb.LoadModelRequest(name="everyday"), timeout=PATIENCE_S)
 
 
+def is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 def private_mb(pid: int) -> float:
     """What a process has in memory alone."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -160,7 +164,7 @@ async def test_sigterm_drains_all_processes() -> None:
             await asyncio.wait_for(asyncio.gather(*callers), PATIENCE_S)
         assert await asyncio.to_thread(server.process.wait, PATIENCE_S) == 0
     assert num_refused == NUM_CHANNELS
-    assert not await asyncio.to_thread(lambda: [pid for pid in pids if Path(f"/proc/{pid}").exists()])
+    assert not any(map(is_there, pids))
 
 
 def test_members_end_with_their_group() -> None:
@@ -169,4 +173,4 @@ def test_members_end_with_their_group() -> None:
         assert len(pids) == NUM_PROCESSES
         server.process.kill()
         server.process.wait()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        wait_until(lambda: not any(map(is_there, pids)))

@@ -1,8 +1,7 @@
 """Engines that read texts and write texts, so that a job's time includes their tokenizers.
 
 A job's sources are texts, as in inside/engine.py otherwise. Outputs are ids of the checkpoint's own pieces, made of the
-texts after the time is taken: engines that split texts alike, and end them otherwise, compare by the tokens that they
-made.
+texts after the time is taken, so that engines that end their outputs early or late compare by the tokens made.
 """
 
 from abc import abstractmethod

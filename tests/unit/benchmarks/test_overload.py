@@ -1,5 +1,6 @@
 """The verdicts of an overload from the outcomes of calls."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ def test_each_fault_is_found(outcomes: list[Outcome], what: str) -> None:
 def test_any_other_end_is_a_fault() -> None:
     found = Round.of(10, 10, outcomes(num_ok=950, num_refused=200, num_internal=1))
     assert failing(found) == ["calls with another status"]
+
+
+def test_calls_of_a_process_that_was_killed_are_lost_and_nothing_else() -> None:
+    lost = [replace(outcome, code="UNAVAILABLE") for outcome in outcomes(num_ok=5, num_refused=0)]
+    found = Round.of(10, 10, [*outcomes(num_ok=95, num_refused=205), *lost])
+    assert found.late_share == 0
+    assert failing(found) == ["calls with another status"]
+    killing = report(found).model_copy(update={"processes": 2, "is_killing": True})
+    assert all(verdict.is_met for verdict in killing.verdicts())
+    assert "with 5 calls" in " ".join(killing.notes())
 
 
 def test_the_median_round_counts() -> None:

@@ -174,7 +174,10 @@ class Runner:
         words = self._shortlist.allowed(source)
         if others:
             words = np.union1d(words, others).astype(np.int64)
-        return np.concatenate([self._always, words[~np.isin(words, self._always)]])
+        is_other = np.ones(len(words), np.bool_)
+        for each in self._always:
+            is_other &= words != each
+        return np.concatenate([self._always, words[is_other]])
 
     def _select_words(self, ids: Int64Array) -> Mapping[str, Array]:
         values = self._select.run(self._select_outputs, {"list_ids": ids})
