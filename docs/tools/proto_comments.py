@@ -6,6 +6,7 @@ python -m docs.tools.proto_comments FILE
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from docs.tools.proto_reference import SYNTAX, compile_proto
 
@@ -18,6 +19,7 @@ def comments(folder: Path, name: str) -> dict[str, str]:
     file = compile_proto(folder, name)
     at = {tuple(location.path): location.leading_comments for location in file.source_code_info.location}
     found = {FILE: at[SYNTAX]}
+    elements: Any
     for number, elements, parts in (
         (4, file.message_type, "field"),
         (5, file.enum_type, "value"),

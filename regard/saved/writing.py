@@ -3,7 +3,7 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -183,4 +183,4 @@ class _Arrays:
 
 COLUMNS_OF_ARRAYS = ("index", "score", "input", "error", "text", "model", "pharaoh")
 
-ENDINGS: dict[str, type[_Format]] = {".jsonl": _JsonLines, ".parquet": _Parquet, ".npz": _Arrays}
+ENDINGS: dict[str, Callable[[Path], _Format]] = {".jsonl": _JsonLines, ".parquet": _Parquet, ".npz": _Arrays}
