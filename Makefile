@@ -95,8 +95,9 @@ format: $(DEV)/.installed  ## Formats the code and mends what can be mended.
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-# $(call generate,FOLDER): writes the stubs, and their types, below FOLDER.
-generate = $(call stubs,$(1),$(API)) && $(call stubs,$(1)/service,$(OPEN_INFERENCE))
+# $(call generate,FOLDER): writes the stubs, their types, and the comments that the OpenAPI document has, below FOLDER.
+generate = $(call stubs,$(1),$(API)) && $(call stubs,$(1)/service,$(OPEN_INFERENCE)) && \
+	$(DEV)/bin/python -m docs.tools.proto_comments $(1)/service/regard_service/http/comments.json
 stubs = mkdir -p $(1) && $(DEV)/bin/python -m grpc_tools.protoc --proto_path=proto --python_out=$(1) \
 	--grpc_python_out=$(1) --mypy_out=quiet:$(1) --plugin=protoc-gen-mypy=$(DEV)/bin/protoc-gen-mypy \
 	--mypy_grpc_out=quiet:$(1) --plugin=protoc-gen-mypy_grpc=$(DEV)/bin/protoc-gen-mypy_grpc $(2)

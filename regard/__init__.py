@@ -10,6 +10,7 @@ with regard.Client("localhost:50051") as client:
 
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
+from regard.calls.mapping import Outcome
 from regard.calls.results import Event, Finished, Result
 from regard.embedded.client import LocalClient, local
 from regard.errors import (
@@ -29,6 +30,7 @@ from regard.errors import (
     Unavailable,
     Unimplemented,
 )
+from regard.saved import ResultWriter, read_results, write_results
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.events import Started, TokenMade
 from regard.values.glossaries import Glossary, Term
@@ -62,10 +64,12 @@ __all__ = [
     "MissingExtra",
     "Model",
     "NotFound",
+    "Outcome",
     "OutputWarning",
     "Overloaded",
     "RegardError",
     "Result",
+    "ResultWriter",
     "Segment",
     "ServerFault",
     "Span",
@@ -79,4 +83,6 @@ __all__ = [
     "Unimplemented",
     "Word",
     "local",
+    "read_results",
+    "write_results",
 ]

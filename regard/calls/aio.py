@@ -6,14 +6,14 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import grpc
 from google.protobuf.message import Message
 
-from regard.calls import requests
+from regard.calls import mapping, requests
 from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
@@ -30,6 +30,7 @@ from regard.calls.options import (
 from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
 from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
 from regard.errors import BadResponse, Unavailable
+from regard.errors.names import check_names
 from regard.errors.statuses import translated_errors
 from regard.names import Task
 from regard.v1 import regard_pb2 as pb
@@ -259,6 +260,46 @@ class AsyncClient:
         request = requests.align(many, to, options)
         response = await self._call(self._attention.Align, request, options.get("timeout"))
         return read_results(response.results, is_single)
+
+    def map(
+        self,
+        inputs: Iterable[Any],
+        to: str = "",
+        *,
+        task: Task = "translation",
+        style: str | None = None,
+        ordered: bool = True,
+        batch_size: int | None = None,
+        concurrency: int = mapping.CONCURRENCY,
+        on_progress: mapping.OnMapped | None = None,
+        **options: Unpack[TranslateOptions],
+    ) -> AsyncIterator[mapping.Outcome]:
+        """Runs any number of inputs, many in flight, and yields an Outcome for each: its result, or its error.
+
+        An input that fails costs the others nothing. Memory holds a few batches, however many inputs there are. A call
+        that an overloaded server refuses is repeated when it says so.
+
+        Args:
+            inputs: texts, or pictures to caption; read as outcomes leave.
+            to: target language of translations.
+            task: "translation", "summarization" or "captioning".
+            style: kind of summary.
+            ordered: yields the outcomes in the order of the inputs; else as batches complete, which `Outcome.index`
+                tells.
+            batch_size: inputs of a call; None is 32 texts, or 4 pictures.
+            concurrency: calls in flight.
+            on_progress: called after each outcome with how many inputs are done, and how many of them failed.
+            options: those of `translate`, `summarize` or `caption`; `priority` is "bulk" by default.
+        """
+        chosen: Any = {"priority": "bulk"} | options
+        calls: dict[Task, mapping.AsyncCall] = {
+            "translation": lambda batch: self.translate(batch, to, **chosen),
+            "summarization": lambda batch: self.summarize(batch, style, **chosen),
+            "captioning": lambda batch: self.caption(batch, **chosen),
+        }
+        check_names("task", [task], list(calls), ValueError)
+        batches = mapping.batches_of(inputs, batch_size or mapping.BATCH_SIZES[task])
+        return mapping.run_async(batches, calls[task], concurrency, ordered, on_progress)
 
     async def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
         """The server's models for one task, or all of them, including models that failed to load."""

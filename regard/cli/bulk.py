@@ -14,14 +14,15 @@ from typing import BinaryIO, TypeAlias, TypeVar
 import click
 
 from regard.calls.aio import AsyncClient
+from regard.calls.mapping import retrying_async
 from regard.calls.results import Result
 from regard.cli import output
 from regard.cli.app import describe
 from regard.cli.options import Flags
-from regard.cli.outcomes import error_object
 from regard.cli.progress import Progress
 from regard.cli.servers import Address
-from regard.errors import InvalidArgument, Overloaded, RegardError
+from regard.errors import InvalidArgument, RegardError
+from regard.errors.as_json import error_object
 from regard.wire import as_json
 
 T = TypeVar("T")
@@ -30,8 +31,6 @@ R = TypeVar("R")
 # A slow line delays the output of later lines, not their calls: this many times `concurrency` results may wait for it.
 _WINDOW_FACTOR = 8
 _MAX_READ_AHEAD = 64  # lines of standard input
-_MAX_RETRIES = 100
-_MAX_PAUSE_S = 10.0
 
 ReadLine: TypeAlias = Callable[[bytes], T]
 CallOne: TypeAlias = Callable[[AsyncClient, T], Awaitable[Result]]
@@ -89,23 +88,11 @@ async def _result_or_error(
 ) -> Result | RegardError:
     try:
         item = read(line)
-        return await retry_overloaded(lambda: call(item))
+        return await retrying_async(lambda: call(item))
     except RegardError as error:
         return error
     except OSError as error:  # a picture that cannot be read
         return InvalidArgument("INVALID_ARGUMENT", f"{error.filename}: {error.strerror}", "UNREADABLE_FILE")
-
-
-async def retry_overloaded(call: Callable[[], Awaitable[R]]) -> R:
-    """Repeats a call as long as the overloaded server says when to try again; in bulk a line may wait."""
-    for _ in range(_MAX_RETRIES):
-        try:
-            return await call()
-        except Overloaded as error:
-            if error.retry_after_s is None:
-                raise
-            await asyncio.sleep(min(error.retry_after_s, _MAX_PAUSE_S))
-    return await call()
 
 
 def _print(outcome: Outcome, flags: Flags) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from regard.calls.results import Result
-from regard.errors import CallError, InvalidArgument, RegardError
+from regard.errors import InvalidArgument
 
 Outcome = Result | InvalidArgument | OSError
 """The error is the input's own: bytes that are no picture, a text that is too long, a file that cannot be read."""
@@ -29,13 +29,6 @@ def attempt_all(call: Callable[[T], Result], inputs: Sequence[T]) -> list[Outcom
 def results_of(outcomes: Sequence[Outcome]) -> Iterator[Result]:
     """Yields the results, without the errors."""
     return (outcome for outcome in outcomes if isinstance(outcome, Result))
-
-
-def error_object(error: RegardError | OSError) -> dict[str, object]:
-    """Returns an error as an object of JSON."""
-    if isinstance(error, CallError):
-        return error.to_dict()
-    return {"code": "INTERNAL", "reason": type(error).__name__, "message": str(error), "violations": []}
 
 
 def _attempt(call: Callable[[T], Result], item: T) -> Outcome:

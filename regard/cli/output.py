@@ -11,8 +11,9 @@ from rich.console import Console
 from regard.calls.results import Event, Result
 from regard.cli.app import describe
 from regard.cli.options import Flags
-from regard.cli.outcomes import Outcome, error_object, results_of
+from regard.cli.outcomes import Outcome, results_of
 from regard.cli.streaming import print_events
+from regard.errors.as_json import error_object
 from regard.values.labels import printable
 from regard.wire import as_json
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,15 +10,18 @@ import click
 
 from regard.calls.aio import AsyncClient
 from regard.calls.client import Client
+from regard.calls.mapping import OnMapped
+from regard.calls.mapping import Outcome as MapOutcome
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
-from regard.cli import output
+from regard.cli import output, saving
 from regard.cli.documents import are_files, document_options, exists
 from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
 from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
+from regard.saved import ENDINGS
 
 STDIN = "-"
 
@@ -34,6 +37,11 @@ class Task(Protocol):
 
     async def run_one(self, client: AsyncClient, item: Any) -> Result:
         """The result of one input among many in flight."""
+
+    def map(
+        self, client: Client, inputs: Iterator[Any], concurrency: int, on_progress: OnMapped | None
+    ) -> Iterator[MapOutcome]:
+        """The outcomes of many inputs, in order."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ class Translate:
     async def run_one(self, client: AsyncClient, item: str) -> Result:
         return await client.translate(item, self.to, **self.options)
 
+    def map(
+        self, client: Client, inputs: Iterator[Any], concurrency: int, on_progress: OnMapped | None
+    ) -> Iterator[MapOutcome]:
+        return client.map(inputs, self.to, concurrency=concurrency, on_progress=on_progress, **self.options)
+
 
 @dataclass(frozen=True)
 class Summarize:
@@ -68,6 +81,12 @@ class Summarize:
 
     async def run_one(self, client: AsyncClient, item: str) -> Result:
         return await client.summarize(item, self.style, **self.options)
+
+    def map(
+        self, client: Client, inputs: Iterator[Any], concurrency: int, on_progress: OnMapped | None
+    ) -> Iterator[MapOutcome]:
+        own: Any = {"task": "summarization", "style": self.style, **self.options}
+        return client.map(inputs, concurrency=concurrency, on_progress=on_progress, **own)
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,12 @@ class Caption:
     async def run_one(self, client: AsyncClient, item: str | bytes) -> Result:
         return await client.caption(item, **self.options)
 
+    def map(
+        self, client: Client, inputs: Iterator[Any], concurrency: int, on_progress: OnMapped | None
+    ) -> Iterator[MapOutcome]:
+        own: Any = {"task": "captioning", **self.options}
+        return client.map(inputs, concurrency=concurrency, on_progress=on_progress, **own)
+
 
 @click.command()
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT|FILE...")
@@ -99,7 +124,12 @@ class Caption:
     metavar="LANGUAGE",
     help='Language of the texts; "auto" detects it.',
 )
-@click.option("-o", "--output", metavar="PATH", help="Files: the folder for the translations, or the one file.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help=f"Files: the folder for the translations, or the one file. Texts: results with maps, {', '.join(ENDINGS)}.",
+)
 @click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
 @click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")
 @click.option("--media-type", metavar="TYPE", help='Files: their format, such as "markdown"; by default by the ending.')
@@ -132,6 +162,11 @@ def translate(
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
+    if output is not None and saving.is_file_of_results(output):
+        flags = _with_maps(flags)
+        task = Translate(to, flags.translate_options(source_language, is_bulk=True))
+        saving.run(flags, task, texts, _line_reader(flags, "text") if is_bulk else None, output)
+        return
     if not is_bulk and not is_text and (output is not None or are_files(texts)):
         _translate_files(flags, texts, to, source_language, output, **file_options)
         return
@@ -167,8 +202,9 @@ def _translate_files(
 @click.option("--text", "is_text", is_flag=True, help="Take every argument as a text, even if it looks like a file.")
 @truncation_option
 @control_token_option
+@saving.result_option
 @shared_options
-def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: bool) -> None:
+def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: bool, output: str | None) -> None:
     """Summarize texts, or the texts in files; '-', the default, is standard input.
 
     \b
@@ -180,6 +216,12 @@ def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: 
     """  # noqa: D301, click's mark for lines to keep
     texts = texts or (STDIN,)
     is_bulk = flags.jsonl and texts == (STDIN,)
+    if output is not None:
+        flags = _with_maps(flags)
+        inputs = [] if is_bulk else [each if is_text else _text_of(each) for each in texts]
+        task = Summarize(style, flags.call_options(is_bulk=True))
+        saving.run(flags, task, inputs, _line_reader(flags, "text") if is_bulk else None, output)
+        return
     task = Summarize(style, flags.call_options(is_bulk))
     if is_bulk:
         _check_bulk(flags)
@@ -190,8 +232,9 @@ def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@saving.result_option
 @shared_options
-def caption(flags: Flags, images: tuple[str, ...]) -> None:
+def caption(flags: Flags, images: tuple[str, ...], output: str | None) -> None:
     """Describe pictures (JPEG, PNG or WebP files); '-' reads one from standard input.
 
     With '-' and --jsonl, standard input has one {"image": PATH} per line; the output line of a failed one is
@@ -201,6 +244,12 @@ def caption(flags: Flags, images: tuple[str, ...]) -> None:
     if addresses:
         raise click.UsageError(f"{addresses[0]} is an address, which is not fetched: give a file, or '-' and a pipe.")
     is_bulk = flags.jsonl and images == (STDIN,)
+    if output is not None:
+        flags = _with_maps(flags)
+        inputs = [_read_stdin() if image == STDIN else image for image in images] if not is_bulk else []
+        task = Caption(flags.call_options(is_bulk=True))
+        saving.run(flags, task, inputs, _line_reader(flags, "image") if is_bulk else None, output)
+        return
     options = flags.call_options(is_bulk)
     if is_bulk:
         _check_bulk(flags)
@@ -255,6 +304,19 @@ def _run_bulk(flags: Flags, task: Task, key: str, is_plain_text: bool) -> None:
         num_failed = bulk.run(address, read, task.run_one, flags)
     if num_failed:
         click.get_current_context().exit(1)
+
+
+def _with_maps(flags: Flags) -> Flags:
+    """The flags for a file of results: with the alignment, unless they choose kinds of map."""
+    _refuse_single_input_flags(flags)
+    return flags if flags.map_kinds else replace(flags, kinds=("alignment",))
+
+
+def _line_reader(flags: Flags, key: str) -> Callable[[bytes], str]:
+    """Reads the input of a line: the line itself, or with --jsonl a field of its object."""
+    from regard.cli import bulk
+
+    return (lambda line: bulk.read_field(line, key)) if flags.jsonl else bulk.read_text
 
 
 def _refuse_single_input_flags(flags: Flags) -> None:

@@ -65,7 +65,12 @@ def from_rpc_error(error: grpc.RpcError) -> CallError:
     message = call.details() or ""
     if code in _CONNECTION_CODES and not details[0]:
         message = plain(message)
-    return _ERROR_BY_CODE.get(code, ServerFault)(code, message, *details)
+    return error_class(code)(code, message, *details)
+
+
+def error_class(code: str) -> type[CallError]:
+    """The class of the errors with that name of a gRPC status."""
+    return _ERROR_BY_CODE.get(code, ServerFault)
 
 
 def _read_details(packed: bytes) -> tuple[str, tuple[FieldViolation, ...], float | None]:

@@ -29,6 +29,7 @@ Style = Literal["heatmap", "flow", "heads", "picture"]
 
 # Without a `kind`, the first of these that the result has is drawn.
 _KINDS_BY_PREFERENCE: tuple[AttentionKind, ...] = ("alignment", "cross", "rollout", "decoder_self", "encoder_self")
+_AVERAGES: tuple[AttentionKind, ...] = ("alignment", "rollout")  # have no heads
 
 
 _DPI = 144.0
@@ -78,7 +79,8 @@ def _plot(result: Output, style: Style | None, options: PlotOptions) -> Figure:
     picture = options.get("picture")
     if picture is None:
         picture = result.picture
-    chosen, attention = _choose_map(result, options.get("kind"), options.get("hypothesis", 0))
+    kinds = sorted(_KINDS_BY_PREFERENCE, key=_AVERAGES.__contains__) if style == "heads" else _KINDS_BY_PREFERENCE
+    chosen, attention = _choose_map(result, options.get("kind"), options.get("hypothesis", 0), kinds)
     if style is None:
         style = "picture" if _is_over_picture(result, attention) else "heatmap"
     if style == "heads":
@@ -171,12 +173,15 @@ def _head_weights(attention: AttentionMap) -> Float32Array:
     return attention.values
 
 
-def _choose_map(result: Output, kind: AttentionKind | None, index: int) -> tuple[Hypothesis, AttentionMap]:
+def _choose_map(
+    result: Output, kind: AttentionKind | None, index: int, kinds: Sequence[AttentionKind] = _KINDS_BY_PREFERENCE
+) -> tuple[Hypothesis, AttentionMap]:
+    """A hypothesis, and its map of a kind; for None of the first of `kinds` that it has."""
     if not 0 <= index < len(result.hypotheses):
         raise ValueError(f"there is no hypothesis {index}; there are {len(result.hypotheses)}")
     hypothesis = result.hypotheses[index]
     maps = dict.fromkeys(each.kind for each in (*hypothesis.attention, *result.source_attention))
-    chosen = kind if kind is not None else next((each for each in _KINDS_BY_PREFERENCE if each in maps), None)
+    chosen = kind if kind is not None else next((each for each in kinds if each in maps), None)
     found = None if chosen is None else result.find_map(chosen, index)
     if found is None:
         has = ", ".join(maps) or "none; the call has to ask for them (attention=True)"

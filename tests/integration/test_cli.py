@@ -21,6 +21,7 @@ from PIL import Image
 from regard.cli import main, servers
 from regard.cli.tasks import translate
 from regard.cli.vocabulary import as_flag
+from regard.saved import read_results
 from regard.v1 import regard_pb2 as pb
 from tests.integration.fake_regard import FakeServer
 from tests.waiting import PATIENCE_S, ever_longer, wait_until
@@ -589,3 +590,31 @@ def test_a_missing_library_is_an_error_that_names_the_extra(arguments: list[str]
     assert (done.returncode, done.stdout) == (1, "")
     assert "pip install 'regard[serve]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".npz"])
+def test_results_of_many_texts_go_into_a_file(server: FakeServer, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"maps{ending}"
+    result = regard("translate", "a b", "fail:INVALID_ARGUMENT", "c d e", "--to", "de", "-o", str(path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "regard: input 2: INVALID_ARGUMENT" in result.stderr
+    outcomes = list(read_results(path))
+    assert [each.input for each in outcomes] == ["a b", "fail:INVALID_ARGUMENT", "c d e"]
+    assert [each.result and each.result.text for each in outcomes] == ["B A", None, "E D C"]
+    assert all(each.result.alignment is not None for each in outcomes if each.result)
+
+
+def test_lines_of_standard_input_go_into_a_file(server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / "maps.jsonl"
+    lines = jsonl([{"text": "a b"}, {"txt": "bad"}, {"text": "c d"}])
+    result = regard("translate", "-", "--to", "de", "--jsonl", "-o", str(path), stdin=lines)
+    assert result.exit_code == 1
+    assert "regard: input 2: INVALID_ARGUMENT: the line is not an object" in result.stderr
+    outcomes = sorted(read_results(path), key=lambda outcome: outcome.index)
+    assert [(each.index, each.result and each.result.text) for each in outcomes] == [(0, "B A"), (1, None), (2, "D C")]
+    assert all(each.result.alignment is not None for each in outcomes if each.result)
+
+
+def test_a_file_of_results_has_a_known_ending(server: FakeServer) -> None:
+    result = regard("summarize", "a text", "-o", "results.csv")
+    assert (result.exit_code, ".jsonl, .parquet, .npz" in result.stderr) == (2, True)

@@ -11,7 +11,8 @@ The modules:
     problems         errors as problem JSON
     hosts            the names that the server answers to
     context          an HTTP request as a gRPC call's context
-    openapi          the OpenAPI document
+    openapi          the OpenAPI document: paths; `openapi_schemas`, `openapi_examples`: what they refer to
+    docs_page        the same for people
     playground       the playground's files
     scrapes          metrics, for a bounded part of the time
     server           the server of the application

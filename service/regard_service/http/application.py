@@ -8,13 +8,14 @@ from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from regard_service.errors import ServiceError
+from regard_service.http.docs_page import page
 from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
-from regard_service.http.playground import page_routes
+from regard_service.http.playground import PAGE_HEADERS, page_routes
 from regard_service.http.problems import Problem
 from regard_service.http.scrapes import Scrapes
 from regard_service.validation.suggestions import closest
@@ -61,19 +62,23 @@ def create_app(
 
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
     if api is not None:
-        routes += [*api.endpoints(), _openapi_route(), *page_routes(lambda: {"grpc_port": grpc_port()})]
+        routes += [*api.endpoints(), *_reference_routes(), *page_routes(lambda: {"grpc_port": grpc_port()})]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
     app.router.redirect_slashes = False  # a redirect loses the body of many clients
     return app
 
 
-def _openapi_route() -> Route:
+def _reference_routes() -> list[Route]:
     described = document(_version())
+    readable = page(described)
 
     async def openapi(request: Request) -> Response:
         return JSONResponse(described)
 
-    return Route("/openapi.json", openapi)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(readable, headers=PAGE_HEADERS)
+
+    return [Route("/openapi.json", openapi), Route("/docs", docs)]
 
 
 def _version() -> str:
@@ -95,7 +100,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     meant = (
         path.rstrip("/") if path.rstrip("/") in paths else closest(path, [each for each in paths if "{" not in each])
     )
-    advice = f"did you mean {meant}?" if meant else "/openapi.json lists the paths"
+    advice = f"did you mean {meant}?" if meant else "/docs lists the paths"
     detail = f"there is no {path[:200]}; {advice}"
     return Problem(error.status_code, "NOT_FOUND", "PATH_NOT_FOUND", detail).response(headers)
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 # The view belongs to the client, which writes it into HTML files.
 _FOLDERS = (("regard_service.http", "assets", "/assets/"), ("regard.html", "view", "/assets/view/"))
 _PAGE = "index.html"
-_HEADERS = {
+PAGE_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,7 +27,7 @@ def page_routes(about_server: Callable[[], dict[str, object]]) -> list[Route]:
     """Returns a route for every file, and "/" for the page. `about_server` returns the facts that the page shows."""
 
     async def send_facts(request: Request) -> Response:
-        return JSONResponse(about_server(), headers=_HEADERS)
+        return JSONResponse(about_server(), headers=PAGE_HEADERS)
 
     files = [_route(path, name, content) for path, name, content in _files()]
     return [*files, Route("/assets/server.json", send_facts)]
@@ -46,7 +46,7 @@ def _route(path: str, name: str, content: bytes) -> Route:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
     async def send(request: Request) -> Response:
-        headers = _HEADERS | {"etag": tag}
+        headers = PAGE_HEADERS | {"etag": tag}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=media_type)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regard.calls.mapping import retrying_async
 from regard.cli import bulk
 from regard.errors import InvalidArgument, Overloaded
 from tests.waiting import until
@@ -102,7 +103,7 @@ async def test_an_overload_without_a_retry_delay_is_not_repeated() -> None:
         raise Overloaded("RESOURCE_EXHAUSTED", "message larger than max", retry_after_s=None)
 
     with pytest.raises(Overloaded):
-        await bulk.retry_overloaded(call)
+        await retrying_async(call)
     assert calls == 1
 
 

@@ -124,6 +124,14 @@ def test_a_plot_is_drawn_into_given_axes(result: Result, style: Style) -> None:
     assert (len(left.images), len(right.images)) == (1, 0)
 
 
+def test_heads_are_those_of_a_map_that_has_some(result: Result) -> None:
+    """The result has an alignment too, which is an average and would be drawn first."""
+    assert {each.kind for each in result.best.attention} >= {"alignment", "cross"}
+    cross = result.find_map("cross")
+    assert cross is not None
+    assert len(result.plot("heads").axes) >= cross.shape[0] * cross.shape[1]
+
+
 def test_unknown_names_are_refused_with_the_one_that_was_meant(result: Result) -> None:
     with pytest.raises(TypeError, match=r"there is no option 'them'; did you mean 'theme'\?"):
         result.plot(them="dark")  # type: ignore[call-arg]

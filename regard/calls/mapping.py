@@ -1,0 +1,204 @@
+"""Any number of inputs: batches of them in flight, errors by the input, memory for a few batches only."""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from regard.calls.results import Result
+from regard.errors import InvalidArgument, Overloaded, RegardError
+from regard.names import Task
+
+# Texts of a call, and calls in flight: together more than a server's slots, so that none is ever free.
+BATCH_SIZES: Mapping[Task, int] = {"translation": 32, "summarization": 32, "captioning": 4}
+CONCURRENCY = 4
+MAX_RETRIES = 100
+MAX_PAUSE_S = 10.0
+
+R = TypeVar("R")
+
+OnMapped = Callable[[int, int], None]
+"""Takes how many inputs are done, and how many of them failed."""
+
+Call = Callable[[list[Any]], list[Result]]
+AsyncCall = Callable[[list[Any]], Awaitable[list[Result]]]
+Batch = list[tuple[int, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one of many inputs became: a result, or the error that it failed with.
+
+    Attributes:
+        index: the input's position, from 0.
+        input: as it was given.
+        result: None if it failed.
+        error: None if it did not.
+    """
+
+    index: int
+    input: Any
+    result: Result | None = None
+    error: Exception | None = None
+
+    def unwrap(self) -> Result:
+        """The result. Raises the error if the input failed."""
+        if self.result is None:
+            raise self.error or ValueError("the outcome has neither result nor error")
+        return self.result
+
+
+def batches_of(inputs: Iterable[Any], size: int) -> Iterator[Batch]:
+    """The inputs with their positions, `size` at a time; reads ahead no further than one batch."""
+    if size < 1:
+        raise ValueError(f"batch_size must be at least 1; it is {size}")
+    if isinstance(inputs, str | bytes):
+        raise TypeError(f"map takes many inputs; it got one, of type {type(inputs).__name__}")
+    numbered = enumerate(inputs)
+    while batch := list(itertools.islice(numbered, size)):
+        yield batch
+
+
+def run(
+    batches: Iterable[Batch], call: Call, concurrency: int, is_ordered: bool, on_progress: OnMapped | None
+) -> Iterator[Outcome]:
+    """Yields the outcomes of all inputs, at most `concurrency` calls in flight; ordered, or as batches complete."""
+    waiting: deque[Future[list[Outcome]]] = deque()
+    batches = iter(batches)
+    progress = _Progress(on_progress)
+    with ThreadPoolExecutor(_checked(concurrency), thread_name_prefix="regard-map") as pool:
+        try:
+            while True:
+                # One batch more than calls waits, so that a thread finds its next one at once.
+                for batch in itertools.islice(batches, max(0, 2 * concurrency - len(waiting))):
+                    waiting.append(pool.submit(_outcomes, batch, call))
+                if not waiting:
+                    return
+                if not is_ordered:
+                    _move_done_first(waiting)
+                for outcome in waiting.popleft().result():
+                    progress.count(outcome)
+                    yield outcome
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+async def run_async(
+    batches: Iterable[Batch], call: AsyncCall, concurrency: int, is_ordered: bool, on_progress: OnMapped | None
+) -> AsyncIterator[Outcome]:
+    """As `run`, in an event loop."""
+    permits = asyncio.Semaphore(_checked(concurrency))
+    waiting: deque[asyncio.Task[list[Outcome]]] = deque()
+    batches = iter(batches)
+    progress = _Progress(on_progress)
+
+    async def limited(batch: Batch) -> list[Outcome]:
+        async with permits:
+            return await _outcomes_async(batch, call)
+
+    try:
+        while True:
+            for batch in itertools.islice(batches, max(0, 2 * concurrency - len(waiting))):
+                waiting.append(asyncio.create_task(limited(batch)))
+            if not waiting:
+                return
+            if not is_ordered:
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                waiting = deque(sorted(waiting, key=lambda task: task not in done))
+            for outcome in await waiting.popleft():
+                progress.count(outcome)
+                yield outcome
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+class _Progress:
+    def __init__(self, on_progress: OnMapped | None) -> None:
+        self._on_progress = on_progress
+        self._num_done = self._num_failed = 0
+
+    def count(self, outcome: Outcome) -> None:
+        """Counts an outcome, and reports."""
+        self._num_done += 1
+        self._num_failed += outcome.result is None
+        if self._on_progress is not None:
+            self._on_progress(self._num_done, self._num_failed)
+
+
+def _checked(concurrency: int) -> int:
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1; it is {concurrency}")
+    return concurrency
+
+
+def _move_done_first(waiting: deque[Future[list[Outcome]]]) -> None:
+    done = wait(waiting, return_when=FIRST_COMPLETED).done
+    ordered = sorted(waiting, key=lambda future: future not in done)
+    waiting.clear()
+    waiting.extend(ordered)
+
+
+def _outcomes(batch: Batch, call: Call) -> list[Outcome]:
+    """Runs a batch in one call; if an input is refused, each in a call of its own."""
+    try:
+        return _paired(batch, retrying(lambda: call([item for _, item in batch])))
+    except _OF_INPUTS as error:
+        if len(batch) == 1:
+            return [Outcome(*batch[0], error=error)]
+    except RegardError as error:
+        return _failed(batch, error)
+    return [outcome for each in batch for outcome in _outcomes([each], call)]
+
+
+async def _outcomes_async(batch: Batch, call: AsyncCall) -> list[Outcome]:
+    try:
+        return _paired(batch, await retrying_async(lambda: call([item for _, item in batch])))
+    except _OF_INPUTS as error:
+        if len(batch) == 1:
+            return [Outcome(*batch[0], error=error)]
+    except RegardError as error:
+        return _failed(batch, error)
+    return [outcome for each in batch for outcome in await _outcomes_async([each], call)]
+
+
+# Errors that may be those of one input: a text that is too long, a picture that cannot be read.
+_OF_INPUTS = (InvalidArgument, OSError, ValueError)
+
+
+def _paired(batch: Batch, results: list[Result]) -> list[Outcome]:
+    return [Outcome(index, item, result) for (index, item), result in zip(batch, results, strict=True)]
+
+
+def _failed(batch: Batch, error: RegardError) -> list[Outcome]:
+    return [Outcome(index, item, error=error) for index, item in batch]
+
+
+def retrying(call: Callable[[], R]) -> R:
+    """Repeats a call as long as the overloaded server says when to try again."""
+    for _ in range(MAX_RETRIES):
+        try:
+            return call()
+        except Overloaded as error:
+            if error.retry_after_s is None:
+                raise
+            time.sleep(min(error.retry_after_s, MAX_PAUSE_S))
+    return call()
+
+
+async def retrying_async(call: Callable[[], Awaitable[R]]) -> R:
+    """As `retrying`, in an event loop."""
+    for _ in range(MAX_RETRIES):
+        try:
+            return await call()
+        except Overloaded as error:
+            if error.retry_after_s is None:
+                raise
+            await asyncio.sleep(min(error.retry_after_s, MAX_PAUSE_S))
+    return await call()

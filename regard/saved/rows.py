@@ -1,0 +1,51 @@
+"""What tables and arrays hold of an outcome, beside the message itself."""
+
+import json
+from typing import Any
+
+from regard.calls.mapping import Outcome
+from regard.errors.as_json import error_object
+from regard.v1 import regard_pb2 as pb
+from regard.values.outputs import Hypothesis
+from regard.wire.images import ImageLike
+
+Row = dict[str, Any]
+
+
+def row_of(outcome: Outcome) -> Row:
+    """The columns of an outcome. `alignment` is the whole map, float32 [target, source]; without one it is None.
+
+    `message` is the serialized Result of the API, with all its maps as the server sent them, dense or sparse; empty if
+    the input failed.
+    """
+    result = outcome.result
+    best = None if result is None else result.best
+    return {
+        "index": outcome.index,
+        "input": shown_input(outcome.input),
+        "error": None if outcome.error is None else json.dumps(error_object(outcome.error), ensure_ascii=False),
+        "text": None if best is None else best.text,
+        "score": None if best is None else best.score,
+        "model": None if result is None else f"{result.model}@{result.model_version}",
+        "source_tokens": [] if result is None else [token.piece for token in result.source_tokens],
+        "tokens": [] if best is None else [token.piece for token in best.tokens],
+        "pharaoh": None if best is None else best.pharaoh,
+        "entropy": [] if best is None else list(best.entropy),
+        "alignment": _alignment(best),
+        "message": b"" if result is None else result.message.SerializeToString(),
+    }
+
+
+def _alignment(best: Hypothesis | None) -> Any:
+    attention = None if best is None else best.alignment
+    return None if attention is None else attention.values
+
+
+def shown_input(given: ImageLike) -> str:
+    """An input as a file can hold it: a text, or a picture's path; "" for pixels and bytes."""
+    return given if isinstance(given, str) else str(given) if hasattr(given, "__fspath__") else ""
+
+
+def message_of(content: bytes) -> pb.Result:
+    """The message of a row."""
+    return pb.Result.FromString(content)

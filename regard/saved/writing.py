@@ -1,0 +1,186 @@
+"""Writes results to a file as they arrive. The file gets its name when it is whole."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from regard.calls.mapping import Outcome
+from regard.calls.results import Result
+from regard.errors import MissingExtra
+from regard.errors.as_json import error_object
+from regard.saved.rows import Row, row_of, shown_input
+from regard.wire import as_json
+
+ROWS_OF_A_GROUP = 256  # of a Parquet file; as many wait in memory
+
+
+class _Format(Protocol):
+    def write(self, outcome: Outcome) -> None:
+        """Writes an outcome."""
+
+    def close(self) -> None:
+        """Writes what is left."""
+
+
+class ResultWriter:
+    """Writes outcomes to a file whose ending names the format: .jsonl, .parquet or .npz.
+
+    Example:
+        with regard.ResultWriter("maps.parquet") as writer:
+            for outcome in client.map(texts, "de", attention=True):
+                writer.write(outcome)
+
+    An error inside `with` leaves no file, and an older one of that name as it was.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        """Opens the file.
+
+        Raises:
+            ValueError: the ending is another.
+            MissingExtra: the format needs a library that is not installed.
+            OSError: the file cannot be written.
+        """
+        self._path = Path(path)
+        if self._path.suffix.lower() not in ENDINGS:
+            raise ValueError(f"results are written to files that end in {', '.join(ENDINGS)}; it is {str(path)!r}")
+        self._partial = self._path.with_name(f".{self._path.name}.partial")
+        self._format = ENDINGS[self._path.suffix.lower()](self._partial)
+
+    def write(self, outcome: Outcome | Result) -> None:
+        """Writes an outcome of `map`, or a result."""
+        self._format.write(outcome if isinstance(outcome, Outcome) else Outcome(0, "", outcome))
+
+    def close(self) -> None:
+        """Finishes the file and gives it its name."""
+        self._format.close()
+        os.replace(self._partial, self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        with suppress(OSError, ValueError):
+            self._format.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def write_results(outcomes: Iterable[Outcome | Result], path: str | PathLike[str]) -> int:
+    """Writes outcomes of `map`, or results, to a file by its ending; returns how many failed. Raises like it."""
+    num_failed = 0
+    with ResultWriter(path) as writer:
+        for position, each in enumerate(outcomes):
+            outcome = each if isinstance(each, Outcome) else Outcome(position, "", each)
+            num_failed += outcome.result is None
+            writer.write(outcome)
+    return num_failed
+
+
+class _JsonLines:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    def write(self, outcome: Outcome) -> None:
+        head = {"index": outcome.index, "input": shown_input(outcome.input)}
+        if outcome.result is None:
+            content = {"error": error_object(outcome.error or ValueError("no result"))}
+        else:
+            content = outcome.result.to_dict()
+        self._file.write(as_json.dump(head | content) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ModuleNotFoundError as error:
+            raise MissingExtra("writing Parquet", "data", error.name) from None
+        self._arrow = pyarrow
+        text, numbers = pyarrow.string(), pyarrow.list_(pyarrow.float32())
+        columns = {
+            "index": pyarrow.int64(),
+            "input": text,
+            "error": text,
+            "text": text,
+            "score": pyarrow.float32(),
+            "model": text,
+            "source_tokens": pyarrow.list_(text),
+            "tokens": pyarrow.list_(text),
+            "pharaoh": text,
+            "entropy": numbers,
+            "alignment": pyarrow.list_(numbers),
+            "message": pyarrow.binary(),
+        }
+        self._schema = pyarrow.schema(list(columns.items()))
+        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[Row] = []
+
+    def write(self, outcome: Outcome) -> None:
+        row = row_of(outcome)
+        if row["alignment"] is not None:
+            row["alignment"] = list(row["alignment"])
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_OF_A_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
+        self._rows.clear()
+
+    def close(self) -> None:
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+
+class _Arrays:
+    """A .npz file: `alignment_N` for each index N that has one, and one array a column."""
+
+    def __init__(self, path: Path) -> None:
+        self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
+        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS_OF_ARRAYS}
+        self._messages: list[bytes] = []
+
+    def write(self, outcome: Outcome) -> None:
+        row = row_of(outcome)
+        if row["alignment"] is not None:
+            self._add(f"alignment_{outcome.index}", row["alignment"])
+        for name, values in self._columns.items():
+            values.append(row[name])
+        self._messages.append(row["message"])
+
+    def close(self) -> None:
+        self._add("index", np.array(self._columns.pop("index"), np.int64))
+        self._add("score", np.array([np.nan if s is None else s for s in self._columns.pop("score")], np.float32))
+        for name, texts in self._columns.items():
+            self._add(name, np.array([text or "" for text in texts], np.str_))
+        self._add("messages", np.frombuffer(b"".join(self._messages), np.uint8))
+        self._add("message_ends", np.cumsum([len(message) for message in self._messages], dtype=np.int64))
+        self._archive.close()
+
+    def _add(self, name: str, values: Any) -> None:
+        content = io.BytesIO()
+        np.lib.format.write_array(content, np.ascontiguousarray(values), allow_pickle=False)
+        self._archive.writestr(f"{name}.npy", content.getvalue())
+
+
+COLUMNS_OF_ARRAYS = ("index", "score", "input", "error", "text", "model", "pharaoh")
+
+ENDINGS: dict[str, Callable[[Path], _Format]] = {".jsonl": _JsonLines, ".parquet": _Parquet, ".npz": _Arrays}

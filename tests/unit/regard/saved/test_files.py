@@ -1,0 +1,89 @@
+"""Results in files: what is written is read as it was."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import regard
+from regard.errors import FieldViolation, InvalidArgument
+from regard.saved import ENDINGS
+from tests.unit.regard.sample_results import text_result
+
+pytest.importorskip("pyarrow", reason="missing: pyarrow (the extra 'data')")
+
+FORMATS = pytest.mark.parametrize("ending", list(ENDINGS))
+
+
+def outcomes() -> list[regard.Outcome]:
+    error = InvalidArgument.of([FieldViolation("texts[0]", "is too long")])
+    return [
+        regard.Outcome(1, "ein 'Text'\n", text_result(["a", "b"], ["c"])),
+        regard.Outcome(0, "", error=error),
+        regard.Outcome(7, Path("picture.png"), text_result(["x"], ["y", "z"])),
+    ]
+
+
+@FORMATS
+def test_what_is_written_is_read_as_it_was(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{ending}"
+    assert regard.write_results(outcomes(), path) == 1
+    read = list(regard.read_results(path))
+    assert [each.index for each in read] == [1, 0, 7]
+    assert [each.input for each in read] == ["ein 'Text'\n", "", "picture.png"]
+    for ours, theirs in zip(outcomes(), read, strict=True):
+        if ours.result is None:
+            assert isinstance(theirs.error, InvalidArgument)
+            assert theirs.error.violations == ours.error.violations  # type: ignore[union-attr]
+            with pytest.raises(InvalidArgument, match="is too long"):
+                theirs.unwrap()
+        else:
+            assert theirs.unwrap() == ours.result
+            assert theirs.unwrap().message == ours.result.message
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@FORMATS
+def test_a_file_without_results_is_read_as_empty(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{ending}"
+    assert regard.write_results([], path) == 0
+    assert list(regard.read_results(path)) == []
+
+
+@FORMATS
+def test_an_error_leaves_the_older_file(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"results{ending}"
+    path.write_text("older")
+
+    def failing() -> Any:
+        yield outcomes()[0]
+        raise KeyError("the caller's own")
+
+    with pytest.raises(KeyError):
+        regard.write_results(failing(), path)
+    assert path.read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_other_programs_find_columns_and_arrays(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    for ending in (".parquet", ".npz"):
+        regard.write_results(outcomes(), tmp_path / f"results{ending}")
+    alignment = outcomes()[0].unwrap().alignment
+    assert alignment is not None
+    table = pyarrow.parquet.read_table(tmp_path / "results.parquet").to_pylist()
+    assert [row["text"] for row in table] == [each.result and each.result.text for each in outcomes()]
+    assert np.array_equal(np.array(table[0]["alignment"], np.float32), alignment.values)
+    assert table[1]["message"] == b""
+    with np.load(tmp_path / "results.npz") as arrays:
+        assert np.array_equal(arrays["alignment_1"], alignment.values)
+        assert arrays["pharaoh"][0] == outcomes()[0].unwrap().best.pharaoh
+        assert "alignment_0" not in arrays
+
+
+def test_another_ending_is_refused_by_name(tmp_path: Path) -> None:
+    for call in (lambda path: regard.ResultWriter(path), lambda path: list(regard.read_results(path))):
+        with pytest.raises(ValueError, match=r"end in \.jsonl, \.parquet, \.npz; it is .*\.csv'"):
+            call(tmp_path / "results.csv")
