@@ -282,6 +282,7 @@ def test_texts_of_very_many_tokens_are_not_all_tokenized(server: Served) -> None
 
 
 HALF_BYTES = 15_000_000
+ESTABLISHED = 1  # of TCP_INFO
 
 
 @pytest.fixture(scope="module")
@@ -353,6 +354,33 @@ def test_answers_that_nobody_reads_lose_their_connection(reason: str, request: p
         deaf.close()
     assert translate(server) == expected
     wait_until(lambda: resident_bytes(pid) < before + 64 * MIB)
+
+
+def test_answers_over_http_that_nobody_reads_give_way_where_memory_is_short(small: Served) -> None:
+    """40 answers of some 7 MB, more than the system buffers, on as many connections. The time to read them is minutes."""
+    expected, pid = translate(small), small.process.pid
+    before = resident_bytes(pid)
+    asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 12, target_language="de", attention=ALL_MAPS)
+    body = json_format.MessageToJson(asked, preserving_proto_field_name=True).encode()
+    fields = ("Host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}")
+    head = "\r\n".join(("POST /v1/translate HTTP/1.1", *fields))
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(40):
+            deaf = socket.socket()
+            deaf.settimeout(PATIENCE_S)
+            opened.append(deaf)
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", small.http_port))
+            deaf.sendall(head.encode() + b"\r\n\r\n" + body)
+            assert deaf.recv(12) == b"HTTP/1.1 200"  # and not a byte more
+        assert translate(small) == expected
+        states = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for each in opened]
+        assert states.count(ESTABLISHED) < 30
+    finally:
+        for each in opened:
+            each.close()
+    wait_until(lambda: translate(small) == expected and resident_bytes(pid) < before + 96 * MIB)
 
 
 def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:

@@ -22,7 +22,7 @@ from regard_service.observability import logs
 
 # A worker that returns from a step of a few milliseconds waits for the interpreter's lock while the event loop holds
 # it: at most this long, instead of Python's 5 ms, in which its core would idle.
-SWITCH_INTERVAL_S = 0.0001
+SWITCH_INTERVAL_S = 0.0002
 
 # The number of new objects after which the garbage collector looks for cycles among them. A call creates about a
 # thousand, and frees nearly all. With Python's 700, collections took a twentieth of the time outside of the graphs.

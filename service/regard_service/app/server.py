@@ -166,7 +166,12 @@ class Server:
             hosts = settings.allowed_hosts or default_hosts(settings.host)
             checked = HostCheck(app, hosts)
             self._http = HttpServer(
-                checked, settings.host, settings.http_port, tls, timeout_s=settings.client_timeout_s
+                checked,
+                settings.host,
+                settings.http_port,
+                tls,
+                timeout_s=settings.client_timeout_s,
+                max_unread_bytes=settings.max_buffered_bytes,
             )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error

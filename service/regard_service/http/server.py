@@ -54,17 +54,25 @@ class HttpServer:
     Args:
         tls: the context of HTTPS; None: plain HTTP.
         timeout_s: the time for a client to send a request, and to empty a full send buffer.
+        max_unread_bytes: of all full send buffers.
     """
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, *, timeout_s: float = 30.0
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        timeout_s: float = 30.0,
+        max_unread_bytes: int = 256 * 2**20,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http=timeout_protocol(timeout_s),
+            http=timeout_protocol(timeout_s, max_unread_bytes),
             ws="none",
             lifespan="off",
             log_config=None,
