@@ -361,7 +361,7 @@ def test_answers_that_nobody_reads_lose_their_connection(reason: str, request: p
 
 
 def test_answers_over_http_that_nobody_reads_give_way_where_memory_is_short(small: Served) -> None:
-    """20 answers of some 7 MB, more than the system buffers, on as many connections. The time to read them is minutes."""
+    """20 answers of some 7 MB, more than the system buffers, on as many connections. Their time is minutes."""
     expected, pid = translate(small), small.process.pid
     before = resident_bytes(pid)
     asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 12, target_language="de", attention=ALL_MAPS)
