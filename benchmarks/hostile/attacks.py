@@ -3,17 +3,19 @@
 import http.client
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf import json_format
 from PIL import Image
 
 from benchmarks.hostile.http2 import RawConnection, message
 from regard.v1 import regard_pb2 as pb
+from regard.v1 import regard_pb2_grpc as stubs
 
 TRANSLATE = "/regard.v1.AttentionService/Translate"
 CAPTION = "/regard.v1.AttentionService/Caption"
@@ -82,6 +84,23 @@ def _unread(target: Target) -> None:
             connection.receive(0.01)
 
 
+def _unread_over_http(target: Target) -> None:
+    """Twenty answers of some 7 MB over HTTP that nobody reads."""
+    asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 12, target_language="de", attention=ALL_MAPS)
+    body = json_format.MessageToJson(asked, preserving_proto_field_name=True).encode()
+    fields = ("Host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}")
+    head = "\r\n".join(("POST /v1/translate HTTP/1.1", *fields)).encode()
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(socket.socket())) for _ in range(20)]
+        for each in opened:
+            each.settimeout(ROUND_TIMEOUT_S)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            each.connect(("127.0.0.1", target.http_port))
+            each.sendall(head + b"\r\n\r\n" + body)
+        for each in opened:
+            each.recv(1)
+
+
 def _many_lanes(target: Target) -> None:
     """128 calls at a time, over beams and lengths."""
     with grpc.insecure_channel(f"127.0.0.1:{target.grpc_port}", [("grpc.enable_http_proxy", 0)]) as channel:
@@ -128,6 +147,25 @@ def _webp() -> bytes:
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
+def _large_png() -> bytes:
+    stream = BytesIO()
+    Image.new("RGB", (7_000, 5_500), "red").save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _document(content: bytes, media_type: str) -> Attack:
+    request = pb.TranslateDocumentRequest(document=content, media_type=media_type, target_language="de")
+
+    def attack(target: Target) -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{target.grpc_port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            stub = stubs.AttentionServiceStub(channel)
+            with suppress(grpc.RpcError):
+                for _ in stub.TranslateDocument(request, timeout=ROUND_TIMEOUT_S):
+                    pass
+
+    return attack
+
+
 def _picture(file: bytes) -> Attack:
     return _call(pb.CaptionRequest(images=[file]).SerializeToString(), CAPTION)
 
@@ -152,7 +190,11 @@ def attacks() -> Mapping[str, Attack]:
         "maps that no message holds": _call(large.SerializeToString()),
         "128 texts of flags": _call(flags.SerializeToString()),
         "JPEG of 200 scans": _picture(_progressive()),
+        "JPEG of 9 MB of fill bytes": _picture(b"\xff\xd8" + b"\xff" * 9_000_000),
+        "PNG of 38 million pixels": _picture(_large_png()),
         "WebP canvas of 36 million pixels": _picture(_webp()),
+        "HTML of 4 million elements": _document(b"<p>a" * 4_000_000, "text/html"),
+        "answers over HTTP that nobody reads": _unread_over_http,
         "128 calls over beams and lengths": _many_lanes,
         "scrapers": _scrapers,
         "health watches": _watches,

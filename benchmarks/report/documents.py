@@ -12,6 +12,7 @@ from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.documents.documents_report import DocumentsReport
 from benchmarks.export.export_report import ExportReport
 from benchmarks.hostile.hostile_report import HostileReport
+from benchmarks.hostile.together_report import TogetherReport
 from benchmarks.html.html_report import HtmlReport
 from benchmarks.mechanisms.mechanisms_report import MechanismsReport
 from benchmarks.overload.overload_report import OverloadReport
@@ -41,6 +42,7 @@ Report = (
     | SoakReport
     | OverloadReport
     | HostileReport
+    | TogetherReport
     | HtmlReport
     | PeersReport
     | ProfileReport
@@ -61,6 +63,7 @@ REPORTS: dict[str, type[Report]] = {
     "overload": OverloadReport,
     "hostile": HostileReport,
     "terms": TermsReport,
+    "hostile-together": TogetherReport,
 }
 
 

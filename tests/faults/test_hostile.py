@@ -299,6 +299,11 @@ def hasty() -> Iterator[Served]:
         yield server
 
 
+def num_files(pid: int) -> int:
+    """Files and connections that a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 def translate(server: Served) -> str:
     with regard.Client(server.target, timeout=PATIENCE_S) as client:
         return client.translate(SENTENCE, to="de").text
@@ -353,6 +358,33 @@ def test_answers_that_nobody_reads_lose_their_connection(reason: str, request: p
         deaf.close()
     assert translate(server) == expected
     wait_until(lambda: resident_bytes(pid) < before + 64 * MIB)
+
+
+def test_answers_over_http_that_nobody_reads_give_way_where_memory_is_short(small: Served) -> None:
+    """20 answers of some 7 MB, more than the system buffers, on as many connections. Their time is minutes."""
+    expected, pid = translate(small), small.process.pid
+    before = resident_bytes(pid)
+    asked = pb.TranslateRequest(texts=[SENTENCE * 4] * 12, target_language="de", attention=ALL_MAPS)
+    body = json_format.MessageToJson(asked, preserving_proto_field_name=True).encode()
+    fields = ("Host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}")
+    head = "\r\n".join(("POST /v1/translate HTTP/1.1", *fields))
+    opened: list[socket.socket] = []
+    num_before = num_files(pid)
+    try:
+        for _ in range(20):
+            deaf = socket.socket()
+            deaf.settimeout(PATIENCE_S)
+            opened.append(deaf)
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", small.http_port))
+            deaf.sendall(head.encode() + b"\r\n\r\n" + body)
+            assert deaf.recv(12) == b"HTTP/1.1 200"  # and not a byte more
+        assert translate(small) == expected
+        assert num_files(pid) - num_before < 16
+    finally:
+        for each in opened:
+            each.close()
+    wait_until(lambda: translate(small) == expected and resident_bytes(pid) < before + 96 * MIB)
 
 
 def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:

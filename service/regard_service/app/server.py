@@ -181,7 +181,13 @@ class Server:
             checked = HostCheck(app, hosts)
             is_shared, timeout_s = self._membership is not None, settings.client_timeout_s
             self._http = HttpServer(
-                checked, settings.host, settings.http_port, tls, timeout_s=timeout_s, shares_port=is_shared
+                checked,
+                settings.host,
+                settings.http_port,
+                tls,
+                timeout_s=timeout_s,
+                shares_port=is_shared,
+                max_unread_bytes=settings.max_buffered_bytes,
             )
         except OSError as error:
             raise StartError(f"http_port: cannot listen on {settings.host}:{settings.http_port}: {error}") from error

@@ -17,4 +17,5 @@ The modules:
     scrapes          metrics, for a bounded part of the time
     server           the server of the application
     client_timeouts  time limits of slow clients
+    unread_answers   a limit of memory for what they do not read
 """

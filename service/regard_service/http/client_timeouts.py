@@ -6,6 +6,8 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from regard_service.http.unread_answers import UnreadAnswers
+
 
 class TimeoutProtocol(H11Protocol):
     """Gives a client `timeout_s` to send a whole request, and `timeout_s` to empty a full send buffer.
@@ -15,6 +17,7 @@ class TimeoutProtocol(H11Protocol):
     """
 
     timeout_s: ClassVar[float]
+    unread: ClassVar[UnreadAnswers]
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
@@ -36,15 +39,18 @@ class TimeoutProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Starts the timer of a full send buffer."""
         super().pause_writing()
+        self.unread.add(self.transport)
         self._writing = self._writing or self.loop.call_later(self.timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stops the timer of the send buffer."""
         super().resume_writing()
+        self.unread.remove(self.transport)
         self._writing = _cancel(self._writing)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops both timers."""
+        self.unread.remove(self.transport)
         super().connection_lost(exc)
         self._reading, self._writing = _cancel(self._reading), _cancel(self._writing)
 
@@ -57,9 +63,10 @@ class TimeoutProtocol(H11Protocol):
             self._reading = self.loop.call_later(self.timeout_s, self.transport.abort)
 
 
-def timeout_protocol(timeout_s: float) -> type[TimeoutProtocol]:
-    """Returns the protocol with a timeout, as the class that uvicorn takes."""
-    return type("TimeoutProtocol", (TimeoutProtocol,), {"timeout_s": timeout_s})
+def timeout_protocol(timeout_s: float, max_unread_bytes: int) -> type[TimeoutProtocol]:
+    """Returns the protocol with its limits, as the class that uvicorn takes."""
+    limits = {"timeout_s": timeout_s, "unread": UnreadAnswers(max_unread_bytes)}
+    return type("TimeoutProtocol", (TimeoutProtocol,), limits)
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

@@ -55,6 +55,7 @@ class HttpServer:
         tls: the context of HTTPS; None: plain HTTP.
         timeout_s: the time for a client to send a request, and to empty a full send buffer.
         shares_port: with other processes.
+        max_unread_bytes: of all full send buffers.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class HttpServer:
         *,
         timeout_s: float = 30.0,
         shares_port: bool = False,
+        max_unread_bytes: int = 256 * 2**20,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, reuse_port=shares_port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http=timeout_protocol(timeout_s),
+            http=timeout_protocol(timeout_s, max_unread_bytes),
             ws="none",
             lifespan="off",
             log_config=None,
