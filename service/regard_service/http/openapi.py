@@ -9,7 +9,7 @@ from regard_service.http.openapi_schemas import Json, comment_of, enum_schema, f
 from regard_service.http.problems import MEDIA_TYPE
 
 _PROTO = "regard/v1/regard.proto"
-_TAGS = {"AttentionService": "Calls", "ModelService": "Models"}
+_TAGS = {"AttentionService": "Calls", "ModelService": "Models", "GlossaryService": "Glossaries"}
 _STATUSES = {
     "400": "A field is out of its bounds, or the body is not JSON; `violations` lists every fault.",
     "401": "A token is needed and missing, or unknown.",
