@@ -218,12 +218,11 @@ class SingleSearch:
 
     def num_steps_ahead(self, num_live: int) -> int:
         """How many steps the live rows can make without a decision: each takes its best candidate, and none passes its
-        limit, or the length at which it is checked for loops. 0 if a row has constraints or terms, or draws.
+        limit. 0 if a row has constraints or terms, or draws.
         """
         if any(row < num_live for row in self._choosers):
             return 0
-        ends = np.minimum(self._max_new_tokens[:num_live], self._loops.next_check[:num_live])
-        return int((ends - self._lengths[:num_live]).min())
+        return int((self._max_new_tokens[:num_live] - self._lengths[:num_live]).min())
 
     def ends(self, tokens: Int64Array) -> BoolArray:
         """Which of these tokens end an output; bool, as many."""

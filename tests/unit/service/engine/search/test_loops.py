@@ -79,19 +79,18 @@ def test_a_moved_row_keeps_its_check(num_beams: int) -> None:
     assert step < 100
 
 
-def test_steps_ahead_stop_where_a_row_is_checked() -> None:
+def test_a_loop_is_found_after_steps_ahead() -> None:
     search = opened(1)
     assert isinstance(search, SingleSearch)
     search.admit(0, Generation(150, max_loop=12))
     total = 0
     while True:
-        count = search.num_steps_ahead(1)
-        assert 0 < count <= 75
-        tokens = np.array([PHRASE[(total + step) % 3] for step in range(count)], np.int64)[:, None]
-        total += count
-        if search.take(tokens, np.zeros((count, 1), np.float32)).finished[0]:
+        assert search.num_steps_ahead(1) == 150 - total
+        tokens = np.array([PHRASE[(total + step) % 3] for step in range(30)], np.int64)[:, None]
+        total += 30
+        if search.take(tokens, np.zeros((30, 1), np.float32)).finished[0]:
             break
-    assert total == 75
+    assert total == 90
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(4, 9))
