@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AddedToken, AutoTokenizer, MarianMTModel
+from transformers import AddedToken, AutoTokenizer, EncoderDecoderModel, MarianMTModel
 
 from regard_export.checkpoints.source_model import LoadOptions
 from tests.unit.export.family_checkpoints import FAMILIES, TinyFamily, write_family
@@ -33,7 +33,8 @@ def write_fine_tuned(folder: Path, name: str, *, multiple: int | None = 64) -> P
     tokenizer.add_tokens([*plain, AddedToken(stripping, lstrip=True, rstrip=True)])
     tokenizer.add_tokens([SPECIAL[0], AddedToken(SPECIAL[1], lstrip=True)], special_tokens=True)
     torch.manual_seed(0)
-    net.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=multiple, mean_resizing=False)
+    for resized in (net.encoder, net.decoder) if isinstance(net, EncoderDecoderModel) else (net,):
+        resized.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=multiple, mean_resizing=False)
     tokenizer.save_pretrained(folder)
     net.save_pretrained(folder)
     return folder

@@ -113,7 +113,7 @@ def _without_index(folder: Path) -> None:
         pytest.param(_write("generation_config.json", "{"), "generation_config.json is not JSON", id="generation"),
         pytest.param(_write("generation_config.json", "[1]"), "holds a list, not an object", id="generation: list"),
         pytest.param(_generating(num_beams=64), "num_beams 64, more than 16", id="beams"),
-        pytest.param(_generating(max_length="long"), "checkpoint is not what its config says", id="length: text"),
+        pytest.param(_generating(max_length="long"), "max_length 'long' is no whole number", id="length: text"),
         pytest.param(_write("tokenizer_config.json", "{"), "tokenizer_config.json is not JSON", id="tokenizer config"),
         pytest.param(_write("vocab.json", "[1]"), "vocab.json holds a list, not an object", id="vocabulary"),
         pytest.param(lambda folder: (folder / "source.spm").unlink(), "lacks source.spm", id="no tokenizer"),
