@@ -45,13 +45,19 @@ SYMMETRIZATIONS = ("grow_diag_final_and", "grow_diag", "intersection")
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, metavar="DIR")
 @click.option("--server", metavar="HOST:PORT", help="Measure this server; by default the benchmark starts one.")
+@click.option(
+    "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
+    help="Serve the bundles in this folder instead of the shipped ones.",
+)  # fmt: skip
 @click.option("--model", default="everyday", show_default=True)
 @click.option("--reverse-model", metavar="NAME", help="A model of the other direction.")
 @click.option("--languages", default="de,fr,es", show_default=True, help="Target languages, separated by commas.")
-def main(data: Path, server: str | None, model: str, reverse_model: str | None, languages: str) -> None:
+def main(
+    data: Path, server: str | None, bundles: Path | None, model: str, reverse_model: str | None, languages: str
+) -> None:
     """Measures one model."""
     if server is None:
-        with serve(None) as started:
+        with serve(bundles) as started:
             started.wait_until_healthy()
             _measure(started.target, data, model, reverse_model, languages.split(","))
     else:

@@ -103,7 +103,7 @@ export function readResult(json) {
     grid: json.image_grid ? readGrid(json.image_grid) : null,
     hypotheses: (json.hypotheses ?? []).map(readHypothesis),
     segments: (json.segments ?? []).map(readSegment),
-    warnings: (json.warnings ?? []).map(readWarning),
+    warnings: [...(json.warnings ?? []).map(readWarning), ...readRisks(json)],
     language: json.detected_language ?? "",
     confidence: json.language_confidence ?? 0,
   };
@@ -155,6 +155,17 @@ function readSegment(json) {
  * @returns {Warning}
  */
 const readWarning = (json) => ({ message: json.message ?? "", segment: json.segment ?? null });
+
+/**
+ * The reasons of a high risk, as warnings, but those that a warning gives already.
+ * @param {any} json
+ * @returns {Warning[]}
+ */
+function readRisks(json) {
+  const known = new Set((json.warnings ?? []).map((/** @type {any} */ warning) => warning.message));
+  const reasons = (json.risk_reasons ?? []).filter((/** @type {any} */ reason) => !known.has(reason.message));
+  return reasons.map((/** @type {any} */ reason) => readWarning({ ...reason, message: `doubtful: ${reason.message}` }));
+}
 
 /**
  * Maps by their kinds.
