@@ -21,6 +21,7 @@ from benchmarks.harness.servers import serve
 from benchmarks.harness.tables import Table, show
 from benchmarks.quality.alignment import Aligned, WordLinks, error_rate, read_pairs, written
 from regard.calls.options import AlignOptions
+from regard.names import Symmetrization
 from regard_export.examples.dev_sets import DevExample
 from regard_export.tuning.confidence import MAX_EXAMPLES
 from regard_export.tuning.corruptions import CORRUPTIONS, corrupted
@@ -39,7 +40,7 @@ METHODS: Mapping[str, AlignOptions] = {
     "contributions, model's layers": {"weighting": "contribution"},
     "contributions, layer 0, shifted": {"weighting": "contribution", "layers": [0], "alignment_method": "shifted"},
 }
-SYMMETRIZATIONS = ("grow_diag_final_and", "grow_diag", "intersection")
+SYMMETRIZATIONS: tuple[Symmetrization, ...] = ("grow_diag_final_and", "grow_diag", "intersection")
 
 
 @click.command()
@@ -187,7 +188,7 @@ def _spearman_of(a: Floats, b: Floats, chosen: Sequence[int]) -> float:
 def _spearman(a: Floats, b: Floats) -> float:
     """Spearman's rank correlation; ties are broken by position."""
     ranks = [np.argsort(np.argsort(values, kind="stable")) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _interval(size: int, measure: Callable[[Sequence[int]], float]) -> tuple[float, float]:

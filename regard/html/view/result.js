@@ -49,6 +49,7 @@ import { decodeMap, wholeMap } from "./weights.js";
  * @property {number[]} entropy of the alignment's rows
  * @property {number[]} coverage of the alignment's rows: the share on units that earlier rows attended to
  * @property {number[]} sourceCoverage of its columns: the attention that each source unit received in sum
+ * @property {(Range & {probability: number})[]} [confidences] of words: the probability that each is right
  */
 
 /**
@@ -127,6 +128,11 @@ function readHypothesis(json) {
     entropy: json.entropy ?? [],
     coverage: json.coverage ?? [],
     sourceCoverage: json.source_coverage ?? [],
+    confidences: (json.word_confidences ?? []).map((/** @type {any} */ word) => ({
+      start: word.span?.start ?? 0,
+      end: word.span?.end ?? 0,
+      probability: word.probability ?? 0,
+    })),
   };
 }
 

@@ -22,6 +22,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {number | null} hypotheses
  * @property {boolean} words
  * @property {string[]} kinds of map
+ * @property {boolean} [hasConfidence] whether the model says how sure it is of each word
  */
 
 /** @type {Record<string, {task: Call["task"], name: string}>} */
@@ -113,6 +114,7 @@ export class Composer {
       hypotheses: numberOf(this.#hypotheses.input),
       words: this.#words,
       kinds: this.#kinds(),
+      hasConfidence: this.#ofTask().some(({ name, has_confidence }) => name === this.#model.select.value && has_confidence),
     };
   }
 

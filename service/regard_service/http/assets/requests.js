@@ -66,7 +66,8 @@ function inputOf(call, input) {
  */
 export async function requestOf(call) {
   const input = call.task === "caption" && call.picture ? await base64Of(call.picture) : call.text;
-  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call) } };
+  const confidence = call.task === "translate" && call.hasConfidence ? { confidence: true } : {};
+  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call), ...confidence } };
 }
 
 /** @param {Call} call */
