@@ -21,6 +21,7 @@ from benchmarks.harness.servers import serve
 from benchmarks.harness.tables import Table, show
 from benchmarks.quality.alignment import Aligned, WordLinks, error_rate, read_pairs, written
 from regard.calls.options import AlignOptions
+from regard.names import Symmetrization
 from regard_export.examples.dev_sets import DevExample
 from regard_export.tuning.confidence import MAX_EXAMPLES
 from regard_export.tuning.corruptions import CORRUPTIONS, corrupted
@@ -39,19 +40,25 @@ METHODS: Mapping[str, AlignOptions] = {
     "contributions, model's layers": {"weighting": "contribution"},
     "contributions, layer 0, shifted": {"weighting": "contribution", "layers": [0], "alignment_method": "shifted"},
 }
-SYMMETRIZATIONS = ("grow_diag_final_and", "grow_diag", "intersection")
+SYMMETRIZATIONS: tuple[Symmetrization, ...] = ("grow_diag_final_and", "grow_diag", "intersection")
 
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, metavar="DIR")
 @click.option("--server", metavar="HOST:PORT", help="Measure this server; by default the benchmark starts one.")
+@click.option(
+    "--bundles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="BUNDLES",
+    help="Serve the bundles in this folder instead of the shipped ones.",
+)  # fmt: skip
 @click.option("--model", default="everyday", show_default=True)
 @click.option("--reverse-model", metavar="NAME", help="A model of the other direction.")
 @click.option("--languages", default="de,fr,es", show_default=True, help="Target languages, separated by commas.")
-def main(data: Path, server: str | None, model: str, reverse_model: str | None, languages: str) -> None:
+def main(
+    data: Path, server: str | None, bundles: Path | None, model: str, reverse_model: str | None, languages: str
+) -> None:
     """Measures one model."""
     if server is None:
-        with serve(None) as started:
+        with serve(bundles) as started:
             started.wait_until_healthy()
             _measure(started.target, data, model, reverse_model, languages.split(","))
     else:
@@ -181,7 +188,7 @@ def _spearman_of(a: Floats, b: Floats, chosen: Sequence[int]) -> float:
 def _spearman(a: Floats, b: Floats) -> float:
     """Spearman's rank correlation; ties are broken by position."""
     ranks = [np.argsort(np.argsort(values, kind="stable")) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _interval(size: int, measure: Callable[[Sequence[int]], float]) -> tuple[float, float]:

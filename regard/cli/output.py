@@ -115,8 +115,10 @@ def warnings_of(result: Result) -> Iterator[str]:
     if result.truncated and not result.segments:
         yield f"the last {result.num_truncated_tokens} tokens of the source were dropped"
     if result.risk == "high":
-        kinds = dict.fromkeys(reason.message for reason in result.risk_reasons)
-        yield f"risk high: {'; '.join(kinds)}"
+        warned = {warning.message for warning in result.warnings}
+        reasons = dict.fromkeys(each.message for each in result.risk_reasons if each.message not in warned)
+        if reasons:
+            yield f"risk high: {'; '.join(reasons)}"
     for warning in result.warnings:
         has_place = warning.segment is not None and len(result.segments) > 1
         yield f"segment {(warning.segment or 0) + 1}: {warning.message}" if has_place else warning.message

@@ -49,6 +49,7 @@ import { decodeMap, wholeMap } from "./weights.js";
  * @property {number[]} entropy of the alignment's rows
  * @property {number[]} coverage of the alignment's rows: the share on units that earlier rows attended to
  * @property {number[]} sourceCoverage of its columns: the attention that each source unit received in sum
+ * @property {(Range & {probability: number})[]} [confidences] of words: the probability that each is right
  */
 
 /**
@@ -103,7 +104,7 @@ export function readResult(json) {
     grid: json.image_grid ? readGrid(json.image_grid) : null,
     hypotheses: (json.hypotheses ?? []).map(readHypothesis),
     segments: (json.segments ?? []).map(readSegment),
-    warnings: (json.warnings ?? []).map(readWarning),
+    warnings: [...(json.warnings ?? []).map(readWarning), ...readRisks(json)],
     language: json.detected_language ?? "",
     confidence: json.language_confidence ?? 0,
   };
@@ -127,6 +128,11 @@ function readHypothesis(json) {
     entropy: json.entropy ?? [],
     coverage: json.coverage ?? [],
     sourceCoverage: json.source_coverage ?? [],
+    confidences: (json.word_confidences ?? []).map((/** @type {any} */ word) => ({
+      start: word.span?.start ?? 0,
+      end: word.span?.end ?? 0,
+      probability: word.probability ?? 0,
+    })),
   };
 }
 
@@ -155,6 +161,17 @@ function readSegment(json) {
  * @returns {Warning}
  */
 const readWarning = (json) => ({ message: json.message ?? "", segment: json.segment ?? null });
+
+/**
+ * The reasons of a high risk, as warnings, but those that a warning gives already.
+ * @param {any} json
+ * @returns {Warning[]}
+ */
+function readRisks(json) {
+  const known = new Set((json.warnings ?? []).map((/** @type {any} */ warning) => warning.message));
+  const reasons = (json.risk_reasons ?? []).filter((/** @type {any} */ reason) => !known.has(reason.message));
+  return reasons.map((/** @type {any} */ reason) => readWarning({ ...reason, message: `doubtful: ${reason.message}` }));
+}
 
 /**
  * Maps by their kinds.

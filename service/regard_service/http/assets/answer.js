@@ -5,6 +5,7 @@
 import { hasLayout, nameOf, Passage } from "./passage.js";
 import { Rendered } from "./rendered.js";
 import { isLong } from "./requests.js";
+import { Shade } from "./shade.js";
 import { element, listWarnings, setAttributes } from "./view/dom.js";
 import { legible, segmentOf } from "./view/result.js";
 import { View } from "./view/view.js";
@@ -26,7 +27,7 @@ export class Answer {
     this.#passage = new Passage((index) => this.#showSegment(index));
     this.#rendered = element("div", "passage", this.#pages[0].element, this.#pages[1].element);
     setAttributes(this.#name, { role: "status" });
-    this.element.append(this.#warnings, this.#passage.element, this.#rendered, this.#name);
+    this.element.append(this.#warnings, this.#shade.element, this.#passage.element, this.#rendered, this.#name);
     this.#view = new View(this.element);
   }
 
@@ -34,6 +35,7 @@ export class Answer {
   #pages = [new Rendered("Source as rendered"), new Rendered("Translation as rendered")];
   /** @type {HTMLElement} */ #rendered;
   #warnings = element("ul");
+  #shade = new Shade();
   #name = element("p", "chosen");
   /** @type {View} */ #view;
   /** @type {Result | null} the whole one */ #result = null;
@@ -69,6 +71,7 @@ export class Answer {
     const isPassage = call.task === "translate" && (call.format !== "plain" || hasLayout(call.text, result));
     this.#showWarnings(result.warnings.filter(({ segment }) => !isPassage || segment === null));
     this.#passage.element.hidden = !isPassage;
+    this.#shade.show(result);
     this.#showPages(call, result);
     if (!isPassage) this.#showDetails(result, image);
     else {
@@ -88,6 +91,7 @@ export class Answer {
     this.#numShown++;
     this.element.hidden = false;
     this.#showWarnings([]);
+    this.#shade.hide();
     this.#rendered.hidden = true;
     const isPage = call.task === "translate" && (call.format !== "plain" || call.text.trim().includes("\n") || isLong(call));
     this.#passage.element.hidden = !isPage;

@@ -23,6 +23,7 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @property {boolean} words
  * @property {string[]} kinds of map
  * @property {string} [prefix] how the output is to begin
+ * @property {boolean} [hasConfidence] whether the model says how sure it is of each word
  */
 
 /** @type {Record<string, {task: Call["task"], name: string}>} */
@@ -114,6 +115,7 @@ export class Composer {
       hypotheses: numberOf(this.#hypotheses.input),
       words: this.#words,
       kinds: this.#kinds(),
+      hasConfidence: this.#ofTask().some(({ name, has_confidence }) => name === this.#model.select.value && has_confidence),
     };
   }
 

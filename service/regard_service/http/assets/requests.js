@@ -66,7 +66,9 @@ function inputOf(call, input) {
  */
 export async function requestOf(call) {
   const input = call.task === "caption" && call.picture ? await base64Of(call.picture) : call.text;
-  return { path: pathOf(call), body: { ...inputOf(call, input), ...optionsOf(call), ...prefixOf(call) } };
+  const confidence = call.task === "translate" && call.hasConfidence ? { confidence: true } : {};
+  const body = { ...inputOf(call, input), ...optionsOf(call), ...prefixOf(call), ...confidence };
+  return { path: pathOf(call), body };
 }
 
 /**

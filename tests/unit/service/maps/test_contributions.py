@@ -1,5 +1,7 @@
 """Contributions as weights, and followed through the layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from regard_service.engine.runtime.trace import Contributions, Trace
 from regard_service.maps.contributions import as_weights, follow
 
 NOTHING = np.zeros((0,), np.float32)
+UNTRACED = Trace(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def _contributions(rng: np.random.Generator, layers: int, rows: int, columns: int, *, causal: bool) -> Contributions:
@@ -21,8 +24,8 @@ def _contributions(rng: np.random.Generator, layers: int, rows: int, columns: in
 
 def _trace(seed: int, source: int, target: int) -> Trace:
     rng = np.random.default_rng(seed)
-    return Trace(
-        *[NOTHING] * 6,
+    return replace(
+        UNTRACED,
         encoder_contributions=_contributions(rng, 2, source, source, causal=False),
         decoder_contributions=_contributions(rng, 2, target, target, causal=True),
         cross_contributions=_contributions(rng, 2, target, source, causal=False),
@@ -42,12 +45,13 @@ def test_a_step_that_only_copies_the_source_has_all_of_it() -> None:
     one = np.ones((1, 1, 1), np.float32)
     none = np.zeros((1, 1), np.float32)
     own = Contributions(one[None], one, none)
-    assert follow(Trace(*[NOTHING] * 6, None, own, own, own)).source_share == pytest.approx([1.0])
+    traced = replace(UNTRACED, encoder_contributions=own, decoder_contributions=own, cross_contributions=own)
+    assert follow(traced).source_share == pytest.approx([1.0])
 
 
 def test_without_all_contributions_nothing_is_followed() -> None:
     with pytest.raises(ValueError, match="contributions"):
-        follow(Trace(*[NOTHING] * 6))
+        follow(UNTRACED)
 
 
 def test_a_row_without_contributions_is_the_attentions() -> None:
