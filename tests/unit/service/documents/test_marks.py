@@ -5,6 +5,7 @@ import pytest
 from regard_service.documents import formats
 from regard_service.documents.formats import FORMATS, open_document
 from regard_service.documents.marks import Marks
+from regard_service.documents.unit import Document, DocumentOptions
 from regard_service.errors import InvalidInput
 
 MANY = {
@@ -19,12 +20,16 @@ MANY = {
 }
 
 
+def must_not_read(data: bytes, options: DocumentOptions) -> Document:
+    raise AssertionError("it is read")
+
+
 @pytest.mark.parametrize(("name", "part"), MANY.items(), ids=MANY.keys())
 def test_a_file_of_more_parts_than_are_read_is_refused_before_it_is_read(
     name: str, part: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (form,) = [each for each in FORMATS if name in each.names]
-    monkeypatch.setattr(formats, "FORMATS", (form._replace(open=None),))  # reading it would be an error
+    monkeypatch.setattr(formats, "FORMATS", (form._replace(open=must_not_read),))
     with pytest.raises(InvalidInput, match=r"document: has \d+ [a-z, ]+; the limit is \d+"):
         open_document(part * (form.marks.limit + 1), name)
 
