@@ -112,7 +112,9 @@ def document_options(flags: Flags, source_language: str | None) -> DocumentOptio
         unit=flags.unit,
         protected_patterns=flags.protect,
         truncation=flags.truncation,
-        **flags.term_options(),
+        terms=flags.terms,
+        glossaries=flags.glossaries,
+        suppressed=flags.suppressed,
         timeout=None if given is ParameterSource.DEFAULT else flags.timeout,
     )
 

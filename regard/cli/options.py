@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import click
 
-from regard.calls.options import TermOptions, TextOptions, TranslateOptions
+from regard.calls.options import TextOptions, TranslateOptions
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
 from regard.values.glossaries import Term
 from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
@@ -83,14 +83,12 @@ class Flags:
             target_prefix=self.target_prefix,
             prefix_bias=self.prefix_bias,
             num_alternatives=self.num_alternatives,
-            **self.term_options(),
+            terms=self.terms,
+            glossaries=self.glossaries,
+            suppressed=self.suppressed,
         )
         own.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # all its keys are among these
         return own
-
-    def term_options(self) -> TermOptions:
-        """The options of terms, for texts and for files."""
-        return TermOptions(terms=self.terms, glossaries=self.glossaries, suppressed=self.suppressed)
 
     def call_options(self, is_bulk: bool = False) -> TextOptions:
         """The options of the client's calls."""
@@ -121,18 +119,15 @@ class Flags:
         return options
 
 
-class TermType(click.ParamType):
-    """A term: SOURCE=TARGET, or a source alone that is not translated."""
-
-    name = "term"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Term:
-        if isinstance(value, Term):
-            return value
-        source, mark, target = str(value).partition("=")
+def _read_terms(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[Term, ...]:
+    """Reads SOURCE=TARGET, or a source alone, which is not translated."""
+    terms = []
+    for value in values:
+        source, mark, target = value.partition("=")
         if not source.strip() or (mark and not target.strip()):
-            self.fail(f"{value!r} is not SOURCE=TARGET", param, ctx)
-        return Term(source.strip(), target.strip() if mark else source.strip())
+            raise click.BadParameter(f"{value!r} is not SOURCE=TARGET", param=option)
+        terms.append(Term(source.strip(), target.strip() if mark else source.strip()))
+    return tuple(terms)
 
 
 def _number_option(name: str, target: str, kind: type, help_text: str) -> Callable[[Any], Any]:
@@ -245,7 +240,7 @@ _SEGMENT_OPTIONS = (
         "--term",
         "terms",
         multiple=True,
-        type=TermType(),
+        callback=_read_terms,
         metavar="SOURCE=TARGET",
         help="Translate a word or phrase so; SOURCE alone is not translated; may be repeated.",
     ),

@@ -186,8 +186,8 @@ class BeamSearch:
             running.parents[row], running.scores[row] = own, self._scores[row]
             running.tokens[row] = self._prefixes.tokens[row, last]
         others = np.setdiff1d(np.arange(len(lengths)), again)
-        tokens, parents, logprobs = (each[others] for each in (running.tokens, running.parents, running.logprobs))
-        self._prefixes.extend(lengths[others] - 1, tokens, parents, logprobs, others)
+        tokens, parents = running.tokens[others], running.parents[others]
+        self._prefixes.extend(lengths[others] - 1, tokens, parents, running.logprobs[others], others)
         return running
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
@@ -318,11 +318,10 @@ class BeamSearch:
         slots = np.arange(num_rows * self.num_beams).reshape(num_rows, self.num_beams)
         parents = np.where(stay[:, None], slots, slots[:, :1] + running.parents).reshape(-1)
         moved = bool((parents != slots.reshape(-1)).any())
-        taken_back = None
+        taken_back: Int64Array | None = None
         if again:
-            taken_back = np.zeros((num_rows, self.num_beams), np.int64)
-            taken_back[again] = 1
-            taken_back = taken_back.reshape(-1)
+            is_again = np.isin(np.arange(num_rows), again)
+            taken_back = np.repeat(is_again, self.num_beams).astype(np.int64)
         return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy(), taken_back)
 
     def _hypothesis(self, row: int, rank: int) -> Hypothesis:
