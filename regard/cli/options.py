@@ -9,10 +9,7 @@ from typing import Any, cast
 import click
 
 from regard.calls.options import TextOptions, TranslateOptions
-<<<<<<< HEAD
 from regard.calls.target import checked_target
-=======
->>>>>>> w/control
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
 from regard.values.glossaries import Term
 from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
@@ -123,23 +120,11 @@ class Flags:
         return options
 
 
-<<<<<<< HEAD
-class TermType(click.ParamType):  # type: ignore[type-arg]  # generic from 8.2 on
-    """A term: SOURCE=TARGET, or a source alone that is not translated."""
-
-    name = "term"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Term:
-        if isinstance(value, Term):
-            return value
-        source, mark, target = str(value).partition("=")
-=======
 def _read_terms(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[Term, ...]:
     """Reads SOURCE=TARGET, or a source alone, which is not translated."""
     terms = []
     for value in values:
         source, mark, target = value.partition("=")
->>>>>>> w/control
         if not source.strip() or (mark and not target.strip()):
             raise click.BadParameter(f"{value!r} is not SOURCE=TARGET", param=option)
         terms.append(Term(source.strip(), target.strip() if mark else source.strip()))

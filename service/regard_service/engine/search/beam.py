@@ -332,14 +332,8 @@ class BeamSearch:
         moved = bool((parents != slots.reshape(-1)).any())
         taken_back: Int64Array | None = None
         if again:
-<<<<<<< HEAD
-            is_again = np.zeros(num_rows, np.int64)
-            is_again[again] = 1
-            taken_back = is_again.repeat(self.num_beams)
-=======
             is_again = np.isin(np.arange(num_rows), again)
             taken_back = np.repeat(is_again, self.num_beams).astype(np.int64)
->>>>>>> w/control
         return Advance(running.tokens.reshape(-1), parents, moved, self._finished[:num_rows].copy(), taken_back)
 
     def _hypothesis(self, row: int, rank: int) -> Hypothesis:
