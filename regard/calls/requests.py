@@ -236,6 +236,10 @@ def _options_of(request: Message) -> set[str]:
         known.update(("attention", "words", *_ATTENTION_OPTIONS))
     if "text_options" in fields:
         known.update((*_TEXT_OPTIONS, "protected_spans"))
+    if "terms" in fields:
+        known.add("terms")
+    if "target_prefix" in fields or "target_prefixes" in fields:
+        known.update(("target_prefix", "target_prefix_tokens", "prefix_bias"))
     return known
 
 
