@@ -83,11 +83,12 @@ class Flags:
             protected_patterns=self.protect,
             target_prefix=self.target_prefix,
             prefix_bias=self.prefix_bias,
-            num_alternatives=self.num_alternatives,
             terms=self.terms,
             glossaries=self.glossaries,
             suppressed=self.suppressed,
         )
+        if self.num_alternatives is not None:  # streams have no such option
+            own["num_alternatives"] = self.num_alternatives
         own.update(self.call_options(is_bulk))  # type: ignore[typeddict-item]  # all its keys are among these
         return own
 
