@@ -241,11 +241,7 @@ def _options_of(request: Message) -> set[str]:
     if "terms" in fields:
         known.add("terms")
     if "target_prefix" in fields or "target_prefixes" in fields:
-<<<<<<< HEAD
         known.update(_PREFIX_OPTIONS)
-=======
-        known.update(("target_prefix", "target_prefix_tokens", "prefix_bias"))
->>>>>>> w/merge
     return known
 
 
