@@ -136,7 +136,7 @@ def test_the_decoders_start_is_that_of_generate(copy, start: Any, expected: int)
     change_json(folder / "generation_config.json", decoder_start_token_id=start)
     model = _load(folder, "bart")
     assert model.target.start_id == expected
-    net = BartForConditionalGeneration.from_pretrained(folder)
+    net: Any = BartForConditionalGeneration.from_pretrained(folder)
     assert net.generate(torch.tensor([[0, 5, 2]]), max_new_tokens=3)[0, 0] == expected
 
 
