@@ -133,7 +133,8 @@ def refuse_unknown_ids(target: Target, banned: Sequence[int]) -> None:
         "decoder_start_token_id": [target.start_id],
         "eos_token_id": target.end_ids,
         "pad_token_id": [target.pad_id],
-        "forced_bos_token_id": target.forced_first_ids.values(),
+        # Not those of languages: M2M100's tokenizer numbers some that the table does not have.
+        "forced_bos_token_id": [target.forced_first_ids[""]] if "" in target.forced_first_ids else [],
         "bad_words_ids or suppress_tokens": banned,
     }
     faults = [f"{name} {i}" for name, named in ids.items() for i in named if not 0 <= i < target.vocab_size]
