@@ -360,7 +360,8 @@ class _WeightingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Weighting.V
     """How much of the attention sublayer's output the position explains: max(0, |y| - |y - T|), with T the vector that it
     adds to the output y (Ferrando et al. 2022), each row then divided by its sum. A rollout follows these through all
     layers, residuals included. An alignment for which `heads` is empty takes the vectors of all heads together, of
-    `layers` or of the layers of the model's `alignment_heads`. Needs `contributions` of the model.
+    `layers` or of the layers of the model's `alignment_heads`, at the step whose output the token is unless
+    `alignment_method` says otherwise. Needs `contribution_kinds` of the model.
     """
 
 class Weighting(_Weighting, metaclass=_WeightingEnumTypeWrapper):
@@ -378,7 +379,8 @@ WEIGHTING_CONTRIBUTION: Weighting.ValueType  # 35
 """How much of the attention sublayer's output the position explains: max(0, |y| - |y - T|), with T the vector that it
 adds to the output y (Ferrando et al. 2022), each row then divided by its sum. A rollout follows these through all
 layers, residuals included. An alignment for which `heads` is empty takes the vectors of all heads together, of
-`layers` or of the layers of the model's `alignment_heads`. Needs `contributions` of the model.
+`layers` or of the layers of the model's `alignment_heads`, at the step whose output the token is unless
+`alignment_method` says otherwise. Needs `contribution_kinds` of the model.
 """
 Global___Weighting: _TypeAlias = Weighting  # noqa: Y015
 

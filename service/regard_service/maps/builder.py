@@ -34,7 +34,9 @@ class MapBuilder:
     def __init__(self, options: AttentionOptions, layout: AttentionLayout) -> None:
         self._options = options
         self._alignment_heads = layout.alignment_heads
-        self._method: AlignmentMethod = options.method or default_method(layout)
+        # The default step was chosen for the alignment heads, not for what all heads add together.
+        is_of_all_heads = needs_contributions(options) and not options.heads
+        self._method: AlignmentMethod = options.method or ("plain" if is_of_all_heads else default_method(layout))
 
     @property
     def needs_next_step(self) -> bool:

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.arrays import Float32Array
+from regard_service.bundle import AttentionLayout
+from regard_service.domain.calls import AlignmentMethod, AttentionOptions
+from regard_service.domain.results import AttentionMap
 from regard_service.engine.runtime.trace import Contributions, Trace
+from regard_service.maps.builder import MapBuilder
 from regard_service.maps.contributions import as_weights, follow
 
 NOTHING = np.zeros((0,), np.float32)
@@ -47,6 +51,19 @@ def test_a_step_that_only_copies_the_source_has_all_of_it() -> None:
     own = Contributions(one[None], one, none)
     traced = replace(UNTRACED, encoder_contributions=own, decoder_contributions=own, cross_contributions=own)
     assert follow(traced).source_share == pytest.approx([1.0])
+
+
+def test_an_alignment_of_all_heads_is_not_shifted_as_the_alignment_heads_are() -> None:
+    layout = AttentionLayout(layers=2, heads=1, alignment_heads=((1, 0),), alignment_shifted=True)
+    traced = replace(_trace(0, 3, 4), cross=np.full((2, 1, 4, 3), 1 / 3, np.float32))
+    found: list[AttentionMap] = []
+    methods: tuple[AlignmentMethod | None, ...] = (None, "shifted")
+    for method in methods:
+        options = AttentionOptions(kinds=("alignment",), weighting="contribution", method=method)
+        found += MapBuilder(options, layout).of_target(traced.cross, traced)
+    plain, shifted = found
+    assert (plain.method, shifted.method) == ("plain", "shifted")
+    np.testing.assert_allclose(shifted.values[:-1], plain.values[1:])
 
 
 def test_without_all_contributions_nothing_is_followed() -> None:

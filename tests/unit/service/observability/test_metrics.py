@@ -1,15 +1,18 @@
 """Metrics: the documented ones, and the engine's events in them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import ModelInfo
-from regard_service.domain.results import AttentionMap
+from regard_service.domain.results import AttentionMap, Result, Source, Timings
 from regard_service.engine.usage import Usage
 from regard_service.observability.merging import of_processes
 from regard_service.observability.metrics import EngineMetrics, Metrics
@@ -44,6 +47,9 @@ def registered(*metrics: Metric) -> dict[str, tuple[str, set[str]]]:
     return found
 
 
+RESULT = Result((), Source(), Timings(0.0, 0.0, 0.0), "everyday", "1")
+
+
 def touched() -> Metrics:
     """Returns metrics with at least one sample each."""
     metrics = Metrics()
@@ -52,6 +58,7 @@ def touched() -> Metrics:
     metrics.watch_engine(lambda: {"everyday": Usage(num_slots=32)})
     play(metrics.engine)
     metrics.attention.count("everyday", [MAP], AttentionOptions(encoding="float16", top_k=2))
+    metrics.outputs.count([RESULT, replace(RESULT, risk="high"), replace(RESULT, risk="high")])
     return metrics
 
 
@@ -166,3 +173,9 @@ def test_models_are_collected_at_every_scrape() -> None:
     models[:] = [ModelInfo("damaged", "failed", reasons=("no manifest",))]
     assert metrics.registry.get_sample_value("regard_model_ready", {"model": "everyday"}) is None
     assert metrics.registry.get_sample_value("regard_model_ready", {"model": "damaged"}) == 0
+
+
+@pytest.mark.parametrize(("risk", "count"), [("unknown", 1), ("high", 2)])
+def test_outputs_are_counted_by_risk(risk: str, count: int) -> None:
+    labels = {"model": "everyday", "risk": risk}
+    assert touched().registry.get_sample_value("regard_outputs_total", labels) == count
