@@ -17,7 +17,7 @@ from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.servers import serve
 from benchmarks.harness.tables import show
 from benchmarks.hostile.attacker import attacking
-from benchmarks.hostile.attacks import SENTENCE, Target, attacks
+from benchmarks.hostile.attacks import ATTACKS, SENTENCE, Target
 from benchmarks.hostile.hostile_report import AttackRow, HostileReport
 from benchmarks.hostile.process_use import MIB, peak_bytes
 from benchmarks.hostile.together import run_together
@@ -76,7 +76,7 @@ def _one_by_one(
     with serve(flags=flags) as server:
         server.wait_until_healthy()
         target, pid = Target(server.port, http_port), server.process.pid
-        names = [name for name in attacks() if not chosen or any(each in name for each in chosen)]
+        names = [name for name in ATTACKS if not chosen or any(each in name for each in chosen)]
         alone = _measured("(alone)", (), target, pid, seconds)
         rows = [_measured(name, (name,), target, pid, seconds) for name in names]
         with attacking(names, target):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from benchmarks.hostile.attacks import Target, attacks
+from benchmarks.hostile.attacks import ATTACKS, Target
 
 READY = "ready"
 # Attackers have machines of their own. Here they share the server's cores, and their clients need not slow it down.
@@ -17,7 +17,7 @@ def main() -> None:
     """Repeats the attack of a name until the process is ended."""
     name, grpc_port, http_port = sys.argv[1:]
     os.nice(LOWEST_PRIORITY)
-    target, attack = Target(int(grpc_port), int(http_port)), attacks()[name]
+    target, attack = Target(int(grpc_port), int(http_port)), ATTACKS[name]()
     print(READY, flush=True)
     while True:
         with suppress(OSError):

@@ -12,7 +12,7 @@ from pathlib import Path
 import regard
 from benchmarks.harness.servers import Server, serve
 from benchmarks.hostile.attacker import attacking
-from benchmarks.hostile.attacks import SENTENCE, Target, attacks
+from benchmarks.hostile.attacks import ATTACKS, SENTENCE, Target
 from benchmarks.hostile.memory_limit import memory_group
 from benchmarks.hostile.process_use import MIB, peak_bytes
 from benchmarks.hostile.together_report import HonestRow
@@ -80,7 +80,7 @@ def run_together(seconds: float, memory_mib: int, http_port: int, flags: tuple[s
             server.wait_until_healthy()
             callers = list(_honest(server, http_port, clients))
             expected = [caller.call() for caller in callers]
-            with attacking(list(attacks()), Target(server.port, http_port)), _running(callers, expected):
+            with attacking(list(ATTACKS), Target(server.port, http_port)), _running(callers, expected):
                 end = time.monotonic() + seconds
                 while time.monotonic() < end and server.process.poll() is None:
                     time.sleep(0.2)
