@@ -24,7 +24,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test coverage browser lint format docs prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ stubs = mkdir -p $(1) && $(DEV)/bin/python -m grpc_tools.protoc --proto_path=pro
 # The variable silences a notice of Material's that is no warning of ours.
 docs: $(DOCS)/.installed  ## Builds the documentation site into build/site, strictly; ARGS="--site-dir DIR" elsewhere.
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict $(ARGS)
+
+notebooks: $(DEV)/.installed  ## Runs the notebooks of the documentation; ARGS=--write keeps their outputs.
+	$(DEV)/bin/python -m docs.tools.notebooks $(ARGS)
 
 prometheus-rule: $(DEV)/.installed  ## Writes the alert rules in the form that the Prometheus operator takes.
 	$(DEV)/bin/python -m deploy.prometheus.operator

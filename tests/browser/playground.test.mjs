@@ -700,7 +700,64 @@ test("a refused request lists every bad field", async () => {
   await page.getByRole("button", { name: "Translate" }).click();
   const alert = page.getByRole("alert");
   await alert.locator("li").first().waitFor();
-  assert.match(await alert.textContent(), /generation\.num_beams: must be in \[1, 16\]; it is 99/);
+  assert.match(await alert.textContent(), /Beams: must be in \[1, 16\]; it is 99/);
+  await close();
+});
+
+test("the address holds the call: a link shows the same form and answer, and can be copied", async () => {
+  const { page, close } = await openPlayground();
+  await page.getByRole("combobox", { name: "To" }).selectOption("fr");
+  await page.getByRole("spinbutton", { name: "Beams" }).fill("3");
+  await page.getByRole("radio", { name: "Tokens" }).check();
+  await translate(page, "The green train & the #1 bus.");
+  const shown = await textOf(page);
+  const address = page.url();
+  assert.match(address, /#task=translate&/);
+  await page.goto("about:blank");
+  await page.goto(address);
+  await page.locator(".timings .shares").waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Text" }).inputValue(), "The green train & the #1 bus.");
+  assert.equal(await page.getByRole("combobox", { name: "To" }).inputValue(), "fr");
+  assert.equal(await page.getByRole("spinbutton", { name: "Beams" }).inputValue(), "3");
+  assert.ok(await page.getByRole("radio", { name: "Tokens" }).isChecked());
+  assert.equal(await textOf(page), shown);
+  assert.equal(page.url(), address);
+  await page.getByRole("button", { name: "Copy link" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  await close();
+});
+
+test("an address of another server's models, or of nonsense, shows the form as it is", async () => {
+  const { page, close } = await openPlayground();
+  await page.goto("about:blank");
+  await page.goto(`${b.SERVER_URL}#task=translate&model=nope&to=xx&format=pdf&beams=many&text=Hello.`);
+  await page.locator(".timings .shares").waitFor();
+  assert.equal(await page.getByRole("textbox", { name: "Text" }).inputValue(), "Hello.");
+  assert.ok((await page.getByRole("combobox", { name: "Model" }).inputValue()) !== "nope");
+  await close();
+});
+
+test("a server that dies during a stream is named as that, and another try works", async () => {
+  const { page, close } = await openPlayground();
+  await page.evaluate(() => {
+    const own = globalThis.fetch;
+    globalThis.fetch = async (...given) => {
+      globalThis.fetch = own;
+      const answer = await own(...given);
+      const reader = answer.body.getReader();
+      const first = await reader.read();
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue(first.value),
+        pull: (controller) => controller.error(new TypeError("network error")),
+      });
+      return new Response(body, { status: 200, headers: answer.headers });
+    };
+  });
+  await page.getByRole("button", { name: "Translate" }).click();
+  await page.getByRole("alert").getByText("Connection lost.").waitFor();
+  assert.doesNotMatch(await page.getByRole("alert").textContent(), /TypeError|network error/);
+  await translate(page, TEXT);
+  assert.equal(await page.getByRole("alert").textContent(), "");
   await close();
 });
 

@@ -92,7 +92,10 @@ export async function* stream(path, body, signal) {
   /** @type {string[]} an event's pieces: a translated file is many of them, and none is looked through twice */
   let waiting = [];
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      if (error instanceof DOMException) throw error; // stopped by the reader
+      throw new Problem("Connection lost", "The server has gone before the answer was whole. Try again.");
+    });
     if (done) return;
     const piece = decoder.decode(value, { stream: true });
     waiting.push(piece);

@@ -119,6 +119,33 @@ export class Composer {
     };
   }
 
+  /**
+   * Takes what an address says; what this server does not offer is left out.
+   * @param {URLSearchParams} state
+   */
+  restore(state) {
+    const task = this.#tasks().find(([offered]) => offered === state.get("task"))?.[0];
+    if (!task) return;
+    this.#choose(task);
+    const choose = (/** @type {Select} */ { select }, /** @type {string} */ name) => {
+      const value = state.get(name);
+      if (value !== null && [...select.options].some((option) => option.value === value)) select.value = value;
+    };
+    choose(this.#model, "model");
+    this.#showLanguages();
+    choose(this.#from, "from");
+    choose(this.#to, "to");
+    this.#beams.input.value = state.get("beams") ?? "";
+    this.#hypotheses.input.value = state.get("outputs") ?? "";
+    this.#words = state.get("units") !== "tokens";
+    this.#units.show(UNITS, this.#words ? "words" : "tokens");
+    this.#stream.checked = state.get("stream") !== "no";
+    if (state.has("text")) this.#text.value = state.get("text") ?? "";
+    const format = FORMATS.find(([offered]) => offered === state.get("format"))?.[0];
+    if (format && task === "translate") this.#setFormat(format);
+    this.#onChange();
+  }
+
   /** Every kind of map that the model offers; of a long text only the kinds whose size does not grow with its square. */
   #kinds() {
     const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);

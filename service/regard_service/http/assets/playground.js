@@ -4,6 +4,7 @@
 
 import { Alternatives } from "./alternatives.js";
 import { get, hasToken, keepToken, post, Problem, stream } from "./api.js";
+import { keepAddress, readAddress } from "./address.js";
 import { Composer } from "./composer.js";
 import { DocumentPanel, translatedName } from "./documents.js";
 import { Answer } from "./answer.js";
@@ -41,30 +42,51 @@ const languages = new Choice("As", (/** @type {typeof language} */ chosen) => {
 });
 const copy = element("button", "quiet", "Copy");
 copy.type = "button";
-copy.addEventListener("click", async () => {
-  // Browsers give pages no clipboard over plain HTTP from another machine; what is selected they copy all the same.
-  if (navigator.clipboard) await navigator.clipboard.writeText(code.textContent ?? "");
-  else {
-    getSelection()?.selectAllChildren(code);
-    document.execCommand("copy");
-  }
-  copy.textContent = "Copied";
-  setTimeout(() => (copy.textContent = "Copy"), 1500);
-});
+copy.addEventListener("click", () => copyText(copy, code.textContent ?? "", code));
+
+const share = element("button", "quiet", "Copy link");
+share.type = "button";
+share.title = "The address shows the same call to others of this server";
+share.addEventListener("click", () => copyText(share, location.href));
 
 /** @type {Composer | null} */
 let composer = null;
 composer = await compose();
 if (composer) {
+  const state = readAddress();
+  if (state) composer.restore(state);
   const pre = element("pre", "", code);
   setAttributes(pre, { tabindex: 0, role: "group", "aria-label": "The same call" });
-  const row = element("div", "row", languages.element, copy);
+  const row = element("div", "row", languages.element, copy, share);
   const sameCall = element("section", "same-call", element("h2", "", "The same call"), row, pre);
   main.append(composer.element, problem, file.element, timings, answer.element, alternatives.element, sameCall);
   showSnippet();
   if (composer.isReady) run();
 } else main.append(problem);
 switchThemeWith(/** @type {HTMLElement} */ (document.querySelector("button.theme")), () => answer.themeChanged());
+
+/**
+ * Copies a text, and says so on the button.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @param {Node} [shown] where the text stands on the page
+ */
+async function copyText(button, text, shown) {
+  const name = button.textContent;
+  // Browsers give pages no clipboard over plain HTTP from another machine; what is selected they copy all the same.
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else {
+    const field = element("textarea");
+    field.value = text;
+    if (!shown) document.body.append(field);
+    if (shown) getSelection()?.selectAllChildren(shown);
+    else field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = name), 1500);
+}
 
 /** The form for the models that there are; null if there are none, or no answer. */
 async function compose() {
@@ -109,6 +131,7 @@ async function run(byButton = false, prefix = "") {
   lastFile = null;
   showSnippet();
   const call = { ...composer.call(), prefix };
+  keepAddress(call);
   await during(async (signal) => {
     const before = answer.numShown;
     alternatives.hide();
@@ -256,6 +279,23 @@ function languageOf({ language, confidence }) {
   return [element("span", "", `detected ${name}, ${Math.round(100 * confidence)} % sure`)];
 }
 
+/**
+ * What the form calls the fields of a request.
+ * @type {Record<string, string>}
+ */
+const LABELS = {
+  "generation.num_beams": "Beams",
+  "generation.num_return_sequences": "Outputs",
+  "texts[0]": "Text",
+  text: "Text",
+  "images[0]": "Picture",
+  image: "Picture",
+  target_language: "To",
+  source_language: "From",
+  style: "Style",
+  model: "Model",
+};
+
 /** @param {unknown} error */
 function show(error) {
   if (error instanceof DOMException && error.name === "AbortError") {
@@ -264,7 +304,9 @@ function show(error) {
   }
   if (!(error instanceof Problem)) console.error(error);
   const told = error instanceof Problem ? error : new Problem("Something went wrong on this page", String(error));
-  const listed = told.violations.map(({ field, description }) => element("li", "", `${field}: ${description}`));
+  const listed = told.violations.map(({ field, description }) => {
+    return element("li", "", `${LABELS[field] ?? field}: ${description}`);
+  });
   const text = listed.length ? element("ul", "", ...listed) : element("span", "", ` ${told.message}`);
   problem.replaceChildren(element("strong", "", `${told.title}.`), text);
 }

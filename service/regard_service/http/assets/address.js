@@ -1,0 +1,43 @@
+/**
+ * The form's state in the page's address, behind the "#", which browsers send to no server: a link shows the same call.
+ */
+
+/** @typedef {import("./composer.js").Call} Call */
+
+/** Longer texts are left out: programs cut long addresses. */
+const MAX_TEXT = 4000;
+
+/**
+ * @param {Call} call
+ * @returns {string} "#task=translate&text=..."; a picture is not part of it
+ */
+export function addressOf(call) {
+  const { task, text, format, model, from, to, beams, hypotheses, words, streams } = call;
+  const isText = task !== "caption" && text.length <= MAX_TEXT;
+  const values = {
+    task,
+    model,
+    to,
+    from,
+    format: format === "plain" ? "" : format,
+    beams: beams ?? "",
+    outputs: hypotheses ?? "",
+    units: words ? "" : "tokens",
+    stream: streams ? "" : "no",
+    text: isText ? text : "",
+  };
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== "") parameters.set(name, String(value));
+  return `#${parameters}`;
+}
+
+/** @param {Call} call */
+export function keepAddress(call) {
+  history.replaceState(null, "", addressOf(call));
+}
+
+/** @returns {URLSearchParams | null} what the address says; null if it says nothing */
+export function readAddress() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  return parameters.has("task") ? parameters : null;
+}
