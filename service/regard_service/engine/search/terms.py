@@ -251,6 +251,8 @@ class TermState:
         count = 1
         while count < most and self._is_continuation(self.tokens[-count]):
             count += 1
+        if 1 < count <= most and self._plan.terms.spelling.opens[self.tokens[-count]]:
+            count -= 1  # a mark stays, and the term follows it without a space
         return min(count, most, self._plan.guidance.max_taken_back)
 
     # Writing a term.
