@@ -191,6 +191,18 @@ def test_a_term_that_the_model_writes_by_itself_counts() -> None:
     assert not state.has_unmet
 
 
+def test_a_term_that_the_prefix_has_counts() -> None:
+    generation = Generation(20, prefix=(3, 5, 4), terms=Terms((term((2,), 5),), (), SPELLING))
+    made = TermPlan.of(generation, (END_ID,), Guidance())
+    assert made is not None
+    state = TermState(made)
+    for token in (3, 5, 4):
+        assert state.decide(attending(2), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 6) is None
+    assert not state.has_unmet
+
+
 def test_a_longer_word_that_begins_with_the_term_does_not_count() -> None:
     state = TermState(plan(term((2,), 5)))
     for token in (5, 10, 4):
