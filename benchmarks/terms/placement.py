@@ -1,7 +1,7 @@
 """Whether terms are used, once, and in place of the model's own translation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import regard
@@ -42,7 +42,7 @@ def measure_placement(
 ) -> PlacementOutcome:
     """Translates each case with its terms and without."""
     sources = [case.source for case in cases]
-    plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True)
+    plain = list(_plain(client, sources, to, model, num_beams))
     steered = [
         client.translate(
             case.source, to, model=model, num_beams=num_beams, terms=case.terms, attention=True, words=True, timeout=600
@@ -76,11 +76,15 @@ def measure_placement(
     )
 
 
-def _translated(client: regard.Client, sources: Sequence[str], to: str, **options: object) -> list[regard.Result]:
-    results: list[regard.Result] = []
+def _plain(
+    client: regard.Client, sources: Sequence[str], to: str, model: str, num_beams: int
+) -> Iterator[regard.Result]:
+    """Yields the translations without terms."""
     for start in range(0, len(sources), BATCH):
-        results += client.translate(list(sources[start : start + BATCH]), to, timeout=600, **options)  # type: ignore[arg-type]
-    return results
+        batch = list(sources[start : start + BATCH])
+        yield from client.translate(
+            batch, to, model=model, num_beams=num_beams, attention=True, words=True, timeout=600
+        )
 
 
 def _is_left_out(source: str, result: regard.Result) -> bool:

@@ -14,6 +14,7 @@ from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.cuda import open_runner
+from regard_service.engine.runtime.runner import Runner
 from regard_service.generation import Generation
 from regard_service.passages.edits import EditedText
 from regard_service.passages.terms.finding import TermFinder
@@ -65,10 +66,10 @@ def _with_terms(part: SourceText, case: TermCase, phrases: PhraseWriter) -> Sour
     return terms.added(part, terms.find(case.source), EditedText.unchanged(case.source), field="text")
 
 
-def _rate(runner: object, parts: Sequence[SourceText], num_beams: int) -> float:
+def _rate(runner: Runner, parts: Sequence[SourceText], num_beams: int) -> float:
     requests = [
         EngineRequest(part.array, Generation(64, num_beams, terms=part.terms), attention=False) for part in parts
     ]
     begin = time.perf_counter()
-    num_tokens = sum(len(result.hypotheses[0].tokens) for result in decode(runner, requests, max_rows=NUM_ROWS))  # type: ignore[arg-type]
+    num_tokens: int = sum(len(result.hypotheses[0].tokens) for result in decode(runner, requests, max_rows=NUM_ROWS))
     return num_tokens / (time.perf_counter() - begin)

@@ -61,7 +61,9 @@ def test_every_term_is_used_once_by_every_kind_of_model(client: regard.Client, m
 
 def test_a_text_of_sentences_with_layout_tags_and_copies(client: regard.Client) -> None:
     text = "The dog sleeps.\n\n- The cat eats {fish} at www.example.com.\n- The dog runs."
-    terms = [("dog", "Köter"), regard.Term("cat", "Mieze"), ("fish", "Hering"), ("example", "Beispiel")]
+    terms = [
+        regard.Term(*pair) for pair in (("dog", "Köter"), ("cat", "Mieze"), ("fish", "Hering"), ("example", "Beispiel"))
+    ]
     result = client.translate(text, "de", terms=terms)
     assert words(result.text).count("Köter") == 2
     assert words(result.text).count("Mieze") == 1
@@ -101,7 +103,7 @@ def test_a_prefix_is_kept_and_alternatives_differ_behind_it(client: regard.Clien
         thirds = [hypothesis.text.split()[1] for hypothesis in found.hypotheses]
         assert len(set(thirds)) == len(thirds) == 4
         assert all(hypothesis.text.startswith("Wo ") for hypothesis in found.hypotheses)
-        scores = [hypothesis.tokens[1].logprob for hypothesis in found.hypotheses]
+        scores = [hypothesis.tokens[1].logprob or 0.0 for hypothesis in found.hypotheses]
         assert scores == sorted(scores, reverse=True)
         assert found.text == client.translate(text, "de", target_prefix="Wo", num_beams=beams).text or beams > 1
     tokens = [token.piece for token in client.translate("Where is the library?", "de").best.tokens[:3]]
