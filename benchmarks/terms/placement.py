@@ -1,14 +1,12 @@
 """Whether terms are used, once, and in place of the model's own translation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Unpack
 
 import regard
 from benchmarks.quality.metrics import bleu
 from benchmarks.terms.cutting import MIN_LETTERS, TermCase
-from regard.calls.options import TranslateOptions
 
 BATCH = 64
 _MARKS = ".,;:!?\"'„“()"
@@ -44,7 +42,7 @@ def measure_placement(
 ) -> PlacementOutcome:
     """Translates each case with its terms and without."""
     sources = [case.source for case in cases]
-    plain = _translated(client, sources, to, model=model, num_beams=num_beams, attention=True, words=True, timeout=600)
+    plain = list(_plain(client, sources, to, model, num_beams))
     steered = [
         client.translate(
             case.source, to, model=model, num_beams=num_beams, terms=case.terms, attention=True, words=True, timeout=600
@@ -78,13 +76,15 @@ def measure_placement(
     )
 
 
-def _translated(
-    client: regard.Client, sources: Sequence[str], to: str, **options: Unpack[TranslateOptions]
-) -> list[regard.Result]:
-    results: list[regard.Result] = []
+def _plain(
+    client: regard.Client, sources: Sequence[str], to: str, model: str, num_beams: int
+) -> Iterator[regard.Result]:
+    """Yields the translations without terms."""
     for start in range(0, len(sources), BATCH):
-        results += client.translate(list(sources[start : start + BATCH]), to, **options)
-    return results
+        batch = list(sources[start : start + BATCH])
+        yield from client.translate(
+            batch, to, model=model, num_beams=num_beams, attention=True, words=True, timeout=600
+        )
 
 
 def _is_left_out(source: str, result: regard.Result) -> bool:

@@ -71,5 +71,5 @@ def _rate(runner: Runner, parts: Sequence[SourceText], num_beams: int) -> float:
         EngineRequest(part.array, Generation(64, num_beams, terms=part.terms), attention=False) for part in parts
     ]
     begin = time.perf_counter()
-    num_tokens = sum(len(result.hypotheses[0].tokens) for result in decode(runner, requests, max_rows=NUM_ROWS))
+    num_tokens: int = sum(len(result.hypotheses[0].tokens) for result in decode(runner, requests, max_rows=NUM_ROWS))
     return num_tokens / (time.perf_counter() - begin)

@@ -60,6 +60,13 @@ def draw_translations(client: regard.Client) -> None:
     long.plot("flow").savefig(IMAGES / "flow-long.svg", metadata=UNDATED)
 
 
+def draw_terms(client: regard.Client) -> None:
+    terms = {"library": "Bücherei", "tell": "verraten"}
+    result = client.translate(SENTENCE, to="de", num_beams=4, terms=terms, attention=True, words=True)
+    print(result.text)
+    result.plot().savefig(IMAGES / "terms.svg", metadata=UNDATED)
+
+
 def draw_scripts() -> None:
     plot_attention_weights(WEIGHTS, CHINESE, HEBREW).savefig(IMAGES / "scripts.png", dpi=110)
     plot_attention_flow(WEIGHTS, CHINESE, HEBREW, theme="dark").savefig(IMAGES / "scripts-flow.png", dpi=110)
@@ -115,6 +122,7 @@ def draw(ports: Ports) -> None:
     with regard.Client(target) as client:
         translate_page(client)
         draw_translations(client)
+        draw_terms(client)
         draw_scripts()
         draw_summaries(client)
         draw_captions(client)

@@ -46,6 +46,14 @@ for (const colorScheme of ["light", "dark"]) {
 }
 
 {
+  const { page, close } = await openPlayground();
+  await page.locator(".alternative-words .word").nth(1).click();
+  await page.locator(".alternative-list button").first().waitFor();
+  await page.locator(".alternatives").screenshot({ path: `${b.SCREENSHOTS}/playground-alternatives.png` });
+  await close();
+}
+
+{
   const { page, close } = await b.open(b.pageUrl("beams"), { width: 1120 });
   await page.locator(".source .word").nth(6).click();
   await b.screenshot(page, "page-beams");

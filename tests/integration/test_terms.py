@@ -61,11 +61,8 @@ def test_every_term_is_used_once_by_every_kind_of_model(client: regard.Client, m
 
 def test_a_text_of_sentences_with_layout_tags_and_copies(client: regard.Client) -> None:
     text = "The dog sleeps.\n\n- The cat eats {fish} at www.example.com.\n- The dog runs."
-    terms: list[tuple[str, str] | regard.Term] = [
-        ("dog", "Köter"),
-        regard.Term("cat", "Mieze"),
-        ("fish", "Hering"),
-        ("example", "Beispiel"),
+    terms = [
+        regard.Term(*pair) for pair in (("dog", "Köter"), ("cat", "Mieze"), ("fish", "Hering"), ("example", "Beispiel"))
     ]
     result = client.translate(text, "de", terms=terms)
     assert words(result.text).count("Köter") == 2

@@ -81,7 +81,7 @@ def _continues(added: str) -> bool:
 def _opens(added: str) -> bool:
     mark = added.strip()
     if not mark or added[-1].isspace():
-        return False
+        return bool(added)  # the space before a word, as a token of its own
     if mark == "-":
         return not added[0].isspace()
     return mark[-1] in _OPENING or (added[0].isspace() and len(mark) == 1 and mark in _QUOTES)

@@ -166,8 +166,6 @@ class TermState:
         """
         if self._plan.keeps_history:
             self._history.append(weights)
-        if len(self.tokens) < self._plan.num_forced:
-            return None
         if self._rest or self._resumed:
             return Move(0, (self._rest or self._resumed)[0])
         continues = self._is_continuation(best)
@@ -178,7 +176,7 @@ class TermState:
             self.num_met += len(self._plan.terms.terms[self._matched].tokens)
             self._meet(self._matched)
         self._matched = -1
-        if not self._unmet:
+        if not self._unmet or len(self.tokens) < self._plan.num_forced:
             return None
         index = self._attended(weights)
         if index in self._unmet and index not in self._barred:
@@ -251,6 +249,8 @@ class TermState:
         count = 1
         while count < most and self._is_continuation(self.tokens[-count]):
             count += 1
+        if 1 < count <= most and self._plan.terms.spelling.opens[self.tokens[-count]]:
+            count -= 1  # a mark stays, and the term follows it without a space
         return min(count, most, self._plan.guidance.max_taken_back)
 
     # Writing a term.
@@ -330,7 +330,7 @@ class TermState:
     def _meet(self, index: int) -> None:
         del self._unmet[index]
         self._needed -= self._plan.terms.terms[index].num_tokens
-        self._floor = len(self.tokens)
+        self._floor = max(self._floor, len(self.tokens))
 
     @property
     def _is_late(self) -> bool:

@@ -31,5 +31,6 @@ def test_what_tokens_are_in_a_text() -> None:
     assert all(spelling.continues[token] for token in others)
     assert spelling.opens[PHRASES.tokens("x (")[-1]]
     assert not spelling.opens[PHRASES.tokens("x )")[-1]]
+    assert spelling.opens[PHRASES.tokens("犬")[0]]  # a space by itself
     assert spelling.closes[PHRASES.tokens("Haus.")[-1]]
     assert not any(spelling.continues[token] for token in PHRASES.tokens("a, b!")[1:2])

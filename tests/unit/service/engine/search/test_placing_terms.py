@@ -173,12 +173,33 @@ def test_a_model_whose_alignment_is_one_step_late_takes_its_own_word_back() -> N
     assert state.tokens == [3, 5]
 
 
+def test_an_opening_mark_before_the_word_that_is_taken_back_stays() -> None:
+    glued = Term((2,), tokens=(5,), glued=(11,), initial=(5,))
+    state = TermState(plan(glued, is_shifted=True))
+    for token in (3, 9, 10):
+        assert state.decide(attending(0), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 7) == (1, 11)
+
+
 def test_a_term_that_the_model_writes_by_itself_counts() -> None:
     state = TermState(plan(term((2,), 5, 6)))
     for token in (5, 6):
         assert state.decide(attending(0), token) is None
         state.take(0, token)
     assert state.decide(attending(2), 7) is None
+    assert not state.has_unmet
+
+
+def test_a_term_that_the_prefix_has_counts() -> None:
+    generation = Generation(20, prefix=(3, 5, 4), terms=Terms((term((2,), 5),), (), SPELLING))
+    made = TermPlan.of(generation, (END_ID,), Guidance())
+    assert made is not None
+    state = TermState(made)
+    for token in (3, 5, 4):
+        assert state.decide(attending(2), token) is None
+        state.take(0, token)
+    assert state.decide(attending(2), 6) is None
     assert not state.has_unmet
 
 
