@@ -1,5 +1,6 @@
 """Whether texts are in the language that their call says, or that their model reads."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from regard_service.languages.common_words import has_common_word
 from regard_service.languages.detection import NO_LANGUAGE, other_language
 
 MAX_CHARACTERS = 500  # of a text that are looked at
+_WORD = re.compile(r"[\w'-]+")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ class SourceCheck:
     async def checked(self, plan: CallPlan, results: Sequence[Result]) -> list[Result]:
         """Adds warnings to a call's results, one of each input of the plan."""
         passages = [each.passage for each in plan.inputs]
-        suspects = [i for i, each in enumerate(passages) if self.is_on and each is not None and _is_suspect(each)]
+        suspects = [
+            i
+            for i, each in enumerate(passages)
+            if self.is_on and each is not None and _is_suspect(each) and not _is_kept_word(each, results[i])
+        ]
         if not suspects:
             return list(results)
         checks = [partial(_other_language, passage) for i in suspects if (passage := passages[i]) is not None]
@@ -48,6 +54,13 @@ def _is_suspect(passage: Passage) -> bool:
     if passage.ratios is None or not passage.source_language:
         return False
     return not any(has_common_word(text, passage.source_language) for text in _read(passage))
+
+
+def _is_kept_word(passage: Passage, result: Result) -> bool:
+    """Whether a text is a single word that the output has too: a name, or a word of both languages."""
+    words = " ".join(_read(passage)).split(maxsplit=1)
+    written = result.hypotheses[0].text.casefold() if result.hypotheses else ""
+    return len(words) == 1 and words[0].rstrip(".,;:!?").casefold() in _WORD.findall(written)
 
 
 def _other_language(passage: Passage) -> str:

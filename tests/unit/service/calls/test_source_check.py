@@ -13,7 +13,7 @@ from regard_service.calls.passages import CopiedSegment, ModelSegment, Passage
 from regard_service.calls.plan import CallPlan
 from regard_service.calls.source_check import SourceCheck
 from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.domain.results import Result, Source, Span, Timings
+from regard_service.domain.results import Hypothesis, Result, Source, Span, Timings
 from regard_service.errors import Overloaded
 from regard_service.passages.edits import EditedText
 from regard_service.text.reading import SourceText
@@ -36,10 +36,13 @@ def passage(*texts: str, copied: Sequence[str] = (), source: str = "en", is_natu
     return Passage("", tuple(segments), source, "de", DEFAULT_LENGTH_RATIOS if is_natural else None)
 
 
-async def reasons(*passages: Passage | None, is_on: bool = True, max_waiting: int = 8) -> list[list[str]]:
+async def reasons(
+    *passages: Passage | None, is_on: bool = True, max_waiting: int = 8, written: str = "Ja."
+) -> list[list[str]]:
     pool = BoundedThreadPool(1, max_waiting)
     plan = cast("CallPlan", Plan([Input((), each) for each in passages]))
-    results = [Result((), Source(), Timings(0, 0, 0), "m", "1") for _ in passages]
+    hypothesis = Hypothesis(written, (), 0.0, "end")
+    results = [Result((hypothesis,), Source(), Timings(0, 0, 0), "m", "1") for _ in passages]
     try:
         checked = await SourceCheck(pool, is_on).checked(plan, results)
     finally:
@@ -63,6 +66,14 @@ async def test_texts_in_another_language_get_a_warning() -> None:
     )
     other = ["other_language"]
     assert found == [other, other, [], [], [], other, [], [], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("Berlin", "Berlin!"), ("Hotel", "Hotel"), ("Restaurant.", "Das Restaurant.")]
+)
+async def test_a_word_that_the_output_keeps_is_a_name_or_of_both_languages(text: str, written: str) -> None:
+    assert await reasons(passage(text), written=written) == [[]]
+    assert await reasons(passage(f"{text} ist das nicht"), written=written) == [["other_language"]]
 
 
 async def test_a_server_may_leave_it() -> None:
