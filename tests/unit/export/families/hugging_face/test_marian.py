@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
-from regard_export.families.hugging_face.marian import MarianReference
+from regard_export.families.hugging_face.marian import MarianReference, _open_tokenizer
 from regard_export.families.loading import load_source_model
 from regard_service.bundle import TextSource
 from regard_service.generation import Generation
@@ -89,6 +89,13 @@ def test_ids_become_the_originals_text(checkpoint) -> None:
     for text in (*GERMAN, *EXAMPLE_SENTENCES):
         ids = [i for i in _reference(model).tokenize(text, "de") if i not in model.target.special_ids]
         assert writer.decode(ids).strip() == _reference(model).detokenize(ids)
+
+
+def test_given_targets_become_the_originals_ids(checkpoint) -> None:
+    reader = Tokenizer.from_str(load_source_model(checkpoint).tokenizers["given_target.json"])
+    original = _open_tokenizer(checkpoint)
+    for text in GERMAN:
+        assert reader.encode(text, add_special_tokens=False).ids == original(text_target=text).input_ids[:-1]
 
 
 def test_banned_tokens_are_never_written(tmp_path) -> None:
