@@ -54,7 +54,6 @@ class RequestState:
         encode_s: how long its encoding took, others' included; 0 until then.
         ended: when its result existed; 0 until then, and for a request that ends without one.
         work_before_s: the engine's work before and including it when it came; 0 if that was hardly more than its own.
-        turns_before_s: the time that its lane's turns were expected to take until its end; 0 while work says enough.
         num_steps: steps that it has had.
         num_tokens: tokens of its output so far; fewer than steps where terms took some back.
         num_committed: tokens that its stream has had.
@@ -70,7 +69,6 @@ class RequestState:
     encode_s: float = 0.0
     ended: float = 0.0
     work_before_s: float = 0.0
-    turns_before_s: float = 0.0
     num_steps: int = 0
     num_tokens: int = 0
     num_committed: int = 0

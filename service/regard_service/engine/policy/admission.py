@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.policy.backlog import Backlog
-from regard_service.engine.policy.forecast import alone_s, in_turns_s, request_s, wait_s, work_s
+from regard_service.engine.policy.forecast import alone_s, request_s, wait_s, work_s
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Quantile
 from regard_service.engine.runtime.runner import Runner
@@ -31,12 +31,6 @@ OWN_WORK_FRACTION = 0.2
 # At most this fraction of the requests may take longer than the estimate.
 MAX_LATE_FRACTION = 0.01
 FIRST_SLOWNESS, MAX_SLOWNESS = 2.0, 5.0
-
-# From this slowness on, the work before requests no longer says when they end: then the turns of their lanes do, where
-# they take more than this many times the work.
-SATURATED_SLOWNESS = 4.5
-TURNS_MATTER = 2.0
-LEAST_SLOWNESS_OF_TURNS = 0.25  # not all busy lanes are still there when a request's turns come
 
 UNKNOWN_DELAY_S = 1.0
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 30.0
@@ -98,10 +92,6 @@ class Admission:
     requests down: models that share the engine unevenly, long outputs, the event loop, other processes. It is one
     number for all models, so that all are refused alike.
 
-    Lanes take turns, whatever their requests cost. So many requests of a cheap lane beside dear ones may take longer
-    than any slowness allows for. Then they are estimated to take as long as the turns until their end, times a slowness
-    of its own.
-
     Args:
         lanes: all of the policy's, as they change.
 
@@ -114,7 +104,6 @@ class Admission:
         self._lanes = lanes
         self._num_workers = num_workers
         self._slowness = Quantile(1 - MAX_LATE_FRACTION, FIRST_SLOWNESS, 1.0, MAX_SLOWNESS)
-        self._slowness_of_turns = Quantile(1 - MAX_LATE_FRACTION, 1.0, LEAST_SLOWNESS_OF_TURNS, MAX_SLOWNESS)
         self._backlog = Backlog()
         self.waiting = Waiting()
 
@@ -125,7 +114,6 @@ class Admission:
         work_before_s = self._backlog.through(asked, own_s) / self._num_workers
         if work_before_s > NEARLY_IDLE_FACTOR * alone_s(lane, asked, lane.runner.source_length(asked.source)):
             request.work_before_s = work_before_s
-            request.turns_before_s = self._turns_s(lane, asked)
         self._backlog.add(request, own_s)
         self.waiting.add(request, lane.expected_tokens(asked))
 
@@ -135,8 +123,6 @@ class Admission:
             self._backlog.remove(request)
             if request.work_before_s and (request.is_overdue(now) or not request.has_left):
                 self._slowness.add((now - request.submitted) / request.work_before_s)
-                if request.turns_before_s > TURNS_MATTER * request.work_before_s:
-                    self._slowness_of_turns.add((now - request.submitted) / request.turns_before_s)
 
     def check_unread(self, request: EngineRequest, num_requests: int, runner: Runner, now: float) -> None:
         """Refuses requests before their inputs are read, if they would be refused whatever the inputs are.
@@ -188,8 +174,7 @@ class Admission:
             own_s = sum(work_s(lane, request) for lane, request in incoming)
             sources = ((lane, request, lane.runner.source_length(request.source)) for lane, request in lanes.items())
             slowness = 1.0 if was_read else self._slowness.value
-            turns_s = 0.0 if was_read else max(self._turns_s(*each) for each in lanes.items())
-            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now, turns_s)
+            self._check_deadline(first, own_s, max(alone_s(*source) for source in sources), slowness, now)
 
     def num_places(self, incoming: Sequence[tuple[Lane, EngineRequest]], num_requests: int, num_reserved: int) -> int:
         """Returns how many of a call's requests may wait together: those for which there is room.
@@ -260,13 +245,7 @@ class Admission:
             )
 
     def _check_deadline(
-        self,
-        request: EngineRequest,
-        own_s: float,
-        fastest_s: float,
-        slowness: float,
-        now: float,
-        turns_s: float = 0.0,
+        self, request: EngineRequest, own_s: float, fastest_s: float, slowness: float, now: float
     ) -> None:
         """Refuses a request that would be late.
 
@@ -274,7 +253,6 @@ class Admission:
             own_s: work of its call.
             fastest_s: how long it would take on an idle engine.
             slowness: how many times the work before a request its time is estimated to be.
-            turns_s: how long it would take if nothing but its lane's turns took time.
         """
         if request.deadline is None:
             return
@@ -284,19 +262,11 @@ class Admission:
         own_slowness = slowness if before_s > own_s else 1.0
         needed_s = slowness * before_s + own_slowness * (work_before_s - before_s)
         needed_s = max(needed_s, slowness * before_s / (1 - OWN_WORK_FRACTION))
-        if turns_s > TURNS_MATTER * work_before_s:
-            needed_s = max(needed_s, self._slowness_of_turns.value * turns_s)
         if needed_s > left_s and work_before_s > NEARLY_IDLE_FACTOR * fastest_s:
             raise DeadlineUnreachable(
                 f"the call may take {needed_s:.2g} s as it is now; its deadline is in {left_s:.2g} s",
                 _delay(needed_s - left_s),
             )
-
-    def _turns_s(self, lane: Lane, request: EngineRequest) -> float:
-        """Returns how long the turns until a request's end would take; 0 while the work before it says enough."""
-        if self._slowness.value < SATURATED_SLOWNESS:
-            return 0.0
-        return in_turns_s(request, lane, self._lanes, self._num_workers)
 
     def _drain_s(self) -> float:
         """When about half of the queue will have left it."""

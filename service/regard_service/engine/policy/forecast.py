@@ -10,25 +10,11 @@ def wait_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_worker
     """Seconds until a request of this kind would leave the queue, if it were submitted now."""
     num_ahead = lane.queue.num_ahead(request.caller, bulk=request.bulk)
     num_rounds = _rounds_before(lane, num_ahead, num_workers)
-    return num_rounds * _round_s(lane, lanes, num_workers) if num_rounds else 0.0
-
-
-def in_turns_s(request: EngineRequest, lane: Lane, lanes: Iterable[Lane], num_workers: int) -> float:
-    """Seconds until a request of this kind would end, if its lane had to wait for its turns; 0 if nothing is before it.
-
-    A lane of cheap requests has no more turns than others: what its requests cost says little of when they end.
-    """
-    before_s = wait_s(request, lane, lanes, num_workers)
-    if not before_s:
+    if not num_rounds:
         return 0.0
-    num_steps = lane.pace.num_steps(request.generation, lane.runner.source_length(request.source))
-    return before_s + num_steps * _round_s(lane, lanes, num_workers)
-
-
-def _round_s(lane: Lane, lanes: Iterable[Lane], num_workers: int) -> float:
-    """Seconds in which every busy batch is visited once, one more request of the lane included."""
+    # Workers visit every busy batch once a round.
     others_s = sum(max(0, other.num_busy - (other is lane)) * other.visit_s(0) for other in lanes)
-    return max((lane.visit_s(1) + others_s) / num_workers, lane.visit_s(1))
+    return num_rounds * max((lane.visit_s(1) + others_s) / num_workers, lane.visit_s(1))
 
 
 def _rounds_before(lane: Lane, num_before: int, num_workers: int) -> float:
