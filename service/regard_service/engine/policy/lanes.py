@@ -18,8 +18,9 @@ from regard_service.engine.runtime.slots import SlotsShape
 
 SOURCE_BUCKETS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
-# Of a batch's rows, a caller of more is one of many requests: a step of so many rows takes about twice that of one.
-FEW_FRACTION = 1 / 8
+# Of a batch's rows, a caller of more is one of many requests. A smaller part would make the batches of usual callers
+# thin: pages of 16 sentences, under three times the load that there is time for, had a tenth of a chance.
+FEW_FRACTION = 1 / 2
 
 # Lanes of one shape: three for callers of many requests, who share them if they are more, and one for all others.
 MAX_OF_SHAPE = 4
