@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -17,9 +18,9 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 CELL_TIMEOUT_S = 600  # ends what hangs
 
 
-def run(path: Path) -> nbformat.NotebookNode:
+def run(path: Path) -> Any:
     """Returns the notebook with its outputs. Raises CellExecutionError."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: Any = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(path.parent)}})
     client.execute()
     for cell in notebook.cells:  # times and numbers of a run would change the file each time
