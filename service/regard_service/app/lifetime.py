@@ -18,7 +18,7 @@ GC_YOUNG_OBJECTS = 20_000
 
 # A worker that returns from a step of a few milliseconds waits for the interpreter's lock while the event loop holds
 # it: at most this long, instead of Python's 5 ms, in which its core would idle.
-SWITCH_INTERVAL_S = 0.0001
+SWITCH_INTERVAL_S = 0.0002
 
 STOP_GRACE_S = 1.5  # after the time to drain
 LAST_LINES_S = 0.5

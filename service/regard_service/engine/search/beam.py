@@ -10,7 +10,7 @@ from regard_service.engine.search.beam_terms import BeamTerms, Steered, allocate
 from regard_service.engine.search.constraints.candidates import Candidates
 from regard_service.engine.search.constraints.constraint import Vocabulary
 from regard_service.engine.search.constraints.constraints import Constraints, is_constrained
-from regard_service.engine.search.loops import LoopGuard, ends_in_loop
+from regard_service.engine.search.loops import LoopGuard
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix
 from regard_service.engine.search.prefixes import PrefixTree
 from regard_service.engine.search.ranking import NONE, FinishedPool, StoppingRules, length_penalized
@@ -199,7 +199,7 @@ class BeamSearch:
         for row in self._loops.due(lengths):
             length, best = int(lengths[row]), int(self._scores[row].argmax())
             tokens = self._prefixes.prefix(row, length, best).tokens
-            if not self._finished[row] and ends_in_loop(tokens, self._loops.max_loop[row]):
+            if self._loops.end_of(row, tokens) is not None and not self._finished[row]:
                 self._rules.max_new_tokens[row] = min(self._rules.max_new_tokens[row], length + 1)
 
     def hypotheses(self, row: int) -> list[Hypothesis]:

@@ -51,10 +51,20 @@ class LoopGuard:
             array[target_row] = array[source_row]
 
     def due(self, lengths: Int64Array) -> list[int]:
-        """Returns the rows that are to be checked now, and sets when they are next. Args: lengths: int64 [rows]."""
+        """Returns the rows to look at, with `end_of`. Args: lengths: int64 [rows]."""
         is_due = lengths >= self.next_check[: len(lengths)]
-        if not is_due.any():
-            return []
-        rows = np.flatnonzero(is_due)
-        self.next_check[rows] = lengths[rows] + NUM_BETWEEN_CHECKS
-        return [int(row) for row in rows]
+        return [int(row) for row in np.flatnonzero(is_due)] if is_due.any() else []
+
+    def end_of(self, row: int, tokens: Int64Array) -> int | None:
+        """Returns the length at which a row's output is ended; None if it goes on.
+
+        Outputs are checked at fixed lengths, so that none depends on how many steps were made at once.
+
+        Args:
+            tokens: int64 [tokens], of the output so far.
+        """
+        while (length := int(self.next_check[row])) <= len(tokens):
+            self.next_check[row] += NUM_BETWEEN_CHECKS
+            if ends_in_loop(tokens[:length], int(self.max_loop[row])):
+                return length
+        return None

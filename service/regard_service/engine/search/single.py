@@ -8,7 +8,7 @@ from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.search.constraints.candidates import BANNED, Candidates
 from regard_service.engine.search.constraints.constraint import Vocabulary
 from regard_service.engine.search.constraints.constraints import Constraints, is_constrained
-from regard_service.engine.search.loops import LoopGuard, ends_in_loop
+from regard_service.engine.search.loops import LoopGuard
 from regard_service.engine.search.outcome import Advance, Hypothesis, Prefix, Taken
 from regard_service.engine.search.sampling import draw, probabilities
 from regard_service.engine.search.terms import Guidance, TermPlan, TermState
@@ -244,13 +244,22 @@ class SingleSearch:
         taken = np.where(ended.any(axis=0), ended.argmax(axis=0) + 1, num_steps)
         lengths += taken
         finished = ended.any(axis=0) | (lengths >= self._max_new_tokens[:num_live])
-        self._end_loops(finished)
+        self._end_loops(finished, taken)
         return Taken(taken, finished)
 
-    def _end_loops(self, finished: BoolArray) -> None:
-        """Finishes the live rows whose outputs loop. Args: finished: bool [live rows]."""
+    def _end_loops(self, finished: BoolArray, num_taken: Int64Array) -> None:
+        """Ends the live rows whose outputs loop, where they do.
+
+        Args:
+            finished: bool [live rows].
+            num_taken: int64 [live rows], tokens of this call.
+        """
         for row in self._loops.due(self._lengths[: len(finished)]):
-            finished[row] |= ends_in_loop(self._tokens[row, : self._lengths[row]], self._loops.max_loop[row])
+            end = self._loops.end_of(row, self._tokens[row, : self._lengths[row]])
+            if end is not None:
+                num_taken[row] -= self._lengths[row] - end
+                self._lengths[row] = end
+                finished[row] = True
 
     def hypotheses(self, row: int) -> list[Hypothesis]:
         """The row's one output."""

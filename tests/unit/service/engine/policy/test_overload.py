@@ -87,9 +87,6 @@ def test_whatever_the_load_few_who_are_let_in_are_late(some: list[Kind], seed: i
     assert sum(call.is_good for call in calls) >= 0.8 * most * SECONDS
 
 
-@pytest.mark.xfail(
-    strict=True, reason="6 % are late: the forecast is too low for many calls with beams and hardly any work"
-)
 def test_calls_with_beams_and_hardly_any_work_are_not_late() -> None:
     some = [Kind(1.0, 0.0006, 0.0078125, 4.0)] * 2 + [Kind(1.0, 0.0001, 0.0078125, 4.0)]
     some.append(Kind(2.0, 0.0001, 0.0005, 5.0, num_beams=2))

@@ -79,18 +79,21 @@ def test_a_moved_row_keeps_its_check(num_beams: int) -> None:
     assert step < 100
 
 
-def test_a_loop_is_found_after_steps_ahead() -> None:
+@pytest.mark.parametrize("num_ahead", [1, 7, 30, 149])
+def test_a_loop_ends_at_one_place_however_many_steps_are_made_at_once(num_ahead: int) -> None:
     search = opened(1)
     assert isinstance(search, SingleSearch)
     search.admit(0, Generation(150, max_loop=12))
-    total = 0
+    total = num_taken = 0
     while True:
         assert search.num_steps_ahead(1) == 150 - total
-        tokens = np.array([PHRASE[(total + step) % 3] for step in range(30)], np.int64)[:, None]
-        total += 30
-        if search.take(tokens, np.zeros((30, 1), np.float32)).finished[0]:
+        tokens = np.array([PHRASE[(total + step) % 3] for step in range(num_ahead)], np.int64)[:, None]
+        total += num_ahead
+        taken = search.take(tokens, np.zeros((num_ahead, 1), np.float32))
+        num_taken += int(taken.num_steps[0])
+        if taken.finished[0]:
             break
-    assert total == 90
+    assert num_taken == len(search.hypotheses(0)[0].tokens) == 75
 
 
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(4, 9))
