@@ -111,7 +111,8 @@ def draw(net: Any) -> None:
             continue  # sinusoids
         is_gain = "norm" in parameter_name and parameter_name.endswith("weight")
         unscaled = "Attention.q" in parameter_name
-        torch.nn.init.normal_(parameter, mean=float(is_gain), std=0.05 if unscaled else 0.2)
+        is_small = unscaled or "word_embeddings" in parameter_name  # normalized, and small logits round little
+        torch.nn.init.normal_(parameter, mean=float(is_gain), std=0.05 if is_small else 0.2)
     if getattr(net, "final_logits_bias", None) is not None:
         net.final_logits_bias.normal_()
 
@@ -225,7 +226,7 @@ def _pair_of_berts(config: Any, encoder_width: int = 32, **options: Any) -> Call
 
 
 PAD_FIRST = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-WRITTEN = {"user_defined_symbols": "<2de>,<2pt_BR>"}
+WRITTEN = {**PAD_FIRST, "user_defined_symbols": "<2de>,<2pt_BR>"}
 T5_TOKENIZER = _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=10, ids=PAD_FIRST)
 
 
@@ -307,7 +308,7 @@ FAMILIES = {
     ),
     "madlad": TinyFamily(
         T5ForConditionalGeneration,
-        _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, pad_token="<s>", ids=WRITTEN),
+        _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, ids=WRITTEN),
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
         load_options=LoadOptions("translation", (("en", "de"), ("en", "pt_BR"))),
         languages=("en", "pt_BR"),
@@ -323,7 +324,7 @@ FAMILIES = {
     "bert2bert": TinyFamily(
         EncoderDecoderModel,
         _word_pieces,
-        _pair_of_berts(BertConfig, encoder_width=48, hidden_act="relu"),
+        _pair_of_berts(BertConfig, encoder_width=64, num_attention_heads=2),
         load_options=LoadOptions("translation", (("en", "de"),)),
         generation={"num_beams": 3, "no_repeat_ngram_size": 2},
         languages=("en", "de"),
