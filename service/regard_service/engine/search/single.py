@@ -184,7 +184,7 @@ class SingleSearch:
         self._logprobs[np.arange(num_live), positions] = logprobs
         self._lengths[:num_live] += 1
         finished = self._is_end[tokens] | (self._lengths[:num_live] >= self._max_new_tokens[:num_live])
-        self._end_loops(finished)
+        self._end_loops(finished, np.ones(num_live, np.int64))
         return Advance(tokens, np.arange(num_live), False, finished, taken_back)
 
     def _chosen(
