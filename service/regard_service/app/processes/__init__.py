@@ -1,4 +1,4 @@
-"""Many processes behind one port: `regard serve --processes N` (docs/adr/0039-many-processes.md).
+"""Many processes behind one port: `regard serve --processes N` (docs/adr/0028-many-processes.md).
 
 group     the process that users start: loads the models, forks the members, replaces those that end
 member    a forked process: a whole server, which shares the ports and the weights
