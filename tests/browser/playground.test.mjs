@@ -141,7 +141,7 @@ test("the curl command to copy returns the same text", async () => {
   const curl = await page.locator(".same-call code").textContent();
   const { results } = JSON.parse(execFileSync("bash", ["-c", curl.replace("curl ", "curl -s ")], { encoding: "utf-8" }));
   assert.equal(results[0].hypotheses[0].words.filter(({ special }) => !special).map(({ text }) => text).join(" "), await wordsOf(page));
-  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copy", exact: true }).click();
   await page.getByRole("button", { name: "Copied" }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), curl);
   await page.getByRole("radio", { name: "Python" }).check();
@@ -669,7 +669,7 @@ test("the call can be copied if the page has no clipboard, as over plain HTTP", 
   const { page, complaints, close } = await openPlayground();
   await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
   const curl = await page.locator(".same-call code").textContent();
-  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copy", exact: true }).click();
   await page.getByRole("button", { name: "Copied" }).waitFor();
   await page.getByRole("textbox", { name: "Text" }).fill("");
   await page.getByRole("textbox", { name: "Text" }).press("Control+V");

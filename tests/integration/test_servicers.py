@@ -394,7 +394,7 @@ async def test_http_reports_health() -> None:
         assert await server.get("/readyz") == (200, '{"status":"ready"}')
         status, text = await server.get("/nothing")
     assert status == 404
-    assert json.loads(text)["detail"] == "there is no /nothing; /openapi.json lists the paths"
+    assert json.loads(text)["detail"] == "there is no /nothing; /docs lists the paths"
 
 
 async def test_reflection_describes_the_api_unless_switched_off() -> None:

@@ -72,7 +72,7 @@ def test_http_streams_the_same_events(shipped_server: Server) -> None:
     finally:
         connection.close()
     events = [block.split("\n") for block in answer.split("\n\n") if block]
-    assert events[0] == ["event: started", 'data: {"started": {"num_units": 3, "media_type": "text/markdown"}}']
+    assert events[0] == ["event: started", 'data: {"started":{"num_units":3,"media_type":"text/markdown"}}']
     assert events[-1][0] == "event: finished"
     finished = json.loads(events[-1][1].removeprefix("data: "))["finished"]
     assert base64.b64decode(finished["document"]).decode() == GERMAN
