@@ -168,7 +168,7 @@ async def test_violations_of_json_and_of_bounds_are_listed() -> None:
         "truncation": '"SOMEHOW" is none of reject, truncate, split_and_join',
         "x": "there is no such field; there are model, texts, source_language, target_language, generation, attention,"
         " truncation, priority, text_options, control_tokens, terms, glossaries, target_prefixes, num_alternatives,"
-        " suppressed",
+        " suppressed, confidence",
     }
     assert [v["field"] for v in stream.json["violations"]] == ["generation.num_beams"]
     assert (bounds.status, shapes.status, stream.status) == (400, 400, 400)
