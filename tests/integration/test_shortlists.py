@@ -97,3 +97,14 @@ def test_a_model_without_a_shortlist_ignores_the_option(bundle: Bundle) -> None:
 def test_a_client_is_told_of_the_shortlist(client: regard.Client) -> None:
     assert client.model("student").has_shortlist
     assert client.model("student").to_dict()["has_shortlist"]
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_terms_may_be_of_words_that_the_shortlist_lacks(client: regard.Client, bundle: Bundle, num_beams: int) -> None:
+    """The target's tokenizer only writes here; terms are read by the one of given targets."""
+    text = next(each for each in EXAMPLE_SENTENCES if "the" in each.split())
+    term = next(word for each in EXAMPLE_SENTENCES for word in each.split() if word.isalpha() and len(word) > 5)
+    result = _translate(client, text, num_beams=num_beams, terms={"the": term})
+    assert term in result.text
+    source = [token.id for token in result.source_tokens]
+    assert not set(_tokens(result)) <= set(VariantEngine(bundle, "int8").allowed_words(source).tolist())

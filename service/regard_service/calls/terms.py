@@ -1,6 +1,7 @@
 """The terms of a segment, as the engine places them: positions of the source, tokens of the target."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,10 +82,16 @@ class TermReader:
                 positions,
                 tokens=self.phrases.tokens(entry.target),
                 glued=self.phrases.tokens(entry.target, is_glued=True),
-                initial=self.phrases.tokens(_initial(entry)),
+                initial=self._initial_tokens(entry),
             )
         except UnwritablePhrase as error:
             raise InvalidInput.of(f"{found.field}.target", f"{entry.target!r} {error}") from error
+
+    def _initial_tokens(self, entry: GlossaryEntry) -> tuple[int, ...]:
+        """Returns the tokens at the beginning of a sentence; a vocabulary may lack the capital."""
+        with suppress(UnwritablePhrase):
+            return self.phrases.tokens(_initial(entry))
+        return self.phrases.tokens(entry.target)
 
 
 def with_terms(weights: Float32Array, tokens: Int64Array, terms: Terms) -> Float32Array:

@@ -48,7 +48,8 @@ class LoadedModel:
     @cached_property
     def phrases(self) -> PhraseWriter:
         """Writes terms and prefixes."""
-        return PhraseWriter(self.writer)
+        reader = self.target_reader
+        return PhraseWriter(self.writer, self.writer.tokenizer if reader is None else reader.tokenizer)
 
     @property
     def provider(self) -> Provider:

@@ -2,7 +2,10 @@
 
 from functools import cached_property
 
+from tokenizers import Tokenizer
+
 from regard_service.generation import Spelling
+from regard_service.text.tokenizer import encoded
 from regard_service.text.writing import INCOMPLETE_CHARACTER, TargetWriter
 
 _OPENING = "([{<«‹¿¡„‚/'’"
@@ -21,10 +24,16 @@ class UnwritablePhrase(Exception):
 
 
 class PhraseWriter:
-    """Writes phrases with a model's target tokenizer."""
+    """Writes phrases as a model's target tokens.
 
-    def __init__(self, writer: TargetWriter) -> None:
+    Args:
+        writer: turns tokens into text; the tokenizers of some models do that only.
+        reader: turns texts into target tokens.
+    """
+
+    def __init__(self, writer: TargetWriter, reader: Tokenizer) -> None:
         self._writer = writer
+        self._reader = reader
         self._made: dict[tuple[str, bool], tuple[int, ...]] = {}
 
     def tokens(self, phrase: str, *, is_glued: bool = False) -> tuple[int, ...]:
@@ -50,22 +59,25 @@ class PhraseWriter:
     @cached_property
     def spelling(self) -> Spelling:
         """What each token is in a text. Computed once: it takes some hundredths of a second."""
-        additions = self._writer.additions(_LETTER)
+        additions = self._writer.additions(self._encode(_LETTER))
         return Spelling(
             continues=bytes(_continues(added) for added in additions),
             opens=bytes(_opens(added) for added in additions),
             closes=bytes(added.strip() in _CLOSING for added in additions),
         )
 
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(encoded(self._reader, text).ids)
+
     def _checked(self, phrase: str) -> tuple[int, ...]:
-        tokens = self._writer.encode(phrase)
+        tokens = self._encode(phrase)
         written = self._writer.text_of(tokens)
         if not tokens or written.strip() != phrase.strip():
             raise UnwritablePhrase(phrase, written)
         return tokens
 
     def _glued(self, phrase: str) -> tuple[int, ...]:
-        whole, before = self._writer.encode(_BEFORE + phrase), self._writer.encode(_BEFORE)
+        whole, before = self._encode(_BEFORE + phrase), self._encode(_BEFORE)
         is_apart = whole[: len(before)] == before and self._writer.text_of(whole).strip() == _BEFORE + phrase.strip()
         return whole[len(before) :] if is_apart and len(whole) > len(before) else self._checked(phrase)
 

@@ -89,10 +89,6 @@ class TargetWriter:
         """Whether a token is never text."""
         return token_id in self._special_ids
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Returns the tokens of a text, without special ones."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
-
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Returns the text of tokens that begin an output, as `write` gives it."""
         stream = self.stream()
@@ -100,11 +96,10 @@ class TargetWriter:
             stream.add(token_id, 0.0)
         return stream.text
 
-    def additions(self, before: str) -> list[str]:
-        """Returns the text that each token adds behind a text; "" for special ones."""
-        ids = list(self.encode(before))
+    def additions(self, before: tuple[int, ...]) -> list[str]:
+        """Returns the text that each token adds behind others; "" for special ones."""
         texts = self.tokenizer.decode_batch(
-            [ids, *([*ids, i] for i in range(self.vocab_size))], skip_special_tokens=False
+            [[*before], *([*before, i] for i in range(self.vocab_size))], skip_special_tokens=False
         )
         start, others = len(texts[0]), texts[1:]
         return ["" if self.is_special(i) else text[start:] for i, text in enumerate(others)]

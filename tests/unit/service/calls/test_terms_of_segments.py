@@ -15,7 +15,8 @@ from regard_service.text.reading import SourceReader, SourceText
 from regard_service.text.writing import TargetWriter
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
-READER, PHRASES = SourceReader(BUNDLE), PhraseWriter(TargetWriter(BUNDLE))
+READER, WRITER = SourceReader(BUNDLE), TargetWriter(BUNDLE)
+PHRASES = PhraseWriter(WRITER, WRITER.tokenizer)
 
 
 def read(text: str, *terms: tuple[str, str]) -> SourceText:
