@@ -48,8 +48,8 @@ class LoadedModel:
     @cached_property
     def phrases(self) -> PhraseWriter:
         """Writes terms and prefixes."""
-        reader = self.target_reader
-        return PhraseWriter(self.writer, self.writer.tokenizer if reader is None else reader.tokenizer)
+        reader = self.target_reader or self.writer
+        return PhraseWriter(self.writer, reader.encode)
 
     @property
     def provider(self) -> Provider:

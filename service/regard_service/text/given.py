@@ -43,9 +43,6 @@ class TargetReader:
 
     Args:
         writer: names the special tokens; its tokenizer is shared, if it reads too.
-
-    Attributes:
-        tokenizer: reads targets.
     """
 
     def __init__(self, bundle: Bundle, writer: TargetWriter) -> None:
@@ -53,10 +50,14 @@ class TargetReader:
         if file is None:
             raise ValueError(f"model {manifest.name!r} has no tokenizer that reads given targets")
         self._target = manifest.target
-        self.tokenizer = writer.tokenizer if file == manifest.target.tokenizer else load_tokenizer(bundle, file)
-        self._unknown_id = unknown_id(self.tokenizer)
+        self._tokenizer = writer.tokenizer if file == manifest.target.tokenizer else load_tokenizer(bundle, file)
+        self._unknown_id = unknown_id(self._tokenizer)
         self._max_tokens = manifest.max_target_tokens
         self._writer = writer
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Returns the tokens of a text, without special ones."""
+        return tuple(encoded(self._tokenizer, text).ids)
 
     def read(self, text: str, *, field: str, key: str) -> GivenTarget:
         """Tokenizes one text.
@@ -68,7 +69,7 @@ class TargetReader:
         Raises:
             InvalidInput: the tokenizer finds nothing in the text, or the text is too long.
         """
-        encoding = encoded(self.tokenizer, text)
+        encoding = encoded(self._tokenizer, text)
         first = self._target.forced_first_id(key)
         forced = [] if first is None else [self._special(first)]
         num_tokens, room = len(encoding.ids), self._max_tokens - len(forced) - 1

@@ -1,11 +1,9 @@
 """Writes phrases as the tokens of a target: terms, and the beginning of an output."""
 
+from collections.abc import Callable
 from functools import cached_property
 
-from tokenizers import Tokenizer
-
 from regard_service.generation import Spelling
-from regard_service.text.tokenizer import encoded
 from regard_service.text.writing import INCOMPLETE_CHARACTER, TargetWriter
 
 _OPENING = "([{<«‹¿¡„‚/'’"
@@ -28,12 +26,12 @@ class PhraseWriter:
 
     Args:
         writer: turns tokens into text; the tokenizers of some models do that only.
-        reader: turns texts into target tokens.
+        encode: turns texts into target tokens.
     """
 
-    def __init__(self, writer: TargetWriter, reader: Tokenizer) -> None:
+    def __init__(self, writer: TargetWriter, encode: Callable[[str], tuple[int, ...]]) -> None:
         self._writer = writer
-        self._reader = reader
+        self._encode = encode
         self._made: dict[tuple[str, bool], tuple[int, ...]] = {}
 
     def tokens(self, phrase: str, *, is_glued: bool = False) -> tuple[int, ...]:
@@ -65,9 +63,6 @@ class PhraseWriter:
             opens=bytes(_opens(added) for added in additions),
             closes=bytes(added.strip() in _CLOSING for added in additions),
         )
-
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(encoded(self._reader, text).ids)
 
     def _checked(self, phrase: str) -> tuple[int, ...]:
         tokens = self._encode(phrase)

@@ -8,7 +8,7 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
 from regard_service.domain.results import Span, Token
 from regard_service.text.reading import SourceText
-from regard_service.text.tokenizer import load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id, without_leading_space
 
 INCOMPLETE_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_BYTES = 4
@@ -88,6 +88,10 @@ class TargetWriter:
     def is_special(self, token_id: int) -> bool:
         """Whether a token is never text."""
         return token_id in self._special_ids
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Returns the tokens of a text, without special ones, where the tokenizer reads texts too."""
+        return tuple(encoded(self.tokenizer, text).ids)
 
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Returns the text of tokens that begin an output, as `write` gives it."""

@@ -16,7 +16,7 @@ from regard_service.text.writing import TargetWriter
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")
 READER, WRITER = SourceReader(BUNDLE), TargetWriter(BUNDLE)
-PHRASES = PhraseWriter(WRITER, WRITER.tokenizer)
+PHRASES = PhraseWriter(WRITER, WRITER.encode)
 
 
 def read(text: str, *terms: tuple[str, str]) -> SourceText:

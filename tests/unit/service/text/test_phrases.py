@@ -7,7 +7,7 @@ from regard_service.text.phrases import PhraseWriter, UnwritablePhrase
 from regard_service.text.writing import TargetWriter
 
 WRITER = TargetWriter(Bundle.load(zoo_folder() / "everyday"))
-PHRASES = PhraseWriter(WRITER, WRITER.tokenizer)
+PHRASES = PhraseWriter(WRITER, WRITER.encode)
 
 
 @pytest.mark.parametrize("phrase", ["Haus", "ein großes Haus", "C'est-à-dire", "犬", "(x)", "50 %", "é"])
