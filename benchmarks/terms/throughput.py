@@ -45,7 +45,8 @@ def measure_throughput(folder: Path, cases: Sequence[TermCase], to: str, num_bea
     """Decodes the same sentences with terms in a quarter of the rows, and without, in turns."""
     bundle = Bundle.load(folder)
     runner = open_runner(bundle, bundle.manifest.variants[0], "CPUExecutionProvider")
-    reader, phrases = SourceReader(bundle), PhraseWriter(TargetWriter(bundle))
+    reader, writer = SourceReader(bundle), TargetWriter(bundle)
+    phrases = PhraseWriter(writer, writer.encode)
     chosen = list(islice((case for case in cases if len(case.terms) >= 3), NUM_ROWS * 4))
     plain = [reader.read(case.source, field="text", key=to, truncation="truncate") for case in chosen]
     steered = [
