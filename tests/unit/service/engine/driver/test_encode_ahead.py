@@ -161,7 +161,7 @@ async def test_a_batch_that_fails_once_costs_nobody_who_was_encoded_for_it(engin
     first, running = await _stuck_in_a_step(engine, runner)
     second = request(7)
     joining = asyncio.ensure_future(engine.generate(runner, second))
-    await until(lambda: runner.num_encoded == 2)
+    await until(lambda: any(opened.arrived for opened in engine._workers._opened.values()))  # encoded and handed over
     runner.fail = True
     runner.gate.set()
     assert is_echo(first, await running)
