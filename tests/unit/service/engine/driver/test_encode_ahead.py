@@ -77,7 +77,7 @@ async def _stuck_in_a_step(engine: Engine, runner: Encoder) -> "tuple[EngineRequ
     runner.gate.clear()
     asked = request(9)
     running = asyncio.ensure_future(engine.generate(runner, asked))
-    await until(lambda: runner.num_encoded == 1)
+    await until(lambda: runner.num_held == 1)
     return asked, running
 
 
@@ -161,7 +161,7 @@ async def test_a_batch_that_fails_once_costs_nobody_who_was_encoded_for_it(engin
     first, running = await _stuck_in_a_step(engine, runner)
     second = request(7)
     joining = asyncio.ensure_future(engine.generate(runner, second))
-    await until(lambda: any(opened.arrived for opened in engine._workers._opened.values()))  # encoded and handed over
+    await until(lambda: num_arrived(engine) == 1)
     runner.fail = True
     runner.gate.set()
     assert is_echo(first, await running)
