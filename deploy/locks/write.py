@@ -49,7 +49,7 @@ def lock(name: str, program: str) -> None:
         wanted.write_text("\n".join(sorted({*third_party(name), BUILD})) + "\n")
         command = [
             program, "pip", "compile", "--universal", "--python-version=3.11", "--generate-hashes", "--no-header",
-            "--no-annotate", "--no-emit-index-url", "--quiet", f"--constraint={REPOSITORY / 'constraints.txt'}",
+            "--no-annotate", "--quiet", f"--constraint={REPOSITORY / 'constraints.txt'}",
             f"--output-file={Path(folder) / 'lock.txt'}", str(wanted),
         ]  # fmt: skip
         subprocess.run(command, check=True, env={**os.environ, "UV_NO_CONFIG": "1"})

@@ -226,15 +226,8 @@ def _trocr(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Floa
     for layer in range(config.decoder_layers):
         ours |= renamed(theirs, TROCR_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
     return {
-        "vocab_size": config.vocab_size,
-        "width": config.d_model,
-        "num_heads": config.decoder_attention_heads,
-        "decoder_layers": config.decoder_layers,
-        "feed_forward_width": config.decoder_ffn_dim,
+        **_sizes_of_bart(config, ours),
         "norm": "post",
-        "activation": ACTIVATIONS[config.activation_function],
-        "max_positions": len(ours["decoder_positions.weight"]),
-        "scale_embeddings": config.scale_embedding,
         "final_norm": False,
         "embedding_norm": config.layernorm_embedding,
     }, ours
@@ -254,17 +247,24 @@ def _mbart(config: Any, theirs: Weights) -> tuple[dict[str, Any], dict[str, Floa
     for layer in range(config.decoder_layers):
         ours |= renamed(theirs, TROCR_LAYER, WEIGHT_AND_BIAS, f"decoder.{layer}.", f"model.decoder.layers.{layer}.")
     return {
+        **_sizes_of_bart(config, ours),
+        "norm": "pre",
+        "embedding_norm": True,
+    }, ours
+
+
+def _sizes_of_bart(config: Any, ours: dict[str, Float32Array]) -> dict[str, Any]:
+    """What decoders of BART's kind say of themselves in the same words."""
+    return {
         "vocab_size": config.vocab_size,
         "width": config.d_model,
         "num_heads": config.decoder_attention_heads,
         "decoder_layers": config.decoder_layers,
         "feed_forward_width": config.decoder_ffn_dim,
-        "norm": "pre",
         "activation": ACTIVATIONS[config.activation_function],
-        "max_positions": len(positions),
+        "max_positions": len(ours["decoder_positions.weight"]),
         "scale_embeddings": config.scale_embedding,
-        "embedding_norm": True,
-    }, ours
+    }
 
 
 def _trocr_positions(config: Any, theirs: Weights) -> Float32Array:

@@ -1,6 +1,7 @@
 """The heatmap: colours of cells, labels, panels of a large map."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,10 +48,11 @@ def test_a_weight_may_be_drawn_on_a_given_scale() -> None:
     np.testing.assert_allclose(Rendered(figure).at(figure.axes[0], 7.5, 7.5), LIGHT.colormap(0.5)[:3], atol=0.01)
 
 
-def test_every_script_is_drawn_without_a_warning(tmp_path: object) -> None:
+def test_every_script_is_drawn_without_a_warning(tmp_path: Path) -> None:
     figure = plot_attention_weights(rows(len(SCRIPTS), len(SCRIPTS)), SCRIPTS, SCRIPTS, title="文字 and $ signs")
-    figure.savefig(f"{tmp_path}/heatmap.png")
-    figure.savefig(f"{tmp_path}/heatmap.svg")
+    for name in ("heatmap.png", "heatmap.svg"):
+        figure.savefig(tmp_path / name)
+        assert (tmp_path / name).stat().st_size
 
 
 def test_eighty_tokens_are_split_into_panels_with_every_cell() -> None:
