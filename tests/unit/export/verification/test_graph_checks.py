@@ -131,6 +131,27 @@ def test_rows_that_depend_on_their_neighbours(
     assert bool(_failed(graph_checks.check_row_independence(engine, SOURCES, TARGETS))) == is_dependent
 
 
+@pytest.mark.parametrize(("steps", "names"), [(2, []), (64, ["difference", "best tokens"])])
+def test_float16_rows_that_a_kernel_rounds_otherwise(
+    tmp_path: Path, model, monkeypatch, steps: int, names: list[str]
+) -> None:
+    """A kernel for several rows may sum in another order, so that a float16 lands on its neighbour."""
+    engine = VariantEngine(write_tiny_bundle(tmp_path / "bundle", model, "float16"), "float16")
+    teacher_force = engine.teacher_force
+
+    def rounded_otherwise(sources, targets, num_poisoned_rows: int = 0):
+        for forced in teacher_force(sources, targets, num_poisoned_rows=num_poisoned_rows):
+            largest = forced.logits.max(-1, keepdims=True)
+            lowered = largest - steps * np.spacing(np.abs(largest).max().astype(np.float16)).astype(np.float32)
+            is_moved = (forced.logits == largest) & (num_poisoned_rows > 0)
+            yield replace(forced, logits=np.where(is_moved, lowered, forced.logits))
+
+    monkeypatch.setattr(engine, "teacher_force", lambda *args, **kwargs: list(rounded_otherwise(*args, **kwargs)))
+    failed = _failed(graph_checks.check_row_independence(engine, SOURCES, TARGETS))
+    assert [name for name in names if not any(name in each for each in failed)] == []
+    assert bool(failed) == bool(names)
+
+
 def test_a_loss_of_probability(engine) -> None:
     plain = engine.teacher_force(SOURCES, TARGETS)
     assert _failed(graph_checks.compare_precisions(plain, plain, TARGETS)) == []
