@@ -34,6 +34,7 @@ LONG = (
     "When we came home late in the evening, the children were already asleep, so we sat in the kitchen for a while,"
     " drank a cup of tea and talked about the journey."
 )
+UNUSUAL = "My brother plays the piano. The quantum annealer sublimates in the hangar. See you tomorrow!"
 # The shipped models read none of these scripts, so this map was written by hand.
 CHINESE = ["我", "在", "图书馆", "读", "书", "😀"]
 HEBREW = ["אני", "קורא", "ספר", "בספרייה", "😀"]
@@ -108,6 +109,9 @@ def take_screenshots(client: regard.Client, url: str) -> None:
     beams = client.translate(SENTENCE, to="de", num_beams=4, num_return_sequences=3, attention=True, words=True)
     with tempfile.TemporaryDirectory() as pages:
         beams.save_html(Path(pages) / "beams.html", title="Three beams")
+        unsure = client.translate(UNUSUAL, to="de", confidence=True, attention=True, words=True)
+        print(unsure.text)
+        unsure.save_html(Path(pages) / "confidence.html", title="How sure the model is")
         variables = {"CHROMIUM": chromium, "SCREENSHOTS": str(IMAGES), "PAGES": pages, "SERVER_URL": url}
         variables |= {"PICTURE": str(PHOTO), "EMAIL": EMAIL}
         subprocess.run([node, str(BROWSER / "gallery.mjs")], env=os.environ | variables, check=True)

@@ -60,4 +60,10 @@ for (const colorScheme of ["light", "dark"]) {
   await close();
 }
 
+{
+  const { page, close } = await b.open(b.pageUrl("confidence"), { width: 1120 });
+  await page.locator(".shaded").screenshot({ path: `${b.SCREENSHOTS}/confidence.png` });
+  await close();
+}
+
 await b.stopBrowser();

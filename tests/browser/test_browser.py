@@ -112,6 +112,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     joined = text_result(["is", "?"], ["ist", "?"])
     joined.message.hypotheses[0].text = "ist?"
     joined.message.hypotheses[0].words[1].span.CopyFrom(pb.Span(start=3, end=4))
+    doubtful = text_result(source, target)
+    best = doubtful.message.hypotheses[0]
+    for word, probability in zip(best.words, [0.99, 0.7, 0.02, *[0.95] * 6], strict=False):
+        best.word_confidences.add(span=word.span, probability=probability)
     results: dict[str, tuple[Result, bytes | None]] = {
         "text": (Result.from_message(text.message), None),
         "several": (text_result(source, target, num_hypotheses=3), None),
@@ -121,6 +125,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "copying": (copying, None),
         "joined": (joined, None),
         "warned": (warned, None),
+        "doubtful": (doubtful, None),
         "large": (large_result(), None),
         "encodings": (result_in_every_encoding(), None),
     }

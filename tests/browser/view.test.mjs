@@ -365,3 +365,25 @@ test("the theme can be switched", async () => {
   assert.equal(await paper(), before);
   await close();
 });
+
+test("a page shades the words of which the model is unsure", async () => {
+  const { page, complaints, close } = await b.open(b.pageUrl("doubtful"));
+  const shaded = page.locator(".shaded");
+  assert.equal(await shaded.textContent(), b.expected("doubtful").hypotheses[0].text);
+  const words = await shaded.locator("[data-doubt]").evaluateAll((all) =>
+    all.map((word) => [word.textContent, word.dataset.doubt, word.title, getComputedStyle(word).backgroundColor]));
+  assert.deepEqual(words.slice(0, 3).map((word) => word.slice(0, 3)), [
+    ["Könntest", "0", "99 %"],
+    ["du", "1", "70 %"],
+    ["mir", "4", "2 %"],
+  ]);
+  assert.equal(new Set(words.slice(0, 3).map((word) => word[3])).size, 3);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a page without confidences has no shaded text", async () => {
+  const { page, close } = await b.open(b.pageUrl("text"));
+  assert.equal(await page.locator(".shaded").isVisible(), false);
+  await close();
+});

@@ -4,6 +4,7 @@
 
 import { element, listWarnings } from "./dom.js";
 import { legible, readResult } from "./result.js";
+import { Shade } from "./shade.js";
 import { switchThemeWith } from "./theme.js";
 import { View } from "./view.js";
 
@@ -32,7 +33,9 @@ async function readPicture() {
 
 const warnings = element("ul");
 listWarnings(warnings, result.warnings.map(({ message }) => legible(message)));
-main.append(warnings);
+const shade = new Shade();
+shade.show(result);
+main.append(warnings, shade.element);
 const view = new View(main);
 // The script precedes the numbers of large maps, so that the first map is visible while the browser parses them.
 document.addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(() => view.numbersArrived())));

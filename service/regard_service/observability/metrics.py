@@ -92,6 +92,9 @@ class AttentionMetrics:
             self._sent(model, each.kind).inc(encoded_bytes(each.values, options.encoding, options.top_k))
 
 
+RISKS = ("low", "high", "unknown")
+
+
 class OutputMetrics:
     """Counts outputs by their risk, so that a drift of the inputs shows."""
 
@@ -102,12 +105,18 @@ class OutputMetrics:
             ("model", "risk"),
             registry=registry,
         )
-        self._outputs = cache(outputs.labels)
+
+        # A model's series start together: a share of the outputs at risk is 0, not absent, before the first of them.
+        @cache
+        def of_model(model: str) -> dict[str, Counter]:
+            return {risk: outputs.labels(model, risk) for risk in RISKS}
+
+        self._of_model = of_model
 
     def count(self, results: Iterable[Result]) -> None:
         """Counts the results of a translation."""
         for result in results:
-            self._outputs(result.model, result.risk or "unknown").inc()
+            self._of_model(result.model)[result.risk or "unknown"].inc()
 
 
 class EngineMetrics(EngineObserver):

@@ -5,7 +5,7 @@
 import { hasLayout, nameOf, Passage } from "./passage.js";
 import { Rendered } from "./rendered.js";
 import { isLong } from "./requests.js";
-import { Shade } from "./shade.js";
+import { Shade } from "./view/shade.js";
 import { element, listWarnings, setAttributes } from "./view/dom.js";
 import { legible, segmentOf } from "./view/result.js";
 import { View } from "./view/view.js";

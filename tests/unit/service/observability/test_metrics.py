@@ -174,7 +174,7 @@ def test_models_are_collected_at_every_scrape() -> None:
     assert metrics.registry.get_sample_value("regard_model_ready", {"model": "damaged"}) == 0
 
 
-@pytest.mark.parametrize(("risk", "count"), [("unknown", 1), ("high", 2)])
+@pytest.mark.parametrize(("risk", "count"), [("unknown", 1), ("high", 2), ("low", 0)])
 def test_outputs_are_counted_by_risk(risk: str, count: int) -> None:
     labels = {"model": "everyday", "risk": risk}
     assert touched().registry.get_sample_value("regard_outputs_total", labels) == count

@@ -2,12 +2,12 @@
  * An output shaded by confidence: the less probable a word, the darker its ground.
  */
 
-import { element, setAttributes } from "./view/dom.js";
-import { legible } from "./view/result.js";
+import { element, setAttributes } from "./dom.js";
+import { legible } from "./result.js";
 
-/** @typedef {import("./view/result.js").Result} Result */
+/** @typedef {import("./result.js").Result} Result */
 
-const LEVELS = 4; // of shading, besides none; `playground.css` has a ground for each
+const LEVELS = 4; // of shading, besides none; `view.css` has a ground for each
 
 export class Shade {
   constructor() {
