@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import regard
 from regard_service.app.server import Server
@@ -23,13 +25,13 @@ USED = ["Lesehalle", "Köter", "Palast", "Zwillingsschwester", "Wälzer"]
 @pytest.fixture(scope="module")
 def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that keeps glossaries."""
-    settings = Settings(
+    kept_by = Settings(
         models=("everyday",),
         grpc_port=0,
         http_port=0,
         glossary_directory=tmp_path_factory.mktemp("kept") / "glossaries",
     )
-    with running(settings) as server:
+    with running(kept_by) as server:
         yield server
 
 
@@ -57,6 +59,55 @@ def test_every_term_is_used_once_by_every_kind_of_model(client: regard.Client, m
     assert [result.text for result in client.translate(SENTENCES, "de", model=model, num_beams=beams)] == [
         result.text for result in plain
     ]
+
+
+# Nouns of a sentence, and targets that no translation of these sentences has by itself.
+NOUNS = {
+    "The dog sleeps in the house.": ("dog", "house"),
+    "My sister reads a book about a city.": ("sister", "book", "city"),
+    "Where is the library?": ("library",),
+    "The teacher gave the children an apple and a pencil.": ("teacher", "children", "apple", "pencil"),
+    "There is a letter on the table near the window.": ("letter", "table", "window"),
+}
+TARGETS = (
+    "Köter",
+    "Palast",
+    "Zwillinge",
+    "Wälzer",
+    "Lesehalle",
+    "alte Truhe",
+    "Q 7",
+    "Öl-Lampe",
+    "roter Faden",
+    "Xylofon",
+)
+
+
+@st.composite
+def texts_and_terms(draw: st.DrawFn) -> tuple[list[str], dict[str, str]]:
+    """Sentences, and terms for some of their nouns."""
+    texts = draw(st.lists(st.sampled_from(sorted(NOUNS)), min_size=1, max_size=4, unique=True))
+    nouns = draw(st.lists(st.sampled_from([noun for text in texts for noun in NOUNS[text]]), min_size=1, unique=True))
+    targets = draw(st.permutations(TARGETS))
+    return texts, dict(zip(nouns[: len(targets)], targets, strict=False))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts_and_terms(), st.integers(1, 4), st.sampled_from(["", "Nun ", "Ich sage: "]))
+def test_all_terms_and_prefixes_hold_together(
+    client: regard.Client, drawn: tuple[list[str], dict[str, str]], beams: int, prefix: str
+) -> None:
+    texts, terms = drawn
+    options: Any = {"terms": terms, "num_beams": beams, "num_return_sequences": beams}
+    prefixes = [prefix] * len(texts) if prefix else None
+    results = client.translate(texts, "de", target_prefix=prefixes, **options)
+    for text, result in zip(texts, results, strict=True):
+        expected = [terms[noun] for noun in NOUNS[text] if noun in terms]
+        for hypothesis in result.hypotheses:
+            assert hypothesis.text.startswith(prefix.rstrip())
+            assert [target for target in expected if not re.search(rf"\b{target}\b", hypothesis.text)] == []
+        alone = client.translate(text, "de", target_prefix=prefix or None, **options)
+        assert [each.text for each in alone.hypotheses] == [each.text for each in result.hypotheses]
 
 
 def test_a_text_of_sentences_with_layout_tags_and_copies(client: regard.Client) -> None:

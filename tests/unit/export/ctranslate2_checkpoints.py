@@ -116,6 +116,14 @@ def translate(folder: Path, tokens: list[str], **options: Any) -> list[str]:
     return list(translator.translate_batch([tokens], **options)[0].hypotheses[0])
 
 
+def score(folder: Path, source: str, target: str) -> list[float]:
+    """CTranslate2's own log-probabilities of a target's pieces and its end, in float32."""
+    translator = ctranslate2.Translator(str(folder), compute_type="float32", intra_threads=1)
+    processor = SentencePieceProcessor(str(folder / "sentencepiece.model"))
+    cut = [processor.encode(text, out_type=str) for text in (source, target)]
+    return list(translator.score_batch([cut[0]], [cut[1]])[0].log_probs)
+
+
 def write_package(file: Path, model: Path, **metadata: Any) -> Path:
     """An Argos package of a model's folder."""
     fixed = {"from_code": "en", "to_code": "de", "package_version": "1.0"}

@@ -32,6 +32,7 @@ from tests.unit.export.ctranslate2_checkpoints import (
     POST,
     RELATIVE,
     pieces,
+    score,
     translate,
     write_ctranslate2,
     write_package,
@@ -42,6 +43,7 @@ from tests.unit.export.marian_checkpoints import change_json, write_marian
 
 TEXTS = EXAMPLE_SENTENCES[:6]
 LANGUAGES = (("en", "de"),)
+EN_DE = ("--languages", "en-de")
 OPTIONS: dict[str, dict[str, Any]] = {
     "pre": {},
     "post": POST,
@@ -129,6 +131,21 @@ def test_a_package_the_whole_way(written, tmp_path: Path) -> None:
         text = client.translate(TEXTS[0], "de", source_language="en", max_new_tokens=12).text
         assert client.model("argos").family == "ctranslate2"
     assert text
+
+
+@pytest.mark.parametrize("name", ["pre", "zero start", "relative", "two vocabularies"])
+def test_pairs_have_the_log_probabilities_of_ctranslate2(written, name: str, tmp_path: Path) -> None:
+    folder, targets = written(name), list(reversed(TEXTS))
+    result = CliRunner().invoke(
+        export_command, [str(folder), "-o", str(tmp_path / "bundles" / "scorer"), "--precision", "float32", *EN_DE]
+    )
+    assert result.exit_code == 0, result.output
+    with serving(tmp_path / "bundles") as client:
+        results = client.score(list(zip(TEXTS, targets, strict=True)), to="de", source_language="en")
+    for source, target, scored in zip(TEXTS, targets, results, strict=True):
+        expected = score(folder, source, target)
+        np.testing.assert_allclose([token.logprob for token in scored.best.tokens], expected, atol=1e-4)
+        assert scored.best.score == pytest.approx(sum(expected), abs=1e-3)
 
 
 # Files of pieces that users copy beside a conversion from `transformers`, whose converter knows no generation settings.
