@@ -152,7 +152,7 @@ class Server:
         self._pressure.begin()
         watchdog = Watchdog(self._backend.stalled_s, self._settings.watchdog_timeout_s, self._set_live)
         loop = asyncio.get_running_loop()
-        self._watching = [loop.create_task(watchdog.run())]
+        self._watching = [loop.create_task(watchdog.run()), loop.create_task(self._pressure.run())]
         if self._settings.model_poll_s is not None:
             poll = DirectoryPoll(self._backend.models, self._refresh_health)
             self._watching.append(loop.create_task(poll.run(self._settings.model_poll_s)))

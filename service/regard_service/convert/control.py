@@ -13,6 +13,8 @@ MAX_ALTERNATIVES = 16
 MAX_SUPPRESSED = 256
 MAX_PREFIX_TOKENS = 1024
 
+_NO_CONTROL = Control()
+
 
 class _HasTerms(Protocol):
     @property
@@ -25,6 +27,8 @@ class _HasTerms(Protocol):
 
 def read_control(checks: Checks, request: pb.TranslateRequest | pb.StreamTranslateRequest) -> Control:
     """Reads the control of a translation."""
+    if not _has_control(request):
+        return _NO_CONTROL
     control = read_terms(checks, request)
     if isinstance(request, pb.StreamTranslateRequest):
         prefixes = [request.target_prefix] if request.HasField("target_prefix") else []
@@ -36,6 +40,15 @@ def read_control(checks: Checks, request: pb.TranslateRequest | pb.StreamTransla
     if request.HasField("num_alternatives"):
         checks.in_range("num_alternatives", request.num_alternatives, 1, MAX_ALTERNATIVES)
     return _with_prefixes(checks, control, request.target_prefixes, request.num_alternatives)
+
+
+def _has_control(request: pb.TranslateRequest | pb.StreamTranslateRequest) -> bool:
+    """Whether any field is set that `read_control` reads; in most calls none is."""
+    if request.terms or request.glossaries or request.suppressed:
+        return True
+    if isinstance(request, pb.StreamTranslateRequest):
+        return request.HasField("target_prefix")
+    return bool(request.target_prefixes) or request.HasField("num_alternatives")
 
 
 def read_terms(checks: Checks, request: _HasTerms) -> Control:

@@ -24,16 +24,20 @@ _GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
 }
 _GENERATION_MINIMA = {"max_new_tokens": 1, "min_new_tokens": 0, "seed": 0}
 
+# One for all calls that set nothing, which are most.
+_DEFAULT_GENERATION, _DEFAULT_ATTENTION, _DEFAULT_TEXT = GenerationOptions(), AttentionOptions(), TextOptions()
+
 
 def read_generation(checks: Checks, config: pb.GenerationConfig) -> GenerationOptions:
     """Reads GenerationConfig. A scalar that is not set becomes None; 0 stays 0."""
+    if not config.ByteSize():
+        return _DEFAULT_GENERATION
     set_values = {spec.name: value for spec, value in config.ListFields() if spec.name != "early_stopping"}
-    for name, (low, high) in _GENERATION_BOUNDS.items():
-        if name in set_values:
-            checks.in_range(f"generation.{name}", set_values[name], low, high)
-    for name, low in _GENERATION_MINIMA.items():
-        if name in set_values:
-            checks.at_least(f"generation.{name}", set_values[name], low)
+    for name, value in set_values.items():
+        if name in _GENERATION_BOUNDS:
+            checks.in_range(f"generation.{name}", value, *_GENERATION_BOUNDS[name])
+        elif name in _GENERATION_MINIMA:
+            checks.at_least(f"generation.{name}", value, _GENERATION_MINIMA[name])
     options = GenerationOptions(
         **set_values,
         early_stopping=checks.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping),
@@ -53,6 +57,8 @@ def _check_sampling(checks: Checks, options: GenerationOptions) -> None:
 
 def read_attention(checks: Checks, config: pb.AttentionConfig) -> AttentionOptions:
     """Reads AttentionConfig."""
+    if not config.ByteSize():
+        return _DEFAULT_ATTENTION
     kinds = _read_kinds(checks, config.kinds)
     for name, indexes in (("layers", config.layers), ("heads", config.heads)):
         _check_indexes(checks, f"attention.{name}", indexes)
@@ -97,6 +103,8 @@ def _check_indexes(checks: Checks, path: str, indexes: Sequence[int]) -> None:
 
 def read_text_options(checks: Checks, options: pb.TextOptions, texts: Sequence[str]) -> TextOptions:
     """Reads TextOptions. Args: texts: of the request."""
+    if not options.ByteSize():
+        return _DEFAULT_TEXT
     spans = options.protected_spans
     if len(spans) > MAX_PROTECTED_SPANS:
         checks.add("text_options.protected_spans", f"holds {len(spans)} spans; the limit is {MAX_PROTECTED_SPANS}")

@@ -4,6 +4,7 @@
 """
 
 import time
+from typing import TypedDict
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
@@ -12,11 +13,9 @@ from regard_service.convert.control import read_control
 from regard_service.convert.options import read_attention, read_generation, read_text_options
 from regard_service.domain.calls import (
     AttentionOptions,
-    Call,
     CaptionCall,
     GenerationOptions,
     SummarizeCall,
-    TextOptions,
     TranslateCall,
     Truncation,
 )
@@ -30,6 +29,16 @@ _CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
 _AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
 
 MAX_CONTROL_TOKENS = 256  # of a request
+
+
+class _CallFields(TypedDict):
+    """The fields of `Call`, which each kind of call has."""
+
+    model: str
+    generation: GenerationOptions
+    attention: AttentionOptions
+    is_bulk: bool
+    deadline: float
 
 
 class RequestReader:
@@ -55,14 +64,12 @@ class RequestReader:
         checks = Checks()
         texts = self._texts(checks, request, may_be_blank=not request.text_options.raw)
         call = TranslateCall(
-            **vars(self._call(checks, request, time_remaining)),
+            **self._call_fields(checks, request, time_remaining),
             texts=texts,
             source_language=checks.name("source_language", request.source_language),
             target_language=checks.name("target_language", request.target_language),
             truncation=_truncation(checks, request),
-            text_options=read_text_options(checks, request.text_options, texts)
-            if request.HasField("text_options")
-            else TextOptions(),
+            text_options=read_text_options(checks, request.text_options, texts),
             control_tokens=_control_tokens(checks, request),
             control=read_control(checks, request),
             has_confidence=request.confidence,
@@ -74,7 +81,7 @@ class RequestReader:
         """Reads a request to summarize."""
         checks = Checks()
         call = SummarizeCall(
-            **vars(self._call(checks, request, time_remaining)),
+            **self._call_fields(checks, request, time_remaining),
             texts=self._texts(checks, request),
             style=checks.name("style", request.style),
             truncation=_truncation(checks, request),
@@ -86,23 +93,19 @@ class RequestReader:
     def caption(self, request: _CaptionRequest, time_remaining: float | None) -> CaptionCall:
         """Reads a request to describe pictures."""
         checks = Checks()
-        call = CaptionCall(**vars(self._call(checks, request, time_remaining)), images=self._images(checks, request))
+        call = CaptionCall(**self._call_fields(checks, request, time_remaining), images=self._images(checks, request))
         checks.raise_if_any()
         return call
 
-    def _call(self, checks: Checks, request: _AnyRequest, time_remaining: float | None) -> Call:
-        """Reads the fields of every call."""
-        return Call(
-            model=checks.name("model", request.model),
-            generation=read_generation(checks, request.generation)
-            if request.HasField("generation")
-            else GenerationOptions(),
-            attention=read_attention(checks, request.attention)
-            if request.HasField("attention")
-            else AttentionOptions(),
-            is_bulk=checks.enum("priority", enums.PRIORITY, request.priority) == "bulk",
-            deadline=self.deadline(time_remaining),
-        )
+    def _call_fields(self, checks: Checks, request: _AnyRequest, time_remaining: float | None) -> "_CallFields":
+        """Reads the fields of every call. A message that is not set reads as an empty one."""
+        return {
+            "model": checks.name("model", request.model),
+            "generation": read_generation(checks, request.generation),
+            "attention": read_attention(checks, request.attention),
+            "is_bulk": checks.enum("priority", enums.PRIORITY, request.priority) == "bulk",
+            "deadline": self.deadline(time_remaining),
+        }
 
     def _texts(
         self, checks: Checks, request: _TranslateRequest | _SummarizeRequest, *, may_be_blank: bool = False
@@ -115,7 +118,9 @@ class RequestReader:
             return ()
         texts = tuple(request.texts)
         for index, text in enumerate(texts):
-            checks.add_if(f"texts[{index}]", text_fault(text, limit, may_be_blank=may_be_blank))
+            fault = text_fault(text, limit, may_be_blank=may_be_blank)
+            if fault is not None:
+                checks.add(f"texts[{index}]", fault)
         return texts
 
     def _images(self, checks: Checks, request: _CaptionRequest) -> tuple[bytes, ...]:
@@ -182,6 +187,8 @@ def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) 
 def _control_tokens(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> tuple[str, ...]:
     """Whether the model has them is checked later."""
     tokens = tuple(request.control_tokens)
+    if not tokens:
+        return tokens
     if len(tokens) > MAX_CONTROL_TOKENS:
         checks.add("control_tokens", f"names {len(tokens)} tokens; the limit is {MAX_CONTROL_TOKENS}")
     repeated = (

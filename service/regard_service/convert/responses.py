@@ -21,6 +21,7 @@ from regard_service.domain.results import (
     RiskReason,
     Segment,
     Source,
+    Span,
     Started,
     StreamEvent,
     Token,
@@ -43,10 +44,11 @@ def are_large(results: Iterable[Result]) -> bool:
     """Whether writing results may hold up an event loop for milliseconds."""
     left = MAX_WEIGHTS_AT_ONCE
     for result in results:
-        left -= sum(each.values.size for each in result.all_maps())
-        num_tokens = len(result.source.tokens) + sum(len(hypothesis.tokens) for hypothesis in result.hypotheses)
-        left -= WEIGHTS_PER_TOKEN * (num_tokens + len(result.segments))
-        left -= sum(len(hypothesis.text) for hypothesis in result.hypotheses)
+        left -= WEIGHTS_PER_TOKEN * (len(result.source.tokens) + len(result.segments))
+        for hypothesis in result.hypotheses:
+            left -= WEIGHTS_PER_TOKEN * len(hypothesis.tokens) + len(hypothesis.text)
+        for each in result.all_maps():
+            left -= each.values.size
     return left < 0
 
 
@@ -77,14 +79,14 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
     message.num_parts = result.num_parts
     message.model = result.model
     message.model_version = result.version
-    message.timings.queue_ms = result.timings.queue_ms
-    message.timings.encode_ms = result.timings.encode_ms
-    message.timings.decode_ms = result.timings.decode_ms
+    timings = message.timings
+    timings.queue_ms = result.timings.queue_ms
+    timings.encode_ms = result.timings.encode_ms
+    timings.decode_ms = result.timings.decode_ms
     for each in result.maps:
         _write_map(message.source_attention.add(), each, options)
     for segment in result.segments:
-        tokens = result.hypotheses[0].tokens[slice(*segment.target_tokens)]
-        _write_segment(message.segments.add(), segment, mean_logprob(tokens))
+        _write_segment(message.segments.add(), segment, result.hypotheses[0])
     for warning in result.warnings:
         _write_warning(message.warnings.add(), warning)
     if result.detected_language:
@@ -97,15 +99,19 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
             _write_risk_reason(message.risk_reasons.add(), reason)
 
 
-def _write_segment(message: pb.Segment, segment: Segment, mean: float) -> None:
-    message.source.start, message.source.end = segment.source
-    message.target.start, message.target.end = segment.target
-    message.source_tokens.start, message.source_tokens.end = segment.source_tokens
-    message.target_tokens.start, message.target_tokens.end = segment.target_tokens
+def _write_segment(message: pb.Segment, segment: Segment, best: Hypothesis) -> None:
+    _write_span(message.source, segment.source)
+    _write_span(message.target, segment.target)
+    _write_span(message.source_tokens, segment.source_tokens)
+    _write_span(message.target_tokens, segment.target_tokens)
     if segment.is_copied:
         message.copied = True
     else:
-        message.mean_logprob = mean
+        message.mean_logprob = mean_logprob(best.tokens[slice(*segment.target_tokens)])
+
+
+def _write_span(message: pb.Span, span: Span) -> None:
+    message.start, message.end = span
 
 
 def _write_warning(message: pb.Warning, warning: OutputWarning) -> None:
@@ -130,19 +136,20 @@ def _write_started(message: pb.StartedEvent, event: Started) -> None:
 
 def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
     """Fills the fields of the source, which both messages have."""
-    for token in source.tokens:
-        _write_token(message.source_tokens.add(), token)
+    add = message.source_tokens.add
+    _write_tokens([add() for _ in source.tokens], source.tokens)
     for word in source.words:
         _write_word(message.source_words.add(), word)
-    message.truncated = source.num_truncated_tokens > 0
-    message.num_truncated_tokens = source.num_truncated_tokens
+    if source.num_truncated_tokens:
+        message.truncated = True
+        message.num_truncated_tokens = source.num_truncated_tokens
     if source.image_grid is not None:
         _write_image_grid(message.image_grid, source.image_grid)
 
 
 def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: AttentionOptions) -> None:
     message.index = event.index
-    _write_target_token(message.token, event.token)
+    _write_target_tokens([message.token], [event.token])
     message.text_delta = event.text_delta
     for each in event.maps:
         _write_map(message.attention.add(), each, options)
@@ -150,21 +157,16 @@ def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: Atten
 
 def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
     message.text = hypothesis.text
-    for token in hypothesis.tokens:
-        _write_target_token(message.tokens.add(), token)
+    add = message.tokens.add
+    _write_target_tokens([add() for _ in hypothesis.tokens], hypothesis.tokens)
     for word in hypothesis.words:
         _write_word(message.words.add(), word)
     message.score = hypothesis.score
     message.finish_reason = enums.FINISH_REASON.number(hypothesis.finish_reason)
     for each in hypothesis.maps:
         _write_map(message.attention.add(), each, options)
-    for link in hypothesis.links:
-        written = message.links.add()
-        written.source, written.target = link.source, link.target
-    message.pharaoh = pharaoh(hypothesis.links)
-    message.entropy.extend(hypothesis.entropy)
-    message.coverage.extend(hypothesis.coverage)
-    message.source_coverage.extend(hypothesis.source_coverage)
+    if hypothesis.entropy or hypothesis.links:
+        _write_alignment(message, hypothesis)
     message.mean_logprob = hypothesis.mean_logprob
     for rated in hypothesis.word_confidences:
         added = message.word_confidences.add()
@@ -173,28 +175,45 @@ def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: A
     message.source_share.extend(hypothesis.source_share)
 
 
+def _write_alignment(message: pb.Hypothesis, hypothesis: Hypothesis) -> None:
+    """Fills the measures of the alignment, each of which has one entropy or more."""
+    for link in hypothesis.links:
+        written = message.links.add()
+        written.source, written.target = link.source, link.target
+    message.pharaoh = pharaoh(hypothesis.links)
+    message.entropy.extend(hypothesis.entropy)
+    message.coverage.extend(hypothesis.coverage)
+    message.source_coverage.extend(hypothesis.source_coverage)
+
+
 def pharaoh(links: Iterable[Link]) -> str:
     """Formats links as Pharaoh does: "source-target" pairs, ordered by source."""
     return " ".join(f"{source}-{target}" for source, target in sorted((link.source, link.target) for link in links))
 
 
-def _write_token(message: pb.SourceToken | pb.TargetToken, token: Token) -> None:
-    """Fills the fields of tokens of both sides. Fields with their default value are not set, which saves time."""
-    message.id = token.id
-    message.piece = token.piece
-    if token.span is not None:
-        written = message.span
-        written.start, written.end = token.span
-    if token.is_special:
-        message.special = True
+def _write_tokens(messages: Sequence[pb.SourceToken | pb.TargetToken], tokens: Sequence[Token]) -> None:
+    """Fills the fields that tokens of both sides have.
+
+    Fields with their default value are not set, and there is no call for each token: both save time.
+    """
+    for message, token in zip(messages, tokens, strict=True):
+        token_id, piece, span, is_special, _, _ = token
+        message.id = token_id
+        message.piece = piece
+        if span is not None:
+            written = message.span
+            written.start, written.end = span
+        if is_special:
+            message.special = True
 
 
-def _write_target_token(message: pb.TargetToken, token: Token) -> None:
-    _write_token(message, token)
-    message.logprob = token.logprob
-    if token.copied_from is not None:
-        message.copied = True
-        message.copied_from = token.copied_from
+def _write_target_tokens(messages: Sequence[pb.TargetToken], tokens: Sequence[Token]) -> None:
+    _write_tokens(messages, tokens)
+    for message, token in zip(messages, tokens, strict=True):
+        message.logprob = token.logprob
+        if token.copied_from is not None:
+            message.copied = True
+            message.copied_from = token.copied_from
 
 
 def _write_word(message: pb.Word, word: Word) -> None:

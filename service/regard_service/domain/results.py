@@ -126,7 +126,7 @@ class Hypothesis:
 
 def mean_logprob(tokens: Sequence[Token]) -> float:
     """Returns the mean of tokens' log-probabilities; 0 without tokens."""
-    return sum(token.logprob for token in tokens) / len(tokens) if tokens else 0.0
+    return sum([token.logprob for token in tokens]) / len(tokens) if tokens else 0.0
 
 
 @dataclass(frozen=True)

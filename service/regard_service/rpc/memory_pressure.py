@@ -1,5 +1,6 @@
 """Tells when messages take too much of the process' memory, and gives freed memory back to the system."""
 
+import asyncio
 import ctypes
 import os
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 STATM = Path("/proc/self/statm")
 MEASURED_FOR_S = 0.05
 TRIM_INTERVAL_S = 2.0
-RELAX_INTERVAL_S = 5.0
+FIRST_WAIT_S = 5.0  # between two times that memory is given back
+MAX_WAIT_S = 60.0
 
 
 def resident_bytes() -> int:
@@ -56,6 +58,7 @@ class MemoryPressure:
         self._clock = clock
         self._base = self._kept = measure()  # `_kept`: after memory was last given back
         self._measured_at = self._trimmed_at = -1e9
+        self._wait_s = FIRST_WAIT_S
         self._is_high = False
 
     def begin(self) -> None:
@@ -73,13 +76,31 @@ class MemoryPressure:
                 self._is_high = self._kept - self._base > self._max_bytes
         return self._is_high
 
-    def relax(self) -> None:
-        """Gives memory back if a good part of the maximum was added since it was last given back. Takes some
-        milliseconds; runs in a thread when little is going on.
+    async def run(self) -> None:
+        """Gives freed memory back for as long as the server runs. A trim takes about a millisecond, in a thread."""
+        while True:
+            await asyncio.sleep(FIRST_WAIT_S)
+            if self.is_due():
+                await asyncio.to_thread(self.relax)
+
+    def is_due(self) -> bool:
+        """Whether to give memory back now: a good part of the maximum is in use.
+
+        Whether the C library could return some of it is not known before it tries: what was in use at the last trim
+        may have been freed since. So it tries again, more rarely while that brings little, but at once where much
+        was added since.
         """
-        now = self._clock()
-        if now - self._trimmed_at > RELAX_INTERVAL_S and self._measure() - self._kept > self._max_bytes // 4:
-            self._trim(now)
+        resident, limit = self._measure(), self._max_bytes // 4
+        waited_s = self._clock() - self._trimmed_at
+        has_grown = resident - self._kept > limit and waited_s >= FIRST_WAIT_S
+        return resident - self._base > limit and (has_grown or waited_s >= self._wait_s)
+
+    def relax(self) -> None:
+        """Gives memory back."""
+        before = self._measure()
+        self._trim(self._clock())
+        is_worth_it = before - self._kept > self._max_bytes // 16
+        self._wait_s = FIRST_WAIT_S if is_worth_it else min(2 * self._wait_s, MAX_WAIT_S)
 
     def _trim(self, now: float) -> None:
         self._trimmed_at = now

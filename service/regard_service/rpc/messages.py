@@ -174,8 +174,6 @@ class Messages:
             self._make_room(now)
         if self._arriving or self._leaving:
             self._poll_later()
-        elif pressure is not None:
-            self._in_thread(pressure.relax)
 
     def _has_slow(self, now: float) -> bool:
         """Whether a message has been on its way for long; both are sorted by their beginning."""

@@ -8,8 +8,8 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
-from regard_service.text.reading import NOTHING_TO_READ, ends_after_accents
-from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id, without_leading_space
+from regard_service.text.reading import NOTHING_TO_READ, tokens_of
+from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id
 from regard_service.text.writing import TargetText, TargetWriter
 
 
@@ -77,11 +77,7 @@ class TargetReader:
             raise InvalidInput.of(field, NOTHING_TO_READ)
         if num_tokens > room:
             raise InvalidInput.of(field, f"has {num_tokens} tokens; this model writes at most {room}")
-        ends = ends_after_accents(text)
-        pieces = []
-        for token_id, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
-            span = without_leading_space(text, start, ends[end])
-            pieces.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
+        pieces = tokens_of(text, encoding.ids, encoding.tokens, encoding.offsets, self._unknown_id)
         return GivenTarget(text, (*forced, *pieces, self._special(self._target.end_ids[0])), len(forced))
 
     def _special(self, token_id: int) -> Token:

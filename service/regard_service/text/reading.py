@@ -10,7 +10,7 @@ import numpy as np
 
 from regard.arrays import Int64Array
 from regard_service.bundle import Bundle, TextSource
-from regard_service.domain.results import Token
+from regard_service.domain.results import Span, Token
 from regard_service.errors import InvalidInput
 from regard_service.generation import Terms
 from regard_service.text.parts import cut
@@ -20,7 +20,6 @@ from regard_service.text.tokenizer import (
     encoded,
     load_tokenizer,
     unknown_id,
-    without_leading_space,
 )
 
 NOTHING_TO_READ = "holds nothing that this model reads"
@@ -55,12 +54,13 @@ class SourceText:
     @property
     def ids(self) -> Int64Array:
         """int64 [source]."""
-        return np.array([token.id for token in self.tokens], np.int64)
+        return self.array if self.words is None else self.array[0]
 
     @cached_property
     def array(self) -> Int64Array:
         """The engine's input: int64 [source], or [2, source] with the words. Built once, as a call reads it often."""
-        return self.ids if self.words is None else np.stack([self.ids, self.words])
+        ids = np.array([token.id for token in self.tokens], np.int64)
+        return ids if self.words is None else np.stack([ids, self.words])
 
 
 _Affixes = tuple[tuple[int, ...], tuple[int, ...]]
@@ -182,10 +182,8 @@ class SourceReader:
 
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
         encoding = encoded(self._control.reading(control_tokens, text), text)
-        tokens, pieces, ends = [], encoding.tokens, ends_after_accents(text)
-        for token_id, piece, (start, end) in zip(encoding.ids, pieces, encoding.offsets, strict=True):
-            span = without_leading_space(text, start, ends[end])
-            tokens.append(Token(token_id, text[slice(*span)] if token_id == self._unknown_id else piece, span))
+        pieces = encoding.tokens
+        tokens = tokens_of(text, encoding.ids, pieces, encoding.offsets, self._unknown_id)
         return _Pieces(tokens, self._words(text, pieces) if self._is_copying else [])
 
     def _words(self, text: str, pieces: list[str]) -> list[str]:
@@ -220,6 +218,25 @@ class SourceReader:
 
     def _special(self, ids: Sequence[int]) -> list[Token]:
         return [Token(i, self._tokenizer.id_to_token(i) or "", None, is_special=True) for i in ids]
+
+
+def tokens_of(
+    text: str, ids: Sequence[int], pieces: Sequence[str], offsets: Sequence[tuple[int, int]], unknown_id: int | None
+) -> list[Token]:
+    """Returns the tokens that a tokenizer found in a text; each piece that it does not know is spelled as in the text.
+
+    Args:
+        offsets: of each token in the text, with white space before it.
+    """
+    ends, tokens = ends_after_accents(text), []
+    for token_id, piece, (start, stop) in zip(ids, pieces, offsets, strict=True):
+        end = ends[stop]
+        while start < end and text[start].isspace():
+            start += 1
+        spelled = text[start:end] if token_id == unknown_id else piece
+        # A text has dozens of tokens: `_make` takes half of the time of a call by names.
+        tokens.append(Token._make((token_id, spelled, Span._make((start, end)), False, 0.0, None)))
+    return tokens
 
 
 def first_positions(words: Sequence[object]) -> Int64Array:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tokenizers import Tokenizer
+
 from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
 from regard_service.domain.results import Span, Token
@@ -21,6 +23,18 @@ class TargetText:
 
     text: str
     tokens: tuple[Token, ...]
+
+
+class _Pieces(dict[int, str]):
+    """The vocabulary's spellings, by token. Each is kept: the tokenizer builds a new string each time."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def __missing__(self, token_id: int) -> str:
+        piece = self[token_id] = self._tokenizer.id_to_token(token_id) or ""
+        return piece
 
 
 class Addition(NamedTuple):
@@ -49,7 +63,7 @@ class TargetWriter:
         self.vocab_size = target.vocab_size
         self._unknown_id = unknown_id(self.tokenizer)
         self._special_ids = target.silent_ids
-        self._pieces: dict[int, str] = {}
+        self._pieces = _Pieces(self.tokenizer)
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
@@ -69,11 +83,8 @@ class TargetWriter:
         return TargetStream(self, source)
 
     def piece(self, token_id: int) -> str:
-        """Returns the vocabulary's spelling of a token. Cached: the tokenizer builds a new string each time."""
-        piece = self._pieces.get(token_id)
-        if piece is None:
-            piece = self._pieces[token_id] = self.tokenizer.id_to_token(token_id) or ""
-        return piece
+        """Returns the vocabulary's spelling of a token."""
+        return self._pieces[token_id]
 
     def id_of(self, piece: str) -> int:
         """Returns a piece's id in the target vocabulary; the unknown token's where it has none."""
@@ -146,14 +157,15 @@ class TargetStream:
             return self._copy(self._source, token_id - writer.vocab_size, logprob)
         piece, self._copied = writer.piece(token_id), None
         if writer.is_special(token_id):
-            return Token(token_id, piece, None, is_special=True, logprob=logprob)
+            return Token._make((token_id, piece, None, True, logprob, None))
         start = len(self.text)
-        self._held += (token_id,)
-        added = writer.addition(self._shown, self._held)
-        if not added.is_complete and len(self._held) < MAX_CHARACTER_BYTES:
+        self._held = (*self._held, token_id)
+        text, num_spaces, is_complete = writer.addition(self._shown, self._held)
+        if not is_complete and len(self._held) < MAX_CHARACTER_BYTES:
             return Token(token_id, piece, Span(start, start), logprob=logprob)
-        self._show(added.text)
-        return Token(token_id, piece, Span(start + added.num_spaces, len(self.text)), logprob=logprob)
+        self._show(text)
+        # `_make` takes half of the time of a call by names, and a text has dozens of tokens.
+        return Token._make((token_id, piece, Span._make((start + num_spaces, len(self.text))), False, logprob, None))
 
     def _copy(self, source: SourceText, position: int, logprob: float) -> Token:
         """Appends the source token at a position, with the source's spelling and spacing."""
