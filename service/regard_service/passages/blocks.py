@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
+from regard_service.passages.protection.rules.codes import is_code
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import Kind
 
@@ -168,6 +169,8 @@ def _columns(text: str, line: Span) -> Iterator[Span]:
 def _column_gaps(text: str, start: int, end: int) -> Iterator[Span]:
     """Yields what divides columns: white space with a tab, or wide; a bar; a mark between entries."""
     line = text[start:end]
+    if is_code(line):
+        return
     entries = _ENTRY_GAP.split(line)
     if len(entries) > 1 and all(_is_entry(entry) for entry in entries):
         yield from (Span(match.start() + start, match.end() + start) for match in _ENTRY_GAP.finditer(line))

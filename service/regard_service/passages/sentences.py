@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import sentencex
 
@@ -31,6 +32,8 @@ _BRACKETED = re.compile(
     r"(?:(?<=[.!?\u2026\"'\u201d] )|^)\([A-Z\u00c0-\u00de\u00bf\u00a1][^()\n]{1,400}+(?<=[.!?])\)\s++"
     r"(?=[\"'\u201c\u201e\u00ab\u00bf\u00a1(]?+[A-Z\u00c0-\u00de])"
 )
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\\s]++")
+_ESCAPED_BREAKS = re.compile(r"(?<=[.!?])(?:\\[nrt])++")
 _MAX_NAME = 80  # characters that are looked at around a boundary
 _FINAL_MARKS = ".!?\u2026"
 
@@ -48,6 +51,8 @@ def sentences(text: str, language: str) -> list[Span]:
         ends = sorted({*ends, *(match.end() for match in more.finditer(text))})
     if ".)" in text or "!)" in text or "?)" in text:
         ends = sorted({*ends, *(match.end() for match in _BRACKETED.finditer(text))})
+    if "\\" in text:
+        ends = sorted({*ends, *(match.end() for match in _ESCAPED_BREAKS.finditer(text))})
     if len(ends) > 1:
         ends = _outside(ends, [finding.span for finding in find(text)])
     return list(_stripped(text, ends))
@@ -99,7 +104,9 @@ def _is_dotted_name(text: str, position: int) -> bool:
 
 def _stripped(text: str, ends: list[int]) -> Iterator[Span]:
     start = 0
-    for end in ends:
+    for end, following in pairwise([*ends, len(text)]):
+        if end < following and _UNSEEN.fullmatch(text, end, following):
+            continue  # marks that nobody sees, such as that of a direction's end, belong to the sentence before
         sentence = text[start:end]
         content = sentence.strip()
         if content:

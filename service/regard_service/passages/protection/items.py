@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from regard_service.domain.results import Span
+from regard_service.passages.edits import EditedText
 from regard_service.passages.protection.dates import dates, days_of_week, knows_dates, read_date
 from regard_service.passages.protection.numerals import marks_of, value
 from regard_service.passages.protection.options import ProtectionOptions
@@ -223,7 +224,18 @@ def _has_plurals(language: str) -> bool:
 _YEAR = re.compile("1[1-9][0-9]{2}|20[0-9]{2}")
 
 
+_TEMPLATE = re.compile(r"[$#%@]?\{[{%]?[^{};=]*+[%}]?\}|\{\s?\w{1,40}\s?,[^;]*\}")
+
+
+def _without_templates(text: str, items: Sequence[Item]) -> str:
+    """Returns a text with a word for each placeholder of a template: their braces are no sign of a program."""
+    templates = [item.span for item in items if item.kind is Kind.PLACEHOLDER and _TEMPLATE.fullmatch(item.text)]
+    return EditedText.replacing(text, [(span, "x") for span in templates]).text if templates else text
+
+
 def is_all_copied(text: str, items: Sequence[Item]) -> bool:
     """Whether no letter remains beside what is protected, or all is code."""
     ends = [Span(0, 0), *(item.span for item in items), Span(len(text), len(text))]
-    return is_code(text) or not any(c.isalpha() for left, right in pairwise(ends) for c in text[left.end : right.start])
+    return is_code(_without_templates(text, items)) or not any(
+        c.isalpha() for left, right in pairwise(ends) for c in text[left.end : right.start]
+    )

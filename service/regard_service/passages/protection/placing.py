@@ -211,8 +211,17 @@ class _Placing:
             text = self._forms.placed(self._items[index].item)
             before, after = self._spaces(self._items[index], position)
             new = ("" if is_inside_left else before) + text + ("" if is_inside_right else after)
-            self._edits.append(_Edit(Span(position, position), index, new))
+            span = self._space_of_break(self._items[index], position)
+            self._edits.append(_Edit(span, index, text if span.start < span.end else new))
         self._missing.clear()
+
+    def _space_of_break(self, placed: Placed, position: int) -> Span:
+        """Returns the space that the model read and wrote instead of an escaped break; empty for other items."""
+        is_break = placed.item.text.startswith("\\") and placed.before != "" and placed.after != ""
+        for space in (Span(position, position + 1), Span(position - 1, position)):
+            if is_break and position > 0 and self._target[slice(*space)] == " " and self._is_free(space):
+                return space
+        return Span(position, position)
 
     def _pair_places(self) -> dict[int, tuple[int, bool, bool]]:
         """Returns the places of paired marks: around the words that were made of what they stand around.

@@ -1,6 +1,7 @@
 """Words and symbols that a model cannot read, because its vocabulary lacks their characters: they are copied."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -10,7 +11,15 @@ from regard_service.passages.protection.rules.kinds import Finding, Kind
 Lacks = Callable[[str], bool]
 """Whether a vocabulary lacks a character of a text."""
 
-_WORD = re.compile(r"(?P<word>[^\W_](?:[\w\u0300-\u036f'’\-]*[^\W_])?)|[^\s]")
+# Marks that combine with the letter before them, of all scripts: vowels of Thai and Devanagari are no letters to `re`.
+_COMBINING = "".join(
+    chr(code)
+    for start, end in ((0x0300, 0x1E00), (0xA000, 0xAC00), (0x10A00, 0x11C00))
+    for code in range(start, end)
+    if unicodedata.category(chr(code))[0] == "M"
+)
+_IN_WORD = rf"\w{_COMBINING}\u200c\u200d'’\-"
+_WORD = re.compile(rf"(?P<word>[^\W_](?:[{_IN_WORD}]*(?:[^\W_]|[{_COMBINING}]))?)|[^\s]")
 _RUN = re.compile(r"\S+")
 
 

@@ -38,6 +38,7 @@ def texts(text: str) -> list[str]:
         ("1. FC Union won.", ["1. FC Union won."]),
         ("- \n-\n--", ["-", "-", "--"]),
         ("5 - 3 = 2", ["5 - 3 = 2"]),
+        ("$ ls -l | wc\ta", ["$ ls -l | wc\ta"]),
         ("|Name|Age|\n|:--|---|\n| Tom | 5 |", ["Name", "Age", ":--", "---", "Tom", "5"]),
         ("Home | About us | Contact", ["Home", "About us", "Contact"]),
         ("Use a || b, {{ x | y }} or `ls | wc`.", ["Use a || b, {{ x | y }} or `ls | wc`."]),

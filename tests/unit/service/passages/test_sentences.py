@@ -81,3 +81,13 @@ def test_time_is_linear(piece: str) -> None:
 )
 def test_sentences_end_at_brackets_and_not_within_what_is_copied(text: str, found: list[str]) -> None:
     assert [text[slice(*span)] for span in sentences(text, "en")] == found
+
+
+def test_marks_that_nobody_sees_are_no_sentence() -> None:
+    for text in ("\u202eThe dog sleeps.\u202c", "It is late.\u200b"):
+        assert [text[slice(*each)] for each in sentences(text, "en")] == [text]
+
+
+def test_sentences_end_at_the_breaks_of_strings() -> None:
+    text = "The dog sleeps.\\nThe cat eats."
+    assert [text[slice(*each)] for each in sentences(text, "en")] == ["The dog sleeps.", "\\n", "The cat eats."]

@@ -45,12 +45,15 @@ _FILE = either(
 )
 _IN_PATH = r"(?:[\w+@-]|\.(?=[\w+@-])){1,100}+"
 _SHORT_EXTENSION = either(*(rf"(?<=\.[A-Za-z0-9]{{{count}}})" for count in range(1, 5)))
+# Within the name of a folder: C:\\My Documents\\a.txt
+_SPACE_IN_PATH = r" (?=[\w()&-]{1,30}+(?: [\w()&-]{1,30}+){0,2}+\\)"
+_IN_FOLDER = rf"(?:[^\s\\/:*?\"<>|]|{_SPACE_IN_PATH}){{0,200}}+"
 _PATH = either(
     r"(?<![\w./\\])(?:~|\.{1,2}|\$[A-Z]{1,30}+)?+(?:/[\w.+@~%-]{1,200}+)++/?+",  # /etc/hosts, ./run, ~/a
     r"(?<![\w./\\])(?:~|\.{1,2})/(?!\w)",
     rf"(?<![\w./\\-]){_IN_PATH}(?:/{_IN_PATH}){{1,20}}+{_SHORT_EXTENSION}(?![\w/])",  # src/main.c
     r"(?<![\w.\\])(?:\.{1,2}+\\[\w.+@-]{1,200}+)(?:\\[\w.+@-]{1,200}+)*+",  # ..\a.bat
-    r"(?<![\w\\])(?:[A-Za-z]:|\\\\[\w.$-]{1,64}+)(?:[\\/][^\s\\/:*?\"<>|]{0,200}+)++",  # C:\a, \\host\share
+    rf"(?<![\w\\])(?:[A-Za-z]:|\\\\[\w.$-]{{1,64}}+)(?:[\\/]{_IN_FOLDER})++",  # C:\a, \\host\share
 )
 
 RULES: tuple[Rule, ...] = ((_BRACKETED, Kind.ADDRESS), (_URL, Kind.ADDRESS), (_EMAIL, Kind.ADDRESS))

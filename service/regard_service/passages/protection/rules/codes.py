@@ -17,6 +17,13 @@ _MIXED = either(
 )
 _HEX = "[0-9A-Fa-f]{1,4}+"
 _NETWORK = either(
+    # node@18.x
+    r"(?<![\w@/.-])(?:@[\w-]{1,60}+/)?+[A-Za-z][\w.-]{0,60}+@[\^~]?+v?+[0-9]{1,5}+(?:\.[\w-]{1,20}+){0,5}+(?!\w)",
+    r"(?<!\w)(?:UTC|GMT)[+\u2212-][0-9]{1,2}(?::?[0-9]{2})?(?!\w)",
+    *(
+        rf"(?<![\w-])(?=[0-9]{{0,63}}+[{letters}])(?=[{letters}]{{0,63}}+[0-9])[0-9{letters}]{{6,64}}+(?![\w-])"
+        for letters in ("a-f", "A-F")  # 3f2a9c1b: a digest, or its beginning
+    ),
     r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?!\w)",
     rf"(?<![\w:.]){_HEX}(?::{{1,2}}{_HEX}){{3,7}}+(?![\w:])",  # AA:BB:CC:00:11:22, 2001:db8:1::2
     rf"(?<![\w:.]){_HEX}(?::{_HEX}){{0,6}}::(?:{_HEX}(?::{_HEX}){{0,6}})?(?![\w:])",
@@ -39,6 +46,7 @@ _IDENTIFIER = either(
     r"(?<![^\s(])=[A-Z]{2,30}+\([^()\s]{0,100}+\)(?:[^\s,;.()]|\.(?=\w)){0,100}+",  # formulas: =NOW()-A1
 )
 
+_RAISED = "\u00b2\u00b3\u00b9\u2070-\u208e"  # digits and signs above or below the line
 # Formulas are terms (5, 2.5x, x2, mc², (a+b), f(x), n!, 2^10) with a relation, a sum or a product.
 _POWER = r"[²³¹⁰-₎]{0,4}+(?:\^\(?+-?+[0-9A-Za-z]{1,4}+\)?+)?+"
 _TERM = (
@@ -54,6 +62,11 @@ _FORMULA = either(
     rf"(?<![\w.,^]){_SIDE}(?:(?: {_RELATION} |{_RELATION}|{_LESS}){_SIDE}){{1,8}}+",
     rf"(?<![\w.,^]){_TERM}(?:(?: [+*] |[+*]){_TERM}){{1,8}}+",
     r"(?<![\w.,^])[A-Za-z][0-9]{0,3}+\^\(?+-?+[0-9A-Za-z]{1,4}+\)?+(?!\w)",
+    # 10^6, 1e-5
+    r"(?<![\w.,^])[0-9]{1,9}+(?:[.,][0-9]{1,9}+)?+"
+    r"(?:\^(?:\([-\u2212]?+\w{1,4}+\)|[-\u2212]?+[0-9A-Za-z]{1,4}+)|[eE][-+\u2212]?+[0-9]{1,3}+)(?!\w)",
+    # H₂O, Ca²⁺
+    rf"(?<!\w)(?=[A-Za-z0-9()]{{1,15}}+[{_RAISED}])[A-Z](?:[A-Za-z0-9{_RAISED}]|\([A-Za-z0-9{_RAISED}]{{1,10}}+\)){{1,30}}+(?!\w)",
 )
 _KEY = "(?:Ctrl|Control|Alt(?:Gr)?|Shift|Cmd|Command|Option|Win|Windows|Super|Meta|Fn|Esc|Strg|Umschalt|Maj|Ctl|[⌘⌥⇧⌃])"
 _KEYS = either(
@@ -68,11 +81,16 @@ _CODE_SIGN = re.compile(
     r"&&|\|\||[=!<>]=|=>|->|::|\+\+|[+*/-]=|\w\((?![a-z]{1,3}\))|\w\[|[\w)\]] = |[{};]\s*}"
     r"|^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP) "
 )
+_PROMPT = re.compile(r"\s*\$ [a-z./~]")
 
 
 def is_code(text: str) -> bool:
-    """Whether a line is one of a program: it ends as in one, and has a sign that running text does not have."""
-    return _CODE_END.search(text[-16:]) is not None and _CODE_SIGN.search(text) is not None
+    """Whether a line is one of a program.
+
+    It ends as in one, and has a sign that running text does not have; or it has a shell's prompt: "$ make install".
+    """
+    has_end_and_sign = _CODE_END.search(text[-16:]) is not None and _CODE_SIGN.search(text) is not None
+    return has_end_and_sign or _PROMPT.match(text) is not None
 
 
 NETWORK_RULES: tuple[Rule, ...] = ((_NETWORK, Kind.CODE),)

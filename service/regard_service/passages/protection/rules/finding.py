@@ -27,7 +27,7 @@ _RULES = (
 _PATTERN = re.compile("|".join(f"({rule})" for rule, _ in _RULES))
 # Every finding holds one of these: most sentences hold none, and are done at once.
 _SIGNS = re.compile(
-    r"[0-9@#$%&{}\[\]\\/`<>_:;=*+~^|¯\u00a9\u00ae\u203c-\u2049\u2100-\u303f\U0001f000-\U0001faff]|[^\w\s]\w{2}|[a-z][A-Z]|--|\(\)"
+    r"[0-9@#$%&{}\[\]\\/`<>_:;=*+~^|¯\u00a9\u00ae\u00b2\u00b3\u00b9\u2070-\u208e\u203c-\u2049\u2100-\u303f\U0001f000-\U0001faff]|[^\w\s]\w{2}|[a-z][A-Z]|--|\(\)"
     r"|(?<!\w)[xX8]\S|(?<!\S)-[A-Za-z]|[\u00b1\u00b7\u00d7\u00f7]"
 )
 _SENTENCE_MARKS = ".,;:!?…'\"’”»*_"

@@ -23,7 +23,13 @@ _SYMBOL = r"(?<![^\s])(?:[|¦~^#\\]|[*=]{1,3}|[<>]{1,2}=?|[-=]{1,2}>|<[-=]{1,2}|
 _SHORT_CODE = r"(?<![\w:]):(?:[+-]1|[a-z][a-z0-9_+-]{1,48}+):(?!\w)"
 # The address of a link in Markdown: [text](address)
 _LINK = r"(?<=\w\])\((?:[a-z]{2,8}:|[/.#])(?:[^\s()]|\([^\s()]{0,200}\)){1,1000}+\)"
-_REFERENCE = either(r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]", r"(?<=\w)\[[a-z]\]")
+_REFERENCE = either(
+    r"\[[0-9]{1,4}(?:[,–-] ?[0-9]{1,4}){0,9}\]",
+    r"(?<=\w)\[[a-z]\]",
+    r"\[\^[\w-]{1,40}+\]",  # of Markdown
+    # A raised number behind a word or a mark, but not that of a unit: km²
+    r"(?:(?<=[a-zß-öø-ÿ]{3})|(?<=[.,;:!?)\"”»]))[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]{1,3}+(?!\w)",
+)
 
 _CAPITALIZED = r"(?:[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}+|[a-z]{1,3}+)"
 _BRACKETED = either(

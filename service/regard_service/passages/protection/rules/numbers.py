@@ -13,12 +13,18 @@ _ALONE = r"(?<![\w.,])"
 _PLAIN = r"[0-9]{1,30}+(?:(?:[.,\u00a0\u202f]|[’'](?=[0-9]{3}(?![0-9])))[0-9]{1,30}+){0,10}+"
 _AMOUNT = either(
     rf"{_SIGN}{_CURRENCY}{_SPACE}?+{_PLAIN}",
-    rf"{_SIGN}{_ALONE}{_PLAIN}{_SPACE}?+(?:{_CURRENCY}|[%‰](?![A-Za-z%])|°{_SPACE}?[CF]\b|°)",
+    rf"{_SIGN}{_ALONE}{_PLAIN}{_SPACE}?+(?:{_CURRENCY}|%%|[%‰](?![A-Za-z%])|°{_SPACE}?[CF]\b|°)",
 )
 _DECADE = rf"{_ALONE}(?:[1-9][0-9])?[0-9]0(?=s(?!\w))"  # the 1990s
 _ORDINAL = rf"{_ALONE}[0-9]{{1,12}}(?:st|nd|rd|th)(?!\w)"
 _LENGTHS = r"(?<![\w.,])[0-9]{1,3}+[’'′][0-9]{1,2}+(?:[.,][0-9]{1,3}+)?+(?:[\"″”]|[’'′]{2})"  # 5'10", 48°51'24"
 _NUMBER = either(rf"{_SIGN}{_ALONE}{_PLAIN}(?!\w|[.,][0-9])", rf"{_ALONE}\.[0-9]{{1,12}}+(?!\w)")
+
+# With both marks a number has one reading, in whatever language it stands.
+_GROUPED = either(
+    rf"{_SIGN}{_ALONE}[0-9]{{1,3}}+(?:\.[0-9]{{3}}){{1,8}}+,[0-9]{{1,12}}+(?![\w.,][0-9]|\w)",
+    rf"{_SIGN}{_ALONE}[0-9]{{1,3}}+(?:,[0-9]{{3}}){{1,8}}+\.[0-9]{{1,12}}+(?![\w.,][0-9]|\w)",
+)
 
 _HALF = rf"{_SPACE}?+(?:[aApP]\.[mM](?:\.(?!\s{{0,4}}$))?+|[aApP][mM](?!\w))"
 _TIME = either(
@@ -30,7 +36,7 @@ _PIECE = r"[0-9]{1,9}+(?:[.,][0-9]{1,6}+)?+"
 _DIGITS = either(
     rf"{_ALONE}\+[0-9]{{1,3}}+(?:[ .\u00a0-]?(?:\([0-9]{{1,5}}\)|[0-9]{{1,5}}+)){{2,6}}",  # +49 30 1234567
     rf"{_ALONE}(?:\([0-9]{{3}}\) ?|[0-9]{{3}}-)[0-9]{{3,4}}(?:-[0-9]{{4}})?+(?![\w-])",  # 555-1234
-    rf"{_ALONE}{_DATE}(?:T[0-9:.]{{4,15}}+Z?+)?+(?!\w|[./-][0-9])",
+    rf"{_ALONE}{_DATE}(?:T[0-9:.]{{4,15}}+Z?+)?+(?!\w|[./-][0-9]|-[A-Za-z])",  # but not 1.2.3-beta
     rf"{_ALONE}{_PIECE}(?:[-–/:x×]{_PIECE}){{1,6}}+(?!\w)",  # 10-20, 3:2, 1/2
 )
 _UNIT = (
@@ -48,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     (_LENGTHS, Kind.DIGITS),
     (_TIME, Kind.TIME),
     (_AMOUNT, Kind.AMOUNT),
+    (_GROUPED, Kind.NUMBER),
     (_DIGITS, Kind.DIGITS),
     (_MEASURE, Kind.CODE),
     (_SUFFIXED, Kind.CODE),

@@ -22,13 +22,22 @@ _PRINTF = either(
     r"(?<!\w)%[A-Za-z_]\w{1,40}+%?+",  # %PATH%, %PRODUCTNAME
     r"%%",
 )
+# What somebody fills in: ____, __/__/____
+_BLANK = r"(?<![\w/])(?:_{3,60}+(?![A-Za-z])|__(?=[/.-]__))(?:[/.-]_{2,30}+){0,5}+(?!\w)"
 _VARIABLE = either(
+    _BLANK,
     r"(?<![\w$])\$\$?+[A-Za-z_]\w{0,60}+",  # $HOME
     r"\$\([^()\n]{1,80}+\)",  # $(pwd)
     r"(?<![^\s(\"'“>])(?<![0-9] ):[a-z][a-z_]{1,40}+(?![\w:])",  # :name
     r"\[\[[^\[\]\n]{1,80}+\]\]",
     r"(?<!\w)@@\w{1,40}+@@",
-    r"\\[nrtv0\"'](?![a-z])",
+)
+# In strings of programs. A break may have a word right behind it where a sentence or a part of one has ended.
+_ESCAPE = either(
+    r"(?:\\[nrtv0]){1,20}+(?![a-z])",
+    r"(?<=[.!?,;)])(?:\\[nrt]){1,20}+(?=[a-z])",
+    r"\\[\"'](?![a-z])",
+    r"(?<!\w)\\[\"']",
 )
 _ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}+|#[0-9]{1,7}+|#[xX][0-9A-Fa-f]{1,6}+);"
 
@@ -39,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     (_BRACES, Kind.PLACEHOLDER),
     (_PRINTF, Kind.PLACEHOLDER),
     (_VARIABLE, Kind.PLACEHOLDER),
+    (_ESCAPE, Kind.MARK),
     (_ENTITY, Kind.ENTITY),
     (_AND, Kind.ENTITY),
 )

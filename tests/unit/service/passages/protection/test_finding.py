@@ -36,13 +36,14 @@ ADDRESSES = [
     "../img",
     r"C:\Users\tom\file.txt",
     r"\\server\share\dir",
+    r"C:\Program Files (x86)\My App\run.exe",
 ]
 PLACEHOLDERS = [
     "{{{raw}}}", "%<name>s", "$(pwd)", "{user_name!r}", "%lu", "%05.2f", "{{ name|upper }}",
     "{name}", "{0}", "{}", "{0:.2f}", "{user.name}", "{{x}}", "{{ user.name }}", "${x}", "#{count}", "%s", "%d",
     "%1$d", "%2$s",
     "%(name)s", "%-5.2f", "%@", "%%", "%PATH%", "$HOME", "[[page]]", "{% if x %}",
-    "{count, plural, one{# file} other{# files}}",
+    "{count, plural, one{# file} other{# files}}", "____", "__/__/____",
 ]  # fmt: skip
 CODES = [
     "127.0.0.1:80", "10.0.0.0/8", "AA:BB:CC:00:11:22", "2001:db8::1", "SKU#4471", "1Z999AA10123456784", "ab-12-cd",
@@ -52,6 +53,7 @@ CODES = [
     "550e8400-e29b-41d4-a716-446655440000", "foo_bar", "foo()", "os.path.join()", "camelCase", "LibreOffice",
     "--verbose",
     "`make install`", "``a `b` c``", "C++", "C#", "=NOW()-A1",
+    "1.2.3-beta.4", "node@18.x", "@types/node@^20.1", "3f2a9c1b", "UTC+02:00", "10^6", "1e-5", "H₂O", "Ca²⁺",
 ]  # fmt: skip
 HANDLES = ["@john_doe", "@user@mastodon.example", "#winter", "#123", "r/python"]
 MARKS = [
@@ -95,6 +97,9 @@ NUMBERS = {
     "+49 30 1234567": Kind.DIGITS,
     "555-1234": Kind.DIGITS,
     "978-3-16-148410-0": Kind.DIGITS,
+    "12.345.678,90": Kind.NUMBER,
+    "12,345,678.90": Kind.NUMBER,
+    "100%%": Kind.AMOUNT,
 }
 
 
@@ -185,6 +190,7 @@ def test_findings_are_in_order_and_hold_something(text: str) -> None:
         "1 ", "#", "\\",
         "a/b.", "--a=", "[1,", "1+", "(1+(1", "a^", "x = ", "((((1", "f(", "Ctrl+", "a&", "-a ", "a.b(", " :aa", "..\\",
         "1 = (", "& ", "| ", "=A(", "x", "0x", "1:2", "A1_",
+        "_", "_/", "C:\\a ", "a@1.", "1a", "[^", "H₂", "1,234", "\\n", "1e", "UTC+1",
     ],
 )  # fmt: skip
 def test_a_hostile_text_ends(unit: str) -> None:
@@ -235,6 +241,10 @@ def test_words_are_no_formulas(text: str) -> None:
         ("Tools > Options", [">"]),
         ("this _word_ there", []),
         ("this _private name", ["_private"]),
+        ("one[^2] and two³, 5 km² large.¹", ["[^2]", "³", "5", "¹"]),
+        ("Open it.\\nThen \\n\\n close it,\\tplease", ["\\n", "\\n\\n", "\\t"]),
+        (r"C:\new or C:\dir to D:\next", [r"C:\new", r"C:\dir", r"D:\next"]),
+        ("a decade, a facade and 123456 cafés", ["123456"]),
     ],
 )
 def test_what_is_found(text: str, found: list[str]) -> None:

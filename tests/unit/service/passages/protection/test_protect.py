@@ -360,6 +360,20 @@ def test_words_that_the_vocabulary_lacks_are_copied() -> None:
     assert protected.restore(aligned(protected.edited.text, target)).target == "Ich sah 你好 in Łódź."
 
 
+@pytest.mark.parametrize("word", ["नमस्ते", "สวัสดี", "क्‍ष", "می‌خواهم"])
+def test_words_with_marks_that_combine_stay_whole(word: str) -> None:
+    options = replace(GERMAN, lacks=lambda text: any(ord(c) > 0x370 for c in text))
+    protected = protect(f"{word} means hello.", options)
+    assert protected.edited.text == "Hugo means hello."
+    assert [each.item.text for each in protected.items] == [word]
+
+
+def test_breaks_of_strings_are_not_read_and_stay() -> None:
+    protected = protect("It is,\\tfast\\n", GERMAN)
+    assert protected.edited.text == "It is, fast"
+    assert restored("It is,\\tfast\\n", "Es ist, schnell", diagonal("It is, fast")) == "Es ist,\\tschnell\\n"
+
+
 def test_a_text_that_the_vocabulary_lacks_is_copied() -> None:
     assert protect("你好 你", lacking("你好")).is_all_copied
 
@@ -458,13 +472,29 @@ def test_ampersands_ordinals_and_decades(text: str, read: str, written: str, exp
 
 
 @pytest.mark.parametrize(
-    "text", ["if (a < b && c > d) { return x; }", "int x = 5;", "f(x) => {.", "SELECT * FROM users WHERE id = 5;"]
+    "text",
+    [
+        "if (a < b && c > d) { return x; }",
+        "int x = 5;",
+        "f(x) => {.",
+        "SELECT * FROM users WHERE id = 5;",
+        "$ make install && ls",
+    ],
 )
 def test_lines_of_code_are_copied(text: str) -> None:
     assert protect(text, GERMAN).is_all_copied
 
 
-@pytest.mark.parametrize("text", ["We like apples (red);", "Open the file(s):", "See the table below:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We like apples (red);",
+        "Open the file(s):",
+        "See the table below:",
+        "{{ name }} has {% if x %}two dogs{% endif %} and ${y}.",
+        "You have {count, plural, one {# dog} other {# dogs}}.",
+    ],
+)
 def test_running_text_is_no_code(text: str) -> None:
     assert not protect(text, GERMAN).is_all_copied
 
