@@ -1,10 +1,10 @@
-"""A server that is away for a while: calls are repeated until it is back."""
+"""Rows that a server runs, which may be away for a while."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from regard.calls.mapping import Call
+from regard.calls.mapping import Batch, Call, Outcome, outcomes_of
 from regard.calls.results import Result
 from regard.errors import Unavailable
 
@@ -12,23 +12,37 @@ FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
 MAX_AWAY_S = 600.0
 
 
-def patient(call: Call, stopping: threading.Event, max_away_s: float = MAX_AWAY_S) -> Call:
-    """The same call, repeated while there is no server, for that many seconds in sum of the pauses.
+class ServerRunner:
+    """Runs rows by calls, which are repeated while there is no server: `MAX_AWAY_S` in sum of the pauses."""
 
-    Args:
-        stopping: ends the pauses, and with them the repetitions.
-    """
+    def __init__(self, call: Call, precision_of: Callable[[str, str], str], max_away_s: float = MAX_AWAY_S) -> None:
+        """Takes the client's methods.
 
-    def repeated(inputs: list[Any]) -> list[Result]:
-        for pause in _pauses(max_away_s):
+        Args:
+            call: runs several inputs, and returns their results in order.
+            precision_of: takes a model's name and version.
+        """
+        self._call = call
+        self.precision_of = precision_of
+        self._max_away_s = max_away_s
+        self._stopping = threading.Event()
+
+    def outcomes(self, batch: Batch) -> list[Outcome]:
+        """The results of rows, or their errors, in order."""
+        return outcomes_of(batch, self._patient)
+
+    def stop(self) -> None:
+        """Ends the pauses, and with them the repetitions."""
+        self._stopping.set()
+
+    def _patient(self, inputs: list[Any]) -> list[Result]:
+        for pause in _pauses(self._max_away_s):
             try:
-                return call(inputs)
+                return self._call(inputs)
             except Unavailable:
-                if stopping.wait(pause):
+                if self._stopping.wait(pause):
                     raise
-        return call(inputs)
-
-    return repeated
+        return self._call(inputs)
 
 
 def _pauses(max_away_s: float) -> Iterator[float]:

@@ -1,29 +1,37 @@
 """Runs a corpus into a folder, and goes on where an earlier process ended."""
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from regard.bulk.corpus import Corpus
 from regard.bulk.manifest import Manifest
-from regard.bulk.patience import patient
 from regard.bulk.rows import Row
 from regard.bulk.shards import ShardFolder, ShardFormat, ShardWriter
-from regard.calls.mapping import CONCURRENCY, Call, Outcome, in_flight, is_of_input, outcomes_of
+from regard.calls.mapping import CONCURRENCY, Batch, Outcome, in_flight, is_of_input
 
 MAX_BATCH_CHARACTERS = 2**20  # in one call; a server takes messages of 32 MiB by default
 
 OnCounted = Callable[[int, int], None]
 """Takes how many rows of the corpus are done, and how many rows have failed in this process."""
 
-PrecisionOf = Callable[[str, str], str]
-"""Takes a model's name and version, and returns its precision."""
-
 Done: TypeAlias = list[tuple[Row, Outcome]]
+
+
+class Runner(Protocol):
+    """What runs rows: a server, or engines of a cluster."""
+
+    def outcomes(self, batch: Batch) -> list[Outcome]:
+        """The results of rows, or their errors, in order; several threads call it at a time."""
+
+    def precision_of(self, name: str, version: str) -> str:
+        """The precision of a model that has answered."""
+
+    def stop(self) -> None:
+        """Ends calls that wait for something else than a result: the run is over."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,14 @@ class Job:
 
     Attributes:
         folder: for the results.
-        call: runs several inputs, and returns their results in order.
-        identity: the options behind `call`, as values of JSON; they must be the same for the run to go on.
+        identity: the options of `runner`, as values of JSON; they must be the same for the run to go on.
         batch_size: rows of a call.
         concurrency: calls in flight.
     """
 
     corpus: Corpus
     folder: Path
-    call: Call
-    precision_of: PrecisionOf
+    runner: Runner
     identity: Mapping[str, Any]
     shard_format: ShardFormat
     batch_size: int = 32
@@ -75,7 +81,7 @@ def run(job: Job, on_progress: OnCounted | None = None) -> Counts:
     """Runs the rows whose shards are not done, and writes their shards in order.
 
     A row that cannot be run is set aside with its error. An error that is not the row's own ends the run: no server
-    for `MAX_AWAY_S` seconds, a token that is refused, no such model, another version of the model.
+    for too long, a token that is refused, no such model, another version of the model.
 
     Raises:
         CorpusError: the folder is of another run, or in use; a file of the corpus has changed; another version of a
@@ -96,11 +102,9 @@ def run(job: Job, on_progress: OnCounted | None = None) -> Counts:
 
 
 def _run_batches(job: Job, folder: ShardFolder, manifest: Manifest, on_progress: OnCounted) -> None:
-    stopping = threading.Event()
-    call = patient(job.call, stopping)
     progress = _Progress(on_progress)
     batches = _batches(job, folder, progress)
-    with closing(in_flight(batches, lambda batch: _done(batch, call), job.concurrency)) as done:
+    with closing(in_flight(batches, lambda batch: _done(batch, job.runner), job.concurrency)) as done:
         try:
             for shard, of_shard in itertools.groupby(done, key=lambda batch: folder.shard_of(batch[0][0].index)):
                 with ShardWriter(folder.path, shard, job.shard_format) as writer:
@@ -110,7 +114,7 @@ def _run_batches(job: Job, folder: ShardFolder, manifest: Manifest, on_progress:
                         progress.count(outcome.error is not None)
                 folder.done.add(shard)
         finally:
-            stopping.set()
+            job.runner.stop()
 
 
 def _batches(job: Job, folder: ShardFolder, progress: "_Progress") -> Iterator[list[Row]]:
@@ -131,10 +135,10 @@ def _batches(job: Job, folder: ShardFolder, progress: "_Progress") -> Iterator[l
         yield batch
 
 
-def _done(batch: list[Row], call: Call) -> Done:
+def _done(batch: list[Row], runner: Runner) -> Done:
     """Runs the rows of a batch that can be run; the others keep their errors."""
     good = [(row.index, row.value) for row in batch if row.error is None]
-    outcomes = {outcome.index: outcome for outcome in outcomes_of(good, call)} if good else {}
+    outcomes = {outcome.index: outcome for outcome in runner.outcomes(good)} if good else {}
     return [(row, _outcome(row, outcomes.get(row.index))) for row in batch]
 
 
@@ -150,7 +154,7 @@ def _check(outcome: Outcome, job: Job, manifest: Manifest) -> None:
         raise outcome.error
     result = outcome.result
     if result is not None and result.model and manifest.check_model(result.model, result.model_version):
-        precision = job.precision_of(result.model, result.model_version)
+        precision = job.runner.precision_of(result.model, result.model_version)
         manifest.models[result.model] = {"version": result.model_version, "precision": precision}
         manifest.write(job.folder)
 

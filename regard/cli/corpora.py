@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 import click
 import rich.progress
@@ -14,12 +14,14 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
-from regard.bulk.corpus import ENDINGS, FORMATS, CorpusFormat, format_of, open_corpus
+from regard.bulk.corpus import ENDINGS, FORMATS, Corpus, CorpusFormat, format_of, open_corpus
+from regard.bulk.patience import ServerRunner
 from regard.bulk.rows import Columns
-from regard.bulk.running import Counts, Job, OnCounted, run
+from regard.bulk.running import Counts, Job, OnCounted, Runner, run
 from regard.bulk.shards import ShardFormat
 from regard.calls.client import Client
 from regard.calls.mapping import BATCH_SIZES
+from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Result
 from regard.cli.documents import exists
 from regard.cli.options import Flags
@@ -30,6 +32,8 @@ from regard.wire import as_json
 from regard.wire.enums import ENCODING
 
 STDIN = "-"
+
+Options = TypeVar("Options", TranslateOptions, TextOptions, CallOptions)
 _TIMEOUT_S = 600.0  # of a call, which has many rows and the lowest priority
 _NOT_OF_IDENTITY = ("timeout", "priority")  # options that change no result
 
@@ -124,6 +128,13 @@ def corpus_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def bulk_options(options: Options, flags: Flags, corpus_flags: CorpusFlags) -> Options:
+    """The options of a corpus' calls: the timeout is the client's, and maps count tokens unless --words is given."""
+    found: Any = {name: value for name, value in options.items() if name != "timeout"}
+    chosen: Options = found | {"words": bool(flags.words)} | corpus_flags.call_options
+    return chosen
+
+
 def are_corpora(arguments: Sequence[str], flags: CorpusFlags, is_text: bool = False) -> bool:
     """Whether a command's arguments are corpora: by their names, or because --corpus says so.
 
@@ -150,32 +161,57 @@ def _is_named_as_corpus(argument: str) -> bool:
 def run_corpora(
     flags: Flags, files: Sequence[str], task: BulkTask, kind: Task, output: str | None, corpus_flags: CorpusFlags
 ) -> None:
-    """Runs corpora into the folder `output`; ends with status 1 if any row is set aside."""
-    if output is None:
-        raise click.UsageError("A corpus needs -o: a folder for its results.")
-    if is_file_of_results(output):
-        raise click.UsageError(f"The results of a corpus go into a folder; -o names the file {output!r}.")
-    if STDIN in files:
-        raise click.UsageError("A run that can go on needs files; standard input goes into one: -o results.parquet.")
-    _refuse_flags_of_one_input(flags)
-    corpus = open_corpus(files, corpus_flags.columns(kind), corpus_flags.corpus)
+    """Runs corpora by a server into the folder `output`; ends with status 1 if any row is set aside."""
+    plan = Plan.of(flags, files, task, kind, output, corpus_flags)
     with (
         open_server(flags.server, flags.tls_ca, flags.verbose, flags.model) as address,
         address.client(_timeout(flags)) as client,
-        _bar(corpus.num_rows, is_shown=sys.stderr.isatty() and not flags.quiet) as on_progress,
     ):
-        job = Job(
-            corpus,
-            Path(output),
-            lambda inputs: task.call(client, inputs),
-            lambda name, version: client.model(name, version).precision,
-            identity_of(task, kind, corpus_flags),
-            corpus_flags.shard_format,
-            BATCH_SIZES[kind],
-            max(1, flags.concurrency // CALLS_PER_THREAD),
+        runner = ServerRunner(
+            lambda inputs: task.call(client, inputs), lambda name, version: client.model(name, version).precision
         )
-        counts = run(job, on_progress)
-    report(counts, output, flags.json)
+        plan.run(runner, BATCH_SIZES[kind], max(1, flags.concurrency // CALLS_PER_THREAD))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A command's corpora, checked, and where their results go."""
+
+    corpus: Corpus
+    output: str
+    identity: Mapping[str, Any]
+    shard_format: ShardFormat
+    flags: Flags
+
+    @classmethod
+    def of(
+        cls,
+        flags: Flags,
+        files: Sequence[str],
+        task: BulkTask,
+        kind: Task,
+        output: str | None,
+        corpus_flags: CorpusFlags,
+    ) -> Self:
+        """Checks a command's arguments and reads its corpora to their ends."""
+        if output is None:
+            raise click.UsageError("A corpus needs -o: a folder for its results.")
+        if is_file_of_results(output):
+            raise click.UsageError(f"The results of a corpus go into a folder; -o names the file {output!r}.")
+        if STDIN in files:
+            raise click.UsageError(
+                "A run that can go on needs files; standard input goes into one: -o results.parquet."
+            )
+        _refuse_flags_of_one_input(flags)
+        corpus = open_corpus(files, corpus_flags.columns(kind), corpus_flags.corpus)
+        return cls(corpus, output, identity_of(task, kind, corpus_flags), corpus_flags.shard_format, flags)
+
+    def run(self, runner: Runner, batch_size: int, concurrency: int) -> None:
+        """Runs the corpora, with a bar; reports, and ends with status 1 if any row is set aside."""
+        job = Job(self.corpus, Path(self.output), runner, self.identity, self.shard_format, batch_size, concurrency)
+        with _bar(self.corpus.num_rows, is_shown=sys.stderr.isatty() and not self.flags.quiet) as on_progress:
+            counts = run(job, on_progress)
+        report(counts, self.output, self.flags.json)
 
 
 def report(counts: Counts, output: str, is_json: bool) -> None:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import click
 
@@ -15,7 +15,7 @@ from regard.calls.mapping import Outcome as MapOutcome
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
 from regard.cli import output, saving
-from regard.cli.corpora import CorpusFlags, are_corpora, corpus_options, run_corpora
+from regard.cli.corpora import CorpusFlags, are_corpora, bulk_options, corpus_options, run_corpora
 from regard.cli.documents import are_files, document_options, exists
 from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
@@ -26,8 +26,6 @@ from regard.saved import ENDINGS
 from regard.wire.images import ImageLike
 
 STDIN = "-"
-
-Options = TypeVar("Options", TranslateOptions, TextOptions, CallOptions)
 
 
 class Task(Protocol):
@@ -183,7 +181,9 @@ def translate(
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
     if are_corpora(texts, corpus_flags, is_text):
-        bulk_task = Translate(to, _bulk_options(flags.translate_options(source_language, is_bulk=True), corpus_flags))
+        bulk_task = Translate(
+            to, bulk_options(flags.translate_options(source_language, is_bulk=True), flags, corpus_flags)
+        )
         run_corpora(flags, texts, bulk_task, "translation", output, corpus_flags)
         return
     if output is not None and saving.is_file_of_results(output):
@@ -249,7 +249,7 @@ def summarize(
     texts = texts or (STDIN,)
     is_bulk = flags.jsonl and texts == (STDIN,)
     if are_corpora(texts, corpus_flags, is_text):
-        bulk_task = Summarize(style, _bulk_options(flags.call_options(is_bulk=True), corpus_flags))
+        bulk_task = Summarize(style, bulk_options(flags.call_options(is_bulk=True), flags, corpus_flags))
         run_corpora(flags, texts, bulk_task, "summarization", output, corpus_flags)
         return
     if output is not None:
@@ -282,7 +282,7 @@ def caption(flags: Flags, images: tuple[str, ...], output: str | None, corpus_fl
         raise click.UsageError(f"{addresses[0]} is an address, which is not fetched: give a file, or '-' and a pipe.")
     is_bulk = flags.jsonl and images == (STDIN,)
     if are_corpora(images, corpus_flags):
-        bulk_task = Caption(_bulk_options(flags.call_options(is_bulk=True), corpus_flags))
+        bulk_task = Caption(bulk_options(flags.call_options(is_bulk=True), flags, corpus_flags))
         run_corpora(flags, images, bulk_task, "captioning", output, corpus_flags)
         return
     if output is not None:
@@ -345,13 +345,6 @@ def _run_bulk(flags: Flags, task: Task, key: str, is_plain_text: bool) -> None:
         num_failed = bulk.run(address, read, task.run_one, flags)
     if num_failed:
         click.get_current_context().exit(1)
-
-
-def _bulk_options(options: Options, corpus_flags: CorpusFlags) -> Options:
-    """The options of a corpus' calls, whose timeout is the client's."""
-    found: Any = {name: value for name, value in options.items() if name != "timeout"}
-    chosen: Options = found | corpus_flags.call_options
-    return chosen
 
 
 def _with_maps(flags: Flags) -> Flags:
