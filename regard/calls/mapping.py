@@ -4,13 +4,13 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from regard.calls.results import Result
-from regard.errors import InvalidArgument, Overloaded, RegardError
+from regard.errors import InvalidArgument, Overloaded, RegardError, ServerFault
 from regard.names import Task
 
 # Texts of a call, and calls in flight: together more than a server's slots, so that none is ever free.
@@ -20,6 +20,7 @@ MAX_RETRIES = 100
 MAX_PAUSE_S = 10.0
 
 R = TypeVar("R")
+B = TypeVar("B")
 
 OnMapped = Callable[[int, int], None]
 """Takes how many inputs are done, and how many of them failed."""
@@ -38,12 +39,14 @@ class Outcome:
         input: as it was given.
         result: None if it failed.
         error: None if it did not.
+        custom_id: the name that a corpus gives to the input; None if it gives none.
     """
 
     index: int
     input: Any
     result: Result | None = None
     error: Exception | None = None
+    custom_id: str | None = None
 
     def unwrap(self) -> Result:
         """The result. Raises the error if the input failed."""
@@ -67,22 +70,33 @@ def run(
     batches: Iterable[Batch], call: Call, concurrency: int, is_ordered: bool, on_progress: OnMapped | None
 ) -> Iterator[Outcome]:
     """Yields the outcomes of all inputs, at most `concurrency` calls in flight; ordered, or as batches complete."""
-    waiting: deque[Future[list[Outcome]]] = deque()
-    batches = iter(batches)
     progress = _Progress(on_progress)
+    for outcomes in in_flight(batches, lambda batch: outcomes_of(batch, call), concurrency, is_ordered):
+        for outcome in outcomes:
+            progress.count(outcome)
+            yield outcome
+
+
+def in_flight(
+    batches: Iterable[B], work: Callable[[B], R], concurrency: int, is_ordered: bool = True
+) -> Generator[R, None, None]:
+    """Yields `work` of each batch, at most `concurrency` at a time; in the batches' order, or as they complete.
+
+    Reads batches as results leave, and no more than twice `concurrency` ahead of them.
+    """
+    waiting: deque[Future[R]] = deque()
+    batches = iter(batches)
     with ThreadPoolExecutor(_checked(concurrency), thread_name_prefix="regard-map") as pool:
         try:
             while True:
-                # One batch more than calls waits, so that a thread finds its next one at once.
+                # More batches than calls wait, so that a thread finds its next one at once.
                 for batch in itertools.islice(batches, max(0, 2 * concurrency - len(waiting))):
-                    waiting.append(pool.submit(_outcomes, batch, call))
+                    waiting.append(pool.submit(work, batch))
                 if not waiting:
                     return
                 if not is_ordered:
                     _move_done_first(waiting)
-                for outcome in waiting.popleft().result():
-                    progress.count(outcome)
-                    yield outcome
+                yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
@@ -138,45 +152,51 @@ def _checked(concurrency: int) -> int:
     return concurrency
 
 
-def _move_done_first(waiting: deque[Future[list[Outcome]]]) -> None:
+def _move_done_first(waiting: deque[Future[R]]) -> None:
     done = wait(waiting, return_when=FIRST_COMPLETED).done
     ordered = sorted(waiting, key=lambda future: future not in done)
     waiting.clear()
     waiting.extend(ordered)
 
 
-def _outcomes(batch: Batch, call: Call) -> list[Outcome]:
-    """Runs a batch in one call; if an input is refused, each in a call of its own."""
+def outcomes_of(batch: Batch, call: Call) -> list[Outcome]:
+    """Runs a batch in one call; if the error may be that of one input, each in a call of its own."""
     try:
         return _paired(batch, retrying(lambda: call([item for _, item in batch])))
-    except _OF_INPUTS as error:
-        if len(batch) == 1:
-            return [Outcome(*batch[0], error=error)]
-    except RegardError as error:
-        return _failed(batch, error)
-    return [outcome for each in batch for outcome in _outcomes([each], call)]
+    except _ERRORS as error:
+        if len(batch) == 1 or not is_of_input(error):
+            return _failed(batch, error)
+    return [outcome for each in batch for outcome in outcomes_of([each], call)]
 
 
 async def _outcomes_async(batch: Batch, call: AsyncCall) -> list[Outcome]:
     try:
         return _paired(batch, await retrying_async(lambda: call([item for _, item in batch])))
-    except _OF_INPUTS as error:
-        if len(batch) == 1:
-            return [Outcome(*batch[0], error=error)]
-    except RegardError as error:
-        return _failed(batch, error)
+    except _ERRORS as error:
+        if len(batch) == 1 or not is_of_input(error):
+            return _failed(batch, error)
     return [outcome for each in batch for outcome in await _outcomes_async([each], call)]
 
 
-# Errors that may be those of one input: a text that is too long, a picture that cannot be read.
-_OF_INPUTS = (InvalidArgument, OSError, ValueError)
+_ERRORS = (RegardError, OSError, ValueError)
+
+
+def is_of_input(error: Exception) -> bool:
+    """Whether an error may be that of one input: a text that is too long, a picture that cannot be read.
+
+    So may a fault of the server, which one input can cause, and gRPC's refusal of a message that is too large: an
+    exhausted resource without a reason of the server's.
+    """
+    if isinstance(error, Overloaded):
+        return not error.reason and error.retry_after_s is None
+    return isinstance(error, InvalidArgument | ServerFault | OSError | ValueError)
 
 
 def _paired(batch: Batch, results: list[Result]) -> list[Outcome]:
     return [Outcome(index, item, result) for (index, item), result in zip(batch, results, strict=True)]
 
 
-def _failed(batch: Batch, error: RegardError) -> list[Outcome]:
+def _failed(batch: Batch, error: Exception) -> list[Outcome]:
     return [Outcome(index, item, error=error) for index, item in batch]
 
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "translate": ("regard.cli.tasks:translate", "Translate texts."),
     "summarize": ("regard.cli.tasks:summarize", "Summarize a text."),
     "caption": ("regard.cli.tasks:caption", "Describe pictures in words."),
+    "bulk": ("regard.cli.cluster:bulk", "Run corpora on a cluster of Ray."),
     "align": ("regard.cli.align:align", "Align the words of a text and its translation."),
     "models": ("regard.cli.models:models", "List the models that a server has."),
     "glossaries": ("regard.cli.glossaries:glossaries", "List and change the glossaries that a server has."),

@@ -16,14 +16,13 @@ from regard.cli.servers import open_server
 from regard.errors import InvalidArgument, RegardError
 from regard.saved import ENDINGS, ResultWriter
 
-_CALLS_PER_THREAD = 8  # --concurrency counts single calls; here a call has many inputs
+CALLS_PER_THREAD = 8  # --concurrency counts single calls; here a call has many inputs
 
 result_option = click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help=f"Write results with their maps: {', '.join(ENDINGS)}.",
+    metavar="PATH",
+    help=f"Write results: a file with maps, {', '.join(ENDINGS)}; of corpora a folder.",
 )
 
 
@@ -60,7 +59,7 @@ def run(flags: Flags, task: Mapper, inputs: Sequence[Any], read_line: Callable[[
     ):
         lines = _Lines(sys.stdin.buffer, read_line, writer) if read_line is not None else None
         source = iter(inputs) if lines is None else iter(lines)
-        for outcome in task.map(client, source, max(1, flags.concurrency // _CALLS_PER_THREAD), bar.show):
+        for outcome in task.map(client, source, max(1, flags.concurrency // CALLS_PER_THREAD), bar.show):
             found = outcome if lines is None else replace(outcome, index=lines.numbers[outcome.index])
             writer.write(found)
             if found.error is not None:

@@ -15,6 +15,7 @@ from regard.calls.mapping import Outcome as MapOutcome
 from regard.calls.options import CallOptions, TextOptions, TranslateOptions
 from regard.calls.results import Event, Result
 from regard.cli import output, saving
+from regard.cli.corpora import CorpusFlags, are_corpora, bulk_options, corpus_options, run_corpora
 from regard.cli.documents import are_files, document_options, exists
 from regard.cli.documents import run as run_documents
 from regard.cli.options import Flags, control_token_option, segment_options, shared_options, truncation_option
@@ -22,6 +23,7 @@ from regard.cli.outcomes import Outcome, attempt_all, results_of
 from regard.cli.servers import open_server
 from regard.errors import InvalidArgument
 from regard.saved import ENDINGS
+from regard.wire.images import ImageLike
 
 STDIN = "-"
 
@@ -31,6 +33,9 @@ class Task(Protocol):
 
     def run(self, client: Client, inputs: list[Any]) -> list[Outcome]:
         """What all inputs become, in order. Raises the error if none has a result."""
+
+    def call(self, client: Client, inputs: list[Any]) -> list[Result]:
+        """The results of the inputs, in one call."""
 
     def stream(self, client: Client, item: Any) -> Iterator[Event]:
         """The events of one input's stream."""
@@ -52,7 +57,10 @@ class Translate:
     options: TranslateOptions
 
     def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
-        return _together_or_one_by_one(lambda texts: client.translate(texts, self.to, **self.options), inputs)
+        return _together_or_one_by_one(lambda texts: self.call(client, texts), inputs)
+
+    def call(self, client: Client, inputs: list[str]) -> list[Result]:
+        return client.translate(inputs, self.to, **self.options)
 
     def stream(self, client: Client, item: str) -> Iterator[Event]:
         return client.stream_translate(item, self.to, **self.options)
@@ -74,7 +82,10 @@ class Summarize:
     options: TextOptions
 
     def run(self, client: Client, inputs: list[str]) -> list[Outcome]:
-        return _together_or_one_by_one(lambda texts: client.summarize(texts, self.style, **self.options), inputs)
+        return _together_or_one_by_one(lambda texts: self.call(client, texts), inputs)
+
+    def call(self, client: Client, inputs: list[str]) -> list[Result]:
+        return client.summarize(inputs, self.style, **self.options)
 
     def stream(self, client: Client, item: str) -> Iterator[Event]:
         return client.stream_summarize(item, self.style, **self.options)
@@ -98,6 +109,9 @@ class Caption:
     def run(self, client: Client, inputs: list[str | bytes]) -> list[Outcome]:
         # One call for each picture: together they may exceed the limit of a message.
         return attempt_all(lambda image: client.caption(image, **self.options), inputs)
+
+    def call(self, client: Client, inputs: list[str | bytes]) -> list[Result]:
+        return client.caption(list[ImageLike](inputs), **self.options)
 
     def stream(self, client: Client, item: str | bytes) -> Iterator[Event]:
         return client.stream_caption(item, **self.options)
@@ -128,7 +142,7 @@ class Caption:
     "-o",
     "--output",
     metavar="PATH",
-    help=f"Files: the folder for the translations, or the one file. Texts: results with maps, {', '.join(ENDINGS)}.",
+    help=f"Files, corpora: a folder, or one file's translation. Texts: results with maps, {', '.join(ENDINGS)}.",
 )
 @click.option("--overwrite", is_flag=True, help="Files: translations may replace the files themselves.")
 @click.option("--replace-existing", is_flag=True, help="Files: translate again what has a translation (PO, XLIFF).")
@@ -137,6 +151,7 @@ class Caption:
 @truncation_option
 @segment_options
 @control_token_option
+@corpus_options
 @shared_options
 def translate(
     flags: Flags,
@@ -145,23 +160,32 @@ def translate(
     source_language: str | None,
     output: str | None,
     is_text: bool,
+    corpus_flags: CorpusFlags,
     **file_options: Any,
 ) -> None:
-    """Translate texts or files; '-' reads one text per line from standard input.
+    """Translate texts, files or corpora; '-' reads one text per line from standard input.
 
     \b
     regard translate "Where is the library?" --to de --attention
     regard translate page.html notes.md film.srt strings.po --to pt -o out/
     regard translate - --to de --beams 5 --jsonl < in.jsonl > out.jsonl
+    regard translate corpus.jsonl.gz "more/*.tsv" --to de -o results/
 
     An argument that is the path of a file is translated as a file: text, Markdown, HTML, subtitles (SRT, VTT, ASS), PO,
-    XLIFF, JSON, DOCX. A file that fails is named on standard error, and the others are translated.
+    XLIFF, JSON, DOCX. A file that fails is named on standard error, and the others are translated. A corpus has one
+    text a row (JSONL, TSV, Parquet; with --corpus lines plain text); the same command goes on after an interruption.
 
     Sentences are translated one by one, and the layout between them stays. Warnings go to standard error.
 
     With --jsonl each line is {"text": ...}; the output line of a failed one is {"error": ...}.
     """  # noqa: D301, click's mark for lines to keep
     is_bulk = texts == (STDIN,)
+    if are_corpora(texts, corpus_flags, is_text):
+        bulk_task = Translate(
+            to, bulk_options(flags.translate_options(source_language, is_bulk=True), flags, corpus_flags)
+        )
+        run_corpora(flags, texts, bulk_task, "translation", output, corpus_flags)
+        return
     if output is not None and saving.is_file_of_results(output):
         flags = _with_maps(flags)
         task = Translate(to, flags.translate_options(source_language, is_bulk=True))
@@ -203,9 +227,17 @@ def _translate_files(
 @truncation_option
 @control_token_option
 @saving.result_option
+@corpus_options
 @shared_options
-def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: bool, output: str | None) -> None:
-    """Summarize texts, or the texts in files; '-', the default, is standard input.
+def summarize(
+    flags: Flags,
+    texts: tuple[str, ...],
+    style: str | None,
+    is_text: bool,
+    output: str | None,
+    corpus_flags: CorpusFlags,
+) -> None:
+    """Summarize texts, the texts in files, or those of corpora; '-', the default, is standard input.
 
     \b
     regard summarize email.txt --style subject
@@ -216,6 +248,10 @@ def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: 
     """  # noqa: D301, click's mark for lines to keep
     texts = texts or (STDIN,)
     is_bulk = flags.jsonl and texts == (STDIN,)
+    if are_corpora(texts, corpus_flags, is_text):
+        bulk_task = Summarize(style, bulk_options(flags.call_options(is_bulk=True), flags, corpus_flags))
+        run_corpora(flags, texts, bulk_task, "summarization", output, corpus_flags)
+        return
     if output is not None:
         flags = _with_maps(flags)
         inputs = [] if is_bulk else [each if is_text else _text_of(each) for each in texts]
@@ -233,9 +269,10 @@ def summarize(flags: Flags, texts: tuple[str, ...], style: str | None, is_text: 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @saving.result_option
+@corpus_options
 @shared_options
-def caption(flags: Flags, images: tuple[str, ...], output: str | None) -> None:
-    """Describe pictures (JPEG, PNG or WebP files); '-' reads one from standard input.
+def caption(flags: Flags, images: tuple[str, ...], output: str | None, corpus_flags: CorpusFlags) -> None:
+    """Describe pictures (JPEG, PNG or WebP files), or those of corpora; '-' reads one from standard input.
 
     With '-' and --jsonl, standard input has one {"image": PATH} per line; the output line of a failed one is
     {"error": ...}.
@@ -244,6 +281,10 @@ def caption(flags: Flags, images: tuple[str, ...], output: str | None) -> None:
     if addresses:
         raise click.UsageError(f"{addresses[0]} is an address, which is not fetched: give a file, or '-' and a pipe.")
     is_bulk = flags.jsonl and images == (STDIN,)
+    if are_corpora(images, corpus_flags):
+        bulk_task = Caption(bulk_options(flags.call_options(is_bulk=True), flags, corpus_flags))
+        run_corpora(flags, images, bulk_task, "captioning", output, corpus_flags)
+        return
     if output is not None:
         flags = _with_maps(flags)
         inputs = [_read_stdin() if image == STDIN else image for image in images] if not is_bulk else []

@@ -1,6 +1,7 @@
 """A client with a server of its own."""
 
 import json
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class LocalClient(Client):
         self._server.__exit__(None, None, None)
 
 
-def local(*bundles: str | PathLike[str], timeout: float = 60.0) -> LocalClient:
+def local(*bundles: str | PathLike[str], timeout: float = 60.0, num_workers: int | None = None) -> LocalClient:
     """Starts a server inside this process and returns its client. Needs the extra 'serve'; no port is to be chosen.
 
     Example:
@@ -46,13 +47,14 @@ def local(*bundles: str | PathLike[str], timeout: float = 60.0) -> LocalClient:
         bundles: folders of bundles, as `regard export` writes them, or folders that contain bundles; names of shipped
             models. Without any, all shipped models.
         timeout: limit in seconds of calls without a `timeout` of their own.
+        num_workers: threads that run the graphs; None is one a core of the machine.
 
     Raises:
         MissingExtra: the server is not installed.
         RegardError: a model cannot be loaded.
         FileNotFoundError: a path has no bundle.
     """
-    return LocalClient(_choice(bundles), timeout=timeout)
+    return LocalClient(replace(_choice(bundles), num_workers=num_workers), timeout=timeout)
 
 
 def _choice(bundles: tuple[str | PathLike[str], ...]) -> ModelChoice:

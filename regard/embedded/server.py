@@ -24,10 +24,12 @@ class ModelChoice:
     Attributes:
         names: those to load; empty loads all that the directories have.
         directories: folders that contain bundles; empty is those of the environment, or the shipped ones.
+        num_workers: threads that run the graphs; None is one a core of the machine.
     """
 
     names: Sequence[str] = ()
     directories: Sequence[Path] = ()
+    num_workers: int | None = None
 
 
 class EmbeddedServer:
@@ -76,6 +78,8 @@ class EmbeddedServer:
             flags["models"] = list(self._models.names)
         if self._models.directories:
             flags["model_directories"] = list(self._models.directories)
+        if self._models.num_workers is not None:
+            flags["num_workers"] = self._models.num_workers
         settings_class = load("regard_service.app.settings", "Settings", _PURPOSE, _EXTRA)
         settings_error = load("regard_service.app.settings", "SettingsError", _PURPOSE, _EXTRA)
         try:

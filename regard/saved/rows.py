@@ -6,14 +6,14 @@ from typing import Any
 from regard.calls.mapping import Outcome
 from regard.errors.as_json import error_object
 from regard.v1 import regard_pb2 as pb
-from regard.values.outputs import Hypothesis
+from regard.values.maps import AttentionMap
 from regard.wire.images import ImageLike
 
 Row = dict[str, Any]
 
 
 def row_of(outcome: Outcome) -> Row:
-    """The columns of an outcome. `alignment` is the whole map, float32 [target, source]; without one it is None.
+    """The columns of an outcome but those of its alignment.
 
     `message` is the serialized Result of the API, with all its maps as the server sent them, dense or sparse; empty if
     the input failed.
@@ -22,6 +22,7 @@ def row_of(outcome: Outcome) -> Row:
     best = None if result is None else result.best
     return {
         "index": outcome.index,
+        "custom_id": outcome.custom_id,
         "input": shown_input(outcome.input),
         "error": None if outcome.error is None else json.dumps(error_object(outcome.error), ensure_ascii=False),
         "text": None if best is None else best.text,
@@ -31,14 +32,13 @@ def row_of(outcome: Outcome) -> Row:
         "tokens": [] if best is None else [token.piece for token in best.tokens],
         "pharaoh": None if best is None else best.pharaoh,
         "entropy": [] if best is None else list(best.entropy),
-        "alignment": _alignment(best),
         "message": b"" if result is None else result.message.SerializeToString(),
     }
 
 
-def _alignment(best: Hypothesis | None) -> Any:
-    attention = None if best is None else best.alignment
-    return None if attention is None else attention.values
+def alignment_of(outcome: Outcome) -> AttentionMap | None:
+    """The alignment of the best hypothesis, of the whole text: [target, source]; None if there is none."""
+    return None if outcome.result is None else outcome.result.best.alignment
 
 
 def shown_input(given: ImageLike) -> str:

@@ -1,7 +1,6 @@
 """Writes results to a file as they arrive. The file gets its name when it is whole."""
 
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,7 +15,10 @@ from regard.calls.mapping import Outcome
 from regard.calls.results import Result
 from regard.errors import MissingExtra
 from regard.errors.as_json import error_object
-from regard.saved.rows import Row, row_of, shown_input
+from regard.names import MapEncoding
+from regard.saved.alignments import AlignmentFormat
+from regard.saved.durable import partial_of, publish
+from regard.saved.rows import Row, alignment_of, row_of, shown_input
 from regard.wire import as_json
 
 ROWS_OF_A_GROUP = 256  # of a Parquet file; as many wait in memory
@@ -41,8 +43,14 @@ class ResultWriter:
     An error inside `with` leaves no file, and an older one of that name as it was.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    def __init__(self, path: str | PathLike[str], *, encoding: MapEncoding = "float32", top_k: int = 0) -> None:
         """Opens the file.
+
+        Args:
+            encoding: the type of the numbers in Parquet's column `alignment`; of "uint8" a weight is the number times
+                the row's `alignment_scale`.
+            top_k: how many weights of each target position Parquet's column `alignment` has, the largest, with their
+                source positions in `alignment_indices`; 0 is all.
 
         Raises:
             ValueError: the ending is another.
@@ -52,8 +60,10 @@ class ResultWriter:
         self._path = Path(path)
         if self._path.suffix.lower() not in ENDINGS:
             raise ValueError(f"results are written to files that end in {', '.join(ENDINGS)}; it is {str(path)!r}")
-        self._partial = self._path.with_name(f".{self._path.name}.partial")
-        self._format = ENDINGS[self._path.suffix.lower()](self._partial)
+        self._partial = partial_of(self._path)
+        make = ENDINGS[self._path.suffix.lower()]
+        alignments = AlignmentFormat(encoding, top_k)
+        self._format = _Parquet(self._partial, alignments) if make is _Parquet else make(self._partial)
 
     def write(self, outcome: Outcome | Result) -> None:
         """Writes an outcome of `map`, or a result."""
@@ -62,7 +72,7 @@ class ResultWriter:
     def close(self) -> None:
         """Finishes the file and gives it its name."""
         self._format.close()
-        os.replace(self._partial, self._path)
+        publish(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +104,9 @@ class _JsonLines:
         self._file = path.open("w", encoding="utf-8")
 
     def write(self, outcome: Outcome) -> None:
-        head = {"index": outcome.index, "input": shown_input(outcome.input)}
+        head: dict[str, Any] = {"index": outcome.index, "input": shown_input(outcome.input)}
+        if outcome.custom_id is not None:
+            head["custom_id"] = outcome.custom_id
         if outcome.result is None:
             content = {"error": error_object(outcome.error or ValueError("no result"))}
         else:
@@ -106,16 +118,24 @@ class _JsonLines:
 
 
 class _Parquet:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, alignments: AlignmentFormat | None = None) -> None:
         try:
             import pyarrow
             import pyarrow.parquet
         except ModuleNotFoundError as error:
             raise MissingExtra("writing Parquet", "data", error.name) from None
         self._arrow = pyarrow
+        self._alignments = alignments or AlignmentFormat()
         text, numbers = pyarrow.string(), pyarrow.list_(pyarrow.float32())
+        weights = {"float32": pyarrow.float32(), "float16": pyarrow.float16(), "uint8": pyarrow.uint8()}
+        of_alignments = {
+            "alignment": pyarrow.list_(pyarrow.list_(weights[self._alignments.encoding])),
+            "alignment_indices": pyarrow.list_(pyarrow.list_(pyarrow.uint16())),
+            "alignment_scale": pyarrow.float32(),
+        }
         columns = {
             "index": pyarrow.int64(),
+            "custom_id": text,
             "input": text,
             "error": text,
             "text": text,
@@ -125,7 +145,7 @@ class _Parquet:
             "tokens": pyarrow.list_(text),
             "pharaoh": text,
             "entropy": numbers,
-            "alignment": pyarrow.list_(numbers),
+            **{name: of_alignments[name] for name in self._alignments.columns},
             "message": pyarrow.binary(),
         }
         self._schema = pyarrow.schema(list(columns.items()))
@@ -133,10 +153,7 @@ class _Parquet:
         self._rows: list[Row] = []
 
     def write(self, outcome: Outcome) -> None:
-        row = row_of(outcome)
-        if row["alignment"] is not None:
-            row["alignment"] = list(row["alignment"])
-        self._rows.append(row)
+        self._rows.append(row_of(outcome) | self._alignments.cells(alignment_of(outcome)))
         if len(self._rows) >= ROWS_OF_A_GROUP:
             self._flush()
 
@@ -160,8 +177,9 @@ class _Arrays:
 
     def write(self, outcome: Outcome) -> None:
         row = row_of(outcome)
-        if row["alignment"] is not None:
-            self._add(f"alignment_{outcome.index}", row["alignment"])
+        alignment = alignment_of(outcome)
+        if alignment is not None:
+            self._add(f"alignment_{outcome.index}", alignment.values)
         for name, values in self._columns.items():
             values.append(row[name])
         self._messages.append(row["message"])
@@ -181,6 +199,6 @@ class _Arrays:
         self._archive.writestr(f"{name}.npy", content.getvalue())
 
 
-COLUMNS_OF_ARRAYS = ("index", "score", "input", "error", "text", "model", "pharaoh")
+COLUMNS_OF_ARRAYS = ("index", "score", "custom_id", "input", "error", "text", "model", "pharaoh")
 
 ENDINGS: dict[str, Callable[[Path], _Format]] = {".jsonl": _JsonLines, ".parquet": _Parquet, ".npz": _Arrays}

@@ -1,0 +1,31 @@
+"""Files that get their names when they are whole, and keep them through a loss of power."""
+
+import os
+from pathlib import Path
+
+
+def partial_of(path: Path) -> Path:
+    """Where the file of that name is written: beside it, hidden."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def publish(path: Path) -> None:
+    """Gives the file that was written at `partial_of(path)` its name, once its bytes are on the disk."""
+    partial = partial_of(path)
+    _sync(partial)
+    os.replace(partial, path)
+    _sync(path.absolute().parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that has either its old content or all of the new one, whenever the process ends."""
+    partial_of(path).write_bytes(content)
+    publish(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
