@@ -11,6 +11,7 @@ from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
+from regard_export.families.installed import family_named, family_of_checkpoint
 from regard_service.bundle import Manifest, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
@@ -62,6 +63,9 @@ def _cause(error: Exception) -> str:
 
 
 def _load(path: Path, load_options: LoadOptions) -> SourceModel:
+    installed = family_of_checkpoint(path)
+    if installed is not None:
+        return installed.load(path, load_options)
     has_other = (path / "config.json").is_file() or is_ctranslate2(path)
     if not has_other and student_files.is_student(path):
         return student.load(path, load_options)
@@ -113,13 +117,19 @@ def _refuse_equal_targets(model: SourceModel) -> None:
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
     pairs = tuple(product(manifest.source_languages, manifest.target_languages))
-    has_languages = manifest.family == student.FAMILY or (
-        manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
-    )
     source = manifest.source
     return LoadOptions(
         manifest.task,
-        pairs if has_languages else (),
+        pairs if _takes_languages(manifest) else (),
         prefixes=tuple(source.prefix_texts.items()),
         max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
     )
+
+
+def _takes_languages(manifest: Manifest) -> bool:
+    if manifest.family == student.FAMILY:
+        return True
+    installed = family_named(manifest.family)
+    if installed is not None:
+        return installed.takes_languages
+    return manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
