@@ -50,8 +50,8 @@ def _first_candidates(engine: VariantEngine, sources: Sequence[Array]) -> Array:
     bucket = max(source.shape[1] for source in sources) + 3
     slots = Slots(engine.manifest, SlotsShape(len(sources), 1, source=bucket, capacity=4))
     memory = engine.encode(sources)
-    for row, source in enumerate(sources):
-        slots.write(row, memory, row, source.shape[1], engine.manifest.target.start_id)
+    lengths = [source.shape[1] for source in sources]
+    slots.write(range(len(sources)), memory, lengths, engine.manifest.target.start_id)
     num_candidates = engine.manifest.target.vocab_size + bucket
     output = engine._runner.step(slots, len(sources), num_candidates, StepBindings())
     assert not output.log_normalizer.any()

@@ -175,8 +175,8 @@ class VariantEngine:
         bucket = max(map(self._source_length, sources)) + SPARE_POSITIONS
         shape = SlotsShape(len(sources) + num_spare_rows, num_beams=1, source=bucket, capacity=capacity)
         slots, memory = self._runner.open_slots(shape), self.encode(sources)
-        for row, source in enumerate(sources):
-            slots.write(row, memory, row, self._source_length(source), self.manifest.target.start_id)
+        lengths = [self._source_length(source) for source in sources]
+        slots.write(range(len(lengths)), memory, lengths, self.manifest.target.start_id)
         return slots
 
     def _poison(self, slots: Slots, num_rows: int) -> None:

@@ -126,19 +126,20 @@ class RunningBatch:
     def join(self, encoded: Encoded) -> None:
         """Gives each of these requests a row: a free one, or else the next."""
         manifest = self.runner.manifest
-        for index, request in enumerate(encoded.requests):
-            if None not in self._rows:
-                self._rows.append(None)
-            row = self._rows.index(None)
-            num_source = self.runner.source_length(request.request.source)
-            self._slots.write(row, encoded.memory, index, num_source, manifest.target.start_id)
+        num_source = [self.runner.source_length(request.request.source) for request in encoded.requests]
+        free = [row for row, request in enumerate(self._rows) if request is None]
+        num_new = max(0, len(num_source) - len(free))
+        rows = [*free, *range(len(self._rows), len(self._rows) + num_new)][: len(num_source)]
+        self._slots.write(rows, encoded.memory, num_source, manifest.target.start_id)
+        self._rows += [None] * num_new
+        for row, request, length in zip(rows, encoded.requests, num_source, strict=True):
             if self._slots.words is not None:
                 live = [other for other, live_request in enumerate(self._rows) if live_request is not None]
                 words = self.runner.allowed_words(request.request.source, request.request.generation.forced_words)
                 self._slots.words.write(row, words, live)
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
-            self.observer.admitted(manifest.name, request.admitted - request.submitted, num_source)
+            self.observer.admitted(manifest.name, request.admitted - request.submitted, length)
 
     def clear(self) -> None:
         """Evicts all requests without an update."""
@@ -304,14 +305,14 @@ class RunningBatch:
 
     def _close_gaps(self) -> None:
         """Moves the last live requests into free rows, so that live rows are a prefix."""
-        rows = self._rows
-        while None in rows:
-            last = rows.pop()
-            if last is None:
-                continue
-            row, source = rows.index(None), len(rows)
-            self._slots.move(source, row)
-            self._search.move(source, row)
-            if self._maps is not None and last.request.attention:
-                self._maps.move(source, row, last.num_tokens)
-            rows[row] = last
+        rows, num_live = self._rows, self.num_live
+        free = [row for row in range(num_live) if rows[row] is None]
+        if free:
+            moved = [row for row in range(num_live, len(rows)) if rows[row] is not None]
+            self._slots.move(moved, free)
+            for source, row in zip(moved, free, strict=True):
+                request = rows[row] = rows[source]
+                self._search.move(source, row)
+                if self._maps is not None and request is not None and request.request.attention:
+                    self._maps.move(source, row, request.num_tokens)
+        del rows[num_live:]

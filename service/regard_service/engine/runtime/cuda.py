@@ -183,21 +183,33 @@ class DeviceSlots(Slots):
     def _allocate(self, spec: TensorSpec) -> Any:
         return DeviceArray.zeros(self._device, self.shape.sizes(spec), spec.dtype)
 
-    def write(self, row: int, memory: Mapping[str, Any], index: int, source_length: int, start_id: int) -> None:
+    def write(
+        self, rows: Sequence[int], memory: Mapping[str, Any], source_lengths: Sequence[int], start_id: int
+    ) -> None:
         """As `Slots.write`; `memory` is on the device."""
+        for index, (row, source_length) in enumerate(zip(rows, source_lengths, strict=True)):
+            self._write_row(row, memory, index, source_length)
+            self.tokens[self._slots(row)] = start_id
+        self._device.synchronize()
+
+    def _write_row(self, row: int, memory: Mapping[str, Any], index: int, source_length: int) -> None:
+        """Writes item `index` of a memory into a row, with fresh state but for its tokens."""
         for name, values in memory.items():
             self.memory[name].copy_row(row, values, index, self._source_axes[name], source_length)  # type: ignore[attr-defined]
         self.source_lengths[row] = source_length
         slots = self._slots(row)
-        self.tokens[slots] = start_id
         self.lengths[slots] = 0
         for name in self.next_state:
             state: Any = self.state[name]
             self._device.clear(state.address + slots.start * state.row_bytes, self.shape.num_beams * state.row_bytes)
+
+    def move(self, source_rows: Sequence[int], target_rows: Sequence[int]) -> None:
+        """As `Slots.move`, by copies within the device."""
+        for source, target in zip(source_rows, target_rows, strict=True):
+            self._move_row(source, target)
         self._device.synchronize()
 
-    def move(self, source_row: int, target_row: int) -> None:
-        """As `Slots.move`, by copies within the device."""
+    def _move_row(self, source_row: int, target_row: int) -> None:
         length = int(self.source_lengths[source_row])
         for name, buffer in self._arrays(self.memory):
             buffer.copy_row(target_row, buffer, source_row, self._source_axes[name], length)
@@ -210,7 +222,9 @@ class DeviceSlots(Slots):
                 buffer.copy_row(target, buffer, source, self._capacity_axes[name], used)
         self.tokens[targets] = self.tokens[sources]
         self.lengths[targets] = self.lengths[sources]
-        self._device.synchronize()
+
+    def _slots(self, row: int) -> slice:
+        return slice(row * self.shape.num_beams, (row + 1) * self.shape.num_beams)
 
     def advance(
         self, tokens: Int64Array, parents: Int64Array, *, moved: bool, taken_back: Int64Array | None = None

@@ -110,36 +110,50 @@ class Slots:
         """Size of the buffers in `state` and `next_state`."""
         return sum(buffer.nbytes for buffer in (*self.state.values(), *self.next_state.values()))
 
-    def write(self, row: int, memory: Mapping[str, Array], index: int, source_length: int, start_id: int) -> None:
-        """Writes an encoded request into a row: item `index` of `memory`, with fresh state."""
-        for name, values in memory.items():
-            buffer = self.memory[name][row]
-            _prefix(buffer, self._source_axes[name], source_length)[...] = _prefix(
-                values[index], self._source_axes[name], source_length
-            )
-        self.source_lengths[row] = source_length
-        slots = self._slots(row)
-        self.tokens[slots] = start_id
-        self.lengths[slots] = 0
-        for name in self.next_state:
-            self.state[name][slots] = 0
+    def write(
+        self, rows: Sequence[int], memory: Mapping[str, Array], source_lengths: Sequence[int], start_id: int
+    ) -> None:
+        """Writes encoded requests into rows: item i of `memory` into `rows[i]`, with fresh state.
 
-    def move(self, source_row: int, target_row: int) -> None:
-        """Copies the used part of a request's buffers to another row."""
-        length = int(self.source_lengths[source_row])
+        One copy a buffer, not one a request: NumPy releases the interpreter's lock in each, a busy event loop takes
+        it, and the worker waits.
+        """
+        chosen, longest = np.array(rows), max(source_lengths)
+        for name, values in memory.items():
+            used = _prefix_index(self._source_axes[name], longest)
+            self.memory[name][(chosen, *used)] = values[used]
+        self.source_lengths[chosen] = source_lengths
+        self._by_row(self.tokens)[chosen] = start_id
+        self._by_row(self.lengths)[chosen] = 0
+        for name in self.next_state:
+            self._by_row(self.state[name])[chosen] = 0
+
+    def move(self, source_rows: Sequence[int], target_rows: Sequence[int]) -> None:
+        """Copies the used parts of some requests' buffers to other rows, one copy a buffer; see `write`.
+
+        Args:
+            source_rows: in ascending order; none is among the targets.
+        """
+        sources, targets = _consecutive(source_rows), np.array(target_rows)
+        longest = int(self.source_lengths[sources].max())
         for name, buffer in self.memory.items():
-            axis = self._source_axes[name]
-            _prefix(buffer[target_row], axis, length)[...] = _prefix(buffer[source_row], axis, length)
-        self.source_lengths[target_row] = length
+            used = _prefix_index(self._source_axes[name], longest)
+            buffer[(targets, *used)] = buffer[(sources, *used)]
+        self.source_lengths[targets] = self.source_lengths[sources]
         if self.words is not None:
-            self.words.move(source_row, target_row)
-        sources, targets = self._slots(source_row), self._slots(target_row)
-        used = int(self.lengths[sources].max())
+            for source, target in zip(source_rows, target_rows, strict=True):
+                self.words.move(source, target)
+        num_used = int(self._by_row(self.lengths)[sources].max())
         for name, buffer in self.state.items():
-            axis = self._capacity_axes[name]
-            _rows_prefix(buffer, targets, axis, used)[...] = _rows_prefix(buffer, sources, axis, used)
-        self.tokens[targets] = self.tokens[sources]
-        self.lengths[targets] = self.lengths[sources]
+            used = _prefix_index(self._capacity_axes[name], num_used)
+            by_row = self._by_row(buffer)
+            by_row[(targets, *used)] = by_row[(sources, *used)]
+        for each in (self.tokens, self.lengths):
+            self._by_row(each)[targets] = self._by_row(each)[sources]
+
+    def _by_row(self, buffer: Array) -> Array:
+        """A view of a buffer of slots, [requests, beams, ...]."""
+        return buffer.reshape(self.shape.max_requests, self.shape.num_beams, *buffer.shape[1:])
 
     def advance(
         self, tokens: Int64Array, parents: Int64Array, *, moved: bool, taken_back: Int64Array | None = None
@@ -172,9 +186,6 @@ class Slots:
         if taken_back is not None:
             self.lengths[:num_slots] -= taken_back.astype(np.int32)
 
-    def _slots(self, row: int) -> slice:
-        return slice(row * self.shape.num_beams, (row + 1) * self.shape.num_beams)
-
 
 def max_taken_back(manifest: Manifest) -> int:
     """How many tokens a slot can take back: any number, where the state is a cache with a place for each token; the
@@ -192,12 +203,15 @@ def _axis(spec: TensorSpec, name: str) -> int | None:
 
 def _prefix(values: Array, axis: int | None, length: int) -> Array:
     """A view of the first `length` positions of an axis (counted from the end)."""
-    if axis is None:
-        return values
-    index: tuple[Any, ...] = (..., slice(length), *([slice(None)] * (-axis - 1)))
-    view: Array = values[index]
+    view: Array = values[_prefix_index(axis, length)]
     return view
 
 
-def _rows_prefix(buffer: Array, rows: slice, axis: int | None, length: int) -> Array:
-    return _prefix(buffer[rows], axis, length)
+def _prefix_index(axis: int | None, length: int) -> tuple[Any, ...]:
+    """The index of the first `length` positions of an axis (counted from the end); all of an array without it."""
+    return (...,) if axis is None else (..., slice(length), *([slice(None)] * (-axis - 1)))
+
+
+def _consecutive(rows: Sequence[int]) -> "slice[int, int, None] | Int64Array":
+    """The index of ascending rows: a slice if they are consecutive, whose values need no copy of their own."""
+    return slice(rows[0], rows[-1] + 1) if rows[-1] - rows[0] + 1 == len(rows) else np.array(rows)

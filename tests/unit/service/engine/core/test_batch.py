@@ -1,7 +1,7 @@
 """The core without threads: rows that requests take over, several steps a call, and what ends a call of `step`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -208,9 +208,9 @@ def test_a_free_row_is_taken_over_and_gaps_are_closed_only_where_nobody_joins(mo
     moved: list[tuple[int, int]] = []
     move = Slots.move
 
-    def noted(self: Slots, source_row: int, target_row: int) -> None:
-        moved.append((source_row, target_row))
-        move(self, source_row, target_row)
+    def noted(self: Slots, source_rows: Sequence[int], target_rows: Sequence[int]) -> None:
+        moved.extend(zip(source_rows, target_rows, strict=True))
+        move(self, source_rows, target_rows)
 
     monkeypatch.setattr(Slots, "move", noted)
     bench = Bench()

@@ -59,7 +59,7 @@ class Pair:
         if len(self.plain) == SHAPE.max_requests:
             return
         memory = np.full((1, 2, length + 1, 3), self.next(), np.float32)  # one position more than is used
-        self.slots.write(len(self.plain), {"keys": memory}, 0, length, start_id=7)
+        self.slots.write([len(self.plain)], {"keys": memory}, [length], start_id=7)
         self.plain.append(PlainRequest(memory[0, :, :length]))
 
     def step(self, orders: list[int]) -> None:
@@ -87,7 +87,7 @@ class Pair:
         row %= len(self.plain)
         last = len(self.plain) - 1
         if row != last:
-            self.slots.move(last, row)
+            self.slots.move([last], [row])
             self.plain[row] = self.plain[last]
         self.plain.pop()
 
@@ -133,6 +133,22 @@ def test_a_new_request_starts_with_fresh_state() -> None:
     pair.check()
 
 
+def test_several_requests_are_written_and_moved_as_one_by_one() -> None:
+    memory = np.arange(3 * 2 * 4 * 3, dtype=np.float32).reshape(3, 2, 4, 3)
+    together, apart = Slots(manifest(), SHAPE), Slots(manifest(), SHAPE)
+    rows, lengths = [2, 0, 3], [4, 2, 3]
+    together.write(rows, {"keys": memory}, lengths, start_id=7)
+    for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        apart.write([row], {"keys": memory[index : index + 1]}, [length], start_id=7)
+    together.move([2, 3], [1, 0])
+    apart.move([3], [0])
+    apart.move([2], [1])
+    assert together.source_lengths.tolist() == apart.source_lengths.tolist()
+    for row in (0, 1):
+        used = slice(int(apart.source_lengths[row]))
+        np.testing.assert_array_equal(together.memory["keys"][row, :, used], apart.memory["keys"][row, :, used])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are Linux's")
 def test_a_buffer_takes_memory_only_where_it_is_written() -> None:
     buffer = lazy_zeros([64, 1 << 18], np.float32)  # 64 MB
@@ -153,7 +169,7 @@ def _resident_bytes() -> int:
 
 def test_slots_that_take_tokens_back_keep_their_state() -> None:
     slots = Slots(manifest(), SHAPE)
-    slots.write(0, {"keys": np.zeros((1, 2, 1, 3), np.float32)}, 0, 1, start_id=7)
+    slots.write([0], {"keys": np.zeros((1, 2, 1, 3), np.float32)}, [1], start_id=7)
     slots.next_state["hidden"][:2] = 5.0
     slots.advance(np.array([1, 2]), np.arange(2), moved=False)
     slots.next_state["hidden"][:2] = 6.0

@@ -150,8 +150,8 @@ def test_rows_do_what_rows_on_the_cpu_do() -> None:
             for spec in manifest().memory
         }
         on_device = {name: on(there, values) for name, values in memory.items()}
-        here.write(row, memory, 0, length, 1)
-        there.write(row, on_device, 0, length, 1)
+        here.write([row], memory, [length], 1)
+        there.write([row], on_device, [length], 1)
     for name in here.state:
         here.state[name][...] = rng.integers(0, 99, here.state[name].shape)
         fill(there.state[name], here.state[name])
@@ -162,7 +162,7 @@ def test_rows_do_what_rows_on_the_cpu_do() -> None:
         for slots in (here, there):
             slots.advance(np.arange(6), np.array(parents), moved=True)
     for slots in (here, there):
-        slots.move(2, 0)
+        slots.move([2], [0])
     used = int(here.lengths.max())
     for mine, other in ((here.memory, there.memory), (here.state, there.state)):
         for name, values in mine.items():
