@@ -66,6 +66,9 @@ class Settings(BaseModel):
     open_inference: bool = Field(
         default=False, description="serve the Open Inference Protocol (KServe version 2, Triton) on the gRPC port"
     )
+    libretranslate_door: bool = Field(
+        default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
+    )
 
     tokens_file: Path | None = Field(
         default=None, description="TOML file of token hashes, scopes and limits; unset: calls need no token"

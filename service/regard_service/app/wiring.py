@@ -18,6 +18,8 @@ from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.usage import Usage, usage_of
 from regard_service.errors import NotReady
 from regard_service.glossaries.store import GlossaryStore
+from regard_service.http.doors.all_doors import DOORS
+from regard_service.http.doors.door import Door
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.administration import ModelAdministration
@@ -128,6 +130,11 @@ def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:
         limits=ModelLimits(settings.max_models, settings.max_models_bytes),
         preference=ModelPreference(settings.default_models, settings.preferred_models),
     )
+
+
+def open_doors(settings: Settings) -> tuple[Door, ...]:
+    """Returns the doors that the settings open."""
+    return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
 
 
 def call_limits(settings: Settings) -> CallLimits:
