@@ -1,5 +1,7 @@
 """The frame of all doors over a real port, with a backend without models."""
 
+from typing import Any
+
 import pytest
 
 from regard_service.http.doors.all_doors import DOORS
@@ -7,7 +9,7 @@ from regard_service.http.doors.door import Door
 from tests.integration.test_http_api import call
 from tests.integration.test_servicers import running
 
-ALL_OPEN = {f"{door.name}_door": True for door in DOORS}
+ALL_OPEN: dict[str, Any] = {f"{door.name}_door": True for door in DOORS}
 IDS = [door.name for door in DOORS]
 
 
