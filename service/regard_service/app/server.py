@@ -24,6 +24,9 @@ from regard_service.app.wiring import (
     Backend,
     OpenBackend,
     call_limits,
+    check_door_directory,
+    door_facts,
+    door_files,
     open_access_control,
     open_backend,
     open_certificates,
@@ -46,6 +49,7 @@ from regard_service.observability import logs
 from regard_service.observability.metrics import Metrics
 from regard_service.observability.watchdog import Watchdog
 from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
+from regard_service.repository.administration import ModelAdministration
 from regard_service.repository.polling import DirectoryPoll
 from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
@@ -107,6 +111,7 @@ class Server:
             needs_tokens=settings.tokens_file is not None,
             max_unadmitted_bytes=settings.max_buffered_bytes,
         )
+        self._door_files = door_files(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)
@@ -152,6 +157,7 @@ class Server:
 
     async def _start(self) -> None:
         self._access_control = open_access_control(self._settings)
+        check_door_directory(self._settings)
         self._bind_ports()
         self._backend = await asyncio.to_thread(self._open_backend, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._backend.models.infos)
@@ -225,7 +231,7 @@ class Server:
             models = self._membership.join(models, self._metrics, self._refresh_health)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
         pb_grpc.add_GlossaryServiceServicer_to_server(GlossaryServicer(backend.glossaries), registry)
-        self._gateway.register(routes, DoorBackend(attention, backend.data_plane, models, backend.glossaries))
+        self._gateway.register(routes, self._door_backend(attention, backend, models))
         if self._settings.open_inference:
             servicer = OpenInferenceServicer(
                 backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
@@ -240,6 +246,10 @@ class Server:
             self._grpc.add_generic_rpc_handlers((routes,))
         if self._probes is not None:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
+
+    def _door_backend(self, attention: AttentionServicer, backend: Backend, models: ModelAdministration) -> DoorBackend:
+        facts = door_facts(self._settings)
+        return DoorBackend(attention, backend.data_plane, models, backend.glossaries, self._door_files, facts)
 
     def _layers(self) -> Iterator[Layer]:
         """Yields the layers around every call that see it before its message is read, outermost first."""
@@ -314,6 +324,7 @@ class Server:
             await self._http.stop()
         for task in self._watching:
             task.cancel()
+        await asyncio.to_thread(self._door_files.close)
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 

@@ -9,6 +9,9 @@ The modules:
     given           a request as it was sent
     fields          its fields, whether they are JSON, a form or a query
     backend         what doors call
+    facts           what doors tell of a server
+    kept_files      files that wait to be fetched
+    openapi         their OpenAPI documents
     gateway         serves doors: tokens, layers, metrics
     unadmitted      a limit of memory for requests whose key stands in their body
     all_doors       the doors, by the names of their settings

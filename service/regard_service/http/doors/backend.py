@@ -9,6 +9,8 @@ from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import Result
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.context import HttpContext
+from regard_service.http.doors.facts import ServerFacts
+from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
@@ -19,6 +21,8 @@ class DoorBackend:
 
     Attributes:
         glossaries: keeps glossaries; blocks.
+        files: keeps files until they are fetched; blocks.
+        facts: the server's limits.
     """
 
     def __init__(
@@ -27,11 +31,15 @@ class DoorBackend:
         data_plane: DataPlane,
         models: ModelAdministration,
         glossaries: GlossaryStore,
+        files: KeptFiles,
+        facts: ServerFacts,
     ) -> None:
         self._attention = attention
         self._data_plane = data_plane
         self._models = models
         self.glossaries = glossaries
+        self.files = files
+        self.facts = facts
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
         """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""
