@@ -76,7 +76,8 @@ def closed_port() -> int:
 def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Prometheus]:
     """A Prometheus that has scraped a server under a light load for some intervals."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with running_collector() as (_, endpoint), served("--models=everyday", f"--trace-endpoint={endpoint}") as server:
+    flags = ("--models=everyday", "--libretranslate-door")
+    with running_collector() as (_, endpoint), served(*flags, f"--trace-endpoint={endpoint}") as server:
         targets = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{closed_port}"]
         stopping = threading.Event()
         caller = threading.Thread(target=ask, args=(server, stopping))

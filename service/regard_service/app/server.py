@@ -24,9 +24,13 @@ from regard_service.app.wiring import (
     Backend,
     OpenBackend,
     call_limits,
+    check_door_directory,
+    door_facts,
+    door_files,
     open_access_control,
     open_backend,
     open_certificates,
+    open_doors,
     open_server_tracing,
 )
 from regard_service.auth.access_control import AccessControl
@@ -35,6 +39,9 @@ from regard_service.auth.tokens import Scope
 from regard_service.convert.requests import RequestReader
 from regard_service.domain.models import unready_reasons
 from regard_service.http.application import create_app
+from regard_service.http.bodies import Bodies
+from regard_service.http.doors.backend import DoorBackend
+from regard_service.http.doors.gateway import Gateway
 from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
 from regard_service.http.server import HttpServer
@@ -42,6 +49,7 @@ from regard_service.observability import logs
 from regard_service.observability.metrics import Metrics
 from regard_service.observability.watchdog import Watchdog
 from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
+from regard_service.repository.administration import ModelAdministration
 from regard_service.repository.polling import DirectoryPoll
 from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
@@ -94,10 +102,20 @@ class Server:
         self._open_backend = open_backend
         self._metrics = Metrics()
         self._metrics.queue_limit.set(settings.max_queue)
+        self._bodies = Bodies(settings.max_message_bytes, settings.max_inputs_per_call)
+        self._gateway = Gateway(
+            open_doors(settings),
+            lambda: self._routes,
+            self._bodies,
+            self._metrics.doors,
+            needs_tokens=settings.tokens_file is not None,
+            max_unadmitted_bytes=settings.max_buffered_bytes,
+        )
+        self._door_files = door_files(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)
-        self._gate = DrainGate(names)
+        self._gate = DrainGate([*names, *self._gateway.services])
         self._access_control: AccessControl | None = None
         self._tracing: Tracing | None = None
         self._backend: Backend | None = None
@@ -139,6 +157,7 @@ class Server:
 
     async def _start(self) -> None:
         self._access_control = open_access_control(self._settings)
+        check_door_directory(self._settings)
         self._bind_ports()
         self._backend = await asyncio.to_thread(self._open_backend, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._backend.models.infos)
@@ -172,9 +191,10 @@ class Server:
         """Starts the HTTP port; returns the certificates of all ports."""
         settings = self._settings
         certificates = open_certificates(settings)
-        limits = settings.max_message_bytes, settings.max_inputs_per_call
-        api = JsonApi(lambda: self._routes, *limits) if settings.http_api else None
-        app = create_app(self._collect, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live)
+        api = JsonApi(lambda: self._routes, self._bodies) if settings.http_api else None
+        app = create_app(
+            self._collect, self._unready, api, lambda: self.grpc_port, lambda: self._health.is_live, self._gateway
+        )
         tls = None if certificates is None else certificates.https_context()
         try:
             hosts = settings.allowed_hosts or default_hosts(settings.host)
@@ -211,6 +231,7 @@ class Server:
             models = self._membership.join(models, self._metrics, self._refresh_health)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
         pb_grpc.add_GlossaryServiceServicer_to_server(GlossaryServicer(backend.glossaries), registry)
+        self._gateway.register(routes, self._door_backend(attention, backend, models))
         if self._settings.open_inference:
             servicer = OpenInferenceServicer(
                 backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
@@ -226,6 +247,10 @@ class Server:
         if self._probes is not None:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
 
+    def _door_backend(self, attention: AttentionServicer, backend: Backend, models: ModelAdministration) -> DoorBackend:
+        facts = door_facts(self._settings)
+        return DoorBackend(attention, backend.data_plane, models, backend.glossaries, self._door_files, facts)
+
     def _layers(self) -> Iterator[Layer]:
         """Yields the layers around every call that see it before its message is read, outermost first."""
         yield RequestLogLayer()
@@ -236,7 +261,7 @@ class Server:
         if self._access_control is None:
             yield PeerLayer(networks(self._settings.trusted_proxies))
         else:
-            yield AuthLayer(self._access_control, _scopes(self._services))
+            yield AuthLayer(self._access_control, _scopes(self._services) | dict(self._gateway.scopes()))
         yield OpenStreams()
         yield MessageBounds(call_limits(self._settings))
 
@@ -299,6 +324,7 @@ class Server:
             await self._http.stop()
         for task in self._watching:
             task.cancel()
+        await asyncio.to_thread(self._door_files.close)
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 

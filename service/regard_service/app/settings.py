@@ -66,6 +66,12 @@ class Settings(BaseModel):
     open_inference: bool = Field(
         default=False, description="serve the Open Inference Protocol (KServe version 2, Triton) on the gRPC port"
     )
+    libretranslate_door: bool = Field(
+        default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
+    )
+    door_directory: Path | None = Field(
+        default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
+    )
 
     tokens_file: Path | None = Field(
         default=None, description="TOML file of token hashes, scopes and limits; unset: calls need no token"
@@ -215,7 +221,9 @@ class Settings(BaseModel):
             raise ValueError("must not be true or false")
         return value
 
-    @field_validator("model_directories", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator(
+        "model_directories", "door_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
+    )
     @classmethod
     def _in_home(cls, value: Path | tuple[Path, ...] | None) -> object:
         """Resolves "~", which only a shell does otherwise."""

@@ -1,5 +1,6 @@
 """Builds the parts of a server from its settings."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ from regard_service.engine.policy.policy import EngineConfig
 from regard_service.engine.usage import Usage, usage_of
 from regard_service.errors import NotReady
 from regard_service.glossaries.store import GlossaryStore
+from regard_service.http.doors.all_doors import DOORS
+from regard_service.http.doors.door import Door
+from regard_service.http.doors.facts import ServerFacts
+from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.administration import ModelAdministration
@@ -32,6 +37,9 @@ if TYPE_CHECKING:
 
 # Inputs that wait to be read, over all calls. A picture's file is larger than its pixels in the engine's queue.
 MAX_UNREAD_INPUTS = 256
+
+MAX_KEPT_DOCUMENTS = 16
+"""How many of the largest documents doors keep until they are fetched; of smaller ones more."""
 
 
 class Backend:
@@ -127,6 +135,33 @@ def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:
         ),
         limits=ModelLimits(settings.max_models, settings.max_models_bytes),
         preference=ModelPreference(settings.default_models, settings.preferred_models),
+    )
+
+
+def open_doors(settings: Settings) -> tuple[Door, ...]:
+    """Returns the doors that the settings open."""
+    return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
+
+
+def door_files(settings: Settings) -> KeptFiles:
+    """Returns what keeps the files of doors."""
+    return KeptFiles(settings.door_directory, MAX_KEPT_DOCUMENTS * settings.max_document_bytes)
+
+
+def check_door_directory(settings: Settings) -> None:
+    """Raises StartError if the folder of doors' files cannot be written."""
+    folder = settings.door_directory
+    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise StartError(f"door_directory: {folder} is no folder that this process can write")
+
+
+def door_facts(settings: Settings) -> ServerFacts:
+    """Returns what doors tell of the server."""
+    return ServerFacts(
+        settings.max_text_characters,
+        settings.max_inputs_per_call,
+        settings.max_document_bytes,
+        settings.tokens_file is not None,
     )
 
 

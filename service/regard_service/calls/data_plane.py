@@ -32,6 +32,7 @@ from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
 from regard_service.engine.runtime.runner import Runner
 from regard_service.engine.runtime.trace import Trace
+from regard_service.languages.detection import DetectedLanguage
 from regard_service.maps.builder import needs_contributions, needs_trace
 from regard_service.observability.tracing.record import stage
 from regard_service.repository.model_repository import ModelRepository
@@ -87,6 +88,10 @@ class DataPlane:
         async with aclosing(self._stream(partial(self._planner.translation, chosen))) as events:
             async for event in events:
                 yield describe(event)
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
+        """Returns the languages of texts, among those that the loaded translators read."""
+        return await self._router.detect(texts)
 
     def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:
         """Translates a file and yields its events."""

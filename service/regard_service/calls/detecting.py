@@ -50,12 +50,18 @@ class LanguageRouter:
         (detected,) = await self._detect(call)
         return _part(call, [0], detected.code), partial(_described_event, detected=detected, text=call.texts[0])
 
+    async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
+        """Returns the languages of texts, among those that the loaded models read."""
+        return await self._among(texts, self.repository.source_languages(""))
+
     async def _detect(self, call: TranslateCall) -> Sequence[DetectedLanguage]:
-        offered = self._offered(call)
+        return await self._among(call.texts, self._offered(call))
+
+    async def _among(self, texts: Sequence[str], offered: Sequence[str]) -> Sequence[DetectedLanguage]:
         if not offered:
-            return [UNKNOWN] * len(call.texts)
+            return [UNKNOWN] * len(texts)
         # In a thread: at its first use, the detector reads its model, which takes most of a second.
-        return await self.pool.run([partial(detect, text, offered) for text in call.texts])
+        return await self.pool.run([partial(detect, text, offered) for text in texts])
 
     def _offered(self, call: TranslateCall) -> tuple[str, ...]:
         """Returns the languages that the call's model reads, or all models that write the call's language."""

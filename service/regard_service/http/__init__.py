@@ -7,8 +7,12 @@ The modules:
     json_requests    requests as protobuf messages
     json_fields      the fields of a message, from JSON
     json_answers     messages as JSON
+    bodies           reads the bodies of requests
     body_bounds      counts a body's values before it is parsed
     problems         errors as problem JSON
+    doors            the APIs of others
+    sites            refuses what pages of other sites make browsers send
+    unary            runs a unary call of a request
     hosts            the names that the server answers to
     context          an HTTP request as a gRPC call's context
     openapi          the OpenAPI document: paths; `openapi_schemas`, `openapi_examples`: what they refer to

@@ -1,6 +1,7 @@
 """The HTTP application: metrics and health, and optionally the JSON API and the playground."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from regard_service.errors import ServiceError
 from regard_service.http.docs_page import page
+from regard_service.http.doors.gateway import Gateway
 from regard_service.http.json_api import JsonApi
 from regard_service.http.openapi import document
 from regard_service.http.playground import PAGE_HEADERS, page_routes
@@ -27,6 +29,7 @@ def create_app(
     api: JsonApi | None = None,
     grpc_port: Callable[[], int] = lambda: 0,
     is_live: Callable[[], bool] = lambda: True,
+    doors: Gateway | None = None,
 ) -> Starlette:
     """Builds the application.
 
@@ -36,6 +39,7 @@ def create_app(
         api: None leaves out the JSON API and the playground.
         grpc_port: returns the port that the playground shows in calls to copy.
         is_live: returns whether the engine works; if not, the process should be restarted.
+        doors: the APIs of others.
     """
     scrapes = Scrapes()
 
@@ -63,7 +67,10 @@ def create_app(
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
     if api is not None:
         routes += [*api.endpoints(), *_reference_routes(), *page_routes(lambda: {"grpc_port": grpc_port()})]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+    if doors is not None:
+        routes += doors.endpoints()
+    refused = partial(_refused, doors)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
     app.router.redirect_slashes = False  # a redirect loses the body of many clients
     return app
 
@@ -88,22 +95,32 @@ def _version() -> str:
         return "0"
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _refused(doors: Gateway | None, request: Request, error: Exception) -> Response:
+    """Returns an error that no call has: of the router, or of a fault. A door has its own shape for it."""
+    problem, headers = _INTERNAL, {}
+    if isinstance(error, HTTPException):
+        problem, headers = _of_router(request, error), dict(error.headers or {})
+    response = None if doors is None else doors.refusal(request.url.path, problem)
+    if response is None:
+        return problem.response(headers)
+    response.headers.update(headers)
+    return response
+
+
+def _of_router(request: Request, error: HTTPException) -> Problem:
     """Returns the problem of the router's errors: unknown paths, wrong methods."""
-    if not isinstance(error, HTTPException):
-        return await _internal_error(request, error)
-    path, headers = request.url.path, dict(error.headers or {})
+    path = request.url.path
     if error.status_code == 405:
-        detail = f"{request.method} is not allowed for {path}; {headers.get('Allow', 'another method')} is"
-        return Problem(405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED", detail, title="Method not allowed").response(headers)
+        allowed = (error.headers or {}).get("Allow", "another method")
+        detail = f"{request.method} is not allowed for {path}; {allowed} is"
+        return Problem(405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED", detail, title="Method not allowed")
     paths = sorted({route.path for route in request.app.routes if isinstance(route, Route)})
     meant = (
         path.rstrip("/") if path.rstrip("/") in paths else closest(path, [each for each in paths if "{" not in each])
     )
     advice = f"did you mean {meant}?" if meant else "/docs lists the paths"
     detail = f"there is no {path[:200]}; {advice}"
-    return Problem(error.status_code, "NOT_FOUND", "PATH_NOT_FOUND", detail).response(headers)
+    return Problem(error.status_code, "NOT_FOUND", "PATH_NOT_FOUND", detail)
 
 
-async def _internal_error(request: Request, error: Exception) -> Response:
-    return Problem(500, "INTERNAL", ServiceError.reason, "internal error; the server's log has the cause").response()
+_INTERNAL = Problem(500, "INTERNAL", ServiceError.reason, "internal error; the server's log has the cause")

@@ -32,6 +32,13 @@ class HttpContext(grpc.aio.ServicerContext[Any, Any]):
         # The messages of a stream that are not sent yet. The bound makes a slow reader delay its own call only.
         self.written: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_UNSENT_MESSAGES)
 
+    def with_metadata(self, name: str, value: str | None) -> "HttpContext":
+        """Returns the context of the same request with another value of a header, or, for None, without it."""
+        headers = [(key, each) for key, each in self._headers if key != name]
+        changed = HttpContext(headers if value is None else [*headers, (name, value)], self._peer)
+        changed._deadline = self._deadline
+        return changed
+
     def invocation_metadata(self) -> Any:
         """Returns the headers."""
         return self._headers

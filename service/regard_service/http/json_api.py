@@ -14,31 +14,27 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.calls.thread_pool import BoundedThreadPool
-from regard_service.errors import BodyTooLarge, Forbidden, InvalidInput, NotReady
-from regard_service.http.body_bounds import counting
+from regard_service.errors import Forbidden, InvalidInput, NotReady
+from regard_service.http.bodies import Bodies
 from regard_service.http.context import HttpContext
 from regard_service.http.json_answers import is_slow_to_write, write_json
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
+from regard_service.http.sites import check_site
+from regard_service.http.unary import UnreadMessage, context_of, id_header, run_unary
 from regard_service.rpc.layers.layer import Handler
-from regard_service.rpc.layers.request_log import REQUEST_ID
 from regard_service.rpc.messages import Unread
 from regard_service.rpc.routes import Routes
 
-TIMEOUT_HEADER = "x-request-timeout"  # in seconds
-# Longer bodies are parsed, and longer answers written, in a thread, one at a time: they take several times their size.
-MAX_BODY_BYTES_ON_EVENT_LOOP = 16 * 1024
-MAX_WAITING_BODIES = 256
 _JSON_TYPES = ("application/json", "text/json")
 
-Write = Callable[[Message, bool], Awaitable[bytes]]
-"""Writes a message as JSON; True: with its maps as lists of numbers."""
+Write = Callable[[Message], Awaitable[bytes]]
+"""Writes a message as JSON."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +85,12 @@ class JsonApi:
 
     Args:
         routes: returns the methods of gRPC; None while the models load.
-        max_body_bytes: the limit of a request's body.
-        max_inputs: the most inputs of a call.
+        bodies: reads the requests' bodies.
     """
 
-    def __init__(self, routes: Callable[[], Routes | None], max_body_bytes: int, max_inputs: int) -> None:
+    def __init__(self, routes: Callable[[], Routes | None], bodies: Bodies) -> None:
         self._routes = routes
-        self._max_body_bytes = max_body_bytes
-        self._max_inputs = max_inputs
-        self._thread = BoundedThreadPool(1, MAX_WAITING_BODIES)
+        self._bodies = bodies
 
     def endpoints(self) -> list[Route]:
         """Returns the routes of the API."""
@@ -112,17 +105,20 @@ class JsonApi:
             if handler is None:
                 raise LookupError(f"gRPC does not answer {endpoint.grpc_path}")
             try:
-                _check_site(request)
-                context = _context(request)
+                if endpoint.verb == "GET":  # JSON needs the permission of this server
+                    check_site(request)
+                context = context_of(request)
             except (InvalidInput, Forbidden) as error:
                 return Problem.of_error(error).response()
-            message = _UnreadMessage(request, partial(self._read, request, endpoint))
+            asked = _Asked()
+            message = UnreadMessage(request, partial(self._read, request, endpoint, asked))
+            write = partial(self._written, asked)
             try:
                 if endpoint.descriptor.server_streaming:
-                    return await _stream(handler, message, context, self._written)
-                return await _answer(handler, message, context, self._written)
+                    return await _stream(handler, message, context, write)
+                return await run_unary(handler, message, context, partial(_respond, context, write), _refuse)
             except InvalidInput as error:  # an answer that cannot be written as JSON
-                return Problem.of_error(error).response(_headers(context))
+                return Problem.of_error(error).response(id_header(context))
             except asyncio.CancelledError:
                 if not message.has_left:
                     raise
@@ -130,8 +126,8 @@ class JsonApi:
 
         return answer
 
-    async def _read(self, request: Request, endpoint: Endpoint) -> tuple[Message, bool]:
-        """Returns the message, and whether the maps of its answer are to be lists of numbers.
+    async def _read(self, request: Request, endpoint: Endpoint, asked: "_Asked") -> Message:
+        """Returns the message; notes whether the maps of its answer are to be lists of numbers.
 
         Raises:
             InvalidInput, BodyTooLarge: the caller's fault.
@@ -139,130 +135,65 @@ class JsonApi:
         """
         message: Message = getattr(pb, endpoint.descriptor.input_type.name)()
         if endpoint.verb != "POST":
-            return message, read_query([*request.query_params.multi_items(), *request.path_params.items()], message)
-        body = await self._body(request)
-        for _ in counting(body, self._max_inputs):
-            await asyncio.sleep(0)
-        if len(body) <= MAX_BODY_BYTES_ON_EVENT_LOOP:
-            return message, read_body(body, message, request.path_params)
-        (has_nested_maps,) = await self._thread.run([partial(read_body, body, message, request.path_params)])
-        return message, has_nested_maps
-
-    async def _written(self, message: Message, has_nested_maps: bool) -> bytes:
-        """Returns a message as JSON. Raises InvalidInput."""
-        if not is_slow_to_write(message, has_nested_maps):
-            return write_json(message, has_nested_maps)
-        (written,) = await self._thread.finish([partial(write_json, message, has_nested_maps)])
-        return written
-
-    async def _body(self, request: Request) -> bytes:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in _JSON_TYPES:
-            # Browsers let a page of another site send forms and plain text here, but no JSON.
-            raise InvalidInput.of(
-                "request", f"content-type must be application/json; it is {media_type[:80] or 'missing'}"
+            asked.has_nested_maps = read_query(
+                [*request.query_params.multi_items(), *request.path_params.items()], message
             )
-        limit = self._max_body_bytes
-        stated = request.headers.get("content-length", "")
-        if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
-            raise BodyTooLarge(f"the body has {stated[:20]} bytes; the limit is {limit}")
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(f"the body has more than {limit} bytes")
-        return b"".join(chunks)
-
-
-class _UnreadMessage:
-    """A request whose message is read later, by the innermost layer.
-
-    Attributes:
-        has_left: whether the client closed the connection before it had sent the message.
-        has_nested_maps: whether it asks for maps as lists of numbers; known once it is read.
-    """
-
-    def __init__(self, request: Request, read: Callable[[], Awaitable[tuple[Message, bool]]]) -> None:
-        self._request = request
-        self._read = read
-        self._was_read = asyncio.Event()
-        self.has_left = False
-        self.has_nested_maps = False
-
-    async def read(self) -> Any:
-        """Returns the message. Cancels the call if the client leaves before it has sent the whole message."""
-        try:
-            message, self.has_nested_maps = await self._read()
-        except ClientDisconnect:
-            self.has_left = True
-            raise asyncio.CancelledError from None
-        self._was_read.set()
+            return message
+        _check_media_type(request)
+        body = await self._bodies.read(request)
+        await self._bodies.count(body)
+        asked.has_nested_maps = await self._bodies.parse(body, partial(read_body, body, message, request.path_params))
         return message
 
-    async def wait_until_client_leaves(self) -> None:
-        """Returns once the client has closed the connection; until the message is read, reading reports that."""
-        await self._was_read.wait()
-        while (await self._request.receive())["type"] != "http.disconnect":
-            pass
+    async def _written(self, asked: "_Asked", message: Message) -> bytes:
+        """Returns a message as JSON. Raises InvalidInput."""
+        if not is_slow_to_write(message, asked.has_nested_maps):
+            return write_json(message, asked.has_nested_maps)
+        return await self._bodies.write_apart(partial(write_json, message, asked.has_nested_maps))
 
 
-def _check_site(request: Request) -> None:
-    """Refuses a GET that a page of another site makes a browser send: unlike JSON, it needs nobody's permission.
+@dataclass
+class _Asked:
+    """What a request asks of its answer's form.
 
-    Raises:
-        Forbidden: names the header by which browsers tell (https://www.w3.org/TR/fetch-metadata).
+    Attributes:
+        has_nested_maps: whether maps are lists of numbers; known once the request is read.
     """
-    if request.method == "GET" and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise Forbidden("a page of another site made this request, as sec-fetch-site tells")
+
+    has_nested_maps: bool = False
 
 
-def _context(request: Request) -> HttpContext:
-    """Returns the call's context. Raises InvalidInput if the timeout is not a positive number."""
-    given = request.headers.get(TIMEOUT_HEADER)
-    try:
-        timeout_s = None if given is None else float(given)
-    except ValueError:
-        timeout_s = -1.0
-    if timeout_s is not None and not 0 < timeout_s < float("inf"):
-        raise InvalidInput.of(TIMEOUT_HEADER, f"must be a number of seconds above 0; it is {given!r}")
-    client = request.client
-    peer = "unknown" if client is None else f"{'ipv6' if ':' in client.host else 'ipv4'}:{client.host}:{client.port}"
-    return HttpContext(request.headers.items(), peer, timeout_s)
+def _check_media_type(request: Request) -> None:
+    """Raises InvalidInput for a body that is not said to be JSON.
+
+    Browsers let a page of another site send forms and plain text here, but no JSON.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _JSON_TYPES:
+        raise InvalidInput.of("request", f"content-type must be application/json; it is {media_type[:80] or 'missing'}")
 
 
-async def _answer(handler: Handler, message: _UnreadMessage, context: HttpContext, write: Write) -> Response:
-    """Runs a unary call. A client that leaves cancels it, which frees its slots."""
-    behaviour: Any = handler.unary_unary
-    call = asyncio.ensure_future(behaviour(message.read, context))
-    leaving = asyncio.ensure_future(message.wait_until_client_leaves())
-    try:
-        await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not call.done():
-            return Response(status_code=499)
-        written = await write(call.result(), message.has_nested_maps)
-        return Response(written, headers=_headers(context), media_type="application/json")
-    except grpc.aio.AbortError:
-        return Problem.of_call(context).response(_headers(context))
-    finally:
-        for task in (call, leaving):
-            task.cancel()
-        await asyncio.gather(call, leaving, return_exceptions=True)
+async def _respond(context: HttpContext, write: Write, message: Message) -> Response:
+    return Response(await write(message), headers=id_header(context), media_type="application/json")
 
 
-async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContext, write: Write) -> Response:
+def _refuse(context: HttpContext) -> Response:
+    return Problem.of_call(context).response(id_header(context))
+
+
+async def _stream(handler: Handler, message: UnreadMessage[Message], context: HttpContext, write: Write) -> Response:
     """Runs a streaming call as server-sent events. A call that fails before its first message is a plain problem."""
     events = _events(handler, message.read, context)
     try:
         first = await anext(events)
     except grpc.aio.AbortError:
-        return Problem.of_call(context).response(_headers(context))
+        return _refuse(context)
 
     async def send() -> AsyncIterator[bytes]:
         try:
-            yield _event(first.WhichOneof("event"), await write(first, message.has_nested_maps))
+            yield _event(first.WhichOneof("event"), await write(first))
             async for event in events:
-                yield _event(event.WhichOneof("event"), await write(event, message.has_nested_maps))
+                yield _event(event.WhichOneof("event"), await write(event))
         except grpc.aio.AbortError:
             yield _error_event(Problem.of_call(context))
         except InvalidInput as error:  # an event that cannot be written as JSON
@@ -270,7 +201,7 @@ async def _stream(handler: Handler, message: _UnreadMessage, context: HttpContex
         finally:
             await events.aclose()
 
-    headers = _headers(context) | {"cache-control": "no-store", "x-accel-buffering": "no"}
+    headers = id_header(context) | {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(send(), headers=headers, media_type="text/event-stream")
 
 
@@ -302,8 +233,3 @@ def _event(kind: str, data: bytes) -> bytes:
 
 def _error_event(problem: Problem) -> bytes:
     return _event("error", json.dumps(problem.body(), ensure_ascii=False).encode())
-
-
-def _headers(context: HttpContext) -> dict[str, str]:
-    trailers = dict(context.trailing_metadata())
-    return {REQUEST_ID: trailers[REQUEST_ID]} if REQUEST_ID in trailers else {}

@@ -26,7 +26,7 @@ def read_body(body: bytes, message: Message, in_path: Mapping[str, str] = {}) ->
     Raises:
         InvalidInput: the body is not JSON, or not this message; lists every bad field.
     """
-    value = _parsed(body if body or not in_path else b"{}")
+    value = parse_json(body if body or not in_path else b"{}")
     if not isinstance(value, dict):
         raise InvalidInput.of("request", f"the body must be a JSON object; it is {shown(value)}")
     for name, given in in_path.items():
@@ -35,7 +35,7 @@ def read_body(body: bytes, message: Message, in_path: Mapping[str, str] = {}) ->
     return _fill(message, value)
 
 
-def _parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     r"""Parses JSON. A name that an object has twice is an error, as is half of a surrogate pair ("\ud800")."""
     if not body:
         raise InvalidInput.of("request", "the body is empty; it must be a JSON object")

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from regard_service.http.json_api import ENDPOINTS, TIMEOUT_HEADER, Endpoint
+from regard_service.http.json_api import ENDPOINTS, Endpoint
 from regard_service.http.openapi_examples import EXAMPLES
 from regard_service.http.openapi_schemas import Json, comment_of, enum_schema, field_schema, message_schema, reference
 from regard_service.http.problems import MEDIA_TYPE
+from regard_service.http.unary import TIMEOUT_HEADER
 
 _PROTO = "regard/v1/regard.proto"
 _TAGS = {"AttentionService": "Calls", "ModelService": "Models", "GlossaryService": "Glossaries"}

@@ -4,7 +4,7 @@ Each server has its own registry; none is global.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -90,6 +90,34 @@ class AttentionMetrics:
         """Counts the bytes of maps. Args: options: determine the encoding."""
         for each in maps:
             self._sent(model, each.kind).inc(encoded_bytes(each.values, options.encoding, options.top_k))
+
+
+class DoorMetrics:
+    """Counts and times the HTTP requests of doors, those included that no call is made of."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "regard_door_requests", "HTTP requests of doors, by status.", ("door", "call", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "regard_door_seconds",
+            "How long HTTP requests of doors took.",
+            ("door", "call"),
+            buckets=CALL_BUCKETS_S,
+            registry=registry,
+        )
+
+    def observer(self, door: str, call: str) -> Callable[[int, float], None]:
+        """Returns what counts the requests of a call, given their status and seconds. The series exist from now on."""
+        by_status = cache(partial(self._requests.labels, door, call))
+        seconds = self._seconds.labels(door, call)
+        by_status("200")
+
+        def observe(status: int, duration_s: float) -> None:
+            by_status(str(status)).inc()
+            seconds.observe(duration_s)
+
+        return observe
 
 
 RISKS = ("low", "high", "unknown")
@@ -248,6 +276,7 @@ class Metrics:
         self.refusals = RefusalMetrics(self.registry)
         self.attention = AttentionMetrics(self.registry)
         self.outputs = OutputMetrics(self.registry)
+        self.doors = DoorMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
         self.queue_limit = Gauge(
             "regard_queue_limit", "Requests that may wait, over all models; more are refused.", registry=self.registry

@@ -59,6 +59,11 @@ class Routes(grpc.GenericRpcHandler):
             serializing = self._wrapped(handler, method, returns_bytes=True)
             self._grpc_handlers[path] = self._messages.grpc_handler(serializing, self._deserializer(handler, method))
 
+    def add_call(self, service: str, name: str, behavior: Behavior) -> None:
+        """Adds a unary method that gRPC does not offer, for a transport that reads and writes its messages itself."""
+        handler: Handler = grpc.unary_unary_rpc_method_handler(behavior)
+        self._handlers[f"/{service}/{name}"] = self._wrapped(handler, Method("unary", service, name))
+
     def _deserializer(self, handler: Handler, method: Method) -> Codec:
         deserialize: Codec = handler.request_deserializer or _identity
         for layer in reversed((*self._outer_layers, *self._inner_layers)):

@@ -1,10 +1,8 @@
 """Writes a target text: the decoder's ids to text, with the span of every token."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from tokenizers import Tokenizer
 
 from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
@@ -28,12 +26,12 @@ class TargetText:
 class _Pieces(dict[int, str]):
     """The vocabulary's spellings, by token. Each is kept: the tokenizer builds a new string each time."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, spell: Callable[[int], str | None]) -> None:
         super().__init__()
-        self._tokenizer = tokenizer
+        self._spell = spell
 
     def __missing__(self, token_id: int) -> str:
-        piece = self[token_id] = self._tokenizer.id_to_token(token_id) or ""
+        piece = self[token_id] = self._spell(token_id) or ""
         return piece
 
 
@@ -63,7 +61,7 @@ class TargetWriter:
         self.vocab_size = target.vocab_size
         self._unknown_id = unknown_id(self.tokenizer)
         self._special_ids = target.silent_ids
-        self._pieces = _Pieces(self.tokenizer)
+        self._pieces = _Pieces(self.tokenizer.id_to_token)
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:

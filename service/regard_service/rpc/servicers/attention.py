@@ -1,7 +1,7 @@
 """AttentionService: translate, summarize, caption, unary and streaming; score and align."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
 from regard_service.domain.calls import Call, TranslateCall
-from regard_service.domain.documents import DocumentFinished, DocumentStarted
+from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentStarted
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
 from regard_service.observability import logs
@@ -41,6 +41,13 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         call = self._reader.translate(request, context.time_remaining())
         return await self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
 
+    async def translated(self, request: pb.TranslateRequest, context: Context) -> list[Result]:
+        """Translates texts for a transport that writes results itself."""
+        call = self._reader.translate(request, context.time_remaining())
+        results = await self._data_plane.translate(call)
+        self._record(results, call)
+        return results
+
     async def StreamTranslate(  # noqa: N802
         self, request: pb.StreamTranslateRequest, context: Context
     ) -> AsyncIterator[pb.StreamTranslateResponse]:
@@ -54,6 +61,14 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         self, request: pb.TranslateDocumentRequest, context: Context
     ) -> AsyncIterator[pb.TranslateDocumentResponse]:
         """Translates a file."""
+        async with aclosing(self.document_events(request, context)) as events:
+            async for event in events:
+                yield write_document_event(event)
+
+    async def document_events(
+        self, request: pb.TranslateDocumentRequest, context: Context
+    ) -> AsyncGenerator[DocumentEvent, None]:
+        """Translates a file for a transport that writes events itself. The caller closes the iterator."""
         call = read_document(request, self._reader, context.time_remaining())
         events = self._data_plane.translate_document(call)
         try:
@@ -62,7 +77,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
                     logs.note(num_inputs=event.num_units, media_type=event.media_type)
                 elif isinstance(event, DocumentFinished):
                     logs.note(model=f"{event.model}@{event.version}", num_warnings=len(event.warnings))
-                yield write_document_event(event)
+                yield event
         finally:
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
@@ -71,6 +86,13 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         """Summarizes texts; one result per input, in order."""
         call = self._reader.summarize(request, context.time_remaining())
         return await self._response(await self._data_plane.summarize(call), call, pb.SummarizeResponse)
+
+    async def summarized(self, request: pb.SummarizeRequest, context: Context) -> list[Result]:
+        """Summarizes texts for a transport that writes results itself."""
+        call = self._reader.summarize(request, context.time_remaining())
+        results = await self._data_plane.summarize(call)
+        self._record(results, call)
+        return results
 
     async def StreamSummarize(  # noqa: N802
         self, request: pb.StreamSummarizeRequest, context: Context
@@ -85,6 +107,13 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         """Describes pictures; one result per input, in order."""
         call = self._reader.caption(request, context.time_remaining())
         return await self._response(await self._data_plane.caption(call), call, pb.CaptionResponse)
+
+    async def captioned(self, request: pb.CaptionRequest, context: Context) -> list[Result]:
+        """Describes pictures for a transport that writes results itself."""
+        call = self._reader.caption(request, context.time_remaining())
+        results = await self._data_plane.caption(call)
+        self._record(results, call)
+        return results
 
     async def StreamCaption(  # noqa: N802
         self, request: pb.StreamCaptionRequest, context: Context

@@ -56,6 +56,7 @@ def touched() -> Metrics:
     metrics.watch_models(lambda: [ModelInfo("everyday", "ready", load_s=0.5)])
     metrics.watch_engine(lambda: {"everyday": Usage(num_slots=32)})
     play(metrics.engine)
+    metrics.doors.observer("libretranslate", "Translate")(200, 0.25)
     metrics.attention.count("everyday", [MAP], AttentionOptions(encoding="float16", top_k=2))
     metrics.outputs.count([RESULT, replace(RESULT, risk="high"), replace(RESULT, risk="high")])
     return metrics

@@ -1,0 +1,68 @@
+"""What doors call: the methods of the API, and what they know."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.calls.data_plane import DataPlane
+from regard_service.domain.documents import DocumentEvent
+from regard_service.domain.models import ModelInfo
+from regard_service.domain.results import Result
+from regard_service.glossaries.store import GlossaryStore
+from regard_service.http.context import HttpContext
+from regard_service.http.doors.facts import ServerFacts
+from regard_service.http.doors.kept_files import KeptFiles
+from regard_service.languages.detection import DetectedLanguage
+from regard_service.repository.administration import ModelAdministration
+from regard_service.rpc.servicers.attention import AttentionServicer
+
+
+class DoorBackend:
+    """The servicers of the API, which read, check, run and record the calls of doors too.
+
+    Attributes:
+        glossaries: keeps glossaries; blocks.
+        files: keeps files until they are fetched; blocks.
+        facts: the server's limits.
+    """
+
+    def __init__(
+        self,
+        attention: AttentionServicer,
+        data_plane: DataPlane,
+        models: ModelAdministration,
+        glossaries: GlossaryStore,
+        files: KeptFiles,
+        facts: ServerFacts,
+    ) -> None:
+        self._attention = attention
+        self._data_plane = data_plane
+        self._models = models
+        self.glossaries = glossaries
+        self.files = files
+        self.facts = facts
+
+    async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
+        """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""
+        return await self._attention.translated(request, context)
+
+    async def summarize(self, request: pb.SummarizeRequest, context: HttpContext) -> list[Result]:
+        """Summarizes texts; one result per text."""
+        return await self._attention.summarized(request, context)
+
+    async def caption(self, request: pb.CaptionRequest, context: HttpContext) -> list[Result]:
+        """Describes pictures; one result per picture."""
+        return await self._attention.captioned(request, context)
+
+    def translate_document(
+        self, request: pb.TranslateDocumentRequest, context: HttpContext
+    ) -> AsyncGenerator[DocumentEvent, None]:
+        """Translates a file and yields its events. The caller closes the iterator."""
+        return self._attention.document_events(request, context)
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
+        """Returns the languages of texts, among those that the loaded models read."""
+        return await self._data_plane.detect(texts)
+
+    def models(self) -> list[ModelInfo]:
+        """Describes the models that serve, by name."""
+        return [model for model in self._models.infos() if model.state == "ready" and model.manifest is not None]

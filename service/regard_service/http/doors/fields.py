@@ -1,0 +1,142 @@
+"""The fields of a request, wherever clients put them: JSON, a form, a form of parts with files, or the query.
+
+A form repeats a name to give a list, and all its values are texts: an API's own reader turns them into numbers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+import multipart
+
+from regard_service.errors import InvalidInput
+from regard_service.http.json_fields import shown
+from regard_service.http.json_requests import parse_json
+from regard_service.validation.texts import NOT_UTF8
+
+MAX_FIELDS = 1024
+"""Of a form."""
+
+FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
+_JSON = ("application/json", "text/json")
+_CONTENT_TYPES = f"content-type must be application/json, {FORM} or {PARTS}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a form.
+
+    Attributes:
+        name: as the client calls it; "" if it does not say.
+        media_type: as the client states it; "" likewise.
+    """
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of a request.
+
+    Attributes:
+        values: of JSON any value; of a form or a query the texts of each name, in order.
+        files: by their fields.
+        is_form: whether `values` has lists of texts.
+    """
+
+    values: Mapping[str, Any]
+    files: Mapping[str, File] = field(default_factory=dict)
+    is_form: bool = False
+
+    def get(self, name: str) -> Any:
+        """Returns the value of a field; None if it is missing, or null. Raises InvalidInput for one given twice."""
+        value = self.values.get(name)
+        if not self.is_form or value is None:
+            return value
+        if len(value) > 1:
+            raise InvalidInput.of(name, "is given twice")
+        return value[0]
+
+    def every(self, name: str) -> Any:
+        """Returns a field that may be a list: of a form the only value, or all of them; None if it is missing."""
+        value = self.values.get(name)
+        return value[0] if self.is_form and value is not None and len(value) == 1 else value
+
+
+def read_fields(content_type: str, body: bytes, query: Iterable[tuple[str, str]]) -> Fields:
+    """Returns the fields of a body, and of the query unless the body is JSON.
+
+    Raises:
+        InvalidInput: the body is not of its type.
+    """
+    media_type, options = multipart.parse_options_header(content_type)
+    media_type = media_type.strip().lower()
+    if not body:
+        return Fields(_lists(query), is_form=True)
+    if media_type in _JSON:
+        value = parse_json(body)
+        if not isinstance(value, dict):
+            raise InvalidInput.of("request", f"the body must be a JSON object; it is {shown(value)}")
+        return Fields(value)
+    if media_type == FORM:
+        return Fields(_lists([*query, *_form(body)]), is_form=True)
+    if media_type == PARTS:
+        return _parts(body, options.get("boundary", ""), _lists(query))
+    raise InvalidInput.of("request", f"{_CONTENT_TYPES}; it is {media_type[:80] or 'missing'}")
+
+
+def _lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return lists
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    try:
+        text = body.decode("ascii")  # all others are escaped
+        return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeError:
+        raise InvalidInput.of("request", NOT_UTF8) from None
+    except ValueError as error:
+        raise InvalidInput.of("request", f"the body is no form: {error}") from None
+
+
+def _parts(body: bytes, boundary: str, values: dict[str, list[str]]) -> Fields:
+    if not boundary:
+        raise InvalidInput.of("request", f"content-type must state the boundary of {PARTS}")
+    files: dict[str, File] = {}
+    for part, data in _segments(body, boundary):
+        if part.filename is None:
+            values.setdefault(part.name, []).append(_text(part.name, data))
+        elif part.name in files:
+            raise InvalidInput.of(part.name, "is given twice")
+        else:
+            files[part.name] = File(part.filename, part.content_type or "", data)
+    return Fields(values, files, is_form=True)
+
+
+def _segments(body: bytes, boundary: str) -> Iterator[tuple[Any, bytes]]:
+    """Yields the parts of a body with what they hold. Parts stay in memory, where the body is."""
+    size = len(body)
+    try:
+        parser = multipart.MultipartParser(
+            BytesIO(body), boundary, size, part_limit=MAX_FIELDS, spool_limit=size, memory_limit=size, disk_limit=0
+        )
+        for part in parser:
+            yield part, part.raw
+    except multipart.MultipartError as error:
+        raise InvalidInput.of("request", f"the body is no {PARTS}: {error}") from None
+    except UnicodeError:
+        raise InvalidInput.of("request", NOT_UTF8) from None
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput.of(name, NOT_UTF8) from None

@@ -1,0 +1,63 @@
+"""The frame of all doors over a real port, with a backend without models."""
+
+from typing import Any
+
+import pytest
+
+from regard_service.http.doors.all_doors import DOORS
+from regard_service.http.doors.door import Door
+from tests.integration.test_http_api import call
+from tests.integration.test_servicers import running
+
+ALL_OPEN: dict[str, Any] = {f"{door.name}_door": True for door in DOORS}
+IDS = [door.name for door in DOORS]
+
+
+async def test_doors_are_closed_by_default() -> None:
+    async with running() as server:
+        answers = [await call(server, "GET", f"{door.prefix}/openapi.json") for door in DOORS]
+    assert [answer.status for answer in answers] == [404] * len(DOORS)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=IDS)
+async def test_the_document_describes_every_call_and_no_other(door: Door) -> None:
+    async with running(**ALL_OPEN) as server:
+        document = (await call(server, "GET", f"{door.prefix}/openapi.json")).json
+    assert {(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs} == {
+        (verb, door.prefix + each.path) for each in door.calls for verb in each.verbs
+    }
+
+
+@pytest.mark.parametrize("door", DOORS, ids=IDS)
+async def test_unknown_paths_and_verbs_have_the_doors_shape(door: Door) -> None:
+    async with running(**ALL_OPEN) as server:
+        missing = await call(server, "GET", f"{door.prefix}/nothing")
+        own = await call(server, "GET", "/v1/nothing")
+        wrong = await call(server, "DELETE", door.prefix + door.calls[0].path)
+    assert missing.status == 404
+    assert "/nothing" in missing.body.decode()
+    assert not door.prefix or set(missing.json) != set(own.json)
+    assert (wrong.status, "allow" in wrong.headers) == (405, True)
+
+
+async def test_calls_of_a_door_are_logged_and_counted_by_door(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with running(libretranslate_door=True) as server:
+        answer = await call(server, "GET", "/libretranslate/languages", x_request_id="mine")
+        _, metrics = await server.get("/metrics")
+    assert answer.headers["x-request-id"] == "mine"
+    assert 'regard_door_requests_total{call="Languages",door="libretranslate",status="200"} 1.0' in metrics
+    assert (
+        'grpc_server_handled_total{grpc_code="OK",grpc_method="Languages",grpc_service="regard.doors.libretranslate"'
+        in metrics
+    )
+    [line] = [r for r in caplog.records if r.getMessage() == "regard.doors.libretranslate/Languages"]
+    assert line.fields["request_id"] == "mine"  # type: ignore[attr-defined]
+
+
+async def test_a_page_of_another_site_is_refused_in_the_doors_shape() -> None:
+    async with running(libretranslate_door=True) as server:
+        answer = await call(server, "GET", "/libretranslate/languages", sec_fetch_site="cross-site")
+    assert answer.status == 403
+    assert set(answer.json) == {"error"}
+    assert "access-control-allow-origin" not in answer.headers
