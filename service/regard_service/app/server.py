@@ -27,6 +27,7 @@ from regard_service.app.wiring import (
     open_access_control,
     open_backend,
     open_certificates,
+    open_documents,
     open_doors,
     open_server_tracing,
 )
@@ -38,6 +39,7 @@ from regard_service.domain.models import unready_reasons
 from regard_service.http.application import create_app
 from regard_service.http.bodies import Bodies
 from regard_service.http.doors.backend import DoorBackend
+from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.gateway import Gateway
 from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
@@ -107,6 +109,7 @@ class Server:
             needs_tokens=settings.tokens_file is not None,
             max_unadmitted_bytes=settings.max_buffered_bytes,
         )
+        self._documents = open_documents(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)
@@ -225,12 +228,21 @@ class Server:
             models = self._membership.join(models, self._metrics, self._refresh_health)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
         pb_grpc.add_GlossaryServiceServicer_to_server(GlossaryServicer(backend.glossaries), registry)
-        self._gateway.register(routes, DoorBackend(attention, backend.data_plane, models, backend.glossaries))
+        open_inference = OpenInferenceServicer(
+            backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
+        )
         if self._settings.open_inference:
-            servicer = OpenInferenceServicer(
-                backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
-            )
-            v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
+            v2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, registry)
+        doors = DoorBackend(
+            attention,
+            backend.data_plane,
+            models,
+            backend.glossaries,
+            open_inference,
+            self._documents,
+            Characters(self._metrics.doors, self._collect, knows_callers=self._settings.tokens_file is not None),
+        )
+        self._gateway.register(routes, doors)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
         if self._settings.reflection:
@@ -305,6 +317,7 @@ class Server:
         self._health.close()
         if self._grpc is not None:
             await self._drain_grpc(self._grpc, budget_s)
+        await self._documents.close()
         if self._backend is not None:
             await self._backend.drain(max(end - time.monotonic(), MIN_ENGINE_DRAIN_S))
             self._backend.close()

@@ -70,6 +70,18 @@ class Settings(BaseModel):
         default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
     )
 
+    deepl_door: bool = Field(
+        default=False, description="serve DeepL's API, versions 2 and 3, on the HTTP port, below /deepl"
+    )
+    open_inference_door: bool = Field(
+        default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
+    )
+    document_directory: Path | None = Field(
+        default=None,
+        description="folder that documents of the DeepL door are kept in until they are fetched, for an hour; "
+        "unset: a temporary one",
+    )
+
     tokens_file: Path | None = Field(
         default=None, description="TOML file of token hashes, scopes and limits; unset: calls need no token"
     )
@@ -261,6 +273,12 @@ class Settings(BaseModel):
     def _processes_share(self) -> Self:
         if self.processes > 1 and self.provider == "cuda":
             raise ValueError("processes: more than 1 shares the weights in memory, which those on a GPU are not")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share_documents(self) -> Self:
+        if self.processes > 1 and self.deepl_door and self.document_directory is None:
+            raise ValueError("document_directory: the processes need one, to find the documents of each other")
         return self
 
     @property

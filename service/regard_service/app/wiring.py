@@ -19,7 +19,9 @@ from regard_service.engine.usage import Usage, usage_of
 from regard_service.errors import NotReady
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.doors.all_doors import DOORS
+from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.door import Door
+from regard_service.http.doors.kept_documents import KeptDocuments
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.administration import ModelAdministration
@@ -135,6 +137,12 @@ def open_repository(settings: Settings, *, num_cores: int) -> ModelRepository:
 def open_doors(settings: Settings) -> tuple[Door, ...]:
     """Returns the doors that the settings open."""
     return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
+
+
+def open_documents(settings: Settings) -> BackgroundDocuments:
+    """Returns what translates the documents of doors, and keeps them."""
+    kept = KeptDocuments(settings.document_directory, settings.max_buffered_bytes, settings.max_deadline_s)
+    return BackgroundDocuments(kept, settings.max_document_bytes)
 
 
 def call_limits(settings: Settings) -> CallLimits:
