@@ -210,7 +210,9 @@ def _object(given: Mapping[str, Any], name: str, path: str, violations: Violatio
 
 
 def _objects(given: Mapping[str, Any], name: str, violations: Violations) -> list[Mapping[str, Any]]:
-    value = given.get(name) or []
+    value = given.get(name)
+    if value is None:
+        return []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         violations.add(name, f"must be a list of objects; it is {_shown(value)}")
         return []
