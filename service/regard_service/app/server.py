@@ -30,6 +30,7 @@ from regard_service.app.wiring import (
     open_access_control,
     open_backend,
     open_certificates,
+    open_documents,
     open_doors,
     open_server_tracing,
 )
@@ -41,6 +42,7 @@ from regard_service.domain.models import unready_reasons
 from regard_service.http.application import create_app
 from regard_service.http.bodies import Bodies
 from regard_service.http.doors.backend import DoorBackend
+from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.gateway import Gateway
 from regard_service.http.hosts import HostCheck, default_hosts
 from regard_service.http.json_api import JsonApi
@@ -112,6 +114,7 @@ class Server:
             max_unadmitted_bytes=settings.max_buffered_bytes,
         )
         self._door_files = door_files(settings)
+        self._documents = open_documents(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)
@@ -231,12 +234,12 @@ class Server:
             models = self._membership.join(models, self._metrics, self._refresh_health)
         pb_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, self._refresh_health), registry)
         pb_grpc.add_GlossaryServiceServicer_to_server(GlossaryServicer(backend.glossaries), registry)
-        self._gateway.register(routes, self._door_backend(attention, backend, models))
+        open_inference = OpenInferenceServicer(
+            backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
+        )
         if self._settings.open_inference:
-            servicer = OpenInferenceServicer(
-                backend.data_plane, models, reader, sent_maps, self._settings.max_message_bytes
-            )
-            v2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, registry)
+            v2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, registry)
+        self._gateway.register(routes, self._door_backend(attention, backend, models, open_inference))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
         if self._settings.reflection:
@@ -247,9 +250,25 @@ class Server:
         if self._probes is not None:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
 
-    def _door_backend(self, attention: AttentionServicer, backend: Backend, models: ModelAdministration) -> DoorBackend:
-        facts = door_facts(self._settings)
-        return DoorBackend(attention, backend.data_plane, models, backend.glossaries, self._door_files, facts)
+    def _door_backend(
+        self,
+        attention: AttentionServicer,
+        backend: Backend,
+        models: ModelAdministration,
+        open_inference: OpenInferenceServicer,
+    ) -> DoorBackend:
+        knows_callers = self._settings.tokens_file is not None
+        return DoorBackend(
+            attention,
+            backend.data_plane,
+            models,
+            backend.glossaries,
+            files=self._door_files,
+            facts=door_facts(self._settings),
+            open_inference=open_inference,
+            documents=self._documents,
+            characters=Characters(self._metrics.doors, self._collect, knows_callers=knows_callers),
+        )
 
     def _layers(self) -> Iterator[Layer]:
         """Yields the layers around every call that see it before its message is read, outermost first."""
@@ -315,6 +334,7 @@ class Server:
         self._health.close()
         if self._grpc is not None:
             await self._drain_grpc(self._grpc, budget_s)
+        await self._documents.close()
         if self._backend is not None:
             await self._backend.drain(max(end - time.monotonic(), MIN_ENGINE_DRAIN_S))
             self._backend.close()

@@ -69,6 +69,12 @@ class Settings(BaseModel):
     libretranslate_door: bool = Field(
         default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
     )
+    deepl_door: bool = Field(
+        default=False, description="serve DeepL's API, versions 2 and 3, on the HTTP port, below /deepl"
+    )
+    open_inference_door: bool = Field(
+        default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
+    )
     door_directory: Path | None = Field(
         default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
     )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard_service.app.settings import Settings
@@ -20,8 +21,10 @@ from regard_service.engine.usage import Usage, usage_of
 from regard_service.errors import NotReady
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.doors.all_doors import DOORS
+from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.door import Door
 from regard_service.http.doors.facts import ServerFacts
+from regard_service.http.doors.kept_documents import KeptDocuments
 from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
@@ -144,8 +147,8 @@ def open_doors(settings: Settings) -> tuple[Door, ...]:
 
 
 def door_files(settings: Settings) -> KeptFiles:
-    """Returns what keeps the files of doors."""
-    return KeptFiles(settings.door_directory, MAX_KEPT_DOCUMENTS * settings.max_document_bytes)
+    """Returns what keeps the files of doors that callers wait for."""
+    return KeptFiles(_in_door_directory(settings, "files"), MAX_KEPT_DOCUMENTS * settings.max_document_bytes)
 
 
 def check_door_directory(settings: Settings) -> None:
@@ -163,6 +166,18 @@ def door_facts(settings: Settings) -> ServerFacts:
         settings.max_document_bytes,
         settings.tokens_file is not None,
     )
+
+
+def open_documents(settings: Settings) -> BackgroundDocuments:
+    """Returns what translates the documents of doors, and keeps them."""
+    folder = _in_door_directory(settings, "documents")
+    kept = KeptDocuments(folder, settings.max_buffered_bytes, settings.max_deadline_s)
+    return BackgroundDocuments(kept, settings.max_document_bytes)
+
+
+def _in_door_directory(settings: Settings, name: str) -> Path | None:
+    """A folder that the processes of a server share; None: one of the process's own."""
+    return None if settings.door_directory is None else settings.door_directory / name
 
 
 def call_limits(settings: Settings) -> CallLimits:

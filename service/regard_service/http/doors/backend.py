@@ -9,11 +9,14 @@ from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import Result
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.context import HttpContext
+from regard_service.http.doors.background import BackgroundDocuments
+from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.facts import ServerFacts
 from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
+from regard_service.rpc.servicers.open_inference import OpenInferenceServicer
 
 
 class DoorBackend:
@@ -23,6 +26,9 @@ class DoorBackend:
         glossaries: keeps glossaries; blocks.
         files: keeps files until they are fetched; blocks.
         facts: the server's limits.
+        open_inference: the servicer of the Open Inference Protocol.
+        documents: translates files whose callers ask later how far they are.
+        characters: counts what callers send.
     """
 
     def __init__(
@@ -31,8 +37,12 @@ class DoorBackend:
         data_plane: DataPlane,
         models: ModelAdministration,
         glossaries: GlossaryStore,
+        *,
         files: KeptFiles,
         facts: ServerFacts,
+        open_inference: OpenInferenceServicer,
+        documents: BackgroundDocuments,
+        characters: Characters,
     ) -> None:
         self._attention = attention
         self._data_plane = data_plane
@@ -40,6 +50,9 @@ class DoorBackend:
         self.glossaries = glossaries
         self.files = files
         self.facts = facts
+        self.open_inference = open_inference
+        self.documents = documents
+        self.characters = characters
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
         """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""

@@ -78,6 +78,7 @@ class KeptFiles:
 
     def _folder(self) -> Path:
         if self._given is not None:
+            self._given.mkdir(mode=0o700, exist_ok=True)
             return self._given
         if self._own is None:
             self._own = Path(tempfile.mkdtemp(prefix="regard-doors-"))
