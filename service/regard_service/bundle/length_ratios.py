@@ -1,5 +1,6 @@
 """How long outputs are for their sources, by what the characters of their scripts say."""
 
+import re
 from collections.abc import Iterable
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from regard_service.bundle.schema import Schema
 _SLACK = 12.0
 # A Chinese character, a kana or a Korean syllable says about as much as so many letters.
 _WIDE_LETTERS = 2.5
+_WIDE = re.compile("[\u3040-\u9fff\uac00-\ud7a3]")
 
 # Ratios that translations of people hardly exceed are exceeded by this factor before an output is unusual.
 _MARGIN = 1.5
@@ -44,5 +46,4 @@ def usual_length_ratios(pairs: Iterable[tuple[str, str]]) -> LengthRatios | None
 def _letters(text: str) -> float:
     if text.isascii():
         return len(text)
-    num_wide = sum("\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3" for character in text)
-    return len(text) + (_WIDE_LETTERS - 1) * num_wide
+    return len(text) + (_WIDE_LETTERS - 1) * len(_WIDE.findall(text))

@@ -100,8 +100,9 @@ def chooses_from_shortlist(model: LoadedModel, generation: Generation) -> bool:
 
     Sampling draws from the model's whole distribution, and constraints may force or ban any word.
     """
-    is_plain = generation.sampling is None and not is_constrained(generation)
-    return is_plain and not generation.whole_vocabulary and model.runner.has_shortlist
+    if not model.runner.has_shortlist or generation.whole_vocabulary:
+        return False
+    return generation.sampling is None and not is_constrained(generation)
 
 
 def engine_requests(

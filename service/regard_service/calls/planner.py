@@ -33,7 +33,6 @@ from regard_service.repository.model_repository import ModelRepository
 from regard_service.text.reading import SourceReader, SourceText
 from regard_service.validation.attention import check_attention
 from regard_service.validation.confidence import check_confidence
-from regard_service.validation.generation import resolve_generation
 from regard_service.validation.violations import Violations
 
 # Tokenizing this many characters takes about a millisecond. Less does not repay a thread.
@@ -209,7 +208,7 @@ class CallPlanner:
     ) -> CallPlan:
         self._pool.meet(current_caller())
         violations = Violations()
-        generation = resolve_generation(call.generation, model.manifest, key, violations)
+        generation = model.generations.resolve(call.generation, key, violations)
         if suppressed:
             generation = replace(generation, suppressed=suppressed)
         check_attention(call.attention, model.manifest, violations)

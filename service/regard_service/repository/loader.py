@@ -19,6 +19,7 @@ from regard_service.text.given import TargetReader
 from regard_service.text.phrases import PhraseWriter
 from regard_service.text.reading import SourceReader
 from regard_service.text.writing import TargetWriter
+from regard_service.validation.generation import GenerationResolver
 
 PROVIDERS: tuple[Provider, ...] = ("CUDAExecutionProvider", "CPUExecutionProvider")  # best first
 
@@ -50,6 +51,11 @@ class LoadedModel:
         """Writes terms and prefixes."""
         reader = self.target_reader or self.writer
         return PhraseWriter(self.writer, reader.encode)
+
+    @cached_property
+    def generations(self) -> GenerationResolver:
+        """Resolves the generation options of calls."""
+        return GenerationResolver(self.manifest)
 
     @property
     def provider(self) -> Provider:

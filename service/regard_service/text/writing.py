@@ -1,6 +1,6 @@
 """Writes a target text: the decoder's ids to text, with the span of every token."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +26,12 @@ class TargetText:
 class _Pieces(dict[int, str]):
     """The vocabulary's spellings, by token. Each is kept: the tokenizer builds a new string each time."""
 
-    def __init__(self, spell: Callable[[int], str | None]) -> None:
+    def __init__(self, id_to_token: Callable[[int], str | None]) -> None:
         super().__init__()
-        self._spell = spell
+        self._id_to_token = id_to_token
 
     def __missing__(self, token_id: int) -> str:
-        piece = self[token_id] = self._spell(token_id) or ""
+        piece = self[token_id] = self._id_to_token(token_id) or ""
         return piece
 
 
@@ -53,6 +53,8 @@ class TargetWriter:
 
     Attributes:
         tokenizer: of targets.
+        special_ids: tokens that are never text.
+        pieces: the vocabulary's spelling of each token.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -60,8 +62,8 @@ class TargetWriter:
         target = bundle.manifest.target
         self.vocab_size = target.vocab_size
         self._unknown_id = unknown_id(self.tokenizer)
-        self._special_ids = target.silent_ids
-        self._pieces = _Pieces(self.tokenizer.id_to_token)
+        self.special_ids = target.silent_ids
+        self.pieces = _Pieces(self.tokenizer.id_to_token)
         self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
@@ -73,7 +75,7 @@ class TargetWriter:
             source: the text that ids from `vocab_size` on copy from.
         """
         stream = self.stream(source)
-        tokens = [stream.add(i, logprob) for i, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True)]
+        tokens = stream.extend(zip(ids.tolist(), logprobs.tolist(), strict=True))
         return TargetText(stream.text, tuple(tokens))
 
     def stream(self, source: SourceText | None = None) -> "TargetStream":
@@ -82,7 +84,7 @@ class TargetWriter:
 
     def piece(self, token_id: int) -> str:
         """Returns the vocabulary's spelling of a token."""
-        return self._pieces[token_id]
+        return self.pieces[token_id]
 
     def id_of(self, piece: str) -> int:
         """Returns a piece's id in the target vocabulary; the unknown token's where it has none."""
@@ -96,7 +98,7 @@ class TargetWriter:
 
     def is_special(self, token_id: int) -> bool:
         """Whether a token is never text."""
-        return token_id in self._special_ids
+        return token_id in self.special_ids
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Returns the tokens of a text, without special ones, where the tokenizer reads texts too."""
@@ -105,8 +107,7 @@ class TargetWriter:
     def text_of(self, ids: tuple[int, ...]) -> str:
         """Returns the text of tokens that begin an output, as `write` gives it."""
         stream = self.stream()
-        for token_id in ids:
-            stream.add(token_id, 0.0)
+        stream.extend((token_id, 0.0) for token_id in ids)
         return stream.text
 
     def additions(self, before: tuple[int, ...]) -> list[str]:
@@ -150,26 +151,38 @@ class TargetStream:
 
     def add(self, token_id: int, logprob: float) -> Token:
         """Appends a token; its span is the text that it adds."""
-        writer = self._writer
-        if self._source is not None and token_id >= writer.vocab_size:
-            return self._copy(self._source, token_id - writer.vocab_size, logprob)
-        piece, self._copied = writer.piece(token_id), None
-        if writer.is_special(token_id):
-            return Token._make((token_id, piece, None, True, logprob, None))
-        start = len(self.text)
-        self._held = (*self._held, token_id)
-        text, num_spaces, is_complete = writer.addition(self._shown, self._held)
-        if not is_complete and len(self._held) < MAX_CHARACTER_BYTES:
-            return Token(token_id, piece, Span(start, start), logprob=logprob)
-        self._show(text)
-        # `_make` takes half of the time of a call by names, and a text has dozens of tokens.
-        return Token._make((token_id, piece, Span._make((start + num_spaces, len(self.text))), False, logprob, None))
+        (token,) = self.extend([(token_id, logprob)])
+        return token
+
+    def extend(self, scored: Iterable[tuple[int, float]]) -> list[Token]:
+        """Appends tokens, each an id with its log-probability. A loop without calls: a text has dozens."""
+        writer, source, tokens = self._writer, self._source, []
+        for token_id, logprob in scored:
+            if source is not None and token_id >= writer.vocab_size:
+                tokens.append(self._copy(source, token_id - writer.vocab_size, logprob))
+                continue
+            piece, self._copied = writer.pieces[token_id], None
+            if token_id in writer.special_ids:
+                tokens.append(Token._make((token_id, piece, None, True, logprob, None)))
+                continue
+            start, held = len(self.text), (*self._held, token_id)
+            text, num_spaces, is_complete = writer.addition(self._shown, held)
+            if is_complete or len(held) >= MAX_CHARACTER_BYTES:
+                self.text += text
+                self._shown, self._held = held, ()
+                span = Span._make((start + num_spaces, len(self.text)))
+            else:
+                self._held, span = held, Span(start, start)
+            # `_make` takes half of the time of a call by names.
+            tokens.append(Token._make((token_id, piece, span, False, logprob, None)))
+        return tokens
 
     def _copy(self, source: SourceText, position: int, logprob: float) -> Token:
         """Appends the source token at a position, with the source's spelling and spacing."""
         original = source.tokens[position]
         if self._held:  # a copy ends an incomplete character
-            self._show(self._writer.addition(self._shown, self._held).text)
+            self.text += self._writer.addition(self._shown, self._held).text
+            self._shown, self._held = self._held, ()
         token_id, start = self._writer.id_of(original.piece), len(self.text)
         # The tokens of one character ("½" is read as 1, /, 2) share its span: copied in sequence they add it once.
         is_added = original.span is not None and self._copied == (position - 1, original.span)
@@ -180,10 +193,6 @@ class TargetStream:
         self._copied = None if original.span is None else (position, original.span)
         span = without_leading_space(self.text, start, len(self.text))
         return Token(token_id, original.piece, span, logprob=logprob, copied_from=position)
-
-    def _show(self, added: str) -> None:
-        self.text += added
-        self._shown, self._held = self._held, ()
 
 
 def join_texts(parts: Sequence[TargetText], source_lengths: Sequence[int]) -> TargetText:

@@ -10,6 +10,33 @@ from regard_service.validation.violations import Violations
 
 T = TypeVar("T")
 
+MAX_KNOWN = 1024  # settings that a resolver keeps
+
+
+class GenerationResolver:
+    """Resolves the options of a model's calls.
+
+    Settings are kept: most calls have the same options, and get the very same object, which later steps look up faster.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._known: dict[tuple[GenerationOptions, str], Generation] = {}
+
+    def resolve(self, options: GenerationOptions, key: str, violations: Violations) -> Generation:
+        """Returns the settings of a decoding; arguments and violations as of `resolve_generation`."""
+        known = self._known.get((options, key))
+        if known is not None:
+            return known
+        found = Violations()
+        generation = resolve_generation(options, self._manifest, key, found)
+        violations.found += found.found
+        if not found.found and generation.sampling is None:  # each call draws a seed of its own
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[options, key] = generation
+        return generation
+
 
 def resolve_generation(options: GenerationOptions, manifest: Manifest, key: str, violations: Violations) -> Generation:
     """Returns the settings of a decoding; adds what violates the model's limits or contradicts another field.

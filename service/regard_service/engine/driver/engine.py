@@ -80,8 +80,9 @@ class Engine:
             admission = self._policy.admission
             num_places = admission.num_places(incoming, min(num_at_once, len(requests)), permit.num_places)
             admission.check(incoming, num_places, time.monotonic(), num_reserved=permit.num_places, was_read=True)
-            admission.waiting.reserve(permit.caller, num_places - permit.num_places)
-            permit.num_places = num_places
+            if num_places != permit.num_places:
+                admission.waiting.reserve(permit.caller, num_places - permit.num_places)
+                permit.num_places = num_places
 
     def give_back(self, permit: Permit) -> None:
         """See `Permit.close`."""

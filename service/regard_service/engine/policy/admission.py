@@ -187,6 +187,8 @@ class Admission:
             num_reserved: places that the call holds already, one for each input; never fewer are returned.
         """
         least = min(num_requests, num_reserved)
+        if least == num_requests:  # as in most calls: each text is one sentence
+            return least
         caller = incoming[0][1].caller
         num_places = max(least, min(num_requests, self._num_free(caller, num_reserved)))
         left = self._limits.max_tokens - self.waiting.num_tokens
@@ -214,8 +216,10 @@ class Admission:
     def _check_room(self, incoming: Sequence[tuple[Lane, EngineRequest]], num_reserved: int) -> None:
         self._check_num(incoming[0][1].caller, len(incoming), num_reserved)
         waiting, limits = self.waiting, self._limits
+        if not waiting.num_tokens or limits.max_tokens == math.inf:
+            return
         num_tokens = sum(lane.expected_tokens(request) for lane, request in incoming)
-        if waiting.num_tokens and waiting.num_tokens + num_tokens > limits.max_tokens:
+        if waiting.num_tokens + num_tokens > limits.max_tokens:
             raise Overloaded(
                 f"the queue is full: requests of some {waiting.num_tokens} tokens wait and {num_tokens} came, "
                 f"the limit is {limits.max_tokens:g}",

@@ -44,8 +44,9 @@ class RequestLogLayer(Layer):
                 code = code_of(context, error)
                 raise
             finally:
-                fields |= {"code": code.name, "duration_ms": round((time.perf_counter() - begin) * 1000, 3)}
-                log.log(level, title, extra=logs.fields(**fields))
+                if log.isEnabledFor(level):
+                    fields |= {"code": code.name, "duration_ms": round((time.perf_counter() - begin) * 1000, 3)}
+                    log.log(level, title, extra=logs.fields(**fields))
 
         return logged
 
