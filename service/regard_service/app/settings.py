@@ -69,6 +69,9 @@ class Settings(BaseModel):
     libretranslate_door: bool = Field(
         default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
     )
+    hugging_face_door: bool = Field(
+        default=False, description="serve Hugging Face's inference API on the HTTP port, below /hugging-face"
+    )
     door_directory: Path | None = Field(
         default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
     )
