@@ -75,6 +75,9 @@ class Settings(BaseModel):
     open_inference_door: bool = Field(
         default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
     )
+    hugging_face_door: bool = Field(
+        default=False, description="serve Hugging Face's inference API on the HTTP port, below /hugging-face"
+    )
     door_directory: Path | None = Field(
         default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
     )

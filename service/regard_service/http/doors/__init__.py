@@ -18,6 +18,7 @@ The modules:
     gateway         serves doors: tokens, layers, metrics
     unadmitted      a limit of memory for requests whose key stands in their body
     all_doors       the doors, by the names of their settings
+    hugging_face    Hugging Face's inference API
     libretranslate  LibreTranslate
     deepl           DeepL
     open_inference  the Open Inference Protocol

@@ -76,6 +76,10 @@ class DoorBackend:
         """Returns the languages of texts, among those that the loaded models read."""
         return await self._data_plane.detect(texts)
 
+    def all_models(self) -> list[ModelInfo]:
+        """Describes the models in any state."""
+        return self._models.infos()
+
     def models(self) -> list[ModelInfo]:
         """Describes the models that serve, by name."""
         return [model for model in self._models.infos() if model.state == "ready" and model.manifest is not None]
