@@ -136,7 +136,7 @@ def _likeness(source: Sequence[str], target: Sequence[str]) -> Float32Array:
 
 def _letter_pairs(word: str) -> set[str]:
     """Returns the pairs of letters in a word; none of a short one, which is like many others by chance."""
-    return {first + second for first, second in pairwise(" " + word)} if len(word) > 2 else set()
+    return {first + second for first, second in pairwise(" " + word)} if len(word) > 3 else set()
 
 
 def _has_capital(words: Sequence[str], min_length: int) -> BoolArray:

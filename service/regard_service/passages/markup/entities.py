@@ -13,6 +13,7 @@ _PREDEFINED = frozenset({"lt", "gt", "amp", "quot", "apos"})
 _SPECIAL = re.compile(
     r"[ \t\n\f\r]++|\0|\ufeff|&(?:\#[xX][0-9a-fA-F]{1,8}+|\#[0-9]{1,8}+|[A-Za-z][A-Za-z0-9]{0,31}+);?+"
 )
+_REFERENCE = re.compile(r"&(?:\#|[A-Za-z0-9]++)[A-Za-z0-9]*+;?+")
 
 
 class Spelling(NamedTuple):
@@ -42,4 +43,14 @@ def _read(written: str, start: int, markup: MarkupFormat) -> str | None:
     if markup == "xml" and not (name.startswith("#") or name in _PREDEFINED or f"{name};" in html5):
         return None
     text = unescape(written)
+    if text == written and written[-1] == ";":  # HTML does not know it: a template's or another document's
+        return None
     return " " if text.isspace() and text in " \t\n\f\r" else text
+
+
+def starts_reference(text: str, place: int, markup: MarkupFormat) -> bool:
+    """Whether "&" at a place of a text would be read as the start of a reference: "&copy" is one in HTML, "&T" none."""
+    match = _REFERENCE.match(text, place)
+    if match is None or markup == "xml":
+        return match is not None
+    return match[0].endswith(";") or unescape(match[0]) != match[0]

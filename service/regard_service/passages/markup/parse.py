@@ -101,7 +101,7 @@ class _Walk:
             token.name,
             index,
             is_block=self._rules.is_block(index),
-            is_translated=is_read and not self._rules.is_kept(token.name),
+            is_translated=is_read and not (self._rules.is_kept(token.name) or self._rules.is_reference(index)),
             keeps_space=self._keeps_space() if keeps_space is None else keeps_space,
         )
         return element, is_read
@@ -117,7 +117,8 @@ class _Walk:
         if element.is_translated or token.kind is TokenKind.EMPTY:
             self._run.add_tag(token.span, index)
         elif self._is_translated():
-            self._region = _Region(element, index, token.name in SHOWN or not self._rules.is_kept(token.name))
+            is_read = not (self._rules.is_kept(token.name) or self._rules.is_reference(index))
+            self._region = _Region(element, index, token.name in SHOWN or is_read)
 
     def _end(self, index: int, token: MarkupToken) -> Iterator[Unit]:
         closed = self._open.close(token.name)

@@ -1,24 +1,26 @@
 """The words of the target that each tag of the source goes around.
 
 A pair of tags goes around the run of words whose weight on the words between the tags exceeds the weight on the others
-by most: a maximum-sum interval. Pairs keep their nesting; those side by side do not overlap: the surest comes first.
+by most, and which is about as long (`intervals`). Pairs keep their nesting; those side by side do not overlap: the
+surest comes first.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
-from regard.arrays import Float32Array
+from regard.arrays import BoolArray
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.markup.affinity import affinity
 from regard_service.passages.markup.edges import Edges
+from regard_service.passages.markup.intervals import Worth
 from regard_service.passages.markup.tree import Node, descendants
-from regard_service.passages.markup.words import covered, words
+from regard_service.passages.markup.words import covered, is_mark, words
 
 _DECAY = 0.5  # how much less each further word of the source counts for the place of a tag by itself
+_CERTAIN = 0.5  # a weight with which a word of the target stands for one of the source
 _INSIDE = 0.05  # by how much more weight inside counts than outside: words apart are worth what is between them
 
 
@@ -51,6 +53,8 @@ class _Placer:
         self._root = root
         self._aligned = aligned
         self._source, self._target = words(aligned.source), words(aligned.target)
+        self._are_source_words = _are_words(aligned.source, self._source)
+        self._are_target_words = _are_words(aligned.target, self._target)
         self._weights = affinity(aligned, self._source, self._target)
         self._edges = Edges(aligned, self._source, self._target)
         self._found = self._occurrences()
@@ -70,7 +74,7 @@ class _Placer:
                 if node not in self._placed.places:
                     if at not in points:
                         points[at] = self._point(at, parent, taken)
-                    self._placed.places[node] = points[at]
+                    self._placed.places[node] = self._blank(points[at]) if node.source.end > at else points[at]
                     self._ranges[node] = range(0)
             parents += [node for node in parent.children if node.children]
         return self._placed
@@ -113,11 +117,11 @@ class _Placer:
 
     def _place_pairs(self, parent: Node) -> list[range]:
         """Places the pairs directly in another, and protected texts; returns their words."""
-        pairs = [node for node in parent.children if not node.is_point]
+        pairs = [node for node in parent.children if not (self._is_blank(node) or self._is_within_word(node))]
         scores = {node: self._scores(node) for node in pairs}
         free = _Free(self._ranges[parent], {node: self._held[node] for node in pairs if node in self._held})
         # What holds protected texts has least choice; the others follow, surest first.
-        wishes = {node: _sum(scores[node], self._interval(node, parent, scores[node], free)) for node in pairs}
+        wishes = {node: scores[node].of(self._interval(node, parent, scores[node], free)) for node in pairs}
         taken: list[range] = []
         for node in sorted(pairs, key=lambda node: (node not in self._held, -wishes[node])):
             chosen = self._interval(node, parent, scores[node], free)
@@ -138,15 +142,17 @@ class _Placer:
         for each in lost:
             self._held.pop(each, None)
 
-    def _scores(self, node: Node) -> "_Scores":
-        """Returns for each word of the target the weight on the words in a pair, less that on the others."""
+    def _scores(self, node: Node) -> Worth:
+        """Returns what intervals are worth: the weight on the words in a pair, less that on the others."""
         columns = covered(self._source, *node.source)
         inside = self._weights[:, columns.start : columns.stop].sum(axis=1)
         scores = (2 + _INSIDE) * inside - self._weights.sum(axis=1)
         starts, ends = self._edges.bonuses(columns)
-        return _Scores(scores, starts, ends)
+        inside_words = int(self._are_source_words[columns.start : columns.stop].sum())
+        expected = inside_words * self._are_target_words.sum() / max(1, self._are_source_words.sum())
+        return Worth(scores, starts, ends, self._are_target_words, float(expected))
 
-    def _interval(self, node: Node, parent: Node, scores: "_Scores", free: "_Free") -> range:
+    def _interval(self, node: Node, parent: Node, scores: Worth, free: "_Free") -> range:
         """Returns the words for a pair: of the free runs of words the interval with the largest sum."""
         allowed, held = self._ranges[parent], self._held.get(node)
         if node.is_protected and held is None:
@@ -161,8 +167,8 @@ class _Placer:
                 return held
             starts_here = node.reaches_start and run.start == allowed.start
             ends_here = node.reaches_end and run.stop == allowed.stop
-            found = _largest(scores, run, held, fixed_start=starts_here, fixed_end=ends_here)
-            if (total := _sum(scores, found)) > best_sum:
+            found = scores.largest(run, held, fixed_start=starts_here, fixed_end=ends_here)
+            if (total := scores.of(found)) > best_sum:
                 best, best_sum = found, total
         return best
 
@@ -183,7 +189,35 @@ class _Placer:
             end += 1
         return Span(start, end)
 
-    # Tags by themselves.
+    def _is_within_word(self, node: Node) -> bool:
+        """Places a pair around a part of a word that the target has, too: "H<sub>2</sub>O"; whether it is one."""
+        columns = covered(self._source, *node.source)
+        if node.is_protected or len(columns) != 1:
+            return False
+        word = self._source[columns.start]
+        before, after = node.source.start - word.start, node.source.end - word.end
+        if before < 0 or after > 0 or not (before or after):
+            return False
+        text = self._aligned.source[slice(*word)]
+        rows = [row for row, span in enumerate(self._target) if self._aligned.target[slice(*span)] == text]
+        if not rows:
+            return False
+        row = max(rows, key=lambda row: float(self._weights[row, columns.start]))
+        place = self._target[row]
+        self._placed.places[node] = Span(place.start + before, place.end + after)
+        self._ranges[node] = range(0)
+        return True
+
+    # Tags by themselves, and around white space.
+
+    def _is_blank(self, node: Node) -> bool:
+        """Whether there are no words in a node."""
+        return not self._aligned.source[slice(*node.source)].strip()
+
+    def _blank(self, place: Span) -> Span:
+        """Returns a place with the white space behind it."""
+        is_space = self._aligned.target[place.start : place.start + 1].isspace()
+        return Span(place.start, place.start + is_space)
 
     def _point(self, at: int, parent: Node, taken: Sequence[range]) -> Span:
         """Returns the place of a tag by itself: between the words that say what is left and right of it."""
@@ -193,6 +227,8 @@ class _Placer:
         if at >= parent.source.end:
             return Span(outer.end, outer.end)
         left = covered(self._source, 0, at).stop
+        if (glued := self._behind(left - 1, at, allowed, taken)) is not None:
+            return glued
         distances = np.arange(len(self._source)) - left
         nearness = np.where(distances < 0, _DECAY ** (-1.0 - distances), -(_DECAY ** np.maximum(distances, 0.0)))
         votes = self._weights[allowed.start : allowed.stop] @ nearness
@@ -207,17 +243,17 @@ class _Placer:
         return Span(position, position)
 
 
-class _Scores(NamedTuple):
-    """What an interval of words is worth to a pair: the sum of its words, and of its first and last edge.
-
-    Attributes:
-        words: float32 [target words].
-        starts, ends: float32 [target words + 1], before each word and behind the last.
-    """
-
-    words: Float32Array
-    starts: Float32Array
-    ends: Float32Array
+    def _behind(self, word: int, at: int, allowed: range, taken: Sequence[range]) -> Span | None:
+        """Returns the place behind a word, for a tag that stands right behind it and before no other: "two<sup>1"."""
+        source = self._aligned.source
+        if source[at - 1].isspace() or source[at : at + 1].isalnum():
+            return None
+        weights = self._weights[allowed.start : allowed.stop, word]
+        if weights.max() < _CERTAIN:
+            return None
+        gap = allowed.start + int(weights.argmax()) + 1
+        gap = next((each.stop for each in taken if each.start < gap < each.stop), gap)  # not into a pair
+        return Span(self._target[gap - 1].end, self._target[gap - 1].end)
 
 
 class _Free:
@@ -243,37 +279,9 @@ class _Free:
             yield range(first + start, first + stop)
 
 
-def _largest(scores: "_Scores", run: range, held: range | None, *, fixed_start: bool, fixed_end: bool) -> range:
-    """Returns the interval of a run with the largest sum, and of those a short one; never an empty one.
-
-    Args:
-        held: words that it must have.
-        fixed_start, fixed_end: whether it starts, or ends, where the run does.
-    """
-    sums = np.concatenate([[0.0], np.cumsum(scores.words[run.start : run.stop] - 1e-6)])
-    opened = scores.starts[run.start : run.stop + 1] - sums  # an interval [i, j) has opened[i] + closed[j]
-    closed = scores.ends[run.start : run.stop + 1] + sums
-    first_stop = 1 if held is None else held.stop - run.start
-    last_start = len(run) - 1 if held is None else held.start - run.start
-    if fixed_start:
-        start = 0
-    elif held is not None or fixed_end:
-        start = int(opened[: last_start + 1].argmax())
-    else:
-        stop = 1 + int((closed[1:] + np.maximum.accumulate(opened[:-1])).argmax())
-        start = int(opened[:stop].argmax())
-    stop = len(run)
-    if not fixed_end:
-        begin = max(first_stop, start + 1)
-        stop = begin + int(closed[begin:].argmax())
-    return range(run.start + start, run.start + stop)
-
-
-def _sum(scores: "_Scores", words_of: range) -> float:
-    if not words_of:
-        return -np.inf
-    inside = scores.words[words_of.start : words_of.stop].sum()
-    return float(inside + scores.starts[words_of.start] + scores.ends[words_of.stop])
+def _are_words(text: str, spans: Sequence[Span]) -> BoolArray:
+    """Returns bool [spans]: False for marks of punctuation."""
+    return np.array([not is_mark(text[slice(*span)]) for span in spans], bool)
 
 
 def _finds(text: str, part: str) -> Iterator[int]:

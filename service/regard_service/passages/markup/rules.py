@@ -1,5 +1,6 @@
 """What HTML and XML say about an element: whether it is a block, kept, to be translated."""
 
+import re
 from collections.abc import Sequence
 from html import unescape
 from typing import Protocol
@@ -7,6 +8,12 @@ from typing import Protocol
 from regard_service.domain.results import Span
 from regard_service.passages.markup.elements import BLOCKS, KEPT, XML_KEPT, translated_attributes
 from regard_service.passages.markup.tokens import MarkupToken, TokenKind
+
+# What stands raised behind a word and is no part of it: 1, [12], a, *, 2,3.
+_REFERENCE = re.compile(
+    r"[\[(]?(?:[-\u2212+]?[0-9]{1,4}(?:[,;\u2013-] ?[0-9]{1,4}){0,5}|[a-z]|[*\u2020\u2021\u00a7#]{1,3})[\])]?"
+)
+_MAX_REFERENCE, _MAX_REFERENCE_TOKENS = 40, 16
 
 
 class Rules(Protocol):
@@ -17,6 +24,9 @@ class Rules(Protocol):
 
     def is_kept(self, name: str) -> bool:
         """Whether an element's contents are nobody's sentences."""
+
+    def is_reference(self, index: int) -> bool:
+        """Whether the start tag that is token `index` begins a raised mark, such as that of a footnote."""
 
     def translation(self, token: MarkupToken) -> bool | None:
         """Returns what a start tag says about translation; None where it says nothing."""
@@ -40,6 +50,17 @@ class HtmlRules:
 
     def is_kept(self, name: str) -> bool:
         return name in KEPT
+
+    def is_reference(self, index: int) -> bool:
+        if self._tokens[index].name != "sup" or self._tokens[index].kind is not TokenKind.OPEN:
+            return False
+        text = ""
+        for token in self._tokens[index + 1 : index + _MAX_REFERENCE_TOKENS]:
+            if token.kind is TokenKind.CLOSE and token.name == "sup":
+                return _REFERENCE.fullmatch(text.strip()) is not None
+            if token.kind is TokenKind.TEXT:
+                text += unescape(self._source[slice(*token.span)][:_MAX_REFERENCE])
+        return False
 
     def translation(self, token: MarkupToken) -> bool | None:
         values = token.attributes or {}
@@ -78,6 +99,9 @@ class XmlRules:
 
     def is_kept(self, name: str) -> bool:
         return name.rpartition(":")[2] in XML_KEPT
+
+    def is_reference(self, index: int) -> bool:
+        return False
 
     def translation(self, token: MarkupToken) -> bool | None:
         values = token.values or {}

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from regard_service.passages.markup.entities import MarkupFormat
+from regard_service.passages.markup.entities import MarkupFormat, starts_reference
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 
@@ -42,7 +42,7 @@ class Speller:
         """Whether a character that is written by itself is not markup there."""
         following = self._target[place + 1 : place + 2]
         if spelling == "&":
-            return not (following.isalnum() or following == "#")
+            return not starts_reference(self._target, place, self._markup)
         if spelling == "<":
             return not (following.isalpha() or following in ("/", "!", "?"))
         return not (spelling == ">" and self._target[max(0, place - 2) : place] == "]]")

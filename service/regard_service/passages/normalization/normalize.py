@@ -290,11 +290,13 @@ class NormalizedText:
 
 
 def _without_stop(text: str) -> list[Replacement]:
-    """Returns the change that takes away the full stop at the end of a text, before emoji."""
+    """Returns the change that takes away the full stop at the end of a text, before emoji, and a space before it."""
     end = len(text)
     for finding in reversed(find(text)):
         if finding.kind is not Kind.MARK or text[finding.span.end : end].strip():
             break
         end = finding.span.start
     match = _STOPPED.search(text[:end])
-    return [(Span(match.start(), match.start() + 1), "")] if match else []
+    if match is None:
+        return []
+    return [(Span(len(text[: match.start()].rstrip()), match.start() + 1), "")]

@@ -224,6 +224,14 @@ def _has_plurals(language: str) -> bool:
 _YEAR = re.compile("1[1-9][0-9]{2}|20[0-9]{2}")
 
 
+_ESCAPED_BREAK = re.compile(r"(?:\\[nrt])+")
+
+
+def is_escaped_break(text: str) -> bool:
+    """Whether an item is white space as strings of programs write it."""
+    return _ESCAPED_BREAK.fullmatch(text) is not None
+
+
 _TEMPLATE = re.compile(r"[$#%@]?\{[{%]?[^{};=]*+[%}]?\}|\{\s?\w{1,40}\s?,[^;]*\}")
 
 

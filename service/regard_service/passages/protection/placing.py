@@ -13,7 +13,7 @@ from regard.arrays import Float32Array
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
-from regard_service.passages.protection.items import Item
+from regard_service.passages.protection.items import Item, is_escaped_break
 from regard_service.passages.protection.mark_pairs import best_run, pairs
 from regard_service.passages.protection.matching import Forms, copies
 from regard_service.passages.protection.numerals import currency_end
@@ -212,12 +212,15 @@ class _Placing:
             before, after = self._spaces(self._items[index], position)
             new = ("" if is_inside_left else before) + text + ("" if is_inside_right else after)
             span = self._space_of_break(self._items[index], position)
-            self._edits.append(_Edit(span, index, text if span.start < span.end else new))
+            if span.start < span.end:
+                self._take(span, index, text)
+            else:
+                self._edits.append(_Edit(span, index, new))
         self._missing.clear()
 
     def _space_of_break(self, placed: Placed, position: int) -> Span:
         """Returns the space that the model read and wrote instead of an escaped break; empty for other items."""
-        is_break = placed.item.text.startswith("\\") and placed.before != "" and placed.after != ""
+        is_break = is_escaped_break(placed.item.text) and placed.before != "" and placed.after != ""
         for space in (Span(position, position + 1), Span(position - 1, position)):
             if is_break and position > 0 and self._target[slice(*space)] == " " and self._is_free(space):
                 return space

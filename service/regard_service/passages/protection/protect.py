@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.edits import EditedText
-from regard_service.passages.protection.items import Item, is_all_copied, items_of
+from regard_service.passages.protection.items import Item, is_all_copied, is_escaped_break, items_of
 from regard_service.passages.protection.options import ProtectionOptions
 from regard_service.passages.protection.placing import Placed, place
 from regard_service.passages.protection.rules.kinds import Kind
 
 _CLOSING = frozenset(".,;:!?)]}…")
 
-_ESCAPED_BREAK = re.compile(r"\\[nrt]")
 _INLINE_TAG = re.compile(r"</?(?!(?:br|hr|p|div|li|td|tr)\b)[A-Za-z0-9]")
 _Replacement = tuple[Span, str]
 """A range of the text, and what the model reads there."""
@@ -97,7 +96,7 @@ def _replacements(text: str, items: Sequence[Item]) -> list[_Replacement | None]
 def _is_break(text: str, item: Item) -> bool:
     """Whether an item that the model does not read separates two words by itself: "one<br>two", an escaped break."""
     start, end = item.span
-    if item.stand_in == "" and _ESCAPED_BREAK.match(item.text):
+    if item.stand_in == "" and is_escaped_break(item.text):
         return not (text[:start][-1:].isspace() or text[end : end + 1].isspace())
     is_between = text[max(0, start - 1) : start].isalnum() and text[end : end + 1].isalnum()
     return item.stand_in == "" and is_between and _INLINE_TAG.match(item.text) is None

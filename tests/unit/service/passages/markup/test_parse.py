@@ -31,6 +31,8 @@ def texts(source: str, markup="html") -> list[str]:
         ("<b>x<p>y</b>z</p>", ["x", "yz"]),
         ("<svg><text>no</text></svg> yes", ["yes"]),
         ("<a title=t>x</a>", ["t", "x"]),
+        ("x<sup>1</sup> y<sup class=r><a href=#n>[12]</a></sup> z<sup>and so</sup>", ["x y zand so"]),
+        ("x &unknown; y &notit; &amp;z;", ["x y \xacit; &z;"]),
         ('<meta name="description" content="d"><meta name=x content=e>', ["d"]),
         ("<img alt='' title=' '>", []),
         ("<input placeholder='Your name' value=v><b aria-label=l>x</b>", ["Your name", "l", "x"]),

@@ -58,6 +58,13 @@ def translated(markup: str, target: str, links: str, kind="html") -> str:
         ("Run <code>ls</code> now", "Nun tun", "0-1 2-0", "Nun tun <code>ls</code>"),
         ("<b>The </b>car", "Das Auto", "0-0 1-1", "<b>Das </b>Auto"),
         ("The<b> car</b>", "Das Auto", "0-0 1-1", "Das<b> Auto</b>"),
+        ("The &x; R&D at AT&T", "Das R&D bei AT&T", "0-0 1-1 2-2 3-3", "Das &x; R&D bei AT&T"),
+        ("a & b", "a &copy", "0-0", "a &amp;copy"),
+        ("two<sup>[1]</sup> cars", "Autos zwei", "0-1 1-0", "Autos zwei<sup>[1]</sup>"),
+        ("C<sub>6</sub>H<sub>12</sub> here", "Hier C6H12", "0-1 1-0", "Hier C<sub>6</sub>H<sub>12</sub>"),
+        ("H<sub>2</sub>O", "Wasser", "0-0", "<sub>Wasser</sub>"),
+        ("The car<b> </b>here", "Das Auto hier", "0-0 1-1 2-2", "Das Auto<b> </b>hier"),
+        ("a <b>red</b>, new", "un, rouge", "0-0 1-1 1-2", "un, <b>rouge</b>"),
     ],
 )
 def test_tags_follow_the_alignment(markup, target, links, expected):

@@ -306,8 +306,8 @@ def test_no_text_is_too_odd(text: str, target: str, is_measured: bool) -> None:
 
 
 @given(
-    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]"), max_size=40),
-    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]Hugo45"), max_size=40),
+    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]\\n,²_^"), max_size=40),
+    st.text(st.sampled_from("ab {}%s1@x.😀`:-[]\\n,²_^Hugo45"), max_size=40),
 )
 def test_every_part_is_in_the_target(text: str, target: str) -> None:
     protected = protect(text, ProtectionOptions("en", "en"))
@@ -372,6 +372,12 @@ def test_breaks_of_strings_are_not_read_and_stay() -> None:
     protected = protect("It is,\\tfast\\n", GERMAN)
     assert protected.edited.text == "It is, fast"
     assert restored("It is,\\tfast\\n", "Es ist, schnell", diagonal("It is, fast")) == "Es ist,\\tschnell\\n"
+
+
+def test_two_breaks_of_strings_do_not_take_the_same_space() -> None:
+    source = "One,\\tTwo,\\tthree here."
+    for links in ([(0, 0), (1, 2)], [(0, 2), (1, 2)], [(0, 0), (1, 0)]):
+        assert restored(source, "Eins zwei", links).count("\\t") == 2
 
 
 def test_a_text_that_the_vocabulary_lacks_is_copied() -> None:
