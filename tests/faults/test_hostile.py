@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +411,42 @@ def test_a_stream_that_nobody_reads_ends(hasty: Served) -> None:
             return hasty.metric("regard_live_slots") == 0 and not deaf.is_open
 
         wait_until(has_no_slots)
+
+
+HELD = """
+import signal, sys, time
+from pathlib import Path
+from regard_service.app.main import main
+
+def hold(*_):
+    while Path(sys.argv[1]).exists():
+        time.sleep(0.01)
+
+signal.signal(signal.SIGUSR1, hold)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_calls_beside_a_flood_that_waits_to_be_accepted_are_not_lost(tmp_path: Path) -> None:
+    """3200 watches wait while the event loop is held. One queue of gRPC ends calls as CANCELLED beyond 1000."""
+    flag = tmp_path / "held"
+    program = [sys.executable, "-c", HELD, str(flag)]
+    with served_by(program, "--models=everyday", "--num-workers=1") as server, ExitStack() as stack:
+        flag.touch()
+        server.process.send_signal(signal.SIGUSR1)
+        for _ in range(64):
+            connection = stack.enter_context(closing(RawConnection(server.grpc_port)))
+            for _ in range(50):
+                connection.call(b"/grpc.health.v1.Health/Watch")
+        time.sleep(0.5)  # until gRPC's threads have taken them
+        request, calls = pb.TranslateRequest(texts=["Hello."], target_language="de"), []
+        for _ in range(20):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = stack.enter_context(grpc.insecure_channel(server.target, options))
+            calls.append(stubs.AttentionServiceStub(channel).Translate.future(request, timeout=PATIENCE_S))
+        time.sleep(0.5)  # until these are refused
+        flag.unlink()
+        assert {each.code() for each in calls} == {grpc.StatusCode.OK}
 
 
 @pytest.mark.parametrize("value", [b"Bearer secret\xff\xfe", b"secret\x80", b"Bearer sec\xc3\x28ret"])

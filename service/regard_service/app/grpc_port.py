@@ -1,10 +1,14 @@
 """The gRPC port: channel arguments, binding, reflection."""
 
+import asyncio
+import math
+import sys
 from collections.abc import Sequence
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
+from regard_service.app.free_ports import check_free
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 from regard_service.app.tls import Certificates
@@ -12,6 +16,7 @@ from regard_service.http.server import MAX_HANDSHAKE_S
 from regard_service.rpc.routes import Routes
 
 REFLECTION_NAME = "grpc.reflection.v1alpha.ServerReflection"
+NUM_SERVERS = 8  # behind a port
 MAX_CALLS_PER_CONNECTION = 1024  # at a time; clients queue further calls
 KEEPALIVE_TIMEOUT_MS = 20_000  # for the answer to a ping
 MIN_PING_INTERVAL_MS = 10_000  # of clients
@@ -20,18 +25,19 @@ MIN_PING_INTERVAL_MS = 10_000  # of clients
 LOOKAHEAD_BYTES = 1 << 18
 
 
-def grpc_options(settings: Settings, *, shares_ports: bool = False) -> list[tuple[str, int]]:
-    """Returns the channel arguments of the server. Args: shares_ports: with other processes of its group."""
+def grpc_options(settings: Settings) -> list[tuple[str, int]]:
+    """Returns the channel arguments of the servers."""
     options = [
         # Requests are small. The probes of the bandwidth-delay product would cost a packet each way per call.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
-        ("grpc.so_reuseport", int(shares_ports)),  # otherwise a port in use is an error
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.server_handshake_timeout_ms", round(min(MAX_HANDSHAKE_S, settings.client_timeout_s) * 1000)),
         ("grpc.max_connection_idle_ms", round(settings.max_connection_idle_s * 1000)),
         ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+        # A call that is not accepted by then ends as CANCELLED; the default is 30 s.
+        ("grpc.server_max_unrequested_time_in_server", math.ceil(settings.max_deadline_s)),
         ("grpc.keepalive_time_ms", round(settings.keepalive_s * 1000)),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # the one that gRPC obeys; its default is a minute
@@ -46,8 +52,48 @@ def grpc_options(settings: Settings, *, shares_ports: bool = False) -> list[tupl
     return options
 
 
-def bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificates: Certificates | None = None) -> int:
-    """Binds a port and returns its number. Args: setting: the port's, for errors. Raises StartError."""
+class GrpcPort:
+    """Servers that listen on one port; the system spreads new connections over them, by a hash of their addresses.
+
+    A server of gRPC accepts one call in each turn of the event loop, and the calls of all its connections wait in one
+    queue. Behind a thousand hostile ones, each of which is refused at once, an honest call would wait for as many
+    turns, or be ended as CANCELLED because the queue is full. Several servers accept several calls a turn.
+
+    Args:
+        options: channel arguments of the servers.
+        is_shared: with other processes of a group, which holds the port.
+    """
+
+    def __init__(self, options: Sequence[tuple[str, int]], *, is_shared: bool = False) -> None:
+        number = NUM_SERVERS if sys.platform == "linux" else 1  # others do not spread connections
+        shares = is_shared or number > 1
+        self._is_shared = is_shared
+        self._servers = [grpc.aio.server(options=[*options, ("grpc.so_reuseport", int(shares))]) for _ in range(number)]
+
+    def bind(self, host: str, port: int, setting: str, certificates: Certificates | None = None) -> int:
+        """Binds a port and returns its number. Args: setting: the port's, for errors. Raises StartError."""
+        if not self._is_shared:
+            check_free(host, port, setting)
+        for server in self._servers:
+            port = _bind(server, host, port, setting, certificates)
+        return port
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Adds handlers of calls."""
+        for server in self._servers:
+            server.add_generic_rpc_handlers(handlers)
+
+    async def start(self) -> None:
+        """Accepts calls."""
+        for server in self._servers:
+            await server.start()
+
+    async def stop(self, grace_s: float | None) -> None:
+        """Accepts no more calls, and closes the connections. Args: grace_s: for calls that run."""
+        await asyncio.gather(*(server.stop(grace_s) for server in self._servers))
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int, setting: str, certificates: Certificates | None) -> int:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         if certificates is not None:

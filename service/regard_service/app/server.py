@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
-from regard_service.app.grpc_port import add_reflection, bind, grpc_options
+from regard_service.app.grpc_port import GrpcPort, add_reflection, grpc_options
 from regard_service.app.health import Health
 from regard_service.app.membership import Membership
 from regard_service.app.settings import Settings
@@ -123,8 +123,8 @@ class Server:
         self._tracing: Tracing | None = None
         self._backend: Backend | None = None
         self._routes: Routes | None = None
-        self._grpc: grpc.aio.Server | None = None
-        self._probes: grpc.aio.Server | None = None
+        self._grpc: GrpcPort | None = None
+        self._probes: GrpcPort | None = None
         self._http: HttpServer | None = None
         self._is_draining = False
         self._pressure = MemoryPressure(settings.max_buffered_bytes)
@@ -183,12 +183,12 @@ class Server:
         """Binds every port before any model is loaded: a port in use is reported at once."""
         settings = self._settings
         certificates = self._start_http()
-        options = grpc_options(settings, shares_ports=self._membership is not None)
-        self._grpc = grpc.aio.server(options=options)
-        self.grpc_port = bind(self._grpc, settings.host, settings.grpc_port, "grpc_port", certificates)
+        options, is_shared = grpc_options(settings), self._membership is not None
+        self._grpc = GrpcPort(options, is_shared=is_shared)
+        self.grpc_port = self._grpc.bind(settings.host, settings.grpc_port, "grpc_port", certificates)
         if settings.health_port is not None:
-            self._probes = grpc.aio.server(options=options)
-            self.health_port = bind(self._probes, settings.host, settings.health_port, "health_port")
+            self._probes = GrpcPort(options, is_shared=is_shared)
+            self.health_port = self._probes.bind(settings.host, settings.health_port, "health_port")
 
     def _start_http(self) -> Certificates | None:
         """Starts the HTTP port; returns the certificates of all ports."""
@@ -348,7 +348,7 @@ class Server:
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 
-    async def _drain_grpc(self, server: grpc.aio.Server, budget_s: float) -> None:
+    async def _drain_grpc(self, server: GrpcPort, budget_s: float) -> None:
         """Serves on for a moment, then refuses new calls until those in flight end, then closes the connections.
 
         Closing the connections first would end calls that just arrived as CANCELLED, which few clients retry.

@@ -2,6 +2,7 @@
 
 import socket
 
+from regard_service.app.free_ports import check_free
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
 
@@ -24,16 +25,14 @@ class HeldPorts:
 
     def _hold(self, host: str, port: int, setting: str) -> int:
         try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            # Fails where another server listens, also where it would share its port.
-            with socket.create_server(address, family=family):
-                pass
-            held = socket.socket(family, kind)
+            place = check_free(host, port, setting)
+            held = socket.socket(place.family, place.kind)
             self._sockets.append(held)
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind(address)
+            held.bind(place.address)
+        except StartError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise StartError(f"{setting}: cannot listen on {host}:{port}: {error}") from error

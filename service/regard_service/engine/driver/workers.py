@@ -33,6 +33,10 @@ MAX_IDLE_BYTES = 256 << 20
 log = logging.getLogger(__name__)
 
 
+class _BatchHasFailed(Exception):
+    """Requests were encoded for a batch that has failed meanwhile, without them."""
+
+
 @dataclass(eq=False)
 class OpenedBatch:
     """A running batch, and the requests that other workers have encoded for it."""
@@ -229,9 +233,8 @@ class Workers:
         except Exception as error:
             log.exception("a batch of model %r failed", work.lane.runner.manifest.name)
             lost = self._lost(work, opened, arrived)
-            if not is_out_of_memory(error):
-                self._again[work] = self._innocent(lost)
-                lost -= self._again[work]
+            self._again[work] = lost if isinstance(error, _BatchHasFailed) else self._innocent(lost)
+            lost = lost - self._again[work]
             told = OutOfMemory() if is_out_of_memory(error) else ServiceError("the engine failed on this input")
             for request in lost:
                 self._observer.finished(work.lane.runner.manifest.name, "failed", 0, request.phase)
@@ -276,7 +279,7 @@ class Workers:
         """Leaves encoded requests to the worker that steps the batch next. Takes the lock."""
         with self._lock:
             if work.batch not in work.lane.batches:
-                raise ServiceError("the batch that they were encoded for has failed")
+                raise _BatchHasFailed("the batch that they were encoded for has failed")
             opened.arrived += encoded
             self._policy.arrived(work)
 

@@ -401,10 +401,14 @@ async def test_a_failing_batch_costs_only_its_own_requests(make_engine, caplog) 
 class Poisoned(FakeRunner):
     """Fails at every step of a batch that holds a certain source, whoever else is in it."""
 
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
     def step(self, slots: Slots, num_live: int, num_candidates: int, bindings: StepBindings) -> StepOutput:
         output = super().step(slots, num_live, num_candidates, bindings)
         if (slots.source_lengths[:num_live] == POISON_LENGTH).any():
-            raise RuntimeError("a graph that fails")
+            raise self._error
         return output
 
 
@@ -413,9 +417,12 @@ POISON_LENGTH = 13
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize("is_streamed", [False, True])
-async def test_a_row_that_fails_costs_no_other(make_engine, num_workers: int, is_streamed: bool) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a graph that fails"), MemoryError()], ids=["fault", "memory"])
+async def test_a_row_that_fails_costs_no_other(
+    make_engine, num_workers: int, is_streamed: bool, error: Exception
+) -> None:
     """The others run again without it, and their streams go on behind the tokens that they have had."""
-    engine, runner = make_engine(num_workers=num_workers), Poisoned()
+    engine, runner = make_engine(num_workers=num_workers), Poisoned(error)
     runner.gate.clear()
     heard: dict[int, list[int]] = {length: [] for length in (5, 6, 7, 8)}
 
@@ -428,7 +435,7 @@ async def test_a_row_that_fails_costs_no_other(make_engine, num_workers: int, is
     await until(lambda: runner.num_held)
     runner.gate.set()
     results = await asyncio.gather(*running)
-    with pytest.raises(ServiceError, match="engine failed"):
+    with pytest.raises(ServiceError, match=r"engine failed|memory"):
         await poison
     for (length, each), result in zip(asked.items(), results, strict=True):
         assert said(result)[:-1] == each.source.tolist()
