@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         models=("everyday",),
         deepl_door=True,
         glossary_directory=folder / "glossaries",
-        document_directory=folder / "documents",
+        door_directory=folder,
         max_document_bytes=10_000,
     )
     with running(settings) as server:

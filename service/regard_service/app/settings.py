@@ -69,17 +69,14 @@ class Settings(BaseModel):
     libretranslate_door: bool = Field(
         default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
     )
-
     deepl_door: bool = Field(
         default=False, description="serve DeepL's API, versions 2 and 3, on the HTTP port, below /deepl"
     )
     open_inference_door: bool = Field(
         default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
     )
-    document_directory: Path | None = Field(
-        default=None,
-        description="folder that documents of the DeepL door are kept in until they are fetched, for an hour; "
-        "unset: a temporary one",
+    door_directory: Path | None = Field(
+        default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
     )
 
     tokens_file: Path | None = Field(
@@ -230,7 +227,9 @@ class Settings(BaseModel):
             raise ValueError("must not be true or false")
         return value
 
-    @field_validator("model_directories", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator(
+        "model_directories", "door_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
+    )
     @classmethod
     def _in_home(cls, value: Path | tuple[Path, ...] | None) -> object:
         """Resolves "~", which only a shell does otherwise."""
@@ -273,12 +272,6 @@ class Settings(BaseModel):
     def _processes_share(self) -> Self:
         if self.processes > 1 and self.provider == "cuda":
             raise ValueError("processes: more than 1 shares the weights in memory, which those on a GPU are not")
-        return self
-
-    @model_validator(mode="after")
-    def _processes_share_documents(self) -> Self:
-        if self.processes > 1 and self.deepl_door and self.document_directory is None:
-            raise ValueError("document_directory: the processes need one, to find the documents of each other")
         return self
 
     @property

@@ -4,15 +4,18 @@ import gc
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import Metric
@@ -95,18 +98,21 @@ class Group:
             ServiceError: a model that the settings name cannot be served.
         """
         self._ports = HeldPorts(self._settings)
-        self._member_settings = member_settings(self._settings, self._ports)
         self._repository: ModelRepository | None = open_repository(self._settings, num_cores=1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         gc.collect()
         gc.freeze()  # a collection would write to the pages that members share
         self._due = dict.fromkeys(range(self._settings.processes), 0.0)
+        # Whichever member translated a file, another one may be asked for it.
+        door_directory = Path(tempfile.mkdtemp(prefix="regard-doors-"))
+        self._member_settings = member_settings(self._settings, self._ports, door_directory)
         try:
             return self._loop()
         finally:
             self._kill(self._members.values())
             self._ports.close()
+            shutil.rmtree(door_directory, ignore_errors=True)
 
     def _on_signal(self, number: int, _: object) -> None:
         self._signals.append(number)

@@ -12,6 +12,9 @@ The modules:
     background      translates files whose callers ask later how far they are
     kept_documents  keeps translated files until they are fetched
     characters      counts what callers send
+    facts           what doors tell of a server
+    kept_files      files that wait to be fetched
+    openapi         their OpenAPI documents
     gateway         serves doors: tokens, layers, metrics
     unadmitted      a limit of memory for requests whose key stands in their body
     all_doors       the doors, by the names of their settings

@@ -11,6 +11,8 @@ from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.context import HttpContext
 from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.characters import Characters
+from regard_service.http.doors.facts import ServerFacts
+from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
@@ -25,6 +27,8 @@ class DoorBackend:
         open_inference: the servicer of the Open Inference Protocol.
         documents: translates files whose callers ask later how far they are.
         characters: counts what callers send.
+        files: keeps files until they are fetched; blocks.
+        facts: the server's limits.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class DoorBackend:
         open_inference: OpenInferenceServicer,
         documents: BackgroundDocuments,
         characters: Characters,
+        files: KeptFiles,
+        facts: ServerFacts,
     ) -> None:
         self._attention = attention
         self._data_plane = data_plane
@@ -44,6 +50,8 @@ class DoorBackend:
         self.open_inference = open_inference
         self.documents = documents
         self.characters = characters
+        self.files = files
+        self.facts = facts
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
         """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""

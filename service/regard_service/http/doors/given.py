@@ -18,7 +18,8 @@ class Given:
         query: names and values, in order.
         in_path: the parameters of the path.
         body: b"" for a request without one.
-        base_url: of the server, as the client calls it: "http://localhost:8080".
+        base_url: of the server, as the client calls it: "http://localhost:8080"; "https" if a proxy says so, which only
+            its own client's answer depends on.
     """
 
     headers: Mapping[str, str]
@@ -35,10 +36,16 @@ class Given:
             tuple(request.query_params.multi_items()),
             request.path_params,
             body,
-            str(request.base_url).rstrip("/"),
+            _base_url(request),
         )
 
     @cached_property
     def fields(self) -> Fields:
         """The fields of the query and of the body: JSON, a form, or a form of parts. Raises InvalidInput."""
         return read_fields(self.headers.get("content-type", ""), self.body, self.query)
+
+
+def _base_url(request: Request) -> str:
+    secure = request.headers.get("x-forwarded-proto", "").lower() == "https"
+    url = request.base_url.replace(scheme="https") if secure else request.base_url
+    return str(url).rstrip("/")

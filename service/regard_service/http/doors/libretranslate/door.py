@@ -2,13 +2,31 @@
 
 from starlette.responses import JSONResponse, Response
 
+from regard_service.errors import Unauthenticated
 from regard_service.http.doors.door import Door, DoorCall, bearer_token
 from regard_service.http.doors.given import Given
-from regard_service.http.doors.libretranslate.catalogue import health, languages
+from regard_service.http.doors.libretranslate.catalogue import frontend_settings, health, languages, read_nothing
 from regard_service.http.doors.libretranslate.described import describe
+from regard_service.http.doors.libretranslate.files import (
+    DOWNLOAD,
+    PREFIX,
+    download,
+    read_download,
+    read_file_translation,
+    translate_file,
+)
+from regard_service.http.doors.libretranslate.texts import (
+    detect,
+    read_detection,
+    read_suggestion,
+    read_translation,
+    suggest,
+    translate,
+)
 from regard_service.http.problems import Problem
 
 KEY = "api_key"
+_NO_KEY = f"{KEY}: is missing, or is no token that this server knows"
 
 # LibreTranslate's clients know 400, 403 (a bad key) and 429 (too many requests); they take others for faults.
 _STATUSES = {401: 403, 404: 400, 501: 400}
@@ -19,7 +37,8 @@ def refuse(problem: Problem) -> Response:
     response = problem.response()
     headers = {"retry-after": response.headers["retry-after"]} if "retry-after" in response.headers else {}
     status = problem.status if problem.reason == "PATH_NOT_FOUND" else _STATUSES.get(problem.status, problem.status)
-    return JSONResponse({"error": problem.detail}, status, headers)
+    is_unknown = problem.reason == Unauthenticated.reason
+    return JSONResponse({"error": _NO_KEY if is_unknown else problem.detail}, status, headers)
 
 
 def _token(given: Given) -> str | None:
@@ -31,16 +50,18 @@ def _token_in_body(given: Given) -> str | None:
     return key if isinstance(key, str) and key else None
 
 
-def _nothing(given: Given) -> None:
-    """Reads a request without fields."""
-
-
 LIBRETRANSLATE = Door(
     name="libretranslate",
-    prefix="/libretranslate",
+    prefix=PREFIX,
     calls=(
-        DoorCall("Languages", ("GET",), "/languages", _nothing, languages, scope=None),
-        DoorCall("Health", ("GET",), "/health", _nothing, health, scope=None),
+        DoorCall("Translate", ("POST",), "/translate", read_translation, translate),
+        DoorCall("Detect", ("POST",), "/detect", read_detection, detect),
+        DoorCall("Languages", ("GET",), "/languages", read_nothing, languages, scope=None),
+        DoorCall("TranslateFile", ("POST",), "/translate_file", read_file_translation, translate_file),
+        DoorCall("DownloadFile", ("GET",), f"{DOWNLOAD}/{{filename}}", read_download, download, scope=None),
+        DoorCall("Suggest", ("POST",), "/suggest", read_suggestion, suggest),
+        DoorCall("FrontendSettings", ("GET",), "/frontend/settings", read_nothing, frontend_settings, scope=None),
+        DoorCall("Health", ("GET",), "/health", read_nothing, health, scope=None),
     ),
     refuse=refuse,
     describe=describe,
