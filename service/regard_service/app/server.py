@@ -30,7 +30,6 @@ from regard_service.app.wiring import (
     open_access_control,
     open_backend,
     open_certificates,
-    open_documents,
     open_doors,
     open_server_tracing,
 )

@@ -171,7 +171,8 @@ def door_facts(settings: Settings) -> ServerFacts:
 def open_documents(settings: Settings) -> BackgroundDocuments:
     """Returns what translates the documents of doors, and keeps them."""
     folder = _in_door_directory(settings, "documents")
-    kept = KeptDocuments(folder, settings.max_buffered_bytes, settings.max_deadline_s)
+    max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes
+    kept = KeptDocuments(folder, max_bytes, settings.max_deadline_s)
     return BackgroundDocuments(kept, settings.max_document_bytes)
 
 

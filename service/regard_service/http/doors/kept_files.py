@@ -89,6 +89,8 @@ class KeptFiles:
         size = 0
         for path in folder.iterdir():
             try:
+                if not path.is_file():  # what doors keep in another way
+                    continue
                 if not self._is_young(path):
                     path.unlink()
                 elif path.name != key:
