@@ -73,7 +73,7 @@ def write_event(event: StreamEvent, options: AttentionOptions, event_class: type
 def _write_result(message: pb.Result, result: Result, options: AttentionOptions) -> None:
     for hypothesis in result.hypotheses:
         _write_hypothesis(message.hypotheses.add(), hypothesis, options)
-    _write_source(message, result.source)
+    write_source(message, result.source)
     message.num_parts = result.num_parts
     message.model = result.model
     message.model_version = result.version
@@ -81,7 +81,7 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
     message.timings.encode_ms = result.timings.encode_ms
     message.timings.decode_ms = result.timings.decode_ms
     for each in result.maps:
-        _write_map(message.source_attention.add(), each, options)
+        write_map(message.source_attention.add(), each, options)
     for segment in result.segments:
         tokens = result.hypotheses[0].tokens[slice(*segment.target_tokens)]
         _write_segment(message.segments.add(), segment, mean_logprob(tokens))
@@ -125,11 +125,11 @@ def _write_risk_reason(message: pb.RiskReason, reason: RiskReason) -> None:
 def _write_started(message: pb.StartedEvent, event: Started) -> None:
     message.model = event.model
     message.model_version = event.version
-    _write_source(message, event.source)
+    write_source(message, event.source)
 
 
-def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
-    """Fills the fields of the source, which both messages have."""
+def write_source(message: pb.Result | pb.StartedEvent | pb.ReadInput, source: Source) -> None:
+    """Fills the fields of the source, which all these messages have."""
     for token in source.tokens:
         _write_token(message.source_tokens.add(), token)
     for word in source.words:
@@ -145,7 +145,7 @@ def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: Atten
     _write_target_token(message.token, event.token)
     message.text_delta = event.text_delta
     for each in event.maps:
-        _write_map(message.attention.add(), each, options)
+        write_map(message.attention.add(), each, options)
 
 
 def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
@@ -157,7 +157,7 @@ def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: A
     message.score = hypothesis.score
     message.finish_reason = enums.FINISH_REASON.number(hypothesis.finish_reason)
     for each in hypothesis.maps:
-        _write_map(message.attention.add(), each, options)
+        write_map(message.attention.add(), each, options)
     for link in hypothesis.links:
         written = message.links.add()
         written.source, written.target = link.source, link.target
@@ -214,7 +214,8 @@ def _write_image_grid(message: pb.ImageGrid, grid: ImageGrid) -> None:
     message.box.left, message.box.top, message.box.right, message.box.bottom = grid.box
 
 
-def _write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
+def write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
+    """Fills the message of a map. Args: options: determine its encoding."""
     encoded = encode_map(attention_map.values, options.encoding, options.top_k)
     message.kind = enums.ATTENTION_KIND.number(attention_map.kind)
     message.shape.extend(attention_map.values.shape)
