@@ -15,6 +15,8 @@ import transformers
 from click.testing import CliRunner
 
 import regard
+from regard.cli import main
+from regard.names import Pooling
 from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
 from tests.integration.conftest import running
@@ -89,12 +91,16 @@ def test_vectors_are_those_of_the_original_for_every_pooling(served: Served) -> 
     net, tokenizer = served.original("bert")
     for text in TEXTS:
         states = net(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
-        expected = {"mean": states.mean(dim=0), "class": states[0], "max": states.max(dim=0).values}
+        expected: dict[Pooling, torch.Tensor] = {
+            "mean": states.mean(dim=0),
+            "class": states[0],
+            "max": states.max(dim=0).values,
+        }
         for pooling, vector in expected.items():
-            result = served.client.encode(text, pooling=pooling)  # type: ignore[arg-type]
+            result = served.client.encode(text, pooling=pooling)
             np.testing.assert_allclose(result.vector, vector.numpy(), atol=1e-4)
             assert (result.pooling, result.normalized, result.input.num_tokens) == (pooling, False, len(states))
-            normal = served.client.encode(text, pooling=pooling, normalized=True).vector  # type: ignore[arg-type]
+            normal = served.client.encode(text, pooling=pooling, normalized=True).vector
             np.testing.assert_allclose(normal, (vector / vector.norm()).numpy(), atol=1e-5)
 
 
@@ -207,6 +213,28 @@ def test_the_json_api_answers_the_same(served: Served) -> None:
     assert labelled[0]["tokens"]
     (filled,) = served.results("/v1/fill-mask", {"texts": ["A <mask>."], "top_k": 2})
     assert len(filled["masks"][0]["pieces"]) == 2
+
+
+def test_commands_print_what_the_client_gets(served: Served) -> None:
+    def run(*arguments: str, stdin: str = "") -> str:
+        server = ["--server", f"127.0.0.1:{served.grpc_port}"]
+        result = CliRunner().invoke(main, [*arguments, *server], input=stdin)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    vectors = [json.loads(line) for line in run("encode", *TEXTS).splitlines()]
+    expected = [result.vector for result in served.client.encode(TEXTS)]
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    assert run("encode", "-", stdin="\n".join(TEXTS)) == run("encode", *TEXTS)
+    assert json.loads(run("encode", TEXTS[0], "--pooling", "max", "--json"))["pooling"] == "POOLING_MAX"
+    label = served.client.classify(TEXTS[0], model="sentences").labels[0]
+    printed = run("classify", TEXTS[0], "--model", "sentences", "--top-k", "1")
+    assert printed == f"{label.label} {label.probability:.3f}\n"
+    assert (
+        run("classify", TEXTS[0], "--model", "tokens").count("  ")
+        == len(served.client.classify(TEXTS[0], model="tokens").tokens) - 1
+    )
+    assert len(run("fill-mask", "A <mask> and <mask>.", "--top-k", "2").splitlines()) == 2
 
 
 @pytest.mark.parametrize(
