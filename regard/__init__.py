@@ -32,6 +32,16 @@ from regard.errors import (
 )
 from regard.saved import ResultWriter, read_results, write_results
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
+from regard.values.encodings import (
+    ClassifyResult,
+    EncodeResult,
+    FilledMask,
+    FillMaskResult,
+    LabelScore,
+    PieceScore,
+    ReadInput,
+    TokenLabels,
+)
 from regard.values.events import Started, TokenMade
 from regard.values.glossaries import Glossary, Term
 from regard.values.maps import AttentionMap
@@ -46,19 +56,24 @@ __all__ = [
     "BadResponse",
     "CallError",
     "Cancelled",
+    "ClassifyResult",
     "Client",
     "DeadlineExceeded",
     "DocumentProgress",
     "DocumentStarted",
     "DocumentWarning",
+    "EncodeResult",
     "Event",
     "FailedPrecondition",
     "FieldViolation",
+    "FillMaskResult",
+    "FilledMask",
     "Finished",
     "Glossary",
     "Hypothesis",
     "ImageGrid",
     "InvalidArgument",
+    "LabelScore",
     "Link",
     "LocalClient",
     "MissingExtra",
@@ -67,6 +82,8 @@ __all__ = [
     "Outcome",
     "OutputWarning",
     "Overloaded",
+    "PieceScore",
+    "ReadInput",
     "RegardError",
     "Result",
     "ResultWriter",
@@ -77,6 +94,7 @@ __all__ = [
     "Term",
     "Timings",
     "Token",
+    "TokenLabels",
     "TokenMade",
     "TranslatedDocument",
     "Unavailable",

@@ -19,7 +19,10 @@ from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
     AlignOptions,
     CallOptions,
+    ClassifyOptions,
     DocumentOptions,
+    EncodeOptions,
+    FillMaskOptions,
     Pairs,
     ScoreOptions,
     Terms,
@@ -27,7 +30,7 @@ from regard.calls.options import (
     Texts,
     TranslateOptions,
 )
-from regard.calls.results import Event, Result, StreamResponse, read_event, read_results
+from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
 from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
 from regard.errors import BadResponse, Unavailable
 from regard.errors.names import check_names
@@ -36,6 +39,7 @@ from regard.names import Task
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
+from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image
@@ -260,6 +264,78 @@ class AsyncClient:
         request = requests.align(many, to, options)
         response = await self._call(self._attention.Align, request, options.get("timeout"))
         return read_results(response.results, is_single)
+
+    @overload
+    async def encode(self, texts: str, **options: Unpack[EncodeOptions]) -> EncodeResult: ...
+    @overload
+    async def encode(self, texts: Texts, **options: Unpack[EncodeOptions]) -> list[EncodeResult]: ...
+    async def encode(self, texts: str | Texts, **options: Unpack[EncodeOptions]) -> EncodeResult | list[EncodeResult]:
+        """Turns one text, or several, into vectors, `result.vector`.
+
+        Args:
+            texts: a text, or a list of texts.
+            options: model, pooling, normalization, attention maps, truncation, priority and timeout.
+        """
+        is_single, many = requests.as_list(texts)
+        request = requests.encode(many, options)
+        response = await self._call(self._attention.Encode, request, options.get("timeout"))
+        return as_answer([EncodeResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    async def classify(self, texts: str, **options: Unpack[ClassifyOptions]) -> ClassifyResult: ...
+    @overload
+    async def classify(self, texts: Texts, **options: Unpack[ClassifyOptions]) -> list[ClassifyResult]: ...
+    async def classify(
+        self, texts: str | Texts, **options: Unpack[ClassifyOptions]
+    ) -> ClassifyResult | list[ClassifyResult]:
+        """Labels one text, or several, or their tokens: `result.label` and `result.labels`, or `result.tokens`.
+
+        Args:
+            texts: a text, or a list of texts.
+            options: model, labels, top_k, threshold, attention maps, truncation, priority and timeout.
+        """
+        is_single, many = requests.as_list(texts)
+        request = requests.classify(many, None, options)
+        response = await self._call(self._attention.Classify, request, options.get("timeout"))
+        return as_answer([ClassifyResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    async def classify_images(self, images: ImageLike, **options: Unpack[ClassifyOptions]) -> ClassifyResult: ...
+    @overload
+    async def classify_images(
+        self, images: list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[ClassifyOptions]
+    ) -> list[ClassifyResult]: ...
+    async def classify_images(
+        self, images: ImageLike | list[ImageLike] | tuple[ImageLike, ...], **options: Unpack[ClassifyOptions]
+    ) -> ClassifyResult | list[ClassifyResult]:
+        """Labels one picture, or several: `result.label` and `result.labels`.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these.
+            options: as of `classify`.
+        """
+        is_single, files = requests.read_images(images)
+        request = requests.classify(None, files, options)
+        response = await self._call(self._attention.Classify, request, options.get("timeout"))
+        return as_answer([ClassifyResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    async def fill_mask(self, texts: str, **options: Unpack[FillMaskOptions]) -> FillMaskResult: ...
+    @overload
+    async def fill_mask(self, texts: Texts, **options: Unpack[FillMaskOptions]) -> list[FillMaskResult]: ...
+    async def fill_mask(
+        self, texts: str | Texts, **options: Unpack[FillMaskOptions]
+    ) -> FillMaskResult | list[FillMaskResult]:
+        """Fills the masks ("[MASK]", see `Model.message.mask_token`) of one text, or several: `result.masks`.
+
+        Args:
+            texts: a text, or a list of texts.
+            options: model, top_k, attention maps, truncation, priority and timeout.
+        """
+        is_single, many = requests.as_list(texts)
+        request = requests.fill_mask(many, options)
+        response = await self._call(self._attention.FillMask, request, options.get("timeout"))
+        return as_answer([FillMaskResult.from_message(each) for each in response.results], is_single)
 
     def map(
         self,

@@ -9,6 +9,7 @@ from regard.names import (
     EarlyStopping,
     Format,
     MapEncoding,
+    Pooling,
     Priority,
     Symmetrization,
     Truncation,
@@ -159,6 +160,43 @@ class AlignOptions(PairOptions, total=False):
 
     reverse_model: str | None
     symmetrization: Symmetrization | None
+
+
+class EncoderOptions(AttentionOptions, total=False):
+    """Options of calls to models without a decoder.
+
+    `model` is a name ("everyday", or "everyday@2"); `truncation` is "reject" or "truncate"; `priority` is the call's
+    urgency, `timeout` the call's limit in seconds: None is the client's, `math.inf` none.
+    """
+
+    model: str | None
+    truncation: Truncation | None
+    priority: Priority | None
+    timeout: float | None
+
+
+class EncodeOptions(EncoderOptions, total=False):
+    """Options of encoding: also how states are pooled, and whether vectors are divided by their length.
+
+    None leaves both to the model.
+    """
+
+    pooling: Pooling | None
+    normalized: bool | None
+
+
+class ClassifyOptions(EncoderOptions, total=False):
+    """Options of classification: also which labels to return, how many of them, and from which probability on."""
+
+    labels: Sequence[str] | None
+    top_k: int | None
+    threshold: float | None
+
+
+class FillMaskOptions(EncoderOptions, total=False):
+    """Options of filling masks: also how many pieces to return for each."""
+
+    top_k: int | None
 
 
 class DocumentOptions(GenerationOptions, TermOptions, total=False):

@@ -11,6 +11,9 @@ from google.protobuf.message import Message
 from regard.calls.options import (
     AlignOptions,
     CallOptions,
+    ClassifyOptions,
+    EncodeOptions,
+    FillMaskOptions,
     GenerationOptions,
     ScoreOptions,
     TextOptions,
@@ -124,6 +127,33 @@ def align(pairs: Sequence[Any], to: str, options: AlignOptions) -> pb.AlignReque
     return set_checked(_with_pairs(request, pairs), target_language=to, **own)
 
 
+def encode(texts: Sequence[str], options: EncodeOptions) -> pb.EncodeRequest:
+    """The request of Encode."""
+    others, own = _apart(options, ("pooling", "normalized"))
+    return set_checked(with_options(pb.EncodeRequest(), others, beside=own), texts=texts, **own)
+
+
+def classify(
+    texts: Sequence[str] | None, images: Sequence[bytes] | None, options: ClassifyOptions
+) -> pb.ClassifyRequest:
+    """The request of Classify, with texts or with pictures."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    request = with_options(pb.ClassifyRequest(), others, beside=own)
+    return set_checked(request, texts=texts, images=images, **own)
+
+
+def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequest:
+    """The request of FillMask."""
+    others, own = _apart(options, ("top_k",))
+    return set_checked(with_options(pb.FillMaskRequest(), others, beside=own), texts=texts, **own)
+
+
+def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of a call that others have, and those of its own."""
+    own = {name: options.get(name) for name in names}
+    return {name: value for name, value in options.items() if name not in own}, own
+
+
 def _with_pairs(request: RequestT, pairs: Sequence[Any]) -> RequestT:
     """Adds the pairs. Raises InvalidArgument for each that is no pair of texts."""
     target: Any = request
@@ -204,9 +234,13 @@ def read_images(images: ImageLike | list[ImageLike] | tuple[ImageLike, ...]) -> 
     return True, [read_image(images)]
 
 
-def with_options(request: RequestT, options: Mapping[str, Any]) -> RequestT:
-    """Sets the options' fields. Raises TypeError for an option that the call does not have, as any function does."""
-    known = _options_of(request)
+def with_options(request: RequestT, options: Mapping[str, Any], *, beside: Iterable[str] = ()) -> RequestT:
+    """Sets the options' fields. Raises TypeError for an option that the call does not have, as any function does.
+
+    Args:
+        beside: options that the call has, and that are set elsewhere.
+    """
+    known = _options_of(request) | {*beside}
     arguments = {"to"} if "target_language" in request.DESCRIPTOR.fields_by_name else set()  # beside the options
     for alias, name in _ALIASES.items():
         if alias in options and name in options:

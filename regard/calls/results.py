@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from regard.errors import BadResponse
 from regard.v1 import regard_pb2 as pb
+from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.events import Started, TokenMade
 from regard.values.outputs import Output
 from regard.wire.images import ImageLike
@@ -83,6 +84,16 @@ def read_results(
     """
     sent = [*pictures, *[None] * len(messages)]
     results = [Result.from_message(message, picture) for message, picture in zip(messages, sent, strict=False)]
+    if is_single and len(results) != 1:
+        raise BadResponse(f"the server answered {len(results)} results to one input")
+    return results[0] if is_single else results
+
+
+OneStepResultT = TypeVar("OneStepResultT", EncodeResult, ClassifyResult, FillMaskResult)
+
+
+def as_answer(results: list[OneStepResultT], is_single: bool) -> OneStepResultT | list[OneStepResultT]:
+    """The results of a call; not in a list if the caller passed a single input."""
     if is_single and len(results) != 1:
         raise BadResponse(f"the server answered {len(results)} results to one input")
     return results[0] if is_single else results

@@ -62,6 +62,34 @@ SYMMETRIZATION_INTERSECTION: Symmetrization.ValueType  # 3
 """Links of both directions only: the most precise."""
 Global___Symmetrization: _TypeAlias = Symmetrization  # noqa: Y015
 
+class _Pooling:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PoolingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pooling.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POOLING_UNSPECIFIED: _Pooling.ValueType  # 0
+    """The model's `pooling`."""
+    POOLING_MEAN: _Pooling.ValueType  # 1
+    """The mean of all tokens' states, special ones included."""
+    POOLING_CLASS: _Pooling.ValueType  # 2
+    """The state of the first token, the class token."""
+    POOLING_MAX: _Pooling.ValueType  # 3
+    """The largest value of each dimension."""
+
+class Pooling(_Pooling, metaclass=_PoolingEnumTypeWrapper):
+    """How the states of an input's tokens become one vector."""
+
+POOLING_UNSPECIFIED: Pooling.ValueType  # 0
+"""The model's `pooling`."""
+POOLING_MEAN: Pooling.ValueType  # 1
+"""The mean of all tokens' states, special ones included."""
+POOLING_CLASS: Pooling.ValueType  # 2
+"""The state of the first token, the class token."""
+POOLING_MAX: Pooling.ValueType  # 3
+"""The largest value of each dimension."""
+Global___Pooling: _TypeAlias = Pooling  # noqa: Y015
+
 class _EarlyStopping:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -558,6 +586,12 @@ class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType],
     """Text to shorter text."""
     TASK_CAPTIONING: _Task.ValueType  # 3
     """Picture to text."""
+    TASK_ENCODING: _Task.ValueType  # 13
+    """Text to vector."""
+    TASK_CLASSIFICATION: _Task.ValueType  # 14
+    """Text or picture to labels."""
+    TASK_MASK_FILLING: _Task.ValueType  # 15
+    """Text with masks to pieces in their places."""
 
 class Task(_Task, metaclass=_TaskEnumTypeWrapper):
     """What a model does."""
@@ -570,6 +604,12 @@ TASK_SUMMARIZATION: Task.ValueType  # 2
 """Text to shorter text."""
 TASK_CAPTIONING: Task.ValueType  # 3
 """Picture to text."""
+TASK_ENCODING: Task.ValueType  # 13
+"""Text to vector."""
+TASK_CLASSIFICATION: Task.ValueType  # 14
+"""Text or picture to labels."""
+TASK_MASK_FILLING: Task.ValueType  # 15
+"""Text with masks to pieces in their places."""
 Global___Task: _TypeAlias = Task  # noqa: Y015
 
 class _ModelState:
@@ -1471,6 +1511,584 @@ class AlignResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AlignResponse: _TypeAlias = AlignResponse  # noqa: Y015
+
+@_typing.final
+class EncodeRequest(_message.Message):
+    """Texts to encode. Each text is one sequence as it stands, as with TextOptions.raw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    POOLING_FIELD_NUMBER: _builtins.int
+    NORMALIZED_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as ListModels gives it; with "@" and a version that version.
+    Unset or empty: the default model for encoding.
+    """
+    pooling: Global___Pooling.ValueType
+    """How the states of a text's tokens become one vector. Unspecified: the model's `pooling`."""
+    normalized: _builtins.bool
+    """Whether vectors are divided by their length (Euclidean norm), so that their inner product is the cosine of their
+    angle. Unset: the model's `normalizes`.
+    """
+    truncation: Global___Truncation.ValueType
+    """What to do with a text longer than the model takes: reject or truncate; splitting gets INVALID_ARGUMENT.
+    Unspecified: the model's `default_truncation`.
+    """
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts. At least 1, at most the server's limit (by default 128). Each holds at least one character that is not
+        white space. How long a text may be: see `truncation`.
+        """
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """Which attention maps to return: self-attention of the encoder and its rollout. Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        pooling: Global___Pooling.ValueType = ...,
+        normalized: _builtins.bool | None = ...,
+        attention: Global___AttentionConfig | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_normalized", b"_normalized", "attention", b"attention", "model", b"model", "normalized", b"normalized"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_normalized", b"_normalized", "attention", b"attention", "model", b"model", "normalized", b"normalized", "pooling", b"pooling", "priority", b"priority", "texts", b"texts", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__normalized: _TypeAlias = _typing.Literal["normalized"]  # noqa: Y015
+    _WhichOneofArgType__normalized: _TypeAlias = _typing.Literal["_normalized", b"_normalized"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__normalized) -> _WhichOneofReturnType__normalized | None: ...
+
+Global___EncodeRequest: _TypeAlias = EncodeRequest  # noqa: Y015
+
+@_typing.final
+class EncodeResponse(_message.Message):
+    """Vectors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncodeResult]:
+        """One result a text, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___EncodeResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodeResponse: _TypeAlias = EncodeResponse  # noqa: Y015
+
+@_typing.final
+class EncodeResult(_message.Message):
+    """What a model made of an input that it encoded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VECTOR_FIELD_NUMBER: _builtins.int
+    POOLING_FIELD_NUMBER: _builtins.int
+    NORMALIZED_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    pooling: Global___Pooling.ValueType
+    """How it was pooled."""
+    normalized: _builtins.bool
+    """Whether it was divided by its length."""
+    @_builtins.property
+    def vector(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The vector. As many numbers as the model's `vector_size`."""
+
+    @_builtins.property
+    def input(self) -> Global___ReadInput:
+        """The input as the model read it."""
+
+    def __init__(
+        self,
+        *,
+        vector: _abc.Iterable[_builtins.float] | None = ...,
+        pooling: Global___Pooling.ValueType = ...,
+        normalized: _builtins.bool = ...,
+        input: Global___ReadInput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "normalized", b"normalized", "pooling", b"pooling", "vector", b"vector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodeResult: _TypeAlias = EncodeResult  # noqa: Y015
+
+@_typing.final
+class ReadInput(_message.Message):
+    """An input as a model without a decoder read it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_TOKENS_FIELD_NUMBER: _builtins.int
+    SOURCE_WORDS_FIELD_NUMBER: _builtins.int
+    IMAGE_GRID_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    NUM_TRUNCATED_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether the end of the text was dropped."""
+    num_truncated_tokens: _builtins.int
+    """How many tokens were dropped."""
+    num_tokens: _builtins.int
+    """How many tokens were read, special ones included; of pictures, how many positions."""
+    model: _builtins.str
+    """Model that answered."""
+    model_version: _builtins.str
+    """Its version."""
+    @_builtins.property
+    def source_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceToken]:
+        """The tokens that were read: the axes of the maps. Only in calls for maps, and where labels or pieces are those of
+        tokens. Empty for pictures.
+        """
+
+    @_builtins.property
+    def source_words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """The words, in calls for maps between words."""
+
+    @_builtins.property
+    def image_grid(self) -> Global___ImageGrid:
+        """For pictures, where the maps' axes lie on the picture."""
+
+    @_builtins.property
+    def attention(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttentionMap]:
+        """Maps that the call asks for: [layers, heads, source, source] of self-attention; of a rollout [source, source], in
+        which row r shows what the last layer's state at position r is made of. Row 0 is the class token's, where there is
+        one.
+        """
+
+    @_builtins.property
+    def timings(self) -> Global___Timings:
+        """Where the time went. `decode_ms` is what came behind the encoder."""
+
+    def __init__(
+        self,
+        *,
+        source_tokens: _abc.Iterable[Global___SourceToken] | None = ...,
+        source_words: _abc.Iterable[Global___Word] | None = ...,
+        image_grid: Global___ImageGrid | None = ...,
+        truncated: _builtins.bool = ...,
+        num_truncated_tokens: _builtins.int = ...,
+        num_tokens: _builtins.int = ...,
+        attention: _abc.Iterable[Global___AttentionMap] | None = ...,
+        model: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+        timings: Global___Timings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image_grid", b"image_grid", "timings", b"timings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attention", b"attention", "image_grid", b"image_grid", "model", b"model", "model_version", b"model_version", "num_tokens", b"num_tokens", "num_truncated_tokens", b"num_truncated_tokens", "source_tokens", b"source_tokens", "source_words", b"source_words", "timings", b"timings", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadInput: _TypeAlias = ReadInput  # noqa: Y015
+
+@_typing.final
+class ClassifyRequest(_message.Message):
+    """Texts or pictures to label."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as ListModels gives it; with "@" and a version that version.
+    Unset or empty: the default model for classification.
+    """
+    top_k: _builtins.int
+    """Only this many of the likeliest labels of an input or token. [1, 1000]. Unset: all, of a whole input; 1 of a token."""
+    threshold: _builtins.float
+    """Only labels with at least this probability. [0, 1]. Unset: 0."""
+    truncation: Global___Truncation.ValueType
+    """What to do with a text longer than the model takes, as in EncodeRequest. No effect on pictures."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts, as in EncodeRequest. Not together with `images`."""
+
+    @_builtins.property
+    def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The pictures, as in CaptionRequest. Not together with `texts`."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these labels, each one of the model's `labels`, at most once. Probabilities are those among all labels.
+        Empty: all.
+        """
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """Which attention maps to return: self-attention of the encoder and its rollout. Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        images: _abc.Iterable[_builtins.bytes] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        top_k: _builtins.int | None = ...,
+        threshold: _builtins.float | None = ...,
+        attention: Global___AttentionConfig | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "threshold", b"threshold", "top_k", b"top_k"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_threshold", b"_threshold", "_top_k", b"_top_k", "attention", b"attention", "images", b"images", "labels", b"labels", "model", b"model", "priority", b"priority", "texts", b"texts", "threshold", b"threshold", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
+
+Global___ClassifyRequest: _TypeAlias = ClassifyRequest  # noqa: Y015
+
+@_typing.final
+class ClassifyResponse(_message.Message):
+    """Labels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassifyResult]:
+        """One result an input, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ClassifyResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifyResponse: _TypeAlias = ClassifyResponse  # noqa: Y015
+
+@_typing.final
+class ClassifyResult(_message.Message):
+    """Labels of an input."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
+        """The labels of the whole input, likeliest first. Empty for a model that labels tokens."""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLabels]:
+        """The labels of each token of a text, in its order; special tokens have none. Empty for a model that labels whole
+        inputs.
+        """
+
+    @_builtins.property
+    def input(self) -> Global___ReadInput:
+        """The input as the model read it."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Iterable[Global___LabelScore] | None = ...,
+        tokens: _abc.Iterable[Global___TokenLabels] | None = ...,
+        input: Global___ReadInput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "labels", b"labels", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifyResult: _TypeAlias = ClassifyResult  # noqa: Y015
+
+@_typing.final
+class LabelScore(_message.Message):
+    """A label with its probability."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """The label, one of the model's `labels`."""
+    probability: _builtins.float
+    """Its probability, in [0, 1]. Of a model whose `labels_exclude_each_other`, all labels' sum to 1."""
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelScore: _TypeAlias = LabelScore  # noqa: Y015
+
+@_typing.final
+class TokenLabels(_message.Message):
+    """The labels of a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    token: _builtins.int
+    """Index of the token in `input.source_tokens`."""
+    @_builtins.property
+    def span(self) -> Global___Span:
+        """Its place in the text."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
+        """Its labels, likeliest first. Empty if none reaches the threshold."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.int = ...,
+        span: Global___Span | None = ...,
+        labels: _abc.Iterable[Global___LabelScore] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "span", b"span", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenLabels: _TypeAlias = TokenLabels  # noqa: Y015
+
+@_typing.final
+class FillMaskRequest(_message.Message):
+    """Texts with masks to fill."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of the model, as ListModels gives it; with "@" and a version that version.
+    Unset or empty: the default model for filling masks.
+    """
+    top_k: _builtins.int
+    """How many of the likeliest pieces to return for each mask. [1, 100]. Unset: 5."""
+    truncation: Global___Truncation.ValueType
+    """What to do with a text longer than the model takes, as in EncodeRequest."""
+    priority: Global___Priority.ValueType
+    """How urgent the call is. Unspecified: interactive."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts, as in EncodeRequest. Each has at least one mask, which is the model's `mask_token` ("[MASK]")."""
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionConfig:
+        """Which attention maps to return: self-attention of the encoder and its rollout. Unset: none."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        top_k: _builtins.int | None = ...,
+        attention: Global___AttentionConfig | None = ...,
+        truncation: Global___Truncation.ValueType = ...,
+        priority: Global___Priority.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "top_k", b"top_k"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_top_k", b"_top_k", "attention", b"attention", "model", b"model", "priority", b"priority", "texts", b"texts", "top_k", b"top_k", "truncation", b"truncation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
+
+Global___FillMaskRequest: _TypeAlias = FillMaskRequest  # noqa: Y015
+
+@_typing.final
+class FillMaskResponse(_message.Message):
+    """Filled masks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___FillMaskResult]:
+        """One result a text, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___FillMaskResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FillMaskResponse: _TypeAlias = FillMaskResponse  # noqa: Y015
+
+@_typing.final
+class FillMaskResult(_message.Message):
+    """The masks of a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MASKS_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def masks(self) -> _containers.RepeatedCompositeFieldContainer[Global___FilledMask]:
+        """The masks, in the order of the text; those of a part that was dropped are missing."""
+
+    @_builtins.property
+    def input(self) -> Global___ReadInput:
+        """The input as the model read it."""
+
+    def __init__(
+        self,
+        *,
+        masks: _abc.Iterable[Global___FilledMask] | None = ...,
+        input: Global___ReadInput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "masks", b"masks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FillMaskResult: _TypeAlias = FillMaskResult  # noqa: Y015
+
+@_typing.final
+class FilledMask(_message.Message):
+    """A mask, and what the model expects in its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    token: _builtins.int
+    """Index of the mask in `input.source_tokens`."""
+    @_builtins.property
+    def span(self) -> Global___Span:
+        """Its place in the text."""
+
+    @_builtins.property
+    def pieces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceScore]:
+        """The likeliest pieces, likeliest first. Each mask is filled by itself: pieces of different masks need not fit each
+        other.
+        """
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.int = ...,
+        span: Global___Span | None = ...,
+        pieces: _abc.Iterable[Global___PieceScore] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pieces", b"pieces", "span", b"span", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilledMask: _TypeAlias = FilledMask  # noqa: Y015
+
+@_typing.final
+class PieceScore(_message.Message):
+    """A piece of the vocabulary with its probability."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PIECE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Its id in the vocabulary."""
+    piece: _builtins.str
+    """The vocabulary's spelling ("##ing")."""
+    text: _builtins.str
+    """The piece as text, without marks of the vocabulary."""
+    probability: _builtins.float
+    """Its probability among the whole vocabulary, in [0, 1]."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        piece: _builtins.str = ...,
+        text: _builtins.str = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "piece", b"piece", "probability", b"probability", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PieceScore: _TypeAlias = PieceScore  # noqa: Y015
 
 @_typing.final
 class GenerationConfig(_message.Message):
@@ -2988,6 +3606,14 @@ class Model(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     UNIT_TOKENS_FIELD_NUMBER: _builtins.int
     HAS_SHORTLIST_FIELD_NUMBER: _builtins.int
+    VECTOR_SIZE_FIELD_NUMBER: _builtins.int
+    POOLING_FIELD_NUMBER: _builtins.int
+    NORMALIZES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_TOKENS_FIELD_NUMBER: _builtins.int
+    LABELS_EXCLUDE_EACH_OTHER_FIELD_NUMBER: _builtins.int
+    MASK_TOKEN_FIELD_NUMBER: _builtins.int
+    READS_PICTURES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, by which requests ask for it."""
     version: _builtins.str
@@ -3032,6 +3658,20 @@ class Model(_message.Message):
     """Whether it has a shortlist: in greedy and beam search a step chooses among the words that the source may become,
     unless a request sets `whole_vocabulary`. Of a model that is not loaded: whether one of its variants has it.
     """
+    vector_size: _builtins.int
+    """Size of the vectors that it makes; 0 if it makes none."""
+    pooling: Global___Pooling.ValueType
+    """How it pools where a request does not say. Unspecified if it makes no vectors."""
+    normalizes: _builtins.bool
+    """Whether its vectors are divided by their length where a request does not say."""
+    labels_tokens: _builtins.bool
+    """Whether it labels each token of a text rather than the whole input."""
+    labels_exclude_each_other: _builtins.bool
+    """Whether one label is right, so that probabilities sum to 1."""
+    mask_token: _builtins.str
+    """The token that stands for a mask in texts. Empty if it fills none."""
+    reads_pictures: _builtins.bool
+    """Whether it reads pictures."""
     @_builtins.property
     def state_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """If it failed: why, every reason. Otherwise empty."""
@@ -3080,6 +3720,10 @@ class Model(_message.Message):
     def scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Quality measured at export, by metric and data ("bleu/tatoeba-dev/de"). In the metric's usual unit."""
 
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The labels that it gives. Empty if it gives none."""
+
     def __init__(
         self,
         *,
@@ -3116,10 +3760,18 @@ class Model(_message.Message):
         unit: Global___Unit.ValueType = ...,
         unit_tokens: _builtins.int = ...,
         has_shortlist: _builtins.bool = ...,
+        vector_size: _builtins.int = ...,
+        pooling: Global___Pooling.ValueType = ...,
+        normalizes: _builtins.bool = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        labels_tokens: _builtins.bool = ...,
+        labels_exclude_each_other: _builtins.bool = ...,
+        mask_token: _builtins.str = ...,
+        reads_pictures: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "labels", b"labels", "labels_exclude_each_other", b"labels_exclude_each_other", "labels_tokens", b"labels_tokens", "mask_token", b"mask_token", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "normalizes", b"normalizes", "num_parameters", b"num_parameters", "pooling", b"pooling", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "reads_pictures", b"reads_pictures", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "vector_size", b"vector_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

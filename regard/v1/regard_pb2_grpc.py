@@ -94,6 +94,21 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.AlignRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.AlignResponse.FromString,
                 _registered_method=True)
+        self.Encode = channel.unary_unary(
+                '/regard.v1.AttentionService/Encode',
+                request_serializer=regard_dot_v1_dot_regard__pb2.EncodeRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.EncodeResponse.FromString,
+                _registered_method=True)
+        self.Classify = channel.unary_unary(
+                '/regard.v1.AttentionService/Classify',
+                request_serializer=regard_dot_v1_dot_regard__pb2.ClassifyRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.ClassifyResponse.FromString,
+                _registered_method=True)
+        self.FillMask = channel.unary_unary(
+                '/regard.v1.AttentionService/FillMask',
+                request_serializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
+                _registered_method=True)
 
 
 class AttentionServiceServicer:
@@ -187,6 +202,29 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Encode(self, request, context):
+        """Turns texts into vectors, which are near each other where the texts mean something similar to the model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Classify(self, request, context):
+        """Labels texts, or pictures, or each token of texts, with probabilities.
+        INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FillMask(self, request, context):
+        """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
+        INVALID_ARGUMENT also if a text has no mask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -234,6 +272,21 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.Align,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.AlignRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.AlignResponse.SerializeToString,
+            ),
+            'Encode': grpc.unary_unary_rpc_method_handler(
+                    servicer.Encode,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.EncodeRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.EncodeResponse.SerializeToString,
+            ),
+            'Classify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Classify,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.ClassifyRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.ClassifyResponse.SerializeToString,
+            ),
+            'FillMask': grpc.unary_unary_rpc_method_handler(
+                    servicer.FillMask,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.FillMaskRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.FillMaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -494,6 +547,87 @@ class AttentionService:
             '/regard.v1.AttentionService/Align',
             regard_dot_v1_dot_regard__pb2.AlignRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.AlignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Encode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Encode',
+            regard_dot_v1_dot_regard__pb2.EncodeRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.EncodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Classify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Classify',
+            regard_dot_v1_dot_regard__pb2.ClassifyRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.ClassifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FillMask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/FillMask',
+            regard_dot_v1_dot_regard__pb2.FillMaskRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.FillMaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,16 @@ class AttentionServiceStub:
     """
     Align: _grpc.UnaryUnaryMultiCallable[_regard_pb2.AlignRequest, _regard_pb2.AlignResponse]
     """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
+    Encode: _grpc.UnaryUnaryMultiCallable[_regard_pb2.EncodeRequest, _regard_pb2.EncodeResponse]
+    """Turns texts into vectors, which are near each other where the texts mean something similar to the model."""
+    Classify: _grpc.UnaryUnaryMultiCallable[_regard_pb2.ClassifyRequest, _regard_pb2.ClassifyResponse]
+    """Labels texts, or pictures, or each token of texts, with probabilities.
+    INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+    """
+    FillMask: _grpc.UnaryUnaryMultiCallable[_regard_pb2.FillMaskRequest, _regard_pb2.FillMaskResponse]
+    """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
+    INVALID_ARGUMENT also if a text has no mask.
+    """
 
 @_typing.type_check_only
 class AttentionServiceAsyncStub(AttentionServiceStub):
@@ -147,6 +157,16 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     """
     Align: _aio.UnaryUnaryMultiCallable[_regard_pb2.AlignRequest, _regard_pb2.AlignResponse]  # type: ignore[assignment]
     """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
+    Encode: _aio.UnaryUnaryMultiCallable[_regard_pb2.EncodeRequest, _regard_pb2.EncodeResponse]  # type: ignore[assignment]
+    """Turns texts into vectors, which are near each other where the texts mean something similar to the model."""
+    Classify: _aio.UnaryUnaryMultiCallable[_regard_pb2.ClassifyRequest, _regard_pb2.ClassifyResponse]  # type: ignore[assignment]
+    """Labels texts, or pictures, or each token of texts, with probabilities.
+    INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+    """
+    FillMask: _aio.UnaryUnaryMultiCallable[_regard_pb2.FillMaskRequest, _regard_pb2.FillMaskResponse]  # type: ignore[assignment]
+    """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
+    INVALID_ARGUMENT also if a text has no mask.
+    """
 
 class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs models. Deadlines and cancellation are gRPC's own: a call that is cancelled or overdue frees its place at once.
@@ -253,6 +273,34 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_regard_pb2.AlignResponse, _abc.Awaitable[_regard_pb2.AlignResponse]]:
         """Aligns given pairs: which words of the source and of the target belong together. Errors as for Score."""
+
+    @_abc_1.abstractmethod
+    def Encode(
+        self,
+        request: _regard_pb2.EncodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.EncodeResponse, _abc.Awaitable[_regard_pb2.EncodeResponse]]:
+        """Turns texts into vectors, which are near each other where the texts mean something similar to the model."""
+
+    @_abc_1.abstractmethod
+    def Classify(
+        self,
+        request: _regard_pb2.ClassifyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.ClassifyResponse, _abc.Awaitable[_regard_pb2.ClassifyResponse]]:
+        """Labels texts, or pictures, or each token of texts, with probabilities.
+        INVALID_ARGUMENT also if a label is none of the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+
+    @_abc_1.abstractmethod
+    def FillMask(
+        self,
+        request: _regard_pb2.FillMaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.FillMaskResponse, _abc.Awaitable[_regard_pb2.FillMaskResponse]]:
+        """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
+        INVALID_ARGUMENT also if a text has no mask.
+        """
 
 def add_AttentionServiceServicer_to_server(servicer: AttentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -14,6 +14,7 @@ from regard.names import (
     Granularity,
     MapEncoding,
     ModelState,
+    Pooling,
     Priority,
     Risk,
     RiskKind,
@@ -100,6 +101,9 @@ MODEL_STATE: EnumTable[pb.ModelState.ValueType, ModelState] = EnumTable(
         pb.MODEL_STATE_FAILED: "failed",
     },
 )
+POOLING: EnumTable[pb.Pooling.ValueType, Pooling] = EnumTable(
+    "Pooling", {pb.POOLING_MEAN: "mean", pb.POOLING_CLASS: "class", pb.POOLING_MAX: "max"}
+)
 PRIORITY: EnumTable[pb.Priority.ValueType, Priority] = EnumTable(
     "Priority", {pb.PRIORITY_INTERACTIVE: "interactive", pb.PRIORITY_BULK: "bulk"}
 )
@@ -130,6 +134,9 @@ TASK: EnumTable[pb.Task.ValueType, Task] = EnumTable(
         pb.TASK_TRANSLATION: "translation",
         pb.TASK_SUMMARIZATION: "summarization",
         pb.TASK_CAPTIONING: "captioning",
+        pb.TASK_ENCODING: "encoding",
+        pb.TASK_CLASSIFICATION: "classification",
+        pb.TASK_MASK_FILLING: "mask_filling",
     },
 )
 TRUNCATION: EnumTable[pb.Truncation.ValueType, Truncation] = EnumTable(
@@ -179,6 +186,7 @@ TABLES: Mapping[str, EnumTable[Any, Any]] = {
     "Format": FORMAT,
     "Granularity": GRANULARITY,
     "ModelState": MODEL_STATE,
+    "Pooling": POOLING,
     "Priority": PRIORITY,
     "Risk": RISK,
     "RiskKind": RISK_KIND,

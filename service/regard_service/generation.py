@@ -76,6 +76,10 @@ class Generation:
         return self.prefix + tuple(token for t in terms for token in (*t.tokens, *t.glued, *t.initial))
 
 
+ONE_STEP = Generation(max_new_tokens=1)
+"""Of requests to a model without a decoder, which generates nothing."""
+
+
 @dataclass(frozen=True)
 class Term:
     """One occurrence of a term in a source, and what must stand for it in the output.

@@ -23,6 +23,7 @@ def rank_candidates(
     is_grouped: bool = True,
     banned_ids: Sequence[int] = (),
     is_renormalized: bool = True,
+    rows: str = "slots",
 ) -> None:
     """Outputs the best logits with their ids, and the log-normalizer that turns them into log-probabilities.
 
@@ -32,6 +33,7 @@ def rank_candidates(
         is_grouped: see `LayerBuilders.is_ranking_grouped`; the result is the same.
         banned_ids: tokens that are never candidates.
         is_renormalized: whether their logits are minus infinity already; else the log-normalizer counts them.
+        rows: the name of the logits' first axis.
     """
     _normalize(graph, logits, next(token for token in range(vocab_size) if token not in banned_ids))
     if banned_ids and not is_renormalized:
@@ -43,7 +45,7 @@ def rank_candidates(
         graph.nodes("TopK", [logits, num_candidates], ["candidate_logits", "candidate_ids"], axis=-1)
     else:
         _rank_groups(graph, logits, num_candidates, vocab_size // group_size, group_size)
-    output_candidates(graph)
+    output_candidates(graph, rows)
 
 
 def rank_listed(graph: GraphBuilder, logits: str, num_candidates: str, ids: str) -> None:
@@ -90,8 +92,8 @@ def _rank_groups(graph: GraphBuilder, logits: str, num_candidates: str, num_grou
     graph.node("Add", graph.node("Mul", group, size), graph.node("Mod", positions, size), output="candidate_ids")
 
 
-def output_candidates(graph: GraphBuilder) -> None:
-    """Declares the outputs that the search reads."""
-    graph.output(TensorSpec(name="candidate_logits", dtype="float32", shape=("slots", "candidates")))
-    graph.output(TensorSpec(name="candidate_ids", dtype="int64", shape=("slots", "candidates")))
-    graph.output(TensorSpec(name="log_normalizer", dtype="float32", shape=("slots",)))
+def output_candidates(graph: GraphBuilder, rows: str = "slots") -> None:
+    """Declares the outputs that the search reads. Args: rows: the name of their first axis."""
+    graph.output(TensorSpec(name="candidate_logits", dtype="float32", shape=(rows, "candidates")))
+    graph.output(TensorSpec(name="candidate_ids", dtype="int64", shape=(rows, "candidates")))
+    graph.output(TensorSpec(name="log_normalizer", dtype="float32", shape=(rows,)))

@@ -17,7 +17,7 @@ from regard_export.descriptions.layers import Linear, Norm
 from regard_export.descriptions.transformer_weights import TransformerWeights
 from regard_export.onnx_graph.builder import GraphBuilder
 from regard_export.precision.layer_builders import LayerBuilders
-from regard_models.nets.transformer_config import Side
+from regard_models.nets.transformer_config import Activation, Side
 
 Sublayer = Callable[[str], str]
 """Adds a sublayer: from the name of its input to the name of its update."""
@@ -257,12 +257,17 @@ class TransformerStack:
 
     def activate(self, x: str) -> str:
         """Adds the activation of the feed-forward layers."""
-        match self.config.activation:
-            case "relu":
-                return self.graph.node("Relu", x)
-            case "gelu":
-                return self.graph.node("Gelu", x)
-            case "gelu_tanh":
-                return self.graph.node("Gelu", x, approximate="tanh")
-            case "silu":
-                return self.graph.node("com.microsoft.QuickGelu", x, alpha=1.0)
+        return activate(self.graph, x, self.config.activation)
+
+
+def activate(graph: GraphBuilder, x: str, activation: Activation) -> str:
+    """Adds an activation."""
+    match activation:
+        case "relu":
+            return graph.node("Relu", x)
+        case "gelu":
+            return graph.node("Gelu", x)
+        case "gelu_tanh":
+            return graph.node("Gelu", x, approximate="tanh")
+        case "silu":
+            return graph.node("com.microsoft.QuickGelu", x, alpha=1.0)

@@ -16,11 +16,12 @@ from regard_export.errors import ExportError
 from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task, Unit
 
 if TYPE_CHECKING:
+    from regard_export.checkpoints.encoder_model import EncoderModel
     from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
 UNITS: tuple[Unit, ...] = ("sentence", "passage", "whole")
-TASKS = ("translation", "summarization", "captioning")
+TASKS = ("translation", "summarization", "captioning", "encoding", "classification", "mask_filling")
 FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER_TYPE = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -131,20 +132,21 @@ def export_command(
     progress = Progress()
     with progress.running():
         progress.stage("reading the checkpoint")
+        from regard_export.checkpoints.any_model import as_writer
         from regard_export.checkpoints.source_model import LoadOptions
         from regard_export.examples.dev_sets import read_dev_set
-        from regard_export.exporting.export import export
+        from regard_export.exporting.any_export import export_any
         from regard_export.exporting.options import ExportOptions
         from regard_export.exporting.preflight import refuse_occupied, refuse_unwritable
 
         refuse_occupied(output)
         model = _load(source, revision, LoadOptions(task, languages, trust_pickle, prefixes, max_source_tokens, base))
-        dev = read_dev_set(data, model) if data else {}
+        dev = read_dev_set(data, as_writer(model, "--data")) if data else {}
         options = ExportOptions(name or output.resolve().name, version, precisions, dev, *unit, allow_mismatch)
         if dry_run:
             refuse_unwritable(model, output, options)
         else:
-            bundle = export(model, output, options, progress.stage)
+            bundle = export_any(model, output, options, progress.stage)
     if dry_run:
         Console(highlight=False).print(plan_table(model, output, options))
     else:
@@ -158,19 +160,21 @@ def _print_result(bundle: Bundle, output: Path) -> None:
         click.echo("warning: verification failed; the manifest says so", err=True)
 
 
-def _load(source: str, revision: str | None, load_options: "LoadOptions") -> "SourceModel":
+def _load(source: str, revision: str | None, load_options: "LoadOptions") -> "SourceModel | EncoderModel":
     """Finds and loads a checkpoint, and adds its origin and license to its provenance."""
     from regard_export.checkpoints.hub import find_checkpoint
-    from regard_export.families.loading import load_source_model
+    from regard_export.families.loading import load_any_model
 
     checkpoint = find_checkpoint(source, revision)
-    model = load_source_model(checkpoint.path, load_options)
+    model = load_any_model(checkpoint.path, load_options)
     known = {"source": checkpoint.origin, "weights_license": model.provenance.weights_license or checkpoint.license}
     provenance = model.provenance.model_copy(update={name: value for name, value in known.items() if value})
     return replace(model, provenance=provenance)
 
 
-def _load_original(source: str, revision: str | None, base: str | None, manifest: Manifest) -> "SourceModel":
+def _load_original(
+    source: str, revision: str | None, base: str | None, manifest: Manifest
+) -> "SourceModel | EncoderModel":
     """Loads the checkpoint that a bundle was exported from, with the options of its export."""
     from regard_export.families.loading import load_options_of
 
@@ -201,12 +205,13 @@ def verify_command(
     with progress.running():
         progress.stage("checksums")
         bundle = Bundle.load(bundle_folder)
+        from regard_export.checkpoints.any_model import as_writer
         from regard_export.examples.dev_sets import read_dev_set
         from regard_export.verification.bundle_verification import verify_bundle
         from regard_export.verification.check_report import VerificationFailed
 
         model = _load_original(source, revision, base, bundle.manifest) if source else None
-        dev = read_dev_set(data, model) if data and model else {}
+        dev = read_dev_set(data, as_writer(model, "--data")) if data and model else {}
         report = verify_bundle(bundle, model, dev, progress.stage)
         if report.failures:
             raise VerificationFailed(report)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from regard_service.bundle import Bundle, Manifest, Precision
+from regard_service.bundle import Bundle, LabelsOutput, Manifest, Output, PiecesOutput, Precision, VectorOutput
 
 if TYPE_CHECKING:
+    from regard_export.checkpoints.encoder_model import EncoderModel
     from regard_export.checkpoints.source_model import SourceModel
     from regard_export.exporting.options import ExportOptions
     from regard_export.verification.check_report import CheckReport
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 MAX_LISTED_LANGUAGES = 8
 
 
-def plan_table(model: "SourceModel", output: Path, options: "ExportOptions") -> Table:
+def plan_table(model: "SourceModel | EncoderModel", output: Path, options: "ExportOptions") -> Table:
     """What an export would write."""
     from regard_export.exporting.preflight import expected_export_bytes, expected_variant_bytes
 
@@ -24,14 +25,43 @@ def plan_table(model: "SourceModel", output: Path, options: "ExportOptions") -> 
         "folder": str(output),
         "model": f"{options.name} {options.version}",
         "task": f"{model.task} ({model.family})",
-        "languages": _languages(model.source_languages, model.target_languages),
-        "tokens": f"source up to {model.max_source_tokens}, target up to {model.max_target_tokens}",
+        **_texts_of(model),
         "source": model.provenance.source,
         **{p: f"about {expected_variant_bytes(model, p) / 1e6:.1f} MB" for p in options.precisions},
         "while at work": f"about {expected_export_bytes(model, options) / 1e6:.1f} MB on the disk",
         "quality gate": f"{sum(map(len, options.dev.values()))} dev examples" if options.dev else "none: no --data",
     }
     return _grid(rows.items())
+
+
+def _texts_of(model: "SourceModel | EncoderModel") -> dict[str, str]:
+    """What a model reads and writes."""
+    from regard_export.checkpoints.encoder_model import EncoderModel
+
+    if isinstance(model, EncoderModel):
+        return {"tokens": f"source up to {model.max_source_tokens}", "output": described_output(model.output)}
+    return {
+        "languages": _languages(model.source_languages, model.target_languages),
+        "tokens": f"source up to {model.max_source_tokens}, target up to {model.max_target_tokens}",
+    }
+
+
+def described_output(output: Output) -> str:
+    """What a model makes of its source, in words; "" for text."""
+    match output:
+        case VectorOutput():
+            normalized = ", normalized" if output.is_normalized else ""
+            return f"a vector of {output.width} numbers, pooled by {output.pooling}{normalized}"
+        case LabelsOutput():
+            labels = ", ".join(output.labels[:MAX_LISTED_LANGUAGES])
+            more = len(output.labels) - MAX_LISTED_LANGUAGES
+            return f"labels of {'each token' if output.of == 'token' else 'a source'}: {labels}" + (
+                f" and {more} more" if more > 0 else ""
+            )
+        case PiecesOutput():
+            return f"pieces in place of {output.mask}"
+        case _:
+            return ""
 
 
 def bundle_table(bundle: Bundle) -> Table:
@@ -74,23 +104,33 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "task", f"{manifest.task} ({manifest.family})"
     yield "languages", _languages(manifest.source_languages, manifest.target_languages)
     yield "styles", ", ".join(manifest.styles)
-    yield (
-        "tokens",
-        f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
-        f"target up to {manifest.max_target_tokens}",
-    )
+    yield "output", described_output(manifest.output)
+    if manifest.has_decoder:
+        yield from _decoder_facts(manifest)
+    else:
+        yield "tokens", f"source up to {manifest.max_source_tokens}"
+        layout = manifest.attention
+        yield "attention", f"{layout.encoder_layers} layers x {layout.encoder_heads} heads"
     if manifest.task != "captioning":
         yield "reads", manifest.text_unit + (f" of {manifest.unit_tokens} tokens" if manifest.unit_tokens else "")
-    yield "shortlist", "a step chooses among the words that the source may become" if manifest.shortlist else ""
-    yield "generation", _settings(manifest.generation.model_dump())
-    layout = manifest.attention
-    yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
     yield "scores", _settings(manifest.scores)
     for title, value in manifest.provenance.model_dump(mode="json").items():
         yield title.replace("_", " "), value or ""
     yield "verification", _verdict(manifest)
     for precision, times in manifest.verification.get("step_ms", {}).items():
         yield f"{precision} step", ", ".join(f"{ms:g} ms for {n} at a time" for n, ms in times.items())
+
+
+def _decoder_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield (
+        "tokens",
+        f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
+        f"target up to {manifest.max_target_tokens}",
+    )
+    yield "shortlist", "a step chooses among the words that the source may become" if manifest.shortlist else ""
+    yield "generation", _settings(manifest.generation.model_dump())
+    layout = manifest.attention
+    yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
 
 
 def _languages(sources: Sequence[str], targets: Sequence[str]) -> str:

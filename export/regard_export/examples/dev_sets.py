@@ -41,6 +41,8 @@ def read_dev_set(folder: Path, model: SourceModel) -> DevSet:
             return _captions(folder)
         case "summarization":
             return _summaries(folder, model)
+        case _:
+            raise ExportError(f"there are no dev examples for {model.task}")
 
 
 def _translations(folder: Path, model: SourceModel) -> DevSet:

@@ -60,7 +60,7 @@ class _Export:
 
     def run(self) -> None:
         """Builds, verifies and writes the bundle."""
-        write_tokenizers(self._folder, self._model)
+        write_tokenizers(self._folder, self._model.tokenizers)
         write_shortlist(self._folder, self._model)
         variants = self._build_variants()
         candidate = self._write_manifest(variants)

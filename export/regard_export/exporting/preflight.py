@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.exporting.options import ExportOptions
@@ -21,7 +22,7 @@ def refuse_occupied(output: Path) -> None:
         raise ExportError(f"{output} exists and is not an empty folder")
 
 
-def refuse_unwritable(model: SourceModel, output: Path, options: ExportOptions) -> None:
+def refuse_unwritable(model: SourceModel | EncoderModel, output: Path, options: ExportOptions) -> None:
     """Raises ExportError if `output` is occupied, a precision is unavailable, or the disk has no room."""
     refuse_occupied(output)
     refuse_unavailable_precisions(model, options.precisions)
@@ -34,11 +35,11 @@ def refuse_unwritable(model: SourceModel, output: Path, options: ExportOptions) 
         raise ExportError(f"no room for the bundle in {parent}: {free >> 20} MiB are free, {needed >> 20} needed")
 
 
-def expected_export_bytes(model: SourceModel, options: ExportOptions) -> int:
+def expected_export_bytes(model: SourceModel | EncoderModel, options: ExportOptions) -> int:
     """Disk space during an export: the graphs of all precisions, float32 always among them, and the tokenizers."""
     return sum(expected_variant_bytes(model, p) for p in {*options.precisions, "float32"}) + TOKENIZER_BYTES
 
 
-def expected_variant_bytes(model: SourceModel, precision: Precision) -> int:
+def expected_variant_bytes(model: SourceModel | EncoderModel, precision: Precision) -> int:
     """Approximate size of a precision's graphs."""
     return int(model.architecture.nbytes * RELATIVE_SIZES[precision])

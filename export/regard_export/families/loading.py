@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from regard_export.checkpoints.files import lfs_pointers
+from regard_export.checkpoints.any_model import AnyModel
+from regard_export.checkpoints.encoder_model import EncoderModel
+from regard_export.checkpoints.files import lfs_pointers, read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
 from regard_export.families.installed import family_named, family_of_checkpoint
-from regard_service.bundle import Manifest, TextSource
+from regard_service.bundle import Manifest, Task, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
 TORCH_MODULES = ("torch", "transformers")
@@ -20,7 +22,38 @@ INSTALL_TORCH = (
     "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
 )
 
+ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling")
+ENCODER_CLASSES = (
+    *("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForImageClassification"),
+    *("BertModel", "RobertaModel", "CamembertModel"),
+)
+
 DEFAULT_OPTIONS = LoadOptions()
+
+
+def load_any_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -> AnyModel:
+    """Loads a checkpoint of any known family, of models without a decoder too. Raises ExportError as
+    `load_source_model` does.
+    """
+    if not _is_encoder(path, load_options.task):
+        return load_source_model(path, load_options)
+    try:
+        encoder: EncoderModel = _torch_families(str(path)).load_encoder(path, load_options)
+    except Exception as error:  # a checkpoint may hold anything
+        raise _readable(path, error) from error
+    if load_options.languages or load_options.prefixes or load_options.max_source_tokens or load_options.base:
+        raise ExportError(f"--languages, --prefix, --max-source-tokens and --base have no meaning for {encoder.task}")
+    return encoder
+
+
+def _is_encoder(path: Path, task: Task | None) -> bool:
+    """Whether a folder holds a model without a decoder, as its files say, or as the caller wants it."""
+    if task is not None:
+        return task in ENCODER_TASKS
+    if (path / "modules.json").is_file():
+        return True
+    config = read_json(path / "config.json")
+    return any(str(name).endswith(ENCODER_CLASSES) for name in config.get("architectures") or ())
 
 
 def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -> SourceModel:
@@ -36,13 +69,7 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
     try:
         model = _load(path, load_options)
     except Exception as error:  # a checkpoint may hold anything
-        pointers = lfs_pointers(path)  # only now: a file that nothing reads may be one
-        if pointers:
-            names = ", ".join(file.name for file in pointers)
-            raise ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}") from error
-        if isinstance(error, ExportError | OSError):
-            raise
-        raise ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}") from error
+        raise _readable(path, error) from error
     if load_options.task not in (None, model.task):
         raise ExportError(f"{path} does {model.task}, not {load_options.task}")
     if model.source.prefix_texts != dict(load_options.prefixes):
@@ -54,6 +81,17 @@ def load_source_model(path: Path, load_options: LoadOptions = DEFAULT_OPTIONS) -
         )
     _refuse_equal_targets(model)
     return model
+
+
+def _readable(path: Path, error: Exception) -> Exception:
+    """The error of a checkpoint that cannot be read, in words."""
+    pointers = lfs_pointers(path)  # only now: a file that nothing reads may be one
+    if pointers:
+        names = ", ".join(file.name for file in pointers)
+        return ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}")
+    if isinstance(error, ExportError | OSError):
+        return error
+    return ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}")
 
 
 def _cause(error: Exception) -> str:
@@ -116,6 +154,8 @@ def _refuse_equal_targets(model: SourceModel) -> None:
 
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
+    if not manifest.has_decoder:
+        return LoadOptions(manifest.task)
     pairs = tuple(product(manifest.source_languages, manifest.target_languages))
     source = manifest.source
     return LoadOptions(

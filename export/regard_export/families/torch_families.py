@@ -4,10 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face import adapters, blip, marian, text_to_text, vision_encoder_decoder
+from regard_export.families.hugging_face import (
+    adapters,
+    blip,
+    marian,
+    text_encoders,
+    text_to_text,
+    vision_encoder_decoder,
+)
 from regard_export.families.regard_checkpoints import (
     captioner,
     encoder_decoder,
@@ -36,6 +44,11 @@ FAMILIES_WITH_OPTIONS: dict[str, Callable[[Path, LoadOptions], SourceModel]] = {
 }
 
 FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.RECURRENT, *torch_files.FAMILIES)
+
+
+def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
+    """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
+    return text_encoders.load(path, load_options)
 
 
 def load(path: Path, load_options: LoadOptions) -> SourceModel:

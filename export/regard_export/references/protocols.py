@@ -110,3 +110,27 @@ class PictureReference(Reference, Protocol):
 
     def detokenize(self, ids: Sequence[int]) -> str:
         """The text of the decoder's ids, without special tokens."""
+
+
+class EncoderReference(Protocol):
+    """An original model without a decoder. Every call takes one source, so that no result depends on padding."""
+
+    @property
+    def name(self) -> str:
+        """Class and library of the original, for the report."""
+
+    def outputs(self, source: Source) -> dict[str, Float32Array]:
+        """The outputs of the encode graph by their names, without the axis of requests; for masks `masked_logits`,
+        float32 [masked, vocabulary], of which the graph outputs the largest.
+        """
+
+    def attention(self, source: Source) -> Float32Array:
+        """The weights of all layers' self-attention: float32 [layers, heads, source, source]."""
+
+
+@runtime_checkable
+class TextEncoderReference(EncoderReference, Protocol):
+    """An original model of texts without a decoder."""
+
+    def tokenize(self, text: str) -> list[int]:
+        """The encoder's ids of a text."""

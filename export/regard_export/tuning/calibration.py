@@ -11,7 +11,9 @@ from collections import deque
 import numpy as np
 
 from regard_export.architectures.architecture import Architecture
+from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
 from regard_export.examples.dev_sets import DevSet
+from regard_export.examples.encoder_sources import sample_encoder_sources
 from regard_export.examples.samples import num_affordable_sources, sample_sources
 from regard_export.precision.quantization import ActivationRange
 from regard_export.references.protocols import as_array
@@ -66,6 +68,17 @@ def calibrate(architecture: Architecture, bundle: Bundle, dev: DevSet) -> dict[s
                 batch.join(waiting.popleft())
             batch.step()
         return ranges | _ranges(session)
+
+
+def calibrate_encoder(architecture: EncoderOnlyArchitecture, bundle: Bundle) -> dict[str, ActivationRange]:
+    """As `calibrate`, for a model without a decoder: encodes example sources with an observed graph."""
+    manifest = bundle.manifest
+    number = num_affordable_sources(manifest, min_sources=MIN_SOURCES, max_sources=MAX_SOURCES, max_work=MAX_WORK)
+    runner = ObservedRunner(manifest)
+    with runner.observing(architecture.encode, bundle.folder.parent) as session:
+        for source in sample_encoder_sources(bundle, number):
+            runner.encode([as_array(source)])
+        return _ranges(session)
 
 
 def _requests(bundle: Bundle, dev: DevSet) -> list[EngineRequest]:

@@ -4,9 +4,7 @@ The graphs run in the server's own code (`decoding/variant_engine.py`), on real 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from regard_export.verification.dev_quality import Texts, dev_scores, dev_texts,
 from regard_export.verification.input_checks import check_inputs
 from regard_export.verification.reference_outputs import ReferenceOutputs, run_reference
 from regard_export.verification.task_metrics import TASK_METRICS
+from regard_export.verification.versions import library_versions
 from regard_export.verification.workload import GREEDY, first_targets, open_workload
 from regard_service.bundle import Bundle, Precision
 from regard_service.engine.core.result import EngineHypothesis
@@ -30,7 +29,6 @@ from regard_service.engine.core.result import EngineHypothesis
 TIMED_BATCH_SIZES = (1, 32)
 MAX_CROWD_SOURCES, MAX_CROWD_STEPS = 4, 24  # that are compared alone and in a batch
 MAX_LISTED_SOURCES = 8  # that are decoded with a shortlist
-LIBRARIES = ("onnx", "onnxruntime", "torch", "transformers", "tokenizers", "sacrebleu")
 
 StageCallback = Callable[[str], None]
 """Is called with the title of each stage that begins."""
@@ -66,7 +64,7 @@ class Verifier:
         self._sections: dict[str, list[Check]] = {}
         self._facts: dict[str, Any] = {
             "num_sentences": len(self._workload.sources),
-            "versions": dict(_versions()),
+            "versions": dict(library_versions()),
             "step_ms": {},
         }
         self._reference_outputs: ReferenceOutputs | None = None
@@ -211,10 +209,3 @@ class _Baseline:
     targets: Sequence[Ids]
     forced: Sequence[TeacherForced]
     texts: Texts
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """The installed libraries; models that PyTorch did not write need no torch."""
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            yield name, version(name)

@@ -19,9 +19,9 @@ FLOAT32_BYTES = 4
 SHORTLIST_FILE = "shortlist.bin"
 
 
-def write_tokenizers(folder: Path, model: SourceModel) -> None:
+def write_tokenizers(folder: Path, tokenizers: Mapping[str, str]) -> None:
     """Writes the files that the manifest's source and target name."""
-    for file, content in model.tokenizers.items():
+    for file, content in tokenizers.items():
         (folder / file).write_text(content, encoding="utf-8")
 
 
@@ -97,14 +97,14 @@ def _manifest(
         state=model.architecture.state,
         shortlist=SHORTLIST_FILE if model.shortlist else None,
         variants=tuple(variants),
-        provenance=_exported_now(model.provenance),
+        provenance=exported_now(model.provenance),
         scores=dict(model.scores),
         verification=dict(verification),
         files={},
     )
 
 
-def _exported_now(provenance: Provenance) -> Provenance:
+def exported_now(provenance: Provenance) -> Provenance:
     """The provenance with the exporter's version and the time."""
     try:
         version = importlib.metadata.version("regard")

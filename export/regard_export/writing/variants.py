@@ -6,6 +6,7 @@ from pathlib import Path
 from onnx import save_model
 
 from regard_export.architectures.architecture import Architecture, Listable, has_int8_weights, has_trace
+from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.source_model import SourceModel
 from regard_export.errors import ExportError
 from regard_export.onnx_graph.contract import BuiltGraph
@@ -70,6 +71,30 @@ def write_variant(
     )
 
 
+def write_encoder_variant(
+    folder: Path, model: EncoderModel, precision: Precision, ranges: Mapping[str, ActivationRange] | None = None
+) -> Variant:
+    """Writes the graphs of one precision of a model without a decoder; arguments and errors as of `write_variant`."""
+    (folder / precision).mkdir()
+    architecture, builders = model.architecture, builders_for(precision, ranges or {})
+    is_half, trace = precision == "float16", None
+    with WeightsFile(folder / precision / WEIGHTS_FILE) as weights:
+        own = PrecisionBuilders(with_weights_file(builders.encode, weights), with_weights_file(builders.step, weights))
+        built = architecture.encode(builders.encode if is_half else own.encode)
+        encode = _save(folder, f"{precision}/encode.onnx", to_float16(built) if is_half else built, weights)
+        if architecture.encoder_layers and not is_half:
+            release_memory()
+            trace = _save(folder, f"{precision}/trace.onnx", architecture.trace(own), weights)
+    release_memory()
+    return Variant(
+        precision=precision,
+        providers=("CUDAExecutionProvider", "CPUExecutionProvider") if is_half else ("CPUExecutionProvider",),
+        encode=encode,
+        trace=trace,
+        narrow_weights=precision in ("int8", "int4"),
+    )
+
+
 def _builders(
     architecture: Architecture, precision: Precision, ranges: Mapping[str, ActivationRange]
 ) -> PrecisionBuilders:
@@ -78,9 +103,9 @@ def _builders(
     return builders_for(precision, ranges)
 
 
-def refuse_unavailable_precisions(model: SourceModel, precisions: Iterable[Precision]) -> None:
+def refuse_unavailable_precisions(model: SourceModel | EncoderModel, precisions: Iterable[Precision]) -> None:
     """Raises ExportError if a precision is not available for the model."""
-    if "float16" in precisions and model.target.copies:
+    if "float16" in precisions and isinstance(model, SourceModel) and model.target.copies:
         raise ExportError(
             f"float16 is not offered for models that copy words, such as {model.family}: their graphs sum the "
             "probabilities of generating and of copying a word, in float32 alone"

@@ -25,6 +25,7 @@ from regard_service.app.wiring import (
     OpenBackend,
     call_limits,
     check_door_directory,
+    door_documents,
     door_facts,
     door_files,
     open_access_control,
@@ -113,7 +114,7 @@ class Server:
             max_unadmitted_bytes=settings.max_buffered_bytes,
         )
         self._door_files = door_files(settings)
-        self._documents = open_documents(settings)
+        self._documents = door_documents(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)

@@ -168,7 +168,7 @@ def door_facts(settings: Settings) -> ServerFacts:
     )
 
 
-def open_documents(settings: Settings) -> BackgroundDocuments:
+def door_documents(settings: Settings) -> BackgroundDocuments:
     """Returns what translates the documents of doors, and keeps them."""
     folder = _in_door_directory(settings, "documents")
     max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes

@@ -10,6 +10,7 @@
 
     schema      scalar types and the base class of every part of a manifest
     graphs      tensors, graphs and variants
+    outputs     what a model makes of its source
     manifest    the Manifest
     shortlists  which words a source may become
     folder      Bundle: reads and writes a folder, and checks its checksums
@@ -39,16 +40,34 @@ from regard_service.bundle.manifest import (
     Target,
     TextSource,
 )
+from regard_service.bundle.outputs import (
+    CANDIDATE_IDS,
+    CANDIDATE_LOGITS,
+    LOG_NORMALIZER,
+    LOGITS,
+    POOLED,
+    LabelsOutput,
+    Output,
+    PiecesOutput,
+    Pooling,
+    TextOutput,
+    VectorOutput,
+)
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
 
 __all__ = [
+    "CANDIDATE_IDS",
+    "CANDIDATE_LOGITS",
     "DEFAULT_LENGTH_RATIOS",
+    "LOGITS",
+    "LOG_NORMALIZER",
     "MANIFEST",
     "MAX_SHORTLIST_BYTES",
     "NAME",
+    "POOLED",
     "PROVIDER_NAMES",
     "ZOO_PACKAGE",
     "AttentionLayout",
@@ -62,8 +81,12 @@ __all__ = [
     "GenerationDefaults",
     "GraphSpec",
     "ImageSource",
+    "LabelsOutput",
     "LengthRatios",
     "Manifest",
+    "Output",
+    "PiecesOutput",
+    "Pooling",
     "Precision",
     "Provenance",
     "Provider",
@@ -73,9 +96,11 @@ __all__ = [
     "Target",
     "Task",
     "TensorSpec",
+    "TextOutput",
     "TextSource",
     "Unit",
     "Variant",
+    "VectorOutput",
     "WordCalibration",
     "is_version",
     "length_ratio",

@@ -13,7 +13,7 @@ class TensorSpec(Schema):
     Attributes:
         shape: sizes; a string names an axis whose size differs between runs: `requests`, `slots` (requests x beams),
             `source` (padded source length), `tokens` (source tokens of all requests), `capacity` (the longest target
-            that the caches hold), `candidates`, `words` (of a shortlist).
+            that the caches hold), `candidates`, `words` (of a shortlist), `masked` (masks in all sources).
     """
 
     name: str
@@ -49,6 +49,7 @@ class Variant(Schema):
     """The graphs of one precision, and the execution providers that run them, best first.
 
     Attributes:
+        step: None for models without a decoder, whose encode graph outputs the answer.
         select, listed_step: with a shortlist, the graph that looks up the weights of a list of words, and the step that
             chooses among them. Both or neither.
         narrow_weights: no 8-bit weight exceeds 63. The sum of two products with 8-bit activations then fits in 16
@@ -58,7 +59,7 @@ class Variant(Schema):
     precision: Precision
     providers: tuple[Provider, ...] = Field(min_length=1)
     encode: GraphSpec
-    step: GraphSpec
+    step: GraphSpec | None = None
     trace: GraphSpec | None = None
     select: GraphSpec | None = None
     listed_step: GraphSpec | None = None

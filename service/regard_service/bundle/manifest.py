@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from regard_service.bundle.confidence import Confidence
 from regard_service.bundle.graphs import GraphSpec, StateSpec, TensorSpec, Variant
 from regard_service.bundle.length_ratios import LengthRatios
+from regard_service.bundle.outputs import Output, PiecesOutput, TextOutput
 from regard_service.bundle.schema import Count, Name, Schema, Size, Task, TokenId, Unit, Version
 
 UNCHOSEN_HEADS = "mean of all heads of the last layer"
@@ -146,28 +147,30 @@ class AttentionLayout(Schema):
 
     Attributes:
         layers, heads: sizes; the step graph has one output per layer, `cross_attention_0` and so on, each
-            float [requests, heads, beams, source].
+            float [requests, heads, beams, source]. 0 for models without a decoder.
         alignment_heads: the (layer, head) pairs whose mean is the alignment by default.
         alignment_method: how they were chosen, in words.
         alignment_shifted: by default a token is aligned at the step that reads it (Chen et al. 2020).
         encoder_layers, encoder_heads: sizes of the encoder's self-attention, where there is a trace graph.
     """
 
-    layers: Size
-    heads: Size
+    layers: Count
+    heads: Count
     encoder_layers: Count = 0
     encoder_heads: Count = 0
-    alignment_heads: tuple[tuple[int, int], ...] = Field(min_length=1)
+    alignment_heads: tuple[tuple[int, int], ...] = ()
     alignment_method: str = UNCHOSEN_HEADS
     alignment_shifted: bool = False
 
     @property
     def is_alignment_usable(self) -> bool:
         """Whether the alignment says which words stand for one another: its heads were chosen, or there is only one."""
-        return self.alignment_method != UNCHOSEN_HEADS or self.heads == 1
+        return bool(self.layers) and (self.alignment_method != UNCHOSEN_HEADS or self.heads == 1)
 
     @model_validator(mode="after")
     def _heads_exist(self) -> "AttentionLayout":
+        if self.layers and not self.alignment_heads:
+            raise ValueError("there is cross-attention, and no alignment head")
         for layer, head in self.alignment_heads:
             if not (0 <= layer < self.layers and 0 <= head < self.heads):
                 raise ValueError(f"alignment head {layer, head} is not among {self.layers} layers x {self.heads} heads")
@@ -191,7 +194,10 @@ class Manifest(Schema):
     """Everything that a bundle states about itself.
 
     Attributes:
-        memory: tensors that leave encode and enter step under the same name.
+        output: what the model makes of a source. Only a model that writes text has a decoder: `target`, `generation`,
+            `max_target_tokens`, cross-attention, and a step graph in every variant.
+        max_target_tokens: 0 without a decoder.
+        memory: tensors that leave encode and enter step under the same name; without a decoder they are the answer.
         default_truncation: the truncation of requests that set none.
         unit: how much of a text the model reads at a time: a sentence, a passage of `unit_tokens` at most, or the whole
             text; None in bundles of earlier exporters.
@@ -206,6 +212,8 @@ class Manifest(Schema):
         checksum: SHA-256 of the manifest itself (`manifest_checksum`); None in bundles of earlier exporters.
     """
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     schema_version: Literal[1] = 1
     name: Name
     version: Version
@@ -216,19 +224,20 @@ class Manifest(Schema):
     target_languages: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     source: TextSource | ImageSource
-    target: Target
+    output: Output = TextOutput()
+    decoder_target: Target | None = Field(default=None, alias="target")
     max_source_tokens: Size
-    max_target_tokens: Size
+    max_target_tokens: Count = 0
     default_truncation: Literal["reject", "truncate"] = "reject"
     unit: Unit | None = None
     unit_tokens: Size | None = None
     length_ratios: dict[str, LengthRatios] = Field(default_factory=dict)
     confidence: dict[str, Confidence] = Field(default_factory=dict)
     num_parameters: int = Field(default=0, ge=0, lt=2**63)
-    generation: GenerationDefaults
+    decoder_generation: GenerationDefaults | None = Field(default=None, alias="generation")
     attention: AttentionLayout
     memory: tuple[TensorSpec, ...] = Field(min_length=1)
-    state: tuple[StateSpec, ...]
+    state: tuple[StateSpec, ...] = ()
     variants: tuple[Variant, ...] = Field(min_length=1)
     shortlist: str | None = None
     provenance: Provenance
@@ -236,6 +245,25 @@ class Manifest(Schema):
     verification: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str]
     checksum: str | None = None
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the model writes text, step by step; requests of all others take one step."""
+        return self.decoder_target is not None
+
+    @property
+    def target(self) -> Target:
+        """How the decoder starts and ends. Raises ValueError for a model without a decoder."""
+        if self.decoder_target is None:
+            raise ValueError(f"model {self.name!r} writes no text")
+        return self.decoder_target
+
+    @property
+    def generation(self) -> GenerationDefaults:
+        """The decoder's settings. Raises ValueError for a model without a decoder."""
+        if self.decoder_generation is None:
+            raise ValueError(f"model {self.name!r} writes no text")
+        return self.decoder_generation
 
     def graphs(self) -> Iterator[GraphSpec]:
         """Yields every graph of every variant."""
@@ -261,12 +289,14 @@ class Manifest(Schema):
     @property
     def scores_targets(self) -> bool:
         """Whether the model can score given targets: it reads them, and every variant has the graph for it."""
-        can_read = self.target_reading_tokenizer is not None and not self.target.copies
+        can_read = self.has_decoder and self.target_reading_tokenizer is not None and not self.target.copies
         return can_read and self._is_output_traced(LOGPROBS)
 
     @property
     def target_reading_tokenizer(self) -> str | None:
         """The file that reads given targets; None if the bundle has none."""
+        if self.decoder_target is None:
+            return None
         is_shared = isinstance(self.source, TextSource) and self.source.tokenizer == self.target.tokenizer
         return self.target.reading_tokenizer or (self.target.tokenizer if is_shared else None)
 
@@ -279,6 +309,31 @@ class Manifest(Schema):
         return all(graph is not None and name in {spec.name for spec in graph.outputs} for graph in graphs)
 
     @model_validator(mode="after")
+    def _decoder_is_whole(self) -> "Manifest":
+        """A decoder has all its parts, or there is none of them."""
+        parts = {
+            "target": self.decoder_target is not None,
+            "generation": self.decoder_generation is not None,
+            "max_target_tokens": self.max_target_tokens > 0,
+            "attention.layers": self.attention.layers > 0,
+            "a step graph": all(variant.step is not None for variant in self.variants),
+        }
+        writes_text = isinstance(self.output, TextOutput)
+        wrong = [name for name, is_there in parts.items() if is_there != writes_text]
+        if wrong:
+            fault = "misses" if writes_text else "writes no text, yet states"
+            raise ValueError(f"a model whose output is {self.output.kind} {fault} {', '.join(wrong)}")
+        return self
+
+    @model_validator(mode="after")
+    def _mask_can_be_typed(self) -> "Manifest":
+        if isinstance(self.output, PiecesOutput):
+            tokens = self.source.control_tokens if isinstance(self.source, TextSource) else ()
+            if (self.output.mask, self.output.mask_id) not in [(token.content, token.id) for token in tokens]:
+                raise ValueError(f"the mask {self.output.mask!r} is none of the source's control tokens")
+        return self
+
+    @model_validator(mode="after")
     def _listed_steps_have_a_shortlist(self) -> "Manifest":
         if self.shortlist is None and any(variant.listed_step is not None for variant in self.variants):
             raise ValueError("a variant has a listed_step, and the bundle no shortlist")
@@ -286,17 +341,16 @@ class Manifest(Schema):
 
     def of(self, variant: Variant) -> "Manifest":
         """Returns the manifest with memory and state as one variant's graphs declare them: their dtypes may differ."""
-        specs = {spec.name: spec for spec in variant.step.inputs}
+        tensors = variant.encode.outputs if variant.step is None else variant.step.inputs
+        specs = {spec.name: spec for spec in tensors}
         memory = tuple(specs.get(spec.name, spec) for spec in self.memory)
         state = tuple(s.model_copy(update={"input": specs.get(s.input.name, s.input)}) for s in self.state)
         return self.model_copy(update={"memory": memory, "state": state})
 
     def named_files(self) -> set[str]:
         """Returns every file that the manifest refers to, relative to the bundle."""
-        tokenizers = {self.target.tokenizer} | (
-            {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
-        )
-        if self.target.reading_tokenizer is not None:
-            tokenizers.add(self.target.reading_tokenizer)
+        tokenizers = {self.source.tokenizer} if isinstance(self.source, TextSource) else set()
+        if self.decoder_target is not None:
+            tokenizers |= {self.decoder_target.tokenizer, self.decoder_target.reading_tokenizer or ""} - {""}
         graphs = {name for graph in self.graphs() for name in (graph.file, *graph.external_data)}
         return tokenizers | graphs | ({self.shortlist} if self.shortlist else set())

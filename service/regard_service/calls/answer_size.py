@@ -145,7 +145,8 @@ def _answer_bytes(manifest: Manifest, options: AttentionOptions, generation: Gen
     factor = WORDS_PER_TOKEN if options.granularity == "word" else 1.0
     rows, columns = int(target * factor), int(source * factor)
     for kind in options.kinds:
-        height, width = {"encoder_self": (columns, columns), "decoder_self": (rows, rows)}.get(kind, (rows, columns))
+        is_of_source = kind == "encoder_self" or not manifest.has_decoder
+        height, width = (columns, columns) if is_of_source else (rows, rows if kind == "decoder_self" else columns)
         num_weights = _num_planes(manifest, options, kind) * height * width
         total += (1 if kind == "encoder_self" else num_answers) * _weights_bytes(num_weights, width, options)
     return total

@@ -15,6 +15,7 @@ from regard_service.calls.control import FindGlossary, no_glossaries
 from regard_service.calls.detecting import AUTO, LanguageRouter
 from regard_service.calls.documents import translate_document
 from regard_service.calls.inputs import Input, Part, Parts
+from regard_service.calls.one_step import OneStepCalls
 from regard_service.calls.pairs import PairScorer
 from regard_service.calls.passage_events import PassageEvents
 from regard_service.calls.passage_results import PassageBuilder
@@ -25,8 +26,17 @@ from regard_service.calls.sent_requests import SentRequests
 from regard_service.calls.source_check import SourceCheck
 from regard_service.calls.thread_pool import BoundedThreadPool
 from regard_service.confidence.assessing import assessed, with_word_confidences
-from regard_service.domain.calls import CaptionCall, PairCall, SummarizeCall, TranslateCall
+from regard_service.domain.calls import (
+    CaptionCall,
+    ClassifyCall,
+    EncodeCall,
+    FillMaskCall,
+    PairCall,
+    SummarizeCall,
+    TranslateCall,
+)
 from regard_service.domain.documents import DocumentCall, DocumentEvent
+from regard_service.domain.outputs import ClassifyResult, EncodeResult, FillMaskResult
 from regard_service.domain.results import Result, Started, StreamEvent, TokenEvent
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.driver.engine import Engine
@@ -64,6 +74,7 @@ class DataPlane:
         self._router = LanguageRouter(repository, pool)
         self._planner = CallPlanner(repository, pool, engine.permit, self._answer_limits, glossaries)
         self._pairs = PairScorer(self._planner, pool, self._answer_limits)
+        self._one_step = OneStepCalls(self._planner, pool, self._answer_limits)
 
     async def apart(self, function: Callable[[], T]) -> T:
         """Runs what would block the event loop, of a call's answer, in a thread."""
@@ -104,6 +115,18 @@ class DataPlane:
     async def align(self, call: PairCall) -> list[Result]:
         """Aligns given pairs; one result per pair."""
         return await self._pairs.align(call)
+
+    async def encode(self, call: EncodeCall) -> list[EncodeResult]:
+        """Turns texts into vectors; one result per text."""
+        return await self._one_step.encode(call)
+
+    async def classify(self, call: ClassifyCall) -> list[ClassifyResult]:
+        """Labels texts or pictures; one result per input."""
+        return await self._one_step.classify(call)
+
+    async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
+        """Fills the masks of texts; one result per text."""
+        return await self._one_step.fill_mask(call)
 
     async def summarize(self, call: SummarizeCall) -> list[Result]:
         """Summarizes texts; one result per text."""

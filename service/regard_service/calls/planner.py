@@ -96,7 +96,7 @@ class CallPlanner:
 
         The source language is "" for models that do not read its name. Raises InvalidInput, ModelNotFound, NotReady.
         """
-        model = self._model(
+        model = self.model(
             call, "translation", source_language=call.source_language, target_language=call.target_language
         )
         targets = model.manifest.target_languages
@@ -111,7 +111,7 @@ class CallPlanner:
 
     async def summary(self, call: SummarizeCall) -> CallPlan:
         """Plans a summary. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
-        model = self._model(call, "summarization", style=call.style)
+        model = self.model(call, "summarization", style=call.style)
         styles = model.manifest.styles
         if call.style and call.style not in styles:
             raise _not_offered("style", call.style, model, styles)
@@ -121,17 +121,43 @@ class CallPlanner:
 
     async def caption(self, call: CaptionCall) -> CallPlan:
         """Plans a caption. Raises InvalidInput, ModelNotFound, NotReady, Overloaded."""
-        model = self._model(call, "captioning")
-        return await self._plan(call, model, "", self._images(model, call.images), is_threaded=True)
+        model = self.model(call, "captioning")
+        return await self._plan(call, model, "", self.images(model, call.images), is_threaded=True)
 
-    def _model(
+    def model(
         self, call: Call, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""
     ) -> LoadedModel:
+        """Returns the model that a call names, or the default one. Raises ModelNotFound, NotReady."""
         if call.model:
             return self._repository.get(call.model, task)
         return self._repository.default(
             task, source_language=source_language, target_language=target_language, style=style
         )
+
+    def whole_texts(
+        self,
+        model: LoadedModel,
+        texts: Sequence[str],
+        truncation: Truncation | None,
+        control_tokens: frozenset[str] = frozenset(),
+    ) -> Sequence[Reading]:
+        """Returns the readings of texts that a model without a decoder reads whole. Raises Unsupported."""
+        reader = model.reader
+        if not isinstance(reader, SourceReader):
+            raise Unsupported(f"model {model.name!r} reads no text")
+        read = partial(
+            _read_text,
+            reader,
+            key="",
+            truncation=truncation or model.manifest.default_truncation,
+            language="",
+            control_tokens=control_tokens,
+        )
+        return [partial(read, text, field=f"texts[{index}]") for index, text in enumerate(texts)]
+
+    def permit(self, model: LoadedModel, outline: EngineRequest, num_requests: int) -> Permit:
+        """Takes a permit for requests whose inputs have not been read. Raises Overloaded, DeadlineUnreachable."""
+        return self._take_permit(model.runner, outline, num_requests)
 
     def _texts(
         self,
@@ -190,7 +216,8 @@ class CallPlanner:
         )
         return [partial(_read_passage, passages, text, index) for index, text in enumerate(call.texts)]
 
-    def _images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
+    def images(self, model: LoadedModel, images: Sequence[bytes]) -> Sequence[Reading]:
+        """Returns the readings of pictures. Raises Unsupported."""
         reader = model.reader
         if not isinstance(reader, ImageReader):
             raise Unsupported(f"model {model.name!r} reads no pictures")
@@ -228,7 +255,7 @@ class CallPlanner:
         )
         permit = self._take_permit(model.runner, outline, len(readings))
         try:
-            inputs, unreadable = await self._read_in_time(readings, call.deadline, is_threaded=is_threaded)
+            inputs, unreadable = await self.read_in_time(readings, call.deadline, is_threaded=is_threaded)
             if unreadable:
                 raise InvalidInput(unreadable)
             num_bytes = check_answer(model.manifest, call.attention, generation, inputs, self._answer_limits)
@@ -241,7 +268,7 @@ class CallPlanner:
             raise
         return CallPlan(model, key, generation, inputs, call, requests, permit, memory)
 
-    async def _read_in_time(
+    async def read_in_time(
         self, readings: Sequence[Reading], deadline: float | None, *, is_threaded: bool
     ) -> tuple[tuple[Input, ...], list[FieldViolation]]:
         """As `_read`; stops at the call's deadline, if threads read."""

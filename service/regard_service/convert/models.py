@@ -3,7 +3,17 @@
 from dataclasses import fields
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import PROVIDER_NAMES, GenerationDefaults, Manifest, Provenance, TextSource
+from regard_service.bundle import (
+    PROVIDER_NAMES,
+    GenerationDefaults,
+    LabelsOutput,
+    Manifest,
+    Output,
+    PiecesOutput,
+    Provenance,
+    TextSource,
+    VectorOutput,
+)
 from regard_service.convert import enums
 from regard_service.domain.calls import GenerationOptions
 from regard_service.domain.models import ModelInfo
@@ -34,8 +44,8 @@ def write_model(info: ModelInfo) -> pb.Model:
 
 
 def _described(manifest: Manifest) -> pb.Model:
-    is_text = manifest.task != "captioning"
-    return pb.Model(
+    is_text = isinstance(manifest.source, TextSource)
+    model = pb.Model(
         version=manifest.version,
         task=enums.TASK.number(manifest.task),
         family=manifest.family,
@@ -51,11 +61,13 @@ def _described(manifest: Manifest) -> pb.Model:
         ),
         unit=enums.UNIT.number(manifest.text_unit) if is_text else pb.UNIT_UNSPECIFIED,
         unit_tokens=(manifest.unit_tokens or manifest.max_source_tokens) if manifest.text_unit == "passage" else 0,
-        generation_defaults=_generation_defaults(manifest.generation),
-        generation_options=_GENERATION_OPTIONS,
         attention_kinds=_attention_kinds(manifest),
         alignment_heads=[pb.LayerHead(layer=layer, head=head) for layer, head in manifest.attention.alignment_heads],
-        alignment_method=enums.ALIGNMENT_METHOD.number(default_method(manifest.attention)),
+        alignment_method=(
+            enums.ALIGNMENT_METHOD.number(default_method(manifest.attention))
+            if manifest.has_decoder
+            else pb.ALIGNMENT_METHOD_UNSPECIFIED
+        ),
         value_norms=manifest.is_traced,
         contribution_kinds=[enums.ATTENTION_KIND.number(kind) for kind in contribution_kinds(manifest)],
         scores_pairs=manifest.task == "translation" and manifest.scores_targets,
@@ -63,7 +75,28 @@ def _described(manifest: Manifest) -> pb.Model:
         num_parameters=manifest.num_parameters,
         provenance=_provenance(manifest.provenance),
         scores=manifest.scores,
+        reads_pictures=not is_text,
     )
+    if manifest.has_decoder:
+        model.generation_defaults.CopyFrom(_generation_defaults(manifest.generation))
+        model.generation_options.extend(_GENERATION_OPTIONS)
+    _describe_output(model, manifest.output)
+    return model
+
+
+def _describe_output(model: pb.Model, output: Output) -> None:
+    """Fills the fields of models without a decoder."""
+    match output:
+        case VectorOutput():
+            model.vector_size = output.width
+            model.pooling = enums.POOLING.number(output.pooling)
+            model.normalizes = output.is_normalized
+        case LabelsOutput():
+            model.labels.extend(output.labels)
+            model.labels_tokens = output.of == "token"
+            model.labels_exclude_each_other = output.is_exclusive
+        case PiecesOutput():
+            model.mask_token = output.mask
 
 
 def _control_tokens(manifest: Manifest) -> list[str]:

@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Sequence
 from typing import TypedDict
 
 from regard.v1 import regard_pb2 as pb
@@ -128,12 +129,23 @@ class RequestReader:
             image = request.image
             self._check_image(checks, "image", image)
             return (image,)
-        if not self.is_num_inputs_valid(checks, "images", len(request.images)):
+        return self.check_images(checks, tuple(request.images))  # each access to a file of the message copies it
+
+    def check_texts(self, checks: Checks, texts: Sequence[str]) -> tuple[str, ...]:
+        """Checks the texts of a call that are read as they stand; returns them."""
+        if not self.is_num_inputs_valid(checks, "texts", len(texts)):
             return ()
-        images = tuple(request.images)  # each access to a file of the message copies it
+        for index, text in enumerate(texts):
+            checks.add_if(f"texts[{index}]", text_fault(text, self.limits.max_text_characters))
+        return tuple(texts)
+
+    def check_images(self, checks: Checks, images: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Checks the pictures of a call; returns them."""
+        if not self.is_num_inputs_valid(checks, "images", len(images)):
+            return ()
         for index, image in enumerate(images):
             self._check_image(checks, f"images[{index}]", image)
-        return images
+        return tuple(images)
 
     def is_num_inputs_valid(self, checks: Checks, path: str, num_inputs: int) -> bool:
         """Checks the number of inputs. With a wrong one, the inputs themselves are not looked at."""

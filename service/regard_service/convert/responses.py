@@ -75,7 +75,7 @@ def write_event(event: StreamEvent, options: AttentionOptions, event_class: type
 def _write_result(message: pb.Result, result: Result, options: AttentionOptions) -> None:
     for hypothesis in result.hypotheses:
         _write_hypothesis(message.hypotheses.add(), hypothesis, options)
-    _write_source(message, result.source)
+    write_source(message, result.source)
     message.num_parts = result.num_parts
     message.model = result.model
     message.model_version = result.version
@@ -84,7 +84,7 @@ def _write_result(message: pb.Result, result: Result, options: AttentionOptions)
     timings.encode_ms = result.timings.encode_ms
     timings.decode_ms = result.timings.decode_ms
     for each in result.maps:
-        _write_map(message.source_attention.add(), each, options)
+        write_map(message.source_attention.add(), each, options)
     for segment in result.segments:
         _write_segment(message.segments.add(), segment, result.hypotheses[0])
     for warning in result.warnings:
@@ -131,11 +131,11 @@ def _write_risk_reason(message: pb.RiskReason, reason: RiskReason) -> None:
 def _write_started(message: pb.StartedEvent, event: Started) -> None:
     message.model = event.model
     message.model_version = event.version
-    _write_source(message, event.source)
+    write_source(message, event.source)
 
 
-def _write_source(message: pb.Result | pb.StartedEvent, source: Source) -> None:
-    """Fills the fields of the source, which both messages have."""
+def write_source(message: pb.Result | pb.StartedEvent | pb.ReadInput, source: Source) -> None:
+    """Fills the fields of the source, which all these messages have."""
     add = message.source_tokens.add
     _write_tokens([add() for _ in source.tokens], source.tokens)
     for word in source.words:
@@ -152,7 +152,7 @@ def _write_token_event(message: pb.TokenEvent, event: TokenEvent, options: Atten
     _write_target_tokens([message.token], [event.token])
     message.text_delta = event.text_delta
     for each in event.maps:
-        _write_map(message.attention.add(), each, options)
+        write_map(message.attention.add(), each, options)
 
 
 def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: AttentionOptions) -> None:
@@ -164,7 +164,7 @@ def _write_hypothesis(message: pb.Hypothesis, hypothesis: Hypothesis, options: A
     message.score = hypothesis.score
     message.finish_reason = enums.FINISH_REASON.number(hypothesis.finish_reason)
     for each in hypothesis.maps:
-        _write_map(message.attention.add(), each, options)
+        write_map(message.attention.add(), each, options)
     if hypothesis.entropy or hypothesis.links:
         _write_alignment(message, hypothesis)
     message.mean_logprob = hypothesis.mean_logprob
@@ -233,7 +233,8 @@ def _write_image_grid(message: pb.ImageGrid, grid: ImageGrid) -> None:
     message.box.left, message.box.top, message.box.right, message.box.bottom = grid.box
 
 
-def _write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
+def write_map(message: pb.AttentionMap, attention_map: AttentionMap, options: AttentionOptions) -> None:
+    """Fills the message of a map. Args: options: determine its encoding."""
     encoded = encode_map(attention_map.values, options.encoding, options.top_k)
     message.kind = enums.ATTENTION_KIND.number(attention_map.kind)
     message.shape.extend(attention_map.values.shape)

@@ -13,6 +13,7 @@ AlignmentMethod = names.AlignmentMethod
 Granularity = names.Granularity
 Format = names.Format
 MapEncoding = names.MapEncoding
+Pooling = names.Pooling
 Truncation = Literal["reject", "truncate", "split"]
 Symmetrization = names.Symmetrization
 Unit = names.Unit
@@ -188,3 +189,40 @@ class CaptionCall(Call):
     """Pictures to describe, each a whole JPEG, PNG or WebP file."""
 
     images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodeCall(Call):
+    """Texts to encode; None stands for the model's default."""
+
+    texts: tuple[str, ...] = ()
+    pooling: Pooling | None = None
+    is_normalized: bool | None = None
+    truncation: Truncation | None = None
+
+
+@dataclass(frozen=True)
+class ClassifyCall(Call):
+    """Texts or pictures to label.
+
+    Attributes:
+        labels: those to return; empty stands for all.
+        top_k: None stands for all labels of an input, and one of a token.
+        threshold: least probability of a label.
+    """
+
+    texts: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()
+    labels: tuple[str, ...] = ()
+    top_k: int | None = None
+    threshold: float = 0.0
+    truncation: Truncation | None = None
+
+
+@dataclass(frozen=True)
+class FillMaskCall(Call):
+    """Texts with masks to fill."""
+
+    texts: tuple[str, ...] = ()
+    top_k: int = 5
+    truncation: Truncation | None = None

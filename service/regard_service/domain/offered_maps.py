@@ -9,9 +9,14 @@ STEP_KINDS: tuple[AttentionKind, ...] = ("cross", "alignment")
 TRACE_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "decoder_self", "rollout")
 """Kinds that need the trace graph."""
 
+ENCODER_KINDS: tuple[AttentionKind, ...] = ("encoder_self", "rollout")
+"""Kinds of models without a decoder."""
+
 
 def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
     """Returns the kinds of map that a model offers."""
+    if not manifest.has_decoder:
+        return ENCODER_KINDS if manifest.is_traced else ()
     if not manifest.is_traced:
         return STEP_KINDS
     # SSRU decoders have no self-attention.
@@ -21,6 +26,8 @@ def offered_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
 def contribution_kinds(manifest: Manifest) -> tuple[AttentionKind, ...]:
     """Returns the kinds of map that can be weighted by contributions."""
     has_encoder, has_decoder, has_cross = (manifest.has_contributions(side) for side in ("encoder", "decoder", "cross"))
+    if not manifest.has_decoder:
+        return ("encoder_self",) if has_encoder else ()
     kinds = STEP_KINDS if has_cross else ()
     kinds += ("encoder_self",) if has_encoder else ()
     kinds += ("decoder_self",) if has_decoder else ()
@@ -35,4 +42,5 @@ def default_method(layout: AttentionLayout) -> AlignmentMethod:
 def num_layers_and_heads(manifest: Manifest, kind: AttentionKind) -> tuple[int, int]:
     """Returns the numbers of layers and of heads that a kind of map has."""
     layout = manifest.attention
-    return (layout.encoder_layers, layout.encoder_heads) if kind == "encoder_self" else (layout.layers, layout.heads)
+    is_encoder = kind == "encoder_self" or not manifest.has_decoder
+    return (layout.encoder_layers, layout.encoder_heads) if is_encoder else (layout.layers, layout.heads)

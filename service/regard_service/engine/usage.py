@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from regard_service.engine.core.batch import RunningBatch
+from regard_service.engine.core.rows import Rows
 
 Buffer = Literal["cross", "self", "maps"]
 
@@ -24,7 +24,7 @@ class Usage:
     num_bytes: dict[Buffer, int] = field(default_factory=lambda: {"cross": 0, "self": 0, "maps": 0})
 
 
-def usage_of(batches: Iterable[RunningBatch]) -> dict[str, Usage]:
+def usage_of(batches: Iterable[Rows]) -> dict[str, Usage]:
     """The usage of each model, by name; of both versions together while one takes over from the other."""
     usage: dict[str, Usage] = {}
     for batch in batches:

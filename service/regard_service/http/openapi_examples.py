@@ -31,6 +31,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "StreamSummarizeRequest": _named(a_mail={"text": _MAIL, "style": "subject"}),
     "CaptionRequest": _named(a_picture={"images": [_PICTURE]}),
     "StreamCaptionRequest": _named(a_picture={"image": f"data:image/png;base64,{_PICTURE}"}),
+    "EncodeRequest": _named(
+        two_texts={"texts": ["Where is the library?", "The old house is empty."]},
+        of_the_class_token={"texts": ["Where is the library?"], "pooling": "class", "normalized": True},
+    ),
+    "ClassifyRequest": _named(
+        a_text={"texts": ["I like this book."], "top_k": 2}, a_picture={"images": [_PICTURE], "threshold": 0.1}
+    ),
+    "FillMaskRequest": _named(a_text={"texts": ["Where is the [MASK]?"], "top_k": 3}),
     "LoadModelRequest": _named(a_version={"version": "2"}),
     "UnloadModelRequest": _named(every_version={}),
 }

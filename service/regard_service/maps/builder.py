@@ -11,7 +11,7 @@ from regard_service.engine.runtime.trace import Trace
 from regard_service.maps.contributions import as_weights, follow
 from regard_service.maps.norms import weigh
 from regard_service.maps.reduce import align, select, shift
-from regard_service.maps.rollout import rollout
+from regard_service.maps.rollout import encoder_rollout, rollout
 
 
 def needs_trace(options: AttentionOptions) -> bool:
@@ -70,6 +70,14 @@ class MapBuilder:
             yield self._contributed("encoder_self", trace)
         else:
             yield self._selected("encoder_self", trace.encoder_self, trace.encoder_norms)
+
+    def of_encoder(self, trace: Trace) -> Iterator[AttentionMap]:
+        """Yields the maps of a model without a decoder, in the order of the call's kinds, between tokens."""
+        for kind in self._options.kinds:
+            if kind == "rollout":
+                yield AttentionMap(kind, encoder_rollout(trace.encoder_self))
+            else:
+                yield from self.of_source(trace)
 
     def of_steps(self, cross: Float32Array, norms: Float32Array | None) -> Iterator[AttentionMap]:
         """Yields the maps of some steps, before the last step has run.

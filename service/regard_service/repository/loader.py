@@ -29,12 +29,13 @@ class LoadedModel:
     """A model in memory: the runner of its graphs, and what reads its inputs and writes its text.
 
     Attributes:
+        text_writer: None for models that write no text.
         load_s: the time that reading and warming up took.
     """
 
     manifest: Manifest
     runner: Runner
-    writer: TargetWriter
+    text_writer: TargetWriter | None
     target_reader: TargetReader | None
     reader: SourceReader | ImageReader
     folder: Path
@@ -45,6 +46,13 @@ class LoadedModel:
     def name(self) -> str:
         """The manifest's name."""
         return self.manifest.name
+
+    @property
+    def writer(self) -> TargetWriter:
+        """Writes texts. Raises ValueError for a model that writes none."""
+        if self.text_writer is None:
+            raise ValueError(f"model {self.name!r} writes no text")
+        return self.text_writer
 
     @cached_property
     def phrases(self) -> PhraseWriter:
@@ -130,15 +138,16 @@ class ModelLoader:
         load_s = time.monotonic() - begin
         return LoadedModel(bundle.manifest, runner, writer, target_reader, reader, entry.folder, size_bytes, load_s)
 
-    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter, SourceReader | ImageReader]:
+    def _open_tokenizers(self, bundle: Bundle) -> tuple[TargetWriter | None, SourceReader | ImageReader]:
         try:
-            return TargetWriter(bundle), self._open_reader(bundle)
+            writer = TargetWriter(bundle) if bundle.manifest.has_decoder else None
+            return writer, self._open_reader(bundle)
         except Exception as error:  # the tokenizers library raises plain Exception
             raise BundleError(bundle.folder, [f"tokenizer: {error}"]) from error
 
-    def _open_target_reader(self, bundle: Bundle, writer: TargetWriter) -> TargetReader | None:
+    def _open_target_reader(self, bundle: Bundle, writer: TargetWriter | None) -> TargetReader | None:
         """Returns what reads given targets; None for models that cannot score them."""
-        if not bundle.manifest.scores_targets:
+        if writer is None or not bundle.manifest.scores_targets:
             return None
         try:
             return TargetReader(bundle, writer)

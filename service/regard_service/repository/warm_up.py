@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from regard.arrays import Float32Array, Int64Array
-from regard_service.bundle import ImageSource, Manifest
+from regard_service.bundle import ImageSource, Manifest, PiecesOutput
 from regard_service.domain.calls import GenerationOptions
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
+from regard_service.generation import ONE_STEP
 from regard_service.pictures.reader import ImageReader
 from regard_service.text.reading import SourceReader
 from regard_service.validation.generation import resolve_generation
@@ -25,6 +26,7 @@ class WarmUpError(Exception):
 
 def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
     """Runs one short generation, both graphs and the search, on a runner that nothing else uses; with a shortlist too.
+    Of a model without a decoder it runs the encode graph.
 
     Raises:
         WarmUpError: a graph fails, or its scores are not finite.
@@ -37,9 +39,14 @@ def warm_up(runner: Runner, reader: SourceReader | ImageReader) -> None:
         raise WarmUpError(f"warm-up: {error}") from error
     if not all(np.isfinite(each.logprobs).all() for result in results for each in result.hypotheses):
         raise WarmUpError("warm-up: the log-probabilities are not numbers")
+    for name, values in (each for result in results for each in result.outputs.items()):
+        if not np.isfinite(values).all():
+            raise WarmUpError(f"warm-up: {name} are not numbers")
 
 
 def _request(manifest: Manifest, reader: SourceReader | ImageReader) -> EngineRequest:
+    if not manifest.has_decoder:
+        return EngineRequest(_source(manifest, reader, ""), ONE_STEP)
     key = next(iter(manifest.target_languages if manifest.task == "translation" else manifest.styles), "")
     violations = Violations()
     generation = resolve_generation(GenerationOptions(), manifest, key, violations)
@@ -53,7 +60,12 @@ def _source(manifest: Manifest, reader: SourceReader | ImageReader, key: str) ->
     """Returns a short text, or a picture of the mean colour."""
     if isinstance(reader, SourceReader):
         language = next(iter(manifest.source_languages), "")
-        return reader.read(TEXT, field="text", key=key, truncation="truncate", language=language).array
+        text, control = TEXT, frozenset[str]()
+        if isinstance(manifest.output, PiecesOutput):  # whose sources always have a mask
+            text, control = f"{manifest.output.mask} {TEXT}", frozenset({manifest.output.mask})
+        return reader.read(
+            text, field="text", key=key, truncation="truncate", language=language, control_tokens=control
+        ).array
     if isinstance(manifest.source, ImageSource):
         return np.zeros((3, manifest.source.height, manifest.source.width), np.float32)
     raise WarmUpError("the manifest's source is neither text nor picture")

@@ -84,7 +84,7 @@ class SourceReader:
             raise TypeError(f"model {bundle.manifest.name!r} reads no text")
         self._source = source
         self._max_tokens = bundle.manifest.max_source_tokens
-        self._is_copying = bundle.manifest.target.copies
+        self._is_copying = bundle.manifest.has_decoder and bundle.manifest.target.copies
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
         self._alphabet = Alphabet(self._tokenizer)
@@ -170,6 +170,10 @@ class SourceReader:
     def num_pieces(self, text: str, control_tokens: frozenset[str] = frozenset()) -> int:
         """Returns the number of a text's tokens, without special ones."""
         return len(encoded(self._control.reading(control_tokens, text), text).ids)
+
+    def written(self, token_id: int) -> tuple[str, str]:
+        """Returns a token's spelling in the vocabulary, and the text that it stands for."""
+        return self._tokenizer.id_to_token(token_id) or "", self._tokenizer.decode([token_id]).strip()
 
     def rank(self, word: str) -> tuple[int, ...]:
         """Returns how rare a word is in the vocabulary: the number of its pieces, and the largest id of them."""

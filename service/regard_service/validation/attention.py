@@ -15,7 +15,7 @@ def check_attention(options: AttentionOptions, manifest: Manifest, violations: V
         if kind not in offered:
             violations.add(
                 f"attention.kinds[{index}]",
-                f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(offered)}",
+                f"{kind} is not offered by model {manifest.name!r}; it offers {', '.join(offered) or 'none'}",
             )
     _check_indexes(options, manifest, violations)
     if options.weighting == "value_norm" and options.kinds and not manifest.is_traced:

@@ -145,7 +145,7 @@ def _from_sentencepiece(tokenizer_class: Any, file: str, kind: str, **options: A
     return write
 
 
-def _byte_level(tokenizer_class: Any, folder: Path) -> Any:
+def byte_level(tokenizer_class: Any, folder: Path) -> Any:
     trained = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     trained.train_from_iterator(EXAMPLE_SENTENCES + GERMAN, vocab_size=400, special_tokens=special, show_progress=False)
@@ -156,7 +156,7 @@ def _byte_level(tokenizer_class: Any, folder: Path) -> Any:
     return tokenizer
 
 
-def _word_pieces(folder: Path) -> Any:
+def word_pieces(folder: Path) -> Any:
     vocabulary = word_piece_tokenizer().get_vocab()
     with TemporaryDirectory() as scratch:
         Path(scratch, "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
@@ -237,7 +237,7 @@ def _end(tokenizer: Any) -> int:
 FAMILIES = {
     "bart": TinyFamily(
         BartForConditionalGeneration,
-        partial(_byte_level, BartTokenizer),
+        partial(byte_level, BartTokenizer),
         _bart_like(BartConfig, decoder_start_token_id=_end, activation_function="gelu"),
         generation={"forced_bos_token_id": lambda t: t.bos_token_id, "no_repeat_ngram_size": 3, "num_beams": 4,
                     "min_length": 3, "early_stopping": True, "length_penalty": 2.0},
@@ -323,16 +323,16 @@ FAMILIES = {
     ),
     "bert2bert": TinyFamily(
         EncoderDecoderModel,
-        _word_pieces,
+        word_pieces,
         _pair_of_berts(BertConfig, encoder_width=64, num_attention_heads=2),
         load_options=LoadOptions("translation", (("en", "de"),)),
         generation={"num_beams": 3, "no_repeat_ngram_size": 2},
         languages=("en", "de"),
     ),
     "roberta2roberta": TinyFamily(
-        EncoderDecoderModel, partial(_byte_level, RobertaTokenizer), _pair_of_berts(RobertaConfig)
+        EncoderDecoderModel, partial(byte_level, RobertaTokenizer), _pair_of_berts(RobertaConfig)
     ),
     "bert-generation": TinyFamily(
-        EncoderDecoderModel, _word_pieces, _pair_of_berts(BertGenerationConfig, num_attention_heads=2)
+        EncoderDecoderModel, word_pieces, _pair_of_berts(BertGenerationConfig, num_attention_heads=2)
     ),
 }  # fmt: skip

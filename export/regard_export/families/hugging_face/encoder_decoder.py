@@ -68,7 +68,7 @@ def architecture(net: Any, description: TransformerDescription) -> EncoderDecode
     if not isinstance(description, DecoderDescription):
         raise TypeError(f"{type(description).__name__} describes more than a decoder")
     weights = {name: x.numpy() for name, x in net.encoder.state_dict().items()}
-    return EncoderDecoderArchitecture(TextEncoder(_encoder(net.config.encoder, weights)), description)
+    return EncoderDecoderArchitecture(TextEncoder(bert_encoder(net.config.encoder, weights)), description)
 
 
 def with_special_ids(settings: Mapping[str, Any], net: Any) -> dict[str, Any]:
@@ -81,7 +81,12 @@ def with_special_ids(settings: Mapping[str, Any], net: Any) -> dict[str, Any]:
     return {**settings, **{name: ids[kind] for name, kind in names.items()}}
 
 
-def _encoder(config: Any, theirs: Weights) -> BertDescription:
+def bert_encoder(config: Any, theirs: Weights) -> BertDescription:
+    """Maps a BERT or one of its relatives, by the encoder's own names.
+
+    Raises:
+        ExportError: the encoder is of an unknown kind, or has unsupported options.
+    """
     if config.model_type not in ENCODERS:
         raise ExportError(f"unknown encoder {config.model_type!r}; known are {', '.join(sorted(ENCODERS))}")
     if config.hidden_act not in ACTIVATIONS or getattr(config, "position_embedding_type", "absolute") != "absolute":

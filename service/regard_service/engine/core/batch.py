@@ -12,61 +12,32 @@ workers, the warm-up and the export's verification and calibration all drive it.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
-from regard.arrays import Array, BoolArray, Float32Array, Int64Array
+from regard.arrays import BoolArray, Float32Array, Int64Array
 from regard_service.engine.core.map_history import MapHistory
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, RequestState
 from regard_service.engine.core.result import CommittedToken, EngineHypothesis, EngineResult, RequestUpdate
+from regard_service.engine.core.rows import ContinueStepping, Encoded, Rows, step_once
 from regard_service.engine.runtime.runner import Runner, StepBindings, StepOutput
 from regard_service.engine.runtime.slots import SlotsShape, max_taken_back
 from regard_service.engine.search.search import open_search
 from regard_service.engine.search.single import SingleSearch
 from regard_service.engine.search.terms import Guidance
-from regard_service.errors import DeadlinePassed
-
-ContinueStepping = Callable[[int], bool]
-"""Decides after each position whether the same call of `step` runs another; its argument counts ended requests."""
 
 
-def step_once(num_ended: int) -> bool:
-    """Runs one position a call."""
-    return False
+class RunningBatch(Rows):
+    """Requests of a model that writes text. Live ones are rows 0 to n - 1 of every buffer.
 
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Requests that were encoded together.
-
-    Attributes:
-        memory: as `Runner.encode` returns it.
-    """
-
-    requests: list[RequestState]
-    memory: Mapping[str, Array]
-
-
-class RunningBatch:
-    """Requests join and leave between steps; live ones are rows 0 to n - 1 of every buffer.
-
-    A *row* is a request's place; it has `num_beams` *slots*, one a hypothesis. One thread at a time may call `join` and
-    `step`; `encode` may run beside them.
-
-    Attributes:
-        num_steps: positions that the batch has run.
+    A row has `num_beams` *slots*, one a hypothesis.
     """
 
     def __init__(self, runner: Runner, shape: SlotsShape, observer: EngineObserver | None = None) -> None:
-        self.runner = runner
-        self.shape = shape
-        self.observer = observer or EngineObserver()
-        self._rows: list[RequestState | None] = []  # None only between steps: a row that is free
-        self.num_steps = 0
+        super().__init__(runner, shape, observer)
         self._slots = runner.open_slots(shape)
         self._bindings = StepBindings()
         self._maps: MapHistory | None = None  # until a request keeps attention
@@ -82,16 +53,6 @@ class RunningBatch:
         )
 
     @property
-    def requests(self) -> list[RequestState]:
-        """The live requests, by row."""
-        return [request for request in self._rows if request is not None]
-
-    @property
-    def num_live(self) -> int:
-        """How many requests have a row."""
-        return len(self._rows) - self._rows.count(None)
-
-    @property
     def encoded_bytes(self) -> int:
         """Size of the buffers for encoded sources (the cross KV cache)."""
         return self._slots.encoded_bytes
@@ -105,23 +66,6 @@ class RunningBatch:
     def map_bytes(self) -> int:
         """Size of the buffers for attention maps."""
         return 0 if self._maps is None else self._maps.num_bytes
-
-    def encode(self, requests: list[RequestState], *, on_all_cores: bool = False) -> Encoded:
-        """Encodes requests in one call.
-
-        Args:
-            on_all_cores: whether no other thread computes meanwhile.
-        """
-        started = time.monotonic()
-        for request in requests:
-            request.admitted = started
-        encode = self.runner.encode_on_all_cores if on_all_cores else self.runner.encode
-        memory = encode([request.request.source for request in requests])
-        encode_s = time.monotonic() - started
-        self.observer.encoded(self.runner.manifest.name, len(requests), encode_s)
-        for request in requests:
-            request.encode_s = encode_s
-        return Encoded(requests, memory)
 
     def join(self, encoded: Encoded) -> None:
         """Gives each of these requests a row: a free one, or else the next."""
@@ -140,21 +84,6 @@ class RunningBatch:
             self._search.admit(row, request.request.generation)
             self._rows[row] = request
             self.observer.admitted(manifest.name, request.admitted - request.submitted, length)
-
-    def clear(self) -> None:
-        """Evicts all requests without an update."""
-        self._rows.clear()
-
-    def evict(self) -> list[RequestUpdate]:
-        """Frees the rows of requests whose caller has left or whose deadline has passed; returns their errors."""
-        updates, now = [], time.monotonic()
-        for row, request in enumerate(self._rows):
-            if request is not None and (request.has_left or request.is_overdue(now)):
-                self._rows[row] = None
-                name = self.runner.manifest.name
-                self.observer.finished(name, request.interruption(now), request.num_steps, request.phase)
-                updates.append(RequestUpdate(request, DeadlinePassed("the deadline passed while decoding")))
-        return updates
 
     def step(self, continue_stepping: ContinueStepping = step_once) -> list[RequestUpdate]:
         """Runs one decoder position for every live request, or several where each row takes its best candidate.

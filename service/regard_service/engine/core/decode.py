@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from regard_service.engine.core.batch import RunningBatch
+from regard_service.engine.core.opening import open_batch
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.core.result import EngineResult
 from regard_service.engine.runtime.runner import Runner
@@ -34,7 +34,7 @@ def decode(runner: Runner, requests: Sequence[EngineRequest], *, max_rows: int =
     """
     if not requests:
         return
-    batch = RunningBatch(runner, _shape(runner, requests, max_rows))
+    batch = open_batch(runner, _shape(runner, requests, max_rows))
     waiting = deque(RequestState(request, time.monotonic()) for request in requests)
     unyielded, results = deque(waiting), dict[RequestState, EngineResult]()
     while unyielded:

@@ -1,8 +1,9 @@
 """What decoding makes of a request: tokens as they become certain, hypotheses, the result."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from regard.arrays import Float32Array, Int64Array
+from regard.arrays import Array, Float32Array, Int64Array
 from regard_service.engine.core.request import RequestState
 from regard_service.engine.runtime.trace import Trace
 from regard_service.errors import ServiceError
@@ -45,12 +46,18 @@ class EngineHypothesis:
 
 @dataclass(frozen=True)
 class EngineResult:
-    """A finished request: hypotheses, best first, and where its time went."""
+    """A finished request: hypotheses, best first, and where its time went.
+
+    Attributes:
+        outputs: of a model without a decoder, the request's part of the encode graph's outputs, by name; then there are
+            no hypotheses.
+    """
 
     hypotheses: tuple[EngineHypothesis, ...]
     queue_s: float
     encode_s: float
     decode_s: float
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import EngineRequest, RequestState
 from regard_service.engine.core.result import EngineResult
+from regard_service.engine.core.rows import Rows
 from regard_service.engine.driver.permit import Permit
 from regard_service.engine.driver.replies import OnTokens, Replies
 from regard_service.engine.driver.workers import Workers
@@ -145,7 +145,7 @@ class Engine:
         """Requests that wait or run."""
         return self._policy.num_active
 
-    def batches(self) -> list[RunningBatch]:
+    def batches(self) -> list[Rows]:
         """All running batches, idle ones included."""
         with self._lock:
             return self._workers.batches()

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from regard_service.engine.core.batch import Encoded, RunningBatch
 from regard_service.engine.core.decode import groups
 from regard_service.engine.core.observer import EngineObserver, Outcome
+from regard_service.engine.core.opening import open_batch
 from regard_service.engine.core.request import RequestState
 from regard_service.engine.core.result import EngineResult, RequestUpdate
+from regard_service.engine.core.rows import Encoded, Rows
 from regard_service.engine.driver.replies import Outbox, Replies
 from regard_service.engine.policy.decision import EncodeAhead, OpenBatch, StepBatch, Work
 from regard_service.engine.policy.lane import BatchState, Lane
@@ -41,7 +42,7 @@ class _BatchHasFailed(Exception):
 class OpenedBatch:
     """A running batch, and the requests that other workers have encoded for it."""
 
-    running: RunningBatch
+    running: Rows
     arrived: list[Encoded] = field(default_factory=list)
 
 
@@ -102,7 +103,7 @@ class Workers:
             return 0.0
         return now - min((work.since for work in self._at_work), default=self._last_work)
 
-    def batches(self) -> list[RunningBatch]:
+    def batches(self) -> list[Rows]:
         """All running batches, idle ones included."""
         return [self._opened[batch].running for lane in self._policy.lanes for batch in lane.batches]
 
@@ -200,7 +201,7 @@ class Workers:
         requests end.
         """
         try:
-            running = RunningBatch(lane.runner, lane.shape, self._observer)
+            running = open_batch(lane.runner, lane.shape, self._observer)
         except MemoryError:
             log.warning("there is no memory for another batch of model %r", lane.runner.manifest.name)
             refused = self._policy.refuse_waiting(lane, time.monotonic())
@@ -240,7 +241,7 @@ class Workers:
                 self._observer.finished(work.lane.runner.manifest.name, "failed", 0, request.phase)
             return before + [RequestUpdate(request, told) for request in lost]
 
-    def _step(self, work: StepBatch, batch: RunningBatch) -> list[RequestUpdate]:
+    def _step(self, work: StepBatch, batch: Rows) -> list[RequestUpdate]:
         """Steps a batch as often as its budget allows."""
         lane, began = work.lane, time.monotonic()
         num_slots, num_steps = batch.num_live * lane.shape.num_beams, batch.num_steps
@@ -254,7 +255,7 @@ class Workers:
                 lane.pace.finished(update.request.num_steps)
         return updates
 
-    def _encoded(self, work: Work, batch: RunningBatch) -> Iterator[Encoded]:
+    def _encoded(self, work: Work, batch: Rows) -> Iterator[Encoded]:
         """Encodes the admitted requests group by group: one group joins the batch before the next is encoded."""
         runner = work.lane.runner
         for requests in groups(runner, work.admitted):

@@ -90,6 +90,11 @@ class Lane:
         """Whether sources are pictures, which are encoded one at a time."""
         return isinstance(self.runner.manifest.source, ImageSource)
 
+    @property
+    def takes_one_step(self) -> bool:
+        """Whether its requests end at their first step: the model has no decoder."""
+        return not self.runner.manifest.has_decoder
+
     def steppable(self) -> BatchState | None:
         """The longest untouched batch that has requests and that no worker steps."""
         ready = (batch for batch in self.batches if (batch.num_live or batch.num_arrived) and not batch.is_stepped)

@@ -10,6 +10,7 @@ from collections import deque
 from typing import NamedTuple
 
 from regard_service.bundle import ImageSource
+from regard_service.engine.core.decode import MAX_ENCODED_POSITIONS
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.policy.lane import Lane
 from regard_service.engine.policy.pace import Pace
@@ -24,6 +25,9 @@ FEW_FRACTION = 1 / 2
 
 # Lanes of one shape: three for callers of many requests, who share them if they are more, and one for all others.
 MAX_OF_SHAPE = 4
+
+# Source positions of a batch whose requests take one step, about: its first request is answered with its last.
+MAX_POSITIONS_OF_ONE_STEP = 2 * MAX_ENCODED_POSITIONS
 
 # Lanes without requests are dropped beyond this many of all: workers look at each when they ask for work.
 MAX_LANES = 64
@@ -89,11 +93,15 @@ class Lanes:
                 self._drop(lane)
 
     def _open(self, kind: _Kind, lanes: list[Lane]) -> Lane:
+        manifest = kind.runner.manifest
+        max_requests = max(1, self._max_slots // kind.num_beams)
+        if not manifest.has_decoder:  # a row costs its whole encoding
+            max_requests = max(1, min(max_requests, MAX_POSITIONS_OF_ONE_STEP // kind.source))
         shape = SlotsShape(
-            max_requests=1 if kind.is_alone else max(1, self._max_slots // kind.num_beams),
+            max_requests=1 if kind.is_alone else max_requests,
             num_beams=kind.num_beams,
             source=kind.source,
-            capacity=kind.runner.manifest.max_target_tokens,
+            capacity=manifest.max_target_tokens,
             is_listed=kind.is_listed,
         )
         lane = Lane(kind.runner, shape, lanes[0].pace if lanes else self._first_pace(kind.runner))

@@ -255,7 +255,7 @@ class BatchingPolicy:
 
     def _ahead_work(self, lane: Lane, now: float, expired: Expired) -> EncodeAhead | None:
         """Requests to encode while another worker steps the batch that they join."""
-        batch = lane.fullest_stepped() if lane.num_waiting else None
+        batch = self._batch_ahead(lane)
         if batch is None:
             return None
         max_texts = max(1, MAX_POSITIONS_AHEAD // lane.shape.source)
@@ -269,7 +269,14 @@ class BatchingPolicy:
     def _has_work(self, lane: Lane) -> bool:
         if lane.steppable() is not None or self._may_grow(lane):
             return True
-        return bool(lane.num_waiting) and lane.fullest_stepped() is not None
+        return self._batch_ahead(lane) is not None
+
+    def _batch_ahead(self, lane: Lane) -> BatchState | None:
+        """The batch, stepped by another worker, that waiting requests can be encoded for; None if there is none.
+
+        Requests of one step have no step to be ready for: they wait for a worker of their own.
+        """
+        return lane.fullest_stepped() if lane.num_waiting and not lane.takes_one_step else None
 
     def _may_grow(self, lane: Lane) -> bool:
         """Whether waiting requests deserve one more batch."""
@@ -278,6 +285,8 @@ class BatchingPolicy:
     def _num_deserved(self, lane: Lane) -> int:
         """Batches that the lane's requests, waiting ones included, should be spread over."""
         num_requests = lane.num_admitted + lane.num_waiting
+        if lane.takes_one_step:  # nothing is shared between them but the call that encodes them
+            return min(self.config.num_workers, max(1, num_requests))
         num_batches = -(-num_requests // lane.shape.max_requests)
         if not (lane.pace.is_known and stepping_s(lane) < LIGHT_STEPPING_S):
             num_by_slots = num_requests * lane.shape.num_beams // SLOTS_PER_BATCH

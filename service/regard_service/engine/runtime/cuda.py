@@ -267,9 +267,7 @@ class DeviceRunner(Runner):
 
     def __init__(self, bundle: Bundle, variant: Variant, provider: Provider, device: Device | None = None) -> None:
         super().__init__(bundle, variant, provider)
-        if provider not in self._step.get_providers():
-            # Without CUDA's libraries ONNX Runtime falls back to the CPU and only logs it.
-            raise NotReady(f"model {self.manifest.name!r}: {provider} cannot be used here; its libraries do not load")
+        self.check_provider()
         self._device = device or Cuda()
 
     def open_slots(self, shape: SlotsShape) -> Slots:
@@ -339,4 +337,8 @@ def open_runner(bundle: Bundle, variant: Variant, provider: Provider, *, num_cor
     if provider != "CUDAExecutionProvider":
         return Runner(bundle, variant, provider, num_cores=num_cores)
     load_cuda()
-    return DeviceRunner(bundle, variant, provider)
+    if bundle.manifest.has_decoder:
+        return DeviceRunner(bundle, variant, provider)
+    runner = Runner(bundle, variant, provider)  # what encode returns is the answer, which leaves the device
+    runner.check_provider()
+    return runner

@@ -16,6 +16,7 @@ from regard_service.bundle import (
     Bundle,
     GraphSpec,
     Manifest,
+    PiecesOutput,
     Provider,
     Shortlist,
     TextSource,
@@ -50,7 +51,9 @@ MIN_POSITIONS_ON_ALL_CORES = 24
 
 
 class Runner:
-    """A bundle's encode and step graphs on one execution provider. Calls may come from several threads.
+    """A bundle's encode graph, and its step graph if it has a decoder, on one execution provider.
+
+    Calls may come from several threads.
 
     Args:
         provider: must be available and in the variant's list.
@@ -61,6 +64,7 @@ class Runner:
     """
 
     _encode_on_all_cores: InferenceSession | None = None
+    _step: InferenceSession  # of models with a decoder
     _shortlist: Shortlist | None = None
 
     def __init__(
@@ -78,10 +82,11 @@ class Runner:
         self._trace: InferenceSession | None = None
         self._tracing = threading.Lock()
         self._encode = self._session(bundle, variant.encode)
-        self._step = self._session(bundle, variant.step)
+        if variant.step is not None:
+            self._step = self._session(bundle, variant.step)
+            self._step_inputs = {spec.name for spec in variant.step.inputs}
         self._encode_inputs = {spec.name for spec in variant.encode.inputs}
         self.use_cores(num_cores)
-        self._step_inputs = {spec.name for spec in variant.step.inputs}
         if variant.select is not None and variant.listed_step is not None and provider == "CPUExecutionProvider":
             self._open_lists(variant.select, variant.listed_step)
         self._cross_outputs = [f"cross_attention_{layer}" for layer in range(self.manifest.attention.layers)]
@@ -96,6 +101,15 @@ class Runner:
     def available_providers() -> list[str]:
         """The execution providers of this installation, best first."""
         return list(onnxruntime.get_available_providers())
+
+    def check_provider(self) -> None:
+        """Raises NotReady if graphs run elsewhere: without CUDA's libraries ONNX Runtime takes the CPU and only logs
+        it.
+        """
+        if self.provider not in self._encode.get_providers():
+            raise NotReady(
+                f"model {self.manifest.name!r}: {self.provider} cannot be used here; its libraries do not load"
+            )
 
     def _session(
         self, bundle: Bundle, graph: GraphSpec, options: onnxruntime.SessionOptions | None = None
@@ -194,7 +208,7 @@ class Runner:
             sources: as in `EngineRequest`, one a request; lengths of texts may differ.
 
         Returns:
-            the memory, by name; [requests, ...], padded to the longest source.
+            the memory, by name; of a model with a decoder [requests, ...], padded to the longest source.
         """
         return self._encoded(self._encode, sources)
 
@@ -365,9 +379,12 @@ def source_length(manifest: Manifest, source: Array) -> int:
 
 def encode_inputs(manifest: Manifest, sources: Sequence[Array]) -> dict[str, Array]:
     """Every input that an encode graph may read, by name."""
-    if isinstance(manifest.source, TextSource):
-        return _packed(sources)
-    return {"pixels": np.stack(sources)}
+    if not isinstance(manifest.source, TextSource):
+        return {"pixels": np.stack(sources)}
+    inputs = _packed(sources)
+    if isinstance(manifest.output, PiecesOutput):
+        inputs["masked"] = np.flatnonzero(inputs["source_ids"] == manifest.output.mask_id)
+    return inputs
 
 
 def _probe(manifest: Manifest) -> Array:
@@ -375,7 +392,9 @@ def _probe(manifest: Manifest) -> Array:
     source = manifest.source
     if isinstance(source, TextSource):
         length = min(2 * MIN_POSITIONS_ON_ALL_CORES, manifest.max_source_tokens)
-        return np.zeros((2, length) if manifest.target.copies else length, np.int64)
+        if isinstance(manifest.output, PiecesOutput):
+            return np.full(length, manifest.output.mask_id, np.int64)
+        return np.zeros((2, length) if manifest.has_decoder and manifest.target.copies else length, np.int64)
     return np.random.default_rng(0).standard_normal((3, source.height, source.width), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""AttentionService: translate, summarize, caption, unary and streaming; score and align."""
+"""AttentionService: translate, summarize, caption, unary and streaming; score, align, encode, classify, fill masks."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -11,11 +11,21 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
 from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
+from regard_service.convert.one_step import (
+    is_slow_to_write,
+    read_classify,
+    read_encode,
+    read_fill_mask,
+    write_classify,
+    write_encode,
+    write_fill_mask,
+)
 from regard_service.convert.pairs import read_align, read_score
 from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
 from regard_service.domain.calls import Call, TranslateCall
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentStarted
+from regard_service.domain.outputs import OneStepResult
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
 from regard_service.observability import logs
@@ -23,6 +33,7 @@ from regard_service.observability.metrics import AttentionMetrics, OutputMetrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
 AnyCall = TypeVar("AnyCall", bound=Call)
+Written = TypeVar("Written")
 
 
 class AttentionServicer(pb_grpc.AttentionServiceServicer):
@@ -133,6 +144,36 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         """Aligns given pairs; one result per pair, in order."""
         call = read_align(request, self._reader, context.time_remaining())
         return await self._response(await self._data_plane.align(call), call, pb.AlignResponse)
+
+    async def Encode(self, request: pb.EncodeRequest, context: Context) -> pb.EncodeResponse:  # noqa: N802
+        """Turns texts into vectors; one result per text, in order."""
+        call = read_encode(request, self._reader, context.time_remaining())
+        results = await self._data_plane.encode(call)
+        return await self._one_step(results, call, partial(write_encode, results, call.attention))
+
+    async def Classify(self, request: pb.ClassifyRequest, context: Context) -> pb.ClassifyResponse:  # noqa: N802
+        """Labels texts or pictures; one result per input, in order."""
+        call = read_classify(request, self._reader, context.time_remaining())
+        results = await self._data_plane.classify(call)
+        return await self._one_step(results, call, partial(write_classify, results, call.attention))
+
+    async def FillMask(self, request: pb.FillMaskRequest, context: Context) -> pb.FillMaskResponse:  # noqa: N802
+        """Fills the masks of texts; one result per text, in order."""
+        call = read_fill_mask(request, self._reader, context.time_remaining())
+        results = await self._data_plane.fill_mask(call)
+        return await self._one_step(results, call, partial(write_fill_mask, results, call.attention))
+
+    async def _one_step(self, results: Sequence[OneStepResult], call: Call, write: Callable[[], Written]) -> Written:
+        """Writes the answer of a model without a decoder."""
+        reads = [result.read for result in results]
+        logs.note(
+            model=f"{reads[0].model}@{reads[0].version}",
+            num_inputs=len(reads),
+            num_source_tokens=sum(read.num_tokens for read in reads),
+        )
+        for read in reads:
+            self._sent_maps.count(read.model, read.maps, call.attention)
+        return await self._data_plane.apart(write) if is_slow_to_write(reads) else write()
 
     async def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
         self._record(results, call)

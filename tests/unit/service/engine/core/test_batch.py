@@ -170,7 +170,8 @@ def test_a_call_stops_when_a_caller_has_left() -> None:
 def test_a_call_stops_at_the_first_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=1000.0)
     clock.monotonic = lambda: clock.now
-    monkeypatch.setattr("regard_service.engine.core.batch.time", clock)
+    for module in ("batch", "rows"):
+        monkeypatch.setattr(f"regard_service.engine.core.{module}.time", clock)
     bench = Bench()
     overdue = bench.join(30, deadline=clock.now + 5)
     bench.join(30)

@@ -205,7 +205,7 @@ async def test_without_memory_for_a_batch_waiting_requests_fail_and_the_engine_g
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(workers, "RunningBatch", fail)
+        patched.setattr(workers, "open_batch", fail)
         outcomes = await asyncio.gather(*(engine.generate(runner, request()) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(outcome, OutOfMemory) for outcome in outcomes)
     assert waiting(engine) == Waiting()
@@ -224,7 +224,7 @@ async def test_without_memory_for_another_batch_the_running_one_does(
         opened.append(RunningBatch(runner, shape, observer))
         return opened[0]
 
-    monkeypatch.setattr(workers, "RunningBatch", open_one)
+    monkeypatch.setattr(workers, "open_batch", open_one)
     results = await asyncio.gather(*(engine.generate(runner, request()) for _ in range(12)))
     assert all(result.hypotheses[0].tokens.tolist() == [*range(5, 14), 1] for result in results)
     engine.close()

@@ -1,0 +1,29 @@
+"""A trained model without a decoder, as its family hands it to the export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
+from regard_export.references.protocols import EncoderReference
+from regard_service.bundle import ImageSource, Output, Provenance, Task, TextSource
+
+
+@dataclass(frozen=True)
+class EncoderModel:
+    """A trained model whose encoder's output is the answer.
+
+    Attributes:
+        output: what the encode graph outputs.
+        reference: the original model, for verification.
+        tokenizers: contents of the tokenizer files that `source` names.
+    """
+
+    family: str
+    task: Task
+    architecture: EncoderOnlyArchitecture
+    reference: EncoderReference
+    source: TextSource | ImageSource
+    output: Output
+    tokenizers: Mapping[str, str]
+    max_source_tokens: int
+    provenance: Provenance

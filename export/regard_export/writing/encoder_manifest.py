@@ -1,0 +1,58 @@
+"""Writes the manifest of a bundle without a decoder."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from regard_export.checkpoints.encoder_model import EncoderModel
+from regard_export.errors import ExportError
+from regard_export.writing.manifest import FLOAT32_BYTES, exported_now
+from regard_service.bundle import AttentionLayout, Bundle, ImageSource, Manifest, Variant
+
+
+def write_encoder_manifest(
+    folder: Path,
+    model: EncoderModel,
+    variants: Sequence[Variant],
+    name: str,
+    version: str,
+    verification: Mapping[str, Any],
+) -> Bundle:
+    """Writes the manifest, with checksums of the files in the folder, and loads the bundle.
+
+    Args:
+        verification: the report, or {}.
+
+    Raises:
+        ExportError: the checkpoint states a value that no manifest may hold.
+    """
+    architecture = model.architecture
+    try:
+        manifest = Manifest(
+            name=name,
+            version=version,
+            task=model.task,
+            family=model.family,
+            source=model.source,
+            output=model.output,
+            max_source_tokens=model.max_source_tokens,
+            unit=None if isinstance(model.source, ImageSource) else "whole",
+            num_parameters=architecture.nbytes // FLOAT32_BYTES,
+            attention=AttentionLayout(
+                layers=0,
+                heads=0,
+                encoder_layers=architecture.encoder_layers,
+                encoder_heads=architecture.encoder_heads if architecture.encoder_layers else 0,
+            ),
+            memory=architecture.memory,
+            variants=tuple(variants),
+            provenance=exported_now(model.provenance),
+            verification=dict(verification),
+            files={},
+        )
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
+        raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
+    return Bundle.write_manifest(folder, manifest)

@@ -1,0 +1,199 @@
+"""`regard encode`, `regard classify` and `regard fill-mask`."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from regard.calls.client import Client
+from regard.calls.options import ClassifyOptions, EncodeOptions, EncoderOptions, FillMaskOptions
+from regard.cli.options import server_options
+from regard.cli.output import escape, write_line
+from regard.cli.servers import open_server
+from regard.names import AttentionKind, Pooling, Truncation
+from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult, LabelScore
+from regard.wire import as_json
+from regard.wire.enums import POOLING
+
+STDIN = "-"
+LINES_AT_ONCE = 32
+KINDS = ("encoder_self", "rollout")
+
+
+class Printed(Protocol):
+    """A result that can be printed as JSON."""
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object."""
+
+
+ResultT = TypeVar("ResultT", bound=Printed)
+
+
+def one_step_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the flags that these commands share; the command gets `server`, `call` and `as_json`."""
+
+    @functools.wraps(command)
+    def with_flags(
+        *,
+        server: str | None,
+        tls_ca: Path | None,
+        timeout: float,
+        verbose: bool,
+        model: str | None,
+        truncation: Truncation | None,
+        kinds: tuple[AttentionKind, ...],
+        json: bool,
+        **own: Any,
+    ) -> None:
+        options = EncoderOptions(model=model, timeout=timeout, truncation=truncation, attention=kinds)
+        command(open_server(server, tls_ca, verbose, model), options, is_json=json, **own)
+
+    wrapped: Callable[..., None] = with_flags
+    for option in (
+        click.option("--json", is_flag=True, help="Print results as JSON: several as an array, with '-' one per line."),
+        click.option(
+            "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Add maps of this kind to the JSON."
+        ),
+        click.option(
+            "--truncation", type=click.Choice(["reject", "truncate"]), help="What to do with a text that is too long."
+        ),
+        click.option("--model", metavar="NAME", help="Model to use; by default the server's for the task."),
+    ):
+        wrapped = option(wrapped)
+    return server_options(wrapped)
+
+
+@click.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT... | -")
+@click.option("--pooling", type=click.Choice(POOLING.names), help="How tokens' states become one vector.")
+@click.option("--normalized/--not-normalized", default=None, help="Whether vectors are divided by their length.")
+@one_step_options
+def encode(
+    server: Any,
+    options: EncoderOptions,
+    *,
+    is_json: bool,
+    texts: tuple[str, ...],
+    pooling: Pooling | None,
+    normalized: bool | None,
+) -> None:
+    """Turn texts into vectors; '-' reads a text from each line of standard input.
+
+    \b
+    regard encode "Where is the library?"
+    regard encode - --normalized < texts.txt > vectors.jsonl
+
+    Prints an array of numbers for each text, on a line.
+    """  # noqa: D301, click's mark for lines to keep
+    own = EncodeOptions(**options, pooling=pooling, normalized=normalized)
+    _run(server, texts, lambda client, many: client.encode(many, **own), _vector, is_json=is_json)
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="TEXT|PICTURE... | -")
+@click.option("--label", "labels", multiple=True, metavar="NAME", help="Only this label; may be repeated.")
+@click.option("--top-k", type=int, metavar="N", help="Only so many of the likeliest labels.")
+@click.option("--threshold", type=float, metavar="P", help="Only labels with at least this probability.")
+@one_step_options
+def classify(
+    server: Any,
+    options: EncoderOptions,
+    *,
+    is_json: bool,
+    inputs: tuple[str, ...],
+    labels: tuple[str, ...],
+    top_k: int | None,
+    threshold: float | None,
+) -> None:
+    """Label texts or pictures; '-' reads a text from each line of standard input.
+
+    \b
+    regard classify "I like this book." --top-k 1
+    regard classify photograph.jpg --threshold 0.1
+
+    Prints labels with their probabilities; of a model that labels tokens, each token with its label.
+    """  # noqa: D301, click's mark for lines to keep
+    own = ClassifyOptions(**options, labels=labels, top_k=top_k, threshold=threshold)
+    are_pictures = all(Path(each).is_file() for each in inputs)
+
+    def call(client: Client, many: list[str]) -> list[ClassifyResult]:
+        return client.classify_images([*many], **own) if are_pictures else client.classify(many, **own)
+
+    _run(server, inputs, call, _labels, is_json=is_json)
+
+
+@click.command("fill-mask")
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT... | -")
+@click.option("--top-k", type=int, metavar="N", help="How many of the likeliest pieces to print for each mask.")
+@one_step_options
+def fill_mask(
+    server: Any, options: EncoderOptions, *, is_json: bool, texts: tuple[str, ...], top_k: int | None
+) -> None:
+    """Fill the masks of texts; '-' reads a text from each line of standard input.
+
+    \b
+    regard fill-mask "Where is the [MASK]?" --top-k 3
+
+    Prints the likeliest pieces of each mask on a line, with their probabilities.
+    """  # noqa: D301, click's mark for lines to keep
+    own = FillMaskOptions(**options, top_k=top_k)
+    _run(server, texts, lambda client, many: client.fill_mask(many, **own), _masks, is_json=is_json)
+
+
+def _run(
+    server: Any,
+    inputs: Sequence[str],
+    call: Callable[[Client, list[str]], list[ResultT]],
+    printed: Callable[[ResultT], str],
+    *,
+    is_json: bool,
+) -> None:
+    """Calls the server with the inputs, or with the lines of standard input, and prints the results in order."""
+    with server as address, address.client() as client:
+        if tuple(inputs) == (STDIN,):
+            texts = _lines()
+            while many := list(islice(texts, LINES_AT_ONCE)):
+                for result in call(client, many):
+                    write_line(result.to_json() if is_json else printed(result))
+            return
+        results = call(client, list(inputs))
+    if is_json:
+        objects = [result.to_dict() for result in results]
+        click.echo(as_json.dump(objects[0] if len(objects) == 1 else objects))
+        return
+    for result in results:
+        click.echo(printed(result))
+
+
+def _lines() -> Iterator[str]:
+    for line in sys.stdin:
+        yield line.rstrip(os.linesep)
+
+
+def _vector(result: EncodeResult) -> str:
+    return "[" + ", ".join(str(number) for number in result.vector) + "]"
+
+
+def _labels(result: ClassifyResult) -> str:
+    if result.tokens:
+        pieces = {index: token.piece for index, token in enumerate(result.input.source_tokens)}
+        return "  ".join(f"{escape(pieces[each.token])} {_scores(each.labels)}".rstrip() for each in result.tokens)
+    return _scores(result.labels)
+
+
+def _scores(labels: Sequence[LabelScore]) -> str:
+    return ", ".join(f"{escape(each.label)} {each.probability:.3f}" for each in labels)
+
+
+def _masks(result: FillMaskResult) -> str:
+    lines = (", ".join(f"{escape(p.text)} {p.probability:.3f}" for p in mask.pieces) for mask in result.masks)
+    return "\n".join(lines)

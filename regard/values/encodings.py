@@ -1,0 +1,247 @@
+"""What models without a decoder make of inputs: vectors, labels, and pieces in place of masks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from regard.arrays import Float32Array
+from regard.errors.names import check_names
+from regard.names import AttentionKind, Pooling
+from regard.v1 import regard_pb2 as pb
+from regard.values.maps import AttentionMap, described, read_maps
+from regard.values.outputs import ImageGrid, Timings, shortened
+from regard.values.units import Span, Token, Word, read_source_tokens, read_words
+from regard.wire import as_json, enums
+
+
+@dataclass(frozen=True)
+class ReadInput:
+    """An input as a model without a decoder read it.
+
+    Attributes:
+        source_tokens: the axes of the maps; empty in calls that need no tokens, and for pictures.
+        source_words: the axes if the call asks for words, otherwise empty.
+        image_grid: for pictures, where the axes lie on the picture.
+        truncated, num_truncated_tokens: whether the end of the text was cut off, and how many tokens.
+        num_tokens: how many were read, special ones included; of pictures, positions.
+        attention: the maps that the call asks for.
+    """
+
+    source_tokens: tuple[Token, ...]
+    source_words: tuple[Word, ...]
+    image_grid: ImageGrid | None
+    truncated: bool
+    num_truncated_tokens: int
+    num_tokens: int
+    attention: tuple[AttentionMap, ...]
+    model: str
+    model_version: str
+    timings: Timings
+
+    def find_map(self, kind: AttentionKind) -> AttentionMap | None:
+        """The map of that kind; None if the call did not ask for it. Raises ValueError: there is no such kind."""
+        check_names("kind of map", [kind], list(enums.ATTENTION_KIND.names), ValueError)
+        return next((each for each in self.attention if each.kind == kind), None)
+
+    @classmethod
+    def from_message(cls, message: pb.ReadInput) -> "ReadInput":
+        """Reads a ReadInput of the API."""
+        times = message.timings
+        return cls(
+            source_tokens=read_source_tokens(message.source_tokens),
+            source_words=read_words(message.source_words),
+            image_grid=ImageGrid.from_message(message.image_grid) if message.HasField("image_grid") else None,
+            truncated=message.truncated,
+            num_truncated_tokens=message.num_truncated_tokens,
+            num_tokens=message.num_tokens,
+            attention=read_maps(message.attention),
+            model=message.model,
+            model_version=message.model_version,
+            timings=Timings(times.queue_ms, times.encode_ms, times.decode_ms),
+        )
+
+    def __str__(self) -> str:
+        return f"by {self.model}@{self.model_version}{described(self.attention)}"
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """The vector of an input.
+
+    Attributes:
+        vector: float32 [width], read-only.
+        normalized: whether it was divided by its length.
+        input: the input as the model read it.
+    """
+
+    vector: Float32Array = field(compare=False)
+    pooling: Pooling
+    normalized: bool
+    input: ReadInput
+    message: pb.EncodeResult = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"<EncodeResult of {len(self.vector)} numbers {self.input}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object: the proto's field names, maps as nested lists."""
+        return as_json.to_dict(self.message)
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return as_json.to_json(self.message)
+
+    @classmethod
+    def from_message(cls, message: pb.EncodeResult) -> "EncodeResult":
+        """Reads an EncodeResult of the API."""
+        vector = np.array(message.vector, np.float32)
+        vector.flags.writeable = False
+        return cls(
+            vector=vector,
+            pooling=cast(Pooling, enums.POOLING.name_if_known(message.pooling)),
+            normalized=message.normalized,
+            input=ReadInput.from_message(message.input),
+            message=message,
+        )
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class TokenLabels:
+    """The labels of one token, likeliest first.
+
+    Attributes:
+        token: index in `input.source_tokens`.
+        span: its place in the text.
+    """
+
+    token: int
+    span: Span
+    labels: tuple[LabelScore, ...]
+
+
+@dataclass(frozen=True)
+class ClassifyResult:
+    """The labels of an input.
+
+    Attributes:
+        labels: of the whole input, likeliest first; empty for models that label tokens.
+        tokens: the labels of each token, in the text's order; empty for models that label whole inputs.
+        input: the input as the model read it.
+    """
+
+    labels: tuple[LabelScore, ...]
+    tokens: tuple[TokenLabels, ...]
+    input: ReadInput
+    message: pb.ClassifyResult = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        found = [f"{each.label} {each.probability:.3f}" for each in self.labels[:1]] or [f"{len(self.tokens)} tokens"]
+        return f"<ClassifyResult {shortened(found[0])} {self.input}>"
+
+    @property
+    def label(self) -> str:
+        """The likeliest label of the whole input. Raises ValueError if there is none."""
+        if not self.labels:
+            raise ValueError("there is no label of the whole input")
+        return self.labels[0].label
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object: the proto's field names, maps as nested lists."""
+        return as_json.to_dict(self.message)
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return as_json.to_json(self.message)
+
+    @classmethod
+    def from_message(cls, message: pb.ClassifyResult) -> "ClassifyResult":
+        """Reads a ClassifyResult of the API."""
+        return cls(
+            labels=_read_labels(message.labels),
+            tokens=tuple(
+                TokenLabels(each.token, Span(each.span.start, each.span.end), _read_labels(each.labels))
+                for each in message.tokens
+            ),
+            input=ReadInput.from_message(message.input),
+            message=message,
+        )
+
+
+def _read_labels(messages: Iterable[pb.LabelScore]) -> tuple[LabelScore, ...]:
+    return tuple(LabelScore(each.label, each.probability) for each in messages)
+
+
+@dataclass(frozen=True)
+class PieceScore:
+    """A piece of the vocabulary in place of a mask.
+
+    Attributes:
+        piece: the vocabulary's spelling; `text` is without its marks.
+        probability: among the whole vocabulary.
+    """
+
+    id: int
+    piece: str
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class FilledMask:
+    """A mask and its likeliest pieces.
+
+    Attributes:
+        token: index in `input.source_tokens`.
+        span: its place in the text.
+    """
+
+    token: int
+    span: Span
+    pieces: tuple[PieceScore, ...]
+
+
+@dataclass(frozen=True)
+class FillMaskResult:
+    """The masks of a text, in its order. Attributes: input: the text as the model read it."""
+
+    masks: tuple[FilledMask, ...]
+    input: ReadInput
+    message: pb.FillMaskResult = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        best = ", ".join(mask.pieces[0].text for mask in self.masks if mask.pieces)
+        return f"<FillMaskResult {shortened(best)!r} {self.input}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as a JSON object: the proto's field names, maps as nested lists."""
+        return as_json.to_dict(self.message)
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return as_json.to_json(self.message)
+
+    @classmethod
+    def from_message(cls, message: pb.FillMaskResult) -> "FillMaskResult":
+        """Reads a FillMaskResult of the API."""
+        return cls(
+            masks=tuple(
+                FilledMask(
+                    each.token,
+                    Span(each.span.start, each.span.end),
+                    tuple(PieceScore(p.id, p.piece, p.text, p.probability) for p in each.pieces),
+                )
+                for each in message.masks
+            ),
+            input=ReadInput.from_message(message.input),
+            message=message,
+        )

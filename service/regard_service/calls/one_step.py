@@ -1,0 +1,303 @@
+"""Calls of models without a decoder: encode, classify, fill masks. Each input is a request of one step."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from regard.arrays import Float32Array
+from regard_service.auth.caller import current_caller
+from regard_service.bundle import (
+    CANDIDATE_IDS,
+    CANDIDATE_LOGITS,
+    LOG_NORMALIZER,
+    LOGITS,
+    POOLED,
+    ImageSource,
+    LabelsOutput,
+    Output,
+    PiecesOutput,
+    VectorOutput,
+)
+from regard_service.calls.answer_size import AnswerLimits, check_answer
+from regard_service.calls.inputs import Input, Part, source_of
+from regard_service.calls.plan import engine_requests
+from regard_service.calls.planner import MAX_CHARACTERS_ON_EVENT_LOOP, CallPlanner, Reading
+from regard_service.calls.results import timings_of
+from regard_service.calls.thread_pool import BoundedThreadPool
+from regard_service.domain.calls import Call, ClassifyCall, EncodeCall, FillMaskCall
+from regard_service.domain.outputs import (
+    ClassifyResult,
+    EncodeResult,
+    FilledMask,
+    FillMaskResult,
+    LabelScore,
+    PieceScore,
+    ReadInput,
+    TokenLabels,
+)
+from regard_service.domain.results import AttentionMap, Source, Span, Token
+from regard_service.engine.core.request import EngineRequest
+from regard_service.engine.core.result import EngineResult
+from regard_service.engine.runtime.trace import Trace
+from regard_service.errors import InvalidInput, Unsupported
+from regard_service.generation import ONE_STEP
+from regard_service.maps.builder import MapBuilder, needs_contributions
+from regard_service.maps.word_maps import map_between_words
+from regard_service.observability.tracing.record import stage
+from regard_service.repository.loader import LoadedModel
+from regard_service.text.reading import SourceReader, SourceText
+from regard_service.validation.attention import check_attention
+from regard_service.validation.violations import Violations
+
+UNREAD = np.zeros(0, np.int64)
+NO_TARGET = np.zeros(0, np.int64)  # trace graphs without a decoder read none
+
+T = TypeVar("T")
+Kind = TypeVar("Kind", bound=Output)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """One input of a call, with what the engine made of it.
+
+    Attributes:
+        trace: in calls for maps.
+    """
+
+    model: LoadedModel
+    call: Call
+    part: Part
+    result: EngineResult
+    trace: Trace | None
+
+    def read(self, *, has_tokens: bool = False) -> ReadInput:
+        """Describes the input. Args: has_tokens: whether its tokens are listed although there are no maps."""
+        options = self.call.attention
+        has_words = bool(options.kinds) and options.granularity == "word"
+        full = source_of((self.part,), has_words=has_words)
+        lists_tokens = has_tokens or bool(options.kinds) or full.image_grid is not None
+        source = full if lists_tokens else Source(num_truncated_tokens=full.num_truncated_tokens)
+        return ReadInput(
+            source=source,
+            num_tokens=self.model.runner.source_length(self.part.array),
+            timings=timings_of([self.result]),
+            model=self.model.name,
+            version=self.model.manifest.version,
+            maps=tuple(self._maps(full, has_words=has_words)),
+        )
+
+    def _maps(self, source: Source, *, has_words: bool) -> Iterator[AttentionMap]:
+        if self.trace is None:
+            return
+        for found in MapBuilder(self.call.attention, self.model.manifest.attention).of_encoder(self.trace):
+            is_merged = has_words and source.image_grid is None
+            yield map_between_words(found, source.words, source.words) if is_merged else found
+
+
+class OneStepCalls:
+    """Runs the calls.
+
+    Args:
+        planner: chooses the models and reads the inputs.
+        pool: its threads read inputs and run trace graphs.
+    """
+
+    def __init__(self, planner: CallPlanner, pool: BoundedThreadPool, limits: AnswerLimits) -> None:
+        self._planner = planner
+        self._pool = pool
+        self._limits = limits
+
+    async def encode(self, call: EncodeCall) -> list[EncodeResult]:
+        """Encodes texts; one result per text. Raises InvalidInput with every violation, or as other calls."""
+        model = self._planner.model(call, "encoding")
+        output, violations = _output(model, VectorOutput), Violations()
+        if call.pooling not in (None, *output.poolings):
+            offered = ", ".join(output.poolings)
+            violations.add("pooling", f"{call.pooling} is not offered by model {model.name!r}; it offers {offered}")
+        readings = self._planner.whole_texts(model, call.texts, call.truncation)
+        answered = await self._answered(call, model, readings, violations, is_slow=_are_slow(call.texts))
+        return await self._built(call, [partial(_vector, each, call, output) for each in answered])
+
+    async def classify(self, call: ClassifyCall) -> list[ClassifyResult]:
+        """Labels texts or pictures; one result per input. Raises as `encode`."""
+        model = self._planner.model(call, "classification")
+        output, violations = _output(model, LabelsOutput), Violations()
+        self._check_labels(call, model, output, violations)
+        reads_pictures = isinstance(model.manifest.source, ImageSource)
+        _check_kind(call, model, reads_pictures=reads_pictures)
+        if reads_pictures:
+            readings = self._planner.images(model, call.images)
+        else:
+            readings = self._planner.whole_texts(model, call.texts, call.truncation)
+        is_slow = reads_pictures or _are_slow(call.texts)
+        answered = await self._answered(call, model, readings, violations, is_slow=is_slow)
+        is_long = output.of == "token"
+        built = [partial(_labelled, each, call, output) for each in answered]
+        return await self._built(call, built, is_slow=is_long and is_slow)
+
+    @staticmethod
+    def _check_labels(call: ClassifyCall, model: LoadedModel, output: LabelsOutput, violations: Violations) -> None:
+        known = set(output.labels)
+        for index, label in enumerate(call.labels):
+            if label not in known:
+                listed = ", ".join(output.labels[:16]) + (", ..." if len(output.labels) > 16 else "")
+                violations.add(f"labels[{index}]", f"{label!r} is no label of model {model.name!r}; it has {listed}")
+
+    async def fill_mask(self, call: FillMaskCall) -> list[FillMaskResult]:
+        """Fills the masks of texts; one result per text. Raises as `encode`, and InvalidInput without a mask."""
+        model = self._planner.model(call, "mask_filling")
+        output, violations = _output(model, PiecesOutput), Violations()
+        if call.top_k > output.candidates:
+            violations.add("top_k", f"is {call.top_k}; model {model.name!r} returns at most {output.candidates} pieces")
+        masks = frozenset({output.mask})
+        readings = [
+            partial(_with_mask, reading, output, f"texts[{index}]")
+            for index, reading in enumerate(self._planner.whole_texts(model, call.texts, call.truncation, masks))
+        ]
+        # The first text with a mask makes a tokenizer that reads masks, which takes a while.
+        answered = await self._answered(call, model, readings, violations, is_slow=True)
+        return await self._built(call, [partial(_filled, each, call, output) for each in answered])
+
+    async def _answered(
+        self,
+        call: Call,
+        model: LoadedModel,
+        readings: Sequence[Reading],
+        violations: Violations,
+        *,
+        is_slow: bool,
+    ) -> list[_Answered]:
+        """Reads all inputs, runs a request for each, and traces those of calls for maps."""
+        self._pool.meet(current_caller())
+        check_attention(call.attention, model.manifest, violations)
+        violations.raise_if_any()
+        caller = current_caller()
+        outline = EngineRequest(UNREAD, ONE_STEP, deadline=call.deadline, bulk=call.is_bulk, caller=caller)
+        with self._planner.permit(model, outline, len(readings)) as permit:
+            inputs, unreadable = await self._planner.read_in_time(readings, call.deadline, is_threaded=is_slow)
+            if unreadable:
+                raise InvalidInput(unreadable)
+            num_bytes = check_answer(model.manifest, call.attention, ONE_STEP, inputs, self._limits)
+            requests = list(engine_requests(inputs, ONE_STEP, call, is_listed=False))
+            permit.extend(requests)
+            with closing(self._planner.memory(num_bytes)):
+                results = await permit.run_all(requests)
+                traces = await self._traces(call, model, inputs)
+        parts = [read.parts[0] for read in inputs]
+        return [_Answered(model, call, *each) for each in zip(parts, results, traces, strict=True)]
+
+    async def _built(self, call: Call, builds: Sequence[Callable[[], T]], *, is_slow: bool = False) -> list[T]:
+        """Builds the results; those with maps, or of many tokens, in threads."""
+        if call.attention.kinds or is_slow:
+            return await self._pool.finish(builds)
+        return [build() for build in builds]
+
+    async def _traces(self, call: Call, model: LoadedModel, inputs: Sequence[Input]) -> Sequence[Trace | None]:
+        if not call.attention.kinds:
+            return [None] * len(inputs)
+        has_contributions = needs_contributions(call.attention)
+        with stage("attention"):
+            trace = partial(model.runner.trace, target=NO_TARGET, has_contributions=has_contributions)
+            return await self._pool.finish([partial(trace, read.parts[0].array) for read in inputs])
+
+
+def _output(model: LoadedModel, kind: type[Kind]) -> Kind:
+    """Returns what a model makes, which is of its task's kind in every bundle of ours. Raises Unsupported."""
+    output = model.manifest.output
+    if not isinstance(output, kind):
+        raise Unsupported(f"model {model.name!r} is said to do {model.manifest.task}, and makes {output.kind}")
+    return output
+
+
+def _check_kind(call: ClassifyCall, model: LoadedModel, *, reads_pictures: bool) -> None:
+    """Raises InvalidInput for texts that a model of pictures should read, and the other way round."""
+    if reads_pictures and call.texts:
+        raise InvalidInput.of("texts", f"model {model.name!r} reads pictures: send images")
+    if not reads_pictures and call.images:
+        raise InvalidInput.of("images", f"model {model.name!r} reads texts: send texts")
+
+
+def _are_slow(texts: Sequence[str]) -> bool:
+    return sum(map(len, texts)) > MAX_CHARACTERS_ON_EVENT_LOOP
+
+
+def _vector(answered: _Answered, call: EncodeCall, output: VectorOutput) -> EncodeResult:
+    pooling = call.pooling or output.pooling
+    is_normalized = output.is_normalized if call.is_normalized is None else call.is_normalized
+    vector: Float32Array = answered.result.outputs[POOLED.format(pooling)].astype(np.float32)
+    if is_normalized:
+        length = float(np.linalg.norm(vector))
+        vector = (vector / length).astype(np.float32) if length else vector
+    return EncodeResult(vector, pooling, is_normalized, answered.read())
+
+
+def _labelled(answered: _Answered, call: ClassifyCall, output: LabelsOutput) -> ClassifyResult:
+    probabilities = _probabilities(answered.result.outputs[LOGITS].astype(np.float32), output)
+    wanted = set(call.labels) or set(output.labels)
+    columns = [column for column, label in enumerate(output.labels) if label in wanted]
+    if output.of == "source":
+        top_k = len(columns) if call.top_k is None else call.top_k
+        labels = _likeliest(probabilities, columns, output, top_k, call.threshold)
+        return ClassifyResult(labels, (), answered.read())
+    tokens = tuple(
+        TokenLabels(index, span, _likeliest(row, columns, output, call.top_k or 1, call.threshold))
+        for index, span, row in _of_text(answered.part, probabilities)
+    )
+    return ClassifyResult((), tokens, answered.read(has_tokens=True))
+
+
+def _of_text(part: Part, values: Float32Array) -> Iterator[tuple[int, Span, Float32Array]]:
+    """Yields the tokens of a text that are no special ones: index, place, and row of values [tokens, ...]."""
+    for index, token in enumerate(_tokens(part)):
+        if token.span is not None and not token.is_special:
+            yield index, token.span, values[index]
+
+
+def _tokens(part: Part) -> tuple[Token, ...]:
+    return part.tokens if isinstance(part, SourceText) else ()
+
+
+def _probabilities(logits: Float32Array, output: LabelsOutput) -> Float32Array:
+    """float32 [..., labels]: softmax, or the logistic function of each."""
+    if not output.is_exclusive:
+        chances: Float32Array = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # without overflow
+        return chances
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Float32Array = exponents / exponents.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def _likeliest(
+    probabilities: Float32Array, columns: Sequence[int], output: LabelsOutput, top_k: int, threshold: float
+) -> tuple[LabelScore, ...]:
+    """Args: probabilities: float32 [labels]; columns: of the labels that count."""
+    ranked = sorted(columns, key=lambda column: -probabilities[column])[:top_k]
+    scores = [LabelScore(output.labels[column], float(probabilities[column])) for column in ranked]
+    return tuple(score for score in scores if score.probability >= threshold)
+
+
+def _with_mask(reading: Callable[[], Input], output: PiecesOutput, field: str) -> Input:
+    """Reads a text that has a mask. Raises InvalidInput without one."""
+    read = reading()
+    if not any(token.id == output.mask_id for token in _tokens(read.parts[0])):
+        raise InvalidInput.of(field, f"has no mask where the model reads it; a mask is written {output.mask}")
+    return read
+
+
+def _filled(answered: _Answered, call: FillMaskCall, output: PiecesOutput) -> FillMaskResult:
+    outputs, reader = answered.result.outputs, answered.model.reader
+    if not isinstance(reader, SourceReader):
+        raise Unsupported(f"model {answered.model.name!r} reads no text")
+    places = [index for index, token in enumerate(_tokens(answered.part)) if token.id == output.mask_id]
+    masks = []
+    for row, index in enumerate(places):
+        logits = outputs[CANDIDATE_LOGITS][row, : call.top_k].astype(np.float64)
+        chances = np.exp(logits - float(outputs[LOG_NORMALIZER][row])).tolist()
+        ids = outputs[CANDIDATE_IDS][row, : call.top_k].tolist()
+        pieces = tuple(PieceScore(i, *reader.written(i), p) for i, p in zip(ids, chances, strict=True))
+        masks.append(FilledMask(index, _tokens(answered.part)[index].span or Span(0, 0), pieces))
+    return FillMaskResult(tuple(masks), answered.read(has_tokens=True))

@@ -1,0 +1,169 @@
+"""Calls of models without a decoder, from and to protobuf messages."""
+
+from collections.abc import Iterable, Sequence
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.convert import enums
+from regard_service.convert.checks import Checks
+from regard_service.convert.options import read_attention
+from regard_service.convert.requests import RequestReader
+from regard_service.convert.responses import write_map, write_source
+from regard_service.domain.calls import AttentionOptions, Call, ClassifyCall, EncodeCall, FillMaskCall, Truncation
+from regard_service.domain.outputs import ClassifyResult, EncodeResult, FillMaskResult, LabelScore, ReadInput
+
+MAX_LABELS = 1000
+MAX_PIECES = 100
+DEFAULT_PIECES = 5
+
+# Writing this many weights of maps, or tokens, takes a millisecond or two.
+MAX_WEIGHTS_AT_ONCE, MAX_TOKENS_AT_ONCE = 1 << 17, 512
+
+_Request = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
+
+
+def read_encode(request: pb.EncodeRequest, reader: RequestReader, time_remaining: float | None) -> EncodeCall:
+    """Reads a request to encode. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    call = EncodeCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        texts=reader.check_texts(checks, request.texts),
+        pooling=checks.enum("pooling", enums.POOLING, request.pooling),
+        is_normalized=request.normalized if request.HasField("normalized") else None,
+        truncation=_truncation(checks, request),
+    )
+    checks.raise_if_any()
+    return call
+
+
+def read_classify(request: pb.ClassifyRequest, reader: RequestReader, time_remaining: float | None) -> ClassifyCall:
+    """Reads a request to classify. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    if request.texts and request.images:
+        checks.add("images", "are given together with texts; a call has one kind of input")
+    images = tuple(request.images)  # each access to a file of the message copies it
+    if request.HasField("top_k"):
+        checks.in_range("top_k", request.top_k, 1, MAX_LABELS)
+    if request.HasField("threshold"):
+        checks.in_range("threshold", request.threshold, 0, 1)
+    call = ClassifyCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        texts=() if images else reader.check_texts(checks, request.texts),
+        images=reader.check_images(checks, images) if images else (),
+        labels=_labels(checks, request.labels),
+        top_k=request.top_k if request.HasField("top_k") else None,
+        threshold=request.threshold,
+        truncation=_truncation(checks, request),
+    )
+    checks.raise_if_any()
+    return call
+
+
+def read_fill_mask(request: pb.FillMaskRequest, reader: RequestReader, time_remaining: float | None) -> FillMaskCall:
+    """Reads a request to fill masks. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    if request.HasField("top_k"):
+        checks.in_range("top_k", request.top_k, 1, MAX_PIECES)
+    call = FillMaskCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        texts=reader.check_texts(checks, request.texts),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_PIECES,
+        truncation=_truncation(checks, request),
+    )
+    checks.raise_if_any()
+    return call
+
+
+def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaining: float | None) -> Call:
+    return Call(
+        model=checks.name("model", request.model),
+        attention=read_attention(checks, request.attention) if request.HasField("attention") else AttentionOptions(),
+        is_bulk=checks.enum("priority", enums.PRIORITY, request.priority) == "bulk",
+        deadline=reader.deadline(time_remaining),
+    )
+
+
+def _truncation(checks: Checks, request: _Request) -> Truncation | None:
+    truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
+    if truncation == "split":
+        checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered here: parts' answers cannot be joined")
+    return truncation
+
+
+def _labels(checks: Checks, labels: Sequence[str]) -> tuple[str, ...]:
+    """Whether the model has them is checked later."""
+    if len(labels) > MAX_LABELS:
+        checks.add("labels", f"names {len(labels)} labels; the limit is {MAX_LABELS}")
+    elif len(set(labels)) < len(labels):
+        repeated = dict.fromkeys(label for label in labels if list(labels).count(label) > 1)
+        for label in repeated:
+            checks.add("labels", f"names {label!r} more than once")
+    return tuple(labels)
+
+
+def is_slow_to_write(reads: Iterable[ReadInput]) -> bool:
+    """Whether writing the results of these inputs may hold up an event loop for milliseconds."""
+    num_weights = num_tokens = 0
+    for read in reads:
+        num_weights += sum(each.values.size for each in read.maps)
+        num_tokens += len(read.source.tokens)
+    return num_weights > MAX_WEIGHTS_AT_ONCE or num_tokens > MAX_TOKENS_AT_ONCE
+
+
+def write_encode(results: Sequence[EncodeResult], options: AttentionOptions) -> pb.EncodeResponse:
+    """Writes vectors. Args: options: determine the encoding of maps."""
+    response = pb.EncodeResponse()
+    for result in results:
+        message = response.results.add()
+        message.vector.extend(result.vector.tolist())
+        message.pooling = enums.POOLING.number(result.pooling)
+        message.normalized = result.is_normalized
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def write_classify(results: Sequence[ClassifyResult], options: AttentionOptions) -> pb.ClassifyResponse:
+    """Writes labels. Args: options: determine the encoding of maps."""
+    response = pb.ClassifyResponse()
+    for result in results:
+        message = response.results.add()
+        for score in result.labels:
+            _write_label(message.labels.add(), score)
+        for labelled in result.tokens:
+            token = message.tokens.add()
+            token.token = labelled.token
+            token.span.start, token.span.end = labelled.span
+            for score in labelled.labels:
+                _write_label(token.labels.add(), score)
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def write_fill_mask(results: Sequence[FillMaskResult], options: AttentionOptions) -> pb.FillMaskResponse:
+    """Writes filled masks. Args: options: determine the encoding of maps."""
+    response = pb.FillMaskResponse()
+    for result in results:
+        message = response.results.add()
+        for filled in result.masks:
+            mask = message.masks.add()
+            mask.token = filled.token
+            mask.span.start, mask.span.end = filled.span
+            for piece in filled.pieces:
+                mask.pieces.add(id=piece.id, piece=piece.piece, text=piece.text, probability=piece.probability)
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def _write_label(message: pb.LabelScore, score: LabelScore) -> None:
+    message.label, message.probability = score
+
+
+def _write_input(message: pb.ReadInput, read: ReadInput, options: AttentionOptions) -> None:
+    write_source(message, read.source)
+    message.num_tokens = read.num_tokens
+    message.model = read.model
+    message.model_version = read.version
+    message.timings.queue_ms = read.timings.queue_ms
+    message.timings.encode_ms = read.timings.encode_ms
+    message.timings.decode_ms = read.timings.decode_ms
+    for each in read.maps:
+        write_map(message.attention.add(), each, options)

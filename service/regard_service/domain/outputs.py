@@ -1,0 +1,87 @@
+"""What models without a decoder make of inputs: vectors, labels, and pieces in place of masks."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from regard.arrays import Float32Array
+from regard_service.domain.calls import Pooling
+from regard_service.domain.results import AttentionMap, Source, Span, Timings
+
+
+@dataclass(frozen=True)
+class ReadInput:
+    """An input as the model read it.
+
+    Attributes:
+        source: its tokens only in calls that need them: those for maps, and those whose results speak of tokens.
+        num_tokens: that were read; of pictures, positions.
+    """
+
+    source: Source
+    num_tokens: int
+    timings: Timings
+    model: str
+    version: str
+    maps: tuple[AttentionMap, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """An input's vector, float32 [width]."""
+
+    vector: Float32Array
+    pooling: Pooling
+    is_normalized: bool
+    read: ReadInput
+
+
+class LabelScore(NamedTuple):
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+class TokenLabels(NamedTuple):
+    """The labels of one token, likeliest first. Args: token: its index in the source."""
+
+    token: int
+    span: Span
+    labels: tuple[LabelScore, ...]
+
+
+@dataclass(frozen=True)
+class ClassifyResult:
+    """The labels of a whole input, or of each of its tokens."""
+
+    labels: tuple[LabelScore, ...]
+    tokens: tuple[TokenLabels, ...]
+    read: ReadInput
+
+
+class PieceScore(NamedTuple):
+    """A piece of the vocabulary and its probability."""
+
+    id: int
+    piece: str
+    text: str
+    probability: float
+
+
+class FilledMask(NamedTuple):
+    """A mask, and its likeliest pieces. Args: token: its index in the source."""
+
+    token: int
+    span: Span
+    pieces: tuple[PieceScore, ...]
+
+
+@dataclass(frozen=True)
+class FillMaskResult:
+    """The masks of a text, in its order."""
+
+    masks: tuple[FilledMask, ...]
+    read: ReadInput
+
+
+OneStepResult = EncodeResult | ClassifyResult | FillMaskResult

@@ -1,0 +1,64 @@
+"""Checkpoints of `transformers` without a decoder, with random weights: as they are, and as sentence-transformers saves
+them.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from tests.unit.export.family_checkpoints import byte_level, word_pieces
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+DISTILBERT_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
+# The beginnings of classes' names, with their tokenizers, sizes, and the longest text's positions.
+KINDS: dict[str, tuple[str, Any, dict[str, Any], int]] = {
+    "bert": ("Bert", word_pieces, SIZES, 48),
+    "roberta": ("Roberta", partial(byte_level, transformers.RobertaTokenizer), SIZES, 50),
+    "distilbert": ("DistilBert", word_pieces, DISTILBERT_SIZES, 48),
+}
+LABELS = {0: "sad", 1: "glad", 2: "neither"}
+LAYOUT: list[dict[str, Any]] = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
+NORMALIZE = {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+
+
+def write_encoder(folder: Path, kind: str, head: str = "Model", *, seed: int = 0, **options: Any) -> Path:
+    """Writes a checkpoint. Args: head: the end of its class's name; options: of its config."""
+    name, tokenizer_of, sizes, max_positions = KINDS[kind]
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = tokenizer_of(folder)
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=max_positions,
+        pad_token_id=tokenizer.pad_token_id,
+        id2label=LABELS,
+        label2id={label: number for number, label in LABELS.items()},
+        **{**sizes, **options},
+    )
+    torch.manual_seed(seed)
+    net = getattr(transformers, f"{name}{head}")(config)
+    for parameter_name, parameter in net.named_parameters():
+        is_gain = "norm" in parameter_name.lower() and parameter_name.endswith("weight")
+        torch.nn.init.normal_(parameter, mean=float(is_gain), std=0.05 if "embeddings" in parameter_name else 0.2)
+    net.save_pretrained(folder)
+    return folder
+
+
+def write_sentence_encoder(
+    folder: Path, *, pooling: str = "cls_token", is_normalized: bool = True, max_seq_length: int | None = 24, **own: Any
+) -> Path:
+    """Writes a BERT as sentence-transformers does. Args: own: of `sentence_bert_config.json`."""
+    write_encoder(folder, "bert")
+    modules = [*LAYOUT, *([NORMALIZE] if is_normalized else [])]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    modes = {f"pooling_mode_{mode}": mode == pooling for mode in ("cls_token", "mean_tokens", "max_tokens")}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 32, **modes}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": max_seq_length, **own}))
+    return folder
