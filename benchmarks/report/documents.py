@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.bulk.bulk_report import BulkReport
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.documents.documents_report import DocumentsReport
@@ -35,6 +36,7 @@ Report = (
     QualityReport
     | ServingReport
     | MechanismsReport
+    | BulkReport
     | CapacityReport
     | CommitsReport
     | DocumentsReport
@@ -53,6 +55,7 @@ REPORTS: dict[str, type[Report]] = {
     "html": HtmlReport,
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
+    "bulk": BulkReport,
     "capacity": CapacityReport,
     "commits": CommitsReport,
     "documents": DocumentsReport,

@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -63,7 +63,7 @@ class Corpus:
         """Rows of all files, with those that cannot be run."""
         return sum(source.num_rows for source in self.sources)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Generator[Row, None, None]:
         """Yields every row of the corpus, numbered; one whose name occurred before is refused.
 
         Raises:

@@ -12,7 +12,8 @@ class SeenIds:
     """A set of names on the disk, in a file that the system deletes when the process ends, however it ends."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file without a name
+        # "" is a temporary file without a name. A generator that uses the set may be closed by another thread.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=OFF")
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")

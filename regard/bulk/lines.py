@@ -152,5 +152,6 @@ def _lines(stream: Any) -> Iterator[bytes | None]:
             yield None
         else:
             content = line.removesuffix(b"\n").removesuffix(b"\r")
-            yield content.removeprefix(UTF8_BOM) if is_first else content
+            content = content.removeprefix(UTF8_BOM) if is_first else content
+            yield content if len(content) <= MAX_LINE_BYTES else None
         is_first = False

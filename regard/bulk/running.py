@@ -1,9 +1,10 @@
 """Runs a corpus into a folder, and goes on where an earlier process ended."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -103,8 +104,10 @@ def run(job: Job, on_progress: OnCounted | None = None) -> Counts:
 
 def _run_batches(job: Job, folder: ShardFolder, manifest: Manifest, on_progress: OnCounted) -> None:
     progress = _Progress(on_progress)
-    batches = _batches(job, folder, progress)
-    with closing(in_flight(batches, lambda batch: _done(batch, job.runner), job.concurrency)) as done:
+    with (
+        closing(job.corpus.rows()) as rows,
+        closing(in_flight(_batches(rows, job, folder, progress), partial(_done, job.runner), job.concurrency)) as done,
+    ):
         try:
             for shard, of_shard in itertools.groupby(done, key=lambda batch: folder.shard_of(batch[0][0].index)):
                 with ShardWriter(folder.path, shard, job.shard_format) as writer:
@@ -117,11 +120,11 @@ def _run_batches(job: Job, folder: ShardFolder, manifest: Manifest, on_progress:
             job.runner.stop()
 
 
-def _batches(job: Job, folder: ShardFolder, progress: "_Progress") -> Iterator[list[Row]]:
+def _batches(rows: Iterable[Row], job: Job, folder: ShardFolder, progress: "_Progress") -> Iterator[list[Row]]:
     """The rows of the shards that are not done, a call's at a time; no batch has rows of two shards."""
     batch: list[Row] = []
     num_characters = 0
-    for row in job.corpus.rows():
+    for row in rows:
         if folder.shard_of(row.index) in folder.done:
             progress.skip()
             continue
@@ -135,7 +138,7 @@ def _batches(job: Job, folder: ShardFolder, progress: "_Progress") -> Iterator[l
         yield batch
 
 
-def _done(batch: list[Row], runner: Runner) -> Done:
+def _done(runner: Runner, batch: list[Row]) -> Done:
     """Runs the rows of a batch that can be run; the others keep their errors."""
     good = [(row.index, row.value) for row in batch if row.error is None]
     outcomes = {outcome.index: outcome for outcome in runner.outcomes(good)} if good else {}

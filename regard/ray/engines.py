@@ -56,6 +56,10 @@ class Engine:
         outcomes = {outcome.index: outcome for outcome in found}
         return [outcomes[index] for index, _ in batch]
 
+    def close(self) -> None:
+        """Frees the model."""
+        self._client.close()
+
     def precision_of(self, name: str, version: str) -> str:
         """The precision of the loaded model."""
         return self._client.model(name, version).precision

@@ -24,6 +24,7 @@ OWN = {"regard", "regard_service", "regard_models", "regard_export", "regard_zoo
 OWN_DISTRIBUTIONS = {canonicalize_name(name) for name in OWN}
 THROUGH_AN_EXTRA = {"export/regard_export": {"onnxruntime", "torch"}}  # of another distribution of ours
 IMPORTED_BY_LIBRARIES = {"export/regard_export": {"protobuf"}}  # sentencepiece imports it, and does not require it
+IN_ENVIRONMENTS_OF_THEIR_OWN = {"ray"}  # and not in this one, whose metadata name a library's modules
 EXCLUDES_A_PINNED_ONE = {"onnxruntime-gpu"}  # an environment has this or onnxruntime
 
 
@@ -44,7 +45,12 @@ def requirements(file: str, *, with_extras: bool) -> list[Requirement]:
 def imported(package: str) -> set[str]:
     """Top-level names of libraries that the modules of a package import, also within functions."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / package).rglob("*.py")))
-    return {name for tree in trees for name in imported_by(tree)} - sys.stdlib_module_names - OWN
+    return (
+        {name for tree in trees for name in imported_by(tree)}
+        - sys.stdlib_module_names
+        - OWN
+        - IN_ENVIRONMENTS_OF_THEIR_OWN
+    )
 
 
 def imported_by(module: ast.Module) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from regard.calls import mapping
 from regard.calls.mapping import Outcome
-from regard.errors import FieldViolation, InvalidArgument, Overloaded, Unavailable
+from regard.errors import CallError, FieldViolation, InvalidArgument, Overloaded, ServerFault, Unavailable
 from tests.unit.regard.sample_results import text_result
 from tests.waiting import PATIENCE_S
 
@@ -95,6 +95,31 @@ def test_an_input_that_is_refused_costs_the_others_nothing(run: Run) -> None:
     assert found[4].result is None
     with pytest.raises(InvalidArgument, match=r"texts\[0\]: is bad"):
         found[4].unwrap()
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "error", [ServerFault("INTERNAL", "a fault"), Overloaded("RESOURCE_EXHAUSTED", "message larger than max")]
+)
+def test_a_fault_or_a_size_that_one_input_causes_costs_the_others_nothing(run: Run, error: CallError) -> None:
+    def call(batch: list[Any]) -> Any:
+        if 4 in batch:
+            raise error
+        return [RESULT] * len(batch)
+
+    assert [each.index for each in run(range(8), call) if each.error] == [4]
+
+
+@BOTH
+def test_a_quota_is_no_inputs_own(run: Run) -> None:
+    batches = list[list[Any]]()
+
+    def call(batch: list[Any]) -> Any:
+        batches.append(batch)
+        raise Overloaded("RESOURCE_EXHAUSTED", "the quota is used up", "QUOTA")
+
+    assert len([each for each in run(range(6), call) if each.error]) == 6
+    assert sorted(batches) == [[0, 1, 2], [3, 4, 5]]
 
 
 @BOTH

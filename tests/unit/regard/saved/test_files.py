@@ -20,7 +20,7 @@ def outcomes() -> list[regard.Outcome]:
     error = InvalidArgument.of([FieldViolation("texts[0]", "is too long")])
     return [
         regard.Outcome(1, "ein 'Text'\n", text_result(["a", "b"], ["c"])),
-        regard.Outcome(0, "", error=error),
+        regard.Outcome(0, "", error=error, custom_id="a name"),
         regard.Outcome(7, Path("picture.png"), text_result(["x"], ["y", "z"])),
     ]
 
@@ -32,6 +32,7 @@ def test_what_is_written_is_read_as_it_was(ending: str, tmp_path: Path) -> None:
     read = list(regard.read_results(path))
     assert [each.index for each in read] == [1, 0, 7]
     assert [each.input for each in read] == ["ein 'Text'\n", "", "picture.png"]
+    assert [each.custom_id for each in read] == [None, "a name", None]
     for ours, theirs in zip(outcomes(), read, strict=True):
         if ours.result is None:
             assert isinstance(theirs.error, InvalidArgument)
@@ -87,3 +88,32 @@ def test_another_ending_is_refused_by_name(tmp_path: Path) -> None:
     for call in (lambda path: regard.ResultWriter(path), lambda path: list(regard.read_results(path))):
         with pytest.raises(ValueError, match=r"end in \.jsonl, \.parquet, \.npz; it is .*\.csv'"):
             call(tmp_path / "results.csv")
+
+
+@pytest.mark.parametrize(("encoding", "atol"), [("float32", 0), ("float16", 1e-3), ("uint8", 1 / 255)])
+@pytest.mark.parametrize("top_k", [0, 2])
+def test_a_table_stores_alignments_as_it_is_asked_to(tmp_path: Path, encoding: Any, atol: float, top_k: int) -> None:
+    import pyarrow.parquet
+
+    path = tmp_path / "results.parquet"
+    with regard.ResultWriter(path, encoding=encoding, top_k=top_k) as writer:
+        for outcome in outcomes():
+            writer.write(outcome)
+    table = pyarrow.parquet.read_table(path)
+    assert table.schema.field("alignment").type.value_type.value_type == {
+        "float32": "float",
+        "float16": "halffloat",
+    }.get(encoding, "uint8")
+    [first, failed, _] = table.to_pylist()
+    assert failed["alignment"] is None
+    alignment = outcomes()[0].unwrap().alignment
+    assert alignment is not None
+    numbers = np.array(first["alignment"], np.float32) * first.get("alignment_scale", 1.0)
+    expected = alignment.values
+    if top_k:
+        places = np.array(first["alignment_indices"])
+        assert places.shape == (len(expected), top_k)
+        expected = np.sort(expected, axis=-1)[:, : -top_k - 1 : -1]
+        assert np.array_equal(np.take_along_axis(alignment.values, places, axis=-1), expected)
+    assert numbers == pytest.approx(expected, abs=atol)
+    assert next(iter(regard.read_results(path))).unwrap() == outcomes()[0].unwrap()

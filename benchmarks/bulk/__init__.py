@@ -1,0 +1,1 @@
+"""Measures corpora on the way into a folder: `python -m benchmarks.bulk`."""

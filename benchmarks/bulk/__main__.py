@@ -1,0 +1,83 @@
+"""`python -m benchmarks.bulk`: a corpus into files, beside the rate of a server that is never idle."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+
+from benchmarks.bulk.bulk_report import BulkReport, Round
+from benchmarks.bulk.run_worker import Ran, Work, sentences
+from benchmarks.harness.measurement import circumstances
+from benchmarks.harness.servers import Server, serve
+from benchmarks.harness.tables import show
+from benchmarks.serving.load_generator import Load, LoadResult
+
+MODEL, LANGUAGE = "everyday", "de"
+NUM_CLIENTS = 64
+TIMES_AS_LONG = 10
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--rows", default=5_000, help="Rows of a round's corpus; one corpus has ten times as many.")
+@click.option("--rounds", default=3, help="Rounds, each of many clients, client.map and a corpus.")
+@click.option("--seconds", default=8.0, help="Length of the many clients' load.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there.")
+@click.pass_context
+def main(context: click.Context, rows: int, rounds: int, seconds: float, json_file: Path | None) -> None:
+    """Measures corpora against a server of the model everyday. The exit status is 1 if a bound is missed."""
+    before = circumstances(context, "benchmarks.bulk")
+    flags = ("--log-level=warning",)
+    with serve(models=(MODEL,), flags=flags) as server, tempfile.TemporaryDirectory() as folder:
+        server.wait_until_healthy()
+        found = [measure(server, Path(folder), rows, number, seconds) for number in range(rounds)]
+        longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows)
+    report = BulkReport(
+        **before,
+        num_rows=rows,
+        num_clients=NUM_CLIENTS,
+        rounds=tuple(each for each, _ in found),
+        peak_mb={rows: max(peak for _, peak in found), TIMES_AS_LONG * rows: longest.peak_mb},
+        long_rate=round(TIMES_AS_LONG * rows / longest.seconds, 1),
+    )
+    show(report.tables(), report.notes())
+    if json_file is not None:
+        report.write(json_file)
+    context.exit(0 if report.is_met else 1)
+
+
+def measure(server: Server, folder: Path, num_rows: int, number: int, seconds: float) -> tuple[Round, float]:
+    """One round, with the peak of memory of its corpus in MB."""
+    load = Load(
+        target=server.target, model=MODEL, language=LANGUAGE, num_clients=NUM_CLIENTS, warmup_s=2.0, duration_s=seconds
+    )
+    clients = LoadResult.model_validate_json(child("benchmarks.serving.load_generator", load))
+    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=None, num_rows=num_rows)
+    mapped = Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
+    written = run_corpus(server, folder / f"{number}.jsonl", num_rows)
+    rates = (clients.requests_per_s, num_rows / mapped.seconds, num_rows / written.seconds)
+    named = dict(zip(("clients", "mapped", "written"), (round(rate, 1) for rate in rates), strict=True))
+    return Round(**named), written.peak_mb
+
+
+def run_corpus(server: Server, path: Path, num_rows: int) -> Ran:
+    """Writes a corpus, and runs it in a process of its own."""
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(sentences(num_rows)):
+            file.write(json.dumps({"custom_id": f"{number}", "text": text}) + "\n")
+    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=path, num_rows=num_rows)
+    return Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
+
+
+def child(module: str, given: BaseModel) -> str:
+    """Standard output of a process that runs a module with this JSON as its standard input."""
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(command, input=given.model_dump_json(), stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The results of corpora as JSON and as tables."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.harness.measurement import Measurement
+from benchmarks.harness.spread import Spread
+from benchmarks.harness.tables import Table
+from benchmarks.harness.verdict import VERDICT_HEADER, Verdict
+
+MIN_RATIO = 0.95  # of the saturated rate
+MAX_GROWTH = 1.1  # of memory, with ten times as many rows
+
+
+class Round(BaseModel):
+    """The rates of one round, in sentences per second.
+
+    Attributes:
+        clients: of many clients with one sentence a call, which keep the server busy.
+        mapped: of `client.map`, whose results are not kept.
+        written: of a corpus, whose results are in files at the end.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    clients: float
+    mapped: float
+    written: float
+
+
+class BulkReport(Measurement):
+    """All rounds.
+
+    Attributes:
+        num_rows: of the corpus of each round.
+        num_clients: of the many.
+        peak_mb: most memory of the client, by rows of the corpus.
+        long_rate: sentences per second of the longest corpus.
+    """
+
+    benchmark: Literal["bulk"] = "bulk"
+    num_rows: int
+    num_clients: int
+    rounds: tuple[Round, ...]
+    peak_mb: dict[int, float]
+    long_rate: float
+
+    def verdicts(self) -> list[Verdict]:
+        """Medians of ratios within rounds."""
+        clients = Spread.of([each.written / each.clients for each in self.rounds])
+        mapped = Spread.of([each.written / each.mapped for each in self.rounds])
+        small, large = self.peak_mb[min(self.peak_mb)], self.peak_mb[max(self.peak_mb)]
+        times = max(self.peak_mb) / min(self.peak_mb)
+        bound = f"at least {MIN_RATIO}"
+        return [
+            Verdict(
+                f"rate of a corpus over that of {self.num_clients} clients",
+                clients.text(),
+                bound,
+                clients.median >= MIN_RATIO,
+            ),
+            Verdict("rate of a corpus over that of client.map", mapped.text(), bound, mapped.median >= MIN_RATIO),
+            Verdict(
+                f"memory of a corpus {times:g} times as long",
+                f"{large / small:.2f} ({small:.0f} and {large:.0f} MB)",
+                f"at most {MAX_GROWTH}",
+                large / small <= MAX_GROWTH,
+            ),
+        ]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether every bound is met."""
+        return all(verdict.is_met for verdict in self.verdicts())
+
+    def tables(self) -> list[Table]:
+        """Rates, and bounds."""
+        rows: Sequence[tuple[str, Spread]] = (
+            (f"{self.num_clients} clients, a sentence a call", Spread.of([each.clients for each in self.rounds])),
+            ("client.map, results dropped", Spread.of([each.mapped for each in self.rounds])),
+            (f"corpus of {self.num_rows:,} rows, Parquet", Spread.of([each.written for each in self.rounds])),
+            (f"corpus of {max(self.peak_mb):,} rows, Parquet", Spread.of([self.long_rate])),
+        )
+        rates = Table("sentences per second", ("", "median (range)"), [(name, each.text(".1f")) for name, each in rows])
+        return [rates, Table("bounds", VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])]
+
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        busy = [self.machine.busy_note] if self.machine.is_busy else []
+        return [
+            "Server and client share the cores: what the client does, the server cannot.",
+            "Rates of a corpus include the first reading of its file and the last renaming of a shard.",
+            *busy,
+        ]

@@ -1,0 +1,97 @@
+"""Runs a corpus in its own process, whose memory is measured: reads a `Work` as JSON, writes `Ran`."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+import regard
+from benchmarks.serving.sentences import SENTENCES
+from regard.bulk.corpus import open_corpus
+from regard.bulk.patience import ServerRunner
+from regard.bulk.rows import Columns
+from regard.bulk.running import Job, run
+from regard.bulk.shards import ShardFormat
+
+TIMEOUT_S = 600.0
+
+
+class Work(BaseModel):
+    """What to run.
+
+    Attributes:
+        corpus: the file; None runs as many sentences by `client.map`, and keeps no result.
+        num_rows: of the corpus.
+        shard_rows: rows of a file of results.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    model: str
+    language: str
+    corpus: Path | None
+    num_rows: int
+    shard_rows: int = 2_000
+
+
+class Ran(BaseModel):
+    """What a run took.
+
+    Attributes:
+        seconds: from the start of the run to its end, with the reading of the corpus, without that of Python.
+        peak_mb: most resident memory of the process, in MB (10^6 bytes).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float
+    peak_mb: float
+
+
+def sentences(num_rows: int) -> Iterator[str]:
+    """Yields so many sentences, each in turn."""
+    return (SENTENCES[number % len(SENTENCES)] for number in range(num_rows))
+
+
+def work_of(work: Work) -> Callable[[], int]:
+    """The function that runs it, and returns how many rows failed."""
+    client = regard.Client(work.target, timeout=TIMEOUT_S)
+    if work.corpus is None:
+        mapped = client.map(sentences(work.num_rows), work.language, model=work.model)
+        return lambda: sum(outcome.error is not None for outcome in mapped)
+    path = work.corpus
+
+    def run_corpus() -> int:
+        runner = ServerRunner(
+            lambda texts: client.translate(texts, work.language, model=work.model, priority="bulk"),
+            lambda name, version: client.model(name, version).precision,
+        )
+        corpus = open_corpus([str(path)], Columns())
+        shards = ShardFormat(num_rows=work.shard_rows)
+        return run(Job(corpus, path.with_suffix(".out"), runner, {}, shards)).num_failed
+
+    return run_corpus
+
+
+def main() -> None:
+    """Runs the work of standard input."""
+    work = Work.model_validate_json(sys.stdin.read())
+    function = work_of(work)
+    begin = time.perf_counter()
+    num_failed = function()
+    seconds = time.perf_counter() - begin
+    if num_failed:
+        sys.exit(f"{num_failed} rows failed")
+    print(Ran(seconds=seconds, peak_mb=round(_peak_mb(), 1)).model_dump_json())
+
+
+def _peak_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    main()
