@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 
-from regard_service.convert.wire import walk
+from regard_service.convert.wire import path_at, walk
 from regard_service.errors import MAX_VIOLATIONS, FieldViolation, InvalidInput
 from regard_service.validation.texts import NOT_UTF8, is_utf8
 
@@ -25,7 +25,6 @@ def describe_malformed(method: str, raw: bytes) -> InvalidInput:
 
 def _bad_texts(message: Descriptor, raw: bytes) -> Iterator[FieldViolation]:
     """Yields the texts that are bad."""
-    for entry in islice(walk(message, raw), MAX_ENTRIES):
-        spec = entry.spec
-        if spec is not None and spec.type == FieldDescriptor.TYPE_STRING and not is_utf8(raw[entry.start : entry.end]):
-            yield FieldViolation(entry.path, NOT_UTF8)
+    for field, start, end in islice(walk(message, raw), MAX_ENTRIES):
+        if field is not None and field.is_text and not is_utf8(raw[start:end]):
+            yield FieldViolation(path_at(message, raw, start), NOT_UTF8)

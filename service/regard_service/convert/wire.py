@@ -5,8 +5,8 @@ Parsing creates an object for every entry of a list: two bytes of an empty text 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -27,14 +27,23 @@ _FIXED_SIZES: Final = {_FIXED64: 8, _FIXED32: 4, _GROUP_START: 0, _GROUP_END: 0}
 _MAX_DEPTH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class WireField:
-    """One entry of a message: its path, its field (None: unknown), and its bytes if it has a length."""
+Entry = tuple["WireField | None", int, int]
+"""An entry of a message: its field (None: unknown, or without a length), and where its bytes start and end."""
 
-    path: str
-    spec: FieldDescriptor | None
-    start: int
-    end: int
+
+class WireField(NamedTuple):
+    """A field whose entries have a length.
+
+    Attributes:
+        inner: the message that its entries are, if they are messages.
+        is_text: whether they are strings.
+        is_numbers: whether they are lists of numbers.
+    """
+
+    name: str
+    inner: Descriptor | None
+    is_text: bool
+    is_numbers: bool
 
 
 def check_message(message: Descriptor, raw: bytes, limits: CallLimits) -> None:
@@ -48,63 +57,99 @@ def check_message(message: Descriptor, raw: bytes, limits: CallLimits) -> None:
         return
     entries_per_input = ENTRIES_PER_PAIR if "pairs" in message.fields_by_name else 1
     max_entries = entries_per_input * limits.max_inputs_per_call + MAX_OTHER_ENTRIES
-    for position, entry in enumerate(walk(message, raw)):
-        if position >= max_entries:
+    for position, (field, start, end) in enumerate(walk(message, raw)):
+        if position == max_entries:
             raise InvalidInput.of(
-                entry.path.partition("[")[0] or "request",
+                path_at(message, raw, start).partition("[")[0] or "request",
                 f"a message has more than {max_entries} entries, in all of its lists; "
                 f"the limit of inputs is {limits.max_inputs_per_call}",
             )
-        _check_size(entry, limits)
+        if end - start > MAX_NUMBERS_BYTES and field is not None:
+            _check_size(field, end - start, limits, path_at(message, raw, start))
 
 
-def _check_size(entry: WireField, limits: CallLimits) -> None:
-    size, spec = entry.end - entry.start, entry.spec
-    if spec is None or size <= MAX_NUMBERS_BYTES:
-        return
-    if spec.type == FieldDescriptor.TYPE_STRING:
-        if size > limits.max_text_characters * MAX_BYTES_PER_CHARACTER:
-            limit = limits.max_text_characters
-            raise InvalidInput.of(entry.path, f"has {size} bytes, more than any text of {limit} characters, the limit")
-    elif spec.type != FieldDescriptor.TYPE_BYTES and spec.message_type is None:
-        path = entry.path.rpartition("[")[0]
-        raise InvalidInput.of(path, f"has {size} bytes of numbers; the limit is {MAX_NUMBERS_BYTES}")
+def _check_size(field: WireField, size: int, limits: CallLimits, path: str) -> None:
+    if field.is_text and size > limits.max_text_characters * MAX_BYTES_PER_CHARACTER:
+        limit = limits.max_text_characters
+        raise InvalidInput.of(path, f"has {size} bytes, more than any text of {limit} characters, the limit")
+    if field.is_numbers:
+        raise InvalidInput.of(path.rpartition("[")[0], f"has {size} bytes of numbers; the limit is {MAX_NUMBERS_BYTES}")
 
 
-def walk(message: Descriptor, raw: bytes) -> Iterator[WireField]:
+def walk(message: Descriptor, raw: bytes) -> Iterator[Entry]:
     """Yields the entries of a message, each before those within it, as far as its bytes are a message."""
-    return _walk(message, raw, 0, len(raw), "", 0)
+    return _walk(message, raw, 0, len(raw), 0)
 
 
-def _walk(message: Descriptor, raw: bytes, position: int, end: int, prefix: str, depth: int) -> Iterator[WireField]:
-    counts: Counter[int] = Counter()
-    known = message.fields_by_number
+def path_at(message: Descriptor, raw: bytes, target: int) -> str:
+    """Returns the path of the entry whose bytes start at `target`, "" for that of an unknown field."""
+    path, level, position, end = "", message, 0, len(raw)
+    while True:
+        fields, counts = _fields(level), Counter[int]()
+        for tag, start, stop in _entries(raw, position, end):
+            if start >= target or start <= target < stop:
+                break
+            counts[tag >> 3] += 1
+        else:
+            return ""
+        spec = level.fields_by_number.get(tag >> 3)
+        if spec is None:
+            return ""
+        path += f"{spec.name}[{counts[tag >> 3]}]" if spec.is_repeated else spec.name
+        field = fields.get(tag)
+        if start == target or field is None or field.inner is None:
+            return path
+        path, level, position, end = path + ".", field.inner, start, stop
+
+
+def _walk(message: Descriptor, raw: bytes, position: int, end: int, depth: int) -> Iterator[Entry]:
+    fields = _fields(message)
+    for tag, start, stop in _entries(raw, position, end):
+        field = fields.get(tag)
+        yield field, start, stop
+        if field is not None and field.inner is not None and depth < _MAX_DEPTH:
+            yield from _walk(field.inner, raw, start, stop, depth + 1)
+
+
+@cache
+def _fields(message: Descriptor) -> dict[int, WireField]:
+    """The fields of a message whose entries have a length, by tag."""
+    return {
+        spec.number << 3 | _LENGTH_DELIMITED: WireField(
+            spec.name,
+            spec.message_type,
+            is_text=spec.type == FieldDescriptor.TYPE_STRING,
+            is_numbers=spec.message_type is None
+            and spec.type not in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES),
+        )
+        for spec in message.fields
+    }
+
+
+def _entries(raw: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yields tag, start and end of the entries of one message, without those within. The event loop waits for this:
+    numbers of one byte, nearly all, are read without a call.
+    """
     while position < end:
         try:
-            tag, position = _varint(raw, position)
-            wire_type = tag & 7
-            start = position
-            if wire_type == _VARINT:
-                _, position = _varint(raw, position)
-            elif wire_type == _LENGTH_DELIMITED:
-                size, start = _varint(raw, position)
+            tag, position = raw[position], position + 1
+            if tag >= 128:
+                tag, position = _varint(raw, position - 1)
+            wire_type, start = tag & 7, position
+            if wire_type == _LENGTH_DELIMITED:
+                size, start = raw[position], position + 1
+                if size >= 128:
+                    size, start = _varint(raw, position)
                 position = start + size
+            elif wire_type == _VARINT:
+                _, position = _varint(raw, position)
             else:
                 position += _FIXED_SIZES[wire_type]
         except (IndexError, KeyError):
             return  # no message from here on, which its parser reports
         if position > end:
             return
-        number = tag >> 3
-        spec = known.get(number)
-        path = ""
-        if spec is not None:
-            path = f"{prefix}{spec.name}[{counts[number]}]" if spec.is_repeated else prefix + spec.name
-            counts[number] += 1
-        has_size = wire_type == _LENGTH_DELIMITED
-        yield WireField(path, spec if has_size else None, start, position)
-        if has_size and spec is not None and spec.message_type is not None and depth < _MAX_DEPTH:
-            yield from _walk(spec.message_type, raw, start, position, path + ".", depth + 1)
+        yield tag, start, position
 
 
 def _varint(raw: bytes, position: int) -> tuple[int, int]:
