@@ -91,14 +91,19 @@ def wrapped(words: Iterable[Word], width: int) -> list[list[Word]]:
     return lines
 
 
-def balanced(words: Sequence[Word], width: int) -> list[str]:
-    """Breaks a text into as few lines as its width needs, as even as they can be."""
+def balanced(words: Sequence[Word], width: int, min_lines: int = 1) -> list[str]:
+    """Breaks a text into as few lines as its width needs, as even as they can be.
+
+    Args:
+        min_lines: it has more lines than its width needs, if it has as many words.
+    """
     lines = wrapped(words, width)
-    if len(lines) > 1:
+    number = max(len(lines), min(min_lines, len(words)))
+    if number > 1:
         low, high = max(word.width for word in words), max(width, max(word.width for word in words))
         while low < high:  # the least width that needs no more lines
             middle = (low + high) // 2
-            if len(wrapped(words, middle)) <= len(lines):
+            if len(wrapped(words, middle)) <= number:
                 high = middle
             else:
                 low = middle + 1

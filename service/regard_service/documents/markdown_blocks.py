@@ -101,6 +101,8 @@ def blocks(markdown: MarkdownIt, lines: Lines, env: dict[str, object]) -> Iterat
                 if row != token.map[0]:
                     row, cells = token.map[0], _cells(lines, token.map[0])
                 yield from _tried(row, _cell, lines, token, next(cells, Span(0, 0)))
+            elif previous == "admonition_title_open":
+                yield from _title(lines, token)
             else:
                 yield from _tried(token.map[0], _region, lines, token, previous)
         previous = token.type
@@ -114,6 +116,14 @@ def _tried(line: int, find: Callable[..., Region], lines: Lines, token: Token, w
         yield find(lines, token, where)
     except Misread:
         yield Unread(line)
+
+
+def _title(lines: Lines, token: Token) -> Iterator[Region]:
+    """Yields the title of an admonition, if it has its own: !!! note "Title"."""
+    line = (token.map or [0, 0])[0]
+    at = lines[line].rfind(f'"{token.content}"')
+    if token.content and at >= 0:
+        yield Region(token.content, ((0, lines.span(line).start + at + 1),), line)
 
 
 def _region(lines: Lines, token: Token, opening: str) -> Region:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+from mdit_py_plugins.admon import admon_plugin
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 
 from regard_service.documents.inline import Part, Piece, Tag, Text, merged, paired
+from regard_service.documents.markdown_directives import directive_plugin
 
 _END = "end"
 _NOTED = {
@@ -43,7 +45,7 @@ def parser() -> MarkdownIt:
     It finds blocks only: the running text of each is parsed by itself, if it is short enough.
     """
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(["inline", "text_join"])
-    markdown.use(front_matter_plugin).use(deflist_plugin)
+    markdown.use(front_matter_plugin).use(deflist_plugin).use(directive_plugin).use(admon_plugin)
     markdown.use(footnote_plugin, inline=False, move_to_end=False)
     markdown.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
     for name, rule in _NOTED.items():

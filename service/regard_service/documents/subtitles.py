@@ -60,12 +60,17 @@ class _Syntax:
 
 @dataclass(frozen=True)
 class _Paragraph:
-    """Text of a cue that is translated as one: the cue, or a speaker's line of it."""
+    """Text of a cue that is translated as one: the cue, or a speaker's line of it.
+
+    Attributes:
+        lines: the widths of its lines, without blank ones.
+    """
 
     cue: Cue
     span: Span
     pieces: tuple[Piece, ...]
     line_break: str
+    lines: tuple[int, ...]
 
     @property
     def text(self) -> str:
@@ -102,8 +107,12 @@ def _opened(data: bytes, options: DocumentOptions, syntax: _Syntax) -> Document:
 
 def _line_widths(text: str, cues: Iterable[Cue], syntax: _Syntax) -> Iterator[int]:
     for cue in cues:
-        for line in syntax.line_break.split(syntax.code.sub("", text[cue.span.start : cue.span.end])):
-            yield width_of(syntax.unescape(line.strip()))
+        yield from _widths(text[cue.span.start : cue.span.end], syntax)
+
+
+def _widths(text: str, syntax: _Syntax) -> Iterator[int]:
+    for line in syntax.line_break.split(syntax.code.sub("", text)):
+        yield width_of(syntax.unescape(line.strip()))
 
 
 def _paragraphs(source: str, cue: Cue, syntax: _Syntax) -> Iterator[_Paragraph]:
@@ -119,7 +128,9 @@ def _paragraphs(source: str, cue: Cue, syntax: _Syntax) -> Iterator[_Paragraph]:
         inner, start, end, *_ = trimmed(pieces)
         if is_worded(inner):
             offset = cue.span.start + span.start
-            yield _Paragraph(cue, Span(offset + start, offset + end), inner, line_break)
+            inside = Span(offset + start, offset + end)
+            widths = tuple(filter(None, _widths(source[slice(*inside)], syntax)))
+            yield _Paragraph(cue, inside, inner, line_break, widths)
 
 
 def _pieces(text: str, syntax: _Syntax) -> list[Piece]:
@@ -178,9 +189,22 @@ def _place(group: list[_Paragraph], width: int, syntax: _Syntax) -> Place:
         translation = translations[0] or ""
         words = list(split_wide(words_of(read_translation(translation, pieces), syntax.escape)))
         shares = shared(words, [width_of(each.text) for each in group])
-        return [each.line_break.join(balanced(share, width)) for each, share in zip(group, shares, strict=True)]
+        return [
+            each.line_break.join(balanced(share, width, _min_lines(share, each.lines)))
+            for each, share in zip(group, shares, strict=True)
+        ]
 
     return Place((Unit(text, form, id=first.cue.name),), tuple(each.span for each in group), render)
+
+
+def _min_lines(words: Sequence[Word], lines: Sequence[int]) -> int:
+    """Returns how many lines a cue keeps: the source's, but one if it fits into the longest of them.
+
+    Args:
+        lines: the widths of the source's lines.
+    """
+    width = sum(word.width + word.is_spaced for word in words) - 1
+    return len(lines) if width > max(lines) else 1
 
 
 def shared(words: Sequence[Word], shares: Sequence[int]) -> list[Sequence[Word]]:

@@ -238,12 +238,21 @@ class _Placing:
         for opening, closing in pairs(self._items):
             inside = Span(self._items[opening].source.end, self._items[closing].source.start)
             if {opening, closing} <= self._missing and inside.start < inside.end:
-                words = best_run(2 * self._map.mass(inside) - 1)
+                words = self._without_edge_marks(best_run(2 * self._map.mass(inside) - 1), inside)
                 start, end = self._map.words[words.start].start, self._map.words[words.end - 1].end
                 if self._is_open(start) and self._is_open(end):
                     places[opening] = start, False, self._items[opening].after != ""
                     places[closing] = end, self._items[closing].before != "", False
         return places
+
+    def _without_edge_marks(self, run: Span, source: Span) -> Span:
+        """Returns a run of words without the punctuation at its ends where the range of the source has none."""
+        are_words = [self._target[word.start].isalnum() for word in self._map.words[run.start : run.end]]
+        if not any(are_words):
+            return run
+        first, last = self._source[source.start], self._source[source.end - 1]
+        start = run.start + are_words.index(True) if first.isalnum() else run.start
+        return Span(start, run.end - are_words[::-1].index(True) if last.isalnum() else run.end)
 
     def close_gaps(self) -> None:
         """Makes one space of several that the model wrote."""

@@ -206,6 +206,9 @@ FRAGMENTS = st.sampled_from(
             "</div>",
             "<!--",
             "-->",
+            "::: note",
+            ":::\n",
+            '!!! note "a"\n    b\n',
             "\r\n",
             "\r",
         ),
@@ -287,3 +290,38 @@ def test_the_case_of_the_shared_list() -> None:
 def test_hostile_files_are_read_in_bounded_time(hostile: str) -> None:
     document = open_markdown(hostile.encode(), DocumentOptions(max_unit_characters=10**6))
     assert document.write(copied(document)).data == hostile.encode()
+
+
+ADMONITIONS = """\
+::: note My title
+The dog sleeps.
+:::
+
+:::tip{title="x"}
+
+- The cat.
+:::
+
+!!! note "My title"
+    The bird *sings*.
+
+    ```py
+    x = 1
+    ```
+
+!!! warning
+    Take care.
+
+Text with ::: inside.
+"""
+
+
+def test_directives_stay_and_the_text_in_them_does_not() -> None:
+    document = open_markdown(ADMONITIONS.encode(), DocumentOptions())
+    sings = 'The bird <g id="2">sings</g>.'
+    inside = ["The dog sleeps.", "The cat.", "My title", sings, "Take care.", "Text with ::: inside."]
+    assert texts(document) == inside
+    assert written(document, copied(document)) == ADMONITIONS
+    found = written(document, shouted(document))
+    assert "::: note My title\nTHE DOG SLEEPS.\n:::\n" in found
+    assert '!!! note "MY TITLE"\n    THE BIRD *SINGS*.\n' in found

@@ -117,7 +117,7 @@ def test_srt() -> None:
         "She left. He stayed.",
     ]
     found = document.write(shouted(document)).data.decode()
-    assert "1\n00:00:01,000 --> 00:00:03,000\n<i>THE DOOR</i> IS OPEN.\n\n2" in found
+    assert "1\n00:00:01,000 --> 00:00:03,000\n<i>THE DOOR</i>\nIS OPEN.\n\n2" in found
     assert "- COME IN, PLEASE.\n- {\\an8}<b>NO</b> & NEVER.\n" in found
     assert "I THINK THAT SHE\n\n4\n00:00:07,100 --> 00:00:09,000\nLIVES IN A HOUSE BY THE SEA.\n" in found
     assert "\n5\n00:00:10,000 --> 00:00:11,000\n...\n" in found
@@ -170,6 +170,17 @@ def test_long_lines_are_broken_evenly_and_short_ones_joined() -> None:
     found = written(open_document(source.encode(), "srt"), [long]).splitlines()
     assert found[2:4] == ["Das ist ein wirklich sehr langer", "Satz, der nicht in eine Zeile passt."]
     assert written(open_document(source.encode(), "srt"), ["Kurz."]).splitlines()[2] == "Kurz."
+
+
+def test_a_cue_keeps_its_number_of_lines_unless_one_of_them_holds_all() -> None:
+    source = cue("One two.\nThree four.", 1, "01,000", "02,000")
+    for translation, lines in {
+        "Eins und zwei, drei vier.": ["Eins und zwei,", "drei vier."],
+        "Eins zwei.": ["Eins zwei."],
+        "Siebenundzwanzig.": ["Siebenundzwanzig."],
+    }.items():
+        found = written(open_document(source.encode(), "srt"), [translation]).splitlines()
+        assert found[2 : 2 + len(lines) + 1] == [*lines, ""]
 
 
 def test_the_files_own_width_is_respected() -> None:

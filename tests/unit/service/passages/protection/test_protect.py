@@ -441,6 +441,12 @@ def test_a_vocabulary_that_has_all_characters_changes_nothing() -> None:
     assert not protect("I saw 你好.", GERMAN).items
 
 
+def test_tags_in_plain_text_leave_out_marks_that_the_source_has_not_between_them() -> None:
+    protected = protect("Hello <b>world</b> there", GERMAN)
+    output = piecewise(protected.edited.text, "Hallo, Welt dort", [(0, 0), (1, 1), (2, 1), (3, 2)])
+    assert protected.restore(output).target == "Hallo, <b>Welt</b> dort"
+
+
 def test_brackets_go_with_what_fills_them() -> None:
     protected = protect("He paid 5 EUR (6 USD). Then [1].", GERMAN)
     assert "(" not in protected.edited.text
