@@ -2988,6 +2988,8 @@ class Model(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     UNIT_TOKENS_FIELD_NUMBER: _builtins.int
     HAS_SHORTLIST_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    IS_DEMONSTRATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, by which requests ask for it."""
     version: _builtins.str
@@ -3032,6 +3034,12 @@ class Model(_message.Message):
     """Whether it has a shortlist: in greedy and beam search a step chooses among the words that the source may become,
     unless a request sets `whole_vocabulary`. Of a model that is not loaded: whether one of its variants has it.
     """
+    description: _builtins.str
+    """What it is good for, in a few words, as its bundle says ("everyday sentences, English to German, French and
+    Spanish"). Empty if the bundle does not say.
+    """
+    is_demonstration: _builtins.bool
+    """Whether it ships with Regard, to show and test what Regard does rather than for use."""
     @_builtins.property
     def state_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """If it failed: why, every reason. Otherwise empty."""
@@ -3116,10 +3124,12 @@ class Model(_message.Message):
         unit: Global___Unit.ValueType = ...,
         unit_tokens: _builtins.int = ...,
         has_shortlist: _builtins.bool = ...,
+        description: _builtins.str = ...,
+        is_demonstration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "description", b"description", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "is_demonstration", b"is_demonstration", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "num_parameters", b"num_parameters", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,7 +42,7 @@ from regard_service.bundle.manifest import (
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
-from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
+from regard_service.bundle.zoo import ZOO_PACKAGE, is_shipped, zoo_folder
 
 __all__ = [
     "DEFAULT_LENGTH_RATIOS",
@@ -77,6 +77,7 @@ __all__ = [
     "Unit",
     "Variant",
     "WordCalibration",
+    "is_shipped",
     "is_version",
     "length_ratio",
     "manifest_checksum",
