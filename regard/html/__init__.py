@@ -11,29 +11,6 @@ from regard.html.script import joined_script, read_asset
 from regard.values.outputs import Output
 from regard.wire.images import ImageLike, read_image
 
-_PAGE = """<!doctype html>
-<html lang="en"{theme}>
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header class="page">
-<h1>{title}</h1>
-<p class="facts"></p>
-<button type="button" class="quiet theme">Light or dark</button>
-</header>
-<main></main>
-<noscript><p>This page needs JavaScript to show attention. The output: {text}</p></noscript>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-{maps}</body>
-</html>
-"""
-
 # A plain script runs before the browser reads the large maps behind it; a module would wait for the end of the page.
 _SCRIPT = '"use strict";\n(async () => {{\n{}}})();\n'
 _MAP_DATA = '<script type="text/plain" id="{}">{}</script>\n'
@@ -60,7 +37,7 @@ def document(
     style, script = read_asset("view.css"), _SCRIPT.format(joined_script())
     shown = result.picture if picture is None else picture
     data = split_data(result, None if shown is None else _data_url(read_image(shown)))
-    return _PAGE.format(
+    return read_asset("page.template").format(
         theme=f' data-theme="{theme}"' if theme else "",
         policy=_policy(style, script),
         title=_escaped(title or "Attention"),

@@ -3614,6 +3614,8 @@ class Model(_message.Message):
     LABELS_EXCLUDE_EACH_OTHER_FIELD_NUMBER: _builtins.int
     MASK_TOKEN_FIELD_NUMBER: _builtins.int
     READS_PICTURES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    IS_DEMONSTRATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, by which requests ask for it."""
     version: _builtins.str
@@ -3672,6 +3674,12 @@ class Model(_message.Message):
     """The token that stands for a mask in texts. Empty if it fills none."""
     reads_pictures: _builtins.bool
     """Whether it reads pictures."""
+    description: _builtins.str
+    """What it is good for, in a few words, as its bundle says ("everyday sentences, English to German, French and
+    Spanish"). Empty if the bundle does not say.
+    """
+    is_demonstration: _builtins.bool
+    """Whether it ships with Regard, to show and test what Regard does rather than for use."""
     @_builtins.property
     def state_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """If it failed: why, every reason. Otherwise empty."""
@@ -3768,10 +3776,12 @@ class Model(_message.Message):
         labels_exclude_each_other: _builtins.bool = ...,
         mask_token: _builtins.str = ...,
         reads_pictures: _builtins.bool = ...,
+        description: _builtins.str = ...,
+        is_demonstration: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["generation_defaults", b"generation_defaults", "provenance", b"provenance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "labels", b"labels", "labels_exclude_each_other", b"labels_exclude_each_other", "labels_tokens", b"labels_tokens", "mask_token", b"mask_token", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "normalizes", b"normalizes", "num_parameters", b"num_parameters", "pooling", b"pooling", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "reads_pictures", b"reads_pictures", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "vector_size", b"vector_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment_heads", b"alignment_heads", "alignment_method", b"alignment_method", "attention_kinds", b"attention_kinds", "contribution_kinds", b"contribution_kinds", "control_tokens", b"control_tokens", "default_style", b"default_style", "default_truncation", b"default_truncation", "description", b"description", "family", b"family", "generation_defaults", b"generation_defaults", "generation_options", b"generation_options", "has_confidence", b"has_confidence", "has_shortlist", b"has_shortlist", "is_default", b"is_default", "is_demonstration", b"is_demonstration", "labels", b"labels", "labels_exclude_each_other", b"labels_exclude_each_other", "labels_tokens", b"labels_tokens", "mask_token", b"mask_token", "max_new_tokens", b"max_new_tokens", "max_source_tokens", b"max_source_tokens", "name", b"name", "normalizes", b"normalizes", "num_parameters", b"num_parameters", "pooling", b"pooling", "precision", b"precision", "provenance", b"provenance", "provider", b"provider", "reads_pictures", b"reads_pictures", "scores", b"scores", "scores_pairs", b"scores_pairs", "size_bytes", b"size_bytes", "source_languages", b"source_languages", "state", b"state", "state_reasons", b"state_reasons", "styles", b"styles", "target_languages", b"target_languages", "task", b"task", "unit", b"unit", "unit_tokens", b"unit_tokens", "value_norms", b"value_norms", "vector_size", b"vector_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -139,17 +140,18 @@ def test_the_view(pages: Path, screenshots: Path) -> None:
     run_tests("view.test.mjs", screenshots, PAGES=str(pages))
 
 
-def test_the_playground(screenshots: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server_url() -> Iterator[str]:
+    """The address of a server with the shipped models."""
+    with served() as server:
+        yield f"http://127.0.0.1:{server.http_port}/"
+
+
+@pytest.mark.parametrize("name", ["playground", "desk"])
+def test_the_playground(name: str, server_url: str, screenshots: Path, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     Image.fromarray(pixels).resize((384, 288)).save(tmp_path / "picture.jpg")
-    with served() as server:
-        run_tests(
-            "playground.test.mjs",
-            screenshots,
-            SERVER_URL=f"http://127.0.0.1:{server.http_port}/",
-            PAGES=str(tmp_path),
-            PYTHON=sys.executable,
-        )
+    run_tests(f"{name}.test.mjs", screenshots, SERVER_URL=server_url, PAGES=str(tmp_path), PYTHON=sys.executable)
 
 
 def test_the_scripts_types() -> None:

@@ -193,6 +193,15 @@ function readMaps(messages) {
 const wholeMaps = (parts) => new Map([...parts].map(([kind, maps]) => [kind, wholeMap(maps)]));
 
 /**
+ * The words of the best output, or its tokens if the result has no words; without special ones.
+ * @param {Result} result
+ */
+export function wordsOf({ hypotheses: [best] }) {
+  const units = best?.words.length ? best.words : (best?.tokens ?? []);
+  return units.filter(({ special }) => !special).map(({ text }) => text);
+}
+
+/**
  * A segment as a result of its own: its units and its maps.
  * @param {Result} result
  * @param {number} index of the segment

@@ -4,6 +4,7 @@
  * `show` builds the elements of a result; choosing a head or focusing a word only repaints them.
  */
 
+import { differing } from "./differences.js";
 import { Choice, element, Select, setAttributes } from "./dom.js";
 import { Heads } from "./heads.js";
 import { Line } from "./line.js";
@@ -95,6 +96,8 @@ export class View {
   /** @type {HTMLElement[]} */ #cards = [];
   /** @type {Picture | null} */ #picture = null;
   /** @type {Links | null} */ #links = null;
+  /** @type {boolean[][]} by hypothesis, for each row whether another output has not the same word */ #differences = [];
+  /** @type {string[] | null} words of another model's output */ #others = null;
   #colours = new Colours(themeNow());
 
   #hypothesis = 0;
@@ -117,11 +120,21 @@ export class View {
    */
   show(result, image = null) {
     this.#result = result;
+    this.#others = null;
     this.#matrices.clear();
     this.#image = image;
     this.#hypothesis = Math.min(this.#hypothesis, result.hypotheses.length - 1);
     this.#focus = NO_CELL;
     this.#isPinned = false;
+    this.choose({});
+  }
+
+  /**
+   * Marks the words of the best output that another model's output has not.
+   * @param {string[]} words the other's
+   */
+  compareWith(words) {
+    this.#others = words;
     this.choose({});
   }
 
@@ -238,17 +251,55 @@ export class View {
     const indexes = this.#kind === "encoder_self" ? [this.#hypothesis] : [...result.hypotheses.keys()];
     this.#rowLines = [];
     this.#cards = [];
+    this.#differences = [];
     for (const index of indexes) {
       const hypothesis = result.hypotheses[index];
-      const units = this.#shown(index)?.rows ?? (hypothesis.words.length ? hypothesis.words : hypothesis.tokens);
+      const units = this.#unitsOf(result, index);
       const name = this.#kind === "encoder_self" ? "Source, as the encoder represents it" : isSingle ? "Output" : `Hypothesis ${index + 1}`;
       const line = new Line(name, units, (row, isClick) => this.#setRowFocus(index, row, isClick));
       this.#rowLines[index] = line;
       const score = isSingle ? [] : [element("span", "score", `score ${hypothesis.score.toFixed(3)}`)];
-      this.#cards[index] = element("div", "hypothesis", element("span", "caption", name, ...score), line.element);
+      const others = this.#kind === "encoder_self" ? null : this.#othersOf(result, index);
+      const differences = others ? [this.#markDifferences(index, line, units, others)] : [];
+      this.#cards[index] = element("div", "hypothesis", element("span", "caption", name, ...score, ...differences), line.element);
     }
     const outputs = element("div", isSingle ? "outputs" : "outputs several", ...Object.values(this.#cards));
     return outputs;
+  }
+
+  /**
+   * The words that a hypothesis is compared with: those of the best one; of the best one, another model's.
+   * @param {Result} result
+   * @param {number} index
+   */
+  #othersOf(result, index) {
+    return index === 0 ? this.#others : ownWords(this.#unitsOf(result, 0)).map(({ text }) => text);
+  }
+
+  /**
+   * @param {Result} result
+   * @param {number} index
+   */
+  #unitsOf(result, index) {
+    const hypothesis = result.hypotheses[index];
+    return this.#shown(index)?.rows ?? (hypothesis.words.length ? hypothesis.words : hypothesis.tokens);
+  }
+
+  /**
+   * Marks the words that others have not; returns how many, in words.
+   * @param {number} index of the hypothesis
+   * @param {Line} line
+   * @param {Unit[]} units
+   * @param {string[]} others
+   */
+  #markDifferences(index, line, units, others) {
+    const own = ownWords(units);
+    const differs = differing(own.map(({ text }) => text), others);
+    const marked = new Set(own.filter((_, at) => differs[at]));
+    this.#differences[index] = units.map((unit) => marked.has(unit));
+    units.forEach((unit, at) => line.words[at].classList.toggle("differs", marked.has(unit)));
+    const [singular, plural] = units.some(({ tokens }) => tokens) ? ["word differs", "words differ"] : ["token differs", "tokens differ"];
+    return element("span", "differences", marked.size === 0 ? "the same" : `${marked.size} ${marked.size === 1 ? singular : plural}`);
   }
 
   #thresholdField() {
@@ -386,6 +437,7 @@ export class View {
     const notes = [];
     if (unit.probability !== null) notes.push(`The model gave it a probability of ${percent(unit.probability)}.`);
     if (unit.copied) notes.push("It was copied from the source.");
+    if (this.#differences[this.#hypothesis]?.[row]) notes.push(this.#hypothesis ? "Hypothesis 1 has not this word here." : "The other output has not this word here.");
     if (this.#kind !== "alignment") return notes;
     const hypothesis = this.#result?.hypotheses[this.#hypothesis];
     const [entropy, coverage] = [hypothesis?.entropy[row], hypothesis?.coverage[row]];
@@ -411,3 +463,9 @@ export class View {
     this.#table.append(scroll);
   }
 }
+
+/**
+ * The words of an output that are part of its text.
+ * @param {Unit[]} units
+ */
+const ownWords = (units) => units.filter(({ special }) => !special);

@@ -56,7 +56,7 @@ from regard_service.bundle.outputs import (
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
 from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
 from regard_service.bundle.versions import version_key
-from regard_service.bundle.zoo import ZOO_PACKAGE, zoo_folder
+from regard_service.bundle.zoo import ZOO_PACKAGE, is_shipped, zoo_folder
 
 __all__ = [
     "CANDIDATE_IDS",
@@ -102,6 +102,7 @@ __all__ = [
     "Variant",
     "VectorOutput",
     "WordCalibration",
+    "is_shipped",
     "is_version",
     "length_ratio",
     "manifest_checksum",

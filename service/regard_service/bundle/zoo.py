@@ -1,5 +1,6 @@
 """Finds the shipped bundles, which a distribution of their own installs."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -16,3 +17,16 @@ def zoo_folder() -> Path:
     if found is None or found.origin is None:
         raise ModuleNotFoundError(f"No module named {ZOO_PACKAGE!r}", name=ZOO_PACKAGE)
     return Path(found.origin).parent
+
+
+def is_shipped(folder: Path) -> bool:
+    """Whether a bundle's folder is one of the shipped ones."""
+    return folder.resolve().parent == _resolved_zoo()
+
+
+@functools.cache
+def _resolved_zoo() -> Path | None:
+    try:
+        return zoo_folder().resolve()
+    except ModuleNotFoundError:
+        return None

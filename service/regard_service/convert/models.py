@@ -32,6 +32,7 @@ def write_model(info: ModelInfo) -> pb.Model:
         provider="" if info.provider is None else PROVIDER_NAMES[info.provider],
         precision=info.precision or "",
         size_bytes=info.size_bytes,
+        is_demonstration=info.is_demonstration,
     )
     if info.manifest is not None:
         model.MergeFrom(_described(info.manifest))
@@ -49,6 +50,7 @@ def _described(manifest: Manifest) -> pb.Model:
         version=manifest.version,
         task=enums.TASK.number(manifest.task),
         family=manifest.family,
+        description=manifest.description,
         source_languages=manifest.source_languages,
         target_languages=manifest.target_languages,
         styles=manifest.styles,

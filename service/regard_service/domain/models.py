@@ -18,6 +18,7 @@ class ModelInfo:
         manifest: None where no manifest could be read.
         reasons: why a failed model cannot be served.
         load_s: the time that reading and warming up took; None unless the model is in memory.
+        is_demonstration: whether the model ships with Regard.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ModelInfo:
     size_bytes: int = 0
     reasons: tuple[str, ...] = ()
     load_s: float | None = None
+    is_demonstration: bool = False
 
     @property
     def version(self) -> str:

@@ -56,7 +56,7 @@ def _operation(verb: str, path: str, operation: Json, document: Json) -> Iterato
     yield _prose(operation["description"])
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     for example in content.get("examples", {}).values():
-        yield f"<pre><code>{_escaped(_curl(path, example['value']))}</code></pre>"
+        yield f'<pre tabindex="0"><code>{_escaped(_curl(path, example["value"]))}</code></pre>'
     if content:
         yield f"<p>Body: {_type(content['schema'])}.</p>"
     rows = ((p["name"], p["schema"], f"{p['description']} ({p['in']})") for p in operation["parameters"])

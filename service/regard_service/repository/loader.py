@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant
+from regard_service.bundle import Bundle, BundleError, ImageSource, Manifest, Precision, Provider, Variant, is_shipped
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.runtime.cuda import open_runner
 from regard_service.engine.runtime.runner import Runner
@@ -86,6 +86,7 @@ class LoadedModel:
             precision=self.precision,
             size_bytes=self.size_bytes,
             load_s=self.load_s,
+            is_demonstration=is_shipped(self.folder),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from regard_service.bundle import Manifest, Task
+from regard_service.bundle import Manifest, Task, is_shipped
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.runtime.runner import Runner
 from regard_service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady
@@ -228,7 +228,7 @@ class ModelRepository:
         """Describes the models on disk that could be loaded."""
         known = {(info.name, info.version) for info in in_memory}
         return [
-            ModelInfo(entry.name, "unloaded", manifest=entry.manifest)
+            ModelInfo(entry.name, "unloaded", manifest=entry.manifest, is_demonstration=is_shipped(entry.folder))
             for entry in self._entries
             if entry.manifest is not None
             and entry.folder not in self._refused

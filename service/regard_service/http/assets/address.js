@@ -12,18 +12,20 @@ const MAX_TEXT = 4000;
  * @returns {string} "#task=translate&text=..."; a picture is not part of it
  */
 export function addressOf(call) {
-  const { task, text, format, model, from, to, beams, hypotheses, words, streams } = call;
+  const { task, text, format, model, beside, from, to, beams, hypotheses, words, tooLong, isStreamChosen } = call;
   const isText = task !== "caption" && text.length <= MAX_TEXT;
   const values = {
     task,
     model,
+    beside,
     to,
     from,
     format: format === "plain" ? "" : format,
     beams: beams ?? "",
     outputs: hypotheses ?? "",
     units: words ? "" : "tokens",
-    stream: streams ? "" : "no",
+    long: tooLong,
+    stream: isStreamChosen ? "" : "no",
     text: isText ? text : "",
   };
   const parameters = new URLSearchParams();

@@ -7,7 +7,7 @@ import { Rendered } from "./rendered.js";
 import { isLong } from "./requests.js";
 import { Shade } from "./view/shade.js";
 import { element, listWarnings, setAttributes } from "./view/dom.js";
-import { legible, segmentOf } from "./view/result.js";
+import { legible, segmentOf, wordsOf } from "./view/result.js";
 import { View } from "./view/view.js";
 
 /** @typedef {import("./view/result.js").Result} Result */
@@ -51,8 +51,21 @@ export class Answer {
     setAttributes(this.element, { "aria-busy": isBusy || null });
   }
 
+  /** @param {string} name of the model; "" if there is one answer only */
+  set name(name) {
+    setAttributes(this.element, { "aria-label": name ? `Answer of ${name}` : "Answer" });
+  }
+
   hide() {
     this.element.hidden = true;
+  }
+
+  /**
+   * Marks what another model's best output has not.
+   * @param {Result} other
+   */
+  compareWith(other) {
+    if (!this.#view.element.hidden && this.#passage.element.hidden) this.#view.compareWith(wordsOf(other));
   }
 
   /** Repaints in the page's new theme. */

@@ -19,6 +19,11 @@ export class Problem extends Error {
     this.status = status;
   }
 
+  /** The server has gone, or its answer has ended too early. */
+  static lost() {
+    return new Problem("Connection lost", "The server has gone before the answer was whole.");
+  }
+
   /** @param {any} body */
   static of(body) {
     return new Problem(body.title ?? "The call failed", body.detail ?? "", body.violations, body.status);
@@ -49,7 +54,20 @@ async function ask(path, options = {}) {
   }
   if (answer.ok) return answer;
   const isProblem = answer.headers.get("content-type")?.includes("json");
-  throw Problem.of(isProblem ? await answer.json() : { title: `HTTP ${answer.status}`, status: answer.status });
+  throw Problem.of(isProblem ? await whole(answer.json()) : { title: `HTTP ${answer.status}`, status: answer.status });
+}
+
+/**
+ * An answer's body; one that ends too early is no `TypeError` or `SyntaxError`, but a lost connection.
+ * @template Body
+ * @param {Promise<Body>} body
+ * @returns {Promise<Body>}
+ */
+async function whole(body) {
+  return body.catch((error) => {
+    if (error instanceof DOMException) throw error; // stopped by the reader
+    throw Problem.lost();
+  });
 }
 
 /**
@@ -66,7 +84,15 @@ const posting = (body, signal) => ({
 
 /** @param {string} path */
 export async function get(path) {
-  return (await ask(path)).json();
+  return whole((await ask(path)).json());
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<Blob>} a file of the page
+ */
+export async function getFile(path) {
+  return whole((await ask(path)).blob());
 }
 
 /**
@@ -75,7 +101,7 @@ export async function get(path) {
  * @param {AbortSignal} signal
  */
 export async function post(path, body, signal) {
-  return (await ask(path, posting(body, signal))).json();
+  return whole((await ask(path, posting(body, signal))).json());
 }
 
 /**
@@ -94,7 +120,7 @@ export async function* stream(path, body, signal) {
   for (;;) {
     const { value, done } = await reader.read().catch((error) => {
       if (error instanceof DOMException) throw error; // stopped by the reader
-      throw new Problem("Connection lost", "The server has gone before the answer was whole. Try again.");
+      throw Problem.lost();
     });
     if (done) return;
     const piece = decoder.decode(value, { stream: true });

@@ -2,6 +2,8 @@
  * The form: which model does what with which input, and how.
  */
 
+import { getFile } from "./api.js";
+import { Card } from "./card.js";
 import { ENDINGS } from "./documents.js";
 import { EXAMPLES, Examples } from "./examples.js";
 import { isLong } from "./requests.js";
@@ -12,10 +14,15 @@ import { Choice, element, Select, setAttributes } from "./view/dom.js";
  * @typedef {object} Call
  * @property {"translate" | "summarize" | "caption"} task
  * @property {boolean} streams
+ * @property {boolean} isStreamChosen whether the form says so; some calls do not stream all the same
  * @property {string} text
  * @property {"plain" | "html" | "xml"} format of the text
  * @property {File | null} picture
  * @property {string} model
+ * @property {string} beside another model whose answer is shown beside; "" if none is
+ * @property {{kinds: string[], hasConfidence: boolean, from: string, to: string}} besideOptions what its call differs in
+ * @property {"" | "TRUNCATION_SPLIT_AND_JOIN" | "TRUNCATION_TRUNCATE" | "TRUNCATION_REJECT"} tooLong what happens to a
+ *   text that is too long; "" if the model decides
  * @property {string} from language of the text; "" if the model's own, "auto" if the server shall find it
  * @property {string} to language to translate into, or style of a summary
  * @property {number | null} beams
@@ -37,21 +44,33 @@ const FILE_HINT = "Translate a file: drop it here, or choose one";
 
 const LINEAR_KINDS = ["ATTENTION_KIND_ALIGNMENT", "ATTENTION_KIND_CROSS", "ATTENTION_KIND_ROLLOUT"];
 
+/**
+ * What the form tells the page.
+ * @typedef {object} Listener
+ * @property {() => void} onRun
+ * @property {() => void} onStop
+ * @property {() => void} onChange
+ * @property {(task: Call["task"]) => void} onTask another task was chosen
+ * @property {(file: File) => void} onDocument a file to translate was dropped or chosen
+ * @property {(error: unknown) => void} onError
+ */
+
 export class Composer {
   /**
    * @param {any[]} models as the server lists them
-   * @param {(byButton: boolean) => void} onRun
-   * @param {() => void} onChange
-   * @param {(file: File) => void} onDocument a file to translate was dropped or chosen
+   * @param {Listener} listener
    */
-  constructor(models, onRun, onChange, onDocument) {
+  constructor(models, listener) {
     this.#models = models.filter((model) => model.state === "MODEL_STATE_READY" && model.task in TASKS);
-    this.#onChange = onChange;
-    this.#onDocument = onDocument;
+    this.#listener = listener;
+    const onChange = () => listener.onChange();
     this.#task = new Choice("Task", (/** @type {Call["task"]} */ task) => this.#choose(task));
     this.#model = new Select("Model", () => this.#showLanguages());
+    this.#beside = new Select("Compare with", onChange);
+    this.#tooLong = new Select("Long texts", onChange);
+    this.#tooLong.show(TOO_LONG, "");
     this.#from = new Select("From", onChange);
-    this.#to = new Select("To", onChange);
+    this.#to = new Select("To", () => this.#showBeside());
     this.#beams = number("Beams", 1, 16);
     this.#hypotheses = number("Outputs", 1, 16);
     this.#units = new Choice("Units", (/** @type {string} */ units) => {
@@ -68,18 +87,28 @@ export class Composer {
     this.#drop = this.#dropZone();
     this.#fileChoice = this.#fileField();
     this.#takeDropped();
-    this.run = element("button", "run", "Translate");
-    this.run.type = "submit";
-    this.element = this.#form(onRun);
+    this.#run = element("button", "run", "Translate");
+    this.#run.type = "submit";
+    this.#stop = element("button", "stop", "Stop");
+    this.#stop.type = "button";
+    this.#stop.hidden = true;
+    this.#stop.addEventListener("click", () => listener.onStop());
+    this.element = this.#form();
     this.#units.show(UNITS, "words");
     this.#setFormat("plain");
     this.#choose(this.#tasks()[0]?.[0] ?? "translate");
   }
 
   /** @type {any[]} */ #models;
-  /** @type {() => void} */ #onChange;
+  /** @type {Listener} */ #listener;
   /** @type {Choice<any>} */ #task;
   /** @type {Select} */ #model;
+  /** @type {Select} */ #beside;
+  /** @type {Select} */ #tooLong;
+  #card = new Card();
+  /** @type {HTMLButtonElement} */ #run;
+  /** @type {HTMLButtonElement} */ #stop;
+  /** @type {Map<Call["task"], Call>} what the form said when another task was chosen */ #kept = new Map();
   /** @type {Select} */ #from;
   /** @type {Select} */ #to;
   /** @type {{element: HTMLElement, input: HTMLInputElement}} */ #beams;
@@ -87,7 +116,6 @@ export class Composer {
   /** @type {Choice<any>} */ #units;
   /** @type {HTMLInputElement} */ #stream;
   /** @type {HTMLTextAreaElement} */ #text;
-  /** @type {(file: File) => void} */ #onDocument;
   /** @type {Choice<any>} */ #format;
   /** @type {Call["format"]} */ #chosenFormat = "plain";
   /** @type {Examples} */ #examples;
@@ -102,21 +130,46 @@ export class Composer {
   /** @returns {Call} */
   call() {
     const numberOf = (/** @type {HTMLInputElement} */ input) => (input.value === "" ? null : Number(input.value));
+    const tooLong = /** @type {Call["tooLong"]} */ (this.#chosen === "caption" ? "" : this.#tooLong.select.value);
+    // The parts of a summary are joined at the end: there is nothing to stream.
+    const cannotStream = this.#chosen === "summarize" && tooLong === SPLIT;
+    const model = this.#modelOf(this.#model.select.value);
     return {
       task: this.#chosen,
-      streams: this.#stream.checked,
+      streams: this.#stream.checked && !cannotStream,
+      isStreamChosen: this.#stream.checked,
       text: this.#text.value,
       format: this.#chosen === "translate" ? this.#chosenFormat : "plain",
       picture: this.#picture,
       model: this.#model.select.value,
+      beside: this.#beside.select.value,
+      besideOptions: this.#besideOptions(),
+      tooLong,
       from: this.#chosen === "translate" ? this.#from.select.value : "",
       to: this.#to.select.value,
       beams: numberOf(this.#beams.input),
       hypotheses: numberOf(this.#hypotheses.input),
       words: this.#words,
-      kinds: this.#kinds(),
-      hasConfidence: this.#ofTask().some(({ name, has_confidence }) => name === this.#model.select.value && has_confidence),
+      kinds: this.#kindsOf(model),
+      hasConfidence: Boolean(model?.has_confidence),
     };
+  }
+
+  /** Options of the call to the other model. */
+  #besideOptions() {
+    const other = this.#modelOf(this.#beside.select.value);
+    const [from, to] = [this.#from.select.value, this.#to.select.value];
+    return {
+      kinds: this.#kindsOf(other),
+      hasConfidence: Boolean(other?.has_confidence),
+      from: this.#chosen === "translate" && (from === "auto" || (other?.source_languages ?? []).includes(from)) ? from : "",
+      to: this.#chosen === "translate" || (other?.styles ?? []).includes(to) ? to : "",
+    };
+  }
+
+  /** @param {string} name */
+  #modelOf(name) {
+    return this.#ofTask().find((model) => model.name === name);
   }
 
   /**
@@ -135,6 +188,9 @@ export class Composer {
     this.#showLanguages();
     choose(this.#from, "from");
     choose(this.#to, "to");
+    this.#showBeside();
+    choose(this.#beside, "beside");
+    choose(this.#tooLong, "long");
     this.#beams.input.value = state.get("beams") ?? "";
     this.#hypotheses.input.value = state.get("outputs") ?? "";
     this.#words = state.get("units") !== "tokens";
@@ -143,12 +199,31 @@ export class Composer {
     if (state.has("text")) this.#text.value = state.get("text") ?? "";
     const format = FORMATS.find(([offered]) => offered === state.get("format"))?.[0];
     if (format && task === "translate") this.#setFormat(format);
-    this.#onChange();
+    this.#listener.onChange();
   }
 
-  /** Every kind of map that the model offers; of a long text only the kinds whose size does not grow with its square. */
-  #kinds() {
-    const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);
+  /** Has the form say that a text that is too long is split. */
+  split() {
+    this.#tooLong.select.value = SPLIT;
+    this.#listener.onChange();
+  }
+
+  /** @param {number} beams */
+  useBeams(beams) {
+    this.#beams.input.value = String(beams);
+    this.#listener.onChange();
+  }
+
+  /** @param {boolean} isRunning whether there is a call to stop */
+  set isRunning(isRunning) {
+    this.#stop.hidden = !isRunning;
+  }
+
+  /**
+   * Every kind of map that a model offers; of a long text only the kinds whose size does not grow with its square.
+   * @param {any} model
+   */
+  #kindsOf(model) {
     const offered = (model?.attention_kinds ?? []).map((/** @type {any} */ layout) => layout.kind);
     const few = isLong({ task: this.#chosen, text: this.#text.value });
     return offered.filter((/** @type {string} */ kind) => !few || LINEAR_KINDS.includes(kind));
@@ -159,15 +234,23 @@ export class Composer {
     return this.#chosen === "caption" ? this.#picture !== null : this.#text.value.trim() !== "";
   }
 
-  /** What the button says. */
-  get name() {
-    return this.#tasks().find(([task]) => task === this.#chosen)?.[1] ?? "Run";
+  /** The task that is chosen. */
+  get task() {
+    return this.#chosen;
   }
 
-  /** @param {(byButton: boolean) => void} onRun */
-  #form(onRun) {
+  #form() {
     const stream = element("label", "check", this.#stream, element("span", "", "Stream"));
-    const top = element("div", "row", this.#task.element, this.#model.element, this.#from.element, this.#to.element, this.#format.element);
+    const top = element(
+      "div",
+      "row",
+      this.#task.element,
+      this.#model.element,
+      this.#beside.element,
+      this.#from.element,
+      this.#to.element,
+      this.#format.element,
+    );
     const extras = element("div", "row extras", this.#examples.element, this.#fileChoice);
     const bottom = element(
       "div",
@@ -175,17 +258,19 @@ export class Composer {
       this.#beams.element,
       this.#hypotheses.element,
       this.#units.element,
+      this.#tooLong.element,
       stream,
-      this.run,
+      this.#stop,
+      this.#run,
     );
-    const form = element("form", "composer", top, this.#text, this.#drop, extras, bottom);
+    const form = element("form", "composer", top, this.#card.element, this.#text, this.#drop, extras, bottom);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      onRun(event.submitter !== null);
+      this.#listener.onRun();
     });
-    form.addEventListener("input", this.#onChange);
+    form.addEventListener("input", () => this.#listener.onChange());
     this.#text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onRun(true);
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#listener.onRun();
     });
     return form;
   }
@@ -199,6 +284,7 @@ export class Composer {
   /** @param {Call["task"]} task */
   #choose(task) {
     const tasks = this.#tasks();
+    if (task !== this.#chosen) this.#kept.set(this.#chosen, this.call());
     const isExample = EXAMPLES[this.#chosen].some(({ text }) => text === this.#text.value);
     if (isExample || !this.#text.value) this.#text.value = EXAMPLES[task][0].text ?? "";
     this.#chosen = task;
@@ -208,11 +294,31 @@ export class Composer {
     this.#task.show(tasks, task);
     this.#text.hidden = task === "caption";
     this.#drop.hidden = task !== "caption";
-    this.run.textContent = this.name;
+    this.#tooLong.element.hidden = task === "caption";
+    this.#run.textContent = tasks.find(([each]) => each === task)?.[1] ?? "Run";
     const models = this.#ofTask();
     const standard = models.find((model) => model.is_default) ?? models[0];
     this.#model.show(models.map((model) => [model.name, model.name]), standard?.name ?? "");
     this.#showLanguages();
+    const kept = this.#kept.get(task);
+    if (kept) this.#recall(kept);
+    this.#listener.onTask(task);
+  }
+
+  /**
+   * Has the form say again what it said of a task.
+   * @param {Call} call
+   */
+  #recall({ text, format, model, from, to, beside }) {
+    this.#text.value = text;
+    this.#setFormat(format);
+    this.#model.select.value = model;
+    this.#showLanguages();
+    if (from) this.#from.select.value = from;
+    if (to) this.#to.select.value = to;
+    this.#showBeside();
+    if (beside) this.#beside.select.value = beside;
+    this.#listener.onChange();
   }
 
   #ofTask() {
@@ -221,7 +327,7 @@ export class Composer {
 
   /** The languages or styles of the chosen model; hidden if there is nothing to choose. */
   #showLanguages() {
-    const model = this.#ofTask().find(({ name }) => name === this.#model.select.value);
+    const model = this.#modelOf(this.#model.select.value);
     const names = new Intl.DisplayNames(["en"], { type: "language" });
     /** @type {[string, string][]} */
     const languages = (model?.target_languages ?? []).map((/** @type {string} */ code) => [code, names.of(code) ?? code]);
@@ -238,7 +344,21 @@ export class Composer {
     this.#to.element.hidden = this.#chosen === "caption" || options.length === 0;
     this.#beams.input.placeholder = String(model?.generation_defaults?.num_beams ?? 1);
     this.#hypotheses.input.placeholder = "1";
-    this.#onChange();
+    this.#card.show(model);
+    this.#showBeside();
+  }
+
+  /** The models that can answer the same call: in another precision, by another architecture. */
+  #showBeside() {
+    const [chosen, to] = [this.#model.select.value, this.#to.select.value];
+    const others = this.#ofTask().filter(({ name, target_languages = [] }) => {
+      return name !== chosen && (this.#chosen !== "translate" || target_languages.includes(to));
+    });
+    const before = this.#beside.select.value;
+    const options = /** @type {[string, string][]} */ (others.map(({ name, precision }) => [name, `${name}, ${precision}`]));
+    this.#beside.show([["", "No other"], ...options], options.some(([value]) => value === before) ? before : "");
+    this.#beside.element.hidden = options.length === 0;
+    this.#listener.onChange();
   }
 
   /**
@@ -270,7 +390,7 @@ export class Composer {
       preview.src = URL.createObjectURL(file);
       preview.hidden = false;
       hint.textContent = file.name;
-      this.#onChange();
+      this.#listener.onChange();
       this.element.requestSubmit();
     };
     input.addEventListener("change", () => input.files?.length && this.#takePicture(input.files[0]));
@@ -286,7 +406,7 @@ export class Composer {
     const input = element("input", "hidden");
     setAttributes(input, { type: "file", accept: ENDINGS.join(), "aria-label": "Document" });
     input.addEventListener("change", () => {
-      if (input.files?.length) this.#onDocument(input.files[0]);
+      if (input.files?.length) this.#listener.onDocument(input.files[0]);
       input.value = ""; // the same file may be chosen again
     });
     const field = element("label", "file-choice", input, this.#fileHint);
@@ -299,7 +419,7 @@ export class Composer {
     this.#chosenFormat = format;
     this.#format.show(FORMATS, format);
     setAttributes(this.#text, { spellcheck: format === "plain" });
-    this.#onChange();
+    this.#listener.onChange();
   }
 
   /**
@@ -308,9 +428,12 @@ export class Composer {
    */
   async #take(example) {
     if (example.picture) {
-      const answer = await fetch(example.picture);
       const name = example.picture.slice(example.picture.lastIndexOf("/") + 1);
-      this.#takePicture(new File([await answer.blob()], name, { type: "image/jpeg" }));
+      try {
+        this.#takePicture(new File([await getFile(example.picture)], name, { type: "image/jpeg" }));
+      } catch (error) {
+        this.#listener.onError(error);
+      }
       return;
     }
     this.#text.value = example.text ?? "";
@@ -343,7 +466,7 @@ export class Composer {
       else {
         const others = (event.dataTransfer?.files.length ?? 1) - 1;
         this.#fileHint.textContent = others ? `One file at a time: ${file.name} was taken, ${others} not` : FILE_HINT;
-        this.#onDocument(file);
+        this.#listener.onDocument(file);
       }
     });
   }
@@ -354,6 +477,16 @@ const FORMATS = [
   ["plain", "Text"],
   ["html", "HTML"],
   ["xml", "XML"],
+];
+
+const SPLIT = "TRUNCATION_SPLIT_AND_JOIN";
+
+/** @type {[string, string][]} */
+const TOO_LONG = [
+  ["", "As the model does"],
+  [SPLIT, "Split"],
+  ["TRUNCATION_TRUNCATE", "Cut"],
+  ["TRUNCATION_REJECT", "Refuse"],
 ];
 
 /** @type {[string, string][]} */

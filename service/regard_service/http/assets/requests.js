@@ -40,6 +40,7 @@ function optionsOf(call) {
     ...(call.hypotheses !== null && { num_return_sequences: call.hypotheses }),
   };
   if (Object.keys(generation).length) options.generation = generation;
+  if (call.tooLong) options.truncation = call.tooLong;
   if (call.format !== "plain") options.text_options = { format: `FORMAT_${call.format.toUpperCase()}` };
   options.attention = {
     kinds: call.kinds,
@@ -193,6 +194,9 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const literal = (value) =>
   JSON.stringify(value).replace(STEERING, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
+/** @param {string} value an enum's name in the API; "TRUNCATION_SPLIT_AND_JOIN" is "split_and_join" in Python */
+const shortName = (value) => value.slice(value.indexOf("_") + 1).toLowerCase();
+
 /**
  * @param {Call} call
  * @param {string} target
@@ -208,6 +212,7 @@ function pythonOf(call, target, file, access) {
   options.push(`model=${literal(call.model)}`);
   if (call.beams !== null) options.push(`num_beams=${call.beams}`);
   if (call.hypotheses !== null) options.push(`num_return_sequences=${call.hypotheses}`);
+  if (call.tooLong) options.push(`truncation=${literal(shortName(call.tooLong))}`);
   const kinds = call.kinds.map((kind) => literal(kind.replace("ATTENTION_KIND_", "").toLowerCase()));
   options.push(`attention=[${kinds.join(", ")}]`, ...(call.words ? ["words=True"] : []));
   const page = call.task === "caption" ? `"attention.html", picture=${literal(file)}` : '"attention.html"';

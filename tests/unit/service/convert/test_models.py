@@ -45,6 +45,13 @@ def test_the_facts_of_the_export_are_written() -> None:
     assert model.provenance.export_time.ToDatetime(UTC) == exported
 
 
+def test_a_model_says_what_it_is_good_for_and_whether_it_is_a_demonstration() -> None:
+    assert not write_model(READY).is_demonstration
+    described = MANIFEST.model_copy(update={"description": "sentences of the sea"})
+    model = write_model(replace(READY, manifest=described, is_demonstration=True))
+    assert (model.description, model.is_demonstration) == ("sentences of the sea", True)
+
+
 def test_captioners_have_no_truncation() -> None:
     model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning"})))
     assert (model.default_truncation, model.max_source_tokens) == (pb.TRUNCATION_UNSPECIFIED, 0)
