@@ -82,7 +82,7 @@ class AdaptiveSpanAttention(HeadProjections):
         distances = (torch.arange(memory.shape[1], device=memory.device) - query_positions[:, None]).abs()
         soft_mask = ((self.ramp + self.spans()[:, None, None] - distances) / self.ramp).clamp(0, 1)
         within = soft_mask > 0  # [heads, target, source]
-        # The softmax of e + log m is the equation above, and is safe for any scores; where m is 0 the mask excludes the pair.
+        # The softmax of e + log m is the equation above, safe for any scores; where m is 0 the mask excludes the pair.
         scores = q @ k.transpose(-1, -2) * self.scale + soft_mask.masked_fill(~within, 1.0).log()
         context, weights = attend(scores, v, within if mask is None else within & mask)
         return self.finish(context), weights
