@@ -38,7 +38,12 @@ def test_known_words_are_read_as_the_tokenizer_reads_them(words: list[str]) -> N
     assert READER.read(text) == expected  # now that all words are known
 
 
-@pytest.mark.parametrize("text", ["", " Yes", "Yes ", "Is  it?", "Is\tit?", "Où est-il ?", "\u2581Yes", "Is\u00a0it?", 501 * "a "])
+LONG = " ".join(600 * ["a"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", " Yes", "Yes ", "Is  it?", "Is\tit?", "Où est-il ?", "\u2581Yes", "Is\u00a0it?", LONG]
+)
 def test_other_texts_are_for_the_tokenizer(text: str) -> None:
     assert READER.read(text) is None
 
