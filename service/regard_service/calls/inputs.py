@@ -30,7 +30,7 @@ class Input:
     @classmethod
     def of_passage(cls, passage: Passage) -> "Input":
         """Returns a text in segments."""
-        return cls(tuple(each.part for each in passage.translated), passage)
+        return cls(tuple([each.part for each in passage.translated]), passage)
 
     def needs_alignment(self, index: int) -> bool:
         """Whether a part's output can be finished only with the alignment."""

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -70,6 +70,7 @@ class PassageBuilder:
 
     Attributes:
         source: the whole text, with the tokens of all segments.
+        segment_numbers: the index of each translated segment among all.
     """
 
     def __init__(self, model: LoadedModel, passage: Passage, options: AttentionOptions, generation: Generation) -> None:
@@ -80,8 +81,9 @@ class PassageBuilder:
         self._has_words = options.granularity == "word" and bool(options.kinds)
         self._builders = [self._builder(each) for each in passage.translated]
         sources = [builder.source for builder in self._builders]
-        self._num_source_tokens = _starts(len(source.tokens) for source in sources)
-        self._num_source_words = _starts(len(source.words) for source in sources)
+        self._num_source_tokens = _starts([len(source.tokens) for source in sources])
+        self._num_source_words = _starts([len(source.words) for source in sources])
+        self.segment_numbers = [n for n, each in enumerate(passage.segments) if isinstance(each, ModelSegment)]
         self.source = self._joined_source(sources)
 
     def result(self, results: Sequence[EngineResult]) -> Result:
@@ -309,11 +311,6 @@ class PassageBuilder:
         )
 
     # Segments and warnings.
-
-    @cached_property
-    def segment_numbers(self) -> list[int]:
-        """The index of each translated segment among all."""
-        return [number for number, each in enumerate(self._passage.segments) if isinstance(each, ModelSegment)]
 
     def _segments(
         self, parts: Sequence[Hypothesis], targets: Sequence[Span], sources: Sequence[Span]

@@ -1,7 +1,7 @@
 """A text as its model reads it: segments, each read by itself, with the layout between them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from regard_service.bundle import LengthRatios
@@ -79,6 +79,7 @@ class Passage:
         segments: in order.
         source_language, target_language: "" if unknown.
         ratios: how long outputs usually are; None for texts of no natural language.
+        translated: the segments that the model reads.
     """
 
     text: str
@@ -86,6 +87,12 @@ class Passage:
     source_language: str = ""
     target_language: str = ""
     ratios: LengthRatios | None = None
+    translated: tuple[ModelSegment, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every call reads them. A cached property takes a lock, which costs more than this, until Python 3.12.
+        translated = tuple([each for each in self.segments if isinstance(each, ModelSegment)])
+        object.__setattr__(self, "translated", translated)
 
     @property
     def may_be_copy(self) -> bool:
@@ -97,11 +104,6 @@ class Passage:
         """Whether the whole text is one segment that the model reads."""
         first = self.segments[0] if len(self.segments) == 1 else None
         return isinstance(first, ModelSegment) and first.span == (0, len(self.text))
-
-    @cached_property
-    def translated(self) -> tuple[ModelSegment, ...]:
-        """The segments that the model reads."""
-        return tuple(each for each in self.segments if isinstance(each, ModelSegment))
 
     def assembled(self, outputs: Sequence[str]) -> tuple[str, list[Span]]:
         """Returns the whole target and the place of every segment in it. Args: outputs: of the translated segments."""

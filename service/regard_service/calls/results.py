@@ -165,6 +165,8 @@ class ResultBuilder:
 
     def source_maps(self, decoded: Sequence[EngineHypothesis]) -> tuple[AttentionMap, ...]:
         """Builds the maps of the source alone. Args: decoded: one hypothesis of each part."""
+        if not self._has_maps:
+            return ()
         by_part = zip(*(self._map_builder.of_source(each.trace) for each in decoded), strict=True)
         return tuple(self._by_granularity(_joined(parts), ()) for parts in by_part)
 
@@ -186,11 +188,10 @@ def _source_shares(decoded: Sequence[EngineHypothesis]) -> tuple[float, ...]:
 
 def timings_of(results: Sequence[EngineResult]) -> Timings:
     """Returns the longest time of any part in each phase."""
-    return Timings(
-        queue_ms=1000 * max((result.queue_s for result in results), default=0.0),
-        encode_ms=1000 * max((result.encode_s for result in results), default=0.0),
-        decode_ms=1000 * max((result.decode_s for result in results), default=0.0),
-    )
+    if not results:
+        return Timings(0.0, 0.0, 0.0)
+    phases = zip(*[(result.queue_s, result.encode_s, result.decode_s) for result in results], strict=True)
+    return Timings(*[1000 * max(times) for times in phases])
 
 
 def _joined(parts: Sequence[AttentionMap]) -> AttentionMap:

@@ -13,7 +13,7 @@ _MIN_COPY_CHARACTERS = 3
 
 def length_of(source: Sequence[Token], target: Sequence[Token]) -> float:
     """Returns the logarithm of the ratio of the numbers of tokens, with one added to both."""
-    return math.log((_num_own(target) + 1) / (_num_own(source) + 1))
+    return _length(_num_own(source), _num_own(target))
 
 
 def features(source: Sequence[Token], target: Sequence[Token], usual_length: float) -> dict[Feature, float]:
@@ -31,30 +31,37 @@ def features(source: Sequence[Token], target: Sequence[Token], usual_length: flo
         copied: the share of the target's pieces that are the source's.
         pieces: tokens of the source per word: text that the vocabulary does not know is cut into many.
     """
-    logprobs = [max(token.logprob, MIN_LOGPROB) for token in target] or [0.0]
+    logprobs = [token.logprob for token in target] or [0.0]
+    if min(logprobs) < MIN_LOGPROB:
+        logprobs = [max(each, MIN_LOGPROB) for each in logprobs]
     pieces = [token.piece for token in target if not token.is_special]
     read = {token.piece for token in source}
     long_pieces = [piece for piece in pieces if len(piece.strip(_WORD_START)) >= _MIN_COPY_CHARACTERS]
-    distance = length_of(source, target) - usual_length
+    num_source = _num_own(source)
+    distance = _length(num_source, len(pieces)) - usual_length
     return {
         "surprise": -sum(logprobs) / len(logprobs),
         "worst": -min(logprobs),
         "short": max(0.0, -distance),
         "long": max(0.0, distance),
         "repeated": 1 - len(set(pieces)) / max(1, len(pieces)),
-        "copied": sum(piece in read for piece in long_pieces) / max(1, len(long_pieces)),
-        "pieces": _num_own(source) / max(1, _num_words(source)),
+        "copied": len([piece for piece in long_pieces if piece in read]) / max(1, len(long_pieces)),
+        "pieces": num_source / max(1, _num_words(source)),
     }
 
 
 def score_of(found: Mapping[Feature, float], weights: Mapping[Feature, float], intercept: float) -> float:
     """Returns the logistic regression's probability that the output is of a corrupted source."""
-    total = intercept + sum(weight * found.get(name, 0.0) for name, weight in weights.items())
+    total = intercept + sum([weight * found.get(name, 0.0) for name, weight in weights.items()])
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
 
 
+def _length(num_source: int, num_target: int) -> float:
+    return math.log((num_target + 1) / (num_source + 1))
+
+
 def _num_own(tokens: Sequence[Token]) -> int:
-    return sum(not token.is_special for token in tokens)
+    return len([token for token in tokens if not token.is_special])
 
 
 def _num_words(tokens: Sequence[Token]) -> int:

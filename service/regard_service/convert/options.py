@@ -1,11 +1,13 @@
 """Reads generation and attention options from their messages."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert import enums
 from regard_service.convert.checks import Checks
 from regard_service.domain.calls import AttentionKind, AttentionOptions, GenerationOptions, TextOptions
+from regard_service.errors import FieldViolation
 
 MAX_INDEXES = 1024
 MAX_KINDS = 16  # more than there are
@@ -24,14 +26,26 @@ _GENERATION_BOUNDS: dict[str, tuple[float, float]] = {
 }
 _GENERATION_MINIMA = {"max_new_tokens": 1, "min_new_tokens": 0, "seed": 0}
 
+_MAX_KNOWN_BYTES = 128  # of a message that is kept; unknown fields make a message long
+
 # One for all calls that set nothing, which are most.
 _DEFAULT_GENERATION, _DEFAULT_ATTENTION, _DEFAULT_TEXT = GenerationOptions(), AttentionOptions(), TextOptions()
 
 
 def read_generation(checks: Checks, config: pb.GenerationConfig) -> GenerationOptions:
     """Reads GenerationConfig. A scalar that is not set becomes None; 0 stays 0."""
-    if not config.ByteSize():
+    raw = config.SerializeToString()
+    if not raw:
         return _DEFAULT_GENERATION
+    read = _known_generation if len(raw) <= _MAX_KNOWN_BYTES else _read_generation
+    options, found = read(raw)
+    checks.found += found
+    return options
+
+
+def _read_generation(raw: bytes) -> tuple[GenerationOptions, Sequence[FieldViolation]]:
+    """Returns the options of a serialized GenerationConfig, and their violations."""
+    config, checks = pb.GenerationConfig.FromString(raw), Checks()
     set_values = {spec.name: value for spec, value in config.ListFields() if spec.name != "early_stopping"}
     for name, value in set_values.items():
         if name in _GENERATION_BOUNDS:
@@ -43,7 +57,11 @@ def read_generation(checks: Checks, config: pb.GenerationConfig) -> GenerationOp
         early_stopping=checks.enum("generation.early_stopping", enums.EARLY_STOPPING, config.early_stopping),
     )
     _check_sampling(checks, options)
-    return options
+    return options, checks.found
+
+
+# Most calls of a client set the same.
+_known_generation = lru_cache(256)(_read_generation)
 
 
 def _check_sampling(checks: Checks, options: GenerationOptions) -> None:

@@ -29,6 +29,8 @@ _SummarizeRequest = pb.SummarizeRequest | pb.StreamSummarizeRequest
 _CaptionRequest = pb.CaptionRequest | pb.StreamCaptionRequest
 _AnyRequest = _TranslateRequest | _SummarizeRequest | _CaptionRequest
 
+_STREAM_REQUESTS = (pb.StreamTranslateRequest, pb.StreamSummarizeRequest)
+
 MAX_CONTROL_TOKENS = 256  # of a request
 
 
@@ -112,7 +114,7 @@ class RequestReader:
         self, checks: Checks, request: _TranslateRequest | _SummarizeRequest, *, may_be_blank: bool = False
     ) -> tuple[str, ...]:
         limit = self.limits.max_text_characters
-        if isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest):
+        if isinstance(request, _STREAM_REQUESTS):
             checks.add_if("text", text_fault(request.text, limit, may_be_blank=may_be_blank))
             return (request.text,)
         if not self.is_num_inputs_valid(checks, "texts", len(request.texts)):
@@ -189,7 +191,7 @@ def as_stream_error(error: InvalidInput) -> InvalidInput:
 
 def _truncation(checks: Checks, request: _TranslateRequest | _SummarizeRequest) -> Truncation | None:
     truncation = checks.enum("truncation", enums.TRUNCATION, request.truncation)
-    is_stream = isinstance(request, pb.StreamTranslateRequest | pb.StreamSummarizeRequest)
+    is_stream = isinstance(request, _STREAM_REQUESTS)
     is_segmented = isinstance(request, pb.StreamTranslateRequest) and not request.text_options.raw
     if truncation == "split" and is_stream and not is_segmented:
         checks.add("truncation", "TRUNCATION_SPLIT_AND_JOIN is not offered in streams of summaries and of raw texts")

@@ -8,8 +8,8 @@ from regard.arrays import Float32Array, Int64Array
 from regard_service.bundle import Bundle
 from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
-from regard_service.text.reading import NOTHING_TO_READ, tokens_of
-from regard_service.text.tokenizer import encoded, load_tokenizer, unknown_id
+from regard_service.text.reading import NOTHING_TO_READ
+from regard_service.text.tokenizer import encoded, load_tokenizer, tokens_of, unknown_id
 from regard_service.text.writing import TargetText, TargetWriter
 
 

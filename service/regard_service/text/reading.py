@@ -1,6 +1,5 @@
 """Reads a source text: text to the encoder's ids, with the span of every token."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ import numpy as np
 
 from regard.arrays import Int64Array
 from regard_service.bundle import Bundle, TextSource
-from regard_service.domain.results import Span, Token
+from regard_service.domain.results import Token
 from regard_service.errors import InvalidInput
 from regard_service.generation import Terms
 from regard_service.text.parts import cut
@@ -19,8 +18,10 @@ from regard_service.text.tokenizer import (
     ControlTokenizers,
     encoded,
     load_tokenizer,
+    tokens_of,
     unknown_id,
 )
+from regard_service.text.word_tokens import WordTokens
 
 NOTHING_TO_READ = "holds nothing that this model reads"
 
@@ -88,6 +89,8 @@ class SourceReader:
         self._tokenizer = load_tokenizer(bundle, source.tokenizer)
         self._unknown_id = unknown_id(self._tokenizer)
         self._alphabet = Alphabet(self._tokenizer)
+        self._word_tokens = WordTokens(self._tokenizer.to_str(), self._tokens)
+        self._special_tokens: dict[int, Token] = {}
         self._control = ControlTokenizers(self._tokenizer, source.control_tokens)
 
     def read(
@@ -184,7 +187,14 @@ class SourceReader:
         """Whether the vocabulary lacks a character of a text, so that the model cannot know it."""
         return self._alphabet.lacks(text)
 
+    def _tokens(self, text: str) -> list[Token]:
+        """Returns a text's tokens, without special ones."""
+        encoding = encoded(self._tokenizer, text)
+        return tokens_of(text, encoding.ids, encoding.tokens, encoding.offsets, self._unknown_id)
+
     def _pieces(self, text: str, control_tokens: frozenset[str]) -> _Pieces:
+        if not (control_tokens or self._is_copying) and (known := self._word_tokens.read(text)) is not None:
+            return _Pieces(known, [])
         encoding = encoded(self._control.reading(control_tokens, text), text)
         pieces = encoding.tokens
         tokens = tokens_of(text, encoding.ids, pieces, encoding.offsets, self._unknown_id)
@@ -221,45 +231,14 @@ class SourceReader:
         )
 
     def _special(self, ids: Sequence[int]) -> list[Token]:
-        return [Token(i, self._tokenizer.id_to_token(i) or "", None, is_special=True) for i in ids]
-
-
-def tokens_of(
-    text: str, ids: Sequence[int], pieces: Sequence[str], offsets: Sequence[tuple[int, int]], unknown_id: int | None
-) -> list[Token]:
-    """Returns the tokens that a tokenizer found in a text; each piece that it does not know is spelled as in the text.
-
-    Args:
-        offsets: of each token in the text, with white space before it.
-    """
-    ends, tokens = ends_after_accents(text), []
-    for token_id, piece, (start, stop) in zip(ids, pieces, offsets, strict=True):
-        end = ends[stop]
-        while start < end and text[start].isspace():
-            start += 1
-        spelled = text[start:end] if token_id == unknown_id else piece
-        # A text has dozens of tokens: `_make` takes half of the time of a call by names.
-        tokens.append(Token._make((token_id, spelled, Span._make((start, end)), False, 0.0, None)))
-    return tokens
+        known = self._special_tokens  # the same in all texts
+        for i in ids:
+            if i not in known:
+                known[i] = Token(i, self._tokenizer.id_to_token(i) or "", None, is_special=True)
+        return [known[i] for i in ids]
 
 
 def first_positions(words: Sequence[object]) -> Int64Array:
     """Returns, for each word, the position of the first equal word: int64 [words]."""
     first: dict[object, int] = {}
     return np.array([first.setdefault(word, position) for position, word in enumerate(words)], np.int64)
-
-
-def ends_after_accents(text: str) -> Sequence[int]:
-    """Returns, for each position, the position after the accents that start there.
-
-    A normalizer may have joined the accents with the letter before them. One pass computes all positions: a pass for
-    each would take quadratic time in a text of accents.
-    """
-    ends = range(len(text) + 1)
-    if text.isascii():
-        return ends
-    found = list(ends)
-    for position in reversed(range(len(text))):
-        if unicodedata.combining(text[position]):
-            found[position] = found[position + 1]
-    return found

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -10,7 +11,7 @@ from functools import lru_cache
 from tokenizers import Encoding, Tokenizer
 
 from regard_service.bundle import Bundle, ControlToken
-from regard_service.domain.results import Span
+from regard_service.domain.results import Span, Token
 
 # The library reads single texts while it holds the interpreter, and lists of texts without. The latter costs some time.
 MAX_CHARACTERS_HOLDING = 1000
@@ -93,6 +94,41 @@ def without_leading_space(text: str, start: int, end: int) -> Span:
     while start < end and text[start].isspace():
         start += 1
     return Span(start, end)
+
+
+def tokens_of(
+    text: str, ids: Sequence[int], pieces: Sequence[str], offsets: Sequence[tuple[int, int]], unknown_id: int | None
+) -> list[Token]:
+    """Returns the tokens that a tokenizer found in a text; each piece that it does not know is spelled as in the text.
+
+    Args:
+        offsets: of each token in the text, with white space before it.
+    """
+    ends, tokens = ends_after_accents(text), []
+    for token_id, piece, (start, stop) in zip(ids, pieces, offsets, strict=True):
+        end = ends[stop]
+        while start < end and text[start].isspace():
+            start += 1
+        spelled = text[start:end] if token_id == unknown_id else piece
+        # A text has dozens of tokens: `_make` takes half of the time of a call by names.
+        tokens.append(Token._make((token_id, spelled, Span._make((start, end)), False, 0.0, None)))
+    return tokens
+
+
+def ends_after_accents(text: str) -> Sequence[int]:
+    """Returns, for each position, the position after the accents that start there.
+
+    A normalizer may have joined the accents with the letter before them. One pass computes all positions: a pass for
+    each would take quadratic time in a text of accents.
+    """
+    ends = range(len(text) + 1)
+    if text.isascii():
+        return ends
+    found = list(ends)
+    for position in reversed(range(len(text))):
+        if unicodedata.combining(text[position]):
+            found[position] = found[position + 1]
+    return found
 
 
 class ControlTokenizers:

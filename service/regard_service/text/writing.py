@@ -48,6 +48,23 @@ class Addition(NamedTuple):
     is_complete: bool
 
 
+class _Additions(dict[tuple[tuple[int, ...], tuple[int, ...]], Addition]):
+    """What tokens add after others, by both. Kept: few pairs make up most of a text."""
+
+    def __init__(self, decode: Callable[[tuple[int, ...]], str]) -> None:
+        super().__init__()
+        self._decode = decode
+
+    def __missing__(self, key: tuple[tuple[int, ...], tuple[int, ...]]) -> Addition:
+        shown, held = key
+        text = self._decode(shown + held)[len(self._decode(shown)) :]
+        num_spaces = without_leading_space(text, 0, len(text)).start
+        if len(self) >= MAX_CACHED_ADDITIONS:
+            self.clear()
+        added = self[key] = Addition(text, num_spaces, not text.endswith(INCOMPLETE_CHARACTER))
+        return added
+
+
 class TargetWriter:
     """Turns decoder ids into text. Pieces of an incomplete character add no text.
 
@@ -55,6 +72,7 @@ class TargetWriter:
         tokenizer: of targets.
         special_ids: tokens that are never text.
         pieces: the vocabulary's spelling of each token.
+        added: what tokens add after others.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -64,7 +82,7 @@ class TargetWriter:
         self._unknown_id = unknown_id(self.tokenizer)
         self.special_ids = target.silent_ids
         self.pieces = _Pieces(self.tokenizer.id_to_token)
-        self._additions: dict[tuple[tuple[int, ...], tuple[int, ...]], Addition] = {}
+        self.added = _Additions(self._decode)
 
     def write(self, ids: Int64Array, logprobs: Float32Array, source: SourceText | None = None) -> TargetText:
         """Writes a hypothesis.
@@ -119,16 +137,8 @@ class TargetWriter:
         return ["" if self.is_special(i) else text[start:] for i, text in enumerate(others)]
 
     def addition(self, shown: tuple[int, ...], held: tuple[int, ...]) -> Addition:
-        """Returns what `held` adds after `shown`. Cached: few pairs make up most of a text."""
-        added = self._additions.get((shown, held))
-        if added is None:
-            text = self._decode(shown + held)[len(self._decode(shown)) :]
-            num_spaces = without_leading_space(text, 0, len(text)).start
-            added = Addition(text, num_spaces, not text.endswith(INCOMPLETE_CHARACTER))
-            if len(self._additions) >= MAX_CACHED_ADDITIONS:
-                self._additions.clear()
-            self._additions[shown, held] = added
-        return added
+        """Returns what `held` adds after `shown`."""
+        return self.added[shown, held]
 
     def _decode(self, ids: tuple[int, ...]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
@@ -166,7 +176,7 @@ class TargetStream:
                 tokens.append(Token._make((token_id, piece, None, True, logprob, None)))
                 continue
             start, held = len(self.text), (*self._held, token_id)
-            text, num_spaces, is_complete = writer.addition(self._shown, held)
+            text, num_spaces, is_complete = writer.added[self._shown, held]
             if is_complete or len(held) >= MAX_CHARACTER_BYTES:
                 self.text += text
                 self._shown, self._held = held, ()

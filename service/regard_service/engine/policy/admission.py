@@ -261,7 +261,8 @@ class Admission:
         if request.deadline is None:
             return
         left_s = request.deadline - now
-        before_s, work_before_s = (self._backlog.through(request, more_s) / self._num_workers for more_s in (0, own_s))
+        before_s = self._backlog.through(request, 0) / self._num_workers
+        work_before_s = self._backlog.through(request, own_s) / self._num_workers
         # On an idle engine a call's own work takes its plain time; on a busy one it is slowed down like all else.
         own_slowness = slowness if before_s > own_s else 1.0
         needed_s = slowness * before_s + own_slowness * (work_before_s - before_s)

@@ -6,6 +6,7 @@ there, a lane holds as many of one caller's requests as its batches have rows.
 """
 
 import weakref
+from bisect import bisect_left
 from collections import deque
 from typing import NamedTuple
 
@@ -35,7 +36,8 @@ MAX_LANES = 64
 
 def bucket_of(length: int) -> int:
     """Source positions of the batches for texts of this length."""
-    return next((bucket for bucket in SOURCE_BUCKETS if bucket >= length), length)
+    index = bisect_left(SOURCE_BUCKETS, length)
+    return SOURCE_BUCKETS[index] if index < len(SOURCE_BUCKETS) else length
 
 
 class _Kind(NamedTuple):

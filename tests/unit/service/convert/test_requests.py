@@ -81,6 +81,14 @@ def test_set_options_are_read_and_unset_ones_stay_none(values: dict[str, float])
     assert call.generation == GenerationOptions(**values)  # type: ignore[arg-type]
 
 
+def test_equal_options_are_one_object_and_every_call_hears_of_its_violations() -> None:
+    first, again = (translate(generation=pb.GenerationConfig(num_beams=3)) for _ in range(2))
+    assert first.generation is again.generation
+    assert translate().attention is translate(attention=pb.AttentionConfig()).attention
+    found = [violations(generation=pb.GenerationConfig(num_beams=99)) for _ in range(2)]
+    assert [each.keys() for each in found] == [{"generation.num_beams"}] * 2
+
+
 def test_every_generation_field_is_read_and_bounded() -> None:
     names = {option.name for option in fields(GenerationOptions)}
     assert names == set(pb.GenerationConfig.DESCRIPTOR.fields_by_name)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from regard_service.bundle import Bundle, TextSource, zoo_folder
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
-from regard_service.text.reading import SourceReader, ends_after_accents
+from regard_service.text.reading import SourceReader
+from regard_service.text.tokenizer import ends_after_accents
 from tests.toys import write_summarizer
 
 BUNDLE = Bundle.load(zoo_folder() / "everyday")

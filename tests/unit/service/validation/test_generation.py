@@ -5,7 +5,7 @@ import pytest
 from regard_service.domain.calls import GenerationOptions
 from regard_service.errors import FieldViolation
 from regard_service.generation import Generation, Sampling
-from regard_service.validation.generation import resolve_generation
+from regard_service.validation.generation import GenerationResolver, resolve_generation
 from regard_service.validation.violations import Violations
 from tests.integration.fake_backend import MANIFEST
 
@@ -19,6 +19,23 @@ def test_the_models_defaults_fill_unset_options() -> None:
     assert resolve(GenerationOptions()) == (Generation(max_new_tokens=128, num_beams=4), [])
     found, _ = resolve(GenerationOptions(num_beams=1, min_new_tokens=3))
     assert found == Generation(max_new_tokens=128, num_beams=1, min_new_tokens=3)
+
+
+def test_settings_are_resolved_once_but_for_seeds_and_violations() -> None:
+    resolver, violations = GenerationResolver(MANIFEST), Violations()
+
+    def twice(options: GenerationOptions) -> list[Generation]:
+        return [resolver.resolve(options, "de", violations) for _ in range(2)]
+
+    first, again = twice(GenerationOptions(num_beams=2))
+    assert first is again
+    assert first == resolve(GenerationOptions(num_beams=2))[0]
+    one, other = twice(GenerationOptions(temperature=1.0))
+    assert one.sampling is not None
+    assert one.sampling != other.sampling  # each call draws its own seed
+    assert not violations.found
+    twice(GenerationOptions(max_new_tokens=10_000))
+    assert [each.field for each in violations.found] == 2 * ["generation.max_new_tokens"]
 
 
 def test_any_field_of_sampling_switches_it_on_with_one_beam() -> None:
