@@ -6,6 +6,7 @@ ServiceError
 ├── BodyTooLarge        the body of an HTTP request exceeds the limit of a message
 ├── ModelNotFound       no such model, language or style
 ├── GlossaryNotFound    no such glossary
+├── DocumentNotFound    no such document is kept
 ├── Unsupported         the model or this version cannot do what the call asks
 ├── Overloaded          the queue is full; retry later
 │   ├── DeadlineUnreachable  the queue is too long for the call's deadline
@@ -103,6 +104,12 @@ class GlossaryNotFound(ServiceError):
     """The server keeps no glossary of that name."""
 
     reason = "GLOSSARY_NOT_FOUND"
+
+
+class DocumentNotFound(ServiceError):
+    """The server keeps no document of that ID and key."""
+
+    reason = "DOCUMENT_NOT_FOUND"
 
 
 class Unsupported(ServiceError):

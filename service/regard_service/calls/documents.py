@@ -52,7 +52,7 @@ async def translate_document(
     (document,) = await pool.run([partial(open_document, call.document, call.media_type, options)])
     media_type = format_of(call.media_type).media_type
     run = _Run(call, translate, document.units)
-    yield DocumentStarted(len(run.units), media_type)
+    yield DocumentStarted(len(run.units), media_type, sum(len(unit.text) for unit in run.units))
     step = max(1, len(run.units) // MAX_EVENTS)
     num_told = 0
     async for num_done in run.progress():

@@ -82,7 +82,7 @@ def write_document_event(event: DocumentEvent) -> pb.TranslateDocumentResponse:
     """Writes an event of a document's translation."""
     message = pb.TranslateDocumentResponse()
     if isinstance(event, DocumentStarted):
-        message.started.num_units, message.started.media_type = event
+        message.started.num_units, message.started.media_type = event.num_units, event.media_type
     elif isinstance(event, DocumentProgress):
         message.progress.num_done, message.progress.num_units = event
     else:

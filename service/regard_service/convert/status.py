@@ -17,6 +17,7 @@ from grpc import StatusCode
 from regard_service.errors import (
     BodyTooLarge,
     DeadlinePassed,
+    DocumentNotFound,
     Draining,
     Forbidden,
     GlossaryNotFound,
@@ -46,6 +47,7 @@ CODES: dict[type[ServiceError], StatusCode] = {
     BodyTooLarge: StatusCode.RESOURCE_EXHAUSTED,
     ModelNotFound: StatusCode.NOT_FOUND,
     GlossaryNotFound: StatusCode.NOT_FOUND,
+    DocumentNotFound: StatusCode.NOT_FOUND,
     Unsupported: StatusCode.UNIMPLEMENTED,
     Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     Unauthenticated: StatusCode.UNAUTHENTICATED,

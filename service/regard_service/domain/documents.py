@@ -44,10 +44,11 @@ class DocumentWarning(NamedTuple):
 
 
 class DocumentStarted(NamedTuple):
-    """The file has been read."""
+    """The file has been read. Attributes: num_characters: of its texts."""
 
     num_units: int
     media_type: str
+    num_characters: int
 
 
 class DocumentProgress(NamedTuple):

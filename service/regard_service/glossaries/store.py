@@ -34,12 +34,28 @@ class GlossaryStore:
 
     Args:
         folder: None keeps none.
+
+    Attributes:
+        changing: for who changes several glossaries at once.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._kept: dict[Path, _Kept] = {}
         self._lock = threading.Lock()
+        self.changing = threading.Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder; None keeps no glossaries."""
+        return self._folder
+
+    def changed_at(self, name: str) -> float:
+        """Returns when a glossary's file was written, as POSIX time. Raises GlossaryNotFound."""
+        path = self._files().get(name)
+        if path is None:
+            raise GlossaryNotFound(f"there is no glossary {name!r}")
+        return path.stat().st_mtime
 
     def names(self) -> list[str]:
         """Returns the names, in order."""

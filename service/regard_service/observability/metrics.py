@@ -99,6 +99,12 @@ class DoorMetrics:
         self._requests = Counter(
             "regard_door_requests", "HTTP requests of doors, by status.", ("door", "call", "status"), registry=registry
         )
+        self._characters = Counter(
+            "regard_door_characters",
+            "Characters of texts and documents that callers sent to doors.",
+            ("door", "caller"),
+            registry=registry,
+        )
         self._seconds = Histogram(
             "regard_door_seconds",
             "How long HTTP requests of doors took.",
@@ -106,6 +112,16 @@ class DoorMetrics:
             buckets=CALL_BUCKETS_S,
             registry=registry,
         )
+
+    def count_characters(self, door: str, caller: str, number: int) -> None:
+        """Counts the characters of a call's texts."""
+        self._characters.labels(door, caller).inc(number)
+
+    @staticmethod
+    def characters(registry: CollectorRegistry, door: str, caller: str) -> int:
+        """Returns how many characters of a caller have been counted. Args: registry: of all processes of a server."""
+        labels = {"door": door, "caller": caller}
+        return round(registry.get_sample_value("regard_door_characters_total", labels) or 0)
 
     def observer(self, door: str, call: str) -> Callable[[int, float], None]:
         """Returns what counts the requests of a call, given their status and seconds. The series exist from now on."""

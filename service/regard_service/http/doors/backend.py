@@ -9,11 +9,13 @@ from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import Result
 from regard_service.glossaries.store import GlossaryStore
 from regard_service.http.context import HttpContext
+from regard_service.http.doors.background import BackgroundDocuments
+from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.facts import ServerFacts
-from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
+from regard_service.rpc.servicers.open_inference import OpenInferenceServicer
 
 
 class DoorBackend:
@@ -21,7 +23,9 @@ class DoorBackend:
 
     Attributes:
         glossaries: keeps glossaries; blocks.
-        files: keeps files until they are fetched; blocks.
+        open_inference: the servicer of the Open Inference Protocol.
+        documents: translates files whose callers ask later how far they are.
+        characters: counts what callers send.
         facts: the server's limits.
     """
 
@@ -31,14 +35,18 @@ class DoorBackend:
         data_plane: DataPlane,
         models: ModelAdministration,
         glossaries: GlossaryStore,
-        files: KeptFiles,
+        open_inference: OpenInferenceServicer,
+        documents: BackgroundDocuments,
+        characters: Characters,
         facts: ServerFacts,
     ) -> None:
         self._attention = attention
         self._data_plane = data_plane
         self._models = models
         self.glossaries = glossaries
-        self.files = files
+        self.open_inference = open_inference
+        self.documents = documents
+        self.characters = characters
         self.facts = facts
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:

@@ -54,6 +54,7 @@ class DoorCall:
         run: answers the message.
         scope: that the caller's token needs; None: the call is open to all.
         counts_values: whether the values of a JSON body are counted before it is parsed. False: `read` bounds them.
+        json_of: returns the part of a body that is JSON, if other bytes follow it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class DoorCall:
     run: Callable[[Any, DoorBackend, HttpContext], Awaitable[Answer]]
     scope: Scope | None = "infer"
     counts_values: bool = True
+    json_of: Callable[[Given], bytes] | None = None
 
 
 def bearer_token(given: Given) -> str | None:

@@ -68,7 +68,7 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
     async def ModelReady(self, request: v2.ModelReadyRequest, context: Context) -> v2.ModelReadyResponse:  # noqa: N802
         """Whether a model serves."""
         try:
-            self._manifest(request.name, request.version)
+            self.manifest(request.name, request.version)
         except (ModelNotFound, NotReady):
             return v2.ModelReadyResponse(ready=False)
         return v2.ModelReadyResponse(ready=True)
@@ -85,17 +85,17 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         self, request: v2.ModelMetadataRequest, context: Context
     ) -> v2.ModelMetadataResponse:
         """Describes a model's tensors."""
-        return write_metadata(self._manifest(request.name, request.version))
+        return write_metadata(self.manifest(request.name, request.version))
 
     async def ModelConfig(  # noqa: N802
         self, request: v2.ModelConfigRequest, context: Context
     ) -> v2.ModelConfigResponse:
         """Describes a model's tensors in Triton's form."""
-        return v2.ModelConfigResponse(config=write_config(self._manifest(request.name, request.version)))
+        return v2.ModelConfigResponse(config=write_config(self.manifest(request.name, request.version)))
 
     async def ModelInfer(self, request: v2.ModelInferRequest, context: Context) -> v2.ModelInferResponse:  # noqa: N802
         """Runs a model on the elements of its input."""
-        manifest = self._manifest(request.model_name, request.model_version)
+        manifest = self.manifest(request.model_name, request.model_version)
         outputs = read_outputs(request, manifest)
         try:
             own = read_request(request, manifest, outputs, self._reader.max_inputs)
@@ -115,7 +115,7 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
             return await self._data_plane.summarize(self._reader.summarize(request, time_remaining))
         return await self._data_plane.caption(self._reader.caption(request, time_remaining))
 
-    def _manifest(self, name: str, version: str) -> Manifest:
+    def manifest(self, name: str, version: str) -> Manifest:
         """Returns the manifest of a model that serves; raises ModelNotFound, NotReady."""
         model = find(self._models.infos(), name, version or None)
         if model.state != "ready" or model.manifest is None:

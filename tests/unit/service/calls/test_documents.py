@@ -78,7 +78,7 @@ async def finished(call: DocumentCall, model: Model) -> tuple[list[str], tuple[D
 async def test_events() -> None:
     model = Model()
     events = await events_of(messages("one", "two", "one", "3"), model)
-    assert events[0] == DocumentStarted(3, "application/json")
+    assert events[0] == DocumentStarted(3, "application/json", 9)
     assert events[-1] == DocumentFinished(b'["ONE", "TWO", "ONE", "3"]', "application/json", (), "toy", "2")
     assert [event.num_done for event in events if isinstance(event, DocumentProgress)][-1] == 3
     assert [call.texts for call in model.calls] == [("one",), ("two",)]
@@ -167,7 +167,7 @@ async def test_a_caller_who_leaves_cancels_what_is_in_flight() -> None:
     model.gate.clear()
     with pool() as threads:
         events: AsyncIterator[DocumentEvent] = translate_document(messages("one", "two"), model.translate, threads)
-        assert await anext(events) == DocumentStarted(2, "application/json")
+        assert await anext(events) == DocumentStarted(2, "application/json", 6)
         waiting = asyncio.ensure_future(anext(events))
         await until(lambda: model.num_running == 2)
         waiting.cancel()
@@ -180,7 +180,7 @@ async def test_a_document_without_texts_is_itself_and_asks_no_model() -> None:
     model = Model()
     events = await events_of(messages("1", "2"), model)
     assert events == [
-        DocumentStarted(0, "application/json"),
+        DocumentStarted(0, "application/json", 0),
         DocumentFinished(b'["1", "2"]', "application/json", (), "", ""),
     ]
     assert model.calls == []

@@ -57,6 +57,7 @@ def touched() -> Metrics:
     metrics.watch_engine(lambda: {"everyday": Usage(num_slots=32)})
     play(metrics.engine)
     metrics.doors.observer("libretranslate", "Translate")(200, 0.25)
+    metrics.doors.count_characters("deepl", "", 21)
     metrics.attention.count("everyday", [MAP], AttentionOptions(encoding="float16", top_k=2))
     metrics.outputs.count([RESULT, replace(RESULT, risk="high"), replace(RESULT, risk="high")])
     return metrics
@@ -179,3 +180,11 @@ def test_models_are_collected_at_every_scrape() -> None:
 def test_outputs_are_counted_by_risk(risk: str, count: int) -> None:
     labels = {"model": "everyday", "risk": risk}
     assert touched().registry.get_sample_value("regard_outputs_total", labels) == count
+
+
+def test_characters_are_counted_by_door_and_caller() -> None:
+    metrics = Metrics()
+    metrics.doors.count_characters("deepl", "web", 21)
+    metrics.doors.count_characters("deepl", "web", 4)
+    assert metrics.doors.characters(metrics.registry, "deepl", "web") == 25
+    assert metrics.doors.characters(metrics.registry, "deepl", "other") == 0

@@ -1,0 +1,205 @@
+"""Translations of texts: a request of /v2/translate as one of the API, and results as DeepL writes them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from regard.v1 import regard_pb2 as pb
+from regard_service.domain.results import Result
+from regard_service.errors import InvalidInput
+from regard_service.http.doors.deepl.language_codes import source_code
+from regard_service.http.doors.deepl.parameters import Parameters
+from regard_service.http.doors.deepl.tags import TagRules, read_tags
+
+MAX_TEXTS = 50
+MAX_GLOSSARIES = 5
+QUALITY_BEAMS = 4
+
+UNUSED = ("context", "preserve_formatting", "tag_handling_version", "show_billed_characters")
+"""Accepted without an effect."""
+
+LATENCY, QUALITY, PREFERS_QUALITY = "latency_optimized", "quality_optimized", "prefer_quality_optimized"
+
+_FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
+_LINE_BREAKS = re.compile(r"[^\S\r\n]*[\r\n]\s*")
+_XML_ONLY = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
+
+
+@dataclass(frozen=True)
+class Languages:
+    """The languages of a request, as it names them. Attributes: source: "" is to be detected."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class TextRequest:
+    """A request to translate texts.
+
+    Attributes:
+        message: the same request of the API; without the glossaries.
+        glossary_ids: in order.
+        sizes: characters of each text.
+        model_type: that answers; "" if the request names none.
+    """
+
+    message: pb.TranslateRequest
+    languages: Languages
+    glossary_ids: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    model_type: str = ""
+    unused: tuple[str, ...] = field(default=())
+
+
+def read_texts(parameters: Parameters) -> TextRequest:
+    """Reads a request. Raises InvalidInput with every violation."""
+    texts = parameters.texts("text")
+    if not texts:
+        parameters.fault("text", "is missing; it is a text, or a list of them")
+    if len(texts) > MAX_TEXTS:
+        parameters.fault("text", f"holds {len(texts)} texts; the limit is {MAX_TEXTS}")
+    languages = read_languages(parameters)
+    glossary_ids = read_glossary_ids(parameters, languages)
+    model_type = parameters.choice("model_type", (LATENCY, QUALITY, PREFERS_QUALITY)) or ""
+    message = pb.TranslateRequest(
+        source_language=languages.source or "auto",
+        target_language=languages.target,
+        generation=_generation(model_type),
+    )
+    _set_texts(message, texts, parameters)
+    unused = tuple(name for name in UNUSED[:-1] if name in parameters)
+    _read_unused(parameters)
+    check_formality(parameters)
+    refuse_customization(parameters)
+    parameters.finish()
+    used = model_type and (LATENCY if model_type == LATENCY else QUALITY)
+    return TextRequest(message, languages, glossary_ids, tuple(map(len, texts)), used, unused)
+
+
+def read_languages(parameters: Parameters) -> Languages:
+    """Reads the languages of a request."""
+    source, target = parameters.text("source_lang") or "", parameters.text("target_lang") or ""
+    if not target:
+        parameters.fault("target_lang", "is missing")
+    return Languages(source, target)
+
+
+def read_glossary_ids(parameters: Parameters, languages: Languages) -> tuple[str, ...]:
+    """Reads which glossaries a request names."""
+    one, several = parameters.text("glossary_id"), parameters.names("glossary_ids")
+    if one and several:
+        parameters.fault("glossary_ids", "cannot be given beside glossary_id")
+    if len(several) > MAX_GLOSSARIES:
+        parameters.fault("glossary_ids", f"holds {len(several)} glossaries; the limit is {MAX_GLOSSARIES}")
+    found = (one,) if one else tuple(several)
+    if found and not languages.source:
+        parameters.fault("source_lang", f"is missing; {'glossary_id' if one else 'glossary_ids'} needs it")
+    return found
+
+
+def check_formality(parameters: Parameters) -> None:
+    """Refuses a formality that has to be kept; one that is only preferred is none."""
+    if parameters.choice("formality", _FORMALITIES) in ("more", "less"):
+        parameters.fault("formality", 'is not supported by the models of this server; "prefer_more" goes on without')
+
+
+def refuse_customization(parameters: Parameters) -> None:
+    """Refuses what changes translations in ways that this server does not have."""
+    parameters.refuse("style_id", "names a style rule; this server has none")
+    parameters.refuse("translation_memory_id", "names a translation memory; this server has none")
+    parameters.refuse("translation_memory_threshold", "is for translation memories; this server has none")
+    parameters.refuse("custom_instructions", "are given; the models of this server follow no instructions")
+
+
+def write_texts(request: TextRequest, results: Sequence[Result]) -> dict[str, Any]:
+    """Returns the answer. Characters are Unicode code points of the request's texts."""
+    translations = []
+    for result, size in zip(results, request.sizes, strict=True):
+        source = request.languages.source or result.detected_language
+        translation: dict[str, Any] = {
+            "detected_source_language": source_code(source),
+            "text": result.hypotheses[0].text,
+            "billed_characters": size,
+        }
+        if request.model_type:
+            translation["model_type_used"] = request.model_type
+        translations.append(translation)
+    return {"translations": translations}
+
+
+def with_own_names(error: InvalidInput, glossary_ids: Sequence[str] = ()) -> InvalidInput:
+    """Returns the violations of a request of the API with the names of DeepL's parameters."""
+
+    def renamed(path: str) -> str:
+        name, bracket, rest = path.partition("[")
+        if name == "glossaries" and len(glossary_ids) == 1:
+            return "glossary_id"
+        if name in _OWN_NAMES:
+            return f"{_OWN_NAMES[name]}{bracket}{rest}"
+        return "model_type" if name.startswith("generation") else path
+
+    return error.renamed(renamed)
+
+
+_OWN_NAMES = {
+    "texts": "text",
+    "source_language": "source_lang",
+    "target_language": "target_lang",
+    "glossaries": "glossary_ids",
+    "text_options.format": "tag_handling",
+    "text_options.unit": "split_sentences",
+    "document": "file",
+    "media_type": "file",
+}
+
+
+def _generation(model_type: str) -> pb.GenerationConfig | None:
+    """Returns how to search: greedily for latency, with beams for quality."""
+    if not model_type:
+        return None
+    return pb.GenerationConfig(num_beams=1 if model_type == LATENCY else QUALITY_BEAMS)
+
+
+def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: Parameters) -> None:
+    """Sets the texts, and what is said about their sentences and tags."""
+    split = parameters.choice("split_sentences", ("0", "1", "nonewlines"))
+    handling = parameters.choice("tag_handling", ("xml", "html")) if parameters.text("tag_handling") else None
+    if handling is not None:
+        message.text_options.format = pb.FORMAT_XML if handling == "xml" else pb.FORMAT_HTML
+    if split == "0":
+        message.text_options.unit = pb.UNIT_WHOLE
+    if split == "nonewlines" and handling is None:
+        texts = [_LINE_BREAKS.sub(" ", text) for text in texts]
+    message.texts.extend(texts)
+    rules = TagRules(
+        ignored=frozenset(parameters.names("ignore_tags")),
+        splitting=frozenset(parameters.names("splitting_tags")),
+        non_splitting=frozenset(parameters.names("non_splitting_tags")),
+        has_outline=parameters.flag("outline_detection") is not False,
+    )
+    if rules.is_empty:
+        return
+    if handling == "xml":
+        _apply_rules(message, rules, parameters)
+        return
+    for name in _XML_ONLY:
+        if name in parameters:
+            parameters.fault(name, 'is for tag_handling "xml"; in HTML, translate="no" keeps an element as it is')
+
+
+def _apply_rules(message: pb.TranslateRequest, rules: TagRules, parameters: Parameters) -> None:
+    for index, text in enumerate(message.texts):
+        ignored, faults = read_tags(text, rules)
+        for fault in faults:
+            parameters.fault(fault.field, f"cannot be kept for text[{index}]: {fault.description}")
+        for span in ignored:
+            message.text_options.protected_spans.add(text=index, span=pb.Span(start=span.start, end=span.end))
+
+
+def _read_unused(parameters: Parameters) -> None:
+    parameters.text("context")
+    parameters.flag("preserve_formatting")
+    parameters.choice("tag_handling_version", ("v1", "v2"))
+    parameters.flag("show_billed_characters")
