@@ -1,5 +1,6 @@
 """Builds the parts of a server from its settings."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 # Inputs that wait to be read, over all calls. A picture's file is larger than its pixels in the engine's queue.
 MAX_UNREAD_INPUTS = 256
+
+MAX_KEPT_DOCUMENTS = 16
+"""How many of the largest documents doors keep until they are fetched; of smaller ones more."""
 
 
 class Backend:
@@ -140,6 +144,21 @@ def open_doors(settings: Settings) -> tuple[Door, ...]:
     return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
 
 
+def door_documents(settings: Settings) -> BackgroundDocuments:
+    """Returns what translates the documents of doors, and keeps them."""
+    folder = None if settings.door_directory is None else settings.door_directory / "documents"
+    max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes
+    kept = KeptDocuments(folder, max_bytes, settings.max_deadline_s)
+    return BackgroundDocuments(kept, settings.max_document_bytes)
+
+
+def check_door_directory(settings: Settings) -> None:
+    """Raises StartError if the folder of doors' files cannot be written."""
+    folder = settings.door_directory
+    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise StartError(f"door_directory: {folder} is no folder that this process can write")
+
+
 def door_facts(settings: Settings) -> ServerFacts:
     """Returns what doors tell of the server."""
     return ServerFacts(
@@ -148,12 +167,6 @@ def door_facts(settings: Settings) -> ServerFacts:
         settings.max_document_bytes,
         settings.tokens_file is not None,
     )
-
-
-def open_documents(settings: Settings) -> BackgroundDocuments:
-    """Returns what translates the documents of doors, and keeps them."""
-    kept = KeptDocuments(settings.document_directory, settings.max_buffered_bytes, settings.max_deadline_s)
-    return BackgroundDocuments(kept, settings.max_document_bytes)
 
 
 def call_limits(settings: Settings) -> CallLimits:
