@@ -131,7 +131,7 @@ def main() -> None:
         "usage": [client.get_usage().character.count, reader.get_usage().character.count],
         "reached": client.get_usage().any_limit_reached,
     }
-    print(json.dumps(found))
+    json.dump(found, sys.stdout)
 
 
 main()

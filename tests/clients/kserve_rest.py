@@ -35,7 +35,7 @@ async def main() -> None:
     except httpx.HTTPStatusError as error:
         found["error"] = [error.response.status_code, str(error)]
     await client.close()
-    print(json.dumps(found))
+    json.dump(found, sys.stdout)
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Triton's client for HTTP, unmodified, against a server: prints what it got as JSON. Arguments: host and port, a version."""
+"""Triton's client for HTTP, unmodified, against a server: prints what it got as JSON. Arguments: target, version."""
 
 import json
 import sys
@@ -64,7 +64,7 @@ def main() -> None:
                 "gzip": error(lambda: client.infer("everyday", text, request_compression_algorithm="gzip")),
             },
         }
-    print(json.dumps(found))
+    json.dump(found, sys.stdout)
 
 
 main()

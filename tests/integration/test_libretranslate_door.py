@@ -165,7 +165,7 @@ async def test_a_suggestion_is_refused_in_words() -> None:
 
 
 async def test_forms_of_pages_of_others_are_refused() -> None:
-    form = {"raw": b"q=Hello&source=en&target=de", "content_type": "application/x-www-form-urlencoded"}
+    form: dict[str, Any] = {"raw": b"q=Hello&source=en&target=de", "content_type": "application/x-www-form-urlencoded"}
     async with running(libretranslate_door=True) as server:
         for headers in ({"origin": "http://evil.example"}, {"sec_fetch_site": "cross-site"}):
             assert (await post(server, **form, **headers)).status == 403

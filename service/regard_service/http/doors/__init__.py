@@ -9,15 +9,15 @@ The modules:
     given           a request as it was sent
     fields          its fields, whether they are JSON, a form or a query
     backend         what doors call
+    facts           what doors tell of a server
+    openapi         their OpenAPI documents
     background      translates files whose callers ask later how far they are
     kept_documents  keeps translated files until they are fetched
     characters      counts what callers send
-    facts           what doors tell of a server
-    kept_files      files that wait to be fetched
-    openapi         their OpenAPI documents
     gateway         serves doors: tokens, layers, metrics
     unadmitted      a limit of memory for requests whose key stands in their body
     all_doors       the doors, by the names of their settings
+    hugging_face    Hugging Face's inference API
     libretranslate  LibreTranslate
     deepl           DeepL
     open_inference  the Open Inference Protocol

@@ -12,7 +12,6 @@ from regard_service.http.context import HttpContext
 from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.facts import ServerFacts
-from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
@@ -27,7 +26,6 @@ class DoorBackend:
         open_inference: the servicer of the Open Inference Protocol.
         documents: translates files whose callers ask later how far they are.
         characters: counts what callers send.
-        files: keeps files until they are fetched; blocks.
         facts: the server's limits.
     """
 
@@ -40,7 +38,6 @@ class DoorBackend:
         open_inference: OpenInferenceServicer,
         documents: BackgroundDocuments,
         characters: Characters,
-        files: KeptFiles,
         facts: ServerFacts,
     ) -> None:
         self._attention = attention
@@ -50,7 +47,6 @@ class DoorBackend:
         self.open_inference = open_inference
         self.documents = documents
         self.characters = characters
-        self.files = files
         self.facts = facts
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
@@ -74,6 +70,10 @@ class DoorBackend:
     async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
         """Returns the languages of texts, among those that the loaded models read."""
         return await self._data_plane.detect(texts)
+
+    def all_models(self) -> list[ModelInfo]:
+        """Describes the models in any state."""
+        return self._models.infos()
 
     def models(self) -> list[ModelInfo]:
         """Describes the models that serve, by name."""
