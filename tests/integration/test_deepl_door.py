@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         models=("everyday",),
         deepl_door=True,
         glossary_directory=folder / "glossaries",
-        door_directory=folder,
+        document_directory=folder / "documents",
         max_document_bytes=10_000,
     )
     with running(settings) as server:
