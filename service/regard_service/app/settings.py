@@ -78,8 +78,10 @@ class Settings(BaseModel):
     open_inference_door: bool = Field(
         default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
     )
-    door_directory: Path | None = Field(
-        default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
+    document_directory: Path | None = Field(
+        default=None,
+        description="folder where doors keep translated documents until they are fetched, for an hour; unset: a "
+        "temporary one",
     )
 
     tokens_file: Path | None = Field(
@@ -231,7 +233,7 @@ class Settings(BaseModel):
         return value
 
     @field_validator(
-        "model_directories", "door_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
+        "model_directories", "document_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
     )
     @classmethod
     def _in_home(cls, value: Path | tuple[Path, ...] | None) -> object:

@@ -1,6 +1,5 @@
 """Builds the parts of a server from its settings."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -144,21 +143,6 @@ def open_doors(settings: Settings) -> tuple[Door, ...]:
     return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
 
 
-def door_documents(settings: Settings) -> BackgroundDocuments:
-    """Returns what translates the documents of doors, and keeps them."""
-    folder = None if settings.door_directory is None else settings.door_directory / "documents"
-    max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes
-    kept = KeptDocuments(folder, max_bytes, settings.max_deadline_s)
-    return BackgroundDocuments(kept, settings.max_document_bytes)
-
-
-def check_door_directory(settings: Settings) -> None:
-    """Raises StartError if the folder of doors' files cannot be written."""
-    folder = settings.door_directory
-    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        raise StartError(f"door_directory: {folder} is no folder that this process can write")
-
-
 def door_facts(settings: Settings) -> ServerFacts:
     """Returns what doors tell of the server."""
     return ServerFacts(
@@ -167,6 +151,13 @@ def door_facts(settings: Settings) -> ServerFacts:
         settings.max_document_bytes,
         settings.tokens_file is not None,
     )
+
+
+def open_documents(settings: Settings) -> BackgroundDocuments:
+    """Returns what translates the documents of doors, and keeps them."""
+    max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes
+    kept = KeptDocuments(settings.document_directory, max_bytes, settings.max_deadline_s)
+    return BackgroundDocuments(kept, settings.max_document_bytes)
 
 
 def call_limits(settings: Settings) -> CallLimits:
