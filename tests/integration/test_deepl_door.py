@@ -13,6 +13,9 @@ import pytest
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
 from regard_service.auth.tokens import hash_token
+from regard_service.http.doors.deepl.described import describe
+from regard_service.http.doors.deepl.door import DEEPL
+from tests.documented_calls import documented_calls, documented_names
 from tests.integration.conftest import running
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -41,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         models=("everyday",),
         deepl_door=True,
         glossary_directory=folder / "glossaries",
-        door_directory=folder,
+        document_directory=folder / "documents",
         max_document_bytes=10_000,
     )
     with running(settings) as server:
@@ -272,3 +275,26 @@ def test_tokens_stand_in_deepls_header(tmp_path: Path) -> None:
         refused(keyed("DeepL-Auth-Key one", "POST", "/v2/glossaries", **glossary), 403, "admin")
         assert keyed("DeepL-Auth-Key two", "POST", "/v2/glossaries", **glossary).status == 201
         assert len(keyed("DeepL-Auth-Key one", "GET", "/v2/glossaries").json["glossaries"]) == 1
+
+
+def test_the_documented_calls_are_those_that_are_answered(server: Server) -> None:
+    documented = documented_calls("deepl.md")
+    assert {call for call, supported in documented.items() if supported} == {
+        (verb, call.path) for call in DEEPL.calls for verb in call.verbs
+    }
+    missing = [call for call, supported in documented.items() if not supported]
+    assert len(missing) > 3
+    for verb, path in missing:
+        refused(send(server, verb, path, b"{}" if verb == "POST" else None), 404, "there is no /deepl")
+
+
+def test_the_documented_parameters_are_those_that_are_known(server: Server) -> None:
+    documented = documented_names("deepl.md", "Parameters of a translation")
+    answer = post(server, "/v2/translate", **dict.fromkeys(documented, "\x00"))
+    refused(answer, 400)
+    assert "is not a parameter" not in answer.json["detail"]
+    unknown = post(server, "/v2/translate", text="a", target_lang="DE", nothing=1)
+    refused(unknown, 400, "nothing: is not a parameter")
+    described = describe("1")["paths"]["/deepl/v2/translate"]["post"]["requestBody"]["content"]["application/json"]
+    refused_by_name = {"style_id", "translation_memory_id", "translation_memory_threshold", "custom_instructions"}
+    assert set(described["schema"]["properties"]) == documented - refused_by_name

@@ -6,6 +6,10 @@ import pytest
 
 from regard_service.http.doors.all_doors import DOORS
 from regard_service.http.doors.door import Door
+from regard_service.http.doors.hugging_face.door import HUGGING_FACE
+from regard_service.http.doors.hugging_face.generation import PARAMETERS
+from regard_service.http.doors.libretranslate.door import LIBRETRANSLATE
+from tests.documented_calls import documented_calls, documented_names
 from tests.integration.test_http_api import call
 from tests.integration.test_servicers import running
 
@@ -28,14 +32,41 @@ async def test_the_document_describes_every_call_and_no_other(door: Door) -> Non
     }
 
 
+@pytest.mark.parametrize(("door", "page"), [(LIBRETRANSLATE, "libretranslate.md"), (HUGGING_FACE, "hugging-face.md")])
+async def test_the_documented_calls_are_those_that_are_answered(door: Door, page: str) -> None:
+    documented = documented_calls(page)
+    supported = {each for each, is_supported in documented.items() if is_supported}
+    assert supported == {(verb, each.path) for each in door.calls for verb in each.verbs}
+    async with running(**ALL_OPEN) as server:
+        for verb, path in set(documented) - supported:
+            answer = await call(server, verb, door.prefix + path.replace("{model}", "everyday"))
+            assert (answer.status, list(answer.json)) == (404, ["error"]), path
+        for verb, path in supported:
+            answer = await call(server, verb, door.prefix + path.replace("{model}", "everyday"))
+            assert "there is no /" not in answer.body.decode(), path
+            assert answer.status != 405, path
+
+
+def test_the_documented_fields_of_a_translation_are_those_that_are_known() -> None:
+    fields = {"q", "source", "target", "format", "alternatives", "api_key"}
+    assert documented_names("libretranslate.md", "What is there") == fields
+    schema = LIBRETRANSLATE.describe("1")["paths"]["/libretranslate/translate"]["post"]["requestBody"]["content"]
+    assert {frozenset(each["schema"]["properties"]) for each in schema.values()} == {frozenset(fields)}
+
+
+def test_the_documented_parameters_of_hugging_face_are_those_that_are_known() -> None:
+    documented = documented_names("hugging-face.md", "Parameters")
+    assert documented == {"src_lang", "tgt_lang", "truncation", *PARAMETERS}
+
+
 @pytest.mark.parametrize("door", DOORS, ids=IDS)
 async def test_unknown_paths_and_verbs_have_the_doors_shape(door: Door) -> None:
     async with running(**ALL_OPEN) as server:
-        missing = await call(server, "GET", f"{door.prefix}/nothing")
+        missing = await call(server, "GET", f"{door.prefix}/nothing/at/all")
         own = await call(server, "GET", "/v1/nothing")
         wrong = await call(server, "DELETE", door.prefix + door.calls[0].path)
     assert missing.status == 404
-    assert "/nothing" in missing.body.decode()
+    assert "/nothing/at/all" in missing.body.decode()
     assert not door.prefix or set(missing.json) != set(own.json)
     assert (wrong.status, "allow" in wrong.headers) == (405, True)
 

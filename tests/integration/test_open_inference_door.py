@@ -13,6 +13,8 @@ import pytest
 import regard
 from regard_service.app.server import Server
 from regard_service.app.settings import Settings
+from regard_service.http.doors.open_inference.door import OPEN_INFERENCE
+from tests.documented_calls import documented_calls
 from tests.integration.conftest import running
 from tests.waiting import PATIENCE_S
 
@@ -128,3 +130,15 @@ def test_json_of_too_many_values_is_refused_before_it_is_parsed(server: Server) 
     refused(
         send(server, "/models/everyday/infer", many + b"1234", **{LENGTH: str(len(many))}), 400, "no call has as many"
     )
+
+
+def test_the_documented_calls_are_those_that_are_answered(server: Server) -> None:
+    documented = documented_calls("open-inference.md")
+    assert {call for call, supported in documented.items() if supported} == {
+        (verb, OPEN_INFERENCE.prefix + call.path) for call in OPEN_INFERENCE.calls for verb in call.verbs
+    }
+    missing = [(verb, path) for (verb, path), supported in documented.items() if not supported]
+    assert len(missing) > 3
+    for verb, path in missing:
+        body = b"{}" if verb == "POST" else None
+        refused(send(server, path.removeprefix("/v2").replace("{model}", "everyday"), body), 404, "there is no /v2")

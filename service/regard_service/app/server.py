@@ -24,13 +24,11 @@ from regard_service.app.wiring import (
     Backend,
     OpenBackend,
     call_limits,
-    check_door_directory,
-    door_documents,
     door_facts,
-    door_files,
     open_access_control,
     open_backend,
     open_certificates,
+    open_documents,
     open_doors,
     open_server_tracing,
 )
@@ -51,7 +49,6 @@ from regard_service.observability import logs
 from regard_service.observability.metrics import Metrics
 from regard_service.observability.watchdog import Watchdog
 from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
-from regard_service.repository.administration import ModelAdministration
 from regard_service.repository.polling import DirectoryPoll
 from regard_service.rpc.layers.auth import AuthLayer
 from regard_service.rpc.layers.drain_gate import DrainGate
@@ -113,8 +110,7 @@ class Server:
             needs_tokens=settings.tokens_file is not None,
             max_unadmitted_bytes=settings.max_buffered_bytes,
         )
-        self._door_files = door_files(settings)
-        self._documents = door_documents(settings)
+        self._documents = open_documents(settings)
         self._services = (*SERVICES, OPEN_INFERENCE_SERVICE) if settings.open_inference else SERVICES
         names = [service.full_name for service in self._services]
         self._health = Health(names)
@@ -160,7 +156,6 @@ class Server:
 
     async def _start(self) -> None:
         self._access_control = open_access_control(self._settings)
-        check_door_directory(self._settings)
         self._bind_ports()
         self._backend = await asyncio.to_thread(self._open_backend, self._settings, self._metrics.engine)
         self._metrics.watch_models(self._backend.models.infos)
@@ -239,7 +234,17 @@ class Server:
         )
         if self._settings.open_inference:
             v2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, registry)
-        self._gateway.register(routes, self._door_backend(attention, backend, models, open_inference))
+        doors = DoorBackend(
+            attention,
+            backend.data_plane,
+            models,
+            backend.glossaries,
+            open_inference,
+            self._documents,
+            Characters(self._metrics.doors, self._collect, knows_callers=self._settings.tokens_file is not None),
+            door_facts(self._settings),
+        )
+        self._gateway.register(routes, doors)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registry)
         self._metrics.grpc.expect(_method_labels(self._services))
         if self._settings.reflection:
@@ -249,26 +254,6 @@ class Server:
             self._grpc.add_generic_rpc_handlers((routes,))
         if self._probes is not None:
             self._probes.add_generic_rpc_handlers((self._probe_routes(),))
-
-    def _door_backend(
-        self,
-        attention: AttentionServicer,
-        backend: Backend,
-        models: ModelAdministration,
-        open_inference: OpenInferenceServicer,
-    ) -> DoorBackend:
-        knows_callers = self._settings.tokens_file is not None
-        return DoorBackend(
-            attention,
-            backend.data_plane,
-            models,
-            backend.glossaries,
-            files=self._door_files,
-            facts=door_facts(self._settings),
-            open_inference=open_inference,
-            documents=self._documents,
-            characters=Characters(self._metrics.doors, self._collect, knows_callers=knows_callers),
-        )
 
     def _layers(self) -> Iterator[Layer]:
         """Yields the layers around every call that see it before its message is read, outermost first."""
@@ -344,7 +329,6 @@ class Server:
             await self._http.stop()
         for task in self._watching:
             task.cancel()
-        await asyncio.to_thread(self._door_files.close)
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, TRACES_GRACE_S)
 

@@ -69,17 +69,19 @@ class Settings(BaseModel):
     libretranslate_door: bool = Field(
         default=False, description="serve LibreTranslate's API on the HTTP port, below /libretranslate"
     )
+    hugging_face_door: bool = Field(
+        default=False, description="serve Hugging Face's inference API on the HTTP port, below /hugging-face"
+    )
     deepl_door: bool = Field(
         default=False, description="serve DeepL's API, versions 2 and 3, on the HTTP port, below /deepl"
     )
     open_inference_door: bool = Field(
         default=False, description="serve the Open Inference Protocol over HTTP, on the HTTP port, below /v2"
     )
-    hugging_face_door: bool = Field(
-        default=False, description="serve Hugging Face's inference API on the HTTP port, below /hugging-face"
-    )
-    door_directory: Path | None = Field(
-        default=None, description="folder where doors keep translated files until they are fetched; unset: a new one"
+    document_directory: Path | None = Field(
+        default=None,
+        description="folder where doors keep translated documents until they are fetched, for an hour; unset: a "
+        "temporary one",
     )
 
     tokens_file: Path | None = Field(
@@ -231,7 +233,7 @@ class Settings(BaseModel):
         return value
 
     @field_validator(
-        "model_directories", "door_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
+        "model_directories", "document_directory", "tokens_file", "tls_certificate", "tls_key", "tls_client_ca"
     )
     @classmethod
     def _in_home(cls, value: Path | tuple[Path, ...] | None) -> object:

@@ -1,8 +1,6 @@
 """Builds the parts of a server from its settings."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard_service.app.settings import Settings
@@ -25,7 +23,6 @@ from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.door import Door
 from regard_service.http.doors.facts import ServerFacts
 from regard_service.http.doors.kept_documents import KeptDocuments
-from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.observability.tracing.switch import TracingUnavailable, open_tracing
 from regard_service.pictures.reader import ImageLimits
 from regard_service.repository.administration import ModelAdministration
@@ -146,18 +143,6 @@ def open_doors(settings: Settings) -> tuple[Door, ...]:
     return tuple(door for door in DOORS if getattr(settings, f"{door.name}_door"))
 
 
-def door_files(settings: Settings) -> KeptFiles:
-    """Returns what keeps the files of doors that callers wait for."""
-    return KeptFiles(_in_door_directory(settings, "files"), MAX_KEPT_DOCUMENTS * settings.max_document_bytes)
-
-
-def check_door_directory(settings: Settings) -> None:
-    """Raises StartError if the folder of doors' files cannot be written."""
-    folder = settings.door_directory
-    if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        raise StartError(f"door_directory: {folder} is no folder that this process can write")
-
-
 def door_facts(settings: Settings) -> ServerFacts:
     """Returns what doors tell of the server."""
     return ServerFacts(
@@ -168,17 +153,11 @@ def door_facts(settings: Settings) -> ServerFacts:
     )
 
 
-def door_documents(settings: Settings) -> BackgroundDocuments:
+def open_documents(settings: Settings) -> BackgroundDocuments:
     """Returns what translates the documents of doors, and keeps them."""
-    folder = _in_door_directory(settings, "documents")
     max_bytes = MAX_KEPT_DOCUMENTS * settings.max_document_bytes
-    kept = KeptDocuments(folder, max_bytes, settings.max_deadline_s)
+    kept = KeptDocuments(settings.document_directory, max_bytes, settings.max_deadline_s)
     return BackgroundDocuments(kept, settings.max_document_bytes)
-
-
-def _in_door_directory(settings: Settings, name: str) -> Path | None:
-    """A folder that the processes of a server share; None: one of the process's own."""
-    return None if settings.door_directory is None else settings.door_directory / name
 
 
 def call_limits(settings: Settings) -> CallLimits:

@@ -1,10 +1,12 @@
 """Translates files: a document's units go through the same calls as any text, a window of them at a time."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from html import unescape
 from itertools import islice
 
 from regard_service.calls.thread_pool import BoundedThreadPool
@@ -30,6 +32,7 @@ MAX_EVENTS = 200
 
 MAX_TEXT = 80
 _UNIT_FIELD = "texts[0]"
+_TAG = re.compile(r"<[^<>]*>")
 
 Translate = Callable[[TranslateCall], Awaitable[list[Result]]]
 
@@ -49,10 +52,10 @@ async def translate_document(
         replaces_existing=call.replaces_existing,
         max_unit_characters=call.max_unit_characters,
     )
-    (document,) = await pool.run([partial(open_document, call.document, call.media_type, options)])
+    ((document, num_characters),) = await pool.run([partial(_opened, call, options)])
     media_type = format_of(call.media_type).media_type
     run = _Run(call, translate, document.units)
-    yield DocumentStarted(len(run.units), media_type, sum(len(unit.text) for unit in run.units))
+    yield DocumentStarted(len(run.units), media_type, num_characters)
     step = max(1, len(run.units) // MAX_EVENTS)
     num_told = 0
     async for num_done in run.progress():
@@ -62,6 +65,13 @@ async def translate_document(
     (written,) = await pool.run([partial(_write, document, run.translations)])
     warnings = (*run.warnings(), *_fault_warnings(written.faults, run.units))
     yield DocumentFinished(written.data, media_type, warnings, run.model, run.version)
+
+
+def _opened(call: DocumentCall, options: DocumentOptions) -> tuple[Document, int]:
+    """Returns a file that has been read, and how many characters its texts have, tags aside."""
+    document = open_document(call.document, call.media_type, options)
+    texts = (unit.text if unit.format == "plain" else unescape(_TAG.sub("", unit.text)) for unit in document.units)
+    return document, sum(map(len, texts))
 
 
 def _write(document: Document, translations: Sequence[str | None]) -> Written:

@@ -44,7 +44,7 @@ class DocumentWarning(NamedTuple):
 
 
 class DocumentStarted(NamedTuple):
-    """The file has been read. Attributes: num_characters: of its texts."""
+    """The file has been read. Attributes: num_characters: of its texts, tags aside."""
 
     num_units: int
     media_type: str

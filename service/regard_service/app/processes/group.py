@@ -105,14 +105,14 @@ class Group:
         gc.freeze()  # a collection would write to the pages that members share
         self._due = dict.fromkeys(range(self._settings.processes), 0.0)
         # Whichever member translated a file, another one may be asked for it.
-        door_directory = Path(tempfile.mkdtemp(prefix="regard-doors-"))
-        self._member_settings = member_settings(self._settings, self._ports, door_directory)
+        document_directory = Path(tempfile.mkdtemp(prefix="regard-documents-"))
+        self._member_settings = member_settings(self._settings, self._ports, document_directory)
         try:
             return self._loop()
         finally:
             self._kill(self._members.values())
             self._ports.close()
-            shutil.rmtree(door_directory, ignore_errors=True)
+            shutil.rmtree(document_directory, ignore_errors=True)
 
     def _on_signal(self, number: int, _: object) -> None:
         self._signals.append(number)

@@ -10,7 +10,6 @@ The modules:
     fields          its fields, whether they are JSON, a form or a query
     backend         what doors call
     facts           what doors tell of a server
-    kept_files      files that wait to be fetched
     openapi         their OpenAPI documents
     background      translates files whose callers ask later how far they are
     kept_documents  keeps translated files until they are fetched

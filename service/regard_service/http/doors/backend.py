@@ -12,7 +12,6 @@ from regard_service.http.context import HttpContext
 from regard_service.http.doors.background import BackgroundDocuments
 from regard_service.http.doors.characters import Characters
 from regard_service.http.doors.facts import ServerFacts
-from regard_service.http.doors.kept_files import KeptFiles
 from regard_service.languages.detection import DetectedLanguage
 from regard_service.repository.administration import ModelAdministration
 from regard_service.rpc.servicers.attention import AttentionServicer
@@ -24,11 +23,10 @@ class DoorBackend:
 
     Attributes:
         glossaries: keeps glossaries; blocks.
-        files: keeps files until they are fetched; blocks.
-        facts: the server's limits.
         open_inference: the servicer of the Open Inference Protocol.
         documents: translates files whose callers ask later how far they are.
         characters: counts what callers send.
+        facts: the server's limits.
     """
 
     def __init__(
@@ -37,22 +35,19 @@ class DoorBackend:
         data_plane: DataPlane,
         models: ModelAdministration,
         glossaries: GlossaryStore,
-        *,
-        files: KeptFiles,
-        facts: ServerFacts,
         open_inference: OpenInferenceServicer,
         documents: BackgroundDocuments,
         characters: Characters,
+        facts: ServerFacts,
     ) -> None:
         self._attention = attention
         self._data_plane = data_plane
         self._models = models
         self.glossaries = glossaries
-        self.files = files
-        self.facts = facts
         self.open_inference = open_inference
         self.documents = documents
         self.characters = characters
+        self.facts = facts
 
     async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
         """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""

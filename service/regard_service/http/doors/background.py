@@ -68,6 +68,16 @@ class BackgroundDocuments:
             raise
         return run.document, key
 
+    async def keep(self, file_name: str, content: bytes) -> tuple[KeptDocument, str]:
+        """Keeps a file that has been translated; returns it and its key. Raises QuotaExceeded: too many are kept."""
+
+        def keep() -> tuple[KeptDocument, str]:
+            document, key = self._kept.add(current_caller(), file_name, len(content))
+            self._kept.finish(document, content)
+            return document, key
+
+        return await asyncio.to_thread(keep)
+
     async def find(self, document_id: str, key: str) -> KeptDocument:
         """Returns what is known of a file. Raises DocumentNotFound."""
         return await asyncio.to_thread(self._kept.find, document_id, key)

@@ -85,6 +85,12 @@ async def test_events() -> None:
     assert all(call.is_bulk and call.target_language == "de" for call in model.calls)
 
 
+async def test_tags_of_texts_are_no_characters() -> None:
+    markdown = DocumentCall(document=b"My **one** & *two*\n\nthree\n", media_type="markdown", target_language="de")
+    started = (await events_of(markdown, Model()))[0]
+    assert started == DocumentStarted(2, "text/markdown", len("My one & two") + len("three"))
+
+
 async def test_a_large_document_keeps_a_window_in_flight_and_reports_now_and_then() -> None:
     model = Model()
     events = await events_of(messages(*(f"text {number}" for number in range(3000))), model)

@@ -2,7 +2,7 @@
 
 from starlette.responses import JSONResponse, Response
 
-from regard_service.errors import Unauthenticated
+from regard_service.errors import ModelNotFound, Unauthenticated, Unsupported
 from regard_service.http.doors.door import Door, DoorCall, bearer_token
 from regard_service.http.doors.given import Given
 from regard_service.http.doors.libretranslate.catalogue import frontend_settings, health, languages, read_nothing
@@ -29,14 +29,18 @@ KEY = "api_key"
 _NO_KEY = f"{KEY}: is missing, or is no token that this server knows"
 
 # LibreTranslate's clients know 400, 403 (a bad key) and 429 (too many requests); they take others for faults.
-_STATUSES = {401: 403, 404: 400, 501: 400}
+_STATUSES = {
+    Unauthenticated.reason: 403,
+    ModelNotFound.reason: 400,
+    Unsupported.reason: 400,
+}
 
 
 def refuse(problem: Problem) -> Response:
     """Writes an error as LibreTranslate's clients read it; every bad field is named in the text."""
     response = problem.response()
     headers = {"retry-after": response.headers["retry-after"]} if "retry-after" in response.headers else {}
-    status = problem.status if problem.reason == "PATH_NOT_FOUND" else _STATUSES.get(problem.status, problem.status)
+    status = _STATUSES.get(problem.reason, problem.status)
     is_unknown = problem.reason == Unauthenticated.reason
     return JSONResponse({"error": _NO_KEY if is_unknown else problem.detail}, status, headers)
 

@@ -1,6 +1,5 @@
 """LibreTranslate's /translate_file, and the address from which its client fetches the translation."""
 
-import asyncio
 import re
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ ENDINGS = sorted(ending for each in FORMATS for ending in each.endings)
 MAX_NAME = 128  # characters of a file's name that come back
 
 _UNSAFE = re.compile(r"[^\w.-]+")
-_KEPT_NAME = re.compile(r"(?P<key>[\w-]{32})\.(?P<name>.+)")
+_KEPT_NAME = re.compile(r"(?P<id>[0-9A-F]{32})(?P<key>[0-9A-F]{64})\.(?P<name>.+)")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ async def translate_file(message: FileTranslation, backend: DoorBackend, context
 
     Raises:
         InvalidInput: by LibreTranslate's names of the fields.
-        Overloaded: too many translations wait to be fetched.
+        QuotaExceeded: too many translations wait to be fetched.
     """
     request = message.request
     finished: DocumentFinished | None = None
@@ -72,8 +71,8 @@ async def translate_file(message: FileTranslation, backend: DoorBackend, context
         raise unknown_language(backend.models(), request.source_language, request.target_language) from error
     if finished is None:
         raise AssertionError("a document has no end")
-    key = await asyncio.to_thread(backend.files.put, finished.document)
-    name = quote(f"{key}.{_safe_name(request.file_name, request.target_language)}")
+    document, key = await backend.documents.keep(request.file_name, finished.document)
+    name = quote(f"{document.id}{key}.{_safe_name(request.file_name, request.target_language)}")
     return Answer({"translatedFileUrl": f"{message.base_url}{PREFIX}{DOWNLOAD}/{name}"})
 
 
@@ -84,20 +83,18 @@ def _safe_name(name: str, target: str) -> str:
     return _UNSAFE.sub("_", f"{stem[: MAX_NAME - len(ending)]}_{target}{dot}{ending}")
 
 
-def read_download(given: Given) -> tuple[str, str]:
-    """Reads /download_file; returns the key and the name of the file. Raises InvalidInput."""
+def read_download(given: Given) -> tuple[str, str, str]:
+    """Reads /download_file; returns the ID, the key and the name of the file. Raises InvalidInput."""
     found = _KEPT_NAME.fullmatch((given.in_path or {}).get("filename", ""))
     if found is None:
         raise InvalidInput.of("filename", "is no name of a translation")
-    return found["key"], found["name"]
+    return found["id"], found["key"], found["name"]
 
 
-async def download(message: tuple[str, str], backend: DoorBackend, context: HttpContext) -> Answer:
-    """Returns a translated file. Raises InvalidInput: there is none of that name, or no longer."""
-    key, name = message
-    data = await asyncio.to_thread(backend.files.get, key)
-    if data is None:
-        raise InvalidInput.of("filename", "is no translation that this server has, or has any longer")
+async def download(message: tuple[str, str, str], backend: DoorBackend, context: HttpContext) -> Answer:
+    """Returns a translated file. Raises DocumentNotFound: there is none of that name, or no longer."""
+    document_id, key, name = message
+    data = await backend.documents.fetch(await backend.documents.find(document_id, key))
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}",
         "x-content-type-options": "nosniff",
