@@ -270,9 +270,15 @@ class _Rate(rich.progress.ProgressColumn):
 
 @contextmanager
 def _bar(num_rows: int, is_shown: bool) -> Iterator[OnCounted]:
-    columns = (rich.progress.BarColumn(), _Rate(), rich.progress.TimeRemainingColumn(elapsed_when_finished=True))
+    columns = (
+        rich.progress.BarColumn(bar_width=None),
+        _Rate(),
+        rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
     console = Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console, redirect_stdout=False, disable=not is_shown) as bar:
+    with rich.progress.Progress(
+        *columns, console=console, redirect_stdout=False, expand=True, disable=not is_shown
+    ) as bar:
         task = bar.add_task("", total=num_rows, num_failed=0, start=False)
 
         def on_progress(num_done: int, num_failed: int) -> None:
