@@ -1,5 +1,6 @@
 """`python -m benchmarks.bulk.on_ray`: two engines in actors of Ray beside two in processes; needs `.venv-ray`."""
 
+import os
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ NUM_ENGINES = 2
 def main(context: click.Context, rows: int, rounds: int, json_file: Path | None) -> None:
     """Measures engines of one worker each, once loaded. The exit status is 1 if a bound is missed."""
     before = circumstances(context, "benchmarks.bulk.on_ray")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray gives way to other processes; the other engines do not
     found = tuple(
         RayRound(processes=round(rows / by_processes(rows), 1), actors=round(rows / by_actors(rows), 1))
         for _ in range(rounds)
