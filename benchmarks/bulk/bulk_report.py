@@ -12,6 +12,7 @@ from benchmarks.harness.verdict import VERDICT_HEADER, Verdict
 
 MIN_RATIO = 0.95  # of the saturated rate
 MAX_GROWTH = 1.1  # of memory, with ten times as many rows
+MIN_RAY_RATIO = 0.9  # of engines without Ray
 
 
 class Round(BaseModel):
@@ -94,3 +95,49 @@ class BulkReport(Measurement):
             "Rates of a corpus include the first reading of its file and the last renaming of a shard.",
             *busy,
         ]
+
+
+class RayRound(BaseModel):
+    """Sentences per second of one round, by engines in processes and in actors of Ray."""
+
+    model_config = ConfigDict(frozen=True)
+
+    processes: float
+    actors: float
+
+
+class RayReport(Measurement):
+    """Engines of one worker each, with Ray and without.
+
+    Attributes:
+        num_rows: sentences of a round, for all engines.
+    """
+
+    benchmark: Literal["bulk-ray"] = "bulk-ray"
+    num_rows: int
+    num_engines: int
+    rounds: tuple[RayRound, ...]
+
+    def verdicts(self) -> list[Verdict]:
+        """The median of the ratios within rounds."""
+        ratio = Spread.of([each.actors / each.processes for each in self.rounds])
+        what = f"rate of {self.num_engines} actors over that of {self.num_engines} processes"
+        return [Verdict(what, ratio.text(), f"at least {MIN_RAY_RATIO}", ratio.median >= MIN_RAY_RATIO)]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the bound is met."""
+        return all(verdict.is_met for verdict in self.verdicts())
+
+    def tables(self) -> list[Table]:
+        """Rates, and the bound."""
+        processes = Spread.of([each.processes for each in self.rounds])
+        actors = Spread.of([each.actors for each in self.rounds])
+        rows = [("processes", processes.text(".1f")), ("actors of Ray", actors.text(".1f"))]
+        title = f"sentences per second, {self.num_engines} engines of one worker"
+        bounds = Table("bound", VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])
+        return [Table(title, ("", "median (range)"), rows), bounds]
+
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        return [self.machine.busy_note] if self.machine.is_busy else []

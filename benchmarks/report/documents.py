@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.bulk.bulk_report import BulkReport
+from benchmarks.bulk.bulk_report import BulkReport, RayReport
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.documents.documents_report import DocumentsReport
@@ -38,6 +38,7 @@ Report = (
     | ServingReport
     | MechanismsReport
     | BulkReport
+    | RayReport
     | CapacityReport
     | CommitsReport
     | DocumentsReport
@@ -58,6 +59,7 @@ REPORTS: dict[str, type[Report]] = {
     "serving": ServingReport,
     "mechanisms": MechanismsReport,
     "bulk": BulkReport,
+    "bulk-ray": RayReport,
     "capacity": CapacityReport,
     "commits": CommitsReport,
     "documents": DocumentsReport,

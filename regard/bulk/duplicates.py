@@ -1,7 +1,6 @@
 """Names of rows that occurred before, for any number of rows in a bounded part of memory."""
 
 import hashlib
-import sqlite3
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +11,8 @@ class SeenIds:
     """A set of names on the disk, in a file that the system deletes when the process ends, however it ends."""
 
     def __init__(self) -> None:
+        import sqlite3  # no other command needs it, and a Python may be built without it
+
         # "" is a temporary file without a name. A generator that uses the set may be closed by another thread.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=OFF")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.bulk.rows import BadRow, Columns, CorpusError, Row, checked_id, decoded
-from regard.errors import MissingExtra
+from regard.saved.arrow import import_arrow
 
 _ROWS_AT_A_TIME = 1024
 
@@ -22,14 +22,9 @@ class ParquetTable:
     """A table with a column of texts, or of pictures: paths, bytes, or structs of both as `datasets` writes them."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ModuleNotFoundError as error:
-            raise MissingExtra("reading Parquet", "data", error.name) from None
         self.path = path
         self.columns = columns
-        self._arrow = pyarrow
+        self._arrow = import_arrow("reading Parquet")
 
     def count_rows(self) -> int:
         """How many rows the file has; reads its columns to their end.

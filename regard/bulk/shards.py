@@ -1,6 +1,5 @@
 """The folder of a run: a file of results for each range of rows, which appears when it is whole."""
 
-import fcntl
 import json
 import os
 from collections import Counter
@@ -61,6 +60,8 @@ class ShardFolder:
             CorpusError: another process runs in the folder, or it has files and no manifest.
             OSError: the folder cannot be made or written.
         """
+        import fcntl  # which Windows lacks
+
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:

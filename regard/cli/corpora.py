@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -28,6 +28,7 @@ from regard.cli.options import Flags
 from regard.cli.saving import CALLS_PER_THREAD, is_file_of_results
 from regard.cli.servers import open_server
 from regard.names import MapEncoding, Task
+from regard.saved.arrow import import_arrow
 from regard.wire import as_json
 from regard.wire.enums import ENCODING
 
@@ -203,6 +204,8 @@ class Plan:
                 "A run that can go on needs files; standard input goes into one: -o results.parquet."
             )
         _refuse_flags_of_one_input(flags)
+        if corpus_flags.shard_format.ending == ".parquet":
+            import_arrow("writing Parquet (--shards jsonl does without)")
         corpus = open_corpus(files, corpus_flags.columns(kind), corpus_flags.corpus)
         return cls(corpus, output, identity_of(task, kind, corpus_flags), corpus_flags.shard_format, flags)
 
@@ -233,16 +236,10 @@ def identity_of(task: Any, kind: Task, flags: CorpusFlags) -> Mapping[str, Any]:
     return {
         "task": kind,
         **given,
-        "options": {name: _plain(value) for name, value in options.items() if name not in _NOT_OF_IDENTITY},
+        "options": {name: value for name, value in options.items() if name not in _NOT_OF_IDENTITY},
         "columns": {"value": columns.value, "custom_id": columns.custom_id},
         "shards": asdict(flags.shard_format),
     }
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _timeout(flags: Flags) -> float:
@@ -273,9 +270,15 @@ class _Rate(rich.progress.ProgressColumn):
 
 @contextmanager
 def _bar(num_rows: int, is_shown: bool) -> Iterator[OnCounted]:
-    columns = (rich.progress.BarColumn(), _Rate(), rich.progress.TimeRemainingColumn(elapsed_when_finished=True))
+    columns = (
+        rich.progress.BarColumn(bar_width=None),
+        _Rate(),
+        rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
     console = Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console, redirect_stdout=False, disable=not is_shown) as bar:
+    with rich.progress.Progress(
+        *columns, console=console, redirect_stdout=False, expand=True, disable=not is_shown
+    ) as bar:
         task = bar.add_task("", total=num_rows, num_failed=0, start=False)
 
         def on_progress(num_done: int, num_failed: int) -> None:

@@ -1,12 +1,15 @@
 """Engines of a cluster as what runs the rows of a corpus."""
 
 import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from regard.calls.client import Client
 from regard.calls.mapping import BATCH_SIZES, Batch, Outcome
 from regard.calls.results import Result
+from regard.errors import RegardError
 from regard.errors.as_json import error_object, read_error
 from regard.names import Task
 from regard.ray.engines import Engine, import_ray
@@ -14,6 +17,7 @@ from regard.saved.rows import message_of
 
 BATCH_ROWS = 256
 CALLS_PER_ACTOR = 2  # so that an engine has the next rows before the last ones end
+MAX_RETRIES = 4  # of rows whose actor dies: more would be those rows' own doing
 
 
 class ActorTask(Protocol):
@@ -49,6 +53,9 @@ class _Actor:
     def __init__(self, task: ActorTask, kind: Task, bundle: str | None) -> None:
         self._engine = Engine(task.call, BATCH_SIZES[kind], bundle)
 
+    def load(self) -> None:
+        """Returns when the model is loaded."""
+
     def run(self, batch: Batch) -> list[tuple[bytes, dict[str, object] | None]]:
         return [_packed(outcome) for outcome in self._engine.outcomes(batch)]
 
@@ -65,22 +72,33 @@ class RayRunner:
         Raises:
             MissingExtra: Ray is not installed.
             ConnectionError: there is no cluster at that address.
+            RegardError: an actor cannot load the model.
         """
         self._ray = import_ray()
         self._ray.init(address=cluster.address, log_to_driver=False, ignore_reinit_error=True)
         actor = self._ray.remote(_Actor).options(
-            num_cpus=cluster.cpus_per_actor, max_restarts=-1, max_task_retries=-1, max_concurrency=CALLS_PER_ACTOR + 1
+            num_cpus=cluster.cpus_per_actor,
+            max_restarts=-1,
+            max_task_retries=MAX_RETRIES,
+            max_concurrency=CALLS_PER_ACTOR + 1,
         )
         self._actors = [actor.remote(task, kind, bundle) for _ in range(cluster.num_actors)]
+        with self._told():
+            self._ray.get([each.load.remote() for each in self._actors])
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for each in self._actors * CALLS_PER_ACTOR:
             self._free.put(each)
 
     def outcomes(self, batch: Batch) -> list[Outcome]:
-        """The results of rows, or their errors, in order, by the actor that is free first."""
+        """The results of rows, or their errors, in order, by the actor that is free first.
+
+        Raises:
+            RegardError: the actor has died each time that it ran the rows.
+        """
         actor = self._free.get()
         try:
-            found = self._ray.get(actor.run.remote(batch))
+            with self._told(f"rows {batch[0][0]} to {batch[-1][0]}: "):
+                found = self._ray.get(actor.run.remote(batch))
         finally:
             self._free.put(actor)
         return [_outcome(index, value, *each) for (index, value), each in zip(batch, found, strict=True)]
@@ -88,6 +106,15 @@ class RayRunner:
     def precision_of(self, name: str, version: str) -> str:
         """The precision of a model that has answered."""
         return str(self._ray.get(self._actors[0].precision_of.remote(name, version)))
+
+    @contextmanager
+    def _told(self, what: str = "") -> Iterator[None]:
+        """Turns an error of Ray into one of ours, in one line: Ray's has the traceback of the actor."""
+        try:
+            yield
+        except self._ray.exceptions.RayError as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise RegardError(f"{what}an actor failed: {lines[-1] if lines else type(error).__name__}") from error
 
     def stop(self) -> None:
         """Ends the actors, with the rows that they run."""

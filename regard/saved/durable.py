@@ -14,7 +14,8 @@ def publish(path: Path) -> None:
     partial = partial_of(path)
     _sync(partial)
     os.replace(partial, path)
-    _sync(path.absolute().parent)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        _sync(path.absolute().parent)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -24,7 +25,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 
 from regard.calls.mapping import Outcome
 from regard.calls.results import Result
-from regard.errors import BadResponse, MissingExtra
+from regard.errors import BadResponse
 from regard.errors.as_json import read_error
+from regard.saved.arrow import import_arrow
 from regard.saved.folders import read_folder
 from regard.saved.rows import message_of
 
@@ -51,11 +52,7 @@ def _read_lines(path: Path) -> Iterator[Outcome]:
 
 
 def _read_parquet(path: Path) -> Iterator[Outcome]:
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise MissingExtra("reading Parquet", "data", error.name) from None
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with import_arrow("reading Parquet").parquet.ParquetFile(path) as file:
         present = file.schema_arrow.names  # a file of an earlier version has no names of rows
         columns = [name for name in ("index", "custom_id", "input", "error", "message") if name in present]
         for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=columns):

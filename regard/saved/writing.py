@@ -13,10 +13,10 @@ import numpy as np
 
 from regard.calls.mapping import Outcome
 from regard.calls.results import Result
-from regard.errors import MissingExtra
 from regard.errors.as_json import error_object
 from regard.names import MapEncoding
 from regard.saved.alignments import AlignmentFormat
+from regard.saved.arrow import import_arrow
 from regard.saved.durable import partial_of, publish
 from regard.saved.rows import Row, alignment_of, row_of, shown_input
 from regard.wire import as_json
@@ -119,12 +119,7 @@ class _JsonLines:
 
 class _Parquet:
     def __init__(self, path: Path, alignments: AlignmentFormat | None = None) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ModuleNotFoundError as error:
-            raise MissingExtra("writing Parquet", "data", error.name) from None
-        self._arrow = pyarrow
+        self._arrow = pyarrow = import_arrow("writing Parquet")
         self._alignments = alignments or AlignmentFormat()
         text, numbers = pyarrow.string(), pyarrow.list_(pyarrow.float32())
         weights = {"float32": pyarrow.float32(), "float16": pyarrow.float16(), "uint8": pyarrow.uint8()}

@@ -268,3 +268,33 @@ def test_both_autoscalers_ask_for_the_recorded_waiting_time() -> None:
     assert series in trigger["metadata"]["query"]
     assert 1000 * float(trigger["metadata"]["threshold"]) == int(external["target"]["value"].removesuffix("m"))
     assert keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == hpa["behavior"]
+
+
+def test_kserves_runtime_and_service_fit_each_other_and_the_server() -> None:
+    resources = build(KUBERNETES / "kserve")
+    check_schemas(resources)
+    runtime = only(resources, "ClusterServingRuntime")["spec"]
+    for version in VERSIONS:
+        pod_of_it = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "regard"}, "spec": pod_spec_of(runtime)}
+        kubernetes_validate.validate(pod_of_it, version, strict=True)
+    (running,) = runtime["containers"]
+    assert running["image"].startswith("registry.example/regard:")
+    flags = dict(flag.removeprefix("--").split("=", 1) for flag in running["args"])
+    told = Settings.load(None, {}, {name.replace("-", "_"): value for name, value in flags.items()})
+    assert [port["containerPort"] for port in running["ports"]] == [told.grpc_port, told.http_port, told.health_port]
+    assert {running[f"{kind}Probe"]["grpc"]["port"] for kind in ("startup", "liveness", "readiness")} == {
+        told.health_port
+    }
+    assert runtime["annotations"]["prometheus.kserve.io/port"] == str(told.http_port)
+    assert told.open_inference
+    assert told.model_directories == (Path("/mnt/models"),)
+    model = only(resources, "InferenceService", "translators")["spec"]["predictor"]["model"]
+    assert model["runtime"] == "regard"
+    assert model["protocolVersion"] in runtime["protocolVersions"]
+    assert model["modelFormat"]["name"] in {each["name"] for each in runtime["supportedModelFormats"]}
+    assert running["securityContext"]["readOnlyRootFilesystem"]
+    assert {"name": "tmp", "mountPath": "/tmp"} in running["volumeMounts"]
+
+
+def pod_spec_of(runtime: Resource) -> Resource:
+    return {name: runtime[name] for name in ("containers", "volumes")}

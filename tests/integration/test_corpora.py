@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,16 @@ def test_wrong_usage_is_named(server: FakeServer, arguments: tuple[str, ...], sa
     result = regard("translate", "--to", "de", *arguments)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
     assert not Path("out").exists()
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_a_cluster_needs_its_extra(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("c.jsonl", {"text": "a"})
+    monkeypatch.delenv("REGARD_SERVER")
+    result = regard("bulk", "c.jsonl", "--to", "de", "-o", "out")
+    assert (result.exit_code, "running on Ray needs the extra 'ray'" in result.stderr) == (1, True)
+    assert regard("bulk", "c.jsonl", "-o", "out", "--server", "localhost").exit_code == 2
+    assert regard("bulk", "a text", "-o", "out").exit_code == 1
 
 
 def test_damaged_files_are_refused_before_the_folder_is_made(server: FakeServer) -> None:

@@ -28,6 +28,18 @@ def driver(corpus: Path, address: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
+def test_a_model_that_an_actor_cannot_load_is_named(cluster: str, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"text": "a"}\n')
+    command = [sys.executable, "-m", "regard", "bulk", str(corpus), "-o", str(tmp_path / "out"), "--to", "de"]
+    flags = ["--model", "nothing", "--ray", cluster]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    assert "regard: an actor failed: " in done.stderr
+    assert "nothing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_neither_the_end_of_an_actor_nor_of_the_driver_loses_or_doubles_a_row(cluster: str, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.jsonl"
     lines = [json.dumps({"text": TEXTS[number % 4], "custom_id": f"row {number}"}) for number in range(NUM_ROWS)]
