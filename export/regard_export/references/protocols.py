@@ -124,8 +124,10 @@ class EncoderReference(Protocol):
         float32 [masked, vocabulary], of which the graph outputs the largest.
         """
 
-    def attention(self, source: Source) -> Float32Array:
-        """The weights of all layers' self-attention: float32 [layers, heads, source, source]."""
+    def attention(self, source: Source) -> Float32Array | None:
+        """The weights of all layers' self-attention: float32 [layers, heads, source, source]; None where the original
+        has none in this form.
+        """
 
 
 @runtime_checkable

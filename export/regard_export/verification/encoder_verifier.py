@@ -18,8 +18,9 @@ from regard_export.resources.memory import release_memory
 from regard_export.resources.threads import half_of_torch_threads
 from regard_export.verification.check_report import Check, CheckReport
 from regard_export.verification.differences import larger, max_difference, spread
+from regard_export.verification.input_checks import check_normalization
 from regard_export.verification.versions import library_versions
-from regard_service.bundle import Bundle, LabelsOutput, PiecesOutput, Precision, VectorOutput
+from regard_service.bundle import Bundle, ImageSource, LabelsOutput, PiecesOutput, Precision, VectorOutput
 from regard_service.engine.core.decode import decode
 from regard_service.engine.core.request import EngineRequest
 from regard_service.engine.runtime.runner import Runner
@@ -69,8 +70,11 @@ class EncoderVerifier:
         """Runs every check."""
         if self._reference is not None:
             self._facts["reference"] = self._reference.name
-            if isinstance(self._reference, TextEncoderReference):
-                self._on_stage("inputs")
+            self._on_stage("inputs")
+            source = self._manifest.source
+            if isinstance(source, ImageSource):
+                self._sections["inputs"] = [check_normalization(source)]
+            elif isinstance(self._reference, TextEncoderReference):
                 self._sections["inputs"] = list(_check_texts(self._bundle, self._reference))
         precisions = [variant.precision for variant in self._manifest.variants]
         float32: Outputs | None = None
@@ -123,11 +127,17 @@ class EncoderVerifier:
                     difference = larger(difference, max_difference(a[name], e[name]) / unit)
                 yield Check(f"{name}: largest difference from the original", difference, OUTPUT_TOLERANCE)
         if runner.variant.trace is not None:
-            attention = 0.0
-            for source in self._sources[:MAX_TRACED]:
-                found = runner.trace(as_array(source), np.zeros(1, np.int64)).encoder_self
-                attention = larger(attention, max_difference(found, reference.attention(source)))
-            yield Check("trace: largest difference of self-attention", attention, ATTENTION_TOLERANCE)
+            yield from self._compare_attention(reference, runner)
+
+    def _compare_attention(self, reference: EncoderReference, runner: Runner) -> Iterator[Check]:
+        difference = 0.0
+        for source in self._sources[:MAX_TRACED]:
+            expected = reference.attention(source)
+            if expected is None:
+                return
+            found = runner.trace(as_array(source), np.zeros(1, np.int64)).encoder_self
+            difference = larger(difference, max_difference(found, expected))
+        yield Check("trace: largest difference of self-attention", difference, ATTENTION_TOLERANCE)
 
     def _compare_with_float32(self, float32: Outputs, actual: Outputs) -> Iterator[Check]:
         output = self._manifest.output
