@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,8 @@ from regard.cli import main
 from regard.names import Pooling
 from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
+from regard_service.open_inference import open_inference_pb2 as v2
+from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
 from tests.integration.conftest import running
 from tests.unit.export.encoder_checkpoints import (
     LABELS,
@@ -86,6 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         http_port=0,
         model_directories=(root / "models",),
         num_workers=2,
+        open_inference=True,
         default_models={"encoding": "bert", "classification": "sentences"},
     )
     with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
@@ -266,6 +270,35 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
         == len(served.client.classify(TEXTS[0], model="tokens").tokens) - 1
     )
     assert len(run("fill-mask", "A <mask> and <mask>.", "--top-k", "2").splitlines()) == 2
+
+
+def test_the_open_inference_protocol_has_vectors_and_probabilities(served: Served) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{served.grpc_port}") as channel:
+        stub = v2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+
+        def infer(name: str, **parameters: v2.InferParameter) -> dict[str, Any]:
+            asked = v2.ModelInferRequest(model_name=name, parameters=parameters)
+            asked.inputs.add(name="text", datatype="BYTES", shape=[2]).contents.bytes_contents.extend(
+                text.encode() for text in TEXTS[:2]
+            )
+            answer = stub.ModelInfer(asked)
+            return {
+                tensor.name: (list(tensor.shape), raw)
+                for tensor, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
+            }
+
+        outputs = infer("bert", pooling=v2.InferParameter(string_param="max"))
+        assert outputs["vector"][0] == [2, 32]
+        expected = [result.vector for result in served.client.encode(TEXTS[:2], pooling="max")]
+        np.testing.assert_allclose(np.frombuffer(outputs["vector"][1], "<f4").reshape(2, 32), expected, atol=1e-6)
+        outputs = infer("sentences")
+        chances = np.frombuffer(outputs["probabilities"][1], "<f4").reshape(2, 3)
+        best = served.client.classify(TEXTS[0]).labels[0]
+        assert chances[0].max() == pytest.approx(best.probability, abs=1e-6)
+        metadata = stub.ModelMetadata(v2.ModelMetadataRequest(name="vit"))
+        assert [tensor.name for tensor in metadata.inputs] == ["image"]
+        with pytest.raises(grpc.RpcError, match="'masks' has no outputs in this protocol"):
+            infer("masks")
 
 
 @pytest.mark.parametrize(
