@@ -274,7 +274,7 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
 
 def test_the_open_inference_protocol_has_vectors_and_probabilities(served: Served) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{served.grpc_port}") as channel:
-        stub = v2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = v2_grpc.GRPCInferenceServiceStub(channel)
 
         def infer(name: str, **parameters: v2.InferParameter) -> dict[str, Any]:
             asked = v2.ModelInferRequest(model_name=name, parameters=parameters)

@@ -50,8 +50,9 @@ FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.R
 def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
     family = read_json(path / "config.json").get("model_type")
-    reads_pictures = family in picture_classifiers.FAMILIES
-    return (picture_classifiers if reads_pictures else text_encoders).load(path, load_options)
+    if family in picture_classifiers.FAMILIES:
+        return picture_classifiers.load(path, load_options)
+    return text_encoders.load(path, load_options)
 
 
 def load(path: Path, load_options: LoadOptions) -> SourceModel:

@@ -9,7 +9,7 @@ from regard_service.bundle import Manifest
 from tests.unit.service.engine.fake_runner import fake_manifest
 
 VECTOR = {"kind": "vector", "width": 8}
-OTHERS = {"target": None, "generation": None, "max_target_tokens": 0, "state": []}
+OTHERS: dict[str, Any] = {"target": None, "generation": None, "max_target_tokens": 0, "state": []}
 NO_ATTENTION = {"layers": 0, "heads": 0}
 
 
