@@ -269,6 +269,8 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
         run("classify", TEXTS[0], "--model", "tokens").count("  ")
         == len(served.client.classify(TEXTS[0], model="tokens").tokens) - 1
     )
+    assert "encoding" in run("models")
+    assert "vector_size" in run("models", "show", "bert")
     assert len(run("fill-mask", "A <mask> and <mask>.", "--top-k", "2").splitlines()) == 2
 
 
