@@ -134,5 +134,9 @@ class EncoderReference(Protocol):
 class TextEncoderReference(EncoderReference, Protocol):
     """An original model of texts without a decoder."""
 
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids that are never text."""
+
     def tokenize(self, text: str) -> list[int]:
         """The encoder's ids of a text."""

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 import transformers
 
-from tests.unit.export.family_checkpoints import byte_level, word_pieces
+from tests.unit.export.family_checkpoints import byte_level, from_sentencepiece, word_pieces
 from tests.unit.export.vision_checkpoints import randomize_parameters, vision_config
 
+unigrams = partial(from_sentencepiece, file="sentencepiece.bpe.model", kind="unigram")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 DISTILBERT_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
 # The beginnings of classes' names, with their tokenizers, sizes, and the longest text's positions.
@@ -20,6 +21,8 @@ KINDS: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "bert": ("Bert", word_pieces, SIZES, 48),
     "roberta": ("Roberta", partial(byte_level, transformers.RobertaTokenizer), SIZES, 50),
     "distilbert": ("DistilBert", word_pieces, DISTILBERT_SIZES, 48),
+    "xlm-roberta": ("XLMRoberta", unigrams(transformers.XLMRobertaTokenizer), SIZES, 50),
+    "camembert": ("Camembert", unigrams(transformers.CamembertTokenizer), SIZES, 50),
 }
 PICTURE_KINDS = {"vit": "ViT", "deit": "DeiT", "beit": "Beit", "swin": "Swin"}
 LABELS = {0: "sad", 1: "glad", 2: "neither"}

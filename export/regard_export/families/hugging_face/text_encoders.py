@@ -281,6 +281,7 @@ class TextEncoderOriginal:
     def __init__(self, net: Any, kind: str, tokenizer: Any, *, lower_cases: bool = False) -> None:
         self.name = f"{type(net).__name__}, transformers {transformers.__version__}, PyTorch {torch.__version__}"
         self._net, self._kind, self._tokenizer, self._lower_cases = net, kind, tokenizer, lower_cases
+        self.special_ids = frozenset(tokenizer.all_special_ids)
 
     def tokenize(self, text: str) -> list[int]:
         """See `TextEncoderReference`."""

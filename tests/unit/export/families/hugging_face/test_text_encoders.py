@@ -16,7 +16,11 @@ from regard_service.bundle import Bundle, LabelsOutput, VectorOutput
 from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier, write_sentence_encoder
 
 HEADS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForMaskedLM")
-CASES = [(kind, head) for kind in ("bert", "roberta", "distilbert") for head in HEADS]
+CASES = [
+    *((kind, head) for kind in ("bert", "roberta", "distilbert") for head in HEADS),
+    ("xlm-roberta", "ForTokenClassification"),
+    ("camembert", "Model"),
+]
 
 
 def exported(folder: Path, checkpoint: Path, **options: Any) -> Bundle:
