@@ -3631,11 +3631,11 @@ class Model(_message.Message):
     default_style: _builtins.str
     """The kind of summary it writes where none is asked for. Empty if it has but one."""
     max_source_tokens: _builtins.int
-    """Most tokens it reads, special ones included. 0 for captioning."""
+    """Most tokens it reads, special ones included. 0 for models that read pictures."""
     max_new_tokens: _builtins.int
-    """Most tokens it writes, the end token included."""
+    """Most tokens it writes, the end token included. 0 for models that write no text."""
     default_truncation: Global___Truncation.ValueType
-    """What it does with longer texts where a request does not say. Unspecified for captioning."""
+    """What it does with longer texts where a request does not say. Unspecified for models that read pictures."""
     alignment_method: Global___AlignmentMethod.ValueType
     """Which decoder step a token is aligned at where a request does not say."""
     value_norms: _builtins.bool
@@ -3653,7 +3653,7 @@ class Model(_message.Message):
     num_parameters: _builtins.int
     """Number of its trained parameters. 0 if unknown."""
     unit: Global___Unit.ValueType
-    """How much of a text it reads at a time where a request does not say. Unspecified for captioning."""
+    """How much of a text it reads at a time where a request does not say. Unspecified for models that read pictures."""
     unit_tokens: _builtins.int
     """With UNIT_PASSAGE, most tokens of a passage."""
     has_shortlist: _builtins.bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import torch
@@ -19,8 +20,15 @@ from regard.cli import main
 from regard.names import Pooling
 from regard_export.cli.commands import export_command
 from regard_service.app.settings import Settings
+from regard_service.open_inference import open_inference_pb2 as v2
+from regard_service.open_inference import open_inference_pb2_grpc as v2_grpc
 from tests.integration.conftest import running
-from tests.unit.export.encoder_checkpoints import LABELS, write_encoder, write_sentence_encoder
+from tests.unit.export.encoder_checkpoints import (
+    LABELS,
+    write_encoder,
+    write_picture_classifier,
+    write_sentence_encoder,
+)
 from tests.waiting import PATIENCE_S
 
 TEXTS = ["Where is the library?", "Two dogs are running through the snow.", "Thank you!"]
@@ -71,6 +79,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for name, (kind, head) in HEADS.items():
         write_encoder(root / "checkpoints" / name, kind, head)
     write_sentence_encoder(root / "checkpoints" / "st")
+    write_picture_classifier(root / "checkpoints" / "vit", "vit")
     for folder in sorted((root / "checkpoints").iterdir()):
         out = ["-o", str(root / "models" / folder.name), "--precision", "float32"]
         result = CliRunner().invoke(export_command, [str(folder), *out])
@@ -80,7 +89,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         http_port=0,
         model_directories=(root / "models",),
         num_workers=2,
-        default_models={"encoding": "bert"},
+        open_inference=True,
+        default_models={"encoding": "bert", "classification": "sentences"},
     )
     with running(settings) as server, regard.Client(f"127.0.0.1:{server.grpc_port}") as client:
         yield Served(client, server.grpc_port, server.http_port, root / "checkpoints")
@@ -150,7 +160,7 @@ def test_maps_are_the_originals_self_attention(served: Served) -> None:
 @torch.inference_mode()
 def test_labels_of_texts_and_of_tokens_are_the_originals(served: Served) -> None:
     net, tokenizer = served.original("sentences")
-    for text, result in zip(TEXTS, served.client.classify(TEXTS, model="sentences"), strict=True):
+    for text, result in zip(TEXTS, served.client.classify(TEXTS), strict=True):
         chances = net(**tokenizer(text, return_tensors="pt")).logits[0].softmax(dim=0)
         expected = sorted(((float(p), LABELS[i]) for i, p in enumerate(chances)), reverse=True)
         assert [score.label for score in result.labels] == [label for _, label in expected]
@@ -167,12 +177,37 @@ def test_labels_of_texts_and_of_tokens_are_the_originals(served: Served) -> None
 
 
 def test_chosen_labels_numbers_and_thresholds(served: Served) -> None:
-    every = served.client.classify(TEXTS[0], model="sentences")
-    two = served.client.classify(TEXTS[0], model="sentences", labels=["sad", "glad"], top_k=1)
+    every = served.client.classify(TEXTS[0])
+    two = served.client.classify(TEXTS[0], labels=["sad", "glad"], top_k=1)
     assert [score for score in every.labels if score.label in ("sad", "glad")][:1] == list(two.labels)
-    assert not served.client.classify(TEXTS[0], model="sentences", threshold=1.0).labels
+    assert not served.client.classify(TEXTS[0], threshold=1.0).labels
     of_tokens = served.client.classify(TEXTS[0], model="tokens", top_k=3).tokens[0]
     assert sum(score.probability for score in of_tokens.labels) == pytest.approx(1, abs=1e-5)
+
+
+@torch.inference_mode()
+def test_pictures_are_labelled_with_maps_over_their_grid(served: Served) -> None:
+    net = transformers.ViTForImageClassification.from_pretrained(
+        served.checkpoints / "vit", attn_implementation="eager"
+    ).eval()
+    side = net.config.image_size
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    result = served.client.classify_images(pixels, model="vit", attention=["encoder_self", "rollout"])
+    normal = torch.tensor((pixels.transpose(2, 0, 1) / 127.5 - 1)[None], dtype=torch.float32)
+    expected = net(pixel_values=normal, output_attentions=True)
+    chances = {LABELS[i]: float(p) for i, p in enumerate(expected.logits[0].softmax(dim=0))}
+    assert {s.label: s.probability for s in result.labels} == pytest.approx(chances, abs=1e-4)
+    own, rolled, grid = result.input.find_map("encoder_self"), result.input.find_map("rollout"), result.input.image_grid
+    assert own is not None
+    assert rolled is not None
+    assert grid is not None
+    np.testing.assert_allclose(own.values, torch.cat(expected.attentions).numpy(), atol=1e-4)
+    of_class_token = rolled.values[0, grid.first_position :]
+    assert len(of_class_token) == grid.rows * grid.columns
+    with pytest.raises(regard.InvalidArgument, match=r"images\[0\]"):
+        served.client.classify_images(b"no picture", model="vit")
+    with pytest.raises(regard.InvalidArgument, match="texts: model 'vit' reads pictures: send images"):
+        served.client.classify("a text", model="vit")
 
 
 @torch.inference_mode()
@@ -194,7 +229,7 @@ def test_the_asyncio_client_has_the_same_calls(served: Served) -> None:
     async def run() -> None:
         async with regard.AsyncClient(f"127.0.0.1:{served.grpc_port}") as client:
             vector, labels, masks = await asyncio.gather(
-                client.encode(TEXTS[0]), client.classify(TEXTS[:2], model="sentences"), client.fill_mask("A <mask>.")
+                client.encode(TEXTS[0]), client.classify(TEXTS[:2]), client.fill_mask("A <mask>.")
             )
         np.testing.assert_array_equal(vector.vector, served.client.encode(TEXTS[0]).vector)
         assert len(labels) == 2
@@ -227,14 +262,45 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     assert run("encode", "-", stdin="\n".join(TEXTS)) == run("encode", *TEXTS)
     assert json.loads(run("encode", TEXTS[0], "--pooling", "max", "--json"))["pooling"] == "POOLING_MAX"
-    label = served.client.classify(TEXTS[0], model="sentences").labels[0]
-    printed = run("classify", TEXTS[0], "--model", "sentences", "--top-k", "1")
+    label = served.client.classify(TEXTS[0]).labels[0]
+    printed = run("classify", TEXTS[0], "--top-k", "1")
     assert printed == f"{label.label} {label.probability:.3f}\n"
     assert (
         run("classify", TEXTS[0], "--model", "tokens").count("  ")
         == len(served.client.classify(TEXTS[0], model="tokens").tokens) - 1
     )
+    assert "encoding" in run("models")
+    assert "vector_size" in run("models", "show", "bert")
     assert len(run("fill-mask", "A <mask> and <mask>.", "--top-k", "2").splitlines()) == 2
+
+
+def test_the_open_inference_protocol_has_vectors_and_probabilities(served: Served) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{served.grpc_port}") as channel:
+        stub = v2_grpc.GRPCInferenceServiceStub(channel)
+
+        def infer(name: str, **parameters: v2.InferParameter) -> dict[str, Any]:
+            asked = v2.ModelInferRequest(model_name=name, parameters=parameters)
+            asked.inputs.add(name="text", datatype="BYTES", shape=[2]).contents.bytes_contents.extend(
+                text.encode() for text in TEXTS[:2]
+            )
+            answer = stub.ModelInfer(asked)
+            return {
+                tensor.name: (list(tensor.shape), raw)
+                for tensor, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
+            }
+
+        outputs = infer("bert", pooling=v2.InferParameter(string_param="max"))
+        assert outputs["vector"][0] == [2, 32]
+        expected = [result.vector for result in served.client.encode(TEXTS[:2], pooling="max")]
+        np.testing.assert_allclose(np.frombuffer(outputs["vector"][1], "<f4").reshape(2, 32), expected, atol=1e-6)
+        outputs = infer("sentences")
+        chances = np.frombuffer(outputs["probabilities"][1], "<f4").reshape(2, 3)
+        best = served.client.classify(TEXTS[0]).labels[0]
+        assert chances[0].max() == pytest.approx(best.probability, abs=1e-6)
+        metadata = stub.ModelMetadata(v2.ModelMetadataRequest(name="vit"))
+        assert [tensor.name for tensor in metadata.inputs] == ["image"]
+        with pytest.raises(grpc.RpcError, match="'masks' has no outputs in this protocol"):
+            infer("masks")
 
 
 @pytest.mark.parametrize(
@@ -247,9 +313,9 @@ def test_commands_print_what_the_client_gets(served: Served) -> None:
         ("encode", {"texts": ["a"], "attention": {"kinds": ["rollout"], "layers": [2]}}, "attention.layers[0]", "is 2"),
         ("classify", {"texts": ["a"], "threshold": 1.5}, "threshold", "must be in [0, 1]; it is 1.5"),
         ("classify", {"texts": ["a"], "top_k": 0}, "top_k", "must be in [1, 1000]; it is 0"),
-        ("classify", {"texts": ["a"], "labels": ["angry"], "model": "sentences"}, "labels[0]", "it has sad, glad"),
+        ("classify", {"texts": ["a"], "labels": ["angry"]}, "labels[0]", "it has sad, glad"),
         ("classify", {"texts": ["a"], "images": ["AAAA"]}, "images", "together with texts"),
-        ("classify", {"images": ["AAAA"], "model": "sentences"}, "images", "reads texts: send texts"),
+        ("classify", {"images": ["AAAA"]}, "images", "reads texts: send texts"),
         ("fill-mask", {"texts": ["no mask"]}, "texts[0]", "a mask is written <mask>"),
         ("fill-mask", {"texts": ["A <mask>"], "top_k": 101}, "top_k", "must be in [1, 100]; it is 101"),
     ],
@@ -265,7 +331,7 @@ def test_bad_input_is_refused_by_the_name_of_its_field(
 
 
 def test_a_model_of_another_task_is_none_for_this_one(served: Served) -> None:
-    with pytest.raises(regard.NotFound, match="no model 'bert' for classification; there are: sentences, tokens"):
+    with pytest.raises(regard.NotFound, match="no model 'bert' for classification; there are: sentences, tokens, vit"):
         served.client.classify("a", model="bert")
     with pytest.raises(regard.NotFound, match="no model 'masks' for encoding"):
         served.client.encode("a", model="masks")

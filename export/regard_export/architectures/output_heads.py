@@ -91,11 +91,13 @@ class LabelsHead(Head):
         layers: the last one's outputs are the labels' logits.
         pooling: None labels each token.
         norm: of the pooled states; None: nothing.
+        num_skipped: first positions of a picture that the mean leaves out.
     """
 
     layers: Sequence[HeadLayer]
     pooling: Pooling | None = "class"
     norm: Norm | None = None
+    num_skipped: int = 0
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -110,7 +112,7 @@ class LabelsHead(Head):
 
     def add_to(self, graph: GraphBuilder, builders: LayerBuilders, encoded: EncoderOutput) -> None:
         """Adds pooling and layers."""
-        x = encoded.states if self.pooling is None else Pooler(graph, encoded).pooled(self.pooling)
+        x = encoded.states if self.pooling is None else Pooler(graph, encoded, self.num_skipped).pooled(self.pooling)
         if self.norm is not None:
             x = _normalized(graph, x, self.norm)
         for layer in self.layers:
@@ -177,12 +179,16 @@ class Pooler:
 
     Args:
         encoded: packed states, [tokens, width], of texts; or [requests, positions, width] of pictures.
+        num_skipped: first positions of pictures that are left out.
     """
 
-    def __init__(self, graph: GraphBuilder, encoded: EncoderOutput) -> None:
+    def __init__(self, graph: GraphBuilder, encoded: EncoderOutput, num_skipped: int = 0) -> None:
         self._graph = graph
         to_packed = encoded.padded_to_packed
         self._states = encoded.states if to_packed is None else graph.node("Gather", encoded.states, to_packed)
+        if num_skipped:
+            bounds = (graph.constant(np.array([bound])) for bound in (num_skipped, np.iinfo(np.int64).max, 1))
+            self._states = graph.node("Slice", self._states, *bounds)
         self._is_padded = to_packed is not None
         self._padding: str | None = None  # bool [requests, source], whether a position is none of the request's
 

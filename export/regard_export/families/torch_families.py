@@ -12,6 +12,7 @@ from regard_export.families.hugging_face import (
     adapters,
     blip,
     marian,
+    picture_classifiers,
     text_encoders,
     text_to_text,
     vision_encoder_decoder,
@@ -48,6 +49,9 @@ FAMILIES_WITH_LANGUAGES = (*FAMILIES_WITH_OPTIONS, ctranslate2.FAMILY, joeynmt.R
 
 def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     """Loads a checkpoint of a model without a decoder. Raises ExportError if its family is unknown."""
+    family = read_json(path / "config.json").get("model_type")
+    if family in picture_classifiers.FAMILIES:
+        return picture_classifiers.load(path, load_options)
     return text_encoders.load(path, load_options)
 
 

@@ -124,13 +124,19 @@ class EncoderReference(Protocol):
         float32 [masked, vocabulary], of which the graph outputs the largest.
         """
 
-    def attention(self, source: Source) -> Float32Array:
-        """The weights of all layers' self-attention: float32 [layers, heads, source, source]."""
+    def attention(self, source: Source) -> Float32Array | None:
+        """The weights of all layers' self-attention: float32 [layers, heads, source, source]; None where the original
+        has none in this form.
+        """
 
 
 @runtime_checkable
 class TextEncoderReference(EncoderReference, Protocol):
     """An original model of texts without a decoder."""
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids that are never text."""
 
     def tokenize(self, text: str) -> list[int]:
         """The encoder's ids of a text."""

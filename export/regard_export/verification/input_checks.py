@@ -7,7 +7,7 @@ from itertools import chain, product
 
 import numpy as np
 
-from regard.arrays import Float32Array
+from regard.arrays import Array, Float32Array
 from regard_export.examples.pictures import exact_picture, example_pictures
 from regard_export.examples.sentences import EXAMPLE_SENTENCES, TRICKY_TEXTS
 from regard_export.references.protocols import ControlTokenReference, PictureReference, Reference, TextReference
@@ -137,24 +137,35 @@ def _count_difference(
 
 
 def _check_pictures(bundle: Bundle, source: ImageSource, reference: Reference) -> Iterator[Check]:
-    """Checks the normalization with a picture that needs no resizing, only cropping if the model's preprocessing crops.
+    """Checks the normalization; a `PictureReference` is compared with the example pictures too."""
+    yield check_normalization(source)
+    if isinstance(reference, PictureReference):
+        std = np.array(source.std, np.float32)[:, None, None]
+        file, _ = _exact_picture_of(source)
+        files = [file, *(example for example in example_pictures() if isinstance(example, bytes))]
+        yield _compare_pixels(ImageReader(source), reference, files, std)
+        yield _compare_captions(TargetWriter(bundle), reference)
 
-    A `PictureReference` is compared with the example pictures too.
+
+def check_normalization(source: ImageSource) -> Check:
+    """Checks the normalization with a picture that needs no resizing, only cropping if the model's preprocessing
+    crops.
     """
-    reader, size = ImageReader(source), (source.height, source.width)
-    file, values = exact_picture(*(round(side / source.crop_fraction) for side in size))
+    size = (source.height, source.width)
+    file, values = _exact_picture_of(source)
     margins = [(full - side) / 2 for full, side in zip(values.shape, size, strict=False)]
     top, left = map(int, margins)
     values = values[top : top + size[0], left : left + size[1]]
     mean, std = (np.array(x, np.float32)[:, None, None] for x in (source.mean, source.std))
     expected = (values.transpose(2, 0, 1) - mean) / std
     limit = PIXELS_TOLERANCE if margins == [top, left] else None  # half pixels cannot be cropped exactly
-    difference = max_difference(reader.read(file, field="image").array, expected)
-    yield Check("pixels: largest difference from (value - mean) / std", difference, limit)
-    if isinstance(reference, PictureReference):
-        files = [file, *(example for example in example_pictures() if isinstance(example, bytes))]
-        yield _compare_pixels(reader, reference, files, std)
-        yield _compare_captions(TargetWriter(bundle), reference)
+    difference = max_difference(ImageReader(source).read(file, field="image").array, expected)
+    return Check("pixels: largest difference from (value - mean) / std", difference, limit)
+
+
+def _exact_picture_of(source: ImageSource) -> tuple[bytes, Array]:
+    """A picture of the size that the preprocessing scales to: its file and its values, [height, width, 3]."""
+    return exact_picture(*(round(side / source.crop_fraction) for side in (source.height, source.width)))
 
 
 def _compare_pixels(

@@ -174,7 +174,9 @@ class OneStepCalls:
         """Reads all inputs, runs a request for each, and traces those of calls for maps."""
         self._pool.meet(current_caller())
         check_attention(call.attention, model.manifest, violations)
-        violations.raise_if_any()
+        if violations.found:
+            _, unreadable = await self._planner.read_in_time(readings, call.deadline, is_threaded=is_slow)
+            raise InvalidInput([*violations.found, *unreadable])
         caller = current_caller()
         outline = EngineRequest(UNREAD, ONE_STEP, deadline=call.deadline, bulk=call.is_bulk, caller=caller)
         with self._planner.permit(model, outline, len(readings)) as permit:

@@ -9,7 +9,14 @@ from regard_service.convert.options import read_attention
 from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import write_map, write_source
 from regard_service.domain.calls import AttentionOptions, Call, ClassifyCall, EncodeCall, FillMaskCall, Truncation
-from regard_service.domain.outputs import ClassifyResult, EncodeResult, FillMaskResult, LabelScore, ReadInput
+from regard_service.domain.outputs import (
+    ClassifyResult,
+    EncodeResult,
+    FillMaskResult,
+    LabelScore,
+    OneStepResult,
+    ReadInput,
+)
 
 MAX_LABELS = 1000
 MAX_PIECES = 100
@@ -17,6 +24,7 @@ DEFAULT_PIECES = 5
 
 # Writing this many weights of maps, or tokens, takes a millisecond or two.
 MAX_WEIGHTS_AT_ONCE, MAX_TOKENS_AT_ONCE = 1 << 17, 512
+WEIGHTS_PER_NUMBER = 4  # a number of a vector takes as long as this many weights, which are bytes in the message
 
 _Request = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
 
@@ -100,12 +108,14 @@ def _labels(checks: Checks, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def is_slow_to_write(reads: Iterable[ReadInput]) -> bool:
-    """Whether writing the results of these inputs may hold up an event loop for milliseconds."""
+def is_slow_to_write(results: Iterable[OneStepResult]) -> bool:
+    """Whether writing results may hold up an event loop for milliseconds."""
     num_weights = num_tokens = 0
-    for read in reads:
-        num_weights += sum(each.values.size for each in read.maps)
-        num_tokens += len(read.source.tokens)
+    for result in results:
+        num_weights += sum(each.values.size for each in result.read.maps)
+        num_tokens += len(result.read.source.tokens)
+        if isinstance(result, EncodeResult):
+            num_weights += WEIGHTS_PER_NUMBER * result.vector.size
     return num_weights > MAX_WEIGHTS_AT_ONCE or num_tokens > MAX_TOKENS_AT_ONCE
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 import transformers
 
-from tests.unit.export.family_checkpoints import byte_level, word_pieces
+from tests.unit.export.family_checkpoints import byte_level, from_sentencepiece, word_pieces
+from tests.unit.export.vision_checkpoints import randomize_parameters, vision_config
 
+unigrams = partial(from_sentencepiece, file="sentencepiece.bpe.model", kind="unigram")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 DISTILBERT_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
 # The beginnings of classes' names, with their tokenizers, sizes, and the longest text's positions.
@@ -19,7 +21,10 @@ KINDS: dict[str, tuple[str, Any, dict[str, Any], int]] = {
     "bert": ("Bert", word_pieces, SIZES, 48),
     "roberta": ("Roberta", partial(byte_level, transformers.RobertaTokenizer), SIZES, 50),
     "distilbert": ("DistilBert", word_pieces, DISTILBERT_SIZES, 48),
+    "xlm-roberta": ("XLMRoberta", unigrams(transformers.XLMRobertaTokenizer), SIZES, 50),
+    "camembert": ("Camembert", unigrams(transformers.CamembertTokenizer), SIZES, 50),
 }
+PICTURE_KINDS = {"vit": "ViT", "deit": "DeiT", "beit": "Beit", "swin": "Swin"}
 LABELS = {0: "sad", 1: "glad", 2: "neither"}
 LAYOUT: list[dict[str, Any]] = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -47,6 +52,19 @@ def write_encoder(folder: Path, kind: str, head: str = "Model", *, seed: int = 0
         is_gain = "norm" in parameter_name.lower() and parameter_name.endswith("weight")
         torch.nn.init.normal_(parameter, mean=float(is_gain), std=0.05 if "embeddings" in parameter_name else 0.2)
     net.save_pretrained(folder)
+    return folder
+
+
+def write_picture_classifier(folder: Path, kind: str, **options: Any) -> Path:
+    """Writes a checkpoint that labels pictures. Args: options: of its config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, processor = vision_config(kind, options)
+    config.id2label, config.label2id = LABELS, {label: number for number, label in LABELS.items()}
+    torch.manual_seed(0)
+    net = getattr(transformers, f"{PICTURE_KINDS[kind]}ForImageClassification")(config)
+    randomize_parameters(net)
+    net.save_pretrained(folder)
+    processor.save_pretrained(folder)
     return folder
 
 

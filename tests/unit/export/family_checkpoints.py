@@ -132,7 +132,7 @@ def sentencepiece_model(kind: str, **options: Any) -> bytes:
         return Path(folder, "m.model").read_bytes()
 
 
-def _from_sentencepiece(tokenizer_class: Any, file: str, kind: str, **options: Any) -> Callable[[Path], Any]:
+def from_sentencepiece(tokenizer_class: Any, file: str, kind: str, **options: Any) -> Callable[[Path], Any]:
     def write(folder: Path) -> Any:
         ids = options.get("ids", {})
         with TemporaryDirectory() as scratch:
@@ -227,7 +227,7 @@ def _pair_of_berts(config: Any, encoder_width: int = 32, **options: Any) -> Call
 
 PAD_FIRST = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
 WRITTEN = {**PAD_FIRST, "user_defined_symbols": "<2de>,<2pt_BR>"}
-T5_TOKENIZER = _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=10, ids=PAD_FIRST)
+T5_TOKENIZER = from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=10, ids=PAD_FIRST)
 
 
 def _end(tokenizer: Any) -> int:
@@ -244,7 +244,7 @@ FAMILIES = {
     ),
     "mbart": TinyFamily(
         MBartForConditionalGeneration,
-        _from_sentencepiece(MBartTokenizer, "sentencepiece.bpe.model", "unigram", src_lang="en_XX", tgt_lang="de_DE"),
+        from_sentencepiece(MBartTokenizer, "sentencepiece.bpe.model", "unigram", src_lang="en_XX", tgt_lang="de_DE"),
         _bart_like(
             MBartConfig,
             decoder_start_token_id=lambda t: t.convert_tokens_to_ids("de_DE"),
@@ -258,13 +258,13 @@ FAMILIES = {
     ),
     "mbart50": TinyFamily(
         MBartForConditionalGeneration,
-        _from_sentencepiece(MBart50Tokenizer, "sentencepiece.bpe.model", "unigram", src_lang="en_XX", tgt_lang="de_DE"),
+        from_sentencepiece(MBart50Tokenizer, "sentencepiece.bpe.model", "unigram", src_lang="en_XX", tgt_lang="de_DE"),
         _bart_like(MBartConfig, decoder_start_token_id=_end, scale_embedding=True),
         languages=("en_XX", "fr_XX"),
     ),
     "pegasus": TinyFamily(
         PegasusForConditionalGeneration,
-        _from_sentencepiece(
+        from_sentencepiece(
             PegasusTokenizer, "spiece.model", "unigram", offset=0, ids=PAD_FIRST
         ),
         _bart_like(PegasusConfig, decoder_start_token_id=0, activation_function="relu", scale_embedding=True),
@@ -278,7 +278,7 @@ FAMILIES = {
     ),
     "nllb": TinyFamily(
         M2M100ForConditionalGeneration,
-        _from_sentencepiece(NllbTokenizer, "sentencepiece.bpe.model", "bpe", src_lang="eng_Latn", tgt_lang="deu_Latn",
+        from_sentencepiece(NllbTokenizer, "sentencepiece.bpe.model", "bpe", src_lang="eng_Latn", tgt_lang="deu_Latn",
                             extra_special_tokens=["eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn"]),
         _bart_like(M2M100Config, decoder_start_token_id=_end, activation_function="relu"),
         load_options=LoadOptions(languages=(("eng_Latn", "deu_Latn"), ("fra_Latn", "spa_Latn"))),
@@ -308,7 +308,7 @@ FAMILIES = {
     ),
     "madlad": TinyFamily(
         T5ForConditionalGeneration,
-        _from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, ids=WRITTEN),
+        from_sentencepiece(T5Tokenizer, "spiece.model", "unigram", extra_ids=0, ids=WRITTEN),
         _t5_like(T5Config, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
         load_options=LoadOptions("translation", (("en", "de"), ("en", "pt_BR"))),
         languages=("en", "pt_BR"),

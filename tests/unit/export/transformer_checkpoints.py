@@ -65,6 +65,6 @@ def description_of(model: SourceModel) -> TransformerDescription:
 def write_tiny_bundle(folder: Path, model: SourceModel, *precisions: Precision) -> Bundle:
     """Writes an unverified bundle."""
     folder.mkdir()
-    write_tokenizers(folder, model)
+    write_tokenizers(folder, model.tokenizers)
     variants = [write_variant(folder, model, precision) for precision in precisions]
     return write_manifest(folder, model, variants, name="tiny", version="1", verification={})

@@ -95,7 +95,7 @@ def write_vision(
     """
     torch.manual_seed(0)
     own = {side: _under(options, f"{side}_") for side in ("encoder", "decoder")}
-    encoder_config, default_processor = _encoder(encoder, own["encoder"])
+    encoder_config, default_processor = vision_config(encoder, own["encoder"])
     decoder_config, tokenizer, ids = _decoder(decoder, encoder_config.hidden_size, own["decoder"])
     config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config, **ids)
     net = VisionEncoderDecoderModel(config=config)
@@ -150,7 +150,8 @@ def _under(options: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _encoder(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
+def vision_config(kind: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    """An encoder's config, and its image processor."""
     config: Any
     size = {"height": HEIGHT, "width": WIDTH}
     match kind:

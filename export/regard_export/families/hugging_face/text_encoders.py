@@ -33,6 +33,7 @@ from regard_export.errors import ExportError
 from regard_export.families.hugging_face.added_tokens import control_tokens, typed_ids
 from regard_export.families.hugging_face.encoder_decoder import bert_encoder
 from regard_export.families.hugging_face.fast_tokenizers import bundled_tokenizer, open_tokenizer
+from regard_export.families.hugging_face.labels import labels_output
 from regard_export.families.hugging_face.net_loading import load_net
 from regard_export.families.hugging_face.sentence_transformers import SentenceModel, read_sentence_model
 from regard_export.references.protocols import Source
@@ -40,7 +41,6 @@ from regard_models.nets.bert import BertConfig
 from regard_service.bundle import (
     LOGITS,
     POOLED,
-    LabelsOutput,
     Output,
     PiecesOutput,
     Provenance,
@@ -145,10 +145,11 @@ def kind_of(settings: Mapping[str, Any]) -> str | None:
 
 def _kind(settings: Mapping[str, Any], task: Task | None, *, is_encoding: bool) -> str:
     """The chosen task's kind, or the checkpoint's own; every encoder can encode."""
-    stated = ENCODING if is_encoding else kind_of(settings)
+    stated = kind_of(settings)
     if stated is None:
         known = ", ".join(sorted(FAMILIES))
         raise ExportError(f"unknown encoder {settings.get('model_type')!r}; known are {known}")
+    stated = ENCODING if is_encoding else stated
     if task == TASKS[ENCODING]:
         return ENCODING
     if task not in (None, TASKS[stated]):
@@ -242,13 +243,7 @@ def _output(kind: str, config: Any, head: Head, tokenizer: Any, sentences: Sente
         )
     if isinstance(head, PiecesHead):
         return PiecesOutput(mask=tokenizer.mask_token, mask_id=tokenizer.mask_token_id, candidates=head.candidates)
-    if config.problem_type == "regression" or config.num_labels < 2:
-        raise ExportError(f"this model gives {config.num_labels} number(s), and no probabilities of labels")
-    return LabelsOutput(
-        labels=tuple(str(config.id2label[label]) for label in range(config.num_labels)),
-        of="token" if kind == TOKENS else "source",
-        is_exclusive=config.problem_type != "multi_label_classification",
-    )
+    return labels_output(config, "token" if kind == TOKENS else "source")
 
 
 def _source(tokenizer: Any) -> TextSource:
@@ -286,6 +281,7 @@ class TextEncoderOriginal:
     def __init__(self, net: Any, kind: str, tokenizer: Any, *, lower_cases: bool = False) -> None:
         self.name = f"{type(net).__name__}, transformers {transformers.__version__}, PyTorch {torch.__version__}"
         self._net, self._kind, self._tokenizer, self._lower_cases = net, kind, tokenizer, lower_cases
+        self.special_ids = frozenset(tokenizer.all_special_ids)
 
     def tokenize(self, text: str) -> list[int]:
         """See `TextEncoderReference`."""

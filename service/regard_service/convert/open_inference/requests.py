@@ -8,23 +8,27 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import FieldDescriptor
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import Manifest
+from regard_service.bundle import ImageSource, Manifest
 from regard_service.convert.open_inference.tensors import Tensor, input_of, outputs_of
-from regard_service.errors import InvalidInput
+from regard_service.errors import InvalidInput, Unsupported
 from regard_service.open_inference import open_inference_pb2 as v2
 from regard_service.validation.texts import NOT_UTF8
 from regard_service.validation.violations import Violations
 
-OwnRequest: TypeAlias = pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest
+OwnRequest: TypeAlias = (
+    pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest | pb.EncodeRequest | pb.ClassifyRequest
+)
 
 OWN_REQUESTS: dict[str, type[OwnRequest]] = {
     "translation": pb.TranslateRequest,
     "summarization": pb.SummarizeRequest,
     "captioning": pb.CaptionRequest,
+    "encoding": pb.EncodeRequest,
+    "classification": pb.ClassifyRequest,
 }
 # Parameters: fields of the request, of its TextOptions and of its GenerationConfig. An enum's value is the end of its
 # name.
-CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority")
+CALL_PARAMETERS = ("source_language", "target_language", "style", "truncation", "priority", "pooling", "normalized")
 TEXT_PARAMETERS = ("format", "unit", "raw")
 GENERATION_PARAMETERS = tuple(
     name
@@ -41,7 +45,10 @@ def read_outputs(request: v2.ModelInferRequest, manifest: Manifest) -> list[Tens
 
     Raises:
         InvalidInput: the model has no such output, or the request names one twice.
+        Unsupported: the model has none in this protocol.
     """
+    if not outputs_of(manifest):
+        raise Unsupported(f"model {manifest.name!r} has no outputs in this protocol; regard.v1 has them")
     offered = {tensor.name: tensor for tensor in outputs_of(manifest)}
     violations = Violations()
     if len(request.outputs) > len(offered):
@@ -75,10 +82,7 @@ def read_request(
     own = OWN_REQUESTS[manifest.task](model=request.model_name + version, attention=pb.AttentionConfig(kinds=kinds))
     try:
         elements = _elements(request, input_of(manifest), max_inputs)
-        if isinstance(own, pb.CaptionRequest):
-            own.images.extend(elements)
-        else:
-            own.texts.extend(element.decode() for element in elements)
+        _add_inputs(own, elements, are_pictures=isinstance(manifest.source, ImageSource))
     except UnicodeDecodeError:
         violations.add("inputs[0]", NOT_UTF8)
     except ValueError as error:
@@ -88,6 +92,14 @@ def read_request(
             _set_parameter(own, name, value, violations)
     violations.raise_if_any()
     return own
+
+
+def _add_inputs(own: OwnRequest, elements: Sequence[bytes], *, are_pictures: bool) -> None:
+    """Raises UnicodeDecodeError if a text is not UTF-8."""
+    if isinstance(own, pb.CaptionRequest) or (are_pictures and isinstance(own, pb.ClassifyRequest)):
+        own.images.extend(elements)
+    elif not isinstance(own, pb.CaptionRequest):
+        own.texts.extend(element.decode() for element in elements)
 
 
 def as_open_inference_error(error: InvalidInput) -> InvalidInput:
@@ -153,7 +165,8 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
     if field is None:
         known = [p for p in CALL_PARAMETERS if p in own.DESCRIPTOR.fields_by_name]
         known += TEXT_PARAMETERS if isinstance(own, pb.TranslateRequest) else ()
-        violations.add(f"parameters.{name}", f"is not known; there are {', '.join((*known, *GENERATION_PARAMETERS))}")
+        known += GENERATION_PARAMETERS if "generation" in own.DESCRIPTOR.fields_by_name else ()
+        violations.add(f"parameters.{name}", f"is not known; there are {', '.join(known)}")
         return
     try:
         setattr(target, name, _field_value(field, given))
@@ -164,7 +177,7 @@ def _set_parameter(own: OwnRequest, name: str, value: v2.InferParameter, violati
 def _holder(own: OwnRequest, name: str) -> Any:
     """Returns the message that a parameter is a field of; None for an unknown one."""
     if name in GENERATION_PARAMETERS:
-        return own.generation
+        return None if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest) else own.generation
     if name in TEXT_PARAMETERS:
         return own.text_options if isinstance(own, pb.TranslateRequest) else None
     return own if name in CALL_PARAMETERS else None

@@ -1,13 +1,13 @@
 """Writes results as the tensors of the Open Inference Protocol."""
 
 import math
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regard_service.convert.open_inference.raw import raw_contents
 from regard_service.convert.open_inference.tensors import Tensor
 from regard_service.domain.results import AttentionMap, Result, Token
 from regard_service.errors import AnswerTooLarge
@@ -33,7 +33,7 @@ def write_infer_response(
     for tensor in outputs:
         values = _VALUES[tensor.name](results)
         response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=values.shape)
-        response.raw_output_contents.append(_raw(values))
+        response.raw_output_contents.append(raw_contents(values))
     return response
 
 
@@ -56,13 +56,6 @@ def _whole_shapes(result: Result, kind: str) -> Iterator[tuple[int, ...]]:
     if shapes:
         rows, columns = (sum(shape[axis] for shape in shapes) for axis in (-2, -1))
         yield (*shapes[0][:-2], rows, columns)
-
-
-def _raw(values: NDArray[Any]) -> bytes:
-    """Returns the elements row by row: numbers little-endian, texts after their length."""
-    if values.dtype != object:
-        return values.astype(values.dtype.newbyteorder("<")).tobytes()
-    return b"".join(struct.pack("<I", len(element)) + element for element in values.reshape(-1))
 
 
 def _text(results: Sequence[Result]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from regard_service.bundle import Manifest
+from regard_service.bundle import ImageSource, LabelsOutput, Manifest, Output, VectorOutput
 from regard_service.open_inference import open_inference_pb2 as v2
 
 Datatype = Literal["BYTES", "FP32", "INT32"]
@@ -26,11 +26,13 @@ class Tensor:
 
 def input_of(manifest: Manifest) -> Tensor:
     """Returns a model's one input: each element is a text, or the whole file of a picture."""
-    return Tensor("image" if manifest.task == "captioning" else "text", "BYTES", (-1,))
+    return Tensor("image" if isinstance(manifest.source, ImageSource) else "text", "BYTES", (-1,))
 
 
 def outputs_of(manifest: Manifest) -> list[Tensor]:
     """Returns a model's outputs. The first axis is the input's; shorter rows are padded."""
+    if not manifest.has_decoder:
+        return _outputs_of_one_step(manifest.output)
     layout = manifest.attention
     source = [] if manifest.task == "captioning" else [Tensor("source_tokens", "BYTES", (-1, -1))]
     return [
@@ -42,6 +44,17 @@ def outputs_of(manifest: Manifest) -> list[Tensor]:
         Tensor("alignment", "FP32", (-1, -1, -1)),
         Tensor("cross_attention", "FP32", (-1, layout.layers, layout.heads, -1, -1)),
     ]
+
+
+def _outputs_of_one_step(output: Output) -> list[Tensor]:
+    """Returns the outputs of a model without a decoder; none of those that label tokens or fill masks."""
+    match output:
+        case VectorOutput():
+            return [Tensor("vector", "FP32", (-1, output.width)), Tensor("num_tokens", "INT32", (-1,))]
+        case LabelsOutput(of="source"):
+            return [Tensor("label", "BYTES", (-1,)), Tensor("probabilities", "FP32", (-1, len(output.labels)))]
+        case _:
+            return []
 
 
 def write_metadata(manifest: Manifest) -> v2.ModelMetadataResponse:

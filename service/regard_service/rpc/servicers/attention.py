@@ -173,7 +173,7 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         )
         for read in reads:
             self._sent_maps.count(read.model, read.maps, call.attention)
-        return await self._data_plane.apart(write) if is_slow_to_write(reads) else write()
+        return await self._data_plane.apart(write) if is_slow_to_write(results) else write()
 
     async def _response(self, results: Sequence[Result], call: Call, response_class: type[Response]) -> Response:
         self._record(results, call)

@@ -10,8 +10,9 @@ import grpc
 from regard.v1 import regard_pb2 as pb
 from regard_service.bundle import Manifest
 from regard_service.calls.data_plane import DataPlane
+from regard_service.convert.one_step import read_classify, read_encode
+from regard_service.convert.open_inference.one_step import write_one_step_response
 from regard_service.convert.open_inference.requests import (
-    OwnRequest,
     as_open_inference_error,
     read_outputs,
     read_request,
@@ -22,6 +23,7 @@ from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import are_large
 from regard_service.domain.calls import AttentionOptions
 from regard_service.domain.models import find, unready_reasons
+from regard_service.domain.outputs import ClassifyResult, EncodeResult
 from regard_service.domain.results import Result
 from regard_service.errors import InvalidInput, ModelNotFound, NotReady
 from regard_service.observability import logs
@@ -35,6 +37,7 @@ EXTENSIONS = ("model_configuration",)
 FLOAT32_MAPS = AttentionOptions()
 """The encoding of maps in this protocol."""
 
+Generating = pb.TranslateRequest | pb.SummarizeRequest | pb.CaptionRequest
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -99,6 +102,10 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         outputs = read_outputs(request, manifest)
         try:
             own = read_request(request, manifest, outputs, self._reader.max_inputs)
+            if isinstance(own, pb.EncodeRequest | pb.ClassifyRequest):
+                made = await self._run_one_step(own, context.time_remaining())
+                logs.note(model=f"{manifest.name}@{manifest.version}", num_inputs=len(made))
+                return write_one_step_response(request, outputs, made, manifest.output)
             results = await self._run(own, context.time_remaining())
         except InvalidInput as error:
             raise as_open_inference_error(error) from error
@@ -108,7 +115,14 @@ class OpenInferenceServicer(v2_grpc.GRPCInferenceServiceServicer):
         write = partial(write_infer_response, request, outputs, results, self._max_answer_bytes)
         return await self._data_plane.apart(write) if are_large(results) else write()
 
-    async def _run(self, request: OwnRequest, time_remaining: float | None) -> list[Result]:
+    async def _run_one_step(
+        self, request: pb.EncodeRequest | pb.ClassifyRequest, time_remaining: float | None
+    ) -> list[EncodeResult] | list[ClassifyResult]:
+        if isinstance(request, pb.EncodeRequest):
+            return await self._data_plane.encode(read_encode(request, self._reader, time_remaining))
+        return await self._data_plane.classify(read_classify(request, self._reader, time_remaining))
+
+    async def _run(self, request: Generating, time_remaining: float | None) -> list[Result]:
         if isinstance(request, pb.TranslateRequest):
             return await self._data_plane.translate(self._reader.translate(request, time_remaining))
         if isinstance(request, pb.SummarizeRequest):

@@ -116,6 +116,7 @@ def test_source_lengths_mask_columns_exactly() -> None:
 def test_models_load_from_their_files(tmp_path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle", transformer.from_checkpoint(tiny_checkpoint()), "int8")
     for graph in (bundle.manifest.variants[0].encode, bundle.manifest.variants[0].step):
+        assert graph is not None
         assert graph.external_data == ("int8/weights.bin",)
         assert onnxruntime.InferenceSession(bundle.path(graph.file)).get_inputs()
         inline = [

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.bundle import ImageSource
 from regard_service.convert.models import write_model
 from regard_service.domain.calls import GenerationOptions
 from tests.integration.fake_backend import DAMAGED, MANIFEST, READY
@@ -52,8 +53,11 @@ def test_a_model_says_what_it_is_good_for_and_whether_it_is_a_demonstration() ->
     assert (model.description, model.is_demonstration) == ("sentences of the sea", True)
 
 
+PICTURES = ImageSource(height=8, width=8, mean=(0, 0, 0), std=(1, 1, 1), resize="squash", grid=(1, 1))
+
+
 def test_captioners_have_no_truncation() -> None:
-    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning"})))
+    model = write_model(replace(READY, manifest=MANIFEST.model_copy(update={"task": "captioning", "source": PICTURES})))
     assert (model.default_truncation, model.max_source_tokens) == (pb.TRUNCATION_UNSPECIFIED, 0)
 
 

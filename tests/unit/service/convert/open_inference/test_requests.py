@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.v1 import regard_pb2 as pb
-from regard_service.bundle import Bundle, Manifest, zoo_folder
+from regard_service.bundle import Bundle, ImageSource, Manifest, zoo_folder
 from regard_service.convert.open_inference.requests import read_bytes_tensor, read_outputs, read_request
 from regard_service.convert.open_inference.tensors import outputs_of
 from regard_service.errors import InvalidInput
@@ -125,8 +125,11 @@ def test_bad_inputs_are_refused(manifest: Manifest) -> None:
         assert [violation.field for violation in refused.value.violations] == ["inputs[0]"]
 
 
+PICTURES = ImageSource(height=8, width=8, mean=(0, 0, 0), std=(1, 1, 1), resize="squash", grid=(1, 1))
+
+
 def test_captioners_have_other_tensors(manifest: Manifest) -> None:
-    captioner = manifest.model_copy(update={"task": "captioning"})
+    captioner = manifest.model_copy(update={"task": "captioning", "source": PICTURES})
     assert "source_tokens" not in {tensor.name for tensor in outputs_of(captioner)}
     request = infer(b"\xff\xd8")
     request.inputs[0].name = "image"

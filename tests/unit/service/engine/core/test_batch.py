@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard_service.engine.core.batch import RunningBatch, step_once
+from regard_service.engine.core.batch import RunningBatch
 from regard_service.engine.core.observer import EngineObserver
 from regard_service.engine.core.request import STEPS_BETWEEN_TIMES, EngineRequest, RequestState
 from regard_service.engine.core.result import CommittedToken, EngineResult, RequestUpdate
+from regard_service.engine.core.rows import step_once
 from regard_service.engine.runtime.slots import Slots, SlotsShape
 from regard_service.errors import DeadlinePassed
 from regard_service.generation import Generation, Sampling, Spelling, Term, Terms

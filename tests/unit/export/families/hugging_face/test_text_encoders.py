@@ -1,0 +1,108 @@
+"""Encoders with their heads: the export's own gates against `transformers`, and what is refused by name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regard_export.checkpoints.encoder_model import EncoderModel
+from regard_export.checkpoints.source_model import LoadOptions
+from regard_export.errors import ExportError
+from regard_export.exporting.encoder_export import export_encoder
+from regard_export.exporting.options import ExportOptions
+from regard_export.families.loading import load_any_model
+from regard_service.bundle import Bundle, LabelsOutput, VectorOutput
+from tests.unit.export.encoder_checkpoints import write_encoder, write_picture_classifier, write_sentence_encoder
+
+HEADS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForMaskedLM")
+CASES = [
+    *((kind, head) for kind in ("bert", "roberta", "distilbert") for head in HEADS),
+    ("xlm-roberta", "ForTokenClassification"),
+    ("camembert", "Model"),
+]
+
+
+def exported(folder: Path, checkpoint: Path, **options: Any) -> Bundle:
+    model = load_any_model(checkpoint, LoadOptions(**options))
+    assert isinstance(model, EncoderModel)
+    return export_encoder(model, folder, ExportOptions("m", "1", ["int8", "float32"], {}), lambda _: None)
+
+
+@pytest.mark.parametrize(("kind", "head"), CASES)
+def test_float32_equals_the_original_and_int8_loses_little(kind: str, head: str, tmp_path: Path) -> None:
+    checkpoint = write_encoder(tmp_path / "checkpoint", kind, head)
+    task = "encoding" if head == "Model" else None
+    manifest = exported(tmp_path / "bundle", checkpoint, task=task).manifest  # raises if a check fails
+    checks = manifest.verification["checks"]
+    assert checks["inputs"]["inputs tokenized differently"]["value"] == 0
+    assert any("from the original" in name for name in checks["float32"])
+    assert any("average" in name for name in checks["int8"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("vit", {}),
+        ("deit", {}),
+        ("beit", {"use_mean_pooling": True}),
+        ("beit", {"use_mean_pooling": False, "use_relative_position_bias": True}),
+        ("swin", {}),
+    ],
+)
+def test_classifiers_of_pictures_equal_the_original(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
+    checkpoint = write_picture_classifier(tmp_path / "checkpoint", kind, **options)
+    manifest = exported(tmp_path / "bundle", checkpoint).manifest
+    assert "logits: largest difference from the original" in manifest.verification["checks"]["float32"]
+    assert isinstance(manifest.output, LabelsOutput)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"), [("cls_token", "class"), ("mean_tokens", "mean"), ("max_tokens", "max")]
+)
+def test_a_folder_of_sentence_transformers_is_read(pooling: str, expected: str, tmp_path: Path) -> None:
+    folder = write_sentence_encoder(tmp_path, pooling=pooling, is_normalized=pooling == "max_tokens")
+    model = load_any_model(folder)
+    assert isinstance(model, EncoderModel)
+    assert isinstance(model.output, VectorOutput)
+    assert (model.output.pooling, model.output.is_normalized) == (expected, pooling == "max_tokens")
+    assert model.max_source_tokens == 24
+
+
+def test_texts_are_lower_cased_where_the_folder_says_so(tmp_path: Path) -> None:
+    checkpoint = write_sentence_encoder(tmp_path / "checkpoint", do_lower_case=True)
+    exported(tmp_path / "bundle", checkpoint)  # the ids of cased texts equal the original's
+
+
+def _write(folder: Path, name: str, content: object) -> None:
+    (folder / name).write_text(json.dumps(content))
+
+
+def test_what_a_sentence_encoder_adds_is_refused_by_name(tmp_path: Path) -> None:
+    folder = write_sentence_encoder(tmp_path / "a")
+    modules = json.loads((folder / "modules.json").read_text())
+    _write(folder, "modules.json", [*modules, {"path": "3_Dense", "type": "sentence_transformers.models.Dense"}])
+    with pytest.raises(ExportError, match="modules that are not supported: Dense"):
+        load_any_model(folder)
+    folder = write_sentence_encoder(tmp_path / "b")
+    _write(folder / "1_Pooling", "config.json", {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True})
+    with pytest.raises(ExportError, match="must be one of mean, cls and max tokens; it is"):
+        load_any_model(folder)
+    folder = write_sentence_encoder(tmp_path / "c")
+    _write(folder, "config_sentence_transformers.json", {"prompts": {"q": "query: "}, "default_prompt_name": "q"})
+    with pytest.raises(ExportError, match="default_prompt_name 'q' is not supported"):
+        load_any_model(folder)
+
+
+def test_other_heads_tasks_and_kinds_are_refused_by_name(tmp_path: Path) -> None:
+    regression = write_encoder(tmp_path / "a", "bert", "ForSequenceClassification", problem_type="regression")
+    with pytest.raises(ExportError, match="no probabilities of labels"):
+        load_any_model(regression)
+    with pytest.raises(ExportError, match="does classification or encoding, not mask_filling"):
+        load_any_model(regression, LoadOptions("mask_filling"))
+    with pytest.raises(ExportError, match="have no meaning for encoding"):
+        load_any_model(regression, LoadOptions("encoding", (("en", "de"),)))
+    settings = json.loads((regression / "config.json").read_text())
+    _write(regression, "config.json", {**settings, "model_type": "mpnet"})
+    with pytest.raises(ExportError, match="unknown encoder 'mpnet'; known are bert, camembert"):
+        load_any_model(regression, LoadOptions("encoding"))
