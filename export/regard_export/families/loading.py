@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from regard_export.checkpoints.files import lfs_pointers
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
+from regard_export.families import installed
 from regard_export.families.bergamot import student, student_files
 from regard_service.bundle import Manifest, TextSource
 
@@ -113,8 +114,10 @@ def _refuse_equal_targets(model: SourceModel) -> None:
 def load_options_of(manifest: Manifest) -> LoadOptions:
     """The options with which a bundle's checkpoint was loaded."""
     pairs = tuple(product(manifest.source_languages, manifest.target_languages))
-    has_languages = manifest.family == student.FAMILY or (
-        manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
+    has_languages = (
+        manifest.family == student.FAMILY
+        or installed.is_installed(manifest.family)
+        or manifest.family in _torch_families(f"the checkpoint of {manifest.name}").FAMILIES_WITH_LANGUAGES
     )
     source = manifest.source
     return LoadOptions(

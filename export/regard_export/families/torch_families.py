@@ -7,6 +7,7 @@ from pathlib import Path
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
+from regard_export.families import installed
 from regard_export.families.hugging_face import adapters, blip, marian, text_to_text, vision_encoder_decoder
 from regard_export.families.regard_checkpoints import (
     captioner,
@@ -78,6 +79,8 @@ def _load_by_config(config_file: Path, load_options: LoadOptions) -> SourceModel
         if load_options.languages:
             raise ExportError(f"models of family {family} name their languages themselves; omit --languages")
         return model
-    known = ", ".join(sorted(FAMILIES.keys() | FAMILIES_WITH_OPTIONS.keys()))
+    if installed.is_installed(family):
+        return installed.load(family, config_file.parent, load_options)
+    known = ", ".join(sorted({*FAMILIES, *FAMILIES_WITH_OPTIONS, *installed.names()}))
     fault = f"{config_file}: unknown architecture {family!r}" if family else f"{config_file} names no architecture"
     raise ExportError(f"{fault}; known are {known}")

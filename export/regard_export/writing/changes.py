@@ -1,5 +1,6 @@
 """Changes of what a written bundle says about itself. What was measured, and what the graphs are, stays as it is."""
 
+import difflib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,6 @@ from pydantic import ValidationError
 
 from regard_export.errors import ExportError
 from regard_service.bundle import Bundle, GenerationDefaults, Manifest
-from regard_service.validation.suggestions import closest
 
 # Fields of the manifest that may be set, in the order in which they are listed.
 _FIELDS = (
@@ -54,8 +54,8 @@ def change(folder: Path, assignments: Mapping[str, str]) -> Bundle:
 def _fault(name: str, manifest: Manifest) -> str:
     if name.partition(".")[0] in type(manifest).model_fields:
         return f"{name!r} is what the export wrote or measured, and cannot be set"
-    meant = closest(name, SETTABLE)
-    return f"there is no {name!r}" + (f", did you mean {meant!r}?" if meant else "")
+    meant = difflib.get_close_matches(name.lower(), SETTABLE, n=1)
+    return f"there is no {name!r}" + "".join(f", did you mean {each!r}?" for each in meant)
 
 
 def _set_field(fields: dict[str, Any], name: str, value: str) -> None:
