@@ -124,8 +124,10 @@ proto-check: $(DEV)/.installed  ## Fails if the stubs are not what the .proto fi
 proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
 	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'
 
-constraints:  ## Pins what .venv-dev and .venv-docs hold now.
-	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
-	{ $(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip; \
-	$(DOCS)/bin/python -m pip freeze --exclude-editable; } \
-	| sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique; } > constraints.txt
+constraints: $(DEV)/.installed $(DOCS)/.installed  ## Pins what .venv-dev and .venv-docs hold now.
+	@pins="$$($(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip)" && \
+	more="$$($(DOCS)/bin/python -m pip freeze --exclude-editable)" && \
+	pins="$$(printf '%s\n' "$$pins" "$$more" | sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique)" && \
+	twice="$$(printf '%s\n' "$$pins" | sed 's/==.*//' | LC_ALL=C sort --ignore-case | uniq --repeated --ignore-case)" && \
+	if [ -n "$$twice" ]; then echo "$(DEV) and $(DOCS) hold different versions of" $$twice >&2; exit 1; fi && \
+	{ echo '# Versions that everything is tested with. Written by "make constraints".'; echo "$$pins"; } > constraints.txt
