@@ -141,9 +141,11 @@ proto-check: $(DEV)/.installed  ## Fails if the stubs are not what the .proto fi
 proto-breaking:  ## Fails if the .proto breaks clients of AGAINST, by default the newest commit on main.
 	$(BUF) breaking --against '.git#ref=$(or $(AGAINST),main)'
 
-constraints:  ## Pins what .venv-dev, .venv-docs and .venv-ray hold now.
-	@{ echo '# Versions that everything is tested with. Written by "make constraints".'; \
-	{ $(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip; \
-	$(RAY)/bin/python -m pip freeze --exclude-editable; \
-	$(DOCS)/bin/python -m pip freeze --exclude-editable; } \
-	| sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique; } > constraints.txt
+constraints: $(DEV)/.installed $(DOCS)/.installed $(RAY)/.installed  ## Pins what .venv-dev, .venv-docs and .venv-ray hold now.
+	@pins="$$($(DEV)/bin/python -m pip freeze --all --exclude-editable --exclude pip)" && \
+	docs="$$($(DOCS)/bin/python -m pip freeze --exclude-editable)" && \
+	ray="$$($(RAY)/bin/python -m pip freeze --exclude-editable)" && \
+	pins="$$(printf '%s\n' "$$pins" "$$docs" "$$ray" | sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case --unique)" && \
+	twice="$$(printf '%s\n' "$$pins" | sed 's/==.*//' | LC_ALL=C sort --ignore-case | uniq --repeated --ignore-case)" && \
+	if [ -n "$$twice" ]; then echo "$(DEV), $(DOCS) and $(RAY) hold different versions of" $$twice >&2; exit 1; fi && \
+	{ echo '# Versions that everything is tested with. Written by "make constraints".'; echo "$$pins"; } > constraints.txt

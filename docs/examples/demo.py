@@ -1,12 +1,11 @@
 """`make demo`: exports a translator, starts a server, translates, captions and summarizes, shows attention, stops.
 
-Also an example of a program that starts a server of its own, calls it and reads its metrics.
+Also an example of a program that starts a server of its own and calls it.
 """
 
 import importlib.util
 import os
 import textwrap
-import urllib.request
 from pathlib import Path
 
 from own_server import server
@@ -37,15 +36,15 @@ DESCRIPTIONS = (
     "Two dogs are running along the beach with a yellow ball.",
 )
 TEXTS = {"subject": "email.txt", "headline": "news.txt"}
-METRICS = (
-    "regard_queue_wait_seconds",
-    "regard_encode_seconds",
-    "regard_first_token_seconds",
-    "regard_step_seconds",
-    "regard_source_tokens",
-    "regard_generated_tokens",
-    "grpc_server_handled",
-)
+NEXT = """\
+  [bold]make serve[/bold]                        the same server, until Ctrl+C; then open http://localhost:8080
+  [bold].venv/bin/regard translate "Where is the station?" --to de --attention[/bold]
+  [bold].venv/bin/regard translate "Where is the station?" --to fr --html attention.html[/bold]
+  README.md                         from here to a server of your own, in five minutes
+  docs/quickstart.md                Python, notebook, Node, Go, curl, cluster
+  docs/exporting.md                 a translator for real use, or a model of your own
+  docs/notebooks                    heads, flow, your own checkpoint, 5,000 sentences
+"""
 
 
 def show_translation(console: Console, client: regard.Client, text: str, language: str, model: str) -> None:
@@ -92,16 +91,10 @@ def _print_timings(console: Console, result: regard.Result) -> None:
     )
 
 
-def show_metrics(console: Console, port: int) -> None:
-    """Prints the metrics of these calls, as Prometheus reads them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
-        lines = response.read().decode().splitlines()
-    console.rule("metrics of these calls")
-    for line in lines:
-        name, _, value = line.rpartition(" ")
-        counted = name.partition("{")[0].endswith(("_sum", "_count", "_total"))
-        if line.startswith(METRICS) and counted and float(value):
-            console.print(line, highlight=False)
+def show_next(console: Console) -> None:
+    """Prints what a reader may do next."""
+    console.rule("what next")
+    console.print(NEXT, highlight=False)
 
 
 def translate(console: Console, client: regard.Client) -> None:
@@ -153,7 +146,7 @@ def main() -> None:
         translate(console, client)
         caption(console, client)
         summarize(console, client)
-        show_metrics(console, ports.http)
+    show_next(console)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from mkdocs.structure.files import File, Files
 
 from docs.tools.built import problems
 from docs.tools.made_pages import made_pages
+from docs.tools.notebook_pages import notebook_page
 from docs.tools.repository import LANGUAGES, ROOT, as_page, linked_files
 
+NOTEBOOK = ".ipynb"
 DECISIONS = ROOT / "docs" / "adr"
 STYLE = ROOT / "docs" / "site.css"
 
@@ -34,9 +36,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def _file(path: Path, config: MkDocsConfig) -> File:
     name = path.relative_to(ROOT).as_posix()
-    if path.suffix not in LANGUAGES:
+    if path.suffix not in (*LANGUAGES, NOTEBOOK):
         return File(name, str(ROOT), config.site_dir, config.use_directory_urls)
-    file = File.generated(config, name, content=as_page(path))
+    content = notebook_page(path) if path.suffix == NOTEBOOK else as_page(path)
+    file = File.generated(config, name, content=content)
     file.is_documentation_page = lambda: True  # MkDocs takes only Markdown for a page
     file.dest_uri = f"{name}.html"
     return file

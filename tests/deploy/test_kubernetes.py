@@ -16,6 +16,7 @@ import yaml
 from deploy.prometheus.operator import RULES
 from regard_service.app.health import LIVE
 from regard_service.app.settings import Settings
+from regard_service.bundle import Bundle, zoo_folder
 from tests.deploy.tools import DEPLOY, program
 
 KUBERNETES = DEPLOY / "kubernetes"
@@ -103,6 +104,19 @@ def test_models_come_from_elsewhere(source: str, tmp_path: Path) -> None:
     mounts = {mount["name"]: mount for mount in container(resources)["volumeMounts"]}
     assert mounts["models"]["mountPath"] == "/models"
     assert "models" in {volume["name"] for volume in pod(resources)["volumes"]}
+
+
+def test_the_gpu_overlay_brings_models_that_it_can_serve(tmp_path: Path) -> None:
+    resources = overlay("gpu")
+    told = settings(resources, tmp_path)
+    assert (told.provider, told.model_directories) == ("cuda", (Path("/models"),))
+    [volume] = [each for each in pod(resources)["volumes"] if each["name"] == "models"]
+    assert volume["image"]["reference"]
+    shipped = (Bundle.load(path.parent).manifest for path in zoo_folder().glob("*/manifest.json"))
+    # With the shipped models the overlay could not become ready: none has graphs for CUDA.
+    assert {provider for m in shipped for variant in m.variants for provider in variant.providers} == {
+        "CPUExecutionProvider"
+    }
 
 
 def test_certificates_and_tokens_come_from_secrets(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -45,6 +47,16 @@ def test_every_alert_has_a_test_and_a_page() -> None:
     assert fired == set(ALERTS)
     operations = (ROOT / "docs" / "operations.md").read_text()
     assert [alert for alert in ALERTS if f"### {alert}\n" not in operations] == []
+
+
+def test_every_alert_leads_to_its_part_of_a_page_that_exists() -> None:
+    rules = [rule for group in RULE_GROUPS for rule in group["rules"] if "alert" in rule]
+    for rule in rules:
+        address = urlsplit(rule["annotations"]["runbook_url"])
+        page = ROOT / Path(address.path.lstrip("/")).with_suffix(".md")
+        headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        assert address.fragment in {heading.lower().replace(" ", "-") for heading in headings}
+        assert address.fragment == rule["alert"].lower()
 
 
 def test_the_operators_resource_holds_the_rules() -> None:

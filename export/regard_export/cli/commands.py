@@ -13,7 +13,8 @@ from rich.console import Console
 from regard_export.cli.progress import Progress
 from regard_export.cli.tables import bundle_table, plan_table, report_table, variant_line
 from regard_export.errors import ExportError
-from regard_service.bundle import Bundle, BundleError, Manifest, Precision, Task, Unit
+from regard_export.writing.changes import SETTABLE, change
+from regard_service.bundle import MANIFEST, Bundle, BundleError, Manifest, Precision, Task, Unit
 
 if TYPE_CHECKING:
     from regard_export.checkpoints.encoder_model import EncoderModel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "int4")
 UNITS: tuple[Unit, ...] = ("sentence", "passage", "whole")
 TASKS = ("translation", "summarization", "captioning", "encoding", "classification", "mask_filling")
+SET_HINT = "(put the manifest back as it was; `regard inspect BUNDLE --set FIELD=VALUE` changes it with its checksum)"
 FOLDER_TYPE = click.Path(path_type=Path, file_okay=False)
 EXISTING_FOLDER_TYPE = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -218,15 +220,35 @@ def verify_command(
     Console(highlight=False).print(report_table(report))
 
 
-@click.command("inspect", short_help="Show what is in a bundle.")
+def _assignments(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    pairs = [given.partition("=") for given in value]
+    if not all(separator and name for name, separator, _ in pairs):
+        raise click.BadParameter(f"FIELD=VALUE is expected, such as version=2; can be set: {', '.join(SETTABLE)}")
+    names = [name for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise click.BadParameter("a field is set once")
+    return {name: text for name, _, text in pairs}
+
+
+@click.command("inspect", short_help="Show what is in a bundle.", epilog=f"Can be set: {', '.join(SETTABLE)}.")
 @click.argument("bundle_folder", metavar="BUNDLE", type=EXISTING_FOLDER_TYPE)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest itself.")
-def inspect_command(bundle_folder: Path, as_json: bool) -> None:
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    callback=_assignments,
+    metavar="FIELD=VALUE",
+    help="Write another value into the manifest, with a new checksum, before it is printed; may be repeated.",
+)
+def inspect_command(bundle_folder: Path, as_json: bool, assignments: dict[str, str]) -> None:
     """Prints the manifest of BUNDLE for people to read."""
     try:
-        bundle = Bundle.load(bundle_folder)
+        bundle = change(bundle_folder, assignments) if assignments else Bundle.load(bundle_folder)
     except BundleError as error:
-        raise click.ClickException("\n".join([f"{bundle_folder} is refused:", *error.reasons])) from error
+        # Who edits a manifest by hand meets the checksum, and does not know what writes it.
+        hint = [SET_HINT] if any(reason.startswith(f"{MANIFEST}: does not match") for reason in error.reasons) else []
+        raise click.ClickException("\n".join([f"{bundle_folder} is refused:", *error.reasons, *hint])) from error
     if as_json:
         click.echo(bundle.manifest.model_dump_json(indent=1))
         return

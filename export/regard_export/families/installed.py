@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from regard_export.checkpoints.source_model import LoadOptions, SourceModel
+from regard_export.errors import ExportError
 
 GROUP = "regard.families"
 
@@ -47,6 +48,19 @@ def installed_families() -> Iterator[Family]:
 def family_of_checkpoint(path: Path) -> Family | None:
     """The installed family that recognizes a checkpoint; None if none does."""
     return next((family for family in installed_families() if family.recognizes(path)), None)
+
+
+def load(family: Family, path: Path, load_options: LoadOptions) -> SourceModel:
+    """Loads a checkpoint of an installed family.
+
+    Raises:
+        ExportError: as its `load` does; or it returns something else than a model of its name.
+    """
+    model = family.load(path, load_options)
+    if not isinstance(model, SourceModel) or model.family != family.name:
+        found = f"of family {model.family!r}" if isinstance(model, SourceModel) else f"a {type(model).__name__}"
+        raise ExportError(f"the installed family {family.name!r} must return a SourceModel of its name; it is {found}")
+    return model
 
 
 def family_named(name: str) -> Family | None:

@@ -14,6 +14,7 @@ from regard_export.checkpoints.source_model import LoadOptions, SourceModel
 from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
 from regard_export.families.installed import family_named, family_of_checkpoint
+from regard_export.families.installed import load as load_installed
 from regard_service.bundle import Manifest, Task, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
@@ -103,7 +104,7 @@ def _cause(error: Exception) -> str:
 def _load(path: Path, load_options: LoadOptions) -> SourceModel:
     installed = family_of_checkpoint(path)
     if installed is not None:
-        return installed.load(path, load_options)
+        return load_installed(installed, path, load_options)
     has_other = (path / "config.json").is_file() or is_ctranslate2(path)
     if not has_other and student_files.is_student(path):
         return student.load(path, load_options)

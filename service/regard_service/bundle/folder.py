@@ -61,7 +61,11 @@ class Bundle:
             reasons = [f"{MANIFEST}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise BundleError(folder, reasons) from error
         is_whole = manifest.checksum in (None, manifest_checksum(json.loads(content)))
-        reasons = [] if is_whole else [f"{MANIFEST}: does not match its checksum"]
+        reasons = (
+            []
+            if is_whole
+            else [f"{MANIFEST}: does not match its checksum"]
+        )
         reasons += _file_faults(folder, manifest)
         reasons += [] if reasons else _graph_faults(folder, manifest)
         if reasons:
@@ -78,8 +82,15 @@ class Bundle:
         fields = manifest.model_copy(update={"files": files}).model_dump(mode="json")
         fields["checksum"] = manifest_checksum(fields)
         text = json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
+        _replace(folder / MANIFEST, text)
         return cls.load(folder)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes a file at once: whoever reads it meanwhile reads the old text or the new one."""
+    whole = file.with_name(f".{file.name}.new")
+    whole.write_text(text, encoding="utf-8")
+    whole.replace(file)
 
 
 def read_manifest(folder: Path) -> bytes:

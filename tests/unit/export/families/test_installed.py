@@ -130,3 +130,10 @@ def test_an_object_that_is_no_family_is_named(site: Path) -> None:
 def test_without_installed_families_none_is_found(site: Path) -> None:
     assert list(installed_families()) == []
     assert family_named("acme") is None
+
+
+def test_a_family_that_returns_another_model_is_named(acme: Path, tmp_path: Path) -> None:
+    checkpoint, module = write_acme(tmp_path / "checkpoint"), acme / "acme_family.py"
+    module.write_text(module.read_text().replace("family=name,", 'family="other",'))
+    with pytest.raises(ExportError, match="'acme' must return a SourceModel of its name; it is of family 'other'"):
+        load_source_model(checkpoint)
