@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from regard_service.documents.accelerators import with_accelerator, without_accelerator
 from regard_service.documents.encoding import DecodedText, decode, has_mark
 from regard_service.documents.gettext_entries import WIDTH, Entry, read_entries, unescaped, written
 from regard_service.documents.html import is_balanced_html
@@ -33,6 +34,7 @@ class _Message:
 
     Attributes:
         is_plural: it is the entry's msgid_plural.
+        accelerator: the mark of a keyboard shortcut and its letter, which the unit is without; "" if it has none.
     """
 
     entry: Entry
@@ -40,6 +42,7 @@ class _Message:
     is_plural: bool
     before: str
     behind: str
+    accelerator: str
 
 
 def open_gettext(data: bytes, options: DocumentOptions) -> Document:
@@ -64,12 +67,14 @@ def _messages(entry: Entry) -> Iterator[_Message]:
     for text, is_plural in ((entry.id, False), (entry.plural, True)):
         if text and has_words(text):
             inner = text.strip()
+            start = text.index(inner)
+            behind = text[start + len(inner) :]
+            inner, accelerator = without_accelerator(inner)
             form = "html" if is_balanced_html(inner) else "plain"
             context = "; ".join([*([entry.context] if entry.context else []), *entry.comments])
             name = f"line {entry.line}" + (" plural" if is_plural else "")
-            start = text.index(inner)
             unit = Unit(inner, form, name, context)  # type: ignore[arg-type]  # mypy widens the literals
-            yield _Message(entry, unit, is_plural, text[:start], text[start + len(inner) :])
+            yield _Message(entry, unit, is_plural, text[:start], behind, accelerator)
 
 
 def _check_language(header: Entry | None, entries: Sequence[Entry], options: DocumentOptions) -> None:
@@ -113,7 +118,8 @@ class _GettextDocument:
             if _lacks_directives(message, translation):
                 faults.append(Fault("left untranslated: the translation lacks a format directive", index))
                 continue
-            text = f"{message.before}{translation.strip()}{message.behind}"
+            label = with_accelerator(translation.strip(), message.accelerator)
+            text = f"{message.before}{label}{message.behind}"
             texts.setdefault(message.entry.line, {})[message.is_plural] = text
             entries[message.entry.line] = message.entry
         if not texts:

@@ -125,6 +125,7 @@ EVERY = (
     _texts("bart", "BART", "bart"),
     _texts("mbart", MBART, "mbart"),
     _texts("mbart50", MBART, "mbart"),
+    _texts("indicbart", "IndicBART", "mbart"),
     _texts("pegasus", "Pegasus", "pegasus"),
     _texts("m2m_100", "M2M100", "m2m_100"),
     _texts("nllb", "NLLB", "m2m_100"),

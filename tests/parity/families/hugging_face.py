@@ -78,7 +78,9 @@ class Texts(_Original):
 
     def answer(self, raw: Raw, num_beams: int | None) -> Answer:
         options = {**self._family.applied, **self._options(), **({} if num_beams is None else {"num_beams": num_beams})}
-        encoding = self.tokenizer(f"{self._family.prompt}{raw!s}", return_tensors="pt")
+        ending = self._family.ending
+        text = f"{self._family.prompt}{raw!s}{ending}"
+        encoding = self.tokenizer(text, return_tensors="pt", add_special_tokens=not ending)
         inputs = {name: encoding[name] for name in ("input_ids", "attention_mask")}
         output, tokens, score = self._generate(inputs, **options)
         with torch.inference_mode():

@@ -12,6 +12,7 @@ import sentencepiece
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
+    AlbertTokenizer,
     BartConfig,
     BartForConditionalGeneration,
     BartTokenizer,
@@ -75,6 +76,7 @@ class TinyFamily:
         generation: settings that the checkpoint has; functions are called with the tokenizer.
         languages: source and target of the calls.
         prompt: what users of `transformers` write before a text, and `applied` what they set for the task.
+        ending: what they write behind a text, to which the tokenizer then adds nothing.
     """
 
     net: Any
@@ -85,6 +87,7 @@ class TinyFamily:
     languages: tuple[str, str] = ("", "")
     prompt: str = ""
     applied: dict[str, Any] = field(default_factory=dict)
+    ending: str = ""
 
 
 def write_family(folder: Path, name: str, *, seed: int = 0, **changes: Any) -> Path:
@@ -179,6 +182,17 @@ def _m2m_tokenizer(folder: Path) -> Any:
     return M2M100Tokenizer.from_pretrained(folder)
 
 
+def _indic_tokenizer(folder: Path) -> Any:
+    """IndicBART's (Dabre et al. 2022): ALBERT's with tokens for languages."""
+    own = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "control_symbols": "[CLS],[SEP],[MASK]"}
+    with TemporaryDirectory() as scratch:
+        Path(scratch, "spiece.model").write_bytes(sentencepiece_model("unigram", **own))
+        tokenizer = AlbertTokenizer.from_pretrained(scratch, bos_token="<s>", eos_token="</s>", do_lower_case=False)
+    tokenizer.add_tokens(["<2en>", "<2hi>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
 def _byte_tokenizer(folder: Path) -> Any:
     tokenizer = ByT5Tokenizer()
     tokenizer.save_pretrained(folder)
@@ -262,6 +276,14 @@ FAMILIES = {
         _bart_like(MBartConfig, decoder_start_token_id=_end, scale_embedding=True),
         languages=("en_XX", "fr_XX"),
     ),
+    "indicbart": TinyFamily(
+        MBartForConditionalGeneration,
+        _indic_tokenizer,
+        _bart_like(MBartConfig, decoder_start_token_id=lambda t: t.convert_tokens_to_ids("<2hi>")),
+        load_options=LoadOptions(languages=(("en", "hi"),)),
+        languages=("en", "hi"),
+        ending=" </s> <2en>",
+    ),
     "pegasus": TinyFamily(
         PegasusForConditionalGeneration,
         from_sentencepiece(
@@ -317,7 +339,7 @@ FAMILIES = {
     "mt5": TinyFamily(
         MT5ForConditionalGeneration,
         T5_TOKENIZER,
-        _t5_like(MT5Config, feed_forward_proj="gated-gelu"),
+        _t5_like(MT5Config, feed_forward_proj="gated-gelu", d_kv=10, num_heads=3),  # wider in sum than 32, as mT5's
         load_options=LoadOptions("translation", (("en", "de"),)),
         languages=("en", "de"),
     ),

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from transformers import AlbertTokenizer
 
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.cli.commands import export_command
@@ -15,7 +14,7 @@ from regard_export.errors import ExportError
 from regard_export.families.loading import load_options_of, load_source_model
 from regard_service.bundle import Bundle
 from tests.parity.families.exports import serving
-from tests.unit.export.family_checkpoints import sentencepiece_model, write_family
+from tests.unit.export.family_checkpoints import write_family
 from tests.unit.export.fine_tuned_checkpoints import open_tokenizer
 from tests.unit.export.marian_checkpoints import change_json, write_marian
 
@@ -97,18 +96,11 @@ def test_tokens_that_name_a_language_are_found(checkpoints) -> None:
 
 
 def test_indicbart_reads_and_writes_its_languages_tokens(checkpoints, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(checkpoints("mbart"), tmp_path / "checkpoint"))
-    for file in folder.glob("*token*"):
-        file.unlink()
-    own = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "control_symbols": "[CLS],[SEP],[MASK]"}
-    (folder / "spiece.model").write_bytes(sentencepiece_model("unigram", **own))
-    tokenizer = AlbertTokenizer.from_pretrained(folder, bos_token="<s>", eos_token="</s>", do_lower_case=False)
-    tokenizer.add_tokens(["<2en>", "<2hi>"], special_tokens=True)
-    tokenizer.save_pretrained(folder)
+    folder = Path(shutil.copytree(checkpoints("indicbart"), tmp_path / "checkpoint"))
+    tokenizer = open_tokenizer(folder)
     english, hindi, end = tokenizer.convert_tokens_to_ids(["<2en>", "<2hi>", "</s>"])
-    ids = {"decoder_start_token_id": english, "eos_token_id": end, "pad_token_id": 0}
     for name in ("config.json", "generation_config.json"):
-        change_json(folder / name, **ids)
+        change_json(folder / name, decoder_start_token_id=english)
     model = _load(folder, languages=(("en", "hi"),))
     expected = tokenizer("Yes. </s> <2en>", add_special_tokens=False).input_ids
     assert model.reference.tokenize("Yes.", "hi") == expected
