@@ -211,8 +211,20 @@ def test_a_packed_message_of_too_much_is_refused(server: Served) -> None:
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     error = call(server, TRANSLATE, bytes(200_000_000), compression=grpc.Compression.Gzip)
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "max_message_bytes" in (error.details() or "")
     assert cpu_s(pid) - cpu_before_s < 2
     assert peak_bytes(pid) - peak_before < 200 * MIB
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_packed_messages_are_read(server: Served, compression: grpc.Compression) -> None:
+    """The server unpacks them itself, so that the event loop is not held."""
+    request = pb.TranslateRequest(texts=["The dog runs."] * 120, target_language="de")
+    with grpc.insecure_channel(server.target) as channel:
+        stub = stubs.AttentionServiceStub(channel)
+        plain = stub.Translate(request, timeout=PATIENCE_S)
+        packed = stub.Translate(request, timeout=PATIENCE_S, compression=compression)
+    assert [each.hypotheses[0].text for each in packed.results] == [each.hypotheses[0].text for each in plain.results]
 
 
 def test_at_most_some_violations_are_told(server: Served) -> None:

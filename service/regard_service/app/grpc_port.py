@@ -31,6 +31,7 @@ def grpc_options(settings: Settings) -> list[tuple[str, int]]:
         # Requests are small. The probes of the bandwidth-delay product would cost a packet each way per call.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
+        ("grpc.per_message_decompression", 0),  # see regard_service.rpc.packed_messages
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.server_handshake_timeout_ms", round(min(MAX_HANDSHAKE_S, settings.client_timeout_s) * 1000)),

@@ -278,7 +278,13 @@ class Server:
     def _message_limits(self) -> MessageLimits:
         settings = self._settings
         num_tolerated = max(1, settings.max_buffered_bytes // settings.max_message_bytes)
-        return MessageLimits(settings.client_timeout_s, settings.max_deadline_s, self._pressure, num_tolerated)
+        return MessageLimits(
+            settings.client_timeout_s,
+            settings.max_deadline_s,
+            self._pressure,
+            num_tolerated,
+            settings.max_message_bytes,
+        )
 
     def _refresh_health(self) -> None:
         if self._backend is not None:

@@ -14,8 +14,12 @@ from regard_service.errors import Overloaded
 from regard_service.languages.common_words import has_common_word
 from regard_service.languages.detection import NO_LANGUAGE, other_language
 
-MAX_CHARACTERS = 500  # of a text that are looked at
+# Of a text that are looked at.
+MAX_CHARACTERS = 500
+MAX_SEGMENTS = 100
+
 _WORD = re.compile(r"[\w'-]+")
+_LATIN = re.compile("[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def _is_suspect(passage: Passage) -> bool:
     """Whether a text of natural language has no common word of its language."""
     if passage.ratios is None or not passage.source_language:
         return False
-    return not any(has_common_word(text, passage.source_language) for text in _read(passage))
+    texts = _read(passage)
+    return bool(texts) and not any(has_common_word(text, passage.source_language) for text in texts)
 
 
 def _is_kept_word(passage: Passage, result: Result) -> bool:
@@ -69,14 +74,18 @@ def _other_language(passage: Passage) -> str:
 
 
 def _read(passage: Passage) -> list[str]:
-    """Returns the running text: what the model reads, and words that it cannot read; no code, no tags."""
+    """Returns the running text: what the model reads, and words that it cannot read; no code, no tags.
+
+    The event loop waits for this, so no more is looked at than the beginning.
+    """
     texts, size = [], 0
-    for each in passage.segments:
+    for each in passage.segments[:MAX_SEGMENTS]:
         text = each.edited.original if isinstance(each, ModelSegment) else each.text
-        if isinstance(each, ModelSegment) or not any(c.isascii() and c.isalpha() for c in text):
+        text = text[: MAX_CHARACTERS - size]
+        if isinstance(each, ModelSegment) or not _LATIN.search(text):
             texts.append(unicodedata.normalize("NFKC", text))
             size += len(text)
-        if size > MAX_CHARACTERS:
+        if size >= MAX_CHARACTERS:
             break
     return texts
 

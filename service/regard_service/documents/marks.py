@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from regard_service.documents.unit import refused
 
+SLICE_BYTES = 1 << 16
+
 
 @dataclass(frozen=True)
 class Marks:
     """A limit.
 
     Attributes:
-        counted: the bytes that mark a part, in any encoding.
+        counted: the bytes that mark a part, in any encoding; one each.
         name: what they are, in the plural.
     """
 
@@ -23,10 +25,14 @@ class Marks:
     limit: int
 
     def check(self, data: bytes) -> None:
-        """Raises InvalidInput if a file has too many."""
-        number = sum(map(data.count, self.counted))
-        if number > self.limit:
-            raise refused(f"has {number} {self.name}; the limit is {self.limit}")
+        """Raises InvalidInput if a file has too many. Counts slice by slice, to the limit at most: counting holds the
+        interpreter, 40 ms for four million tags.
+        """
+        number = 0
+        for start in range(0, len(data) if self.counted else 0, SLICE_BYTES):
+            number += sum(data.count(mark, start, start + SLICE_BYTES) for mark in self.counted)
+            if number > self.limit:
+                raise refused(f"has more than {self.limit} {self.name}")
 
 
 _ENDS = (b"\n", b"\r")

@@ -21,6 +21,7 @@ from regard_service.errors import DeadlinePassed, InvalidInput, Overloaded, Serv
 from regard_service.rpc.connections import close_connection
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler
 from regard_service.rpc.memory_pressure import MemoryPressure
+from regard_service.rpc.packed_messages import unpacked
 
 POLL_INTERVAL_S = 0.25
 SLOW_AFTER_S = 0.25  # messages of which less has arrived by then give way where memory is short
@@ -42,12 +43,14 @@ class MessageLimits:
             connection is closed.
         pressure: tells when slow messages and unread answers have to go earlier; None: never.
         num_tolerated: slow messages, and unread answers, that never have to: those that fit into the memory for them.
+        max_bytes: of a message, unpacked.
     """
 
     timeout_s: float
     max_call_s: float = 600.0
     pressure: MemoryPressure | None = None
     num_tolerated: int = 8
+    max_bytes: int = 32 * 2**20
 
 
 class _Arriving(NamedTuple):
@@ -99,11 +102,12 @@ class Messages:
         if wrapped.request_streaming:
             return wrapped
         behavior: Any = wrapped.unary_stream if wrapped.response_streaming else wrapped.unary_unary
+        max_bytes = self._limits.max_bytes
 
         async def run(_: Any, context: Context) -> Any:
             begin = asyncio.get_running_loop().time()
             try:
-                return await behavior(_message_of(context, deserialize), context)
+                return await behavior(_message_of(context, deserialize, max_bytes), context)
             finally:
                 self._leave(context, begin)
 
@@ -225,13 +229,13 @@ class Messages:
             asyncio.get_running_loop().run_in_executor(None, function)
 
 
-def _message_of(context: Any, deserialize: Codec) -> Unread:
+def _message_of(context: Any, deserialize: Codec, max_bytes: int) -> Unread:
     """Returns the message of a gRPC call, unread."""
 
     async def read() -> Any:
         raw = await context.read()
         if raw is grpc.aio.EOF:
             raise InvalidInput.of("request", "is missing")
-        return deserialize(raw)
+        return deserialize(await unpacked(raw, max_bytes))
 
     return read

@@ -13,6 +13,7 @@ from regard_service.errors import AnswerTooLarge
 from regard_service.rpc.layers.layer import Behavior, Codec, Context, Handler, Layer, Method
 from regard_service.rpc.layers.request_log import PROBE_SERVICES
 from regard_service.rpc.messages import MessageLimits, Messages
+from regard_service.rpc.packed_messages import unpacked_at_once
 
 
 class Routes(grpc.GenericRpcHandler):
@@ -66,6 +67,8 @@ class Routes(grpc.GenericRpcHandler):
 
     def _deserializer(self, handler: Handler, method: Method) -> Codec:
         deserialize: Codec = handler.request_deserializer or _identity
+        if handler.request_streaming:
+            deserialize = _unpacking(deserialize)
         for layer in reversed((*self._outer_layers, *self._inner_layers)):
             deserialize = layer.deserializer(method, deserialize)
         return deserialize
@@ -111,6 +114,11 @@ class Routes(grpc.GenericRpcHandler):
 def _identity(message: Any) -> Any:
     """The codec of methods that declare none."""
     return message
+
+
+def _unpacking(deserialize: Codec) -> Codec:
+    """Unpacks the messages of a stream."""
+    return lambda raw: deserialize(unpacked_at_once(raw))
 
 
 def _serializing(behavior: Behavior, serialize: Codec, max_bytes: int | None) -> Behavior:
