@@ -32,7 +32,7 @@ def error(call: Callable[[], object]) -> str:
 def main() -> dict[str, Any]:
     translator, summarizer, captioner = client("everyday"), client("headlines"), client("flickr8k")
     greedy = {"num_beams": 1, "do_sample": False, "max_length": 9}
-    german = {"src_lang": "en", "tgt_lang": "de"}
+    german: dict[str, Any] = {"src_lang": "en", "tgt_lang": "de"}
     return {
         "translation": translator.translation(TEXT, **german).translation_text,
         "greedy": translator.translation(TEXT, **german, generate_parameters=greedy).translation_text,

@@ -56,7 +56,7 @@ def load(family: Family, path: Path, load_options: LoadOptions) -> SourceModel:
     Raises:
         ExportError: as its `load` does; or it returns something else than a model of its name.
     """
-    model = family.load(path, load_options)
+    model: object = family.load(path, load_options)  # of others' code
     if not isinstance(model, SourceModel) or model.family != family.name:
         found = f"of family {model.family!r}" if isinstance(model, SourceModel) else f"a {type(model).__name__}"
         raise ExportError(f"the installed family {family.name!r} must return a SourceModel of its name; it is {found}")
