@@ -101,7 +101,7 @@ class DataPlane:
                 yield describe(event)
 
     async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
-        """Returns the languages of texts, among those that the loaded translators read."""
+        """Returns the languages of texts, among those that the loaded translators read or write."""
         return await self._router.detect(texts)
 
     def translate_document(self, call: DocumentCall) -> AsyncIterator[DocumentEvent]:

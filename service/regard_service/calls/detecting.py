@@ -51,8 +51,8 @@ class LanguageRouter:
         return _part(call, [0], detected.code), partial(_described_event, detected=detected, text=call.texts[0])
 
     async def detect(self, texts: Sequence[str]) -> Sequence[DetectedLanguage]:
-        """Returns the languages of texts, among those that the loaded models read."""
-        return await self._among(texts, self.repository.source_languages(""))
+        """Returns the languages of texts, among those that the loaded models read or write."""
+        return await self._among(texts, self.repository.languages())
 
     async def _detect(self, call: TranslateCall) -> Sequence[DetectedLanguage]:
         return await self._among(call.texts, self._offered(call))

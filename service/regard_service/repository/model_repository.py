@@ -208,6 +208,12 @@ class ModelRepository:
         writers = [m for m in translators if not target_language or match(target_language, m.target_languages)]
         return tuple(dict.fromkeys(language for manifest in writers for language in manifest.source_languages))
 
+    def languages(self) -> tuple[str, ...]:
+        """Returns the languages that the loaded translators read or write."""
+        manifests = [model.manifest for model in self._models.values() if model.manifest.task == "translation"]
+        sides = [side for manifest in manifests for side in (manifest.source_languages, manifest.target_languages)]
+        return tuple(dict.fromkeys(language for side in sides for language in side))
+
     def infos(self) -> list[ModelInfo]:
         """Describes every model, by name, in any state."""
         ready = self._ready()

@@ -21,6 +21,9 @@ class Repository:
     def source_languages(self, target_language: str) -> tuple[str, ...]:
         return ("en", "de") if target_language == "fr" else ()
 
+    def languages(self) -> tuple[str, ...]:
+        return ("en", "de", "fr")
+
 
 def router() -> LanguageRouter:
     repository: Any = Repository()
@@ -75,6 +78,11 @@ async def test_an_error_that_is_no_callers_goes_before_those_of_the_texts() -> N
 
     with pytest.raises(Overloaded):
         await router().translate(CALL, translate)
+
+
+async def test_languages_that_models_write_are_detected_too() -> None:
+    found = await router().detect([ENGLISH, "Le train est encore en retard aujourd'hui.", "Поезд опаздывает."])
+    assert [each.code for each in found] == ["en", "fr", ""]
 
 
 async def test_a_stream_is_of_its_language() -> None:
