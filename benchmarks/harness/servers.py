@@ -43,6 +43,7 @@ class Server:
     port: int
     log: IO[bytes]
     started: float
+    http_port: int = 0
 
     @property
     def target(self) -> str:
@@ -120,7 +121,7 @@ def serve(
     with tempfile.TemporaryFile() as log, _ending_orderly():
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=checkout.folder)
-        server = Server(process, grpc_port, log, started)
+        server = Server(process, grpc_port, log, started, http_port)
         try:
             yield server
         finally:

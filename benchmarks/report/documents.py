@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.capacity.capacity_report import CapacityReport
 from benchmarks.commits.commits_report import CommitsReport
 from benchmarks.documents.documents_report import DocumentsReport
+from benchmarks.doors.doors_report import DoorsReport
 from benchmarks.export.export_report import ExportReport
 from benchmarks.hostile.hostile_report import HostileReport
 from benchmarks.hostile.together_report import TogetherReport
@@ -38,6 +39,7 @@ Report = (
     | CapacityReport
     | CommitsReport
     | DocumentsReport
+    | DoorsReport
     | ExportReport
     | SoakReport
     | OverloadReport
@@ -56,6 +58,7 @@ REPORTS: dict[str, type[Report]] = {
     "capacity": CapacityReport,
     "commits": CommitsReport,
     "documents": DocumentsReport,
+    "doors": DoorsReport,
     "export": ExportReport,
     "peers": PeersReport,
     "profile": ProfileReport,

@@ -5,6 +5,7 @@ import re
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -63,7 +64,17 @@ def ask(server: Served, stopping: threading.Event) -> None:
                 next(left)
             with pytest.raises(regard.RegardError):
                 client.translate(TEXT, to="xx")
+            ask_door(server, "/libretranslate/translate", {"q": TEXT, "source": "en", "target": "de"})
+            ask_door(server, "/deepl/v2/translate", {"text": [TEXT], "target_lang": "DE"})
             stopping.wait(0.05)
+
+
+def ask_door(server: Served, path: str, fields: dict[str, object]) -> None:
+    headers = {"content-type": "application/json", "authorization": "DeepL-Auth-Key any"}
+    url = f"http://127.0.0.1:{server.http_port}{path}"
+    request = urllib.request.Request(url, json.dumps(fields).encode(), headers)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +87,7 @@ def closed_port() -> int:
 def prometheus(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Prometheus]:
     """A Prometheus that has scraped a server under a light load for some intervals."""
     folder = tmp_path_factory.mktemp("prometheus")
-    flags = ("--models=everyday", "--libretranslate-door")
+    flags = ("--models=everyday", "--libretranslate-door", "--deepl-door")
     with running_collector() as (_, endpoint), served(*flags, f"--trace-endpoint={endpoint}") as server:
         targets = [f"127.0.0.1:{server.http_port}", f"127.0.0.1:{closed_port}"]
         stopping = threading.Event()

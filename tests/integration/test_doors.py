@@ -6,6 +6,10 @@ import pytest
 
 from regard_service.http.doors.all_doors import DOORS
 from regard_service.http.doors.door import Door
+from regard_service.http.doors.hugging_face.door import HUGGING_FACE
+from regard_service.http.doors.hugging_face.generation import PARAMETERS
+from regard_service.http.doors.libretranslate.door import LIBRETRANSLATE
+from tests.documented_calls import documented_calls, documented_names
 from tests.integration.test_http_api import call
 from tests.integration.test_servicers import running
 
@@ -26,6 +30,33 @@ async def test_the_document_describes_every_call_and_no_other(door: Door) -> Non
     assert {(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs} == {
         (verb, door.prefix + each.path) for each in door.calls for verb in each.verbs
     }
+
+
+@pytest.mark.parametrize(("door", "page"), [(LIBRETRANSLATE, "libretranslate.md"), (HUGGING_FACE, "hugging-face.md")])
+async def test_the_documented_calls_are_those_that_are_answered(door: Door, page: str) -> None:
+    documented = documented_calls(page)
+    supported = {each for each, is_supported in documented.items() if is_supported}
+    assert supported == {(verb, each.path) for each in door.calls for verb in each.verbs}
+    async with running(**ALL_OPEN) as server:
+        for verb, path in set(documented) - supported:
+            answer = await call(server, verb, door.prefix + path.replace("{model}", "everyday"))
+            assert (answer.status, list(answer.json)) == (404, ["error"]), path
+        for verb, path in supported:
+            answer = await call(server, verb, door.prefix + path.replace("{model}", "everyday"))
+            assert "there is no /" not in answer.body.decode(), path
+            assert answer.status != 405, path
+
+
+def test_the_documented_fields_of_a_translation_are_those_that_are_known() -> None:
+    fields = {"q", "source", "target", "format", "alternatives", "api_key"}
+    assert documented_names("libretranslate.md", "What is there") == fields
+    schema = LIBRETRANSLATE.describe("1")["paths"]["/libretranslate/translate"]["post"]["requestBody"]["content"]
+    assert {frozenset(each["schema"]["properties"]) for each in schema.values()} == {frozenset(fields)}
+
+
+def test_the_documented_parameters_of_hugging_face_are_those_that_are_known() -> None:
+    documented = documented_names("hugging-face.md", "Parameters")
+    assert documented == {"src_lang", "tgt_lang", "truncation", *PARAMETERS}
 
 
 @pytest.mark.parametrize("door", DOORS, ids=IDS)

@@ -14,6 +14,7 @@ from regard.v1 import regard_pb2 as pb
 from regard_service.convert.checks import Checks
 from regard_service.convert.options import read_generation
 from regard_service.errors import InvalidInput
+from regard_service.http.doors.all_doors import DOORS
 from regard_service.http.json_requests import read_body
 from regard_service.http.openapi import document
 from regard_service.http.openapi_examples import EXAMPLES
@@ -22,6 +23,7 @@ from regard_service.http.openapi_schemas import comment_of
 ROOT = Path(__file__).parents[4]
 REDOCLY = ROOT / "tests/browser/node_modules/.bin/redocly"
 DOCUMENT = document("1.2.3")
+DOCUMENTS = {"own": DOCUMENT} | {door.name: door.describe("1.2.3") for door in DOORS}
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 
 
@@ -29,9 +31,10 @@ SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
     "CI" not in os.environ and not (REDOCLY.exists() and shutil.which("node")),
     reason="missing: node, or tests/browser/node_modules (make browser)",
 )
-def test_redoclys_recommended_rules_find_no_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_redoclys_recommended_rules_find_no_fault(tmp_path: Path, name: str) -> None:
     file = tmp_path / "openapi.json"
-    file.write_text(json.dumps(DOCUMENT))
+    file.write_text(json.dumps(DOCUMENTS[name]))
     command = [str(REDOCLY), "lint", str(file), "--extends", "recommended", "--format", "json"]
     quiet = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}
     done = subprocess.run(command, env=os.environ | quiet, capture_output=True, text=True, check=False)

@@ -25,6 +25,8 @@ _EARLY_STOPPING = {"true": "first", "false": "heuristic", "never": "never"}
 _TRUNCATION = {"do_not_truncate": "reject", "longest_first": "truncate", "only_first": "truncate"}
 _LANGUAGES = {"src_lang": "source_language", "tgt_lang": "target_language"}
 _WITHOUT_EFFECT = ("use_cache",)  # the state of a step is always kept
+PARAMETERS = (*_OWN, *_LENGTHS, "early_stopping", "do_sample", *_WITHOUT_EFFECT)
+"""The parameters of `generate` that are read."""
 
 
 class Parameters:
@@ -63,7 +65,7 @@ class Parameters:
         elif name == "do_sample":
             self._sample(value, path)
         elif name not in _WITHOUT_EFFECT:
-            known = ", ".join((*_OWN, *_LENGTHS, "early_stopping", "do_sample"))
+            known = ", ".join(PARAMETERS)
             self._faults.append(FieldViolation(path, f"is no parameter that this server has; there are {known}"))
 
     def _set(self, name: str, value: Any, path: str) -> None:

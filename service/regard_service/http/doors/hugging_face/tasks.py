@@ -7,13 +7,14 @@ from google.protobuf.message import Message
 from regard.v1 import regard_pb2 as pb
 from regard_service.domain.models import ModelInfo, find
 from regard_service.domain.results import Result
-from regard_service.errors import InvalidInput, NotReady
+from regard_service.errors import InvalidInput, ModelNotFound, NotReady
 from regard_service.http.context import HttpContext
 from regard_service.http.doors.backend import DoorBackend
 from regard_service.http.doors.door import Answer, Json
 from regard_service.http.doors.hugging_face.generation import Parameters
 from regard_service.http.doors.hugging_face.inputs import Inference
 from regard_service.http.json_fields import fill, shown
+from regard_service.languages.matching import match
 
 _TAGS = {"translation": "translation", "summarization": "summarization", "captioning": "image-to-text"}
 """Hugging Face's names of the tasks."""
@@ -45,6 +46,11 @@ async def _translate(message: Inference, backend: DoorBackend, context: HttpCont
         results = await backend.translate(request, context)
     except InvalidInput as error:
         raise error.renamed(rename) from error
+    except ModelNotFound as error:  # the model is there: it has not these languages
+        sources = [each.manifest.source_languages for each in backend.models() if each.manifest is not None]
+        is_read = any(match(request.source_language, codes) for codes in sources) or not request.source_language
+        name = "target_language" if is_read else "source_language"
+        raise InvalidInput.of(rename(name), str(error)) from error
     return _answer(results, "translation_text", message)
 
 

@@ -1,0 +1,1 @@
+"""What doors cost: the throughput of one against that of gRPC, with the same texts."""
