@@ -22,13 +22,19 @@ _NAMES: Mapping[Way, str] = {
 
 
 class WayReport(BaseModel):
-    """One API over all rounds; latencies and CPU times are medians. Attributes: ratio: throughput over gRPC's."""
+    """One API over all rounds; latencies and CPU times are medians.
+
+    Attributes:
+        ratio: throughput over gRPC's.
+        cpu_ratio: the server's CPU time per request over gRPC's, which what else runs on the machine hardly changes.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     way: Way
     requests_per_s: Spread
     ratio: Spread
+    cpu_ratio: Spread
     latency_p50_ms: float
     latency_p95_ms: float
     server_cpu_ms: float
@@ -37,11 +43,12 @@ class WayReport(BaseModel):
     @classmethod
     def of(cls, way: Way, results: Sequence[DoorResult], over_grpc: Sequence[DoorResult]) -> Self:
         """Summarizes the rounds; ratios compare measurements of the same round."""
-        pairs = zip(results, over_grpc, strict=True)
+        pairs = [*zip(results, over_grpc, strict=True)]
         return cls(
             way=way,
             requests_per_s=Spread.of([each.requests_per_s for each in results], 2),
             ratio=Spread.of([each.requests_per_s / other.requests_per_s for each, other in pairs]),
+            cpu_ratio=Spread.of([each.server_cpu_ms / other.server_cpu_ms for each, other in pairs]),
             latency_p50_ms=round(median(each.latency_p50_ms for each in results), 2),
             latency_p95_ms=round(median(each.latency_p95_ms for each in results), 2),
             server_cpu_ms=round(median(each.server_cpu_ms for each in results), 3),
@@ -58,7 +65,7 @@ class DoorsReport(Measurement):
 
     def tables(self) -> list[Table]:
         """The tables."""
-        header = ("API", "requests/s", "of gRPC", "p50 ms", "p95 ms", "server CPU ms", "generator CPU ms")
+        header = ("API", "requests/s", "of gRPC", "p50 ms", "p95 ms", "server CPU ms", "of gRPC", "generator CPU ms")
         rows = [
             (
                 _NAMES[each.way],
@@ -67,6 +74,7 @@ class DoorsReport(Measurement):
                 f"{each.latency_p50_ms:.1f}",
                 f"{each.latency_p95_ms:.1f}",
                 f"{each.server_cpu_ms:.2f}",
+                each.cpu_ratio.text(),
                 f"{each.generator_cpu_ms:.2f}",
             )
             for each in self.ways

@@ -1,9 +1,11 @@
 """`regard serve --processes 2`: one server to its users, whichever process answers, and whichever ends."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,7 +31,8 @@ TEXT = "Where is the library?"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served(f"--processes={NUM_PROCESSES}", "--models=everyday", f"--drain-timeout-s={PATIENCE_S}") as server:
+    flags = (f"--processes={NUM_PROCESSES}", "--models=everyday", f"--drain-timeout-s={PATIENCE_S}")
+    with served(*flags, "--libretranslate-door") as server:
         yield server
         server.process.terminate()
         assert server.process.wait(PATIENCE_S) == 0
@@ -88,6 +91,21 @@ async def test_processes_answer_alike_and_metrics_are_those_of_all(server: Serve
     for _ in range(4):  # whichever process is asked
         assert await asyncio.to_thread(server.metric, CALLS) == before + NUM_CHANNELS
         assert await asyncio.to_thread(server.metric, "regard_processes") == NUM_PROCESSES
+
+
+def test_each_process_has_the_documents_that_others_translated(server: Served) -> None:
+    """Each request is a connection of its own, which the kernel gives to one of the processes."""
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        b"Where is the library?\r\n--x--\r\n"
+    )
+    url = f"http://127.0.0.1:{server.http_port}/libretranslate/translate_file?source=en&target=de"
+    request = urllib.request.Request(url, form, {"content-type": "multipart/form-data; boundary=x"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        address = json.load(answer)["translatedFileUrl"]
+    for _ in range(NUM_CHANNELS):
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+            assert answer.read().decode() == "Wo ist die Bibliothek?"
 
 
 async def test_a_process_that_dies_is_replaced_and_its_calls_end_as_unavailable(server: Served) -> None:

@@ -39,7 +39,7 @@ from regard_service.app.processes.ports import HeldPorts
 from regard_service.app.processes.shares import member_settings
 from regard_service.app.settings import Settings
 from regard_service.app.start_error import StartError
-from regard_service.app.wiring import open_repository
+from regard_service.app.wiring import open_doors, open_repository
 from regard_service.engine.runtime.runner import Runner
 from regard_service.observability import logs
 from regard_service.observability.merging import counts, merged, of_processes
@@ -104,15 +104,15 @@ class Group:
         gc.collect()
         gc.freeze()  # a collection would write to the pages that members share
         self._due = dict.fromkeys(range(self._settings.processes), 0.0)
-        # Whichever member translated a file, another one may be asked for it.
-        document_directory = Path(tempfile.mkdtemp(prefix="regard-documents-"))
-        self._member_settings = member_settings(self._settings, self._ports, document_directory)
+        documents = _document_directory(self._settings)
+        self._member_settings = member_settings(self._settings, self._ports, documents)
         try:
             return self._loop()
         finally:
             self._kill(self._members.values())
             self._ports.close()
-            shutil.rmtree(document_directory, ignore_errors=True)
+            if documents is not None:
+                shutil.rmtree(documents, ignore_errors=True)
 
     def _on_signal(self, number: int, _: object) -> None:
         self._signals.append(number)
@@ -322,3 +322,20 @@ def serve_in_processes(settings: Settings, configure_log: Callable[[], None]) ->
     if settings.provider == "auto" and "CUDAExecutionProvider" in Runner.available_providers():
         raise StartError("processes: more than one needs provider = cpu; the weights on a GPU are not shared")
     return Group(settings).run()
+
+
+def _document_directory(settings: Settings) -> Path | None:
+    """Makes a folder for the documents of doors: whichever member translated one, another may be asked for it.
+
+    Returns:
+        None if there are no doors, or the settings name a folder.
+
+    Raises:
+        StartError: there is no place for a temporary folder.
+    """
+    if settings.document_directory is not None or not open_doors(settings):
+        return None
+    try:
+        return Path(tempfile.mkdtemp(prefix="regard-documents-"))
+    except OSError as error:
+        raise StartError(f"document_directory: a temporary folder cannot be made: {error}") from error

@@ -34,15 +34,19 @@ def model(given: Given) -> tuple[str, str]:
 
 def json_of(given: Given) -> bytes:
     """Returns the part of a body that is JSON. Raises InvalidInput."""
-    return split_body(given.body, given.headers.get(LENGTH_HEADER))[0]
+    return _split(given)[0]
 
 
 def read_infer(given: Given) -> HttpInferRequest:
     """Reads a request. Raises InvalidInput with every violation."""
+    head, tail = _split(given)
+    return read_infer_request(parse_json(head), tail, *model(given))
+
+
+def _split(given: Given) -> tuple[bytes, bytes]:
     if given.headers.get("content-encoding", "identity") != "identity":
         raise InvalidInput.of("content-encoding", "is not supported; bodies are sent as they are")
-    head, tail = split_body(given.body, given.headers.get(LENGTH_HEADER))
-    return read_infer_request(parse_json(head), tail, *model(given))
+    return split_body(given.body, given.headers.get(LENGTH_HEADER))
 
 
 async def server_live(message: None, backend: DoorBackend, context: HttpContext) -> Answer:
