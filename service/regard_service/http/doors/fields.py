@@ -130,7 +130,7 @@ def _segments(body: bytes, boundary: str) -> Iterator[tuple[Any, bytes]]:
         for part in parser:
             yield part, part.raw
     except multipart.MultipartError as error:
-        raise InvalidInput.of("request", f"the body is no {PARTS}: {error}") from None
+        raise InvalidInput.of("request", f"the body is no {PARTS}: {error.args[0]}") from None
     except UnicodeError:
         raise InvalidInput.of("request", NOT_UTF8) from None
 
