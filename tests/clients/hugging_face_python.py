@@ -29,19 +29,26 @@ def error(call: Callable[[], object]) -> str:
     return "none"
 
 
+def german(parameters: dict[str, Any]) -> str:
+    translator = client("everyday")
+    done = translator.translation(TEXT, src_lang="en", tgt_lang="de", generate_parameters=parameters)
+    return str(done.translation_text)
+
+
 def main() -> dict[str, Any]:
     translator, summarizer, captioner = client("everyday"), client("headlines"), client("flickr8k")
-    greedy = {"num_beams": 1, "do_sample": False, "max_length": 9}
-    german = {"src_lang": "en", "tgt_lang": "de"}
+    greedy: dict[str, Any] = {"num_beams": 1, "do_sample": False, "max_length": 9}
     return {
-        "translation": translator.translation(TEXT, **german).translation_text,
-        "greedy": translator.translation(TEXT, **german, generate_parameters=greedy).translation_text,
+        "translation": translator.translation(TEXT, src_lang="en", tgt_lang="de").translation_text,
+        "greedy": translator.translation(
+            TEXT, src_lang="en", tgt_lang="de", generate_parameters=greedy
+        ).translation_text,
         "summary": summarizer.summarization(MAIL, truncation="only_first").summary_text,
         "bytes": captioner.image_to_text(PICTURE.read_bytes()).generated_text,
         "path": captioner.image_to_text(str(PICTURE)).generated_text,
         "language": error(lambda: translator.translation(TEXT, src_lang="en", tgt_lang="xx")),
-        "parameter": error(lambda: translator.translation(TEXT, **german, generate_parameters={"num_beams": 99})),
-        "unknown": error(lambda: translator.translation(TEXT, **german, generate_parameters={"typical_p": 0.5})),
+        "parameter": error(lambda: german({"num_beams": 99})),
+        "unknown": error(lambda: german({"typical_p": 0.5})),
         "model": error(lambda: client("nothing").translation(TEXT)),
         "picture": error(lambda: captioner.image_to_text(b"no picture")),
     }

@@ -86,6 +86,18 @@ async def test_calls_of_a_door_are_logged_and_counted_by_door(caplog: pytest.Log
     assert line.fields["request_id"] == "mine"  # type: ignore[attr-defined]
 
 
+async def test_the_log_names_the_fields_that_a_door_has_and_no_others(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    parameters = {"generate_parameters": {"max_length": "x", "my secret": 1}}
+    async with running(**ALL_OPEN) as server:
+        await call(server, "POST", "/libretranslate/translate", {"q": [3], "target": "de", "alternatives": 99})
+        await call(server, "POST", "/hugging-face/everyday", {"inputs": "a", "parameters": parameters})
+    lines = {record.getMessage(): record.fields for record in caplog.records if hasattr(record, "fields")}
+    assert lines["regard.doors.libretranslate/Translate"]["fields"] == ["q[0]", "source", "alternatives"]
+    named = lines["regard.doors.hugging_face/Infer"]["fields"]
+    assert sorted(named) == ["parameters.generate_parameters.?", "parameters.generate_parameters.max_length"]
+
+
 async def test_a_page_of_another_site_is_refused_in_the_doors_shape() -> None:
     async with running(libretranslate_door=True) as server:
         answer = await call(server, "GET", "/libretranslate/languages", sec_fetch_site="cross-site")

@@ -156,4 +156,4 @@ def test_hugging_faces_client(server: Served) -> None:
     assert "parameters.generate_parameters.num_beams: must be in [1, 16]; it is 99" in got["parameter"]
     assert "parameters.generate_parameters.typical_p: " in got["unknown"]
     assert "there is no model 'nothing'" in got["model"]
-    assert "inputs: cannot be read as a JPEG, PNG or WebP file" in got["picture"]
+    assert "inputs: is not a JPEG, PNG or WebP file" in got["picture"]

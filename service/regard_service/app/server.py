@@ -261,7 +261,7 @@ class Server:
         if self._tracing is not None:
             yield TracingLayer(self._tracing)
         yield MetricsLayer(self._metrics.grpc)
-        yield ErrorStatusLayer(self._metrics.refusals.count)
+        yield ErrorStatusLayer(self._metrics.refusals.count, self._gateway.field_names())
         if self._access_control is None:
             yield PeerLayer(networks(self._settings.trusted_proxies))
         else:

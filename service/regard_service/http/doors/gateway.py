@@ -19,6 +19,7 @@ from regard_service.http.context import HttpContext
 from regard_service.http.doors.backend import DoorBackend
 from regard_service.http.doors.door import Answer, Door, DoorCall
 from regard_service.http.doors.given import Given
+from regard_service.http.doors.openapi import field_names
 from regard_service.http.doors.unadmitted import UnadmittedBodies
 from regard_service.http.problems import Problem
 from regard_service.http.sites import check_site
@@ -68,6 +69,11 @@ class Gateway:
             for call in door.calls:
                 if call.scope is not None:
                     yield f"{door.service}/{call.name}", call.scope
+
+    def field_names(self) -> Iterator[str]:
+        """Yields the names of the fields that the doors' documents describe."""
+        for door in self._doors:
+            yield from field_names(door.describe(""))
 
     def register(self, routes: Routes, backend: DoorBackend) -> None:
         """Adds the doors' calls to the methods of a server."""

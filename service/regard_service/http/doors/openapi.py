@@ -1,6 +1,6 @@
 """OpenAPI documents of doors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,19 @@ def document(
             "securitySchemes": dict(security),
         },
     }
+
+
+def field_names(part: object) -> Iterator[str]:
+    """Yields the names of the properties and parameters in a document, or in a part of it."""
+    if isinstance(part, list):
+        for item in part:
+            yield from field_names(item)
+    elif isinstance(part, dict):
+        yield from part.get("properties", ())
+        if "in" in part and "schema" in part:
+            yield part["name"]
+        for item in part.values():
+            yield from field_names(item)
 
 
 def _operation(each: Operation, errors: Mapping[str, str]) -> Json:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -29,10 +29,12 @@ class ErrorStatusLayer(Layer):
 
     Args:
         count: called with the reason of each error.
+        more_fields: names that violations may have beside the fields of the API.
     """
 
-    def __init__(self, count: Callable[[str], None]) -> None:
+    def __init__(self, count: Callable[[str], None], more_fields: Iterable[str] = ()) -> None:
         self._count = count
+        self._more_fields = frozenset(more_fields)
 
     def around(self, method: Method, behavior: Behavior) -> Behavior:
         """Ends each failed call with the status of its error."""
@@ -48,7 +50,7 @@ class ErrorStatusLayer(Layer):
                 status = write_status(error)
                 self._count(status.reason)
                 _release_frames(error)
-                await _abort(context, error, status)
+                await _abort(context, error, status, self._more_fields)
 
         return guarded
 
@@ -80,17 +82,19 @@ def _release_frames(error: BaseException) -> None:
             waiting += [each.__cause__, each.__context__]
 
 
-async def _abort(context: Context, error: Exception, status: ErrorStatus) -> None:
+async def _abort(context: Context, error: Exception, status: ErrorStatus, more_fields: Collection[str]) -> None:
     logs.note(reason=status.reason)
     if isinstance(error, InvalidInput):
-        logs.note(fields=[loggable(violation.field) for violation in error.violations[:MAX_LOGGED_FIELDS]])
+        paths = [violation.field for violation in error.violations[:MAX_LOGGED_FIELDS]]
+        logs.note(fields=[loggable(path, more_fields) for path in paths])
     trailers = (*(context.trailing_metadata() or ()), (DETAILS_KEY, status.details))
     await context.abort(status.code, status.message, trailers)
 
 
-def loggable(path: str) -> str:
+def loggable(path: str, more_fields: Collection[str] = ()) -> str:
     """Replaces the unknown names in a field's path. Over HTTP, a caller may write any text in place of a name."""
-    return ".".join(step if _INDEX.sub("", step) in _field_names() else "?" for step in path.split("."))
+    names = [(step, _INDEX.sub("", step)) for step in path.split(".")]
+    return ".".join(step if name in _field_names() or name in more_fields else "?" for step, name in names)
 
 
 @cache

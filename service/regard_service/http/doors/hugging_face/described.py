@@ -1,5 +1,6 @@
 """The OpenAPI document of Hugging Face's door."""
 
+from regard_service.http.doors.hugging_face.generation import NESTED, PARAMETERS
 from regard_service.http.doors.openapi import Json, Operation, answer, array, document, object_of
 
 _TEXT: Json = {"type": "string"}
@@ -10,10 +11,13 @@ _MODEL: Json = {
     "description": 'Name of a loaded model; with "@" and a version that version.',
     "schema": _TEXT,
 }
+_GENERATION: Json = {name: {"description": "As of transformers' `generate`."} for name in PARAMETERS}
 _PARAMETERS: Json = {
     "type": "object",
-    "description": "Parameters of `generate`, also below `generate_parameters` or `generation_parameters`.",
+    "description": "Parameters of `generate`, here or within `generate_parameters` or `generation_parameters`.",
     "properties": {
+        **_GENERATION,
+        **{name: {"type": "object", "properties": _GENERATION} for name in NESTED},
         "src_lang": {"type": "string", "description": "Of a translator: the language of the text."},
         "tgt_lang": {"type": "string", "description": "Of a translator: the language to translate into."},
         "truncation": {
@@ -21,8 +25,6 @@ _PARAMETERS: Json = {
             "enum": ["do_not_truncate", "longest_first", "only_first"],
             "description": "What to do with a text that is longer than the model takes.",
         },
-        "num_beams": {"type": "integer", "description": "Number of beams."},
-        "max_new_tokens": {"type": "integer", "description": "Most tokens to make."},
     },
 }
 _INPUTS: Json = {

@@ -6,7 +6,7 @@ from typing import Any
 from regard_service.errors import FieldViolation, InvalidInput
 from regard_service.http.json_fields import shown
 
-_NESTED = ("generate_parameters", "generation_parameters", "generate_kwargs")
+NESTED = ("generate_parameters", "generation_parameters", "generate_kwargs")
 _OWN = (
     "num_beams",
     "max_new_tokens",
@@ -106,7 +106,7 @@ def _flat(given: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yields path, name and value of each parameter, those of nested objects too; new tokens before lengths."""
     flat: list[tuple[str, str, Any]] = []
     for name, value in given.items():
-        if name in _NESTED and isinstance(value, dict):
+        if name in NESTED and isinstance(value, dict):
             flat += [(f"parameters.{name}.{inner}", inner, each) for inner, each in value.items()]
         else:
             flat.append((f"parameters.{name}", name, value))
