@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -9,12 +10,15 @@ from functools import partial
 from regard.v1 import regard_pb2 as pb
 from regard_service.auth.caller import current_caller
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentProgress, DocumentStarted
-from regard_service.errors import BodyTooLarge, Overloaded, ServiceError
+from regard_service.errors import BodyTooLarge, Overloaded, QuotaExceeded, ServiceError
 from regard_service.http.context import HttpContext
 from regard_service.http.doors.kept_documents import EXPIRY_S, RETRY_S, KeptDocument, KeptDocuments
 
 MAX_RUNNING = 16
 """Translations at once; each has a window of its texts in the queue, and its file in memory."""
+
+MAX_RUNNING_OF_CALLER = 8
+"""Of one caller: others find places too."""
 
 INTERVAL_S = 1.0
 """Between two records of how far a translation is."""
@@ -33,6 +37,7 @@ class BackgroundDocuments:
         self._kept = kept
         self._max_bytes = max_bytes
         self._running: set[asyncio.Task[None]] = set()
+        self._num_of: Counter[str] = Counter()  # by caller, those included that are about to run
         self._removals: set[asyncio.TimerHandle] = set()
 
     async def start(
@@ -51,14 +56,18 @@ class BackgroundDocuments:
         size = len(request.document)
         if size > self._max_bytes:
             raise BodyTooLarge(f"the file has {size} bytes; the limit is {self._max_bytes}")
-        if len(self._running) >= MAX_RUNNING:
-            raise Overloaded(f"{MAX_RUNNING} documents are being translated, which is the limit", RETRY_S)
+        caller = current_caller()
+        self._take_place(caller)
+        try:
+            document, key = await asyncio.to_thread(self._kept.add, caller, request.file_name, size)
+        except BaseException:
+            self._give_place(caller)
+            raise
         is_read = asyncio.get_running_loop().create_future()
-        document, key = await asyncio.to_thread(self._kept.add, current_caller(), request.file_name, size)
         run = _Run(self._kept, document, translate(request, context), is_read)
         task = asyncio.create_task(run.finish())
         self._running.add(task)
-        task.add_done_callback(partial(self._ended, document.id))
+        task.add_done_callback(partial(self._ended, document))
         try:
             await is_read
         except BaseException:
@@ -95,16 +104,31 @@ class BackgroundDocuments:
         await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.to_thread(self._kept.close)
 
-    def _ended(self, document_id: str, task: asyncio.Task[None]) -> None:
+    def _take_place(self, caller: str) -> None:
+        """Counts a translation of a caller. Raises Overloaded, QuotaExceeded."""
+        own = self._num_of[caller]
+        if self._num_of.total() >= MAX_RUNNING:
+            raise Overloaded(f"{MAX_RUNNING} documents are being translated, which is the limit", RETRY_S)
+        if own >= MAX_RUNNING_OF_CALLER:
+            raise QuotaExceeded(f"{own} documents of yours are being translated, which is the limit", RETRY_S)
+        self._num_of[caller] += 1
+
+    def _give_place(self, caller: str) -> None:
+        self._num_of[caller] -= 1
+        if not self._num_of[caller]:
+            del self._num_of[caller]
+
+    def _ended(self, document: KeptDocument, task: asyncio.Task[None]) -> None:
         """Forgets a translation, and later its file."""
         self._running.discard(task)
+        self._give_place(document.caller)
         if task.cancelled():
             return
         loop = asyncio.get_running_loop()
 
         def remove() -> None:
             self._removals.discard(timer)
-            loop.run_in_executor(None, self._kept.remove, document_id)
+            loop.run_in_executor(None, self._kept.remove, document.id)
 
         timer = loop.call_later(EXPIRY_S, remove)
         self._removals.add(timer)

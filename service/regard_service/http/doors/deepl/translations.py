@@ -22,7 +22,7 @@ UNUSED = ("context", "preserve_formatting", "tag_handling_version", "show_billed
 LATENCY, QUALITY, PREFERS_QUALITY = "latency_optimized", "quality_optimized", "prefer_quality_optimized"
 
 _FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
-_LINE_BREAKS = re.compile(r"[^\S\r\n]*[\r\n]\s*")
+_LINE_BREAKS = re.compile(r"[\r\n]+")
 _XML_ONLY = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
 
 
@@ -150,6 +150,7 @@ _OWN_NAMES = {
     "glossaries": "glossary_ids",
     "text_options.format": "tag_handling",
     "text_options.unit": "split_sentences",
+    "text_options.protected_spans": "ignore_tags",
     "document": "file",
     "media_type": "file",
 }
@@ -171,7 +172,7 @@ def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: P
     if split == "0":
         message.text_options.unit = pb.UNIT_WHOLE
     if split == "nonewlines" and handling is None:
-        texts = [_LINE_BREAKS.sub(" ", text) for text in texts]
+        texts = [_in_one_line(text) for text in texts]
     message.texts.extend(texts)
     rules = TagRules(
         ignored=frozenset(parameters.names("ignore_tags")),
@@ -187,6 +188,15 @@ def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: P
     for name in _XML_ONLY:
         if name in parameters:
             parameters.fault(name, 'is for tag_handling "xml"; in HTML, translate="no" keeps an element as it is')
+
+
+def _in_one_line(text: str) -> str:
+    """Returns a text whose line breaks, and the white space around them, are spaces. Takes time in proportion to it."""
+    first, *others = _LINE_BREAKS.split(text)
+    if not others:
+        return text
+    parts = (first.rstrip(), *(each.strip() for each in others[:-1]), others[-1].lstrip())
+    return " ".join(part for part in parts if part)
 
 
 def _apply_rules(message: pb.TranslateRequest, rules: TagRules, parameters: Parameters) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentProgress, DocumentStarted
-from regard_service.errors import BodyTooLarge, DocumentNotFound, InvalidInput, NotReady, Overloaded
+from regard_service.errors import BodyTooLarge, DocumentNotFound, InvalidInput, NotReady, Overloaded, QuotaExceeded
 from regard_service.http.context import HttpContext
 from regard_service.http.doors import background
 from regard_service.http.doors.background import BackgroundDocuments
@@ -127,9 +127,12 @@ async def test_size_and_number_are_bounded(documents: BackgroundDocuments, monke
     large = pb.TranslateDocumentRequest(document=b"x" * 11)
     with pytest.raises(BodyTooLarge, match="has 11 bytes; the limit is 10"):
         await documents.start(large, HttpContext((), ""), Translator())
-    monkeypatch.setattr(background, "MAX_RUNNING", 1)
     translate = Translator()
     document, key = await begun(documents, translate)
+    monkeypatch.setattr(background, "MAX_RUNNING_OF_CALLER", 1)
+    with pytest.raises(QuotaExceeded, match="1 documents of yours"):
+        await begun(documents, Translator())
+    monkeypatch.setattr(background, "MAX_RUNNING", 1)
     with pytest.raises(Overloaded, match="1 documents are being translated"):
         await begun(documents, Translator())
     translate.gate.set()

@@ -29,6 +29,9 @@ def test_sentences_and_line_breaks() -> None:
     assert read(text=text, split_sentences="1").texts == [text]
     assert read(text=text, split_sentences="nonewlines").texts == ["One two. Three"]
     assert read(text=text, split_sentences="nonewlines", tag_handling="html").texts == [text]
+    assert read(text=" a \n\n \r b ", split_sentences="nonewlines").texts == [" a b "]
+    many = "a" + " " * 1_000_000 + "b"  # takes hours where time grows with the square
+    assert read(text=many, split_sentences="nonewlines").texts == [many]
     assert read(split_sentences="0").text_options.unit == pb.UNIT_WHOLE
 
 
