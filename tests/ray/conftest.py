@@ -1,16 +1,16 @@
-"""A cluster of Ray, of two CPUs and this machine alone; without Ray these tests are skipped."""
+"""A cluster of Ray, of two CPUs and this machine alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ray = pytest.importorskip("ray", reason="missing: ray (make ray)")
-
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """Returns the address of its head."""
+    import ray
+
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()

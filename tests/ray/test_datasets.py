@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
-import ray.data
 
 import regard
 import regard.ray
 from tests.ray.conftest import processes_named
 from tests.waiting import PATIENCE_S, wait_until
 
+ray_data = pytest.importorskip("ray.data", reason="missing: ray (make ray)")
 pytestmark = pytest.mark.filterwarnings("ignore:::ray")  # warns of its own settings
 
 TEXTS = ["Where is the library?", "It is raining.", "My sister plays the piano.", "We missed the last train home."]
@@ -25,7 +24,7 @@ def test_outputs_are_those_of_the_client_and_bad_rows_are_apart(cluster: str) ->
     rows: list[dict[str, Any]] = [
         {"id": number, "text": text} for number, text in enumerate([*TEXTS, None, "x" * 30_000])
     ]
-    dataset = ray.data.from_items(rows)
+    dataset = ray_data.from_items(rows)
     mapped = regard.ray.map_dataset(dataset, regard.ray.Translate, to="de", model="everyday", attention=True)
     found = sorted(mapped.take_all(), key=lambda row: row["id"])
     with regard.local("everyday", num_workers=1) as client:
@@ -42,7 +41,7 @@ def test_outputs_are_those_of_the_client_and_bad_rows_are_apart(cluster: str) ->
 def test_an_actor_that_is_killed_loses_no_row(cluster: str) -> None:
     num_rows = 4000
     rows = [{"id": number, "text": TEXTS[number % len(TEXTS)]} for number in range(num_rows)]
-    dataset = ray.data.from_items(rows, override_num_blocks=20)
+    dataset = ray_data.from_items(rows, override_num_blocks=20)
     mapped = regard.ray.map_dataset(dataset, regard.ray.Translate, to="de", model="everyday", num_actors=2)
     found: list[dict[str, Any]] = []
     reader = threading.Thread(target=lambda: found.extend(mapped.iter_rows()), daemon=True)

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 import regard
 from tests.ray.conftest import processes_named
 from tests.waiting import PATIENCE_S, wait_until
+
+pytest.importorskip("ray", reason="missing: ray (make ray)")
 
 TEXTS = ["Where is the library?", "It is raining.", "My sister plays the piano.", "We missed the last train home."]
 NUM_ROWS, SHARD_ROWS = 6000, 500
