@@ -47,7 +47,7 @@ def load(family: str, folder: Path, load_options: LoadOptions) -> SourceModel:
             f"several distributions bring family {family}: {', '.join(map(_origin, found))}; remove all but one"
         )
     [entry] = found
-    model = _loader(entry)(folder, load_options)
+    model: object = _loader(entry)(folder, load_options)
     if not isinstance(model, SourceModel) or model.family != family:
         returned = f"family {model.family}" if isinstance(model, SourceModel) else type(model).__name__
         raise ExportError(

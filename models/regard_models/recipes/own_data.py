@@ -59,7 +59,7 @@ def _jsonl(path: Path, source: str, targets: Sequence[str]) -> Iterator[Pair]:
             raise BadData(f"{path}, line {number}: no JSON object with the fields: {error}") from error
         if not all(isinstance(side, str) for side in sides):
             raise BadData(f"{path}, line {number}: source and target must be texts")
-        yield Pair(*sides, _language(targets, given, path, number))
+        yield Pair(sides[0], sides[1], _language(targets, given, path, number))
 
 
 def _parallel(path: Path, source: str, targets: Sequence[str]) -> Iterator[Pair]:
@@ -71,7 +71,7 @@ def _parallel(path: Path, source: str, targets: Sequence[str]) -> Iterator[Pair]
             sides.append([line for _, line in _lines(packed if packed.is_file() else file)])
         if len(sides[0]) != len(sides[1]):
             raise BadData(f"{path}: train.{source} has {len(sides[0])} lines, train.{target} {len(sides[1])}")
-        yield from (Pair(*both, target) for both in zip(*sides, strict=True))
+        yield from (Pair(*both, language=target) for both in zip(sides[0], sides[1], strict=True))
 
 
 LAYOUTS: dict[str, Callable[[Path, str, Sequence[str]], Iterator[Pair]]] = {
