@@ -242,7 +242,6 @@ class _Placer:
             position = self._target[gap].start if gap < allowed.stop else outer.end
         return Span(position, position)
 
-
     def _behind(self, word: int, at: int, allowed: range, taken: Sequence[range]) -> Span | None:
         """Returns the place behind a word, for a tag that stands right behind it and before no other: "two<sup>1"."""
         source = self._aligned.source
