@@ -56,5 +56,7 @@ _PATH = either(
     rf"(?<![\w\\])(?:[A-Za-z]:|\\\\[\w.$-]{{1,64}}+)(?:[\\/]{_IN_FOLDER})++",  # C:\a, \\host\share
 )
 
+RARE = frozenset({_BRACKETED, _EMAIL})
+"""Expressions whose every match holds one of `finding.RARE_SIGNS`."""
 RULES: tuple[Rule, ...] = ((_BRACKETED, Kind.ADDRESS), (_URL, Kind.ADDRESS), (_EMAIL, Kind.ADDRESS))
 FILE_RULES: tuple[Rule, ...] = ((_FILE, Kind.ADDRESS), (_PATH, Kind.ADDRESS))

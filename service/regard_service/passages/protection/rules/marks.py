@@ -41,6 +41,8 @@ _HANDLE = either(
     r"(?<![\w/])[ur]/\w{2,40}+(?!\w)",
 )
 
+RARE = frozenset({_LINK, _REFERENCE, _BRACKETED})
+"""Expressions whose every match holds one of `finding.RARE_SIGNS`."""
 LINK_RULES: tuple[Rule, ...] = ((_LINK, Kind.MARK),)
 SHORT_RULES: tuple[Rule, ...] = ((_SHORT_CODE, Kind.MARK), (_REFERENCE, Kind.MARK), (_BRACKETED, Kind.NAME))
 RULES: tuple[Rule, ...] = ((_HANDLE, Kind.HANDLE), (_EMOTICON, Kind.MARK), (_SYMBOL, Kind.MARK), (_EMOJI, Kind.MARK))

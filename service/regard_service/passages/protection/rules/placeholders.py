@@ -43,6 +43,8 @@ _ENTITY = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}+|#[0-9]{1,7}+|#[xX][0-9A-Fa-f]{1,6}+);
 
 _AND = r"(?<![\w&])&(?![\w&;#])"
 
+RARE = frozenset({_CODE_SPAN, _TAG, _BRACES, _ESCAPE, _ENTITY, _AND})
+"""Expressions whose every match holds one of `finding.RARE_SIGNS`."""
 CODE_RULES: tuple[Rule, ...] = ((_CODE_SPAN, Kind.CODE), (_TAG, Kind.MARK))
 RULES: tuple[Rule, ...] = (
     (_BRACES, Kind.PLACEHOLDER),

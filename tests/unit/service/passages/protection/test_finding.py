@@ -1,9 +1,12 @@
 """What the rules find, what they leave alone, and that hostile texts cost linear time."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard_service.passages.protection.rules import finding as rules
 from regard_service.passages.protection.rules.finding import find
 from regard_service.passages.protection.rules.kinds import NUMERIC, Kind
 
@@ -256,3 +259,14 @@ def test_versions_have_no_decimal_mark() -> None:
         assert [each.kind for each in find(text)] == [Kind.DIGITS], text
     for text in ("About 2.5 people came.", "It costs 3.5 dollars.", "I paid. Only 3.5 dollars."):
         assert [each.kind for each in find(text)] == [Kind.NUMBER], text
+
+
+EVERY_PART = [*ADDRESSES, *PLACEHOLDERS, *CODES, *HANDLES, *MARKS, *NUMBERS, "&amp;", "[a b]", "&", "\\n", "x[^1]", "¹"]
+
+
+@given(st.lists(st.sampled_from([*EVERY_PART, " ", ". ", "a"]) | st.text(max_size=4), max_size=5).map("".join))
+def test_rules_that_are_not_tried_would_find_nothing(text: str) -> None:
+    tried = find(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "RARE_SIGNS", re.compile(""))
+        assert list(rules._found(text)) == tried or not rules._SIGNS.search(text)
