@@ -18,6 +18,7 @@ from regard_service.passages.markup.entities import MarkupFormat
 from regard_service.passages.markup.parse import parse
 from regard_service.passages.markup.tokens import MarkupError
 from regard_service.passages.segments import Segment, cut_text, has_letters, pack
+from regard_service.pictures.abandoned import check
 from regard_service.text.reading import SourceReader, SourceText
 
 # A segment that is too long is cut; a part of it may still be, as its tokens change at the cut. After so many cuts its
@@ -120,7 +121,12 @@ class PassageReader:
     def _planned(
         self, reading: "_Reading", segment: Segment, num_cuts: int = 0
     ) -> Iterator[ModelSegment | CopiedSegment]:
-        """Yields a segment as the model reads it; several if it is too long for the model."""
+        """Yields a segment as the model reads it; several if it is too long for the model.
+
+        Raises:
+            Abandoned: in a thread whose call has ended: a text may have thousands of segments.
+        """
+        check()
         own = reading.text[slice(*segment.span)]
         found = self.terms.find(own) if self.terms is not None else []
         prepared = self._prepared(reading, segment, own, [each.span for each in found])
