@@ -1,4 +1,4 @@
-"""English names of languages, by ISO 639-1: what lists of languages show."""
+"""English names of languages, by ISO 639-1 and, for Filipino, ISO 639-2: what lists of languages show."""
 
 import langcodes
 
