@@ -76,10 +76,12 @@ class ShardFolder:
 
     def _look(self) -> None:
         """Deletes what a killed process left half written, and finds what is done."""
+        manifest = self.path / MANIFEST
+        own = {_LOCK, partial_of(manifest).name}  # all that a process leaves which is killed at once
+        if not manifest.exists() and any(each.name not in own for each in self.path.iterdir()):
+            raise CorpusError(f"{self.path} has files, and no {MANIFEST} of a run; -o takes an empty folder")
         for partial in self.path.glob(".*.partial"):
             partial.unlink()
-        if not (self.path / MANIFEST).exists() and any(each.name != _LOCK for each in self.path.iterdir()):
-            raise CorpusError(f"{self.path} has files, and no {MANIFEST} of a run; -o takes an empty folder")
         self.done = set(parts_of(self.path))
 
     def shard_of(self, index: int) -> int:

@@ -160,15 +160,26 @@ def test_another_version_of_the_model_ends_the_run(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_runs_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".precious.partial").write_text("x")
     (tmp_path / "out" / "precious.txt").write_text("x")
     with pytest.raises(CorpusError, match=r"has files, and no manifest\.json"):
         run(job(tmp_path, Runner(), 3))
+    assert names_in(tmp_path) == [".precious.partial", "precious.txt"]
+    (tmp_path / "out" / ".precious.partial").unlink()
     (tmp_path / "out" / "precious.txt").rename(tmp_path / "out" / "manifest.json")
     with pytest.raises(CorpusError, match="is no manifest of a run"):
         run(job(tmp_path, Runner(), 3))
     assert names_in(tmp_path) == ["manifest.json"]
     with pytest.raises(ValueError, match="no folder of results"):
         regard.read_results(tmp_path)
+
+
+def test_a_process_that_was_killed_before_its_manifest_was_whole_is_nobodys_run(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").touch()
+    (tmp_path / "out" / ".manifest.json.partial").write_text('{"form')
+    assert run(job(tmp_path, Runner(), 3)).num_rows == 3
+    assert names_in(tmp_path) == ["manifest.json", "part-000000.jsonl"]
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path: Path) -> None:
