@@ -349,6 +349,7 @@ test("a sample picture that cannot be loaded is said in words", async () => {
   await page.route("**/assets/cat.jpg", (route) => route.abort());
   await press(page, "A cat");
   await page.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Retry" }).count(), 0); // there is no call to repeat
   await close();
 });
 

@@ -10,9 +10,9 @@ export class Problem extends Error {
    * @param {string} title
    * @param {string} detail
    * @param {{field: string, description: string}[]} violations
-   * @param {number} status of HTTP; 0 if there was no answer
+   * @param {number} status of HTTP; 0 if there was no answer, -1 if the problem is none of a call
    */
-  constructor(title, detail, violations = [], status = 0) {
+  constructor(title, detail, violations = [], status = -1) {
     super(detail);
     this.title = title;
     this.violations = violations;
@@ -21,7 +21,7 @@ export class Problem extends Error {
 
   /** The server has gone, or its answer has ended too early. */
   static lost() {
-    return new Problem("Connection lost", "The server has gone before the answer was whole.");
+    return new Problem("Connection lost", "The server has gone before the answer was whole.", [], 0);
   }
 
   /** @param {any} body */
@@ -50,7 +50,7 @@ async function ask(path, options = {}) {
     answer = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error instanceof DOMException) throw error; // stopped by the reader
-    throw new Problem("No answer", "The server cannot be reached.");
+    throw new Problem("No answer", "The server cannot be reached.", [], 0);
   }
   if (answer.ok) return answer;
   const isProblem = answer.headers.get("content-type")?.includes("json");

@@ -2,7 +2,7 @@
  * The form: which model does what with which input, and how.
  */
 
-import { getFile } from "./api.js";
+import { getFile, Problem } from "./api.js";
 import { Card } from "./card.js";
 import { ENDINGS } from "./documents.js";
 import { EXAMPLES, Examples } from "./examples.js";
@@ -432,7 +432,8 @@ export class Composer {
       try {
         this.#takePicture(new File([await getFile(example.picture)], name, { type: "image/jpeg" }));
       } catch (error) {
-        this.#listener.onError(error);
+        // Without its status: the example is to be clicked again, there is no call to retry.
+        this.#listener.onError(error instanceof Problem ? new Problem(error.title, error.message) : error);
       }
       return;
     }
