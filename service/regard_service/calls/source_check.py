@@ -64,8 +64,10 @@ def _is_suspect(passage: Passage) -> bool:
 def _is_kept_word(passage: Passage, result: Result) -> bool:
     """Whether a text is a single word that the output has too: a name, or a word of both languages."""
     words = " ".join(_read(passage)).split(maxsplit=1)
-    written = result.hypotheses[0].text.casefold() if result.hypotheses else ""
-    return len(words) == 1 and words[0].rstrip(".,;:!?").casefold() in _WORD.findall(written)
+    if len(words) != 1 or not result.hypotheses:
+        return False
+    written = result.hypotheses[0].text[: 2 * MAX_CHARACTERS].casefold()
+    return words[0].rstrip(".,;:!?").casefold() in _WORD.findall(written)
 
 
 def _other_language(passage: Passage) -> str:
