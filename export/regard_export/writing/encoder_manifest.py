@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from regard_export.checkpoints.encoder_model import EncoderModel
-from regard_export.errors import ExportError
-from regard_export.writing.manifest import FLOAT32_BYTES, exported_now
+from regard_export.writing.manifest import FLOAT32_BYTES, exported_now, unserved
 from regard_service.bundle import AttentionLayout, Bundle, ImageSource, Manifest, Variant
 
 
@@ -53,6 +52,5 @@ def write_encoder_manifest(
             files={},
         )
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
-        raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
+        raise unserved(error) from error
     return Bundle.write_manifest(folder, manifest)

@@ -58,9 +58,19 @@ def write_manifest(
         manifest = _manifest(model, variants, name, version, verification, alignment, text_use or TextUse())
         manifest = manifest.model_copy(update={"confidence": dict(confidence or {})})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}" for e in error.errors())
-        raise ExportError(f"what the checkpoint says cannot be served: {faults}") from error
+        raise unserved(error) from error
     return Bundle.write_manifest(folder, manifest)
+
+
+def unserved(error: ValidationError) -> ExportError:
+    """The error of a checkpoint that states what no manifest may hold: every field with its value."""
+    faults = [
+        f"{'.'.join(map(str, e['loc']))} {e['input']!r}: {e['msg']}"
+        if e["loc"]
+        else e["msg"].removeprefix("Value error, ")
+        for e in error.errors()
+    ]
+    return ExportError(f"what the checkpoint says cannot be served: {'; '.join(faults)}")
 
 
 def _manifest(

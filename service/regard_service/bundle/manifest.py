@@ -314,7 +314,7 @@ class Manifest(Schema):
         parts = {
             "target": self.decoder_target is not None,
             "generation": self.decoder_generation is not None,
-            "max_target_tokens": self.max_target_tokens > 0,
+            "max_target_tokens above 0": self.max_target_tokens > 0,
             "attention.layers": self.attention.layers > 0,
             "a step graph": all(variant.step is not None for variant in self.variants),
         }

@@ -103,7 +103,7 @@ def test_an_occupied_folder_is_refused(tmp_path, model) -> None:
 
 def test_a_value_that_no_manifest_may_hold_is_named(tmp_path, model) -> None:
     bad = replace(model, max_target_tokens=0)
-    with pytest.raises(ExportError, match="cannot be served: max_target_tokens 0: Input should be greater than 0"):
+    with pytest.raises(ExportError, match="a model whose output is text misses max_target_tokens above 0"):
         export(bad, tmp_path / "out", OPTIONS, _silent)
     assert list(tmp_path.iterdir()) == []
 
