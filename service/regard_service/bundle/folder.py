@@ -61,11 +61,7 @@ class Bundle:
             reasons = [f"{MANIFEST}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise BundleError(folder, reasons) from error
         is_whole = manifest.checksum in (None, manifest_checksum(json.loads(content)))
-        reasons = (
-            []
-            if is_whole
-            else [f"{MANIFEST}: does not match its checksum"]
-        )
+        reasons = [] if is_whole else [f"{MANIFEST}: does not match its checksum"]
         reasons += _file_faults(folder, manifest)
         reasons += [] if reasons else _graph_faults(folder, manifest)
         if reasons:
