@@ -40,8 +40,7 @@ NEXT = """\
   [bold]make serve[/bold]                        the same server, until Ctrl+C; then open http://localhost:8080
   [bold].venv/bin/regard translate "Where is the station?" --to de --attention[/bold]
   [bold].venv/bin/regard translate "Where is the station?" --to fr --html attention.html[/bold]
-  README.md                         from here to a server of your own, in five minutes
-  docs/quickstart.md                Python, notebook, Node, Go, curl, cluster
+  docs/quickstart.md                Python, notebook, Node, Go, curl, cluster; a translator from your own pairs
   docs/exporting.md                 a translator for real use, or a model of your own
   docs/notebooks                    heads, flow, your own checkpoint, 5,000 sentences
 """

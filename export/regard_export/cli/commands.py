@@ -245,6 +245,8 @@ def inspect_command(bundle_folder: Path, as_json: bool, assignments: dict[str, s
     """Prints the manifest of BUNDLE for people to read."""
     try:
         bundle = change(bundle_folder, assignments) if assignments else Bundle.load(bundle_folder)
+    except ExportError as error:
+        raise click.ClickException(str(error)) from error
     except BundleError as error:
         # Who edits a manifest by hand meets the checksum, and does not know what writes it.
         hint = [SET_HINT] if any(reason.startswith(f"{MANIFEST}: does not match") for reason in error.reasons) else []

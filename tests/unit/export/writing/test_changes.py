@@ -45,7 +45,7 @@ def test_a_precision_comes_first_by_its_name(folder: Path) -> None:
     assert _set(folder, "precision=float32").exit_code == 0
     assert [each.precision for each in Bundle.load(folder).manifest.variants] == ["float32", "int8"]
     refused = _set(folder, "precision=int4")
-    assert (refused.exit_code, "the bundle has no int4, only float32, int8" in str(refused.exception)) == (1, True)
+    assert (refused.exit_code, "the bundle has no int4, only float32, int8" in refused.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_cannot_be_set_is_refused_by_its_name_and_changes_nothing(
     before = (folder / MANIFEST).read_bytes()
     done = _set(folder, "version=2", assignment)
     assert done.exit_code == 1
-    assert reason in str(done.exception)
+    assert reason in done.stderr
     assert (folder / MANIFEST).read_bytes() == before
     Bundle.load(folder)
 
