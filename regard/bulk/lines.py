@@ -63,7 +63,7 @@ class JsonLines(PlainLines):
 
     def _read(self, line: str) -> tuple[str | None, str]:
         try:
-            content = json.loads(line)
+            content = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise BadRow("INVALID_LINE", f"the line is not JSON: {error}") from None
         if not isinstance(content, dict):
@@ -84,6 +84,16 @@ class JsonLines(PlainLines):
         if self.columns.needs_id:
             raise BadRow("MISSING_COLUMN", f"the object has no {name!r}")
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object. Raises ValueError for a repeated key, whose first value would be lost."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} is there twice")
+        content[key] = value
+    return content
 
 
 class TabLines(PlainLines):

@@ -37,7 +37,7 @@ def read_list_models(request: pb.ListModelsRequest) -> ModelPage:
     if request.page_token:
         try:
             after = _read_page_token(request.page_token, task)
-        except ValueError:
+        except (ValueError, RecursionError):  # JSON that is nested too deeply
             checks.add("page_token", "is not one that this server gave for the same filter")
     checks.raise_if_any()
     return ModelPage(min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE), task, after)

@@ -95,6 +95,7 @@ def test_lines_that_hold_no_row_say_why(tmp_path: Path) -> None:
         b'{"text": "a", "custom_id": []}',
         b'{"text": ""}',
         b"[" * 100_000,
+        b'{"text": "a", "text": "b"}',
     ]
     rows = rows_of(write(tmp_path / "c.jsonl", b"\n".join(content)))
     assert reasons(rows) == [
@@ -111,7 +112,9 @@ def test_lines_that_hold_no_row_say_why(tmp_path: Path) -> None:
         "INVALID_VALUE",
         None,
         "INVALID_LINE",
+        "INVALID_LINE",
     ]
+    assert str(rows[13].error) == "the line is not JSON: the key 'text' is there twice"
     assert rows[0].custom_id == "7"
     assert rows[4].custom_id == "x"
     assert "byte 13 is 0xe9" in str(rows[7].error)

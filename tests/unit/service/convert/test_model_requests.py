@@ -1,10 +1,14 @@
 """Requests that list and load models."""
 
+import base64
+
 import pytest
 
 from regard.v1 import regard_pb2 as pb
 from regard_service.convert.model_requests import read_list_models, read_load_model, write_page_token
 from regard_service.errors import InvalidInput
+
+NESTED = base64.urlsafe_b64encode(b"[" * 14_000).decode()
 
 
 @pytest.mark.parametrize("name", ["", "../etc", "a/b", "-a", "a" * 65, "ä", "a\n"])
@@ -14,7 +18,7 @@ def test_a_model_to_load_has_a_plain_name(name: str) -> None:
     assert read_load_model(pb.LoadModelRequest(name="My-model.v2_x", version="3")) == ("My-model.v2_x", "3")
 
 
-@pytest.mark.parametrize("token", ["x", "!!!", "eyJhIjogMX0=", write_page_token("captioning", "a", "1")])
+@pytest.mark.parametrize("token", ["x", "!!!", "é", "eyJhIjogMX0=", NESTED, write_page_token("captioning", "a", "1")])
 def test_a_page_token_of_another_list_is_refused(token: str) -> None:
     with pytest.raises(InvalidInput, match="page_token"):
         read_list_models(pb.ListModelsRequest(page_token=token))

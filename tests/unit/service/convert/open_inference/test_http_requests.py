@@ -92,6 +92,8 @@ def test_the_data_of_several_axes_is_read_row_by_row() -> None:
         ({"inputs": [tensor(datatype=3)]}, b"", "inputs[0].datatype", "must be a text"),
         ({"inputs": [tensor(data=[3])]}, b"", "inputs[0].data[0]", "must be a text; it is 3"),
         ({"inputs": [tensor(name="image", data=["?"])]}, b"", "inputs[0].data[0]", "is no base64"),
+        ({"inputs": [tensor(name="image", data=["é"])]}, b"", "inputs[0].data[0]", "is no base64"),
+        ({"inputs": [tensor(name="image", data=["\ud800"])]}, b"", "inputs[0].data[0]", "is no base64"),
         (
             {"inputs": [sized(5)]},
             b"1234",
