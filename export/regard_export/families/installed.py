@@ -46,8 +46,16 @@ def installed_families() -> Iterator[Family]:
 
 
 def family_of_checkpoint(path: Path) -> Family | None:
-    """The installed family that recognizes a checkpoint; None if none does."""
-    return next((family for family in installed_families() if family.recognizes(path)), None)
+    """The installed family that recognizes a checkpoint; None if none does.
+
+    Raises:
+        ExportError: several do.
+    """
+    found = [family for family in installed_families() if family.recognizes(path)]
+    if len(found) > 1:
+        names = ", ".join(family.name for family in found)
+        raise ExportError(f"several installed families recognize {path}: {names}; uninstall all but one")
+    return found[0] if found else None
 
 
 def load(family: Family, path: Path, load_options: LoadOptions) -> SourceModel:

@@ -137,3 +137,11 @@ def test_a_family_that_returns_another_model_is_named(acme: Path, tmp_path: Path
     module.write_text(module.read_text().replace("family=name,", 'family="other",'))
     with pytest.raises(ExportError, match="'acme' must return a SourceModel of its name; it is of family 'other'"):
         load_source_model(checkpoint)
+
+
+def test_two_families_that_recognize_a_checkpoint_are_refused(acme: Path, tmp_path: Path) -> None:
+    (acme / "twin_family.py").write_text("from acme_family import load, recognizes, takes_languages\nname = 'twin'\n")
+    install(acme, "regard-family-twin", {"twin": "twin_family"})
+    importlib.invalidate_caches()
+    with pytest.raises(ExportError, match="several installed families recognize .*: acme, twin; uninstall"):
+        load_source_model(write_acme(tmp_path / "checkpoint"))
