@@ -143,5 +143,5 @@ def test_two_families_that_recognize_a_checkpoint_are_refused(acme: Path, tmp_pa
     (acme / "twin_family.py").write_text("from acme_family import load, recognizes, takes_languages\nname = 'twin'\n")
     install(acme, "regard-family-twin", {"twin": "twin_family"})
     importlib.invalidate_caches()
-    with pytest.raises(ExportError, match="several installed families recognize .*: acme, twin; uninstall"):
+    with pytest.raises(ExportError, match=r"several installed families recognize .*: acme, twin; uninstall"):
         load_source_model(write_acme(tmp_path / "checkpoint"))
