@@ -71,7 +71,7 @@ def _theirs(folder: Path, name: str, text: str) -> list[int]:
     source: Any = Bundle.load(folder / "bundles" / _model(name)).manifest.source
     if source.needs_source_language:
         tokenizer.src_lang = family.languages[0]
-    return list(tokenizer(f"{family.prompt}{text}").input_ids)
+    return list(tokenizer(f"{family.prompt}{text}{family.ending}", add_special_tokens=not family.ending).input_ids)
 
 
 def _ours(result: regard.Result) -> list[int]:
