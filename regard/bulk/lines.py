@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.bulk.compressed import UTF8_BOM, opened
-from regard.bulk.rows import BadRow, Columns, CorpusError, Row, checked_id, checked_text, decoded
+from regard.bulk.rows import BadRow, Columns, CorpusError, Row, checked_id, checked_text, decoded, unique_keys
 
 MAX_LINE_BYTES = 16 * 2**20
 _CHUNK_BYTES = 2**20
@@ -63,7 +63,7 @@ class JsonLines(PlainLines):
 
     def _read(self, line: str) -> tuple[str | None, str]:
         try:
-            content = json.loads(line, object_pairs_hook=_object)
+            content = json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             raise BadRow("INVALID_LINE", f"the line is not JSON: {error}") from None
         if not isinstance(content, dict):
@@ -84,16 +84,6 @@ class JsonLines(PlainLines):
         if self.columns.needs_id:
             raise BadRow("MISSING_COLUMN", f"the object has no {name!r}")
         return None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns a JSON object. Raises ValueError for a repeated key, whose first value would be lost."""
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise ValueError(f"the key {key!r} is there twice")
-        content[key] = value
-    return content
 
 
 class TabLines(PlainLines):

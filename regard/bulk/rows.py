@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from regard.errors import InvalidArgument, RegardError
 
@@ -116,3 +116,13 @@ def decoded(content: bytes, what: str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise BadRow("NOT_UTF8", f"{what} is not UTF-8: byte {error.start} is {content[error.start]:#04x}") from None
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object. Raises ValueError for a repeated key, whose first value would be lost."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} is there twice")
+        content[key] = value
+    return content

@@ -63,9 +63,13 @@ def is_draining(error: CallError) -> bool:
     return error.reason == "DRAINING"
 
 
+_MAX_TIMEOUT_S = 1e9
+"""30 years. gRPC adds a timeout to its clock, and a sum that it cannot hold counts as a deadline that has passed."""
+
+
 def deadline(timeout: float | None, default: float) -> float | None:
-    """A call's timeout in seconds as gRPC expects it: `default` for None, and None for infinity, which is no limit."""
+    """A call's timeout in seconds as gRPC expects it: `default` for None, and None, no limit, from 30 years on."""
     chosen = default if timeout is None else timeout
     if not isinstance(chosen, numbers.Real) or math.isnan(chosen):
         raise TypeError(f"timeout must be a number of seconds; it is {chosen!r}")
-    return None if math.isinf(chosen) else chosen
+    return None if chosen >= _MAX_TIMEOUT_S else chosen

@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeAlias, TypeVar
 
 import click
 
+from regard.bulk.rows import unique_keys
 from regard.calls.aio import AsyncClient
 from regard.calls.mapping import retrying_async
 from regard.calls.results import Result
@@ -122,7 +123,7 @@ def read_text(line: bytes) -> str:
 def read_field(line: bytes, key: str) -> str:
     """The text of `key` in the line's JSON object; ignores other keys. Raises InvalidArgument if there is none."""
     try:
-        content = json.loads(read_text(line))
+        content = json.loads(read_text(line), object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise _bad_line(f"not JSON: {error}") from None
     value = content.get(key) if isinstance(content, dict) else None

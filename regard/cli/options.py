@@ -1,6 +1,7 @@
 """The flags that translate, summarize and caption share."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -13,6 +14,16 @@ from regard.calls.target import checked_target
 from regard.names import AttentionKind, EarlyStopping, Format, Truncation, Unit
 from regard.values.glossaries import Term
 from regard.wire.enums import ATTENTION_KIND, EARLY_STOPPING, FORMAT, TRUNCATION, UNIT
+
+
+class Seconds(click.FloatRange):
+    """A number within bounds. Click lets NaN through, which no comparison finds out of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return number
 
 
 @dataclass(frozen=True)
@@ -163,7 +174,7 @@ SERVER_OPTIONS = (
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(0, min_open=True),
         default=60.0,
         show_default=True,
         metavar="SECONDS",

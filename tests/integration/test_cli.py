@@ -327,6 +327,7 @@ def test_errors_are_one_line_with_advice(server: FakeServer, arguments: tuple[st
     [
         ("translate",),
         ("translate", "x", "--jsonl"),
+        ("translate", "x", "--timeout", "nan"),
         ("translate", "x", "-", "--jsonl"),
         ("translate", "a", "b", "--stream"),
         ("translate", "-", "--stream"),

@@ -373,6 +373,8 @@ async def test_unknown_paths_and_wrong_methods_are_problems_that_help() -> None:
                 ("POST", "/v1/translate/", HELLO),
                 ("GET", "/nothing/like/it", None),
                 ("PUT", "/v1/summarize", HELLO),
+                ("PUT", "/v1/glossaries/a", HELLO),
+                ("GET", "/v1/translate/stream?text=A%ff&target_language=de", None),
             )
         }
     for answer in answers.values():
@@ -385,3 +387,8 @@ async def test_unknown_paths_and_wrong_methods_are_problems_that_help() -> None:
     put = answers["/v1/summarize"]
     assert (put.status, put.json["reason"], put.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
     assert put.json["detail"] == "PUT is not allowed for /v1/summarize; POST is"
+    stream = answers["/v1/translate/stream?text=A%ff&target_language=de"]
+    assert (stream.status, stream.json["detail"]) == (400, "request: the query is not valid UTF-8")
+    put = answers["/v1/glossaries/a"]
+    assert put.headers["allow"] == "DELETE, GET, HEAD, POST"
+    assert put.json["detail"] == "PUT is not allowed for /v1/glossaries/a; DELETE, GET, HEAD, POST are"

@@ -16,6 +16,9 @@ from regard_service.app.setting_sources import read_environment, read_file, read
 from regard_service.auth.address import networks
 from regard_service.bundle import PROVIDER_NAMES, Precision, Provider, Task, zoo_folder
 
+MAX_GRPC_SECONDS = 2_147_483
+"""Of a duration that gRPC takes as milliseconds in a C int: 24 days."""
+
 
 class SettingsError(Exception):
     """The settings cannot be used.
@@ -49,13 +52,20 @@ class Settings(BaseModel):
     max_connection_age_s: float | None = Field(
         default=1800.0,
         gt=0,
+        le=MAX_GRPC_SECONDS,
         description="age at which gRPC clients have to reconnect, so that they find new replicas; calls are finished",
     )
     max_connection_idle_s: float = Field(
-        default=300.0, gt=0, description="time after which a gRPC connection without calls is closed"
+        default=300.0,
+        gt=0,
+        le=MAX_GRPC_SECONDS,
+        description="time after which a gRPC connection without calls is closed",
     )
     keepalive_s: float = Field(
-        default=60.0, ge=1, description="interval of the pings that check a gRPC connection without traffic"
+        default=60.0,
+        ge=1,
+        le=MAX_GRPC_SECONDS,
+        description="interval of the pings that check a gRPC connection without traffic",
     )
     client_timeout_s: float = Field(
         default=30.0,
@@ -191,7 +201,7 @@ class Settings(BaseModel):
         default=None, gt=0, description="time for a call that sets no deadline; unset: max_deadline_s"
     )
     max_deadline_s: float = Field(
-        default=600.0, gt=0, description="most time for a call, even if its deadline is later"
+        default=600.0, gt=0, le=MAX_GRPC_SECONDS, description="most time for a call, even if its deadline is later"
     )
     drain_delay_s: float = Field(
         default=0.1, ge=0, description="time after SIGTERM in which new calls are still served"

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from regard_service.errors import ServiceError
 from regard_service.http.docs_page import page
@@ -99,7 +99,10 @@ async def _refused(doors: Gateway | None, request: Request, error: Exception) ->
     """Returns an error that no call has: of the router, or of a fault. A door has its own shape for it."""
     problem, headers = _INTERNAL, {}
     if isinstance(error, HTTPException):
-        problem, headers = _of_router(request, error), dict(error.headers or {})
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(request)
+        problem = _of_router(request, error.status_code, headers.get("Allow", ""))
     response = None if doors is None else doors.refusal(request.url.path, problem)
     if response is None:
         return problem.response(headers)
@@ -107,12 +110,19 @@ async def _refused(doors: Gateway | None, request: Request, error: Exception) ->
     return response
 
 
-def _of_router(request: Request, error: HTTPException) -> Problem:
+def _allowed(request: Request) -> str:
+    """Returns the methods of a path, as the header Allow has them. The router knows those of its first route only."""
+    routes = [each for each in request.app.routes if isinstance(each, Route)]
+    fitting = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for each in fitting for method in each.methods or ()}))
+
+
+def _of_router(request: Request, status: int, allowed: str) -> Problem:
     """Returns the problem of the router's errors: unknown paths, wrong methods."""
     path = request.url.path
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        detail = f"{request.method} is not allowed for {path}; {allowed} is"
+    if status == 405:
+        verb = "are" if "," in allowed else "is"
+        detail = f"{request.method} is not allowed for {path[:200]}; {allowed} {verb}"
         return Problem(405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED", detail, title="Method not allowed")
     paths = sorted({route.path for route in request.app.routes if isinstance(route, Route)})
     meant = (
@@ -120,7 +130,7 @@ def _of_router(request: Request, error: HTTPException) -> Problem:
     )
     advice = f"did you mean {meant}?" if meant else "/docs lists the paths"
     detail = f"there is no {path[:200]}; {advice}"
-    return Problem(error.status_code, "NOT_FOUND", "PATH_NOT_FOUND", detail)
+    return Problem(status, "NOT_FOUND", "PATH_NOT_FOUND", detail)
 
 
 _INTERNAL = Problem(500, "INTERNAL", ServiceError.reason, "internal error; the server's log has the cause")

@@ -25,6 +25,7 @@ from regard_service.http.context import HttpContext
 from regard_service.http.json_answers import is_slow_to_write, write_json
 from regard_service.http.json_requests import read_body, read_query
 from regard_service.http.problems import Problem
+from regard_service.http.queries import query_pairs
 from regard_service.http.sites import check_site
 from regard_service.http.unary import UnreadMessage, context_of, id_header, run_unary
 from regard_service.rpc.layers.layer import Handler
@@ -139,7 +140,7 @@ class JsonApi:
         message: Message = getattr(pb, endpoint.descriptor.input_type.name)()
         if endpoint.verb != "POST":
             asked.has_nested_maps = read_query(
-                [*request.query_params.multi_items(), *request.path_params.items()], message
+                [*query_pairs(request.scope["query_string"]), *request.path_params.items()], message
             )
             return message
         _check_media_type(request)

@@ -7,6 +7,7 @@ from functools import cached_property
 from starlette.requests import Request
 
 from regard_service.http.doors.fields import Fields, read_fields
+from regard_service.http.queries import query_pairs
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Given:
 
     @classmethod
     def of(cls, request: Request, body: bytes) -> "Given":
-        """Returns a request whose body has been read."""
+        """Returns a request whose body has been read. Raises InvalidInput for a query that is not UTF-8."""
         return cls(
             dict(request.headers.items()),
-            tuple(request.query_params.multi_items()),
+            tuple(query_pairs(request.scope["query_string"])),
             request.path_params,
             body,
             _base_url(request),

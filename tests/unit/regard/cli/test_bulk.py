@@ -107,7 +107,19 @@ async def test_an_overload_without_a_retry_delay_is_not_repeated() -> None:
     assert calls == 1
 
 
-@pytest.mark.parametrize("line", [b"", b"{", b'"text"', b'{"text": 1}', b'{"text": null}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b'"text"',
+        b'{"text": 1}',
+        b'{"text": null}',
+        b'{"text": "a", "text": "b"}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+)
 def test_a_line_without_an_input_is_an_error(line: bytes) -> None:
     with pytest.raises(InvalidArgument, match="the line is"):
         bulk.read_field(line, "text")

@@ -134,6 +134,10 @@ def test_every_setting_has_a_flag_and_a_description() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
+        *[
+            (f"{name} = 1e300", f"{name}: must be at most 2147483 (it is 1e+300)")
+            for name in ("max_connection_age_s", "max_connection_idle_s", "keepalive_s", "max_deadline_s")
+        ],
         ('max_slots = "many"', "max_slots: must be a whole number, without a unit (it is 'many')"),
         ("max_slots = 3.5", "max_slots: must be a whole number (it is 3.5)"),
         ("max_slots = true", "max_slots: must not be true or false (it is True)"),

@@ -81,9 +81,7 @@ async def upload(request: Upload, backend: DoorBackend, context: HttpContext) ->
 def read_handle(given: Given) -> Handle:
     """Reads which document is asked for. Raises InvalidInput."""
     parameters = Parameters.of(given.fields)
-    key = parameters.text("document_key") or ""
-    if not key:
-        parameters.fault("document_key", "is missing")
+    key = parameters.needed_text("document_key")
     parameters.finish()
     return Handle((given.in_path or {})["document_id"], key)
 

@@ -55,6 +55,13 @@ class Parameters:
             return None
         return value
 
+    def needed_text(self, name: str) -> str:
+        """Returns a text that must be there; "", with a violation, if it is missing, empty or no text."""
+        if self._value(name) in (None, ""):
+            self.fault(name, "is missing")
+            return ""
+        return self.text(name) or ""
+
     def texts(self, name: str) -> list[str]:
         """Returns a list of texts; one text is a list of it."""
         value = self._value(name)

@@ -80,10 +80,7 @@ def read_texts(parameters: Parameters) -> TextRequest:
 
 def read_languages(parameters: Parameters) -> Languages:
     """Reads the languages of a request."""
-    source, target = parameters.text("source_lang") or "", parameters.text("target_lang") or ""
-    if not target:
-        parameters.fault("target_lang", "is missing")
-    return Languages(source, target)
+    return Languages(parameters.text("source_lang") or "", parameters.needed_text("target_lang"))
 
 
 def read_glossary_ids(parameters: Parameters, languages: Languages) -> tuple[str, ...]:

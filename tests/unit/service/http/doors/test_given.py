@@ -3,6 +3,7 @@
 import pytest
 from starlette.requests import Request
 
+from regard_service.errors import InvalidInput
 from regard_service.http.doors.given import Given
 
 
@@ -20,3 +21,16 @@ def test_the_address_of_the_server_is_the_one_that_its_client_uses(headers: dict
     given = Given.of(Request(scope | {"scheme": "http", "server": ("inner", 80), "root_path": ""}), b"")
     assert given.base_url == url
     assert given.fields.every("q") == ["a", "b"]
+
+
+@pytest.mark.parametrize("query", [b"q=A%ff%20cat", b"q=A\xff", b"q=a&%ff=b", b"q=%ed%a0%80"])
+def test_a_query_that_is_not_utf_8_is_refused_and_no_other_text_takes_its_place(query: bytes) -> None:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "headers": [],
+        "path": "/libretranslate/translate",
+        "query_string": query,
+    }
+    with pytest.raises(InvalidInput, match="request: the query is not valid UTF-8"):
+        Given.of(Request(scope | {"scheme": "http", "server": ("inner", 80), "root_path": ""}), b"")

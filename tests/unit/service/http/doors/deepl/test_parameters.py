@@ -44,6 +44,8 @@ def test_items_of_a_form_are_those_of_json() -> None:
     ("parameters", "read", "field", "words"),
     [
         (of_json(name=3), lambda p: p.text("name"), "name", "must be one text; it is 3"),
+        (of_json(name=3), lambda p: p.needed_text("name"), "name", "must be one text; it is 3"),
+        (of_json(name=""), lambda p: p.needed_text("name"), "name", "is missing"),
         (of_form(name=["a", "b"]), lambda p: p.text("name"), "name", "must be one text"),
         (of_json(text=["a", 7]), lambda p: p.texts("text"), "text[1]", "must be a text; it is 7"),
         (of_json(flag="yes"), lambda p: p.flag("flag"), "flag", 'true, false, 1 or 0; it is "yes"'),
