@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,12 @@ def _set_field(fields: dict[str, Any], name: str, value: str) -> None:
 
 def _number(name: str, value: str) -> Any:
     try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ExportError(f"{name}: {value!r} is no number") from error
+        number = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{name}: {value[:80]!r} is no number") from error
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ExportError(f"{name}: {value[:80]!r} is no finite number")
+    return number
 
 
 def _set_precision(fields: dict[str, Any], name: str, value: str) -> None:
