@@ -251,8 +251,6 @@ def inspect_command(bundle_folder: Path, as_json: bool, assignments: dict[str, s
         # Who edits a manifest by hand meets the checksum, and does not know what writes it.
         hint = [SET_HINT] if any(reason.startswith(f"{MANIFEST}: does not match") for reason in error.reasons) else []
         raise click.ClickException("\n".join([f"{bundle_folder} is refused:", *error.reasons, *hint])) from error
-    except ExportError as error:
-        raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(bundle.manifest.model_dump_json(indent=1))
         return
