@@ -175,7 +175,7 @@ async def test_the_many_requests_of_a_caller_do_not_delay_another_s_one(make_eng
     await asyncio.sleep(0)
     runner.gate.set()
     await tasks[-1]
-    # Behind the one that ran, and one or two more. By now more may have ended: a busy event loop learns of many at once.
+    # Behind the one that ran, and one or two more. By now more may have ended: a busy loop learns of many at once.
     assert ended.index("other") <= 3
     for task in tasks:
         task.cancel()
