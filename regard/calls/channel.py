@@ -31,7 +31,7 @@ SERVICE_CONFIG: dict[str, Any] = {
 }
 
 # Pauses before a call is repeated that a server refused because it shuts down. It has not looked at the call, so more
-# repetitions than gRPC's harm nobody.
+# repetitions than gRPC's harm nobody. gRPC's own may reach the same server again, whose end the channel has yet to see.
 DRAINING_PAUSES_S = (0.1, 0.3, 0.9)
 
 # All maps of a long text exceed gRPC's default of 4 MiB: 6 layers x 8 heads x 512 x 512 float32 are 48 MiB.
@@ -59,8 +59,9 @@ def channel_options(target: str) -> list[tuple[str, str | int]]:
 
 
 def is_draining(error: CallError) -> bool:
-    """Whether a server refused a call because it shuts down."""
-    return error.reason == "DRAINING"
+    """Whether a server refused a call because it shuts down: in its own words, or by gRPC before accepting the call."""
+    is_not_accepted = error.code == "CANCELLED" and not error.reason and error.message in ("", "CANCELLED")
+    return error.reason == "DRAINING" or is_not_accepted
 
 
 _MAX_TIMEOUT_S = 1e9

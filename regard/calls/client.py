@@ -28,7 +28,7 @@ from regard.calls.options import (
 )
 from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
 from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
-from regard.errors import BadResponse, Unavailable
+from regard.errors import BadResponse, Cancelled, Unavailable
 from regard.errors.names import check_names
 from regard.errors.statuses import translated_errors
 from regard.names import Task
@@ -455,7 +455,7 @@ class Client:
             try:
                 with translated_errors():
                     return method(request, timeout=left, metadata=self._metadata)
-            except Unavailable as error:
+            except (Cancelled, Unavailable) as error:
                 if pause is None or not is_draining(error):
                     raise
                 time.sleep(pause)
@@ -484,7 +484,7 @@ class Client:
                         return
                     finally:
                         call.cancel()
-            except Unavailable as error:
+            except (Cancelled, Unavailable) as error:
                 if has_begun or pause is None or not is_draining(error):
                     raise
                 time.sleep(pause)

@@ -3,7 +3,7 @@
 The output is the input's words in capitals, in reverse order; word i of the source is token i, an end token follows on
 both sides. A text asks for trouble by its first word: "fail:NOT_FOUND" fails with that status, "slow:0.2" takes that
 many seconds, "wait" never ends, "meet:9" ends once 9 calls have been in hand at a time, "after:9" once 9 others have
-been answered, "busy:2" is refused as overload that many times.
+been answered, "busy:2" is refused as overload that many times, "closing:2" as gRPC does while a server shuts down.
 """
 
 # gRPC names a servicer's methods.
@@ -263,6 +263,9 @@ class Fake(stubs.AttentionServiceServicer, stubs.ModelServiceServicer):
             self.refusals[text] += 1
             delay = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(nanos=20_000_000))
             _fail(context, "RESOURCE_EXHAUSTED", "the queue is full", [delay])
+        elif wish == "closing" and self.refusals[text] < int(value):
+            self.refusals[text] += 1
+            context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
         elif wish == "fail":
             _fail(context, value, f"asked to fail with {value}", _violations(value))
 

@@ -234,6 +234,19 @@ def test_a_call_that_no_server_accepted_is_repeated(server: FakeServer, client: 
     assert len(server.fake.requests) == 2
 
 
+def test_a_call_meets_a_server_that_shuts_down_several_times(server: FakeServer, client: regard.Client) -> None:
+    """More often than gRPC repeats it: the channel may not have seen yet that the server ends."""
+    assert client.translate("closing:5 x", to="de").text == "X CLOSING:5"
+    *_, finished = client.stream_translate("closing:4 x", to="de")
+    assert isinstance(finished, regard.Finished)
+
+    async def call() -> str:
+        async with regard.AsyncClient(server.target) as own:
+            return (await own.translate("closing:6 y", to="de")).text
+
+    assert asyncio.run(call()) == "Y CLOSING:6"
+
+
 def test_a_bad_request_is_not_repeated(server: FakeServer, client: regard.Client) -> None:
     with pytest.raises(regard.NotFound):
         client.translate("fail:NOT_FOUND", to="de")
