@@ -1,6 +1,7 @@
 """Runs an ASGI application on uvicorn, in a running event loop."""
 
 import asyncio
+import math
 import socket
 import ssl
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class HttpServer:
 
     Args:
         tls: the context of HTTPS; None: plain HTTP.
-        timeout_s: the time for a client to send a request, and to empty a full send buffer.
+        timeout_s: the time for a client to send a request or the next one, and to empty a full send buffer.
         shares_port: with other processes.
         max_unread_bytes: of all full send buffers.
     """
@@ -82,6 +83,9 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,  # `PeerLayer` reads them, of trusted proxies
             timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+            # An idle connection stays as long as a silent one. Uvicorn's 5 s are the interval in which DeepL's library
+            # asks for a document, so its request met the connection's end.
+            timeout_keep_alive=math.ceil(timeout_s),
         )
         if tls is not None:
             config.load()
