@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as pb_grpc
@@ -182,6 +184,9 @@ async def test_a_collector_that_is_not_there_fails_no_call_and_does_not_hold_up_
         shutdown(provider)
 
     monkeypatch.setattr(TracerProvider, "shutdown", try_until_the_end)
+    # The exporter's own tries go on in a thread, for longer than the test, and use the global state of `random`, which
+    # Hypothesis guards in the tests that follow.
+    monkeypatch.setattr(OTLPSpanExporter, "export", lambda *_: SpanExportResult.FAILURE)
     monkeypatch.setattr("regard_service.app.server.TRACES_GRACE_S", 0.1)
     server = server_without_models(trace_endpoint="http://127.0.0.1:1")
     async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
