@@ -52,7 +52,7 @@ class Ran(BaseModel):
 
 
 def sentences(num_rows: int) -> Iterator[str]:
-    """Yields so many sentences, each in turn."""
+    """Yields `num_rows` sentences, from a fixed list that starts again at its end."""
     return (SENTENCES[number % len(SENTENCES)] for number in range(num_rows))
 
 

@@ -36,7 +36,7 @@ class Table(Protocol):
         """How many rows it has. Raises CorpusError if it cannot be read to its end."""
 
     def rows(self) -> Iterator[Row]:
-        """The rows, with those that cannot be run."""
+        """The rows, unreadable ones included."""
 
 
 _READERS: Mapping[CorpusFormat, Callable[[Path, Columns], Table]] = {
@@ -60,7 +60,7 @@ class Corpus:
 
     @property
     def num_rows(self) -> int:
-        """Rows of all files, with those that cannot be run."""
+        """Rows of all files, unreadable ones included."""
         return sum(source.num_rows for source in self.sources)
 
     def rows(self) -> Generator[Row, None, None]:

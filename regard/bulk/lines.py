@@ -35,7 +35,7 @@ class PlainLines:
         return max(0, num_lines + (last != b"\n") - self._num_heading)
 
     def rows(self) -> Iterator[Row]:
-        """Yields the rows, with those that cannot be run; their `index` is not yet set."""
+        """Yields the rows, unreadable ones included; their `index` is not yet set."""
         with opened(self.path) as stream:
             for number, line in enumerate(_lines(stream), 1):
                 if number > self._num_heading:

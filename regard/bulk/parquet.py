@@ -35,7 +35,7 @@ class ParquetTable:
         return sum(batch.num_rows for batch in self._batches())
 
     def rows(self) -> Iterator[Row]:
-        """Yields the rows, with those that cannot be run; their `index` is not yet set."""
+        """Yields the rows, unreadable ones included; their `index` is not yet set."""
         number = 0
         for batch in self._batches():
             values = self._cells(batch.column(self.columns.value))

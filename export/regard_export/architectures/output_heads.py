@@ -154,7 +154,7 @@ class PiecesHead(Head):
 
     @property
     def nbytes(self) -> int:
-        """Size of the weights in float32, without those that the encoder has."""
+        """Size in float32 of the weights that the head adds to the encoder."""
         own = self.transform.weight.nbytes + self.norm.gain.nbytes
         return own if self.is_tied else own + self.projection.weight.nbytes
 

@@ -24,7 +24,7 @@ POOLING_NAMES: dict[str, Pooling] = {"mean": "mean", "cls": "class", "max": "max
 
 @dataclass(frozen=True)
 class SentenceModel:
-    """What such a folder states; the defaults are those of an encoder alone.
+    """The settings of a folder of sentence-transformers; the defaults hold for an encoder alone.
 
     Attributes:
         is_whole: whether the folder is one of sentence-transformers.

@@ -47,7 +47,7 @@ def outputs_of(manifest: Manifest) -> list[Tensor]:
 
 
 def _outputs_of_one_step(output: Output) -> list[Tensor]:
-    """Returns the outputs of a model without a decoder; none of those that label tokens or fill masks."""
+    """Returns the outputs of a model without a decoder; none for a model that labels tokens or fills masks."""
     match output:
         case VectorOutput():
             return [Tensor("vector", "FP32", (-1, output.width)), Tensor("num_tokens", "INT32", (-1,))]

@@ -10,7 +10,7 @@ from regard_service.errors import Forbidden, InvalidInput
 from regard_service.http.doors.fields import FORM, PARTS, Fields, read_fields
 from regard_service.http.doors.given import Given
 from regard_service.http.doors.hugging_face.generation import Parameters
-from regard_service.http.doors.hugging_face.inputs import read_inference
+from regard_service.http.doors.hugging_face.inputs import Inference, read_inference
 from regard_service.http.doors.libretranslate.door import LIBRETRANSLATE
 
 JSON = st.recursive(
@@ -61,7 +61,9 @@ def test_every_call_of_libretranslates_door(content_type: str, body: bytes) -> N
 @given(TYPES, BODIES)
 def test_hugging_faces_inputs(content_type: str, body: bytes) -> None:
     with suppress(InvalidInput):
-        read_inference(Given({"content-type": content_type}, (), {"model": "everyday"}, body))
+        assert isinstance(
+            read_inference(Given({"content-type": content_type}, (), {"model": "everyday"}, body)), Inference
+        )
 
 
 @settings(max_examples=200, deadline=None)
