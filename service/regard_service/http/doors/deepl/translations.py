@@ -59,7 +59,7 @@ def read_texts(parameters: Parameters) -> TextRequest:
     """Reads a request. Raises InvalidInput with every violation."""
     texts = parameters.texts("text")
     if not texts:
-        parameters.fault("text", "is missing; it is a text, or a list of them")
+        parameters.missing("text", "is missing; it is a text, or a list of them")
     if len(texts) > MAX_TEXTS:
         parameters.fault("text", f"holds {len(texts)} texts; the limit is {MAX_TEXTS}")
     languages = read_languages(parameters)
@@ -94,7 +94,7 @@ def read_glossary_ids(parameters: Parameters, languages: Languages) -> tuple[str
         parameters.fault("glossary_ids", f"holds {len(several)} glossaries; the limit is {MAX_GLOSSARIES}")
     found = (one,) if one else tuple(several)
     if found and not languages.source:
-        parameters.fault("source_lang", f"is missing; {'glossary_id' if one else 'glossary_ids'} needs it")
+        parameters.missing("source_lang", f"is missing; {'glossary_id' if one else 'glossary_ids'} needs it")
     return found
 
 
