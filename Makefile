@@ -1,7 +1,7 @@
 # Two environments: .venv has what serving needs, .venv-dev everything. Both are made when needed and again when
 # pyproject.toml or constraints.txt change; every install takes the versions of constraints.txt. A third, .venv-docs,
-# builds the documentation; .venv-peers and .venv-clients have clients that tests call as others would, .venv-ray has
-# Ray, .venv-spark Spark.
+# builds the documentation; .venv-peers and .venv-clients have clients that tests call as others would, .venv-kserve
+# has KServe's, .venv-ray Ray, .venv-spark Spark.
 
 PYTHON ?= python3
 ARGS ?=
@@ -27,7 +27,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ray spark coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
+.PHONY: help demo serve test ray kserve spark coverage browser lint format docs notebooks prometheus-rule proto proto-check proto-breaking constraints
 
 help:  ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 $(RAY)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(RAY)
 	$(RAY)/bin/python -m pip install --quiet --editable '.[serve,ray]' $(SERVER:%=--editable %) hypothesis pytest pytest-asyncio pytest-timeout
+	@touch $@
+
+# KServe's client brings its server and Kubernetes' client along.
+.venv-kserve/.installed: tests/clients/kserve.txt
+	$(PYTHON) -m venv .venv-kserve
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .venv-kserve/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # Spark is larger still, needs Java, and an older pandas than ours.
@@ -99,6 +105,9 @@ test: $(DEV)/.installed .venv-peers/.installed .venv-clients/.installed build/he
 
 ray: $(RAY)/.installed  ## Runs the tests on a cluster of Ray, which this machine makes up by itself.
 	$(RAY)/bin/python -m pytest tests/ray $(ARGS)
+
+kserve: $(DEV)/.installed .venv-clients/.installed .venv-kserve/.installed  ## Runs the test with KServe's client.
+	$(DEV)/bin/python -m pytest tests/system/test_open_inference_http.py -k kserve $(ARGS)
 
 spark: $(SPARK)/.installed  ## Runs the recipe for Spark in the documentation; needs Java 17 or later.
 	$(SPARK)/bin/python -m pytest tests/spark $(ARGS)
