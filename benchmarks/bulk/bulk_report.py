@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.bulk.run_worker import MemorySample
 from benchmarks.harness.measurement import Measurement
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import Table
@@ -39,6 +40,7 @@ class BulkReport(Measurement):
         num_clients: of the many.
         peak_mb: most memory of the client, by rows of the corpus.
         long_rate: sentences per second of the longest corpus.
+        samples: of memory while the longest corpus ran.
     """
 
     benchmark: Literal["bulk"] = "bulk"
@@ -47,6 +49,7 @@ class BulkReport(Measurement):
     rounds: tuple[Round, ...]
     peak_mb: dict[int, float]
     long_rate: float
+    samples: tuple[MemorySample, ...] = ()
 
     def verdicts(self) -> list[Verdict]:
         """Medians of ratios within rounds."""
@@ -85,7 +88,15 @@ class BulkReport(Measurement):
             (f"corpus of {max(self.peak_mb):,} rows, Parquet", Spread.of([self.long_rate])),
         )
         rates = Table("sentences per second", ("", "median (range)"), [(name, each.text(".1f")) for name, each in rows])
-        return [rates, Table("bounds", VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])]
+        bounds = Table("bounds", VERDICT_HEADER, [verdict.cells() for verdict in self.verdicts()])
+        return [rates, *self._memory(), bounds]
+
+    def _memory(self) -> list[Table]:
+        if not self.samples:
+            return []
+        title = f"resident memory in the course of {max(self.peak_mb):,} rows, MB"
+        rows = [(f"{s.seconds:.0f}", f"{s.client_mb:.0f}", f"{s.server_mb:.0f}") for s in self.samples]
+        return [Table(title, ("seconds", "client", "server"), rows)]
 
     def notes(self) -> list[str]:
         """What a reader must know."""

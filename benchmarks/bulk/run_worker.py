@@ -1,13 +1,17 @@
 """Runs a corpus in its own process, whose memory is measured: reads a `Work` as JSON, writes `Ran`."""
 
+import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 import regard
+from benchmarks.harness.process import resident_mb
 from benchmarks.serving.sentences import SENTENCES
 from regard.bulk.corpus import open_corpus
 from regard.bulk.patience import ServerRunner
@@ -16,6 +20,8 @@ from regard.bulk.running import Job, run
 from regard.bulk.shards import ShardFormat
 
 TIMEOUT_S = 600.0
+SAMPLE_S = 0.5
+NUM_SAMPLES = 12
 
 
 class Work(BaseModel):
@@ -25,6 +31,7 @@ class Work(BaseModel):
         corpus: the file; None runs as many sentences by `client.map`, and keeps no result.
         num_rows: of the corpus.
         shard_rows: rows of a file of results.
+        server_pid: of the server, whose memory is sampled beside that of this process; None takes no samples.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +42,17 @@ class Work(BaseModel):
     corpus: Path | None
     num_rows: int
     shard_rows: int = 2_000
+    server_pid: int | None = None
+
+
+class MemorySample(BaseModel):
+    """Resident memory in MB (10^6 bytes), `seconds` after the start of the run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float
+    client_mb: float
+    server_mb: float
 
 
 class Ran(BaseModel):
@@ -43,12 +61,47 @@ class Ran(BaseModel):
     Attributes:
         seconds: from the start of the run to its end, with the reading of the corpus, without that of Python.
         peak_mb: most resident memory of the process, in MB (10^6 bytes).
+        samples: of memory, at even distances.
     """
 
     model_config = ConfigDict(frozen=True)
 
     seconds: float
     peak_mb: float
+    samples: tuple[MemorySample, ...] = ()
+
+
+class Sampler:
+    """Samples memory in a thread of its own, until the block ends."""
+
+    def __init__(self, server_pid: int | None) -> None:
+        self._server_pid = server_pid
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.samples: list[MemorySample] = []
+
+    def __enter__(self) -> Self:
+        if self._server_pid is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        if self._server_pid is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        begin = time.perf_counter()
+        while not self._is_over.wait(SAMPLE_S):
+            client, server = (resident_mb(each) or 0.0 for each in (os.getpid(), self._server_pid or 0))
+            seconds = round(time.perf_counter() - begin, 1)
+            self.samples.append(MemorySample(seconds=seconds, client_mb=round(client, 1), server_mb=round(server, 1)))
+
+
+def thinned(samples: Sequence[MemorySample]) -> tuple[MemorySample, ...]:
+    """Returns about `NUM_SAMPLES` of the samples, at even distances, the last among them."""
+    step = max(1, len(samples) // NUM_SAMPLES)
+    return tuple(samples[len(samples) - 1 :: -step][::-1])
 
 
 def sentences(num_rows: int) -> Iterator[str]:
@@ -80,12 +133,14 @@ def main() -> None:
     """Runs the work of standard input."""
     work = Work.model_validate_json(sys.stdin.read())
     function = work_of(work)
-    begin = time.perf_counter()
-    num_failed = function()
-    seconds = time.perf_counter() - begin
+    with Sampler(work.server_pid) as sampler:
+        begin = time.perf_counter()
+        num_failed = function()
+        seconds = time.perf_counter() - begin
     if num_failed:
         sys.exit(f"{num_failed} rows failed")
-    print(Ran(seconds=seconds, peak_mb=round(_peak_mb(), 1)).model_dump_json())
+    ran = Ran(seconds=seconds, peak_mb=round(_peak_mb(), 1), samples=thinned(sampler.samples))
+    print(ran.model_dump_json())
 
 
 def _peak_mb() -> float:

@@ -13,10 +13,12 @@ from benchmarks.harness.measurement import circumstances
 from benchmarks.harness.process import pin_to_cores
 from benchmarks.harness.servers import Server, ServerFailed, serve
 from benchmarks.harness.tables import show
+from benchmarks.loadtest.http_apis import HTTP_APIS
 from benchmarks.loadtest.mixed_load import parse_cores
 
 PROCESS_TIMEOUT_S = 120.0  # beyond the length of a load
-_FLAGS = ("--log-level=warning", "--libretranslate-door", "--hugging-face-door")
+_DOORS = tuple(f"--{api.replace('_', '-')}-door" for api in HTTP_APIS if api != "json")
+_FLAGS = ("--log-level=warning", *_DOORS)
 
 
 @click.command(context_settings={"show_default": True})

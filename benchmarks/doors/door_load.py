@@ -5,7 +5,6 @@ Runs in its own process. Reads a `DoorLoad` as JSON from standard input and writ
 
 import asyncio
 import itertools
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -19,14 +18,17 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.harness.process import cpu_seconds
 from benchmarks.harness.spread import percentile
+from benchmarks.loadtest.http_apis import HttpApi, Translation, WrongAnswer, http_request, translated_texts
+from benchmarks.loadtest.http_connection import HttpConnection
 from benchmarks.serving.sentences import SENTENCES
 from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 
-Way = Literal["grpc", "json", "libretranslate", "hugging_face"]
+Way = Literal["grpc", HttpApi]
 WAYS: tuple[Way, ...] = get_args(Way)
 
 CALL_TIMEOUT_S = 60.0
+OK = 200
 _CHANNEL_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 
 Translate = Callable[[str], Awaitable[str]]
@@ -58,10 +60,6 @@ class DoorResult(BaseModel):
     generator_cpu_ms: float
 
 
-class WrongAnswer(Exception):
-    """An answer is no translation."""
-
-
 @dataclass
 class _Window:
     begins: float
@@ -82,48 +80,23 @@ async def _over_grpc(load: DoorLoad) -> AsyncIterator[Translate]:
         yield translate
 
 
-_PATHS = {
-    "json": "/v1/translate",
-    "libretranslate": "/libretranslate/translate",
-    "hugging_face": "/hugging-face/everyday",
-}
-
-
-def _body(way: Way, text: str) -> dict[str, object]:
-    if way == "json":
-        return {"model": "everyday", "texts": [text], "target_language": "de"}
-    if way == "libretranslate":
-        return {"q": text, "source": "en", "target": "de"}
-    return {"inputs": text, "parameters": {"src_lang": "en", "tgt_lang": "de"}}
-
-
-def _text(way: Way, answer: bytes) -> str:
-    value = json.loads(answer)
-    if way == "json":
-        return str(value["results"][0]["hypotheses"][0]["text"])
-    return str(value["translatedText"] if way == "libretranslate" else value[0]["translation_text"])
-
-
 @asynccontextmanager
-async def _over_http(load: DoorLoad) -> AsyncIterator[Translate]:
-    """A bare client of HTTP/1.1: a library's own work would be measured with the server's."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", load.http_port)
+async def _over_http(load: DoorLoad, api: HttpApi) -> AsyncIterator[Translate]:
+    connection = await HttpConnection.open(f"127.0.0.1:{load.http_port}")
+    source = "en" if api in ("libretranslate", "hugging_face") else ""
+    model = "" if api in ("libretranslate", "deepl") else "everyday"
 
     async def translate(text: str) -> str:
-        body = json.dumps(_body(load.way, text)).encode()
-        head = f"POST {_PATHS[load.way]} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-        length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
-        answer = await reader.readexactly(length)
-        if " 200 " not in lines[0]:
-            raise WrongAnswer(answer.decode())
-        return _text(load.way, answer)
+        request = http_request(api, Translation([text], source, "de", model))
+        answer = await connection.post(request)
+        if answer.status != OK:
+            raise WrongAnswer(answer.body.decode())
+        return translated_texts(request, answer.body)[0]
 
     try:
         yield translate
     finally:
-        writer.close()
+        connection.close()
 
 
 async def generate(load: DoorLoad) -> DoorResult:
@@ -149,8 +122,8 @@ async def generate(load: DoorLoad) -> DoorResult:
 
 
 async def _client(load: DoorLoad, source: Iterator[str], window: _Window) -> None:
-    open_client = _over_grpc if load.way == "grpc" else _over_http
-    async with open_client(load) as translate:
+    client = _over_grpc(load) if load.way == "grpc" else _over_http(load, load.way)
+    async with client as translate:
         while (sent := time.perf_counter()) < window.ends:
             if not await translate(next(source)):
                 raise WrongAnswer("a translation is empty")

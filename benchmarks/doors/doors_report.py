@@ -17,6 +17,8 @@ _NAMES: Mapping[Way, str] = {
     "grpc": "gRPC",
     "json": "JSON API",
     "libretranslate": "LibreTranslate",
+    "deepl": "DeepL",
+    "open_inference": "Open Inference Protocol",
     "hugging_face": "Hugging Face",
 }
 

@@ -1,4 +1,4 @@
-"""Sends a scenario's calls over grpc.aio and records how each ended.
+"""Sends a scenario's calls, over grpc.aio and over HTTP, and records how each ended.
 
 Latencies count from the time at which a call was due, not from the time at which it was sent. In an open loop the two
 differ whenever the generator or a connection is delayed; latencies from sending would hide that delay (coordinated
@@ -16,11 +16,15 @@ from typing import Any
 
 import grpc
 
+from benchmarks.loadtest.http_apis import HttpRequest, WrongAnswer, translated_texts
+from benchmarks.loadtest.http_connection import HttpConnections
 from benchmarks.loadtest.scenario import Closed, Poisson, Scenario
 from benchmarks.loadtest.traffic import Call, calls
 from regard.calls.channel import channel_options
 from regard.errors.statuses import from_rpc_error
 from regard.v1 import regard_pb2_grpc as stubs
+
+OK = 200
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ class Outcome:
         sent: when it was sent.
         done: when it ended.
         first_token: when a stream's first token arrived; None for other calls.
-        code: gRPC status, such as "OK"; "WRONG" is an incorrect answer, or an answer in place of the expected error.
+        code: gRPC status, such as "OK", or the status of HTTP that is not 200; "WRONG" is an incorrect answer, or an
+            answer in place of the expected error.
+        num_tokens: of the outputs; 0 where an API does not tell them.
         is_expected: whether the call was answered correctly, was cancelled by its caller, or failed as expected.
-        retry_after_s: the server's retry delay (RetryInfo); None without one.
+        retry_after_s: the server's retry delay (RetryInfo, or the header `retry-after`); None without one.
     """
 
     part: str
@@ -58,11 +64,13 @@ class Runner:
 
     Args:
         target: gRPC target; several addresses are "ipv4:HOST:PORT,HOST:PORT".
+        http_address: HOST:PORT, for calls over HTTP.
     """
 
-    def __init__(self, scenario: Scenario, target: str) -> None:
+    def __init__(self, scenario: Scenario, target: str, http_address: str = "localhost:8080") -> None:
         self._scenario = scenario
         self._target = target
+        self._http = HttpConnections(http_address)
         self._calls = calls(scenario)
         self._outcomes: list[Outcome] = []
         self._begin = 0.0
@@ -70,6 +78,7 @@ class Runner:
     async def run(self) -> list[Outcome]:
         """Sends all calls that are due in warm-up and measurement, and waits for the last answer."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._http.close)
             connections = [
                 stubs.AttentionServiceStub(
                     await stack.enter_async_context(grpc.aio.insecure_channel(self._target, self._options()))
@@ -117,12 +126,16 @@ class Runner:
         try:
             async with asyncio.timeout(call.cancel_after_s):
                 await self._ask(call, stub, answer)
-            if call.expected != "OK" or not _is_correct(call, answer.results):
+            if call.expected != "OK" or not (answer.texts or _is_correct(call, answer.results)):
                 code = "WRONG"
         except TimeoutError:
             code = "CANCELLED"
         except grpc.aio.AioRpcError as error:
             code, retry_after_s = error.code().name, from_rpc_error(error).retry_after_s
+        except _Refused as error:
+            code, retry_after_s = error.code, error.retry_after_s
+        except WrongAnswer:
+            code = "WRONG"
         is_cancelled = code == "CANCELLED" and call.cancel_after_s is not None
         self._outcomes.append(
             Outcome(
@@ -132,13 +145,16 @@ class Runner:
                 done=self._now(),
                 first_token=answer.first_token,
                 code=code,
-                num_tokens=sum(len(result.hypotheses[0].tokens) for result in answer.results),
+                num_tokens=sum(len(h.tokens) for result in answer.results for h in _hypotheses(result)[:1]),
                 is_expected=is_cancelled or code == call.expected,
                 retry_after_s=retry_after_s,
             )
         )
 
     async def _ask(self, call: Call, stub: Any, answer: "_Answer") -> None:
+        if isinstance(call.request, HttpRequest):
+            answer.texts = await self._post(call.request)
+            return
         reply = getattr(stub, call.method)(call.request, timeout=self._scenario.timeout_s)
         if not call.is_stream:
             answer.results = (await reply).results
@@ -149,18 +165,51 @@ class Runner:
             if event.HasField("finished"):
                 answer.results = [event.finished.result]
 
+    async def _post(self, request: HttpRequest) -> list[str]:
+        """Returns the translations of a request over HTTP. Raises _Refused, WrongAnswer."""
+        deadline = asyncio.get_running_loop().time() + self._scenario.timeout_s
+        try:
+            async with asyncio.timeout_at(deadline), self._http.connection() as connection:
+                status, headers, body = await connection.post(request)
+        except TimeoutError as error:
+            raise _Refused("DEADLINE_EXCEEDED") from error
+        except (OSError, EOFError) as error:
+            raise _Refused("UNAVAILABLE") from error
+        if status != OK:
+            delay = headers.get("retry-after", "")
+            raise _Refused(str(status), float(delay) if delay.isdigit() else None)
+        return translated_texts(request, body)
+
+
+class _Refused(Exception):
+    """A call over HTTP ended without its answer."""
+
+    def __init__(self, code: str, retry_after_s: float | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retry_after_s = retry_after_s
+
 
 @dataclass
 class _Answer:
     """The part of an answer that has arrived."""
 
     results: Sequence[Any] = ()
+    texts: Sequence[str] = ()
     first_token: float | None = None
 
 
 def _is_correct(call: Call, results: Any) -> bool:
-    """Whether each input has a result, with a map exactly if the call requested one."""
+    """Whether each input has a result: a vector, labels, or an output with a map exactly if the call requested one."""
     request: Any = call.request
     num_inputs = 1 if call.is_stream else len(getattr(request, "texts", None) or request.images)
-    has_maps = {bool(result.hypotheses[0].attention) for result in results}
-    return len(results) == num_inputs and has_maps == {call.has_alignment}
+    if len(results) != num_inputs:
+        return False
+    if call.method in ("Encode", "Classify"):
+        return all(result.vector if call.method == "Encode" else result.labels or result.tokens for result in results)
+    return {bool(result.hypotheses[0].attention) for result in results} == {call.has_alignment}
+
+
+def _hypotheses(result: Any) -> Sequence[Any]:
+    """Returns the hypotheses of a result; none of a model without a decoder."""
+    return getattr(result, "hypotheses", ())

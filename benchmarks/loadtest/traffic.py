@@ -7,9 +7,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from benchmarks.loadtest.http_apis import HttpRequest, Translation, http_request
 from benchmarks.loadtest.scenario import Part, Scenario
 from regard.calls import requests
-from regard.calls.options import TranslateOptions
+from regard.calls.options import ClassifyOptions, EncodeOptions, TranslateOptions
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,15 @@ class Call:
 
     Attributes:
         part: name of its part of the scenario.
-        method: method of AttentionService, such as "StreamTranslate".
+        method: of AttentionService, such as "StreamTranslate"; over HTTP the name of the API.
         has_alignment: whether the answer must have the alignment.
         cancel_after_s: the caller cancels the unanswered call after this time; None never cancels.
-        expected: gRPC status with which the call must end, unless the caller cancels it.
+        expected: status with which the call must end, unless the caller cancels it.
     """
 
     part: str
     method: str
-    request: Message
+    request: Message | HttpRequest
     has_alignment: bool
     cancel_after_s: float | None = None
     expected: str = "OK"
@@ -57,13 +58,28 @@ def _inputs(part: Part) -> Sequence[Any]:
 
 def _call(part: Part, inputs: Sequence[Any], rng: random.Random) -> Call:
     has_alignment = rng.random() < part.attention_share
-    options = TranslateOptions(
-        model=part.model or None, num_beams=part.num_beams, attention=("alignment",) if has_alignment else ()
-    )
     to = rng.choice(part.to) if part.to else ""
-    method = ("Stream" if part.stream else "") + part.task.capitalize()
-    request = _request(method, inputs, to, options)
+    request: Message | HttpRequest
+    if part.api == "grpc":
+        method = ("Stream" if part.stream else "") + part.task.capitalize()
+        request = _message(method, inputs, to, part, has_alignment=has_alignment)
+    else:
+        method = part.api
+        request = http_request(part.api, Translation(inputs, part.source, to, part.model, part.num_beams))
     return Call(part.name, method, request, has_alignment, part.cancel_after_s, part.expected)
+
+
+def _message(method: str, inputs: Sequence[Any], to: str, part: Part, *, has_alignment: bool) -> Message:
+    """Builds a method's message."""
+    model = part.model or None
+    if method == "Encode":
+        return requests.encode(inputs, EncodeOptions(model=model))
+    if method == "Classify":
+        return requests.classify(inputs, None, ClassifyOptions(model=model))
+    options = TranslateOptions(model=model, num_beams=part.num_beams, attention=("alignment",) if has_alignment else ())
+    if part.source:
+        options["source_language"] = part.source
+    return _request(method, inputs, to, options)
 
 
 def _request(method: str, inputs: Sequence[Any], to: str, options: TranslateOptions) -> Message:

@@ -16,6 +16,7 @@ from benchmarks.loadtest.scenario import Scenario
 @click.command(context_settings={"show_default": True})
 @click.argument("file", metavar="SCENARIO", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--server", metavar="HOST:PORT", default="localhost:50051", help="The server to load; use your own.")
+@click.option("--http", metavar="HOST:PORT", default="localhost:8080", help="Its HTTP port, for calls of doors.")
 @click.option("--duration", type=float, metavar="SECONDS", help="Replaces the scenario's duration.")
 @click.option("--rate", type=float, metavar="CALLS", help="Replaces the scenario's calls per second (open loop).")
 @click.option("--clients", type=int, metavar="N", help="Replaces the scenario's number of clients (closed loop).")
@@ -28,6 +29,7 @@ def main(
     context: click.Context,
     file: Path,
     server: str,
+    http: str,
     duration: float | None,
     rate: float | None,
     clients: int | None,
@@ -38,7 +40,7 @@ def main(
     before = circumstances(context, "deploy.loadtest")
     scenario = changed(Scenario.read(file), duration, rate, clients)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcomes = runner.run(Runner(scenario, server).run())
+        outcomes = runner.run(Runner(scenario, server, http).run())
     report = LoadReport.model_validate({**before, **LoadReport.results(scenario, outcomes)})
     show(report.tables(), report.notes())
     if json_file is not None:

@@ -21,7 +21,7 @@ ServiceError
 └── DeadlinePassed      the call's deadline has passed
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -209,3 +209,9 @@ class DeadlinePassed(ServiceError):
     """The call's deadline has passed."""
 
     reason = "DEADLINE_PASSED"
+
+
+def there_are(names: Iterable[str]) -> str:
+    """Returns what could have been named in place of what is not there: "there are: a, b", or "there are none"."""
+    listed = ", ".join(names)
+    return f"there are: {listed}" if listed else "there are none"

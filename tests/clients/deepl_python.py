@@ -40,7 +40,19 @@ def texts(client: deepl.DeepLClient) -> dict[str, Any]:
         context="of a family",
         model_type=deepl.ModelType.QUALITY_OPTIMIZED,
     )
+    document = "<d><t>My house</t><c><par>Where is </par><par>the library?</par></c><raw>My sister sleeps.</raw></d>"
+    outlined = client.translate_text(
+        [document, "<d>Where is the library? <cut/>My sister sleeps.</d>"],
+        source_lang="EN",
+        target_lang="DE",
+        tag_handling="xml",
+        outline_detection=False,
+        splitting_tags=["t", "cut", "c", "raw"],
+        non_splitting_tags="par",
+        ignore_tags=["raw"],
+    )
     return {
+        "outlined": [each.text for each in outlined],
         "texts": [[each.text, each.detected_source_lang, each.billed_characters] for each in results],
         "page": page.text,
         "ignored": [ignored.text, ignored.model_type_used],

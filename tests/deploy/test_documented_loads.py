@@ -20,12 +20,15 @@ LOCUSTFILES = "-f deploy/loadtest/locustfile.py,tests/deploy/locust_quits.py"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served("--models=everyday", "--max-queue=4096") as server:  # a slow machine may be late, but must not refuse
+    with served(
+        "--models=everyday", "--deepl-door", "--max-queue=4096"
+    ) as server:  # a slow machine may be late, but must not refuse
         yield server
 
 
 def test_both_generators_are_documented() -> None:
     assert [("locust " in command, "deploy.loadtest" in command) for command in COMMANDS] == [
+        (False, True),
         (False, True),
         (False, True),
         (True, False),
@@ -36,7 +39,7 @@ def test_both_generators_are_documented() -> None:
 def test_a_documented_command_works(server: Served, tmp_path: Path, command: str) -> None:
     """Shortened, without locust's page, on the test's server; of an option given twice the last counts."""
     changes = {
-        "deploy.loadtest": f"--server {server.target} --duration 2",
+        "deploy.loadtest": f"--server {server.target} --http 127.0.0.1:{server.http_port} --duration 2",
         "locust ": f"{LOCUSTFILES} --host {server.target} --headless --users 4 --spawn-rate 4",
     }
     (change,) = [change for word, change in changes.items() if word in command]

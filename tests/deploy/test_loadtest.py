@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import ValidationError
 
+from benchmarks.loadtest.http_apis import HTTP_APIS, HttpApi, Translation, WrongAnswer, http_request, translated_texts
 from benchmarks.loadtest.load_picture import draw
 from benchmarks.loadtest.load_report import LoadReport
 from benchmarks.loadtest.runner import Outcome, Runner
@@ -32,6 +34,7 @@ from tests.waiting import PATIENCE_S, until
 LOADTEST = DEPLOY / "loadtest"
 EVERYDAY = LOADTEST / "scenarios" / "everyday.toml"
 SHIPPED = sorted((LOADTEST / "scenarios").glob("*.toml"))
+DOORS = ("libretranslate", "deepl", "open-inference", "hugging-face")
 
 
 def scenario(tmp_path: Path, **fields: Any) -> Scenario:
@@ -46,6 +49,33 @@ def scenario(tmp_path: Path, **fields: Any) -> Scenario:
 def test_shipped_scenarios_can_be_asked(file: Path) -> None:
     found = Scenario.read(file)
     assert {call.part for call in islice(calls(found), 200)} == {part.name for part in found.parts}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"api": "deepl", "to": ["de"], "stream": True}, "calls of deepl, task translate, have no stream"),
+        ({"api": "deepl", "to": ["de"], "task": "summarize"}, "have no task summarize"),
+        ({"api": "deepl", "to": ["de"], "num_beams": 2}, "deepl has num_beams 1 and 4 only"),
+        ({"api": "deepl", "to": ["de"], "model": "m"}, "have no model"),
+        ({"api": "deepl"}, "deepl needs the key to"),
+        ({"api": "libretranslate", "to": ["de"], "num_beams": 1, "attention_share": 0.5}, "attention_share, num_beams"),
+        ({"api": "hugging_face", "to": ["de"]}, "hugging_face needs the key model"),
+        ({"task": "encode", "stream": True, "num_beams": 1}, "calls of grpc, task encode, have no stream, num_beams"),
+        ({"task": "summarize", "to": ["de"]}, "have no source and to"),
+    ],
+)
+def test_a_key_that_would_have_no_effect_is_an_error(tmp_path: Path, part: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        scenario(tmp_path, part=part)
+
+
+@pytest.mark.parametrize("api", HTTP_APIS)
+@pytest.mark.parametrize("answer", [b"", b"{}", b"[]", b"null", b'"text"', b'[{"translation_text": ""}]'])
+def test_what_is_no_translation_is_a_wrong_answer(api: HttpApi, answer: bytes) -> None:
+    request = http_request(api, Translation(["one"], "en", "de", "everyday", 4))
+    with pytest.raises(WrongAnswer):
+        translated_texts(request, answer)
 
 
 def test_a_misspelt_key_is_an_error(tmp_path: Path) -> None:
@@ -125,6 +155,14 @@ class Echo(stubs.AttentionServiceServicer):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no", trailers)
         hypothesis = pb.Hypothesis(tokens=[pb.TargetToken()] * 3)
         return pb.TranslateResponse(results=[pb.Result(hypotheses=[hypothesis])] * len(request.texts))
+
+    async def Encode(self, request: pb.EncodeRequest, context: Any) -> pb.EncodeResponse:  # noqa: N802
+        results = [pb.EncodeResult(vector=[] if text == "two" else [1.0]) for text in request.texts]
+        return pb.EncodeResponse(results=results)
+
+    async def Classify(self, request: pb.ClassifyRequest, context: Any) -> pb.ClassifyResponse:  # noqa: N802
+        label = pb.LabelScore(label="a", probability=1.0)
+        return pb.ClassifyResponse(results=[pb.ClassifyResult(labels=[label])] * len(request.texts))
 
     async def StreamTranslate(  # noqa: N802
         self, request: pb.StreamTranslateRequest, context: Any
@@ -211,6 +249,88 @@ async def test_an_answer_without_what_was_asked_for_is_wrong(tmp_path: Path, ech
     assert {outcome.code for outcome in outcomes} == {"WRONG", "RESOURCE_EXHAUSTED"}
 
 
+async def test_models_without_a_decoder_have_vectors_or_labels(tmp_path: Path, echo: tuple[Echo, str]) -> None:
+    vectors = await Runner(scenario(tmp_path, duration_s=0.3, part={"task": "encode"}), echo[1]).run()
+    assert {outcome.code for outcome in vectors} == {"OK", "WRONG"}, 'the text "two" gets no vector'
+    labels = await Runner(scenario(tmp_path, duration_s=0.3, part={"task": "classify"}), echo[1]).run()
+    assert {(outcome.code, outcome.num_tokens) for outcome in labels} == {("OK", 0)}
+
+
+@asynccontextmanager
+async def answering(answers: Mapping[str, bytes]) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server of HTTP that answers by the text to translate; yields its address and the ports of its callers.
+
+    An answer of b"" closes the connection; a text without one gets no answer.
+    """
+    ports: list[int] = []
+    num_ended = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal num_ended
+        ports.append(writer.get_extra_info("peername")[1])
+        with suppress(EOFError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = int(head.partition("content-length: ")[2].split()[0])
+                answer = answers.get(json.loads(await reader.readexactly(length))["q"])
+                if answer == b"":
+                    break
+                writer.write(answer or b"")
+        writer.close()
+        num_ended += 1
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", ports
+        await until(lambda: num_ended == len(ports))  # its callers have left
+
+
+def http_answer(status: str, body: object, header: str = "x: y") -> bytes:
+    content = json.dumps(body).encode()
+    return f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+async def test_calls_over_http_end_with_a_status(tmp_path: Path) -> None:
+    """Connections that are free are used again."""
+    answers = {
+        "one": http_answer("200 OK", {"translatedText": "eins"}),
+        "two": http_answer("429 Too Many Requests", {"error": "full"}, "Retry-After: 2"),
+        "three": b"",
+    }
+    part = {"api": "libretranslate", "to": ["de"]}
+    closed = {"process": "closed", "clients": 2, "think_s": 0.01}
+    asked = scenario(tmp_path, duration_s=0.5, warmup_s=0.0, part=part, arrivals=closed)
+    async with answering(answers) as (address, ports):
+        outcomes = await Runner(asked, "unused:1", address).run()
+    by_code = {outcome.code: outcome.retry_after_s for outcome in outcomes}
+    assert by_code == {"OK": None, "429": 2.0, "UNAVAILABLE": None}
+    assert all(outcome.is_expected == (outcome.code == "OK") for outcome in outcomes)
+    num_broken = sum(outcome.code == "UNAVAILABLE" for outcome in outcomes)
+    assert len(ports) <= num_broken + 2 < len(outcomes)
+
+
+async def test_what_is_refused_over_http_as_it_should_be_is_expected(tmp_path: Path) -> None:
+    part = {"api": "libretranslate", "to": ["de"], "expected": "429"}
+    answers = {
+        "one": http_answer("429 Too Many Requests", {}),
+        "two": http_answer("200 OK", {"translatedText": "zwei"}),
+        "three": http_answer("200 OK", {"translatedText": ""}),
+    }
+    async with answering(answers) as (address, _):
+        outcomes = await Runner(scenario(tmp_path, duration_s=0.5, part=part), "unused:1", address).run()
+    assert {(outcome.code, outcome.is_expected) for outcome in outcomes} == {("429", True), ("WRONG", False)}
+
+
+async def test_calls_over_http_without_an_answer_are_given_up(tmp_path: Path) -> None:
+    part = {"api": "libretranslate", "to": ["de"]}
+    async with answering({}) as (address, _):
+        asked = scenario(tmp_path, duration_s=0.2, part=part | {"cancel_after_s": 0.02})
+        given_up = await Runner(asked, "unused:1", address).run()
+        late = await Runner(scenario(tmp_path, duration_s=0.2, timeout_s=0.02, part=part), "unused:1", address).run()
+    assert {(outcome.code, outcome.is_expected) for outcome in given_up} == {("CANCELLED", True)}
+    assert {(outcome.code, outcome.is_expected) for outcome in late} == {("DEADLINE_EXCEEDED", False)}
+
+
 def outcomes() -> list[Outcome]:
     """A hundred calls of 1 to 100 ms, one of the warm-up, one that failed and one that was refused as it should be."""
     good = [Outcome("p", i / 100, i / 100, i / 100 + (i + 1) / 1000, None, "OK", 2, True) for i in range(100)]
@@ -246,7 +366,7 @@ def test_the_command_line_changes_what_fits(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served("--models=everyday") as server:
+    with served("--models=everyday", *(f"--{door}-door" for door in DOORS)) as server:
         yield server
 
 
@@ -265,12 +385,26 @@ def test_a_real_server_under_a_shipped_scenario(server: Served, tmp_path: Path) 
     assert "latency from when a call was due" in done.stdout
 
 
+@pytest.mark.parametrize("door", DOORS)
+async def test_the_scenario_of_a_door_against_a_real_server(server: Served, door: str) -> None:
+    shipped = Scenario.read(LOADTEST / "scenarios" / f"{door}.toml")
+    parts = tuple(part.model_copy(update={"weight": 1.0}) for part in shipped.parts)
+    asked = shipped.model_copy(update={"parts": parts, "duration_s": 1.0, "warmup_s": 0.0, "timeout_s": PATIENCE_S})
+    outcomes = await Runner(asked, server.target, f"127.0.0.1:{server.http_port}").run()
+    assert [outcome for outcome in outcomes if not outcome.is_expected] == []
+    assert {outcome.part for outcome in outcomes} == {part.name for part in parts}
+
+
 def run_locust(server: Served, scenario: Path) -> list[dict[str, Any]]:
     """Loads a server with `NUM_LOCUST_REQUESTS`; locust's numbers by part. Its exit status is 1 if a call failed."""
     files = f"{LOADTEST / 'locustfile.py'},{Path(__file__).with_name('locust_quits.py')}"
     command = [sys.executable, "-m", "locust", "--locustfile", files, "--headless"]
     options = ["--host", server.target, "--users=2", "--spawn-rate=2", "--json"]
-    environment = os.environ | {"SCENARIO": str(scenario), "NUM_REQUESTS": str(NUM_LOCUST_REQUESTS)}
+    environment = os.environ | {
+        "SCENARIO": str(scenario),
+        "NUM_REQUESTS": str(NUM_LOCUST_REQUESTS),
+        "HTTP": f"127.0.0.1:{server.http_port}",
+    }
     done = subprocess.run(
         [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
@@ -293,6 +427,9 @@ def test_to_locust_too_refusals_that_are_due_and_callers_who_leave_are_no_failur
         "refused": 'to = ["tlh"]\nexpected = "NOT_FOUND"',
         "left": 'to = ["de"]\ninputs_per_call = 16\nnum_beams = 8\ncancel_after_s = 0.01',
         "stream left": 'to = ["de"]\nnum_beams = 8\nstream = true\ncancel_after_s = 0.01',
+        "door": 'api = "libretranslate"\nto = ["de"]',
+        "door refused": 'api = "libretranslate"\nto = ["tlh"]\nexpected = "400"',
+        "door left": 'api = "deepl"\nto = ["de"]\ninputs_per_call = 16\nnum_beams = 4\ncancel_after_s = 0.01',
     }
     tables = [f'[[parts]]\nname = "{n}"\ntask = "translate"\ninputs = "{texts}"\n{keys}' for n, keys in parts.items()]
     head = 'name = "odd"\nduration_s = 2.0\n[arrivals]\nprocess = "closed"\nclients = 2\n'

@@ -81,6 +81,17 @@ def test_texts_and_languages(by_python: Got) -> None:
     assert by_python["pairs"] == [["en", "de"], ["en", "fr"], ["en", "es"]]
 
 
+def test_tags_that_sentences_end_at(by_python: Got) -> None:
+    document, cut = by_python["outlined"]
+    title, rest = document.split("<c>")
+    assert title == "<d><t>Mein Haus</t>"
+    content, raw = rest.split("</c>")
+    assert re.sub("</?par>", "", content) == "Wo ist die Bibliothek?"
+    assert content.count("<par>") == content.count("</par>") == 2
+    assert raw == "<raw>My sister sleeps.</raw></d>"
+    assert cut == "<d>Wo ist die Bibliothek? <cut/>Meine Schwester schläft.</d>"
+
+
 def test_glossaries(by_python: Got) -> None:
     found = by_python["glossary"]
     assert found["ready"] == [True, "Tiere", 2, True]

@@ -209,6 +209,7 @@ class CallPlanner:
             max_passage_tokens=manifest.unit_tokens or manifest.max_source_tokens,
             ratios=manifest.length_ratios.get(target, DEFAULT_LENGTH_RATIOS),
             markup=_markup(call, model),
+            elements=call.text_options.elements,
             kept=_by_text(call.text_options.protected_spans),
             control_tokens=_control_tokens(call, model),
             terms=control.terms,

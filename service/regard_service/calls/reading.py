@@ -11,6 +11,7 @@ from regard_service.calls.prefixes import PrefixReader
 from regard_service.calls.preparing import Preparation, Prepared
 from regard_service.calls.terms import TermReader
 from regard_service.domain.calls import Truncation, Unit
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.results import Span
 from regard_service.errors import InvalidInput
 from regard_service.passages.edits import EditedText
@@ -42,6 +43,7 @@ class PassageReader:
         max_passage_tokens: with the unit "passage".
         ratios: how long outputs usually are.
         markup: the format of texts with tags; None for plain ones.
+        elements: what the caller says about the elements of markup.
         kept: the caller's ranges that are copied, by the index of their text.
         control_tokens: those of the model's that the texts may contain.
         terms: finds the caller's terms; None without any.
@@ -59,6 +61,7 @@ class PassageReader:
     kept: Mapping[int, Sequence[Span]] = field(default_factory=dict)
     control_tokens: frozenset[str] = frozenset()
     markup: MarkupFormat | None = None
+    elements: ElementRules = NO_RULES
     terms: TermReader | None = None
     prefixes: PrefixReader | None = None
 
@@ -94,7 +97,7 @@ class PassageReader:
     def _marked(self, text: str, index: int, markup: MarkupFormat) -> Passage:
         """Reads a text with tags. Raises InvalidInput also where it is not well-formed."""
         try:
-            marked = parse(text, markup)
+            marked = parse(text, markup, self.elements)
         except MarkupError as fault:
             raise InvalidInput.of(f"texts[{index}]", str(fault)) from fault
         segments: list[ModelSegment | CopiedSegment] = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from regard import names
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.glossaries import GlossaryEntry
 from regard_service.generation import EarlyStopping
 
@@ -70,6 +71,7 @@ class TextOptions:
         raw: a text is one sequence as it stands, and all else of the class has no effect.
         protected_patterns: in RE2's syntax; what they match is copied.
         protected_spans: ranges that are copied, by the index of their text.
+        elements: what is said about elements of markup.
     """
 
     format: Format = "plain"
@@ -77,6 +79,7 @@ class TextOptions:
     raw: bool = False
     protected_patterns: tuple[str, ...] = ()
     protected_spans: tuple[tuple[int, int, int], ...] = ()
+    elements: ElementRules = NO_RULES
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regard import names
 from regard_service.bundle import Manifest, Precision, Provider, Task, version_key
-from regard_service.errors import ModelNotFound
+from regard_service.errors import ModelNotFound, there_are
 
 ModelState = names.ModelState
 
@@ -58,9 +58,9 @@ def find(models: Iterable[ModelInfo], name: str, version: str | None) -> ModelIn
     models = in_order(models)
     named = [model for model in models if model.name == name and version in (None, model.version)]
     if not named:
-        known = ", ".join(f"{model.name}@{model.version}" for model in models)
         wanted = name if version is None else f"{name}@{version}"
-        raise ModelNotFound(f"there is no model {wanted!r}; there are: {known or 'none'}")
+        known = there_are(f"{model.name}@{model.version}" for model in models)
+        raise ModelNotFound(f"there is no model {wanted!r}; {known}")
     return next((model for model in named if model.state == "ready"), named[0])
 
 

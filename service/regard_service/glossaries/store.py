@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regard_service.domain.glossaries import Glossary, GlossaryEntry
-from regard_service.errors import GlossaryNotFound, InvalidInput, NotReady, Unsupported
+from regard_service.errors import GlossaryNotFound, InvalidInput, NotReady, Unsupported, there_are
 from regard_service.glossaries import tab_separated
 from regard_service.glossaries.malformed import MalformedGlossary
 from regard_service.passages.terms.finding import TermFinder, contradictions
@@ -74,8 +74,7 @@ class GlossaryStore:
         """
         path = self._files().get(name)
         if path is None:
-            have = ", ".join(self.names()[:32]) or "none"
-            raise GlossaryNotFound(f"there is no glossary {name!r}; there are: {have}")
+            raise GlossaryNotFound(f"there is no glossary {name!r}; {there_are(self.names()[:32])}")
         with self._lock:
             return self._read(path)
 

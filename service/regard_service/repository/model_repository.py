@@ -10,12 +10,12 @@ from pathlib import Path
 from regard_service.bundle import Manifest, Task, is_shipped
 from regard_service.domain.models import ModelInfo
 from regard_service.engine.runtime.runner import Runner
-from regard_service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady
+from regard_service.errors import LoadFailed, ModelLimit, ModelNotFound, NotReady, there_are
 from regard_service.languages.matching import match
 from regard_service.repository.catalogue import CatalogueEntry, scan
 from regard_service.repository.limits import ModelLimits
 from regard_service.repository.loader import LoadedModel, ModelLoader
-from regard_service.repository.preference import ModelPreference, describe
+from regard_service.repository.preference import ModelPreference, described
 from regard_service.validation.suggestions import closest
 
 log = logging.getLogger(__name__)
@@ -82,9 +82,7 @@ class ModelRepository:
             searched = ", ".join(map(str, self._folders))
             close = closest(missing[0], there)
             meant = f"; did you mean {close!r}?" if close else ""
-            raise NotReady(
-                f"no model {', '.join(missing)} in {searched}; there are: {', '.join(there) or 'none'}{meant}"
-            )
+            raise NotReady(f"no model {', '.join(missing)} in {searched}; {there_are(there)}{meant}")
 
     def _check_defaults(self) -> None:
         """Raises NotReady for a default that no bundle has, or that has another task."""
@@ -138,9 +136,8 @@ class ModelRepository:
         self._entries = entries
         found = next((e for e in entries if e.name == name and version in (None, e.version)), None)
         if found is None:
-            there = ", ".join(f"{entry.name}@{entry.version}" for entry in entries)
-            named = _named(name, version)
-            raise ModelNotFound(f"the model directories have no model {named!r}; there are: {there or 'none'}")
+            there = there_are(f"{entry.name}@{entry.version}" for entry in entries)
+            raise ModelNotFound(f"the model directories have no model {_named(name, version)!r}; {there}")
         self._loading.add(name)
         try:
             return self._load(found)
@@ -165,8 +162,8 @@ class ModelRepository:
         """Takes a model out of service: it gets no new requests. Raises ModelNotFound."""
         model = self._models.get(name)
         if model is None or version not in (None, model.manifest.version):
-            loaded = ", ".join(f"{m.name}@{m.manifest.version}" for m in self._models.values())
-            raise ModelNotFound(f"no model {_named(name, version)!r} is loaded; there are: {loaded or 'none'}")
+            loaded = there_are(f"{m.name}@{m.manifest.version}" for m in self._models.values())
+            raise ModelNotFound(f"no model {_named(name, version)!r} is loaded; {loaded}")
         self._models = {other: m for other, m in self._models.items() if other != name}
         self._draining.append(_DrainingModel.of(model))
         log.info("model %s %s is unloaded", name, model.manifest.version)
@@ -188,7 +185,7 @@ class ModelRepository:
         of_task = [model for model in self._models.values() if model.manifest.task == task]
         close = closest(plain, [each.name for each in of_task if each.name != plain])
         meant = f"; did you mean {close!r}?" if close else ""
-        raise ModelNotFound(f"no model {name!r} for {task}; there are: {describe(of_task)}{meant}")
+        raise ModelNotFound(f"no model {name!r} for {task}; {there_are(described(of_task))}{meant}")
 
     def default(
         self, task: Task, *, source_language: str = "", target_language: str = "", style: str = ""

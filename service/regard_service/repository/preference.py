@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from regard_service.bundle import Task
-from regard_service.errors import ModelNotFound
+from regard_service.errors import ModelNotFound, there_are
 from regard_service.languages.matching import match
 from regard_service.repository.loader import LoadedModel
 
@@ -51,7 +51,7 @@ class ModelPreference:
         ]
         if not fitting:
             given = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
-            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; there are: {describe(of_task)}")
+            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; {there_are(described(of_task))}")
         spelled_so = [
             model
             for model in fitting
@@ -66,9 +66,9 @@ class ModelPreference:
         return not is_default, place, model.name
 
 
-def describe(models: Iterable[LoadedModel]) -> str:
+def described(models: Iterable[LoadedModel]) -> list[str]:
     """Lists models with their languages or styles, for error messages."""
-    return ", ".join(sorted(map(_describe, models))) or "none"
+    return sorted(map(_describe, models))
 
 
 def _describe(model: LoadedModel) -> str:

@@ -1,7 +1,13 @@
 """The verdicts of corpora from rates and memory."""
 
+import os
+
 from benchmarks.bulk.bulk_report import BulkReport, RayReport, RayRound, Round
+from benchmarks.bulk.run_worker import NUM_SAMPLES, MemorySample, Sampler, thinned
 from tests.unit.benchmarks.test_mechanisms import MEASURED
+from tests.waiting import wait_until
+
+ROUND = Round(clients=100, mapped=110, written=105)
 
 
 def failing(written: float, peak_mb: float) -> list[str]:
@@ -18,6 +24,28 @@ def test_each_bound_is_held_against_its_figure() -> None:
     assert failing(96, 105) == ["rate of a corpus over that of client.map"]
     assert failing(101, 120) == ["memory of a corpus 10 times as long"]
     assert len(failing(80, 105)) == 2
+
+
+def test_memory_is_shown_in_the_course_of_a_corpus() -> None:
+    samples = [MemorySample(seconds=n / 2, client_mb=n, server_mb=100 + n) for n in range(1, 101)]
+    shown = thinned(samples)
+    assert shown[-1] == samples[-1]
+    assert NUM_SAMPLES <= len(shown) <= NUM_SAMPLES + 1
+    assert thinned(samples[:3]) == tuple(samples[:3])
+    assert thinned([]) == ()
+    report = BulkReport(
+        **MEASURED, num_rows=5, num_clients=64, rounds=(ROUND,), peak_mb={5: 1, 50: 1}, long_rate=9, samples=shown
+    )
+    _, memory, _ = report.tables()
+    assert list(memory.rows[-1]) == ["50", "100", "200"]
+
+
+def test_the_sampler_reads_the_memory_of_both_processes() -> None:
+    with Sampler(os.getpid()) as sampler:
+        wait_until(lambda: len(sampler.samples) >= 1)
+    for sample in sampler.samples:
+        assert 10 < sample.client_mb < 1e6
+        assert sample.server_mb > 10
 
 
 def test_actors_are_compared_within_rounds() -> None:

@@ -4,14 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchmarks.doors.door_load import WAYS, DoorLoad, DoorResult, Way, WrongAnswer, generate
+from benchmarks.doors.door_load import WAYS, DoorLoad, DoorResult, Way, generate
 from benchmarks.doors.doors_report import DoorsReport, WayReport
 from benchmarks.harness.machine import Machine
+from benchmarks.loadtest.http_apis import WrongAnswer
 from regard_service.errors import Overloaded
 from tests.integration.test_servicers import Running, failing, running
 from tests.waiting import ever_longer
 
-OPEN = {"libretranslate_door": True, "hugging_face_door": True}
+OPEN = {f"{way}_door": True for way in WAYS if way not in ("grpc", "json")}
 
 
 def load(server: Running, way: Way, duration_s: float) -> DoorLoad:

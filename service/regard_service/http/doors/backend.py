@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from regard.v1 import regard_pb2 as pb
 from regard_service.calls.data_plane import DataPlane
 from regard_service.domain.documents import DocumentEvent
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.models import ModelInfo
 from regard_service.domain.results import Result
 from regard_service.glossaries.store import GlossaryStore
@@ -49,9 +50,15 @@ class DoorBackend:
         self.characters = characters
         self.facts = facts
 
-    async def translate(self, request: pb.TranslateRequest, context: HttpContext) -> list[Result]:
-        """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`."""
-        return await self._attention.translated(request, context)
+    async def translate(
+        self, request: pb.TranslateRequest, context: HttpContext, elements: ElementRules = NO_RULES
+    ) -> list[Result]:
+        """Translates texts; one result per text. Violations have the paths of `request`: see `InvalidInput.renamed`.
+
+        Args:
+            elements: what the caller says about elements of markup.
+        """
+        return await self._attention.translated(request, context, elements)
 
     async def summarize(self, request: pb.SummarizeRequest, context: HttpContext) -> list[Result]:
         """Summarizes texts; one result per text."""

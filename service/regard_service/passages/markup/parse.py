@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.results import Span
 from regard_service.passages.markup.elements import SHOWN
 from regard_service.passages.markup.entities import MarkupFormat
@@ -15,20 +16,23 @@ from regard_service.passages.markup.units import MarkedText, PieceKind, Unit
 from regard_service.passages.markup.xml import xml_tokens
 
 
-def parse(source: str, markup: MarkupFormat) -> MarkedText:
+def parse(source: str, markup: MarkupFormat, elements: ElementRules = NO_RULES) -> MarkedText:
     """Finds the running texts of a page, a document or a fragment.
 
     Takes time and memory in proportion to the source, whatever it is.
+
+    Args:
+        elements: what the caller says about elements.
 
     Raises:
         MarkupError: XML that is not well-formed; the message names the line, the column and the fault.
     """
     if markup == "html":
         tokens = html_tokens(source)
-        walk = _Walk(source, tokens, HtmlRules(source, tokens), markup)
+        walk = _Walk(source, tokens, HtmlRules(source, tokens, elements), markup)
     else:
         tokens = xml_tokens(source)
-        walk = _Walk(source, tokens, XmlRules(source, tokens), markup)
+        walk = _Walk(source, tokens, XmlRules(source, tokens, elements), markup)
     return MarkedText(source, sorted(walk.units(), key=lambda unit: unit.span))
 
 
@@ -114,6 +118,8 @@ class _Walk:
             yield from self._cut()
         if element.is_block:
             return
+        if self._rules.separates(token.name):
+            self._run.add_blank(token.span.start)
         if element.is_translated or token.kind is TokenKind.EMPTY:
             self._run.add_tag(token.span, index)
         elif self._is_translated():
@@ -128,6 +134,8 @@ class _Walk:
             yield from self._cut()
         else:
             self._run.add_end_tag(token.span, closed[-1].token if closed else None)
+            if self._rules.separates(token.name):
+                self._run.add_blank(token.span.end)
 
     def _ended(self, closed: Sequence[OpenElement], end: int) -> Iterator[Unit]:
         """Ends what is kept if its element is among those closed before token `end`."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import unescape
 from typing import Protocol
 
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.results import Span
 from regard_service.passages.markup.elements import BLOCKS, KEPT, XML_KEPT, translated_attributes
 from regard_service.passages.markup.tokens import MarkupToken, TokenKind
@@ -21,6 +22,9 @@ class Rules(Protocol):
 
     def is_block(self, index: int) -> bool:
         """Whether running text ends at the tag that is token `index`."""
+
+    def separates(self, name: str) -> bool:
+        """Whether words end at an element's tags, even where running text goes on."""
 
     def is_kept(self, name: str) -> bool:
         """Whether an element's contents are nobody's sentences."""
@@ -39,14 +43,20 @@ class Rules(Protocol):
 
 
 class HtmlRules:
-    """The elements of HTML."""
+    """The elements of HTML, and what a caller says about them."""
 
-    def __init__(self, source: str, tokens: Sequence[MarkupToken]) -> None:
+    def __init__(self, source: str, tokens: Sequence[MarkupToken], elements: ElementRules = NO_RULES) -> None:
         self._source = source
         self._tokens = tokens
+        self._elements = elements
 
     def is_block(self, index: int) -> bool:
-        return self._tokens[index].name in BLOCKS
+        name = self._tokens[index].name
+        said = self._elements.is_block(name)
+        return name in BLOCKS if said is None else said
+
+    def separates(self, name: str) -> bool:
+        return name in BLOCKS
 
     def is_kept(self, name: str) -> bool:
         return name in KEPT
@@ -63,6 +73,8 @@ class HtmlRules:
         return False
 
     def translation(self, token: MarkupToken) -> bool | None:
+        if token.name in self._elements.ignored:
+            return False
         values = token.attributes or {}
         if "class" in values and "notranslate" in self._value(values["class"]).split():
             return False
@@ -86,16 +98,21 @@ class XmlRules:
     """The elements of a vocabulary that nobody has told.
 
     An element that stands in a text is part of the sentence, as is all in it; an element among elements is a block. The
-    names of HTML's blocks are blocks everywhere.
+    names of HTML's blocks are blocks everywhere. What a caller says about an element goes before both.
     """
 
-    def __init__(self, source: str, tokens: Sequence[MarkupToken]) -> None:
+    def __init__(self, source: str, tokens: Sequence[MarkupToken], elements: ElementRules = NO_RULES) -> None:
         self._tokens = tokens
-        self._inline = _inline(source, tokens)
+        self._elements = elements
+        self._inline = _inline(source, tokens, elements)
 
     def is_block(self, index: int) -> bool:
-        token = self._tokens[index]
-        return token.name.rpartition(":")[2] in BLOCKS or index not in self._inline
+        name = self._tokens[index].name
+        said = self._elements.is_block(name)
+        return (name.rpartition(":")[2] in BLOCKS or index not in self._inline) if said is None else said
+
+    def separates(self, name: str) -> bool:
+        return name.rpartition(":")[2] in BLOCKS
 
     def is_kept(self, name: str) -> bool:
         return name.rpartition(":")[2] in XML_KEPT
@@ -104,6 +121,8 @@ class XmlRules:
         return False
 
     def translation(self, token: MarkupToken) -> bool | None:
+        if token.name in self._elements.ignored:
+            return False
         values = token.values or {}
         said = values.get("its:translate", values.get("translate", ""))
         return {"no": False, "yes": True}.get(said)
@@ -115,7 +134,7 @@ class XmlRules:
         return ()
 
 
-def _inline(source: str, tokens: Sequence[MarkupToken]) -> set[int]:
+def _inline(source: str, tokens: Sequence[MarkupToken], elements: ElementRules) -> set[int]:
     """Returns the indexes of the start tags of elements that stand in a text."""
     parents, stack = dict[int, int](), [-1]
     with_text = set[int]()
@@ -132,6 +151,7 @@ def _inline(source: str, tokens: Sequence[MarkupToken]) -> set[int]:
             with_text.add(stack[-1])
     inline = set[int]()
     for index, parent in parents.items():  # parents come before their children
-        if parent in with_text or parent in inline:
+        said = elements.is_block(tokens[index].name)
+        if (parent in with_text or parent in inline) if said is None else not said:
             inline.add(index)
     return inline

@@ -41,6 +41,11 @@ class Run:
             self.pieces[first] = self.pieces[first]._replace(kind=PieceKind.OPEN, partner=last)
             self.pieces[last] = self.pieces[last]._replace(kind=PieceKind.CLOSE, partner=first)
 
+    def add_blank(self, position: int) -> None:
+        """Adds a blank that the source does not have, unless one is read there."""
+        if not self.ends_in_space:
+            self.add(PieceKind.SPELLED, " ", Span(position, position))
+
     def add_text(self, source: str, span: Span, markup: MarkupFormat, *, keeps_space: bool = False) -> None:
         """Adds a text: its references as the characters that they stand for, each run of white space as one blank."""
         position = span.start

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from regard_service.convert.requests import RequestReader, as_stream_error
 from regard_service.convert.responses import Event, Response, are_large, write_event, write_response
 from regard_service.domain.calls import Call, TranslateCall
 from regard_service.domain.documents import DocumentEvent, DocumentFinished, DocumentStarted
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.outputs import OneStepResult
 from regard_service.domain.results import Result, Started, StreamEvent
 from regard_service.errors import InvalidInput
@@ -52,9 +54,13 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         call = self._reader.translate(request, context.time_remaining())
         return await self._response(await self._data_plane.translate(call), call, pb.TranslateResponse)
 
-    async def translated(self, request: pb.TranslateRequest, context: Context) -> list[Result]:
-        """Translates texts for a transport that writes results itself."""
+    async def translated(
+        self, request: pb.TranslateRequest, context: Context, elements: ElementRules = NO_RULES
+    ) -> list[Result]:
+        """Translates texts for a transport that writes results itself. Args: elements: which no request states."""
         call = self._reader.translate(request, context.time_remaining())
+        if elements != NO_RULES:
+            call = replace(call, text_options=replace(call.text_options, elements=elements))
         results = await self._data_plane.translate(call)
         self._record(results, call)
         return results

@@ -41,11 +41,11 @@ _TRANSLATE = _object(
         "as they always do in markup.",
     },
     tag_handling={"enum": ["xml", "html"]},
-    ignore_tags=_TAGS | {"description": "Elements of XML whose contents stay as they are."},
-    splitting_tags=_TAGS
-    | {"description": "Elements of XML that sentences end at; refused for a text where they do not."},
-    non_splitting_tags=_TAGS | {"description": "Elements of XML that no sentence ends at; refused likewise."},
-    outline_detection=_FLAG | {"description": "False: only `splitting_tags` end sentences; refused likewise."},
+    ignore_tags=_TAGS | {"description": "Elements whose contents stay as they are."},
+    splitting_tags=_TAGS | {"description": "Elements at whose tags sentences end, wherever they stand."},
+    non_splitting_tags=_TAGS | {"description": "Elements at whose tags no sentence ends."},
+    outline_detection=_FLAG
+    | {"description": "False: sentences end at the tags of `splitting_tags` alone. Of XML; true for HTML."},
     model_type={
         "enum": [LATENCY, QUALITY, PREFERS_QUALITY],
         "description": "Greedy search for latency, beam search for quality. Unset: the model's own search.",

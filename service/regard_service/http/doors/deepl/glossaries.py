@@ -37,7 +37,7 @@ def read_multilingual(parameters: Parameters) -> GlossaryRequest:
     name = _name(parameters, is_needed=True)
     drafts = [_Draft.of(each) for each in parameters.items("dictionaries")]
     if not drafts:
-        parameters.fault("dictionaries", "is missing; it is a list of objects")
+        parameters.missing("dictionaries", "is missing; it is a list of objects")
     return _finished(parameters, "", name, drafts)
 
 
@@ -61,7 +61,7 @@ def read_pair(parameters: Parameters, *, is_needed: bool) -> tuple[str, str]:
     if is_needed or any(pair):
         for name, value in zip(("source_lang", "target_lang"), pair, strict=True):
             if not value:
-                parameters.fault(name, "is missing")
+                parameters.missing(name, "is missing")
     parameters.finish()
     return pair
 
@@ -129,7 +129,7 @@ def _described(dictionary: Dictionary) -> dict[str, Any]:
 def _name(parameters: Parameters, *, is_needed: bool) -> str | None:
     name = parameters.text("name")
     if not name and (is_needed or name is not None):
-        parameters.fault("name", "is missing, or empty")
+        parameters.missing("name", "is missing, or empty")
     elif name is not None and len(name) > MAX_NAME_CHARACTERS:
         parameters.fault("name", f"has {len(name)} characters; the limit is {MAX_NAME_CHARACTERS}")
     return name
@@ -150,7 +150,7 @@ class _Draft:
         texts = {name: parameters.text(name) for name in ("source_lang", "target_lang", "entries")}
         for name, value in texts.items():
             if not value:
-                parameters.fault(name, "is missing, or empty")
+                parameters.missing(name, "is missing, or empty")
         form = parameters.choice("entries_format", FORMATS) or FORMATS[0]
         source, target, entries = (value or "" for value in texts.values())
         parameters.refuse_others()

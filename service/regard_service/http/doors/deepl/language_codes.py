@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import langcodes
 
 from regard_service.domain.models import ModelInfo
-from regard_service.errors import InvalidInput
+from regard_service.errors import InvalidInput, there_are
 from regard_service.http.json_fields import shown
 from regard_service.languages.matching import is_language, match
 
@@ -53,12 +53,8 @@ def check_translated(source: str, target: str, models: Sequence[ModelInfo]) -> N
     pairs = pairs_of(models)
     sources = [own for own, written in pairs if match(target, [written]) is not None]
     if not sources:
-        offered = ", ".join(dict.fromkeys(written for _, written in pairs)) or "none"
-        raise InvalidInput.of(
-            "target_lang", f"{shown(target)} is not written by a model of this server; there are {offered}"
-        )
+        offered = there_are(dict.fromkeys(written for _, written in pairs))
+        raise InvalidInput.of("target_lang", f"{shown(target)} is not written by a model of this server; {offered}")
     if source and match(source, sources) is None:
-        fault = (
-            f"{shown(source)} is not translated to {target} by a model of this server; there are {', '.join(sources)}"
-        )
+        fault = f"{shown(source)} is not translated to {target} by a model of this server; {there_are(sources)}"
         raise InvalidInput.of("source_lang", fault)

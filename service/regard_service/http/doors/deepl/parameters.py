@@ -30,6 +30,7 @@ class Parameters:
         self._violations = violations
         self._path = path
         self._read: set[str] = set()
+        self._bad: set[str] = set()
 
     @classmethod
     def of(cls, fields: Fields) -> Self:
@@ -44,8 +45,14 @@ class Parameters:
         return self._path + name
 
     def fault(self, name: str, description: str) -> None:
-        """Adds a violation of a field."""
+        """Adds a violation of a field, or of an item of it."""
+        self._bad.add(name.partition("[")[0])
         self._violations.add(self.path(name), description)
+
+    def missing(self, name: str, description: str) -> None:
+        """Adds a violation of a field that is not there, or empty. A bad value that was read has its own already."""
+        if name not in self._bad:
+            self.fault(name, description)
 
     def text(self, name: str) -> str | None:
         """Returns a text; None if it is missing."""
@@ -57,10 +64,10 @@ class Parameters:
 
     def needed_text(self, name: str) -> str:
         """Returns a text that must be there; "", with a violation, if it is missing, empty or no text."""
-        if self._value(name) in (None, ""):
-            self.fault(name, "is missing")
-            return ""
-        return self.text(name) or ""
+        text = self.text(name)
+        if not text:
+            self.missing(name, "is missing")
+        return text or ""
 
     def texts(self, name: str) -> list[str]:
         """Returns a list of texts; one text is a list of it."""
@@ -100,7 +107,7 @@ class Parameters:
     def items(self, name: str) -> list["Parameters"]:
         """Returns the objects of a list."""
         value = self._value(name)
-        found = value if isinstance(value, list) else [] if value is None else [value]
+        found = value if isinstance(value, list) else [] if value in (None, "") else [value]
         for index, each in enumerate(found):
             if not isinstance(each, dict):
                 self.fault(f"{name}[{index}]", f"must be an object; it is {shown(each)}")

@@ -33,7 +33,7 @@ async def translate(request: TextRequest, backend: DoorBackend, context: HttpCon
     names = await glossary_names(backend, request.glossary_ids, request.languages)
     request.message.glossaries.extend(names)
     with naming(request.languages, request.glossary_ids, backend):
-        results = await backend.translate(request.message, context)
+        results = await backend.translate(request.message, context, request.elements)
     backend.characters.count(DOOR, sum(request.sizes))
     headers = {UNUSED_HEADER: ", ".join(request.unused)} if request.unused else {}
     return Answer(translations.write_texts(request, results), headers=headers)

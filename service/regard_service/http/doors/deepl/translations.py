@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.domain.results import Result
 from regard_service.errors import InvalidInput
 from regard_service.http.doors.deepl.language_codes import source_code
 from regard_service.http.doors.deepl.parameters import Parameters
-from regard_service.http.doors.deepl.tags import TagRules, read_tags
 
 MAX_TEXTS = 50
 MAX_GLOSSARIES = 5
@@ -23,7 +23,7 @@ LATENCY, QUALITY, PREFERS_QUALITY = "latency_optimized", "quality_optimized", "p
 
 _FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-_XML_ONLY = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
+_OF_MARKUP = ("ignore_tags", "splitting_tags", "non_splitting_tags", "outline_detection")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class TextRequest:
 
     Attributes:
         message: the same request of the API; without the glossaries.
+        elements: what it says about tags, which no message of the API has.
         glossary_ids: in order.
         sizes: characters of each text.
         model_type: that answers; "" if the request names none.
@@ -47,6 +48,7 @@ class TextRequest:
 
     message: pb.TranslateRequest
     languages: Languages
+    elements: ElementRules = NO_RULES
     glossary_ids: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     model_type: str = ""
@@ -57,7 +59,7 @@ def read_texts(parameters: Parameters) -> TextRequest:
     """Reads a request. Raises InvalidInput with every violation."""
     texts = parameters.texts("text")
     if not texts:
-        parameters.fault("text", "is missing; it is a text, or a list of them")
+        parameters.missing("text", "is missing; it is a text, or a list of them")
     if len(texts) > MAX_TEXTS:
         parameters.fault("text", f"holds {len(texts)} texts; the limit is {MAX_TEXTS}")
     languages = read_languages(parameters)
@@ -68,14 +70,14 @@ def read_texts(parameters: Parameters) -> TextRequest:
         target_language=languages.target,
         generation=_generation(model_type),
     )
-    _set_texts(message, texts, parameters)
+    elements = _set_texts(message, texts, parameters)
     unused = tuple(name for name in UNUSED[:-1] if name in parameters)
     _read_unused(parameters)
     check_formality(parameters)
     refuse_customization(parameters)
     parameters.finish()
     used = model_type and (LATENCY if model_type == LATENCY else QUALITY)
-    return TextRequest(message, languages, glossary_ids, tuple(map(len, texts)), used, unused)
+    return TextRequest(message, languages, elements, glossary_ids, tuple(map(len, texts)), used, unused)
 
 
 def read_languages(parameters: Parameters) -> Languages:
@@ -92,7 +94,7 @@ def read_glossary_ids(parameters: Parameters, languages: Languages) -> tuple[str
         parameters.fault("glossary_ids", f"holds {len(several)} glossaries; the limit is {MAX_GLOSSARIES}")
     found = (one,) if one else tuple(several)
     if found and not languages.source:
-        parameters.fault("source_lang", f"is missing; {'glossary_id' if one else 'glossary_ids'} needs it")
+        parameters.missing("source_lang", f"is missing; {'glossary_id' if one else 'glossary_ids'} needs it")
     return found
 
 
@@ -147,7 +149,6 @@ _OWN_NAMES = {
     "glossaries": "glossary_ids",
     "text_options.format": "tag_handling",
     "text_options.unit": "split_sentences",
-    "text_options.protected_spans": "ignore_tags",
     "document": "file",
     "media_type": "file",
 }
@@ -160,8 +161,8 @@ def _generation(model_type: str) -> pb.GenerationConfig | None:
     return pb.GenerationConfig(num_beams=1 if model_type == LATENCY else QUALITY_BEAMS)
 
 
-def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: Parameters) -> None:
-    """Sets the texts, and what is said about their sentences and tags."""
+def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: Parameters) -> ElementRules:
+    """Sets the texts, and what is said about their sentences; returns what is said about their tags."""
     split = parameters.choice("split_sentences", ("0", "1", "nonewlines"))
     handling = parameters.choice("tag_handling", ("xml", "html")) if parameters.text("tag_handling") else None
     if handling is not None:
@@ -171,20 +172,26 @@ def _set_texts(message: pb.TranslateRequest, texts: Sequence[str], parameters: P
     if split == "nonewlines" and handling is None:
         texts = [_in_one_line(text) for text in texts]
     message.texts.extend(texts)
-    rules = TagRules(
-        ignored=frozenset(parameters.names("ignore_tags")),
-        splitting=frozenset(parameters.names("splitting_tags")),
-        non_splitting=frozenset(parameters.names("non_splitting_tags")),
-        has_outline=parameters.flag("outline_detection") is not False,
+    return _elements(parameters, handling)
+
+
+def _elements(parameters: Parameters, handling: str | None) -> ElementRules:
+    """Returns what is said about tags. Args: handling: "xml" or "html"; None: the texts have none."""
+    ignored, splitting, non_splitting = (
+        frozenset(name.lower() if handling == "html" else name for name in parameters.names(parameter))
+        for parameter in _OF_MARKUP[:3]
     )
-    if rules.is_empty:
-        return
-    if handling == "xml":
-        _apply_rules(message, rules, parameters)
-        return
-    for name in _XML_ONLY:
-        if name in parameters:
-            parameters.fault(name, 'is for tag_handling "xml"; in HTML, translate="no" keeps an element as it is')
+    has_outline = parameters.flag("outline_detection") is not False
+    elements = ElementRules(ignored, splitting, non_splitting, has_outline)
+    if handling is None and elements != NO_RULES:
+        for name in _OF_MARKUP:
+            if name in parameters:
+                parameters.fault(name, "is about tags, and needs tag_handling")
+    if handling == "html" and not has_outline:
+        parameters.fault("outline_detection", 'is for tag_handling "xml"; HTML itself says where sentences end')
+    if both := splitting & non_splitting:
+        parameters.fault("non_splitting_tags", f"names {', '.join(sorted(both))}, as splitting_tags does")
+    return elements
 
 
 def _in_one_line(text: str) -> str:
@@ -194,15 +201,6 @@ def _in_one_line(text: str) -> str:
         return text
     parts = (first.rstrip(), *(each.strip() for each in others[:-1]), others[-1].lstrip())
     return " ".join(part for part in parts if part)
-
-
-def _apply_rules(message: pb.TranslateRequest, rules: TagRules, parameters: Parameters) -> None:
-    for index, text in enumerate(message.texts):
-        ignored, faults = read_tags(text, rules)
-        for fault in faults:
-            parameters.fault(fault.field, f"cannot be kept for text[{index}]: {fault.description}")
-        for span in ignored:
-            message.text_options.protected_spans.add(text=index, span=pb.Span(start=span.start, end=span.end))
 
 
 def _read_unused(parameters: Parameters) -> None:

@@ -2,7 +2,7 @@
 
 from regard_service.documents.formats import FORMATS
 from regard_service.domain.models import ModelInfo
-from regard_service.errors import InvalidInput
+from regard_service.errors import InvalidInput, there_are
 from regard_service.http.context import HttpContext
 from regard_service.http.doors.backend import DoorBackend
 from regard_service.http.doors.door import Answer
@@ -68,13 +68,9 @@ def unknown_language(models: list[ModelInfo], source: str, target: str) -> Inval
     """Returns the error of a pair of languages that no model translates: it names the field that is wrong."""
     targets = targets_by_source(models)
     if source.lower() != "auto" and match(source, [*targets]) is None:
-        return InvalidInput.of("source", f"{shown(source)} is not supported; there are: {_listed({*targets, 'auto'})}")
+        offered = there_are(sorted({*targets, "auto"}))
+        return InvalidInput.of("source", f"{shown(source)} is not supported; {offered}")
     read = [source_code for source_code in targets if source.lower() == "auto" or match(source, [source_code])]
     written = {code for each in read for code in targets[each]}
-    return InvalidInput.of(
-        "target", f"{shown(target)} is not available from {shown(source)}; there are: {_listed(written)}"
-    )
-
-
-def _listed(codes: set[str]) -> str:
-    return ", ".join(sorted(codes)) or "none"
+    fault = f"{shown(target)} is not available from {shown(source)}; {there_are(sorted(written))}"
+    return InvalidInput.of("target", fault)

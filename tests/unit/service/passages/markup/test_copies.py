@@ -5,6 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regard_service.domain.elements import ElementRules
 from regard_service.domain.results import Span
 from regard_service.passages.aligned import AlignedText
 from regard_service.passages.markup.parse import parse
@@ -41,6 +42,23 @@ def copy(text: str, start: int, end: int) -> TranslatedSegment:
 @given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join))
 def test_html_is_the_same(source):
     marked = parse(source, "html")
+    assert copied(marked) == source
+    assert copied(marked, ".") == source
+    for unit in marked.units:
+        assert unit.edited(source).text == unit.text
+
+
+NAMES = st.frozensets(st.sampled_from(["p", "b", "i", "a", "br", "x", "code", "li", "td", "span"]), max_size=3)
+RULES = st.builds(ElementRules, ignored=NAMES, splitting=NAMES, non_splitting=NAMES, has_outline=st.booleans())
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join), RULES, st.sampled_from(["html", "xml"]))
+def test_markup_is_the_same_whatever_is_said_about_elements(source, elements, markup):
+    try:
+        marked = parse(source, markup, elements)
+    except MarkupError:
+        return
     assert copied(marked) == source
     assert copied(marked, ".") == source
     for unit in marked.units:

@@ -3,6 +3,7 @@
 import pytest
 
 from regard_service.errors import InvalidInput
+from regard_service.http.doors.deepl.glossaries import read_monolingual, read_pair
 from regard_service.http.doors.deepl.parameters import Parameters
 from regard_service.http.doors.fields import Fields
 
@@ -61,6 +62,17 @@ def test_what_is_wrong_is_named(parameters: Parameters, read: object, field: str
         parameters.finish()
     assert [violation.field for violation in caught.value.violations] == [field]
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [7, True, {}, ["a"]])
+def test_a_bad_value_is_one_fault(value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_pair(of_json(source_lang=value, target_lang="de"), is_needed=True)
+    assert [each.field for each in caught.value.violations] == ["source_lang"]
+    with pytest.raises(InvalidInput) as caught:
+        read_monolingual(of_json(name=value, source_lang=value, target_lang=value, entries=value))
+    assert sorted(each.field for each in caught.value.violations) == ["entries", "name", "source_lang", "target_lang"]
+    assert all(each.description.startswith("must be one text") for each in caught.value.violations)
 
 
 def test_a_field_of_an_item_is_named_with_its_place() -> None:

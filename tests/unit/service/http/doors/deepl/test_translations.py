@@ -3,6 +3,7 @@
 import pytest
 
 from regard.v1 import regard_pb2 as pb
+from regard_service.domain.elements import NO_RULES, ElementRules
 from regard_service.errors import FieldViolation, InvalidInput
 from regard_service.http.doors.deepl.parameters import Parameters
 from regard_service.http.doors.deepl.translations import read_texts, with_own_names
@@ -11,6 +12,10 @@ from regard_service.http.doors.fields import Fields
 
 def read(**values: object) -> pb.TranslateRequest:
     return read_texts(Parameters.of(Fields({"text": ["a"], "target_lang": "DE"} | values))).message
+
+
+def elements(**values: object) -> ElementRules:
+    return read_texts(Parameters.of(Fields({"text": ["a"], "target_lang": "DE"} | values))).elements
 
 
 def test_the_least_request() -> None:
@@ -38,9 +43,16 @@ def test_sentences_and_line_breaks() -> None:
 def test_tags() -> None:
     message = read(text=["<x>b</x>", "<d>a <x>b</x></d>"], tag_handling="xml", ignore_tags=["x"])
     assert message.text_options.format == pb.FORMAT_XML
-    spans = [(each.text, each.span.start, each.span.end) for each in message.text_options.protected_spans]
-    assert spans == [(0, 3, 4), (1, 8, 9)]
     assert read(tag_handling="html").text_options.format == pb.FORMAT_HTML
+
+
+def test_what_is_said_about_tags() -> None:
+    assert elements(tag_handling="xml", ignore_tags=["X"]) == ElementRules(ignored=frozenset({"X"}))
+    assert elements(tag_handling="html", ignore_tags="X, y") == ElementRules(ignored=frozenset({"x", "y"}))
+    assert elements(
+        tag_handling="xml", splitting_tags="a,b", non_splitting_tags=["c"], outline_detection="0"
+    ) == ElementRules(splitting=frozenset({"a", "b"}), non_splitting=frozenset({"c"}), has_outline=False)
+    assert elements(outline_detection=True, ignore_tags=[], splitting_tags="") == NO_RULES
 
 
 def test_the_type_of_model_is_how_it_searches() -> None:
@@ -65,17 +77,18 @@ def test_the_type_of_model_is_how_it_searches() -> None:
         ({"custom_instructions": ["Be brief."]}, "custom_instructions", "no instructions"),
         ({"split_sentences": "2"}, "split_sentences", "0, 1 or nonewlines"),
         ({"tag_handling": "md"}, "tag_handling", "xml or html"),
-        ({"ignore_tags": "x"}, "ignore_tags", 'tag_handling "xml"'),
-        ({"ignore_tags": "x", "tag_handling": "html"}, "ignore_tags", 'translate="no"'),
-        ({"text": "a <p>b</p>", "tag_handling": "xml", "non_splitting_tags": "p"}, None, ""),
-        ({"text": "a <q>b</q>", "tag_handling": "xml", "splitting_tags": "q"}, "splitting_tags", "kept for text[0]"),
+        ({"ignore_tags": "x"}, "ignore_tags", "needs tag_handling"),
+        ({"outline_detection": False}, "outline_detection", "needs tag_handling"),
+        ({"outline_detection": "0", "tag_handling": "html"}, "outline_detection", 'tag_handling "xml"'),
+        (
+            {"tag_handling": "xml", "splitting_tags": "a,b,c", "non_splitting_tags": "c,b"},
+            "non_splitting_tags",
+            "names b, c, as splitting_tags does",
+        ),
         ({"beta": 1}, "beta", "is not a parameter"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_by_name(values: dict[str, object], field: str | None, words: str) -> None:
-    if field is None:
-        read(**values)
-        return
+def test_what_cannot_be_kept_is_refused_by_name(values: dict[str, object], field: str, words: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read(**values)
     assert [violation.field for violation in caught.value.violations] == [field]
