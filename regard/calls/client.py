@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 from regard.calls import mapping, requests
+from regard.calls.base_client import BaseClient
 from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, is_draining
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
@@ -27,7 +28,7 @@ from regard.calls.options import (
     TranslateOptions,
 )
 from regard.calls.results import Event, Result, StreamResponse, as_answer, read_event, read_results
-from regard.calls.target import DEFAULT_TARGET, Metadata, check_credentials, checked_metadata, checked_target
+from regard.calls.target import DEFAULT_TARGET, Metadata
 from regard.errors import BadResponse, Cancelled, Unavailable
 from regard.errors.names import check_names
 from regard.errors.statuses import translated_errors
@@ -45,7 +46,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 EventT = TypeVar("EventT", bound=StreamResponse)
 
 
-class Client:
+class Client(BaseClient):
     """Calls a Regard server.
 
     Example:
@@ -76,22 +77,20 @@ class Client:
         Raises:
             TypeError, ValueError: the target is no "host:port", or another argument is not what it must be.
         """
-        target = checked_target(target)
-        check_credentials(credentials)
-        options = channel_options(target)
+        super().__init__(target, timeout=timeout, credentials=credentials, metadata=metadata)
+        options = channel_options(self._target)
         self._channel = (
-            grpc.insecure_channel(target, options)
+            grpc.insecure_channel(self._target, options)
             if credentials is None
-            else grpc.secure_channel(target, credentials, options)
+            else grpc.secure_channel(self._target, credentials, options)
         )
-        self._timeout = timeout
-        self._metadata = checked_metadata(metadata)
         self._attention = stubs.AttentionServiceStub(self._channel)
         self._models = stubs.ModelServiceStub(self._channel)
         self._glossaries = stubs.GlossaryServiceStub(self._channel)
 
     def close(self) -> None:
         """Closes the connection and cancels the calls that are in flight."""
+        self._is_closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -158,6 +157,7 @@ class Client:
         Arguments are those of `translate_document`. Closing the iterator cancels the call.
         """
         request = translate_document(document, to, options)
+        self._check_open()
         with translated_errors():
             timeout = deadline(options.get("timeout"), math.inf)
             call = self._attention.TranslateDocument(request, timeout=timeout, metadata=self._metadata)
@@ -362,7 +362,8 @@ class Client:
             "captioning": lambda batch: self.caption(batch, **chosen),
         }
         check_names("task", [task], list(calls), ValueError)
-        batches = mapping.batches_of(inputs, batch_size or mapping.BATCH_SIZES[task])
+        size = mapping.BATCH_SIZES[task] if batch_size is None else batch_size
+        batches = mapping.batches_of(inputs, size)
         return mapping.run(batches, calls[task], concurrency, ordered, on_progress)
 
     def models(self, task: Task | None = None, timeout: float | None = None) -> list[Model]:
@@ -449,6 +450,7 @@ class Client:
     def _call(
         self, method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, timeout: float | None
     ) -> ResponseT:
+        self._check_open()
         begin, limit = time.monotonic(), deadline(timeout, self._timeout)
         for pause in (*DRAINING_PAUSES_S, None):
             left = None if limit is None else limit - (time.monotonic() - begin)
@@ -468,6 +470,7 @@ class Client:
         timeout: float | None,
         picture: bytes | None = None,
     ) -> Iterator[Event]:
+        self._check_open()
         begin, limit = time.monotonic(), deadline(timeout, self._timeout)
         has_begun = False
         for pause in (*DRAINING_PAUSES_S, None):

@@ -155,7 +155,7 @@ class RequestReader:
         if num_inputs == 0:
             checks.add(path, "is empty; a call has at least 1 input")
         elif num_inputs > limit:
-            checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}")
+            checks.add(path, f"holds {num_inputs} inputs; the limit is {limit}; send them in several calls")
         return 0 < num_inputs <= limit
 
     def _check_image(self, checks: Checks, path: str, image: bytes) -> None:
