@@ -127,10 +127,23 @@ def _decoder_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         f"{manifest.target.vocab_size} known; source up to {manifest.max_source_tokens}, "
         f"target up to {manifest.max_target_tokens}",
     )
-    yield "shortlist", "a step chooses among the words that the source may become" if manifest.shortlist else ""
+    yield "shortlist", _shortlist(manifest)
     yield "generation", _settings(manifest.generation.model_dump())
     layout = manifest.attention
     yield "attention", f"{layout.layers} layers x {layout.heads} heads; alignment: {layout.alignment_method}"
+
+
+def _shortlist(manifest: Manifest) -> str:
+    """What a shortlist does, and what it costs on dev examples, by precision; "" without one."""
+    if manifest.shortlist is None:
+        return ""
+    dev = manifest.verification.get("dev", {})
+    costs = [
+        f"{variant.precision}: {cost['value']} of the metric lost, {cost['same_outputs']:.1%} of dev outputs unchanged"
+        for variant in manifest.variants
+        if (cost := dev.get(f"{variant.precision}_shortlist"))
+    ]
+    return "; ".join(["a step chooses among the words that the source may become", *costs])
 
 
 def _languages(sources: Sequence[str], targets: Sequence[str]) -> str:

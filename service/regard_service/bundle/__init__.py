@@ -54,7 +54,13 @@ from regard_service.bundle.outputs import (
     VectorOutput,
 )
 from regard_service.bundle.schema import NAME, PROVIDER_NAMES, Dtype, Precision, Provider, Task, Unit, is_version
-from regard_service.bundle.shortlists import MAX_SHORTLIST_BYTES, BadShortlist, Shortlist, parse_shortlist
+from regard_service.bundle.shortlists import (
+    MAX_SHORTLIST_BYTES,
+    SHORTLIST_MAGIC,
+    BadShortlist,
+    Shortlist,
+    parse_shortlist,
+)
 from regard_service.bundle.versions import version_key
 from regard_service.bundle.zoo import ZOO_PACKAGE, is_shipped, zoo_folder
 
@@ -69,6 +75,7 @@ __all__ = [
     "NAME",
     "POOLED",
     "PROVIDER_NAMES",
+    "SHORTLIST_MAGIC",
     "ZOO_PACKAGE",
     "AttentionLayout",
     "BadShortlist",
