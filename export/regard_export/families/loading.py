@@ -90,8 +90,10 @@ def _readable(path: Path, error: Exception) -> Exception:
     if pointers:
         names = ", ".join(file.name for file in pointers)
         return ExportError(f"{path}: git-lfs left pointers in place of files, run git lfs pull: {names}")
-    if isinstance(error, ExportError | OSError):
+    if isinstance(error, OSError):
         return error
+    if isinstance(error, ExportError):  # readers below name a weight or an option, not whose it is
+        return error if str(path) in str(error) else ExportError(f"{path}: {error}")
     return ExportError(f"{path} is not what its config says, or is damaged: {_cause(error)}")
 
 
