@@ -39,7 +39,6 @@ def main(
         found = [measure(server, Path(folder), rows, number, seconds) for number in range(rounds)]
         longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows, is_sampled=True)
         aligned = [measure_aligned(server, rows, number % 2 == 1) for number in range(aligned_rounds)]
-        longest = run_corpus(server, Path(folder) / "long.jsonl", TIMES_AS_LONG * rows)
     report = BulkReport(
         **before,
         num_rows=rows,
@@ -75,8 +74,8 @@ def run_corpus(server: Server, path: Path, num_rows: int, *, is_sampled: bool = 
         for number, text in enumerate(sentences(num_rows)):
             file.write(json.dumps({"custom_id": f"{number}", "text": text}) + "\n")
     pid = server.process.pid if is_sampled else None
-    work = Work(target=server.target, model=MODEL, language=LANGUAGE, corpus=path, num_rows=num_rows, server_pid=pid)
-    work = Work(target=server.target, model=MODEL, language=LANGUAGE, how="corpus", corpus=path, num_rows=num_rows)
+    about = {"target": server.target, "model": MODEL, "language": LANGUAGE, "num_rows": num_rows}
+    work = Work(**about, how="corpus", corpus=path, server_pid=pid)
     return Ran.model_validate_json(child("benchmarks.bulk.run_worker", work))
 
 

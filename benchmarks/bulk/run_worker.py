@@ -6,14 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 import regard
-from benchmarks.harness.process import resident_mb
 from benchmarks.bulk import full_batches
+from benchmarks.harness.process import resident_mb
 from benchmarks.serving.sentences import SENTENCES
 from regard.bulk.corpus import open_corpus
 from regard.bulk.patience import ServerRunner

@@ -1,11 +1,7 @@
 """Reads the files of a checkpoint."""
 
 import json
-import lzma
 import pickle
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +9,6 @@ from regard_export.errors import ExportError
 
 DAMAGE = ("invalid load key", "truncated", "stack underflow")  # in errors of the pickle module
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-# What reading a damaged zip raises: zipfile's own errors, those of each decompressor, and those of wrong numbers.
-ZIP_ERRORS = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, OSError, OverflowError, RuntimeError, ValueError),
-)
 
 
 def require_files(folder: Path, *names: str) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from regard_service.bundle import Task
 from regard_service.errors import ModelNotFound, there_are
-from regard_service.errors import ModelNotFound
 from regard_service.languages.english_names import english_name
 from regard_service.languages.matching import match
 from regard_service.repository.loader import LoadedModel
@@ -54,9 +53,8 @@ class ModelPreference:
         ]
         if not fitting:
             given = " ".join(filter(None, (source_language, target_language and f"to {target_language}", style)))
-            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; {there_are(described(of_task))}")
             advice = _meant(of_task, source_language, target_language)
-            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; there are: {describe(of_task)}{advice}")
+            raise ModelNotFound(f"no model for {task} {given}".rstrip() + f"; {there_are(described(of_task))}{advice}")
         spelled_so = [
             model
             for model in fitting
@@ -71,7 +69,6 @@ class ModelPreference:
         return not is_default, place, model.name
 
 
-def described(models: Iterable[LoadedModel]) -> list[str]:
 def _meant(models: Sequence[LoadedModel], source_language: str, target_language: str) -> str:
     """Returns advice for the language that no model has, where it is an English name."""
     written = {code for model in models for code in model.manifest.target_languages}
@@ -86,7 +83,7 @@ def meant_language(name: str, offered: Iterable[str]) -> str:
     return "" if named is None else f"; did you mean {by_name[named]!r}?"
 
 
-def describe(models: Iterable[LoadedModel]) -> str:
+def described(models: Iterable[LoadedModel]) -> list[str]:
     """Lists models with their languages or styles, for error messages."""
     return sorted(map(_describe, models))
 

@@ -2,9 +2,8 @@
 
 import os
 
-from benchmarks.bulk.bulk_report import BulkReport, RayReport, RayRound, Round
-from benchmarks.bulk.run_worker import NUM_SAMPLES, MemorySample, Sampler, thinned
 from benchmarks.bulk.bulk_report import AlignedRound, BulkReport, RayReport, RayRound, Round
+from benchmarks.bulk.run_worker import NUM_SAMPLES, MemorySample, Sampler, thinned
 from tests.unit.benchmarks.test_mechanisms import MEASURED
 from tests.waiting import wait_until
 
@@ -47,6 +46,8 @@ def test_the_sampler_reads_the_memory_of_both_processes() -> None:
     for sample in sampler.samples:
         assert 10 < sample.client_mb < 1e6
         assert sample.server_mb > 10
+
+
 def test_map_with_alignments_is_held_against_full_batches_of_its_round() -> None:
     def failed(mapped: float) -> list[str]:
         rounds = (Round(clients=100, mapped=100, written=100),)

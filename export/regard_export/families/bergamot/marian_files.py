@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
-from regard_export.checkpoints.files import ZIP_ERRORS
+from regard_export.checkpoints.damaged_zips import ZIP_ERRORS
 from regard_export.errors import ExportError
 from regard_export.families.bergamot.contents import MAX_SETTINGS_BYTES, parse_yaml, read_content, unpacked_name
 

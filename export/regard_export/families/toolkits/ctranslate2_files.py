@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.arrays import Float32Array
-from regard_export.checkpoints.files import ZIP_ERRORS
+from regard_export.checkpoints.damaged_zips import ZIP_ERRORS
 from regard_export.errors import ExportError
 
 MODEL_FILE = "model.bin"
