@@ -16,6 +16,8 @@ class EncoderOnlyArchitecture:
 
     encoder: Encoder
     head: Head
+    query_layers = 0
+    query_heads = 0
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:

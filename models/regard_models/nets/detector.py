@@ -17,8 +17,11 @@ from regard_models.attention.non_local import NonLocalBlock
 STRIDE = 4
 """Pixels of a cell's side: the first two convolutions halve the picture twice."""
 
+SUPPRESSION = 20.0
+"""How much a label's logit falls for each unit that the surest of the cell's neighbours is above it."""
+
 NO_OBJECT = -30.0
-"""The logit of a label at a cell whose neighbour is surer of it: a probability of 1e-13."""
+"""The least logit of a candidate: a probability of 1e-13."""
 
 BIAS_OF_RARE = -4.0
 """Of labels' logits before training: nearly all cells hold no centre (Lin et al. 2017, "Focal Loss", section 4.1)."""
@@ -63,7 +66,10 @@ class DetectorConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "DetectorConfig":
         """The config of these fields; lists become tuples."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        own: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**own)
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,12 @@ class DetectorOutput:
         """The candidates, one a cell, row by row.
 
         Returns:
-            logits: float [pictures, cells, labels]; `NO_OBJECT` where one of the eight neighbours is surer of the label.
+            logits: float [pictures, cells, labels], lowered where one of the eight neighbours is surer of the label, so
+                that an object has one candidate. Unlike a comparison, this does not depend on how ties are rounded.
             boxes: float [pictures, cells, 4], centre x, centre y, width and height as parts of the picture's sides.
         """
         best = functional.max_pool2d(self.logits, 3, stride=1, padding=1)
-        logits = torch.where(self.logits == best, self.logits, torch.full_like(self.logits, NO_OBJECT))
+        logits = (self.logits - SUPPRESSION * (best - self.logits)).clamp(min=NO_OBJECT)
         x, y, width, height = self.geometry.sigmoid().unbind(dim=1)
         rows, columns = x.shape[-2:]
         x = (x + torch.arange(columns, device=x.device)) / columns

@@ -1,5 +1,5 @@
-"""Average precision of detected boxes (Everingham et al. 2010, "The Pascal Visual Object Classes Challenge", section 4.2,
-with the area under the whole curve, as since 2010).
+"""Average precision of detected boxes (Everingham et al. 2010, "The Pascal Visual Object Classes Challenge", section
+4.2, with the area under the whole curve, as since 2010).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,9 @@ class Found:
     scores: Floats
 
 
-def mean_average_precision(truth: Sequence[Found], found: Sequence[Found], num_labels: int, overlap: float = 0.5) -> float:
+def mean_average_precision(
+    truth: Sequence[Found], found: Sequence[Found], num_labels: int, overlap: float = 0.5
+) -> float:
     """The mean of the labels' average precisions, in [0, 1]; of labels that no picture holds nothing counts.
 
     Args:

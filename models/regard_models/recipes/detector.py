@@ -177,7 +177,7 @@ def main() -> None:
     card: dict[str, Any] = {
         "name": "locks",
         "task": "detection",
-        "description": "boxes of locks, keys and balls in drawn pictures; a lock is open where its key is in the picture",
+        "description": "locks, keys and balls in drawn pictures; a lock is open where its key is in the picture",
         "data": "scenes that the recipe draws",
         "license": "Apache-2.0",
         "recipe": "models/regard_models/recipes/detector.py",

@@ -163,7 +163,9 @@ def _lock(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> N
     pen.arc(arch, 180, 360, fill=colour, width=thick)
     pen.rectangle([left, neck, right, bottom], fill=colour)
     hole = 0.13 * width
-    pen.ellipse([middle - hole, neck + 0.15 * height, middle + hole, neck + 0.15 * height + 2 * hole], fill=(25, 25, 25))
+    pen.ellipse(
+        [middle - hole, neck + 0.15 * height, middle + hole, neck + 0.15 * height + 2 * hole], fill=(25, 25, 25)
+    )
 
 
 def _key(pen: ImageDraw.ImageDraw, box: tuple[float, ...], colour: Colour) -> None:
