@@ -11,6 +11,7 @@ from regard_export.errors import ExportError
 from regard_export.families.hugging_face import (
     adapters,
     blip,
+    detectors,
     marian,
     picture_classifiers,
     text_encoders,
@@ -54,6 +55,8 @@ def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
     family = config.get("model_type")
     if config.get("family") == detector.FAMILY:
         return detector.load(path, load_options)
+    if family in detectors.FAMILIES:
+        return detectors.load(path, load_options)
     if family in picture_classifiers.FAMILIES:
         return picture_classifiers.load(path, load_options)
     return text_encoders.load(path, load_options)
