@@ -179,7 +179,9 @@ class _Stack:
         features = ResidualNetwork(graph, description.weights).features(pixels, description.stem, description.layers)
         weight, bias = (graph.constant(description.weights[f"projection.{kind}"]) for kind in ("weight", "bias"))
         flat = graph.node(
-            "Reshape", graph.node("Conv", features, weight, bias), graph.constant(np.array([0, 0, description.num_positions]))
+            "Reshape",
+            graph.node("Conv", features, weight, bias),
+            graph.constant(np.array([0, 0, description.num_positions])),
         )
         x = graph.node("Transpose", flat, perm=[0, 2, 1])
         for layer in range(description.encoder_layers):
@@ -219,9 +221,13 @@ class _Stack:
         side, layer, kind = name.split(".")
         if side == "decoder" and kind == "self_attention":
             return
-        title, rows = ("encoder", self.description.num_positions) if side == "encoder" else (
-            "cross",
-            len(self.description.queries),
+        title, rows = (
+            ("encoder", self.description.num_positions)
+            if side == "encoder"
+            else (
+                "cross",
+                len(self.description.queries),
+            )
         )
         heads, graph = self._heads(name), self.graph
         squares = squared_norms(graph, self.description.linear(f"{name}.output"), value, heads)

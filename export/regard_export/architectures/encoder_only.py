@@ -16,8 +16,6 @@ class EncoderOnlyArchitecture:
 
     encoder: Encoder
     head: Head
-    query_layers = 0
-    query_heads = 0
 
     @property
     def memory(self) -> tuple[TensorSpec, ...]:
@@ -44,6 +42,16 @@ class EncoderOnlyArchitecture:
     def encoder_heads(self) -> int:
         """Heads of each of them."""
         return self.encoder.traced_heads
+
+    @property
+    def query_layers(self) -> int:
+        """0: there are no queries."""
+        return 0
+
+    @property
+    def query_heads(self) -> int:
+        """0."""
+        return 0
 
     def trace(self, builders: PrecisionBuilders) -> BuiltGraph:
         """Builds trace.onnx: the encoder's attention."""

@@ -14,13 +14,8 @@ SIDE = 100  # no multiple of the stride
 
 def write_detector(folder: Path, kind: str, *, layer_type: str = "basic", **options: Any) -> Path:
     """Writes a detector for pictures of 100 x 100 pixels, whose grid is 13 x 13. Returns the folder."""
-    backbone = ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 16],
-        depths=[2, 1],
-        layer_type=layer_type,
-        out_features=["stage2"],
-    )
+    sizes: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [2, 1]}
+    backbone = ResNetConfig(**sizes, layer_type=layer_type, out_features=["stage2"])
     config = getattr(transformers, f"{KINDS[kind]}Config")(
         use_timm_backbone=False,
         use_pretrained_backbone=False,
@@ -38,6 +33,21 @@ def write_detector(folder: Path, kind: str, *, layer_type: str = "basic", **opti
         **options,
     )
     return save_random(folder, getattr(transformers, f"{KINDS[kind]}ForObjectDetection")(config), SIDE)
+
+
+def write_yolos(folder: Path, *, has_positions_between: bool) -> Path:
+    """Writes a YOLOS for pictures of 32 x 48 pixels, whose grid is 2 x 3. Returns the folder."""
+    config = transformers.YolosConfig(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=24,
+        image_size=[32, 48],
+        num_detection_tokens=5,
+        id2label=LABELS,
+        use_mid_position_embeddings=has_positions_between,
+    )
+    return save_random(folder, transformers.YolosForObjectDetection(config), 64)
 
 
 def save_random(folder: Path, net: Any, side: int) -> Path:

@@ -125,7 +125,7 @@ def _residual_layers(config: Any) -> Iterator[ResidualLayer]:
         for layer in range(config.depths[stage]):
             halves = layer == 0 and (stage > 0 or config.downsample_in_first_stage)
             stride, place = 2 if halves else 1, f"encoder.stages.{stage}.layers.{layer}"
-            strides = (stride, 1)
+            strides: tuple[int, ...] = (stride, 1)
             if config.layer_type == "bottleneck":
                 strides = (stride, 1, 1) if config.downsample_in_bottleneck and layer == 0 else (1, stride, 1)
             has_shortcut = stride != 1 or channels != config.hidden_sizes[stage]
@@ -156,7 +156,7 @@ def _layer_names(place: str, model_type: str) -> dict[str, str]:
     is_conditional = side == "decoder" and model_type == "conditional_detr"
     attention = CONDITIONAL_ATTENTION if is_conditional else ATTENTION
     output, feed_forward = OTHER_NAMES.get(model_type, ("o_proj", "mlp."))
-    theirs, names = f"model.{side}.layers.{layer}", {}
+    theirs, names = f"model.{side}.layers.{layer}", dict[str, str]()
     for ours, own in (("self_attention", "self_attn"), ("cross_attention", "encoder_attn")):
         kinds = {**attention, "output": output}
         names |= {f"{place}.{ours}.{kind}": f"{theirs}.{own}.{name}" for kind, name in kinds.items()}

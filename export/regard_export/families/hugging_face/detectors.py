@@ -21,7 +21,7 @@ from regard_export.checkpoints.encoder_model import EncoderModel
 from regard_export.checkpoints.files import read_json
 from regard_export.checkpoints.source_model import LoadOptions
 from regard_export.errors import ExportError
-from regard_export.families.hugging_face import detection_transformers
+from regard_export.families.hugging_face import detection_tokens, detection_transformers
 from regard_export.families.hugging_face.image_preprocessing import (
     PREPROCESSOR_FILE,
     GriddedEncoder,
@@ -85,12 +85,19 @@ def _build_transformer(net: Any, height: int, width: int) -> Built:
     return Built(DetectionTransformerArchitecture(description), encoder, len(description.queries))
 
 
+def _build_tokens(net: Any, height: int, width: int) -> Built:
+    architecture = detection_tokens.architecture_of(net, height, width)
+    vision = architecture.encoder.description.vision
+    return Built(architecture, vision, architecture.head.number)
+
+
 _check = detection_transformers.refuse_other_backbones
 
 FAMILIES: Mapping[str, Family] = {
     "detr": Family(transformers.DetrForObjectDetection, True, _check, _build_transformer),
     "conditional_detr": Family(transformers.ConditionalDetrForObjectDetection, False, _check, _build_transformer),
     "table-transformer": Family(transformers.TableTransformerForObjectDetection, True, _check, _build_transformer),
+    "yolos": Family(transformers.YolosForObjectDetection, True, lambda config: None, _build_tokens),
 }
 
 
@@ -132,9 +139,8 @@ def _picture_size(preprocessing: Mapping[str, Any], config: Any) -> tuple[int, i
     """Height and width of the bundle's pictures: those that the net's positions were learned for; else those that the
     image processor states; else a square of its shortest edge.
     """
-    learned = getattr(config, "image_size", None)
-    if learned is not None:
-        return (learned, learned) if isinstance(learned, int) else (learned[0], learned[1])
+    if getattr(config, "image_size", None) is not None:
+        return detection_tokens.picture_size(config)
     size = preprocessing.get("size") or {}
     if {"height", "width"} <= size.keys():
         return size["height"], size["width"]
@@ -160,6 +166,7 @@ class DetectorOriginal:
     def __init__(self, net: Any) -> None:
         self.name = f"{type(net).__name__}, transformers {transformers.__version__}, PyTorch {torch.__version__}"
         self._net = net
+        self._num_tokens = getattr(net.config, "num_detection_tokens", 0)  # of YOLOS
 
     @torch.inference_mode()
     def outputs(self, source: Source) -> dict[str, Float32Array]:
@@ -170,14 +177,26 @@ class DetectorOriginal:
     @torch.inference_mode()
     def attention(self, source: Source) -> Float32Array | None:
         """See `EncoderReference`."""
-        weights: Float32Array = torch.cat(self._traced(source).encoder_attentions).numpy()
+        traced = self._traced(source)
+        if self._num_tokens:
+            return self._in_our_order(torch.cat(traced.attentions)).numpy()
+        weights: Float32Array = torch.cat(traced.encoder_attentions).numpy()
         return weights
 
     @torch.inference_mode()
     def cross_attention(self, source: Source) -> Float32Array | None:
         """See `QueryReference`."""
-        weights: Float32Array = torch.cat(self._traced(source).cross_attentions).numpy()
+        traced = self._traced(source)
+        if self._num_tokens:
+            return self._in_our_order(torch.cat(traced.attentions))[:, :, 1 : 1 + self._num_tokens].numpy()
+        weights: Float32Array = torch.cat(traced.cross_attentions).numpy()
         return weights
+
+    def _in_our_order(self, weights: torch.Tensor) -> torch.Tensor:
+        """[layers, heads, n, n], with the detection tokens, which are last, behind the class token."""
+        last = weights.shape[-1]
+        order = [0, *range(last - self._num_tokens, last), *range(1, last - self._num_tokens)]
+        return weights[:, :, order][:, :, :, order]
 
     def _traced(self, source: Source) -> Any:
         return self._net(pixel_values=_pixels(source), output_attentions=True)
