@@ -14,8 +14,8 @@ SIDE = 100  # no multiple of the stride
 
 def write_detector(folder: Path, kind: str, *, layer_type: str = "basic", **options: Any) -> Path:
     """Writes a detector for pictures of 100 x 100 pixels, whose grid is 13 x 13. Returns the folder."""
-    sizes: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [2, 1]}
-    backbone = ResNetConfig(**sizes, layer_type=layer_type, out_features=["stage2"])
+    sizes: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [2, 1], "out_features": ["stage2"]}
+    backbone = ResNetConfig(**sizes, layer_type=layer_type)
     config = getattr(transformers, f"{KINDS[kind]}Config")(
         use_timm_backbone=False,
         use_pretrained_backbone=False,
