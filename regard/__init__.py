@@ -33,6 +33,7 @@ from regard.errors import (
 from regard.saved import ResultWriter, read_results, write_results
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.encodings import (
+    AnswerResult,
     ClassifyResult,
     EncodeResult,
     FilledMask,
@@ -51,6 +52,7 @@ from regard.values.units import Link, OutputWarning, Segment, Span, Token, Word
 
 __all__ = [
     "AccessDenied",
+    "AnswerResult",
     "AsyncClient",
     "AttentionMap",
     "BadResponse",

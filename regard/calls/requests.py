@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
     EncodeOptions,
@@ -146,6 +147,13 @@ def fill_mask(texts: Sequence[str], options: FillMaskOptions) -> pb.FillMaskRequ
     """The request of FillMask."""
     others, own = _apart(options, ("top_k",))
     return set_checked(with_options(pb.FillMaskRequest(), others, beside=own), texts=texts, **own)
+
+
+def answer(images: Sequence[bytes], questions: Sequence[str], options: AnswerOptions) -> pb.AnswerRequest:
+    """The request of Answer."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    request = with_options(pb.AnswerRequest(), others, beside=own)
+    return set_checked(request, images=images, questions=questions, **own)
 
 
 def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -102,6 +102,11 @@ class AttentionServiceStub:
     """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
     INVALID_ARGUMENT also if a text has no mask.
     """
+    Answer: _grpc.UnaryUnaryMultiCallable[_regard_pb2.AnswerRequest, _regard_pb2.AnswerResponse]
+    """Answers questions about pictures, with one of the model's labels.
+    INVALID_ARGUMENT also if there is no question, a question has more tokens than the model takes, a label is none of
+    the model's, or an image is not a readable JPEG, PNG or WebP.
+    """
 
 @_typing.type_check_only
 class AttentionServiceAsyncStub(AttentionServiceStub):
@@ -166,6 +171,11 @@ class AttentionServiceAsyncStub(AttentionServiceStub):
     FillMask: _aio.UnaryUnaryMultiCallable[_regard_pb2.FillMaskRequest, _regard_pb2.FillMaskResponse]  # type: ignore[assignment]
     """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
     INVALID_ARGUMENT also if a text has no mask.
+    """
+    Answer: _aio.UnaryUnaryMultiCallable[_regard_pb2.AnswerRequest, _regard_pb2.AnswerResponse]  # type: ignore[assignment]
+    """Answers questions about pictures, with one of the model's labels.
+    INVALID_ARGUMENT also if there is no question, a question has more tokens than the model takes, a label is none of
+    the model's, or an image is not a readable JPEG, PNG or WebP.
     """
 
 class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -300,6 +310,17 @@ class AttentionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_regard_pb2.FillMaskResponse, _abc.Awaitable[_regard_pb2.FillMaskResponse]]:
         """Fills the masks of texts: which pieces of the vocabulary the model expects in their places.
         INVALID_ARGUMENT also if a text has no mask.
+        """
+
+    @_abc_1.abstractmethod
+    def Answer(
+        self,
+        request: _regard_pb2.AnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_regard_pb2.AnswerResponse, _abc.Awaitable[_regard_pb2.AnswerResponse]]:
+        """Answers questions about pictures, with one of the model's labels.
+        INVALID_ARGUMENT also if there is no question, a question has more tokens than the model takes, a label is none of
+        the model's, or an image is not a readable JPEG, PNG or WebP.
         """
 
 def add_AttentionServiceServicer_to_server(servicer: AttentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

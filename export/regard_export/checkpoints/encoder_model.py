@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regard_export.architectures.encoder_only import EncoderOnlyArchitecture
 from regard_export.references.protocols import EncoderReference
-from regard_service.bundle import ImageSource, Output, Provenance, Task, TextSource
+from regard_service.bundle import ImageSource, Output, Provenance, QuestionSource, Task, TextSource
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EncoderModel:
     task: Task
     architecture: EncoderOnlyArchitecture
     reference: EncoderReference
-    source: TextSource | ImageSource
+    source: TextSource | ImageSource | QuestionSource
     output: Output
     tokenizers: Mapping[str, str]
     max_source_tokens: int

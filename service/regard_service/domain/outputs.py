@@ -14,7 +14,7 @@ class ReadInput:
 
     Attributes:
         source: its tokens only in calls that need them: those for maps, and those whose results speak of tokens.
-        num_tokens: that were read; of pictures, positions.
+        num_tokens: that were read; of pictures, positions; of a picture with a question, both.
     """
 
     source: Source
@@ -59,6 +59,19 @@ class ClassifyResult:
     read: ReadInput
 
 
+@dataclass(frozen=True)
+class AnswerResult:
+    """The labels that answer a question, likeliest first."""
+
+    labels: tuple[LabelScore, ...]
+    read: ReadInput
+
+    @property
+    def answer(self) -> str:
+        """The likeliest label; "" if none reaches the threshold."""
+        return self.labels[0].label if self.labels else ""
+
+
 class PieceScore(NamedTuple):
     """A piece of the vocabulary and its probability."""
 
@@ -84,4 +97,4 @@ class FillMaskResult:
     read: ReadInput
 
 
-OneStepResult = EncodeResult | ClassifyResult | FillMaskResult
+OneStepResult = EncodeResult | ClassifyResult | FillMaskResult | AnswerResult

@@ -1,4 +1,6 @@
-"""AttentionService: translate, summarize, caption, unary and streaming; score, align, encode, classify, fill masks."""
+"""AttentionService: translate, summarize, caption, unary and streaming; score, align, encode, classify, fill masks,
+answer.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -13,9 +15,11 @@ from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.one_step import (
     is_slow_to_write,
+    read_answer,
     read_classify,
     read_encode,
     read_fill_mask,
+    write_answer,
     write_classify,
     write_encode,
     write_fill_mask,
@@ -162,6 +166,12 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         call = read_fill_mask(request, self._reader, context.time_remaining())
         results = await self._data_plane.fill_mask(call)
         return await self._one_step(results, call, partial(write_fill_mask, results, call.attention))
+
+    async def Answer(self, request: pb.AnswerRequest, context: Context) -> pb.AnswerResponse:  # noqa: N802
+        """Answers questions about pictures; one result per question and picture, in order."""
+        call = read_answer(request, self._reader, context.time_remaining())
+        results = await self._data_plane.answer(call)
+        return await self._one_step(results, call, partial(write_answer, results, call.attention))
 
     async def _one_step(self, results: Sequence[OneStepResult], call: Call, write: Callable[[], Written]) -> Written:
         """Writes the answer of a model without a decoder."""
