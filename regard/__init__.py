@@ -34,6 +34,7 @@ from regard.saved import ResultWriter, read_results, write_results
 from regard.values.detections import Box, Detection, DetectResult
 from regard.values.documents import DocumentProgress, DocumentStarted, DocumentWarning, TranslatedDocument
 from regard.values.encodings import (
+    AnswerResult,
     ClassifyResult,
     EncodeResult,
     FilledMask,
@@ -52,6 +53,7 @@ from regard.values.units import Link, OutputWarning, Segment, Span, Token, Word
 
 __all__ = [
     "AccessDenied",
+    "AnswerResult",
     "AsyncClient",
     "AttentionMap",
     "BadResponse",

@@ -15,6 +15,7 @@ from regard.calls.channel import DRAINING_PAUSES_S, channel_options, deadline, i
 from regard.calls.documents import DocumentLike, OnProgress, translate_document
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
     DetectOptions,
@@ -38,7 +39,7 @@ from regard.v1 import regard_pb2 as pb
 from regard.v1 import regard_pb2_grpc as stubs
 from regard.values.detections import DetectResult
 from regard.values.documents import DocumentEvent, DocumentProgress, TranslatedDocument, read_document_event
-from regard.values.encodings import ClassifyResult, EncodeResult, FillMaskResult
+from regard.values.encodings import AnswerResult, ClassifyResult, EncodeResult, FillMaskResult
 from regard.values.glossaries import Glossary, term_of
 from regard.values.model import Model, version_before
 from regard.wire.images import ImageLike, read_image
@@ -347,6 +348,37 @@ class Client(BaseClient):
         request = requests.fill_mask(many, options)
         response = self._call(self._attention.FillMask, request, options.get("timeout"))
         return as_answer([FillMaskResult.from_message(each) for each in response.results], is_single)
+
+    @overload
+    def answer(self, images: ImageLike, questions: str, **options: Unpack[AnswerOptions]) -> AnswerResult: ...
+    @overload
+    def answer(self, images: ImageLike, questions: Texts, **options: Unpack[AnswerOptions]) -> list[AnswerResult]: ...
+    @overload
+    def answer(
+        self,
+        images: list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> list[AnswerResult]: ...
+    def answer(
+        self,
+        images: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
+        questions: str | Texts,
+        **options: Unpack[AnswerOptions],
+    ) -> AnswerResult | list[AnswerResult]:
+        """Answers one question about a picture, or several: `result.answer` and `result.labels`.
+
+        Args:
+            images: a path, bytes of a file, PIL image or array, or a list of these; one goes with all questions.
+            questions: a text, or a list of texts; one goes with all pictures.
+            options: model, labels, top_k, threshold, attention maps, truncation, priority and timeout.
+        """
+        is_one_picture, files = requests.read_images(images)
+        is_one_question, texts = requests.as_list(questions)
+        request = requests.answer(files, texts, options)
+        response = self._call(self._attention.Answer, request, options.get("timeout"))
+        results = [AnswerResult.from_message(each) for each in response.results]
+        return as_answer(results, is_one_picture and is_one_question)
 
     def map(
         self,

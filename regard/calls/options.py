@@ -206,6 +206,14 @@ class DetectOptions(AttentionOptions, total=False):
     timeout: float | None
 
 
+class AnswerOptions(EncoderOptions, total=False):
+    """Options of answers: also which labels to return, how many of them, and from which probability on."""
+
+    labels: Sequence[str] | None
+    top_k: int | None
+    threshold: float | None
+
+
 class FillMaskOptions(EncoderOptions, total=False):
     """Options of filling masks: also how many pieces to return for each."""
 

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from regard.calls.options import (
     AlignOptions,
+    AnswerOptions,
     CallOptions,
     ClassifyOptions,
     DetectOptions,
@@ -163,6 +164,13 @@ def detect(images: Sequence[bytes], options: DetectOptions) -> pb.DetectRequest:
     """The request of Detect."""
     others, own = _apart(options, ("labels", "top_k", "threshold"))
     return set_checked(with_options(pb.DetectRequest(), others, beside=own), images=images, **own)
+
+
+def answer(images: Sequence[bytes], questions: Sequence[str], options: AnswerOptions) -> pb.AnswerRequest:
+    """The request of Answer."""
+    others, own = _apart(options, ("labels", "top_k", "threshold"))
+    request = with_options(pb.AnswerRequest(), others, beside=own)
+    return set_checked(request, images=images, questions=questions, **own)
 
 
 def _apart(options: Mapping[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

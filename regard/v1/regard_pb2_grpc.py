@@ -114,6 +114,11 @@ class AttentionServiceStub:
                 request_serializer=regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
                 response_deserializer=regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
                 _registered_method=True)
+        self.Answer = channel.unary_unary(
+                '/regard.v1.AttentionService/Answer',
+                request_serializer=regard_dot_v1_dot_regard__pb2.AnswerRequest.SerializeToString,
+                response_deserializer=regard_dot_v1_dot_regard__pb2.AnswerResponse.FromString,
+                _registered_method=True)
 
 
 class AttentionServiceServicer:
@@ -238,6 +243,15 @@ class AttentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Answer(self, request, context):
+        """Answers questions about pictures, with one of the model's labels.
+        INVALID_ARGUMENT also if there is no question, a question has more tokens than the model takes, a label is none of
+        the model's, or an image is not a readable JPEG, PNG or WebP.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -305,6 +319,11 @@ def add_AttentionServiceServicer_to_server(servicer, server):
                     servicer.Detect,
                     request_deserializer=regard_dot_v1_dot_regard__pb2.DetectRequest.FromString,
                     response_serializer=regard_dot_v1_dot_regard__pb2.DetectResponse.SerializeToString,
+            ),
+            'Answer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Answer,
+                    request_deserializer=regard_dot_v1_dot_regard__pb2.AnswerRequest.FromString,
+                    response_serializer=regard_dot_v1_dot_regard__pb2.AnswerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -673,6 +692,33 @@ class AttentionService:
             '/regard.v1.AttentionService/Detect',
             regard_dot_v1_dot_regard__pb2.DetectRequest.SerializeToString,
             regard_dot_v1_dot_regard__pb2.DetectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Answer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/regard.v1.AttentionService/Answer',
+            regard_dot_v1_dot_regard__pb2.AnswerRequest.SerializeToString,
+            regard_dot_v1_dot_regard__pb2.AnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

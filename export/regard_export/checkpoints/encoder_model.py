@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from regard_export.architectures.architecture import EncodingArchitecture
 from regard_export.references.protocols import EncoderReference
-from regard_service.bundle import ImageSource, Output, Provenance, Task, TextSource
+from regard_service.bundle import ImageSource, Output, Provenance, QuestionSource, Task, TextSource
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class EncoderModel:
     task: Task
     architecture: EncodingArchitecture
     reference: EncoderReference
-    source: TextSource | ImageSource
+    source: TextSource | ImageSource | QuestionSource
     output: Output
     tokenizers: Mapping[str, str]
     max_source_tokens: int

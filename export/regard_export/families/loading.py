@@ -15,7 +15,7 @@ from regard_export.errors import ExportError
 from regard_export.families.bergamot import student, student_files
 from regard_export.families.installed import family_named, family_of_checkpoint
 from regard_export.families.installed import load as load_installed
-from regard_service.bundle import Manifest, Task, TextSource
+from regard_service.bundle import Manifest, QuestionSource, Task, TextSource
 
 TORCH_FAMILIES = "regard_export.families.torch_families"  # imported when it is needed: others do without PyTorch
 TORCH_MODULES = ("torch", "transformers")
@@ -23,10 +23,10 @@ INSTALL_TORCH = (
     "pip install 'regard[export-torch]', or in a checkout pip install '.[export-torch]' ./export ./models ./service"
 )
 
-ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling", "detection")
+ENCODER_TASKS: tuple[Task, ...] = ("encoding", "classification", "mask_filling", "detection", "answering")
 ENCODER_CLASSES = (
     *("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForImageClassification"),
-    "ForObjectDetection",
+    *("ForObjectDetection", "ViltForQuestionAnswering"),
     *("BertModel", "RobertaModel", "CamembertModel"),
 )
 
@@ -169,7 +169,7 @@ def load_options_of(manifest: Manifest) -> LoadOptions:
     return LoadOptions(
         manifest.task,
         pairs if _takes_languages(manifest) else (),
-        prefixes=tuple(source.prefix_texts.items()),
+        prefixes=() if isinstance(source, QuestionSource) else tuple(source.prefix_texts.items()),
         max_source_tokens=manifest.max_source_tokens if isinstance(source, TextSource) else None,
     )
 

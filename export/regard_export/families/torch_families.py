@@ -16,6 +16,7 @@ from regard_export.families.hugging_face import (
     picture_classifiers,
     text_encoders,
     text_to_text,
+    vilt,
     vision_encoder_decoder,
 )
 from regard_export.families.regard_checkpoints import (
@@ -59,6 +60,8 @@ def load_encoder(path: Path, load_options: LoadOptions) -> EncoderModel:
         return detectors.load(path, load_options)
     if family in picture_classifiers.FAMILIES:
         return picture_classifiers.load(path, load_options)
+    if family == vilt.FAMILY:
+        return vilt.load(path, load_options)
     return text_encoders.load(path, load_options)
 
 

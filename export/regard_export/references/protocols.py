@@ -13,9 +13,9 @@ from regard_service.generation import Generation
 if TYPE_CHECKING:
     from torch import Tensor
 
-Source = Sequence[int] | NDArray[np.int64] | Float32Array
+Source = Sequence[int] | NDArray[np.int64] | Float32Array | Array
 """An encoder's input: the ids of a text (for a model that copies int64 [2, source], ids and words), or a picture's
-pixels, float32 [3, height, width]."""
+pixels, float32 [3, height, width]; or both, as `question_record` joins them."""
 
 
 def as_array(source: Source) -> Array:

@@ -33,7 +33,6 @@ from regard_service.bundle import (
     LOGITS,
     BoxesOutput,
     Bundle,
-    ImageSource,
     LabelsOutput,
     PiecesOutput,
     Precision,
@@ -90,16 +89,18 @@ class EncoderVerifier:
         if self._reference is not None:
             self._facts["reference"] = self._reference.name
             self._on_stage("inputs")
-            source = self._manifest.source
-            if isinstance(source, ImageSource):
-                self._sections["inputs"] = [check_normalization(source)]
-            elif isinstance(self._reference, TextEncoderReference):
-                self._sections["inputs"] = list(_check_texts(self._bundle, self._reference))
+            self._sections["inputs"] = list(self._check_inputs(self._reference))
         precisions = [variant.precision for variant in self._manifest.variants]
         float32: Outputs | None = None
         for precision in sorted(precisions, key=lambda each: each != "float32"):
             float32 = self._verify(precision, float32)
         return CheckReport(self._sections, self._facts)
+
+    def _check_inputs(self, reference: EncoderReference) -> Iterator[Check]:
+        if self._manifest.image_source is not None:
+            yield check_normalization(self._manifest.image_source)
+        if isinstance(reference, TextEncoderReference):
+            yield from _check_texts(self._bundle, reference)
 
     def _verify(self, precision: Precision, float32: Outputs | None) -> Outputs | None:
         """Checks one precision. Returns the outputs of float32, if it was verified."""

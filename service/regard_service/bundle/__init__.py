@@ -37,6 +37,7 @@ from regard_service.bundle.manifest import (
     ImageSource,
     Manifest,
     Provenance,
+    QuestionSource,
     Target,
     TextSource,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "Precision",
     "Provenance",
     "Provider",
+    "QuestionSource",
     "RiskModel",
     "Shortlist",
     "StateSpec",

@@ -8,6 +8,7 @@ from regard_service.calls.inputs import Input, Parts
 from regard_service.domain.calls import AttentionKind, AttentionOptions
 from regard_service.domain.offered_maps import num_layers_and_heads
 from regard_service.domain.results import Result
+from regard_service.engine.runtime.runner import source_length
 from regard_service.errors import AnswerTooLarge, Overloaded
 from regard_service.generation import Generation
 from regard_service.maps.builder import needs_trace
@@ -77,7 +78,7 @@ def check_answer(
         AnswerTooLarge: names the limit, and what makes the answer smaller.
     """
     if not options.kinds:
-        num_tokens: int = sum(part.array.shape[-1] for read in inputs for part in read.parts)
+        num_tokens: int = sum(source_length(manifest, part.array) for read in inputs for part in read.parts)
         most = num_tokens * generation.num_return_sequences * (SOURCE_TOKEN_BYTES + 2 * TARGET_TOKEN_BYTES)
         if num_tokens <= FEW_TOKENS and most <= limits.max_bytes:  # nearly all calls: nothing needs to be computed
             return most
@@ -118,7 +119,7 @@ class _Shapes:
 
     @classmethod
     def of(cls, manifest: Manifest, generation: Generation, parts: Parts) -> "_Shapes":
-        return cls([_part_shape(manifest, generation, part.array.shape) for part in parts])
+        return cls([_part_shape(manifest, generation, source_length(manifest, part.array)) for part in parts])
 
     @property
     def source(self) -> int:
@@ -129,10 +130,7 @@ class _Shapes:
         return sum(target for _, target in self.parts)
 
 
-def _part_shape(manifest: Manifest, generation: Generation, shape: tuple[int, ...]) -> tuple[int, int]:
-    source = manifest.source
-    positions = getattr(source, "num_positions", None)
-    num_source = shape[-1] if positions is None else int(positions)
+def _part_shape(manifest: Manifest, generation: Generation, num_source: int) -> tuple[int, int]:
     if isinstance(manifest.output, BoxesOutput):
         return num_source, generation.max_new_tokens  # a row for each object
     ratio = TARGET_PER_SOURCE.get(manifest.task)

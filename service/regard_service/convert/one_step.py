@@ -9,6 +9,7 @@ from regard_service.convert.options import read_attention
 from regard_service.convert.requests import RequestReader
 from regard_service.convert.responses import write_map, write_source
 from regard_service.domain.calls import (
+    AnswerCall,
     AttentionOptions,
     Call,
     ClassifyCall,
@@ -18,6 +19,7 @@ from regard_service.domain.calls import (
     Truncation,
 )
 from regard_service.domain.outputs import (
+    AnswerResult,
     ClassifyResult,
     DetectResult,
     EncodeResult,
@@ -30,13 +32,14 @@ from regard_service.domain.outputs import (
 MAX_LABELS = 1000
 MAX_PIECES = 100
 DEFAULT_PIECES = 5
-MAX_DETECTIONS, DEFAULT_DETECTIONS, DEFAULT_SCORE = 1000, 100, 0.5
+DEFAULT_DETECTIONS, DEFAULT_SCORE = 100, 0.5
+DEFAULT_ANSWERS = 5
 
 # Writing this many weights of maps, or tokens, takes a millisecond or two.
 MAX_WEIGHTS_AT_ONCE, MAX_TOKENS_AT_ONCE = 1 << 17, 512
 WEIGHTS_PER_NUMBER = 4  # a number of a vector takes as long as this many weights, which are bytes in the message
 
-_TextRequest = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest
+_TextRequest = pb.EncodeRequest | pb.ClassifyRequest | pb.FillMaskRequest | pb.AnswerRequest
 _Request = _TextRequest | pb.DetectRequest
 
 
@@ -60,10 +63,7 @@ def read_classify(request: pb.ClassifyRequest, reader: RequestReader, time_remai
     if request.texts and request.images:
         checks.add("images", "are given together with texts; a call has one kind of input")
     images = tuple(request.images)  # each access to a file of the message copies it
-    if request.HasField("top_k"):
-        checks.in_range("top_k", request.top_k, 1, MAX_LABELS)
-    if request.HasField("threshold"):
-        checks.in_range("threshold", request.threshold, 0, 1)
+    _check_choice(checks, request)
     call = ClassifyCall(
         **vars(_call(checks, request, reader, time_remaining)),
         texts=() if images else reader.check_texts(checks, request.texts),
@@ -95,10 +95,7 @@ def read_fill_mask(request: pb.FillMaskRequest, reader: RequestReader, time_rema
 def read_detect(request: pb.DetectRequest, reader: RequestReader, time_remaining: float | None) -> DetectCall:
     """Reads a request to detect. Raises InvalidInput with every violation, or DeadlinePassed."""
     checks = Checks()
-    if request.HasField("top_k"):
-        checks.in_range("top_k", request.top_k, 1, MAX_DETECTIONS)
-    if request.HasField("threshold"):
-        checks.in_range("threshold", request.threshold, 0, 1)
+    _check_choice(checks, request)
     call = DetectCall(
         **vars(_call(checks, request, reader, time_remaining)),
         images=reader.check_images(checks, tuple(request.images)),  # each access to a file of the message copies it
@@ -108,6 +105,36 @@ def read_detect(request: pb.DetectRequest, reader: RequestReader, time_remaining
     )
     checks.raise_if_any()
     return call
+
+
+def read_answer(request: pb.AnswerRequest, reader: RequestReader, time_remaining: float | None) -> AnswerCall:
+    """Reads a request to answer. Raises InvalidInput with every violation, or DeadlinePassed."""
+    checks = Checks()
+    images = reader.check_images(checks, tuple(request.images))
+    questions = reader.check_texts(checks, request.questions, "questions")
+    if images and questions and len(images) != len(questions) and 1 not in (len(images), len(questions)):
+        fault = f"are {len(questions)} beside {len(images)} images; there must be equally many, or one of either"
+        checks.add("questions", fault)
+    _check_choice(checks, request)
+    call = AnswerCall(
+        **vars(_call(checks, request, reader, time_remaining)),
+        images=images,
+        questions=questions,
+        labels=_labels(checks, request.labels),
+        top_k=request.top_k if request.HasField("top_k") else DEFAULT_ANSWERS,
+        threshold=request.threshold,
+        truncation=_truncation(checks, request),
+    )
+    checks.raise_if_any()
+    return call
+
+
+def _check_choice(checks: Checks, request: pb.ClassifyRequest | pb.AnswerRequest | pb.DetectRequest) -> None:
+    """Checks how many labels are returned, and from which probability on."""
+    if request.HasField("top_k"):
+        checks.in_range("top_k", request.top_k, 1, MAX_LABELS)
+    if request.HasField("threshold"):
+        checks.in_range("threshold", request.threshold, 0, 1)
 
 
 def _call(checks: Checks, request: _Request, reader: RequestReader, time_remaining: float | None) -> Call:
@@ -200,6 +227,18 @@ def write_detect(results: Sequence[DetectResult], options: AttentionOptions) -> 
         for found in result.detections:
             written = message.detections.add(label=found.label, score=found.score, query=found.query)
             written.box.left, written.box.top, written.box.right, written.box.bottom = found.box
+        _write_input(message.input, result.read, options)
+    return response
+
+
+def write_answer(results: Sequence[AnswerResult], options: AttentionOptions) -> pb.AnswerResponse:
+    """Writes answers. Args: options: determine the encoding of maps."""
+    response = pb.AnswerResponse()
+    for result in results:
+        message = response.results.add()
+        message.answer = result.answer
+        for score in result.labels:
+            _write_label(message.labels.add(), score)
         _write_input(message.input, result.read, options)
     return response
 

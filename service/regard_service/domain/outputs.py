@@ -14,7 +14,7 @@ class ReadInput:
 
     Attributes:
         source: its tokens only in calls that need them: those for maps, and those whose results speak of tokens.
-        num_tokens: that were read; of pictures, positions.
+        num_tokens: that were read; of pictures, positions; of a picture with a question, both.
     """
 
     source: Source
@@ -57,6 +57,19 @@ class ClassifyResult:
     labels: tuple[LabelScore, ...]
     tokens: tuple[TokenLabels, ...]
     read: ReadInput
+
+
+@dataclass(frozen=True)
+class AnswerResult:
+    """The labels that answer a question, likeliest first."""
+
+    labels: tuple[LabelScore, ...]
+    read: ReadInput
+
+    @property
+    def answer(self) -> str:
+        """The likeliest label; "" if none reaches the threshold."""
+        return self.labels[0].label if self.labels else ""
 
 
 class PieceScore(NamedTuple):
@@ -107,4 +120,4 @@ class DetectResult:
     read: ReadInput
 
 
-OneStepResult = EncodeResult | ClassifyResult | FillMaskResult | DetectResult
+OneStepResult = EncodeResult | ClassifyResult | FillMaskResult | DetectResult | AnswerResult

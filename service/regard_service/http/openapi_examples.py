@@ -43,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         a_picture={"images": [_PICTURE], "threshold": 0.3},
         with_the_map_of_each_box={"images": [_PICTURE], "attention": {"kinds": ["alignment"], "encoding": "json"}},
     ),
+    "AnswerRequest": _named(a_picture={"images": [_PICTURE], "questions": ["What color is the circle?"], "top_k": 3}),
     "LoadModelRequest": _named(a_version={"version": "2"}),
     "UnloadModelRequest": _named(every_version={}),
 }

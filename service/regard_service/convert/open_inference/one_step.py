@@ -9,10 +9,17 @@ from numpy.typing import NDArray
 from regard_service.bundle import LabelsOutput, Output
 from regard_service.convert.open_inference.raw import raw_contents
 from regard_service.convert.open_inference.tensors import Tensor
-from regard_service.domain.outputs import ClassifyResult, Detection, DetectResult, EncodeResult
+from regard_service.domain.outputs import (
+    AnswerResult,
+    ClassifyResult,
+    Detection,
+    DetectResult,
+    EncodeResult,
+    LabelScore,
+)
 from regard_service.open_inference import open_inference_pb2 as v2
 
-Results = Sequence[EncodeResult] | Sequence[ClassifyResult] | Sequence[DetectResult]
+Results = Sequence[EncodeResult] | Sequence[ClassifyResult] | Sequence[DetectResult] | Sequence[AnswerResult]
 
 
 def write_one_step_response(
@@ -37,15 +44,19 @@ def _num_tokens(results: Results, output: Output) -> NDArray[Any]:
 
 
 def _label(results: Results, output: Output) -> NDArray[Any]:
-    labels = [result.labels[0].label.encode() for result in results if isinstance(result, ClassifyResult)]
+    labels = [each[0].label.encode() for each in _label_scores(results)]
     return np.asarray(labels, dtype=object)
 
 
 def _probabilities(results: Results, output: Output) -> NDArray[Any]:
     """In the order of the manifest's labels."""
     names = output.labels if isinstance(output, LabelsOutput) else ()
-    rows = [dict(result.labels) for result in results if isinstance(result, ClassifyResult)]
+    rows = [dict(each) for each in _label_scores(results)]
     return np.asarray([[row[name] for name in names] for row in rows], np.float32)
+
+
+def _label_scores(results: Results) -> list[Sequence[LabelScore]]:
+    return [result.labels for result in results if isinstance(result, ClassifyResult | AnswerResult)]
 
 
 def _detections(results: Results) -> list[tuple[Detection, ...]]:

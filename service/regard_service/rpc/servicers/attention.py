@@ -14,10 +14,12 @@ from regard_service.calls.data_plane import DataPlane
 from regard_service.convert.documents import read_document, write_document_event
 from regard_service.convert.one_step import (
     is_slow_to_write,
+    read_answer,
     read_classify,
     read_detect,
     read_encode,
     read_fill_mask,
+    write_answer,
     write_classify,
     write_detect,
     write_encode,
@@ -183,6 +185,12 @@ class AttentionServicer(pb_grpc.AttentionServiceServicer):
         call = read_detect(request, self._reader, context.time_remaining())
         results = await self._data_plane.detect_objects(call)
         return await self._one_step(results, call, partial(write_detect, results, call.attention))
+
+    async def Answer(self, request: pb.AnswerRequest, context: Context) -> pb.AnswerResponse:  # noqa: N802
+        """Answers questions about pictures; one result per question and picture, in order."""
+        call = read_answer(request, self._reader, context.time_remaining())
+        results = await self._data_plane.answer(call)
+        return await self._one_step(results, call, partial(write_answer, results, call.attention))
 
     async def _one_step(self, results: Sequence[OneStepResult], call: Call, write: Callable[[], Written]) -> Written:
         """Writes the answer of a model without a decoder."""
